@@ -1,0 +1,16 @@
+"""The conversation with notifications: tell the customer."""
+
+from contracts.message import Command, Done
+
+TOPIC = "notifications.commands.v1"
+
+
+class NotifyCustomer(Command[Done]):
+    """Tell the customer that the order is on its way."""
+
+    message_type = "notifications.notify-customer.v1"
+    topic = TOPIC
+
+    order_id: str
+    customer_id: str
+    tracking: str

@@ -1,0 +1,61 @@
+"""Everything an instance can ask for, as a value: the next state, commands to send, an outcome to tell."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from contracts import Command, Event
+from sagas.machine.instance import Direction, Instance
+
+D = TypeVar("D", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A command to publish. `payload` is its JSON; the same `command_id` never has two payloads.
+
+    `compensates` is the id of the command that this one undoes, None on the way forward.
+    """
+
+    command_id: str
+    step: str
+    direction: Direction
+    attempt: int
+    command: type[Command[Any]]
+    payload: str
+    compensates: str | None
+
+
+class Ignored(StrEnum):
+    """Why a signal changed nothing, in a word."""
+
+    DUPLICATE = "duplicate"
+    """It was heard before."""
+    LATE = "late"
+    """It comes too late to change anything."""
+    SUPERSEDED = "superseded"
+    """It answers an attempt that was given up for a newer one."""
+    PAST_THE_PIVOT = "past the pivot"
+    """There is no way back any more."""
+    UNKNOWN = "unknown"
+    """It answers a command that this instance never sent."""
+    NOT_DUE = "not due"
+    """An alarm rang and nothing was due: another signal has already acted on it."""
+    OUT_OF_PLACE = "out of place"
+    """The wish makes no sense in this status."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision(Generic[D]):
+    """What follows from a signal. `commands` leave in this order, then the outcome.
+
+    When `ignored` is set, `instance` is the very instance that came in, and `reason` says why in a sentence.
+    """
+
+    instance: Instance[D]
+    commands: tuple[Send, ...] = ()
+    outcome: Event | None = None
+    ignored: Ignored | None = None
+    reason: str | None = None

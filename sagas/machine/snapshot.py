@@ -1,0 +1,77 @@
+"""An instance as JSON and back: what a store keeps of it. The same instance always gives the same text."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, TypeAdapter
+
+from sagas.machine.definition import Saga
+from sagas.machine.failure import Cause
+from sagas.machine.instance import Instance, Status, StepRun
+
+D = TypeVar("D", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """`data` is the JSON of the instance's data model, `state` the JSON of all the rest that changes."""
+
+    data: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """The changing parts of an instance, without its data."""
+
+    status: Status
+    steps: Mapping[str, StepRun]
+    choices: Mapping[str, bool]
+    started_at: datetime
+    deadline_at: datetime | None = None
+    paused_at: datetime | None = None
+    ended_at: datetime | None = None
+    cause: Cause | None = None
+    stall: Cause | None = None
+
+
+_CODEC = TypeAdapter(_State)
+
+
+def freeze(instance: Instance[Any]) -> Snapshot:
+    """Write an instance as JSON. Absent values are left out."""
+    state = _State(
+        instance.status,
+        instance.steps,
+        instance.choices,
+        instance.started_at,
+        instance.deadline_at,
+        instance.paused_at,
+        instance.ended_at,
+        instance.cause,
+        instance.stall,
+    )
+    return Snapshot(instance.data.model_dump_json(), _CODEC.dump_json(state, exclude_none=True).decode())
+
+
+def thaw(saga: Saga[Any, D], id_: str, key: str, snapshot: Snapshot) -> Instance[D]:
+    """Read an instance of this saga from JSON. Raises pydantic's `ValidationError` when it is not one."""
+    state = _CODEC.validate_json(snapshot.state)
+    return Instance(
+        id=id_,
+        saga=saga.name,
+        version=saga.version,
+        key=key,
+        status=state.status,
+        data=saga.data_type.model_validate_json(snapshot.data),
+        steps=state.steps,
+        choices=state.choices,
+        started_at=state.started_at,
+        deadline_at=state.deadline_at,
+        paused_at=state.paused_at,
+        ended_at=state.ended_at,
+        cause=state.cause,
+        stall=state.stall,
+    )

@@ -1,0 +1,174 @@
+"""What each signal says: the first movement of a turn. It records, and sends nothing but an overtaken undo."""
+
+from typing import TypeVar, assert_never
+
+from pydantic import BaseModel
+
+from contracts import Failure
+from sagas.machine import identity
+from sagas.machine.decision import Ignored
+from sagas.machine.failure import CANCELLED, Cause
+from sagas.machine.instance import Direction, Leg, Progress, Status, StepRun
+from sagas.machine.signal import Answer, Cancel, Obstruct, Pause, Resume, Signal, Start, Wake
+from sagas.machine.turn import Turn
+
+D = TypeVar("D", bound=BaseModel)
+
+FORWARD, COMPENSATION = Direction.FORWARD, Direction.COMPENSATION
+ASKED, WAITING, DONE = Progress.ASKED, Progress.WAITING, Progress.DONE
+REFUSED, UNKNOWN = Progress.REFUSED, Progress.UNKNOWN
+
+Refusal = tuple[Ignored, str]
+
+
+def take(turn: Turn[D], signal: Signal) -> Refusal | None:
+    """Record what the signal says in the turn, or return why it changes nothing."""
+    match signal:
+        case Start():
+            return Ignored.DUPLICATE, "the instance was started before"
+        case Answer():
+            return _take_answer(turn, signal)
+        case Wake():
+            due = turn.instance.wake_at
+            return None if due and due <= signal.at else (Ignored.NOT_DUE, "nothing is due")
+        case Cancel():
+            return _take_cancel(turn, signal)
+        case Pause():
+            return _take_pause(turn)
+        case Resume():
+            return _take_resume(turn)
+        case Obstruct():
+            return _take_obstruct(turn, signal)
+        case _:
+            assert_never(signal)
+
+
+def _take_answer(turn: Turn[D], answer: Answer) -> Refusal | None:
+    """Match an answer to the command that it answers, by id."""
+    for name, run in turn.steps.items():
+        if run.forward.command_id == answer.command_id:
+            return _take_forward(turn, name, run, answer)
+        if run.compensation and run.compensation.command_id == answer.command_id:
+            return _take_undone(turn, name, run.compensation, answer)
+    return _unmatched(turn, answer)
+
+
+def _take_forward(turn: Turn[D], name: str, run: StepRun, answer: Answer) -> Refusal | None:
+    """Take the answer to a step's command."""
+    leg, reply = run.forward, answer.reply
+    if leg.progress not in {ASKED, UNKNOWN}:
+        return Ignored.DUPLICATE, f"{name} was answered before"
+    if turn.status.is_final or run.compensation is not None:
+        return _take_late(turn, name, run, succeeded=not isinstance(reply, Failure))
+    if not isinstance(reply, Failure):
+        turn.put(name, FORWARD, DONE)
+        turn.remember(name, reply)
+    elif leg.progress is ASKED:
+        _take_failure(turn, name, leg, reply)
+    else:
+        turn.put(name, FORWARD, REFUSED)
+    return None
+
+
+def _take_late(turn: Turn[D], name: str, run: StepRun, *, succeeded: bool) -> Refusal | None:
+    """Take an answer that comes after its undo was sent: the undo may have overtaken it, so it is sent once more."""
+    undo = run.compensation
+    if not succeeded or undo is None or undo.progress is DONE:
+        return Ignored.LATE, f"{name} was given up and settled before this answer came"
+    turn.put(name, FORWARD, DONE)
+    if undo.progress is ASKED and turn.is_active:
+        turn.send(turn.rule(name).step, COMPENSATION, undo)
+    return None
+
+
+def _take_failure(turn: Turn[D], name: str, leg: Leg, failure: Failure) -> None:
+    """A definite "not done": ask again later under a new id, or take it for a refusal."""
+    rule = turn.rule(name)
+    if failure.retryable and turn.status is Status.RUNNING and rule.retry.allows(leg.sendings):
+        wait = rule.retry.wait(leg.sendings, identity.chance(leg.command_id))
+        turn.put(name, FORWARD, WAITING, due_at=turn.at + wait)
+        return
+    turn.put(name, FORWARD, REFUSED)
+    fail(turn, Cause(name, failure.code, failure.message))
+
+
+def _take_undone(turn: Turn[D], name: str, leg: Leg, answer: Answer) -> Refusal | None:
+    """Take the answer to a compensation."""
+    if turn.instance.status.is_final or leg.progress not in {ASKED, UNKNOWN}:
+        return Ignored.DUPLICATE, f"the compensation of {name} was answered before"
+    if not isinstance(answer.reply, Failure):
+        turn.put(name, COMPENSATION, DONE)
+        return None
+    failure, retry = answer.reply, turn.rule(name).step.compensate_retry
+    if failure.retryable and leg.progress is ASKED and retry.allows(leg.sendings):
+        wait = retry.wait(leg.sendings, identity.chance(leg.command_id))
+        turn.put(name, COMPENSATION, WAITING, due_at=turn.at + wait)
+    else:
+        turn.put(name, COMPENSATION, REFUSED)
+        turn.stall(Cause(name, failure.code, f"its compensation failed: {failure.message}"))
+    return None
+
+
+def _take_cancel(turn: Turn[D], cancel: Cancel) -> Refusal | None:
+    """Turn back, if there is still a way back."""
+    if turn.status.is_final:
+        return Ignored.LATE, f"the instance is {turn.status}"
+    if turn.pivot_sent:
+        return Ignored.PAST_THE_PIVOT, "the pivot was sent: there is no way back"
+    if turn.status is not Status.RUNNING:
+        return Ignored.DUPLICATE, f"the instance is {turn.status}"
+    fail(turn, Cause(None, CANCELLED, cancel.why))
+    return None
+
+
+def _take_pause(turn: Turn[D]) -> Refusal | None:
+    if not turn.is_active:
+        return Ignored.OUT_OF_PLACE, f"the instance is {'paused' if turn.paused_at else turn.status}"
+    turn.paused_at = turn.at
+    return None
+
+
+def _take_resume(turn: Turn[D]) -> Refusal | None:
+    """Move timeouts and retries by the length of the pause; the deadline stays where it was."""
+    if turn.paused_at is None:
+        return Ignored.OUT_OF_PLACE, "the instance is not paused"
+    turn.postpone(turn.at - turn.paused_at)
+    turn.paused_at = None
+    return None
+
+
+def _take_obstruct(turn: Turn[D], obstruct: Obstruct) -> Refusal | None:
+    """Stall; a command that was never sent is definitely not done."""
+    if turn.status.is_final:
+        return Ignored.LATE, f"the instance is {turn.status}"
+    for name, run in list(turn.steps.items()):
+        for direction in Direction:
+            leg = run.leg(direction)
+            if leg and leg.command_id == obstruct.command_id and leg.progress is ASKED:
+                turn.put(name, direction, REFUSED)
+    turn.stall(obstruct.cause)
+    return None
+
+
+def _unmatched(turn: Turn[D], answer: Answer) -> Refusal:
+    """Say whether an answer belongs to an attempt that was given up, or to nothing at all."""
+    for name, run in turn.steps.items():
+        for direction in Direction:
+            leg = run.leg(direction)
+            for attempt in range(1, leg.attempt if leg else 0):
+                if answer.command_id == identity.command_id(turn.instance.id, name, direction, attempt):
+                    return Ignored.SUPERSEDED, f"it answers attempt {attempt} of {name} ({direction})"
+    return Ignored.UNKNOWN, f"no command {answer.command_id} was sent by instance {turn.instance.id}"
+
+
+def fail(turn: Turn[D], cause: Cause) -> None:
+    """A step is refused or given up, or the instance is: turn back before the pivot, stall after it."""
+    if turn.status is not Status.RUNNING:
+        return
+    if turn.pivot_done:
+        turn.stall(cause)
+        return
+    turn.status, turn.cause = Status.COMPENSATING, cause
+    for name, run in turn.steps.items():
+        if run.forward.progress is WAITING:
+            turn.put(name, FORWARD, REFUSED)

@@ -1,0 +1,128 @@
+"""What the five participants answer: each command through its ledger, late, lost or twice as the behaviour wants it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from service.demo.behaviour import Behaviour, chance
+from service.demo.clients import Complain, Record
+from service.demo.conformance import deviations, wrong_value
+from service.demo.conversation import Command, Malformed, Reply, read_command
+from service.demo.entries import Did, Entry
+from service.demo.ledger import open_ledgers
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A reply to send, `after_s` seconds from now."""
+
+    command: Command
+    reply: Reply
+    message_id: str
+    after_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """A command that reached its participant, for those who watch: its name, and whether it came before."""
+
+    participant: str
+    command: str
+    order_id: str
+    did: Did
+    repeat: bool
+    replies: int
+
+
+Watch: TypeAlias = Callable[[Hop], None]
+
+
+class Answering:
+    """The five participants without their Kafka: records in, answers out, ledgers kept.
+
+    Who uses it sends an answer only after `flush`, so that nothing is answered that a kill could make undone.
+    """
+
+    def __init__(
+        self, ledger_dir: Path | None, behaviour: Behaviour, *, on_hop: Watch | None, complain: Complain
+    ) -> None:
+        self.ledgers = open_ledgers(ledger_dir)
+        self.commands = 0
+        self.malformed = 0
+        self._behaviour = behaviour
+        self._on_hop = on_hop
+        self._complain = complain
+        self._left_lying: set[str] = set()
+
+    def read(self, record: Record) -> Command | None:
+        """The command in a record; one that cannot be carried out is complained about, counted and noted."""
+        command = read_command(record.topic, record.key, record.value, record.headers)
+        wrong = command.reason if isinstance(command, Malformed) else None
+        if isinstance(command, Command):
+            if not self._behaviour.checks:
+                return command
+            wrong = wrong_value(command)
+            if wrong is None:
+                return command
+        self.malformed += 1
+        place = f"{record.topic}:{record.partition}:{record.offset}"
+        self._complain(f"a record at {place} is no command and stays unanswered: {wrong}")
+        self.ledgers[record.topic.split(".")[0]].object_to(f"the record at {place} is no command: {wrong}")
+        return None
+
+    def leaves_lying(self, command: Command) -> float:
+        """How many seconds this delivery of the command stays untouched before `carry_out`; mostly 0."""
+        behaviour = self._behaviour
+        first = command.id not in self._left_lying and not self.ledgers[command.kind.participant].has(command.id)
+        if first and behaviour.happens("late_effects", command.kind.name, command.id):
+            self._left_lying.add(command.id)
+            return behaviour.late_by_s
+        return 0.0
+
+    def carry_out(self, command: Command) -> list[Answer]:
+        """Do, undo or refuse the command, once for its id, and tell what to send: the same reply to every repeat."""
+        self.commands += 1
+        ledger = self.ledgers[command.kind.participant]
+        known = ledger.known(command)
+        if known is not None:
+            answers = [Answer(command, known.reply, f"re-{command.id}", 0.0)]
+            self._tell(command, known, answers, repeat=True)
+            return answers
+        if self._behaviour.checks:
+            for clause in deviations(command):
+                ledger.object_to(f"{command.kind.type} {command.id} of order {command.order_id}: {clause}")
+        entry = ledger.settle(command, self._behaviour.refusal(command.kind, command.order_id, command.id))
+        answers = self._answers(command, entry.reply)
+        self._tell(command, entry, answers, repeat=False)
+        return answers
+
+    def drops_trace(self, command: Command) -> bool:
+        """Whether this participant forgets the trace context."""
+        return command.kind.participant in self._behaviour.drops_trace
+
+    def flush(self) -> None:
+        """Write all ledgers; after that the answers may leave."""
+        for ledger in self.ledgers.values():
+            ledger.flush()
+
+    def close(self) -> None:
+        """Write and close all ledgers."""
+        for ledger in self.ledgers.values():
+            ledger.close()
+
+    def _answers(self, command: Command, reply: Reply) -> list[Answer]:
+        behaviour, name = self._behaviour, command.kind.name
+        if behaviour.happens("lost_replies", name, command.id):
+            return []
+        late = behaviour.late_by_s if behaviour.happens("late_replies", name, command.id) else 0.0
+        message_ids = [f"re-{command.id}"]
+        if behaviour.happens("duplicate_replies", name, command.id):
+            same = chance(behaviour.seed, "same id twice", command.id) < 0.5  # noqa: PLR2004  (half of them)
+            message_ids.append(message_ids[0] if same else f"re-{command.id}-again")
+        return [Answer(command, reply, each, behaviour.think_time_s + late) for each in message_ids]
+
+    def _tell(self, command: Command, entry: Entry, answers: list[Answer], *, repeat: bool) -> None:
+        if self._on_hop is not None:
+            kind = command.kind
+            self._on_hop(Hop(kind.participant, kind.name, command.order_id, entry.did, repeat, len(answers)))

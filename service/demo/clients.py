@@ -1,0 +1,141 @@
+"""The Kafka clients of participants and orders: settings, fetching a batch, complaints that tell once what is wrong."""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from service.demo.conversation import Headers, RawHeaders
+
+Complain: TypeAlias = Callable[[str], None]
+Properties: TypeAlias = Mapping[str, str | int | float | bool]
+
+_MOST_RECORDS: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as it lies in Kafka."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: RawHeaders
+
+
+def to_stderr(sentence: str) -> None:
+    """Where complaints go unless somebody else wants them."""
+    sys.stderr.write(f"{sentence}\n")
+    sys.stderr.flush()
+
+
+def new_consumer(bootstrap_servers: str, group: str, properties: Properties, complain: Complain) -> Consumer:
+    """A consumer that starts at the beginning and commits by hand; a commit that failed is complained about.
+
+    An empty fetch is held for 20 ms only, because the embedded broker answers none before that time is over.
+    """
+
+    def tell(error: KafkaError | None, _partitions: list[TopicPartition]) -> None:
+        if error is not None:
+            complain(f"offsets were not committed, records will come again: {error}")
+
+    return Consumer(
+        {
+            "bootstrap.servers": bootstrap_servers,
+            "group.id": group,
+            "on_commit": tell,
+            "auto.offset.reset": "earliest",
+            "enable.auto.commit": False,
+            "fetch.wait.max.ms": 20,
+            "session.timeout.ms": 10_000,
+            "topic.metadata.refresh.interval.ms": 10_000,
+            **_quiet(complain),
+            **properties,
+        }
+    )
+
+
+def new_producer(bootstrap_servers: str, properties: Properties, complain: Complain) -> Producer:
+    """A producer that waits for nobody and tries for ever; only what can never be sent is complained about.
+
+    It is not idempotent: a copy does no harm in this conversation, and no broker's mishap can end the producer.
+    """
+
+    def tell(error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            complain(f"a message to {message.topic()} with key {message.key()!r} was given up: {error}")
+
+    return Producer(
+        {
+            "bootstrap.servers": bootstrap_servers,
+            "acks": "all",
+            "linger.ms": 0,
+            "message.timeout.ms": 0,
+            "delivery.report.only.error": True,
+            "on_delivery": tell,
+            **_quiet(complain),
+            **properties,
+        }
+    )
+
+
+def fetch(consumer: Consumer, wait_s: float, complain: Complain) -> list[Record]:
+    """All records that are here, or the first that come within `wait_s` seconds.
+
+    Raises:
+        KafkaException: The client cannot go on.
+    """
+    first = consumer.poll(wait_s)
+    if first is None:
+        return []
+    batch = [first, *consumer.consume(_MOST_RECORDS, 0)]
+    return [_record(message) for message in batch if _is_good(message, complain)]
+
+
+def send(producer: Producer, topic: str, key: bytes, value: bytes, headers: Headers) -> None:
+    """Hand a message to the producer; waits while its queue is full."""
+    while True:
+        try:
+            producer.produce(topic, value, key, headers=headers)
+        except BufferError:
+            producer.poll(0.1)
+        else:
+            return
+
+
+def _quiet(complain: Complain) -> dict[str, object]:
+    """Errors are told by `complain`, each text once until another comes, and not by the library's own log."""
+    last = ""
+
+    def tell(error: KafkaError) -> None:
+        nonlocal last
+        if str(error) != last:
+            last = str(error)
+            complain(f"Kafka: {last}; the client goes on trying")
+
+    return {"error_cb": tell, "log_level": 0}
+
+
+def _is_good(message: Message, complain: Complain) -> bool:
+    error = message.error()
+    if error is None:
+        return True
+    if error.fatal():
+        raise KafkaException(error)
+    complain(f"{message.topic()}: {error.str()}; if the topic is missing, `saga topics apply` creates it")
+    return False
+
+
+def _record(message: Message) -> Record:
+    return Record(
+        message.topic() or "",
+        message.partition() or 0,
+        message.offset() or 0,
+        message.key(),
+        message.value(),
+        message.headers(),
+    )

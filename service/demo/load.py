@@ -1,0 +1,215 @@
+"""The shop: places orders at a pace, listens to their outcomes, and measures from the one to the other."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from heapq import heappop, heappush
+from itertools import count
+from typing import Final, TypeAlias, assert_never
+from uuid import uuid4
+
+from confluent_kafka import TopicPartition
+
+from service.demo.clients import Complain, Properties, Record, fetch, new_consumer, new_producer, send, to_stderr
+from service.demo.conversation import CONFIRMED, ORDERS, OUTCOMES, REJECTED, last_of_each
+from service.demo.journal import Journal, Outcome
+from service.demo.orders import Event, Mix, extra_events, is_large, order_event, order_id
+from service.demo.report import LoadReport, percentile, steady_rate
+
+_IDLE_WAIT_S: Final = 0.1
+_LEAST_WAIT_S: Final = 0.001
+_TOPIC_LIMIT_S: Final = 30.0
+_FLUSH_LIMIT_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Closed loop: so many orders are in flight, an outcome makes room for the next order."""
+
+    orders: int = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Open loop: so many orders a second, whatever becomes of them."""
+
+    per_s: float
+
+
+Pace: TypeAlias = Window | Rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to place: how many orders, how fast, which ones; seconds to wait for the next outcome and for late copies."""
+
+    orders: int
+    seed: int
+    pace: Pace = field(default_factory=Window)
+    mix: Mix = field(default_factory=Mix)
+    patience_s: float = 60.0
+    settle_s: float = 1.0
+
+
+class Load:
+    """One run of a plan. `journal` holds what was placed and what came back."""
+
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        plan: Plan,
+        *,
+        on_placed: Callable[[str], None] | None = None,
+        on_outcome: Callable[[Outcome], None] | None = None,
+        properties: Properties | None = None,
+        complain: Complain = to_stderr,
+    ) -> None:
+        """Open the clients; the callbacks are called in the running thread with an order id, and with each outcome."""
+        self.journal = Journal()
+        self._plan = plan
+        self._on_placed = on_placed
+        self._on_outcome = on_outcome
+        self._complain = complain
+        self._consumer = new_consumer(bootstrap_servers, f"demo-shop-{uuid4()}", properties or {}, complain)
+        self._producer = new_producer(bootstrap_servers, properties or {}, complain)
+        self._in_flight: dict[str, float] = {}
+        self._latencies: list[float] = []
+        self._finished_at: list[float] = []
+        self._extras: list[tuple[float, int, Event]] = []
+        self._sequence = count()
+        self._started = 0.0
+
+    def run(self, stop: threading.Event | None = None) -> LoadReport:
+        """Place all orders and wait for their outcomes, until `stop` is set or patience ends.
+
+        Raises:
+            RuntimeError: There is no topic for outcomes.
+        """
+        try:
+            self._listen()
+            self._started = self._heard = time.perf_counter()
+            while self._goes_on() and not (stop and stop.is_set()):
+                self._place(self._wanted())
+                self._take(fetch(self._consumer, self._wait_s(), self._complain))
+                self._producer.poll(0)
+            self._settle()
+            return self._report()
+        finally:
+            self._producer.flush(_FLUSH_LIMIT_S)
+            self._consumer.close()
+
+    def _listen(self) -> None:
+        """Read all partitions from their present ends on: nothing that follows from an order of ours can be missed."""
+        limit = time.monotonic() + _TOPIC_LIMIT_S
+        while True:
+            topic = self._consumer.list_topics(OUTCOMES, timeout=_TOPIC_LIMIT_S).topics[OUTCOMES]
+            if topic.error is None and topic.partitions:
+                break
+            if time.monotonic() > limit:
+                raise RuntimeError(f"there is no topic {OUTCOMES} ({topic.error}): `saga topics apply` creates it")
+            self._consumer.poll(_IDLE_WAIT_S)
+        places = [TopicPartition(OUTCOMES, partition) for partition in topic.partitions]
+        for place in places:
+            place.offset = self._consumer.get_watermark_offsets(place, timeout=_TOPIC_LIMIT_S)[1]
+        self._consumer.assign(places)
+
+    def _goes_on(self) -> bool:
+        placed_all = len(self.journal.placed) >= self._plan.orders
+        if placed_all and not self._in_flight and not self._extras:
+            return False
+        idle_s = time.perf_counter() - self._heard
+        return idle_s < self._plan.patience_s or not self._in_flight
+
+    def _wanted(self) -> int:
+        """How many orders to place now."""
+        placed = len(self.journal.placed)
+        left = self._plan.orders - placed
+        match self._plan.pace:
+            case Window(orders):
+                return min(left, orders - len(self._in_flight))
+            case Rate(per_s):
+                return min(left, 1 + int((time.perf_counter() - self._started) * per_s) - placed)
+            case pace:
+                assert_never(pace)
+
+    def _wait_s(self) -> float:
+        """How long to listen before something is to be placed again."""
+        until = [time.perf_counter() + _IDLE_WAIT_S]
+        if isinstance(self._plan.pace, Rate) and len(self.journal.placed) < self._plan.orders:
+            until.append(self._started + len(self.journal.placed) / self._plan.pace.per_s)
+        if self._extras:
+            until.append(self._extras[0][0])
+        return max(_LEAST_WAIT_S, min(until) - time.perf_counter())
+
+    def _place(self, wanted: int) -> None:
+        at = datetime.now(UTC).isoformat()
+        while self._extras and self._extras[0][0] <= time.perf_counter():
+            self._send(heappop(self._extras)[2])
+        plan = self._plan
+        for number in range(len(self.journal.placed), len(self.journal.placed) + wanted):
+            for after_s, event in extra_events(number, plan.seed, plan.mix, at=at):
+                if after_s < 0:
+                    self._send(event)
+                else:
+                    heappush(self._extras, (time.perf_counter() + after_s, next(self._sequence), event))
+            self._place_one(number, order_event(number, plan.seed, plan.mix, at=at))
+
+    def _place_one(self, number: int, event: Event) -> None:
+        order = order_id(number, self._plan.seed)
+        self.journal.placed[order] = is_large(number, self._plan.seed, self._plan.mix)
+        self._in_flight[order] = time.perf_counter()
+        self._send(event)
+        if self._on_placed is not None:
+            self._on_placed(order)
+
+    def _send(self, event: Event) -> None:
+        send(self._producer, ORDERS, event.key, event.value, event.headers)
+
+    def _take(self, records: list[Record]) -> None:
+        now = time.perf_counter()
+        for record in records:
+            outcome = self._outcome(record)
+            if outcome is None or outcome.order_id not in self.journal.placed:
+                continue
+            self.journal.outcomes.append(outcome)
+            self._heard = now
+            placed_at = self._in_flight.pop(outcome.order_id, None)
+            if placed_at is not None:
+                self._latencies.append(now - placed_at)
+                self._finished_at.append(now)
+            if self._on_outcome is not None:
+                self._on_outcome(outcome)
+
+    def _outcome(self, record: Record) -> Outcome | None:
+        headers = last_of_each(record.headers)
+        kind, message_id = headers.get("ce_type", b"").decode(), headers.get("ce_id", b"").decode()
+        if kind not in (CONFIRMED, REJECTED) or not message_id or not record.key:
+            self._complain(f"the record at {record.topic}:{record.partition}:{record.offset} is no outcome: {headers}")
+            return None
+        return Outcome(record.key.decode(), kind, message_id, (record.value or b"").decode())
+
+    def _settle(self) -> None:
+        """Listen a little longer: a second outcome would come now."""
+        until = time.perf_counter() + self._plan.settle_s
+        while (left_s := until - time.perf_counter()) > 0:
+            self._take(fetch(self._consumer, min(left_s, _IDLE_WAIT_S), self._complain))
+
+    def _report(self) -> LoadReport:
+        outcomes = self.journal.outcomes
+        distinct = {each.message_id for each in outcomes}
+        verdicts = {each.order_id: each.type for each in reversed(outcomes)}
+        window = self._plan.pace.orders if isinstance(self._plan.pace, Window) else 0
+        return LoadReport(
+            orders=len(self.journal.placed),
+            completed=sum(verdict == CONFIRMED for verdict in verdicts.values()),
+            compensated=sum(verdict == REJECTED for verdict in verdicts.values()),
+            missing=len(self._in_flight),
+            duplicates_of_outcome=len(outcomes) - len(distinct),
+            second_outcomes=len(distinct) - len(verdicts),
+            seconds=self._finished_at[-1] - self._started if self._finished_at else 0.0,
+            sagas_per_s=steady_rate(self._finished_at, window),
+            p50_ms=percentile(self._latencies, 0.50) * 1000,
+            p99_ms=percentile(self._latencies, 0.99) * 1000,
+        )

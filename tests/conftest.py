@@ -1,0 +1,7 @@
+"""Settings that hold for every test."""
+
+from hypothesis import settings
+
+# A shared machine stalls now and then: a slow example is no fault. A failure prints what reproduces it.
+settings.register_profile("saga", deadline=None, print_blob=True)
+settings.load_profile("saga")
