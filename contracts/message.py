@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
@@ -42,7 +42,7 @@ class Command(Message, Generic[ReplyT]):
     reply: ClassVar[type[Reply]]
 
     @classmethod
-    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+    def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
         """Note the reply type that the class was declared with."""
         super().__pydantic_init_subclass__(**kwargs)
         for ancestor in cls.__mro__:

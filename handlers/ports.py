@@ -1,174 +1,12 @@
 """What the handlers need from the world: a store, a publisher, a clock, somebody who watches."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-from contracts.envelope import Headers
-from handlers.trail import Trail
-from sagas.machine import Instance
+from handlers.rows import Advance, Changes, Committed, Held, Lease, Owed, Stored, Unsent
 
 T = TypeVar("T")
-
-
-class Place(NamedTuple):
-    """Where a record stands in Kafka."""
-
-    topic: str
-    partition: int
-    offset: int
-
-    def __str__(self) -> str:
-        """Write it as `saga explain` takes it."""
-        return f"{self.topic}:{self.partition}:{self.offset}"
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One record as Kafka gave it. `timestamp` is in milliseconds since 1970, -1 if it has none."""
-
-    place: Place
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
-
-
-class Verdict(StrEnum):
-    """What became of a record. Every record gets exactly one."""
-
-    APPLIED = "applied"
-    DUPLICATE = "duplicate"
-    IGNORED = "ignored"
-    HELD = "held"
-    UNMATCHED = "unmatched"
-    DEAD_LETTERED = "dead-lettered"
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """Who owns a partition: all transactions of an epoch precede those of the next. `next_offset` is not done yet;
-    None on a partition of which nothing was ever read.
-    """
-
-    topic: str
-    partition: int
-    epoch: int
-    next_offset: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Advance:
-    """The wish to move a lease from the offset that it should stand at to the first one after this batch."""
-
-    topic: str
-    partition: int
-    epoch: int
-    expected: int | None
-    next_offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """An instance with what the store and the wire keep beside it.
-
-    `revision` counts the signals that it has had, ignored ones too; `home` is the reply topic's partition of its key.
-    """
-
-    instance: Instance[Any]
-    revision: int
-    home: int
-    trail: Trail
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One row of an instance's history: a signal, and what was decided. Times are UTC.
-
-    `value` is the message as it came, `decided` JSON: the status that follows, the commands sent, the outcome.
-    """
-
-    instance_id: str
-    seq: int
-    at: datetime
-    kind: str
-    verdict: Verdict
-    reason: str | None
-    message_id: str | None
-    message_type: str | None
-    causation_id: str | None
-    value: bytes | None
-    decided: str
-    place: Place | None
-    trace_id: str
-    span_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Owed:
-    """A message to publish, written with the state that asks for it."""
-
-    message_id: str
-    home: int
-    topic: str
-    partition: int
-    key: bytes | None
-    headers: Headers
-    value: bytes | None
-
-
-class Unsent(NamedTuple):
-    """A row of the outbox: rows leave in the order of `seq`, a partition of a topic by itself."""
-
-    seq: int
-    owed: Owed
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """An event that has come before its instance, kept until `expires_at`."""
-
-    instance_id: str
-    record: Record
-    at: datetime
-    expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A record that cannot be read, as it came, with the cause in words."""
-
-    record: Record
-    at: datetime
-    cause: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ruling:
-    """The verdict on a record that has reached no instance."""
-
-    place: Place
-    at: datetime
-    verdict: Verdict
-    reason: str
-    message_id: str | None
-    message_type: str | None
-
-
-@dataclass(slots=True)
-class Changes:
-    """Everything that one transaction writes. `seen` of an instance is its revision when it was loaded, 0 if new."""
-
-    instances: list[tuple[Stored, int]] = field(default_factory=list)
-    entries: list[Entry] = field(default_factory=list)
-    outbox: list[Owed] = field(default_factory=list)
-    dead_letters: list[DeadLetter] = field(default_factory=list)
-    held: list[Held] = field(default_factory=list)
-    released: list[Place] = field(default_factory=list)
-    rulings: list[Ruling] = field(default_factory=list)
-    acknowledged: Sequence[int] = ()
 
 
 class Transaction(Protocol):
@@ -213,8 +51,8 @@ class Store(Protocol):
         """Take a partition over, in a new epoch."""
         ...
 
-    async def unsent(self, most: int) -> Sequence[Unsent]:
-        """Return the oldest rows of the outbox."""
+    async def unsent(self) -> Sequence[Unsent]:
+        """Return all rows of the outbox, in order. They are as many as the intake lets become unsent."""
         ...
 
     async def next_alarm(self) -> datetime | None:
@@ -230,7 +68,7 @@ class Publisher(Protocol):
         ...
 
     async def publish(self, topic: str, partition: int, rows: Sequence[Owed]) -> None:
-        """Publish rows in order. Returns when all are acknowledged; when it raises, any of them may have been written."""
+        """Publish rows in order, and return when all are acknowledged. When it raises, any may have been written."""
         ...
 
 
@@ -239,6 +77,18 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """Return the time, in UTC."""
+        ...
+
+
+class Observer(Protocol):
+    """Somebody who watches: traces, metrics, logs. It is told after the commit, and must neither wait nor raise."""
+
+    def committed(self, turn: Committed) -> None:
+        """Learn of a committed transaction."""
+        ...
+
+    def troubled(self, what: str, error: BaseException) -> None:
+        """Learn that something did not work and will be tried again."""
         ...
 
 

@@ -1,14 +1,26 @@
 """The trace of an instance, derived: ids from the instance and its messages, so that a repeat makes the same spans.
 
 Trace context is read and written as W3C Trace Context, version 00. A malformed one is as good as none.
+
+A start continues the trace of its event, or begins one that has the instance's id. A reply continues the trace of the
+command that it answers, beneath the span that comes with it if that is of the same trace, else beneath the span that
+sent the command: a participant that drops or replaces the context does not break the trace. An alarm, a wish of an
+operator and a reply after a long wait begin a new trace, linked to what they follow from.
 """
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from hashlib import sha1
 
+LONG_WAIT = timedelta(hours=1)
+
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+
+Sampler = Callable[[str], bool]
+"""Decides by trace id whether a trace that begins here is sampled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +35,64 @@ class SpanContext:
         """Write the header."""
         return f"00-{self.trace_id}-{self.span_id}-0{int(self.sampled)}"
 
+    def child(self, name: str) -> "SpanContext":
+        """Return the span of this name beneath this one."""
+        return SpanContext(self.trace_id, derived_span(self.span_id, name), self.sampled)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """The span that sent a command still awaited, and when."""
+
+    span: SpanContext
+    at: datetime
+
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """What the wire has to remember of an instance: the trace that it began in, the spans that sent the commands
-    still awaited (by command id), and the id of the last message that it took.
+    """What the wire has to remember of an instance.
+
+    `root` is the span that took its start, `asks` the commands still awaited, by id, and `last_message` the id of
+    the last message that it took: what an alarm sends follows from that.
     """
 
     root: SpanContext
-    asks: Mapping[str, SpanContext] = field(default_factory=dict)
+    asks: Mapping[str, Ask] = field(default_factory=dict)
     last_message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Footing:
+    """Where a new span stands: itself, its parent (None: a root), and the spans that it is linked to."""
+
+    span: SpanContext
+    parent: SpanContext | None
+    links: tuple[SpanContext, ...]
+
+
+def at_start(instance_id: str, incoming: SpanContext | None, sampler: Sampler) -> Footing:
+    """Return the footing of the span that takes a start."""
+    span_id = derived_span(instance_id, 1)
+    if incoming is not None:
+        return Footing(SpanContext(incoming.trace_id, span_id, incoming.sampled), incoming, (incoming,))
+    trace_id = instance_id.replace("-", "")
+    return Footing(SpanContext(trace_id, span_id, sampler(trace_id)), None, ())
+
+
+def at_reply(trail: Trail, name: tuple[str, int], incoming: SpanContext | None, ask: Ask | None) -> Footing:
+    """Return the footing of the span that takes a message for a running instance; `name` is its id and sequence."""
+    sender = ask.span if ask else trail.root
+    span_id = derived_span(*name)
+    if incoming is not None and incoming.trace_id == sender.trace_id:
+        return Footing(SpanContext(sender.trace_id, span_id, sender.sampled), incoming, (incoming,))
+    links = (incoming,) if incoming else ()
+    return Footing(SpanContext(sender.trace_id, span_id, sender.sampled), sender, links)
+
+
+def anew(trail: Trail, name: tuple[str, int], also: SpanContext | None = None) -> Footing:
+    """Return the footing of a span that begins a new trace, linked to the start and to all that is still awaited."""
+    links = (*((also,) if also else ()), trail.root, *(ask.span for ask in trail.asks.values()))
+    return Footing(SpanContext(derived_trace(*name), derived_span(*name), trail.root.sampled), None, links)
 
 
 def parse(traceparent: str | None) -> SpanContext | None:
@@ -54,3 +114,23 @@ def derived_span(*names: object) -> str:
 def derived_trace(*names: object) -> str:
     """Return the trace id that belongs to these names."""
     return sha1("\0".join(map(str, names)).encode(), usedforsecurity=False).hexdigest()[:32]
+
+
+def to_json(trail: Trail) -> str:
+    """Write a trail as a store keeps it."""
+    asks = {id_: [ask.span.traceparent(), ask.at.isoformat()] for id_, ask in trail.asks.items()}
+    return json.dumps({"root": trail.root.traceparent(), "asks": asks, "last": trail.last_message})
+
+
+def from_json(text: str) -> Trail:
+    """Read a trail from a store."""
+    whole = json.loads(text)
+    asks = {id_: Ask(_parsed(span), datetime.fromisoformat(at)) for id_, (span, at) in whole["asks"].items()}
+    return Trail(_parsed(whole["root"]), asks, whole["last"])
+
+
+def _parsed(traceparent: str) -> SpanContext:
+    span = parse(traceparent)
+    if span is None:
+        raise ValueError(f"{traceparent!r} in the store is no traceparent: the row was changed by hand")
+    return span

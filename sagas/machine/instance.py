@@ -51,9 +51,10 @@ class Progress(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One direction of a step. `attempt` names the command id and grows only after a definite "not done";
-    `sendings` counts every sending. `payload` is the command's JSON while it may have to be sent again: the same id
-    never has two contents.
+    """One direction of a step.
+
+    `attempt` names the command id and grows only after a definite "not done"; `sendings` counts every sending.
+    `payload` is the command's JSON while it may have to be sent again: the same id never has two contents.
     """
 
     progress: Progress

@@ -36,4 +36,4 @@ FOREVER = Retry(attempts=None)
 """A step after the pivot that says nothing else: the saga can only go forward, so it asks until it is answered."""
 
 PATIENT = Retry(attempts=12)
-"""A compensation that says nothing else: some twenty minutes of waiting, then the instance stalls and an operator is told."""
+"""A compensation that says nothing else: some twenty minutes of waiting, then it stalls and an operator is told."""

@@ -41,7 +41,7 @@ _CODEC = TypeAdapter(_State)
 
 
 def freeze(instance: Instance[Any]) -> Snapshot:
-    """Write an instance as JSON. Absent values are left out."""
+    """Write an instance as JSON. What has its default is left out."""
     state = _State(
         instance.status,
         instance.steps,
@@ -53,7 +53,7 @@ def freeze(instance: Instance[Any]) -> Snapshot:
         instance.cause,
         instance.stall,
     )
-    return Snapshot(instance.data.model_dump_json(), _CODEC.dump_json(state, exclude_none=True).decode())
+    return Snapshot(instance.data.model_dump_json(), _CODEC.dump_json(state, exclude_defaults=True).decode())
 
 
 def thaw(saga: Saga[Any, D], id_: str, key: str, snapshot: Snapshot) -> Instance[D]:

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar, get_type_hints
+from typing import Any, Generic, TypeVar, cast, get_type_hints
 
 from pydantic import BaseModel
 from pydantic.errors import PydanticInvalidForJsonSchema
@@ -71,6 +71,10 @@ def _of_names(saga: Saga[Any, D]) -> Iterator[str]:
             yield f"{name} stands {count} times: give each step and each branch a name of its own"
     if not steps:
         yield "it has no step: a saga is a sequence of at least one"
+    yield from _of_groups(nodes)
+
+
+def _of_groups(nodes: list[Node[D]]) -> Iterator[str]:
     for each in nodes:
         if isinstance(each, Parallel) and len(each.nodes) < 2:  # noqa: PLR2004  a group of one is none
             yield "a parallel group has fewer than two nodes: write its node alone"
@@ -154,7 +158,7 @@ def _data_type(saga: Saga[Any, D], problems: list[str]) -> type[D]:
         returns.model_json_schema(mode="serialization")
     except PydanticInvalidForJsonSchema as error:
         problems.append(f"the data {returns.__name__} does not survive JSON: {str(error).splitlines()[0]}")
-    return returns
+    return cast("type[D]", returns)
 
 
 def _checked_hints(what: str, function: Callable[..., Any], problems: list[str]) -> tuple[list[Any], Any]:

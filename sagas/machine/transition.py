@@ -65,7 +65,7 @@ def _begin(saga: Saga[Any, D], signal: Signal) -> Instance[D]:
     """Make the instance that a start asks for."""
     if not isinstance(signal, Start):
         message = f"saga {saga.name}: {type(signal).__name__} for an instance that was never started"
-        raise LookupError(message)
+        raise LookupError(message)  # noqa: TRY004  no value has a wrong type: the instance is missing
     key = saga.correlate(signal.event)
     return Instance(
         id=identity.instance_id(saga.name, key),
@@ -141,7 +141,7 @@ def _visit(turn: Turn[D], node: Node[D], direction: Direction) -> bool:
         case Step():
             return _settle(turn, node, direction)
         case Parallel():
-            return all([_visit(turn, member, direction) for member in node.nodes])
+            return all([_visit(turn, member, direction) for member in node.nodes])  # noqa: C419  visit every member
         case Branch():
             return _walk(turn, _chosen(turn, node, direction), direction)
         case _:

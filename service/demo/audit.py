@@ -1,4 +1,4 @@
-"""Was anything lost or done twice? Answered from the ledgers of the participants and the outcomes that the shop received."""
+"""Was anything lost or done twice? Ledgers of participants held against the outcomes that the shop got."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -130,7 +130,8 @@ def _done_twice(effects: Mapping[str, Mapping[str, _Effect]]) -> Iterator[str]:
 def _two_outcomes(by_order: Mapping[str, Mapping[str, Outcome]]) -> Iterator[str]:
     for order, told in by_order.items():
         if len(told) > 1:
-            yield f"order {order} has {len(told)} outcomes: {', '.join(f'{o.type} {o.message_id}' for o in told.values())}"
+            named = ", ".join(f"{each.type} {each.message_id}" for each in told.values())
+            yield f"order {order} has {len(told)} outcomes: {named}"
 
 
 def _two_contents(outcomes: Iterable[Outcome]) -> Iterator[str]:

@@ -89,7 +89,9 @@ class Behaviour:
     def happens(self, option: str, command_name: str, subject: str) -> bool:
         """Whether the share `option` of this command hits `subject`, an order id or a command id."""
         shares: Shares = getattr(self, option)
-        share = shares.get(command_name, shares.get(_EVERY, 0.0)) if shares else 0.0
+        if not shares:
+            return False
+        share = shares.get(command_name, shares.get(_EVERY, 0.0))
         return share > 0.0 and chance(self.seed, option, command_name, subject) < share
 
 

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
@@ -131,11 +131,13 @@ def _is_good(message: Message, complain: Complain) -> bool:
 
 
 def _record(message: Message) -> Record:
+    # A consumer's headers are a list of names and bytes; the stubs allow all that a producer takes.
+    headers = cast("RawHeaders", message.headers() or ())
     return Record(
         message.topic() or "",
         message.partition() or 0,
         message.offset() or 0,
         message.key(),
         message.value(),
-        message.headers(),
+        headers,
     )

@@ -1,4 +1,4 @@
-"""What the shop knows: the orders it placed and every outcome event it received, in memory and as a file of JSON lines."""
+"""What the shop knows: the orders it placed and every outcome event it got, in memory and as JSON lines in a file."""
 
 import json
 from collections.abc import Iterator

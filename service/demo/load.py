@@ -43,7 +43,7 @@ Pace: TypeAlias = Window | Rate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to place: how many orders, how fast, which ones; seconds to wait for the next outcome and for late copies."""
+    """What to place: how many orders, how fast, which ones; seconds to wait for the next outcome and for copies."""
 
     orders: int
     seed: int
@@ -80,6 +80,7 @@ class Load:
         self._extras: list[tuple[float, int, Event]] = []
         self._sequence = count()
         self._started = 0.0
+        self._last_moved = 0.0
 
     def run(self, stop: threading.Event | None = None) -> LoadReport:
         """Place all orders and wait for their outcomes, until `stop` is set or patience ends.
@@ -89,7 +90,7 @@ class Load:
         """
         try:
             self._listen()
-            self._started = self._heard = time.perf_counter()
+            self._started = self._last_moved = time.perf_counter()
             while self._goes_on() and not (stop and stop.is_set()):
                 self._place(self._wanted())
                 self._take(fetch(self._consumer, self._wait_s(), self._complain))
@@ -119,7 +120,7 @@ class Load:
         placed_all = len(self.journal.placed) >= self._plan.orders
         if placed_all and not self._in_flight and not self._extras:
             return False
-        idle_s = time.perf_counter() - self._heard
+        idle_s = time.perf_counter() - self._last_moved
         return idle_s < self._plan.patience_s or not self._in_flight
 
     def _wanted(self) -> int:
@@ -159,7 +160,7 @@ class Load:
     def _place_one(self, number: int, event: Event) -> None:
         order = order_id(number, self._plan.seed)
         self.journal.placed[order] = is_large(number, self._plan.seed, self._plan.mix)
-        self._in_flight[order] = time.perf_counter()
+        self._in_flight[order] = self._last_moved = time.perf_counter()
         self._send(event)
         if self._on_placed is not None:
             self._on_placed(order)
@@ -174,7 +175,7 @@ class Load:
             if outcome is None or outcome.order_id not in self.journal.placed:
                 continue
             self.journal.outcomes.append(outcome)
-            self._heard = now
+            self._last_moved = now
             placed_at = self._in_flight.pop(outcome.order_id, None)
             if placed_at is not None:
                 self._latencies.append(now - placed_at)

@@ -1,7 +1,7 @@
-"""Orders that could be real, each a function of its number and a seed: events with key, value, headers and own trace."""
+"""Orders that could be real, each a function of its number and a seed: events with key, value, headers, trace."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from hashlib import shake_128
@@ -150,7 +150,7 @@ def _trace(what: str, number: int, seed: int, mix: Mix) -> Headers:
     return [("traceparent", f"00-{ids[:32]}-{ids[32:]}-{flag}".encode())]
 
 
-def _event(event_type: str, body: dict[str, object], at: str, trace: Headers) -> Event:
+def _event(event_type: str, body: Mapping[str, object], at: str, trace: Headers) -> Event:
     key = str(body["order_id"])
     headers: Headers = [
         ("ce_specversion", b"1.0"),

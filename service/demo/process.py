@@ -1,5 +1,6 @@
 """Participants, shop and audit as processes of their own: `python -m service.demo.process participants|load|audit`."""
 
+import gc
 import json
 import signal
 import sys
@@ -23,11 +24,14 @@ from service.demo.orders import Mix
 from service.demo.participants import GROUP, Participants
 
 _READY_POLL_S: Final = 0.1
+_OBJECTS_BEFORE_COLLECTING: Final = 100_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what the command line asks for until it ends or SIGTERM comes; all that goes to stdout is JSON, one line each."""
+    """Run what the command line asks for until it ends or SIGTERM comes; stdout gets JSON only, one object a line."""
     asked = _parser().parse_args(arguments)
+    # Ledgers and journals only grow and hold no cycles: the collector would walk through them again and again in vain.
+    gc.set_threshold(_OBJECTS_BEFORE_COLLECTING)
     return int(asked.run(asked))
 
 

@@ -1,4 +1,4 @@
-"""What a load run measured: throughput over its steady part, latency from placing an order to its outcome, and counts."""
+"""What a load run measured: throughput in its steady part, latency from order to outcome, and counts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class LoadReport:
 
 
 def steady_rate(finished_at: Sequence[float], window: int) -> float:
-    """Events a second between the first and last `window` (at least a tenth, at most a third) of ascending times in s."""
+    """Events a second between the first and last `window` (at least a tenth, at most a third) of ascending times."""
     total = len(finished_at)
     skip = min(max(window, total // 10), total // 3)
     steady = finished_at[skip : total - skip]

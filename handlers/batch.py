@@ -1,0 +1,204 @@
+"""The working set of one transaction: instances as they stand now, and everything that is written with them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from handlers import trail as trails
+from handlers.dead_letters import dead_letter
+from handlers.outgoing import Origin, PartitionOf, command_row, is_too_large, outcome_row
+from handlers.reading import Arrival, Unreadable
+from handlers.routing import REPLIES, AnySaga, dead_letter_topic
+from handlers.rows import Changes, DeadLetter, Entry, Held, Hop, Owed, Ruling, Stored, Verdict
+from handlers.trail import Ask, Footing, Sampler, SpanContext, Trail
+from sagas.machine import Answer, Cause, Decision, Ignored, Obstruct, Send, Signal, transition
+
+UNSENDABLE = "unsendable"
+
+VERDICTS: Mapping[Ignored | None, Verdict] = {
+    None: Verdict.APPLIED,
+    Ignored.DUPLICATE: Verdict.DUPLICATE,
+    Ignored.UNKNOWN: Verdict.UNMATCHED,
+}
+
+Sent = tuple[Owed, SpanContext]
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """What a batch needs to know of the wire: where keys belong, and which new traces are sampled."""
+
+    partition_of: PartitionOf
+    sampler: Sampler
+
+
+class Batch:
+    """Collects what a transaction decides. Signals to one instance apply one after the other, each a revision."""
+
+    def __init__(self, wire: Wire, at: datetime) -> None:
+        self.at = at
+        self.hops: list[Hop] = []
+        self.changes = Changes()
+        self._wire = wire
+        self._stored: dict[str, Stored] = {}
+        self._seen: dict[str, int] = {}
+
+    def know(self, stored: Mapping[str, Stored]) -> None:
+        """Take in what was loaded."""
+        self._stored.update(stored)
+
+    def find(self, id_: str) -> Stored | None:
+        """Return an instance as it stands after all signals so far."""
+        return self._stored.get(id_)
+
+    def apply(self, saga: AnySaga, stored: Stored | None, signal: Signal, arrival: Arrival | None = None) -> Stored:
+        """Let a signal happen to an instance, and return it as it is then.
+
+        Raises what the saga's own functions raise; then nothing has happened.
+        """
+        decision = transition(saga, stored.instance if stored else None, signal)
+        seq = stored.revision + 1 if stored else 1
+        footing = self._footing(stored, (decision.instance.id, seq), signal, arrival)
+        trail = stored.trail if stored else Trail(footing.span)
+        message = arrival.envelope.id if arrival else trail.last_message
+        home = stored.home if stored else self._wire.partition_of(REPLIES, decision.instance.key.encode())
+        origin = Origin(saga, decision.instance, home, self.at, message)
+        sent, unsendable = self._rows(origin, decision, footing.span)
+        after = Stored(decision.instance, seq, home, _kept(trail, decision, signal, sent, message))
+        hop = Hop(
+            saga,
+            stored.instance if stored else None,
+            decision,
+            _entry(decision, seq, signal, arrival, footing.span),
+            arrival.record if arrival else None,
+            footing,
+            trail.root,
+            tuple(sent),
+        )
+        self._note(stored, after, hop)
+        for send, size in unsendable:
+            after = self.apply(saga, after, _obstruction(send, size, self.at))
+        return after
+
+    def dead_letter(self, unreadable: Unreadable) -> None:
+        """Set a record aside, with its cause, and let the partition go on."""
+        record = unreadable.record
+        partition = self._wire.partition_of(dead_letter_topic(record.place.topic), record.key or b"")
+        self.changes.dead_letters.append(DeadLetter(record, self.at, unreadable.cause))
+        row = dead_letter(record, unreadable.cause, partition=partition, home=record.place.partition)
+        self.changes.outbox.append(row)
+
+    def rule(self, arrival: Arrival, verdict: Verdict, reason: str) -> None:
+        """Note the verdict on a record that reaches no instance."""
+        envelope = arrival.envelope
+        ruling = Ruling(arrival.record.place, self.at, verdict, reason, envelope.id, envelope.type)
+        self.changes.rulings.append(ruling)
+
+    def hold(self, held: Held) -> None:
+        """Keep an event that has come before its instance."""
+        self.changes.held.append(held)
+
+    def release(self, held: Held) -> None:
+        """Keep an event no longer: its instance has come, or its time is over."""
+        if held in self.changes.held:
+            self.changes.held.remove(held)
+        else:
+            self.changes.released.append(held.record.place)
+
+    def finish(self) -> Changes:
+        """Return everything to write."""
+        self.changes.instances = [(self._stored[id_], seen) for id_, seen in self._seen.items()]
+        return self.changes
+
+    def _footing(
+        self, stored: Stored | None, name: tuple[str, int], signal: Signal, arrival: Arrival | None
+    ) -> Footing:
+        """Find where the span of a signal stands."""
+        incoming = trails.parse(arrival.envelope.traceparent) if arrival else None
+        if stored is None:
+            return trails.at_start(name[0], incoming, self._wire.sampler)
+        if arrival is None:
+            return trails.anew(stored.trail, name)
+        ask = stored.trail.asks.get(signal.command_id) if isinstance(signal, Answer) else None
+        if ask is not None and self.at - ask.at > trails.LONG_WAIT:
+            return trails.anew(stored.trail, name, incoming)
+        return trails.at_reply(stored.trail, name, incoming, ask)
+
+    def _rows(
+        self, origin: Origin, decision: Decision[Any], span: SpanContext
+    ) -> tuple[list[Sent], list[tuple[Send, int]]]:
+        """Make the rows that a decision asks for, and name the commands that are too large to be published."""
+        sent: list[Sent] = []
+        unsendable = []
+        for send in decision.commands:
+            child = span.child(send.command_id)
+            row = command_row(origin, send, child, self._wire.partition_of)
+            if is_too_large(row):
+                unsendable.append((send, len(row.value or b"")))
+            else:
+                sent.append((row, child))
+        if decision.outcome is not None:
+            child = span.child("outcome")
+            sent.append((outcome_row(origin, decision.outcome, child, self._wire.partition_of), child))
+        return sent, unsendable
+
+    def _note(self, stored: Stored | None, after: Stored, hop: Hop) -> None:
+        id_ = after.instance.id
+        self._seen.setdefault(id_, stored.revision if stored else 0)
+        self._stored[id_] = after
+        self.changes.entries.append(hop.entry)
+        self.changes.outbox.extend(row for row, _ in hop.sent)
+        self.hops.append(hop)
+
+
+def _kept(trail: Trail, decision: Decision[Any], signal: Signal, sent: list[Sent], message: str | None) -> Trail:
+    """Return what the wire remembers after a signal: the asks that are open now, the message that came last."""
+    if decision.instance.status.is_final:
+        return Trail(trail.root, {}, message)
+    asks = dict(trail.asks)
+    if isinstance(signal, Answer) and decision.ignored is None:
+        asks.pop(signal.command_id, None)
+    asks.update((row.message_id, Ask(span, signal.at)) for row, span in sent)
+    return Trail(trail.root, asks, message)
+
+
+def _entry(decision: Decision[Any], seq: int, signal: Signal, arrival: Arrival | None, span: SpanContext) -> Entry:
+    """Write the history's row of a signal."""
+    envelope = arrival.envelope if arrival else None
+    reason = decision.reason
+    if isinstance(signal, Obstruct):
+        reason = signal.cause.message
+    return Entry(
+        instance_id=decision.instance.id,
+        seq=seq,
+        at=signal.at,
+        kind=type(signal).__name__.lower(),
+        verdict=VERDICTS.get(decision.ignored, Verdict.IGNORED),
+        reason=f"{decision.ignored}: {reason}" if decision.ignored else reason,
+        message_id=envelope.id if envelope else None,
+        message_type=envelope.type if envelope else None,
+        causation_id=envelope.causation_id if envelope else None,
+        value=arrival.payload if arrival else None,
+        decided=_decided(decision),
+        place=arrival.record.place if arrival else None,
+        trace_id=span.trace_id,
+        span_id=span.span_id,
+    )
+
+
+def _decided(decision: Decision[Any]) -> str:
+    """Write what was decided: the status that follows, the commands sent, the type of the outcome."""
+    told: dict[str, object] = {"status": decision.instance.status}
+    if decision.commands:
+        told["sent"] = [[send.step, send.direction, send.attempt, send.command_id] for send in decision.commands]
+    if decision.outcome is not None:
+        told["outcome"] = decision.outcome.message_type
+    return json.dumps(told)
+
+
+def _obstruction(send: Send, size: int, at: datetime) -> Obstruct:
+    """Say that a command can never be published."""
+    message = f"{send.command.message_type} has {size} bytes, more than a topic takes: send a reference instead"
+    return Obstruct(at, Cause(send.step, UNSENDABLE, message), send.command_id)

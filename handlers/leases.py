@@ -1,0 +1,62 @@
+"""The partitions that this coordinator owns: since which epoch, and up to which offset they are done."""
+
+from collections.abc import Iterable, Sequence
+
+from handlers.rows import Advance, Lease, Place
+
+
+class Leases:
+    """What is known of the leases that were taken. No record of any other partition is processed."""
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[str, int], Lease] = {}
+
+    def take(self, lease: Lease) -> None:
+        """Own a partition from now on."""
+        self._held[lease.topic, lease.partition] = lease
+
+    def drop(self, topic: str, partition: int) -> None:
+        """Own a partition no longer."""
+        self._held.pop((topic, partition), None)
+
+    def clear(self) -> None:
+        """Own nothing: what the database says must be read again."""
+        self._held.clear()
+
+    def owned(self) -> Iterable[tuple[str, int]]:
+        """Return the partitions that are owned."""
+        return tuple(self._held)
+
+    def offsets(self) -> Iterable[tuple[tuple[str, int], int]]:
+        """Return how far each owned partition is done."""
+        return [(each, held.next_offset) for each, held in self._held.items() if held.next_offset is not None]
+
+    def awaits(self, place: Place) -> bool:
+        """Say whether a record is of an owned partition and not done yet."""
+        lease = self._held.get((place.topic, place.partition))
+        return lease is not None and (lease.next_offset is None or place.offset >= lease.next_offset)
+
+    def wishes(self, places: Iterable[Place]) -> Sequence[Advance]:
+        """Return how the leases move when all records at these places are done."""
+        ends: dict[tuple[str, int], int] = {}
+        for topic, partition, offset in places:
+            ends[topic, partition] = max(offset + 1, ends.get((topic, partition), 0))
+        return [
+            Advance(topic, partition, held.epoch, held.next_offset, end)
+            for (topic, partition), end in sorted(ends.items())
+            for held in (self._held[topic, partition],)
+        ]
+
+    def advanced(self, places: Iterable[Place]) -> None:
+        """Note that all records at these places are done."""
+        for wish in self.wishes(places):
+            self.take(Lease(wish.topic, wish.partition, wish.epoch, wish.next_offset))
+
+    def learn(self, actual: Iterable[Lease]) -> None:
+        """Take in how leases really stand: one of another epoch is somebody else's now."""
+        for lease in actual:
+            held = self._held.get((lease.topic, lease.partition))
+            if held is not None and held.epoch == lease.epoch:
+                self.take(lease)
+            else:
+                self.drop(lease.topic, lease.partition)

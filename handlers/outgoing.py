@@ -1,0 +1,90 @@
+"""From a decision to the rows that publish it: commands and outcomes in their envelopes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from contracts import Envelope, Event
+from contracts import envelope as wire
+from handlers.routing import REPLIES
+from handlers.rows import Owed
+from handlers.trail import SpanContext
+from sagas.machine import Instance, Saga, Send, outcome_id
+
+MOST_BYTES = 1_000_000
+"""The largest value that is published: a topic's default limit, less room for headers and the batch around it."""
+
+PartitionOf = Callable[[str, bytes], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What messages follow from: the instance, when, by which message, from which partition."""
+
+    saga: Saga[Any, Any]
+    instance: Instance[Any]
+    home: int
+    at: datetime
+    causation_id: str | None
+
+
+def command_row(origin: Origin, send: Send, span: SpanContext, partition_of: PartitionOf) -> Owed:
+    """Return the row that publishes a command."""
+    envelope = Envelope(
+        id=send.command_id,
+        type=send.command.message_type,
+        source=_source(origin.saga),
+        time=_rfc3339(origin.at),
+        subject=origin.instance.key,
+        correlation_id=origin.instance.id,
+        causation_id=origin.causation_id,
+        reply_to=REPLIES,
+        step=send.step,
+        direction=send.direction,
+        attempt=send.attempt,
+        compensates=send.compensates,
+        traceparent=span.traceparent(),
+    )
+    return _row(origin, envelope, send.command.topic, send.payload, partition_of)
+
+
+def outcome_row(origin: Origin, outcome: Event, span: SpanContext, partition_of: PartitionOf) -> Owed:
+    """Return the row that publishes an instance's outcome."""
+    envelope = Envelope(
+        id=outcome_id(origin.instance.id),
+        type=outcome.message_type,
+        source=_source(origin.saga),
+        time=_rfc3339(origin.at),
+        subject=origin.instance.key,
+        correlation_id=origin.instance.id,
+        causation_id=origin.causation_id,
+        traceparent=span.traceparent(),
+    )
+    return _row(origin, envelope, origin.saga.outcome_topic, outcome.model_dump_json(), partition_of)
+
+
+def is_too_large(row: Owed) -> bool:
+    """Say whether a row could never be published."""
+    return len(row.value or b"") > MOST_BYTES
+
+
+def _row(origin: Origin, envelope: Envelope, topic: str, payload: str, partition_of: PartitionOf) -> Owed:
+    key = origin.instance.key.encode()
+    return Owed(
+        message_id=envelope.id,
+        home=origin.home,
+        topic=topic,
+        partition=partition_of(topic, key),
+        key=key,
+        headers=wire.write(envelope),
+        value=payload.encode(),
+    )
+
+
+def _source(saga: Saga[Any, Any]) -> str:
+    return f"/saga-coordinator/{saga.name}"
+
+
+def _rfc3339(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")

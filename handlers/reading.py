@@ -1,0 +1,109 @@
+"""From a record to what it says, or to the reason why it cannot be read."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from pydantic import ValidationError
+
+from contracts import BadEnvelope, Envelope, Event, Message, Reply
+from contracts import envelope as wire
+from handlers.routing import REPLIES, AnySaga, Role, Routes
+from handlers.rows import Record
+from sagas.machine import instance_id
+
+
+@dataclass(frozen=True, slots=True)
+class EventArrival:
+    """A business event, and what it does to which instance."""
+
+    record: Record
+    envelope: Envelope
+    payload: bytes
+    event: Event
+    targets: tuple[tuple[AnySaga, Role, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyArrival:
+    """A participant's reply to the command `command_id` of the instance `instance_id`."""
+
+    record: Record
+    envelope: Envelope
+    payload: bytes
+    reply: Reply
+    instance_id: str
+    command_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record that says nothing that can be understood; `cause` says what is wrong and what it should be."""
+
+    record: Record
+    cause: str
+
+
+Arrival: TypeAlias = EventArrival | ReplyArrival
+MOST_OF_A_CAUSE = 2_000
+
+
+def read(routes: Routes, record: Record) -> Arrival | Unreadable:
+    """Read one record. Never raises for what stands in it."""
+    try:
+        envelope, payload = wire.read(record.headers, record.value)
+        if record.place.topic == REPLIES:
+            return _reply(routes, record, envelope, payload)
+        return _event(routes, record, envelope, payload)
+    except BadEnvelope as error:
+        return Unreadable(record, str(error))
+    except ValidationError as error:
+        return Unreadable(record, _told(error))
+
+
+def _reply(routes: Routes, record: Record, envelope: Envelope, payload: bytes) -> Arrival | Unreadable:
+    if envelope.correlation_id is None:
+        return Unreadable(record, "header ce_correlationid is missing: a reply echoes the one of its command")
+    if envelope.causation_id is None:
+        return Unreadable(record, "header ce_causationid is missing: a reply carries its command's ce_id")
+    model = routes.replies.get(envelope.type)
+    if model is None:
+        return Unreadable(record, f"ce_type {envelope.type!r} answers no command of any saga in the catalog")
+    reply = model.model_validate_json(payload)
+    return ReplyArrival(record, envelope, payload, reply, envelope.correlation_id, envelope.causation_id)
+
+
+def _event(routes: Routes, record: Record, envelope: Envelope, payload: bytes) -> Arrival | Unreadable:
+    model, found = routes.events.get(envelope.type, (None, ()))
+    if model is None or model.topic != record.place.topic:
+        known = ", ".join(
+            sorted(name for name, (event, _) in routes.events.items() if event.topic == record.place.topic)
+        )
+        return Unreadable(
+            record, f"ce_type {envelope.type!r} is not understood on {record.place.topic}: known are {known}"
+        )
+    event = model.model_validate_json(payload)
+    try:
+        targets = tuple(
+            (route.saga, route.role, instance_id(route.saga.name, route.saga.correlate(event))) for route in found
+        )
+    except Exception as error:  # noqa: BLE001  the saga's own function: its failure concerns this record alone
+        return Unreadable(record, f"{envelope.type}: correlate raised {type(error).__name__}: {error}")
+    return EventArrival(record, envelope, payload, event, targets)
+
+
+def wrong_reply(arrival: ReplyArrival, expected: type[Message]) -> Unreadable:
+    """Say that a reply is not of the type that its command names."""
+    given = arrival.envelope.type
+    cause = (
+        f"ce_type {given!r} does not answer command {arrival.command_id}: it is answered with {expected.message_type}"
+    )
+    return Unreadable(arrival.record, f"{cause} or saga.failure.v1")
+
+
+def _told(error: ValidationError) -> str:
+    """Say what is wrong in which field, without the values: they may be secret."""
+    problems = (
+        f"{'.'.join(map(str, each['loc'])) or 'the value'}: {each['msg']}"
+        for each in error.errors(include_url=False, include_input=False, include_context=False)
+    )
+    return f"{error.title}: {'; '.join(problems)}"[:MOST_OF_A_CAUSE]

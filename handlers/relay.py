@@ -1,0 +1,109 @@
+"""The outbox to Kafka: rows leave in their order, each partition of each topic by itself.
+
+Rows come from memory after the commit, and from the table after a crash, until Kafka has acknowledged them. Such a
+row is deleted with the next transaction, or with a small one of the relay's own when there is none. What was sent and
+not acknowledged is sent again: a duplicate may follow, but nothing overtakes its predecessor's first copy.
+"""
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import Sequence
+
+from handlers.ports import Observer, Publisher, Store, Transaction
+from handlers.rows import Changes, Unsent
+
+MOST_AT_ONCE = 1_000
+SWEEP_EVERY = 0.25
+FIRST_WAIT = 0.1
+LONGEST_WAIT = 5.0
+
+
+class Relay:
+    """Publishes what is owed. `push` and `acknowledged` are for those who write transactions; `run` is its loop."""
+
+    def __init__(self, store: Store, publisher: Publisher, observer: Observer) -> None:
+        self._store = store
+        self._publisher = publisher
+        self._observer = observer
+        self._lanes: defaultdict[tuple[str, int], deque[Unsent]] = defaultdict(deque)
+        self._busy: set[tuple[str, int]] = set()
+        self._known: set[int] = set()
+        self._acknowledged: list[int] = []
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._tasks: asyncio.TaskGroup | None = None
+
+    @property
+    def pending(self) -> int:
+        """How many rows are not acknowledged yet."""
+        return sum(map(len, self._lanes.values()))
+
+    def push(self, rows: Sequence[Unsent], *, deleted: Sequence[int] = ()) -> None:
+        """Take over committed rows, and forget those that the same transaction has deleted."""
+        if deleted:
+            gone = set(deleted)
+            self._acknowledged = [seq for seq in self._acknowledged if seq not in gone]
+            self._known -= gone
+        for row in rows:
+            if row.seq not in self._known:
+                self._known.add(row.seq)
+                self._idle.clear()
+                self._lanes[row.owed.topic, row.owed.partition].append(row)
+        for lane in {(row.owed.topic, row.owed.partition) for row in rows}:
+            self._start(lane)
+
+    def acknowledged(self) -> Sequence[int]:
+        """Return the rows that may be deleted now."""
+        return tuple(self._acknowledged)
+
+    async def run(self) -> None:
+        """Publish until cancelled. First come the rows that a crash has left."""
+        async with asyncio.TaskGroup() as self._tasks:
+            for lane in tuple(self._lanes):
+                self._start(lane)
+            while True:
+                await asyncio.sleep(SWEEP_EVERY)
+                await self.sweep()
+
+    async def sweep(self) -> None:
+        """Delete what is acknowledged, if no other transaction has done it meanwhile."""
+        deleted = self.acknowledged()
+        if deleted:
+            await self._store.transact(lambda tx: _delete(tx, deleted))
+            self.push((), deleted=deleted)
+
+    async def drained(self) -> None:
+        """Return when nothing is pending, and the table is as empty."""
+        await self._idle.wait()
+        await self.sweep()
+
+    def _start(self, lane: tuple[str, int]) -> None:
+        if self._tasks is not None and lane not in self._busy and self._lanes[lane]:
+            self._busy.add(lane)
+            self._tasks.create_task(self._publish(lane), name=f"relay {lane[0]}:{lane[1]}")
+
+    async def _publish(self, lane: tuple[str, int]) -> None:
+        """Publish one lane until it is empty."""
+        waiting, wait = self._lanes[lane], FIRST_WAIT
+        try:
+            while waiting:
+                rows = [waiting[index] for index in range(min(len(waiting), MOST_AT_ONCE))]
+                try:
+                    await self._publisher.publish(*lane, [row.owed for row in rows])
+                except Exception as error:  # noqa: BLE001  whatever it is, the rows stay and are tried again
+                    self._observer.troubled(f"{len(rows)} messages to {lane[0]}:{lane[1]} were not acknowledged", error)
+                    await asyncio.sleep(wait)
+                    wait = min(wait * 2, LONGEST_WAIT)
+                else:
+                    wait = FIRST_WAIT
+                    for row in rows:
+                        waiting.popleft()
+                        self._acknowledged.append(row.seq)
+        finally:
+            self._busy.discard(lane)
+            if not self.pending:
+                self._idle.set()
+
+
+async def _delete(tx: Transaction, deleted: Sequence[int]) -> None:
+    await tx.save(Changes(acknowledged=deleted))

@@ -1,0 +1,198 @@
+"""The values that pass between handlers and store: records, leases, stored instances, and the rows written for them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from contracts.envelope import Headers
+from handlers.routing import AnySaga
+from handlers.trail import Footing, SpanContext, Trail
+from sagas.machine import Decision, Instance
+
+
+class Place(NamedTuple):
+    """Where a record stands in Kafka."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        """Write it as `saga explain` takes it."""
+        return f"{self.topic}:{self.partition}:{self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record as Kafka gave it. `timestamp` is in milliseconds since 1970, -1 if it has none."""
+
+    place: Place
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+class Verdict(StrEnum):
+    """What became of a record. Every record gets exactly one."""
+
+    APPLIED = "applied"
+    DUPLICATE = "duplicate"
+    IGNORED = "ignored"
+    HELD = "held"
+    UNMATCHED = "unmatched"
+    DEAD_LETTERED = "dead-lettered"
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who owns a partition: all transactions of an epoch precede those of the next.
+
+    `next_offset` is the first that is not done; None on a partition of which nothing was ever read.
+    """
+
+    topic: str
+    partition: int
+    epoch: int
+    next_offset: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """The wish to move a lease from the offset that it should stand at to the first one after this batch."""
+
+    topic: str
+    partition: int
+    epoch: int
+    expected: int | None
+    next_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An instance with what the store and the wire keep beside it.
+
+    `revision` counts the signals that it has had, ignored ones too; `home` is the reply topic's partition of its key.
+    """
+
+    instance: Instance[Any]
+    revision: int
+    home: int
+    trail: Trail
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of an instance's history: a signal, and what was decided. Times are UTC.
+
+    `value` is the message as it came, `decided` JSON: the status that follows, the commands sent, the outcome.
+    """
+
+    instance_id: str
+    seq: int
+    at: datetime
+    kind: str
+    verdict: Verdict
+    reason: str | None
+    message_id: str | None
+    message_type: str | None
+    causation_id: str | None
+    value: bytes | None
+    decided: str
+    place: Place | None
+    trace_id: str
+    span_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A message to publish, written with the state that asks for it."""
+
+    message_id: str
+    home: int
+    topic: str
+    partition: int
+    key: bytes | None
+    headers: Headers
+    value: bytes | None
+
+
+class Unsent(NamedTuple):
+    """A row of the outbox: rows leave in the order of `seq`, a partition of a topic by itself."""
+
+    seq: int
+    owed: Owed
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An event that has come before its instance, kept until `expires_at`."""
+
+    instance_id: str
+    record: Record
+    at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that cannot be read, as it came, with the cause in words."""
+
+    record: Record
+    at: datetime
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """The verdict on a record that has reached no instance."""
+
+    place: Place
+    at: datetime
+    verdict: Verdict
+    reason: str
+    message_id: str | None
+    message_type: str | None
+
+
+@dataclass(slots=True)
+class Changes:
+    """Everything that one transaction writes. `seen` of an instance is its revision when it was loaded, 0 if new."""
+
+    instances: list[tuple[Stored, int]] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    outbox: list[Owed] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    held: list[Held] = field(default_factory=list)
+    released: list[Place] = field(default_factory=list)
+    rulings: list[Ruling] = field(default_factory=list)
+    acknowledged: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One signal that an instance took, as those who watch see it once it is committed.
+
+    `record` is None for an alarm or a wish; `sent` are the rows that follow from it, each with its span.
+    """
+
+    saga: AnySaga
+    before: Instance[Any] | None
+    decision: Decision[Any]
+    entry: Entry
+    record: Record | None
+    footing: Footing
+    root: SpanContext
+    sent: tuple[tuple[Owed, SpanContext], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """One committed transaction: what happened in it, and when it began and ended, in UTC."""
+
+    hops: Sequence[Hop]
+    changes: Changes
+    began: datetime
+    ended: datetime

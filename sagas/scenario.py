@@ -1,0 +1,267 @@
+"""The author's test language: a saga's story word by word, in virtual time, without a fake and without a loop.
+
+    given(order_fulfilment, order_placed)
+    .expects("reserve-stock", "charge-card")
+    .replies("reserve-stock", StockReserved(reservation_id="r-1"))
+    .fails("charge-card", code="card-declined")
+    .undoes("reserve-stock")
+    .undone("reserve-stock")
+    .ends(Status.COMPENSATED)
+
+Some words act: `given`, `replies`, `fails`, `undone`, `undo_fails`, `passes`, `cancels`, `pauses`, `resumes`. The
+others look at what the last acting word has made the saga do: `expects`, `undoes`, `ignores`, `ends`. Whoever names
+one command that it sent names them all, in order; whoever names none does not care. Each word returns a new scenario,
+so that several tests may go on from one beginning. A word that does not hold raises `AssertionError` with the story.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from contracts import Command, Done, Event, Failure, Reply
+from sagas.machine import (
+    Answer,
+    Cancel,
+    Decision,
+    Direction,
+    Ignored,
+    Instance,
+    Pause,
+    Resume,
+    Saga,
+    Send,
+    Signal,
+    Start,
+    Status,
+    Wake,
+    command_id,
+    transition,
+)
+
+E = TypeVar("E", bound=Event)
+D = TypeVar("D", bound=BaseModel)
+C = TypeVar("C", bound=Command[Any])
+
+BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
+"""When every story begins."""
+
+FORWARD, COMPENSATION = Direction.FORWARD, Direction.COMPENSATION
+
+
+def given(saga: Saga[E, D], event: E) -> Scenario[D]:
+    """Begin a story: this event starts an instance of this saga."""
+    decision = transition(saga, None, Start(BEGINNING, event))
+    return _after(Scenario(saga=saga, instance=decision.instance), BEGINNING, f"{event!r} starts {saga.name}", decision)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario(Generic[D]):
+    """A story up to one moment. `at` is its clock, `sent` every command so far, `outcome` the event that it ended with.
+
+    `unnamed` are the commands of the last acting word that no expectation has named yet, `ignored` why the machine
+    ignored that word, if it did.
+    """
+
+    saga: Saga[Any, D]
+    instance: Instance[D]
+    at: datetime = BEGINNING
+    sent: tuple[Send, ...] = ()
+    outcome: Event | None = None
+    ignored: Ignored | None = None
+    unnamed: tuple[Send, ...] = ()
+    is_named: bool = False
+    story: tuple[str, ...] = ()
+
+    # --- what there is to see
+
+    @property
+    def data(self) -> D:
+        """What the instance remembers now."""
+        return self.instance.data
+
+    @property
+    def status(self) -> Status:
+        """The instance's status now."""
+        return self.instance.status
+
+    def command(self, command: type[C], step: str | None = None) -> C:
+        """Return the last command of this type (and of this step) that was sent, as its author wrote it."""
+        __tracebackhide__ = True
+        for send in reversed(self.sent):
+            if send.command is command and step in {None, send.step}:
+                return command.model_validate_json(send.payload)
+        raise self._objection(f"no {command.__name__} was sent{f' by {step}' if step else ''}")
+
+    # --- words that act
+
+    def replies(self, step: str, reply: Reply, *, attempt: int | None = None) -> Scenario[D]:
+        """The participant has carried out the step's command (the last, or that of an earlier attempt)."""
+        __tracebackhide__ = True
+        return self._answer(step, FORWARD, attempt, reply)
+
+    def fails(
+        self, step: str, *, code: str, message: str = "", retryable: bool = False, attempt: int | None = None
+    ) -> Scenario[D]:
+        """The participant has not carried out the step's command. `retryable`: asking again can help."""
+        __tracebackhide__ = True
+        return self._answer(step, FORWARD, attempt, Failure(code=code, message=message, retryable=retryable))
+
+    def undone(self, step: str, reply: Reply | None = None) -> Scenario[D]:
+        """The participant has undone the step. Without a reply it answers `Done`."""
+        __tracebackhide__ = True
+        return self._answer(step, COMPENSATION, None, reply or Done())
+
+    def undo_fails(self, step: str, *, code: str, message: str = "", retryable: bool = False) -> Scenario[D]:
+        """The participant has not undone the step. `retryable`: asking again can help."""
+        __tracebackhide__ = True
+        return self._answer(step, COMPENSATION, None, Failure(code=code, message=message, retryable=retryable))
+
+    def passes(self, time: timedelta) -> Scenario[D]:
+        """Time passes, and every alarm that comes due in it rings at its time."""
+        __tracebackhide__ = True
+        self._refuse_unnamed()
+        until = self.at + time
+        now = replace(self, unnamed=(), is_named=False, ignored=None)
+        while (due := now.instance.wake_at) is not None and due <= until:
+            rung = _heard(now, Wake(due), "an alarm rings")
+            now = replace(rung, unnamed=now.unnamed + rung.unnamed)
+        return replace(now, at=until)
+
+    def cancels(self, why: str = "not wanted any more") -> Scenario[D]:
+        """The business, or an operator, cancels the instance."""
+        __tracebackhide__ = True
+        return self._act(Cancel(self.at, why), f"cancelled: {why}")
+
+    def pauses(self, who: str = "operator", why: str = "to look at it") -> Scenario[D]:
+        """An operator pauses the instance."""
+        __tracebackhide__ = True
+        return self._act(Pause(self.at, who, why), f"paused by {who}: {why}")
+
+    def resumes(self, who: str = "operator", why: str = "looked at it") -> Scenario[D]:
+        """An operator resumes the instance."""
+        __tracebackhide__ = True
+        return self._act(Resume(self.at, who, why), f"resumed by {who}: {why}")
+
+    # --- words that look
+
+    def expects(self, *steps: str | Command[Any]) -> Scenario[D]:
+        """The saga has sent these steps' commands forward, each named by its step or given whole. None: nothing."""
+        __tracebackhide__ = True
+        return self._name(FORWARD, steps)
+
+    def undoes(self, *steps: str | Command[Any]) -> Scenario[D]:
+        """The saga has sent these steps' compensations, each named by the step it undoes or given whole."""
+        __tracebackhide__ = True
+        return self._name(COMPENSATION, steps)
+
+    def ignores(self, why: Ignored) -> Scenario[D]:
+        """The last word has changed nothing, for this reason."""
+        __tracebackhide__ = True
+        if self.ignored is not why:
+            raise self._objection(f"expected it to be ignored: {why}", f"it was ignored:           {self.ignored}")
+        return self
+
+    def ends(self, status: Status, outcome: Event | None = None) -> Scenario[D]:
+        """The instance is over, or stalled, with this status, and has told this outcome (None: whichever)."""
+        __tracebackhide__ = True
+        self._refuse_unnamed()
+        if self.status is not status:
+            raise self._objection(f"expected to end {status}", f"it is {self.status}")
+        if outcome is not None and self.outcome != outcome:
+            raise self._objection(f"expected the outcome {outcome!r}", f"it told        {self.outcome!r}")
+        return self
+
+    # --- how
+
+    def _answer(self, step: str, direction: Direction, attempt: int | None, reply: Reply) -> Scenario[D]:
+        """Let a participant answer a command that was sent."""
+        __tracebackhide__ = True
+        sends = [send for send in self.sent if (send.step, send.direction) == (step, direction)]
+        if not sends or (attempt or 1) > sends[-1].attempt:
+            raise self._objection(f"{_called(step, direction)} cannot be answered: it was not sent")
+        send = sends[-1]
+        if not isinstance(reply, Failure | send.command.reply):
+            expected = send.command.reply.__name__
+            raise self._objection(
+                f"{send.command.__name__} is answered with {expected}, not with {type(reply).__name__}"
+            )
+        id_ = command_id(self.instance.id, step, direction, attempt or send.attempt)
+        return self._act(Answer(self.at, id_, reply), f"{_called(step, direction)} is answered: {reply!r}")
+
+    def _act(self, signal: Signal, what: str) -> Scenario[D]:
+        """Let something happen now."""
+        __tracebackhide__ = True
+        self._refuse_unnamed()
+        return _heard(self, signal, what)
+
+    def _name(self, direction: Direction, expected: Sequence[str | Command[Any]]) -> Scenario[D]:
+        """Compare the next commands of the last word with the expected ones."""
+        __tracebackhide__ = True
+        here, rest = self.unnamed[: len(expected)], self.unnamed[len(expected) :]
+        matches = [_is(send, direction, each) for send, each in zip(here, expected, strict=False)]
+        if len(here) < len(expected) or not all(matches) or (not expected and rest):
+            wanted = [_called(each, direction) if isinstance(each, str) else repr(each) for each in expected]
+            raise self._objection(
+                f"expected  {'; '.join(wanted) or 'nothing'}",
+                f"sent      {'; '.join(map(_of_send, self.unnamed)) or 'nothing'}",
+            )
+        return replace(self, unnamed=rest, is_named=True)
+
+    def _refuse_unnamed(self) -> None:
+        """Object to commands that nobody expected, when their fellows were expected."""
+        __tracebackhide__ = True
+        if self.is_named and self.unnamed:
+            raise self._objection("expected  nothing more", f"sent      {'; '.join(map(_of_send, self.unnamed))}")
+
+    def _objection(self, *problem: str) -> AssertionError:
+        """Say what does not hold, and tell the story so far."""
+        now = f"{self.at - BEGINNING!s:>16}  it is {self.status}"
+        return AssertionError("\n".join((*problem, "", "The story so far:", *self.story, now)))
+
+
+def _heard(scenario: Scenario[D], signal: Signal, what: str) -> Scenario[D]:
+    """Give a signal to the instance, and go on with what follows."""
+    return _after(scenario, signal.at, what, transition(scenario.saga, scenario.instance, signal))
+
+
+def _after(scenario: Scenario[D], at: datetime, what: str, decision: Decision[D]) -> Scenario[D]:
+    """Take a decision into the story."""
+    told = [f"{at - BEGINNING!s:>16}  {what}"]
+    told += [f"{'->':>18} {_of_send(send)}" for send in decision.commands]
+    if decision.outcome is not None:
+        told.append(f"{'==':>18} {decision.outcome!r}")
+    if decision.ignored is not None:
+        told.append(f"{'..':>18} ignored as {decision.ignored}: {decision.reason}")
+    return replace(
+        scenario,
+        instance=decision.instance,
+        at=at,
+        sent=scenario.sent + decision.commands,
+        outcome=decision.outcome or scenario.outcome,
+        ignored=decision.ignored,
+        unnamed=decision.commands,
+        is_named=False,
+        story=(*scenario.story, *told),
+    )
+
+
+def _is(send: Send, direction: Direction, expected: str | Command[Any]) -> bool:
+    """Say whether a command that was sent is the expected one."""
+    if send.direction is not direction:
+        return False
+    if isinstance(expected, str):
+        return send.step == expected
+    return type(expected) is send.command and send.command.model_validate_json(send.payload) == expected
+
+
+def _called(step: str, direction: Direction) -> str:
+    return step if direction is FORWARD else f"the undo of {step}"
+
+
+def _of_send(send: Send) -> str:
+    return f"{_called(send.step, send.direction)}, attempt {send.attempt}: {send.command.__name__} {send.payload}"

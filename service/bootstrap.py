@@ -1,0 +1,100 @@
+"""The one place where concrete classes meet: from settings to a service that can run."""
+
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from handlers.batch import Wire
+from handlers.intake import Intake
+from handlers.leases import Leases
+from handlers.memory import Memory
+from handlers.ports import Clock, Observer
+from handlers.relay import Relay
+from handlers.routing import REPLIES, AnySaga, Routes
+from handlers.trail import Sampler
+from handlers.wake import Alarms
+from service.api.health import Health
+from service.clock import SystemClock
+from service.kafka.feed import Feed
+from service.kafka.publisher import KafkaPublisher
+from service.settings import Settings
+from service.storage.sqlite import SqliteStore
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Everything that runs, wired."""
+
+    settings: Settings
+    routes: Routes
+    store: SqliteStore
+    publisher: KafkaPublisher
+    relay: Relay
+    feed: Feed
+    alarms: Alarms
+    health: Health
+
+
+@asynccontextmanager
+async def built(
+    settings: Settings, catalog: Sequence[AnySaga], observer: Observer, sampler: Sampler, clock: Clock | None = None
+) -> AsyncIterator[Service]:
+    """Open the store, wire the service, and close everything in the end, on every path.
+
+    Raises `BadCatalog` when live instances need a definition that the catalog lacks, `StoreTaken`, `BadSchema`.
+    """
+    routes = Routes(catalog)
+    store = SqliteStore(settings.sqlite_path, routes.saga_of)
+    publisher = KafkaPublisher(settings.kafka, routes.topics_out | {REPLIES})
+    await store.open()
+    try:
+        for saga, version, _ in await store.live_versions():
+            routes.saga_of(saga, version)
+        yield _wired(settings, routes, store, publisher, (observer, sampler, clock or SystemClock()))
+    finally:
+        await publisher.stop()
+        await store.close()
+
+
+def _wired(
+    settings: Settings,
+    routes: Routes,
+    store: SqliteStore,
+    publisher: KafkaPublisher,
+    watched: tuple[Observer, Sampler, Clock],
+) -> Service:
+    observer, sampler, clock = watched
+    leases, memory, health = Leases(), Memory(), Health()
+    relay = Relay(store, publisher, observer)
+    wire = Wire(publisher.partition, sampler)
+    intake = Intake(
+        routes=routes,
+        store=store,
+        clock=clock,
+        wire=wire,
+        leases=leases,
+        memory=memory,
+        relay=relay,
+        observer=observer,
+    )
+    alarms = Alarms(routes=routes, store=store, clock=clock, wire=wire, memory=memory, relay=relay, observer=observer)
+    feed = Feed(
+        settings=settings,
+        topics=routes.topics_in,
+        owner=_owner(settings),
+        intake=intake,
+        store=store,
+        leases=leases,
+        memory=memory,
+        relay=relay,
+        health=health,
+        observer=observer,
+    )
+    return Service(settings, routes, store, publisher, relay, feed, alarms, health)
+
+
+def _owner(settings: Settings) -> str:
+    """Name this coordinator. One that starts again on the same file takes its own place in the group at once."""
+    file = str(settings.sqlite_path.resolve()).encode()
+    return f"{settings.kafka.client_id}-{hashlib.sha256(file).hexdigest()[:12]}"

@@ -1,0 +1,11 @@
+"""What time it is, by this machine."""
+
+from datetime import UTC, datetime
+
+
+class SystemClock:
+    """The clock of the operating system; see `handlers.ports.Clock`."""
+
+    def now(self) -> datetime:
+        """Return the time, in UTC."""
+        return datetime.now(UTC)

@@ -1,0 +1,32 @@
+"""How a Kafka client connects: address, encryption and authentication, from the settings."""
+
+from typing import Any
+
+from aiokafka.helpers import create_ssl_context
+
+from service.settings import KafkaSettings
+
+
+def connection(settings: KafkaSettings) -> dict[str, Any]:
+    """Return the arguments that every aiokafka client of this service is made with."""
+    ssl_context = None
+    if settings.security_protocol in {"SSL", "SASL_SSL"}:
+        ssl_context = create_ssl_context(
+            cafile=_text(settings.ssl_cafile),
+            certfile=_text(settings.ssl_certfile),
+            keyfile=_text(settings.ssl_keyfile),
+        )
+    return {
+        "bootstrap_servers": settings.bootstrap_servers.split(","),
+        "client_id": settings.client_id,
+        "request_timeout_ms": int(settings.request_timeout * 1000),
+        "security_protocol": settings.security_protocol,
+        "ssl_context": ssl_context,
+        "sasl_mechanism": settings.sasl_mechanism if settings.security_protocol.startswith("SASL") else "PLAIN",
+        "sasl_plain_username": settings.sasl_username,
+        "sasl_plain_password": settings.password(),
+    }
+
+
+def _text(path: object) -> str | None:
+    return None if path is None else str(path)

@@ -1,0 +1,213 @@
+"""The consumer on aiokafka: follows the group's assignment, and feeds the intake with what it may process.
+
+A partition's records are processed only after its lease was taken and the consumer stands at the database's offset:
+Kafka's committed offsets are a hint for lag tools. Whatever fails, the leases are taken again and the consumer seeks.
+"""
+
+import asyncio
+from collections.abc import Collection, Sequence
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
+from aiokafka.structs import ConsumerRecord
+
+from handlers.intake import Intake
+from handlers.leases import Leases
+from handlers.memory import Memory
+from handlers.ports import Observer, Store
+from handlers.relay import Relay
+from handlers.rows import Lease, Place, Record
+from service.api.health import Health
+from service.kafka.connection import connection
+from service.settings import Settings
+
+POLL_MS = 200
+STOP_WITHIN = 3.0
+FIRST_WAIT = 0.2
+LONGEST_WAIT = 5.0
+SESSION_MS = 45_000
+HINT_EVERY = 1.0
+CHECK = "kafka"
+
+
+class Feed:
+    """Polls until it is told to stop; one batch is taken in at a time."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        topics: Collection[str],
+        owner: str,
+        intake: Intake,
+        store: Store,
+        leases: Leases,
+        memory: Memory,
+        relay: Relay,
+        health: Health,
+        observer: Observer,
+    ) -> None:
+        self._settings = settings
+        self._topics = topics
+        self._owner = owner
+        self._intake = intake
+        self._store = store
+        self._leases = leases
+        self._memory = memory
+        self._relay = relay
+        self._health = health
+        self._observer = observer
+        self._consumer: AIOKafkaConsumer | None = None
+        self._assignment = _Assignment()
+        self._stopped: set[TopicPartition] = set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Feed until `stop` is set. Errors of Kafka and of the store are told, waited out and tried again."""
+        wait = FIRST_WAIT
+        try:
+            while not stop.is_set():
+                try:
+                    await self._turn()
+                    wait = FIRST_WAIT
+                except Exception as error:  # noqa: BLE001  nothing is lost by it: all is read again from the database
+                    self._observer.troubled("the feed begins anew", error)
+                    self._health.failing(CHECK, f"{type(error).__name__}: {error}")
+                    self._begin_anew()
+                    await _either(stop, wait)
+                    wait = min(wait * 2, LONGEST_WAIT)
+        finally:
+            consumer, self._consumer = self._consumer, None
+            if consumer is not None:
+                await self._left(consumer)
+
+    async def hint(self) -> None:
+        """Tell Kafka now and then how far the leases are, for lag tools. It may fail: nothing depends on it."""
+        told: dict[TopicPartition, int] = {}
+        while True:
+            await asyncio.sleep(HINT_EVERY)
+            offsets = {TopicPartition(*each): offset for each, offset in self._leases.offsets()}
+            if self._consumer is None or offsets == told:
+                continue
+            try:
+                async with asyncio.timeout(self._settings.kafka.request_timeout):
+                    await self._consumer.commit(offsets)
+                told = offsets
+            except (KafkaError, TimeoutError, ValueError) as error:
+                self._observer.troubled("offsets were not told to Kafka", error)
+
+    async def _turn(self) -> None:
+        """Follow the assignment, poll once, and take in what came."""
+        consumer = await self._connected()
+        if self._assignment.has_changed():
+            self._leases.clear()
+        await self._take_leases(consumer)
+        if self._relay.pending > self._settings.most_unsent:
+            await asyncio.sleep(POLL_MS / 1000)
+            return
+        polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=self._settings.kafka.batch)
+        records = [_record(each) for some in polled.values() for each in some]
+        mine = [record for record in records if self._leases.awaits(record.place)]
+        if mine:
+            await self._intake.take(mine)
+
+    async def _take_leases(self, consumer: AIOKafkaConsumer) -> None:
+        """Take every partition that the group has given us, and stand where the database says."""
+        assigned = consumer.assignment()
+        owned = {TopicPartition(*each) for each in self._leases.owned()}
+        missing = assigned - owned - self._stopped
+        if missing:
+            async with asyncio.timeout(self._settings.kafka.request_timeout):
+                first = await consumer.beginning_offsets(missing)
+                end = await consumer.end_offsets(missing)
+            for each in sorted(missing):
+                lease = await self._store.take(each.topic, each.partition, self._owner)
+                self._stand(consumer, each, lease, (first[each], end[each]))
+            self._relay.push(await self._store.unsent())
+        if assigned:
+            self._health.ok(CHECK)
+
+    def _stand(self, consumer: AIOKafkaConsumer, at: TopicPartition, lease: Lease, log: tuple[int, int]) -> None:
+        """Seek to the database's offset; where the log does not reach it, stop that partition and never jump."""
+        first, end = log
+        offset = first if lease.next_offset is None else lease.next_offset
+        if first <= offset <= end:
+            consumer.seek(at, offset)
+            self._leases.take(lease)
+            return
+        consumer.pause(at)
+        self._stopped.add(at)
+        trouble = f"{at.topic}:{at.partition} is done up to {offset}, but its log reaches from {first} to {end}"
+        remedy = "its records were trimmed or the topic was made anew; set next_offset in the table lease by hand"
+        self._health.failing(f"{CHECK} {at.topic}:{at.partition}", f"{trouble}: {remedy}")
+        self._observer.troubled(trouble, LookupError(remedy))
+
+    async def _connected(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            options = connection(self._settings.kafka)
+            options["request_timeout_ms"] = SESSION_MS + 5_000
+            consumer = AIOKafkaConsumer(
+                **options,
+                group_id=self._settings.kafka.group,
+                group_instance_id=self._owner,
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                isolation_level="read_committed",
+                max_poll_records=self._settings.kafka.batch,
+                session_timeout_ms=SESSION_MS,
+                fetch_max_wait_ms=POLL_MS,
+            )
+            self._assignment = _Assignment()
+            consumer.subscribe(topics=list(self._topics), listener=self._assignment)
+            try:
+                async with asyncio.timeout(self._settings.kafka.request_timeout * 1.5):
+                    await consumer.start()
+            except BaseException:
+                await self._left(consumer)
+                raise
+            self._consumer = consumer
+        return self._consumer
+
+    def _begin_anew(self) -> None:
+        """Forget all that may be wrong: leases and instances are read again, and the consumer seeks."""
+        self._leases.clear()
+        self._memory.clear()
+
+    async def _left(self, consumer: AIOKafkaConsumer) -> None:
+        """Leave the group, if the broker lets us."""
+        try:
+            async with asyncio.timeout(STOP_WITHIN):
+                await consumer.stop()
+        except (TimeoutError, KafkaError) as error:
+            self._observer.troubled("the consumer did not stop in time and is abandoned", error)
+
+
+class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka carries no types
+    """Notes that the assignment has changed. An exception here would be swallowed, so nothing else is done."""
+
+    def __init__(self) -> None:
+        self._changed = False
+
+    def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:  # noqa: ARG002  the listener's form
+        self._changed = True
+
+    def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:  # noqa: ARG002  the listener's form
+        self._changed = True
+
+    def has_changed(self) -> bool:
+        """Say whether it has changed since this was last asked."""
+        changed, self._changed = self._changed, False
+        return changed
+
+
+def _record(polled: "ConsumerRecord[bytes, bytes]") -> Record:
+    place = Place(polled.topic, polled.partition, polled.offset)
+    return Record(place, polled.timestamp, polled.key, polled.value, polled.headers)
+
+
+async def _either(stop: asyncio.Event, seconds: float) -> None:
+    """Wait for a while, or until told to stop."""
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,115 @@
+"""The publisher on aiokafka: idempotent, acknowledged by all replicas, one batch of a partition at a time.
+
+Every call has a limit: with the broker down an idempotent producer neither sends nor stops by itself. A batch whose
+time is over may still be written later; stable ids absorb the copy. After an error that is not retriable a producer
+answers every later send with an error, so it is replaced.
+"""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from functools import lru_cache
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.partitioner import murmur2
+
+from handlers.rows import Owed
+from service.kafka.connection import connection
+from service.settings import KafkaSettings
+
+BATCH_BYTES = 900_000
+STOP_WITHIN = 3.0
+
+
+class NoSuchTopic(Exception):
+    """A topic that the coordinator writes to does not exist: `saga topics apply` creates it."""
+
+
+class KafkaPublisher:
+    """Brings rows to Kafka; see `handlers.ports.Publisher`."""
+
+    def __init__(self, settings: KafkaSettings, topics: Collection[str]) -> None:
+        self._settings = settings
+        self._topics = topics
+        self._partitions: dict[str, int] = {}
+        self._producer: AIOKafkaProducer | None = None
+
+    async def start(self) -> None:
+        """Connect, and learn how many partitions each topic has. Raises `NoSuchTopic`, or aiokafka's errors."""
+        producer = await self._connected()
+        async with asyncio.timeout(self._settings.request_timeout):
+            for topic in self._topics:
+                partitions = await producer.partitions_for(topic)
+                if not partitions:
+                    raise NoSuchTopic(f"topic {topic} does not exist: create it by `saga topics apply`")
+                self._partitions[topic] = len(partitions)
+
+    async def stop(self) -> None:
+        """Disconnect within a few seconds, whatever state the broker is in."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await _stopped(producer)
+
+    def partition(self, topic: str, key: bytes) -> int:
+        """Return the partition of a key, as every standard client computes it. Raises `NoSuchTopic`."""
+        try:
+            return _murmur2(key) % self._partitions[topic]
+        except KeyError:
+            raise NoSuchTopic(f"topic {topic} is not known: create it by `saga topics apply`, and restart") from None
+
+    async def publish(self, topic: str, partition: int, rows: Sequence[Owed]) -> None:
+        """Publish rows in order; see `handlers.ports.Publisher`. Raises `TimeoutError`, or aiokafka's errors."""
+        producer = await self._connected()
+        try:
+            async with asyncio.timeout(self._settings.request_timeout * 1.5):
+                await _sent(producer, topic, partition, rows)
+        except KafkaError as error:
+            if not error.retriable and self._producer is producer:
+                await self.stop()
+            raise
+
+    async def _connected(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            producer = AIOKafkaProducer(
+                **connection(self._settings),
+                acks="all",
+                enable_idempotence=True,
+                linger_ms=0,
+                max_batch_size=BATCH_BYTES,
+                max_request_size=BATCH_BYTES + 200_000,
+            )
+            try:
+                async with asyncio.timeout(self._settings.request_timeout * 1.5):
+                    await producer.start()
+            except BaseException:
+                await _stopped(producer)
+                raise
+            self._producer = producer
+        return self._producer
+
+
+async def _sent(producer: AIOKafkaProducer, topic: str, partition: int, rows: Sequence[Owed]) -> None:
+    """Send rows in as few batches as they fit in, each when the one before it is acknowledged."""
+    batch = producer.create_batch()
+    for row in rows:
+        if batch.append(key=row.key, value=row.value, timestamp=None, headers=list(row.headers)) is None:
+            await (await producer.send_batch(batch, topic, partition=partition))
+            batch = producer.create_batch()
+            batch.append(key=row.key, value=row.value, timestamp=None, headers=list(row.headers))
+    await (await producer.send_batch(batch, topic, partition=partition))
+
+
+async def _stopped(producer: AIOKafkaProducer) -> None:
+    """Stop a producer, or leave it when it does not stop."""
+    try:
+        async with asyncio.timeout(STOP_WITHIN):
+            await producer.stop()
+    except (TimeoutError, KafkaError):
+        return
+
+
+@lru_cache(maxsize=65_536)
+def _murmur2(key: bytes) -> int:
+    """Return the hash that decides a key's partition; one key is hashed for each of its messages otherwise."""
+    hashed: int = murmur2(key)
+    return hashed & 0x7FFFFFFF

@@ -1,0 +1,88 @@
+"""Runs the service: one TaskGroup, drained on SIGTERM."""
+
+import asyncio
+
+from aiokafka.errors import KafkaError
+
+from handlers.ports import Observer
+from handlers.wake import Alarms
+from service.api.health import Health
+from service.bootstrap import Service
+from service.kafka.publisher import KafkaPublisher
+
+RING_EVERY = 0.2
+FIRST_WAIT = 0.2
+LONGEST_WAIT = 5.0
+PUBLISHER = "publisher"
+STORE = "store"
+
+
+class Abandoned(Exception):
+    """Shutdown took too long: what is not published yet stays in the outbox, and leaves after the next start."""
+
+
+async def run(service: Service, stop: asyncio.Event, observer: Observer) -> None:
+    """Run until `stop` is set, then finish what was begun. Raises `Abandoned` when that takes too long."""
+    async with asyncio.TaskGroup() as tasks:
+        connected = tasks.create_task(_connect(service.publisher, service.health, observer), name="connect")
+        await _first(connected, stop)
+        if not connected.done():
+            connected.cancel()
+            return
+        service.health.started()
+        relay = tasks.create_task(service.relay.run(), name="relay")
+        alarms = tasks.create_task(_ring(service.alarms, service.health, observer), name="alarms")
+        hints = tasks.create_task(service.feed.hint(), name="hints")
+        feed = tasks.create_task(service.feed.run(stop), name="feed")
+        await stop.wait()
+        alarms.cancel()
+        hints.cancel()
+        try:
+            async with asyncio.timeout(service.settings.shutdown_within):
+                await feed
+                await service.relay.drained()
+        except TimeoutError:
+            feed.cancel()
+            raise Abandoned(
+                f"{service.relay.pending} messages were not acknowledged within {service.settings.shutdown_within} s; "
+                "they are safe in the outbox and leave after the next start"
+            ) from None
+        finally:
+            relay.cancel()
+
+
+async def _connect(publisher: KafkaPublisher, health: Health, observer: Observer) -> None:
+    """Connect to Kafka, however long it takes; only a missing topic is an error."""
+    wait = FIRST_WAIT
+    while True:
+        try:
+            await publisher.start()
+        except (OSError, TimeoutError, KafkaError) as error:
+            health.failing(PUBLISHER, f"no connection to Kafka: {error}")
+            observer.troubled("no connection to Kafka", error)
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, LONGEST_WAIT)
+        else:
+            health.ok(PUBLISHER)
+            return
+
+
+async def _ring(alarms: Alarms, health: Health, observer: Observer) -> None:
+    """Ring what is due, a few times a second, for ever."""
+    while True:
+        try:
+            more = await alarms.ring()
+            health.ok(STORE)
+        except Exception as error:  # noqa: BLE001  the store's trouble is told, waited out and tried again
+            health.failing(STORE, f"{type(error).__name__}: {error}")
+            observer.troubled("alarms did not ring", error)
+            more = False
+        if not more:
+            await asyncio.sleep(RING_EVERY)
+
+
+async def _first(task: "asyncio.Task[None]", stop: asyncio.Event) -> None:
+    """Wait until a task is done, or the service is told to stop."""
+    stopped = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()

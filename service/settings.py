@@ -1,0 +1,107 @@
+"""All settings, read once from the environment: `SAGA_*`, with `__` between a group and its field."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_FROZEN = ConfigDict(frozen=True, extra="forbid")
+
+
+def _sqlite_url(url: str) -> str:
+    if not url.startswith("sqlite:///") or url == "sqlite:///":
+        raise ValueError("must be sqlite:///relative/file.db or sqlite:////absolute/file.db")
+    return url
+
+
+def _bind(address: str) -> str:
+    host, separator, port = address.rpartition(":")
+    if not (host and separator and port.isdigit() and int(port) <= 65535):  # noqa: PLR2004  the largest port
+        raise ValueError("must be HOST:PORT, such as 127.0.0.1:8080")
+    return address
+
+
+class KafkaSettings(BaseModel):
+    """How to reach Kafka."""
+
+    model_config = _FROZEN
+
+    bootstrap_servers: str = Field("127.0.0.1:9092", description="Brokers to connect to first, HOST:PORT with commas")
+    group: str = Field("saga-coordinator", description="Consumer group; all coordinators of one database share it")
+    client_id: str = Field("saga-coordinator", description="Name of this client in the broker's logs and quotas")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="Encryption and authentication of the connection"
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="How to authenticate, with a SASL protocol"
+    )
+    sasl_username: str | None = Field(None, description="User, with a SASL protocol")
+    sasl_password: SecretStr | None = Field(None, description="Password, with a SASL protocol")
+    sasl_password_file: Path | None = Field(None, description="File that holds the password, instead of it")
+    ssl_cafile: Path | None = Field(None, description="Authorities to trust, PEM; the system's if not set")
+    ssl_certfile: Path | None = Field(None, description="Own certificate, PEM, where brokers ask for one")
+    ssl_keyfile: Path | None = Field(None, description="Key of the own certificate, PEM")
+    request_timeout: float = Field(10.0, gt=0, description="Seconds until a request to Kafka counts as lost")
+    batch: int = Field(500, ge=1, le=10_000, description="Most records taken in by one transaction")
+
+    @model_validator(mode="after")
+    def _complete(self) -> "KafkaSettings":
+        has_password = self.sasl_password is not None or self.sasl_password_file is not None
+        if self.security_protocol.startswith("SASL") and not (self.sasl_username and has_password):
+            raise ValueError(f"{self.security_protocol} needs sasl_username, and sasl_password or sasl_password_file")
+        return self
+
+    def password(self) -> str | None:
+        """Return the password, from its field or its file."""
+        if self.sasl_password_file is not None:
+            return self.sasl_password_file.read_text(encoding="utf-8").strip()
+        return self.sasl_password.get_secret_value() if self.sasl_password else None
+
+
+class ApiSettings(BaseModel):
+    """The service's own HTTP port."""
+
+    model_config = _FROZEN
+
+    bind: Annotated[str, AfterValidator(_bind)] = Field(
+        "127.0.0.1:8080", description="HOST:PORT for health and metrics"
+    )
+
+
+class LogSettings(BaseModel):
+    """What is logged, to standard error."""
+
+    model_config = _FROZEN
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity that is logged")
+    format: Literal["json", "console"] = Field("json", description="One JSON object a line, or text for people")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Frozen: configuration is read once, at the start."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SAGA_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="ignore",
+        nested_model_default_partial_update=True,
+    )
+
+    kafka: KafkaSettings = KafkaSettings()
+    store: Annotated[str, AfterValidator(_sqlite_url)] = Field(
+        "sqlite:///saga.db", description="Database; three slashes and a relative, four and an absolute path"
+    )
+    api: ApiSettings = ApiSettings()
+    log: LogSettings = LogSettings()
+    catalog: str = Field(
+        "sagas.catalog:catalog", pattern=r"^[\w.]+:\w+$", description="Sagas to run: MODULE:NAME of a tuple of them"
+    )
+    most_unsent: int = Field(10_000, ge=1, description="Unpublished messages beyond which nothing more is taken in")
+    shutdown_within: float = Field(25.0, gt=0, le=29, description="Seconds to finish in after SIGTERM, at most 29")
+
+    @property
+    def sqlite_path(self) -> Path:
+        """The database file."""
+        return Path(self.store.removeprefix("sqlite:///"))

@@ -1,0 +1,32 @@
+"""Brings a database to the newest schema: numbered `.sql` files, each applied once, in one transaction."""
+
+from collections.abc import Iterator
+from importlib.resources import files
+
+import aiosqlite
+
+
+class BadSchema(Exception):
+    """The database is of a newer version of the program than this one."""
+
+
+async def migrate(connection: aiosqlite.Connection, name: str) -> None:
+    """Apply what is missing. `name` is the database, for the error message."""
+    async with connection.execute("PRAGMA user_version") as cursor:
+        row = await cursor.fetchone()
+    version = int(row[0]) if row else 0
+    steps = dict(_steps())
+    if version > max(steps):
+        raise BadSchema(
+            f"database {name} has schema {version}, this program knows {max(steps)}: run the newer program, "
+            "or restore a backup from before its upgrade"
+        )
+    for number, sql in sorted(steps.items()):
+        if number > version:
+            await connection.executescript(f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version = {number};\nCOMMIT;")
+
+
+def _steps() -> Iterator[tuple[int, str]]:
+    for file in (files("service.storage") / "migrations").iterdir():
+        if file.name.endswith(".sql"):
+            yield int(file.name.split("_", 1)[0]), file.read_text(encoding="utf-8")

@@ -1,0 +1,172 @@
+"""The store on SQLite: one file, one coordinator, one writing connection; every commit is on the disk.
+
+WAL with `synchronous=FULL`. A transaction is one task that no cancellation of its caller can split. An operating
+system's lock on a file beside the database keeps a second coordinator out.
+"""
+
+import asyncio
+import fcntl
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import IO, TypeVar
+
+import aiosqlite
+
+from handlers.routing import AnySaga
+from handlers.rows import Lease, Owed, Unsent
+from service.storage.columns import to_headers, to_time
+from service.storage.migrations import migrate
+from service.storage.sqlite_transaction import Counters, SqliteTransaction
+
+T = TypeVar("T")
+
+Definitions = Callable[[str, int], AnySaga]
+
+_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA busy_timeout = 5000",
+    "PRAGMA foreign_keys = OFF",  # history is written in the order of its instances, by one writer
+    "PRAGMA cache_size = -65536",
+    "PRAGMA wal_autocheckpoint = 4000",
+)
+
+
+class StoreTaken(Exception):
+    """Another coordinator has this SQLite file open: stop it first, or give this one a file of its own."""
+
+
+class SqliteStore:
+    """A store on one SQLite file. Opened with `open`, closed with `close` on every path."""
+
+    def __init__(self, path: Path, definitions: Definitions) -> None:
+        self._path = path
+        self._definitions = definitions
+        self._lock = asyncio.Lock()
+        self._guard: IO[str] | None = None
+        self._writer: aiosqlite.Connection | None = None
+        self._reader: aiosqlite.Connection | None = None
+        self._counters = Counters(0, 0)
+        self._running: set[asyncio.Task[object]] = set()
+
+    async def open(self) -> None:
+        """Lock the file, bring its schema up to date, and be ready. Raises `StoreTaken` or `BadSchema`."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._guard = _locked(self._path.with_name(self._path.name + ".lock"))
+        try:
+            self._writer = await aiosqlite.connect(self._path, isolation_level=None)
+            for pragma in _PRAGMAS:
+                await self._writer.execute(pragma)
+            await migrate(self._writer, str(self._path))
+            self._reader = await aiosqlite.connect(f"file:{self._path}?mode=ro", uri=True, isolation_level=None)
+            number = await self._value("SELECT max(number) FROM instance")
+            seq = await self._value("SELECT max(seq) FROM outbox")
+            self._counters = Counters(number or 0, seq or 0)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Wait for the transaction that is running, and release everything."""
+        if self._running:
+            await asyncio.wait(self._running)
+        for connection in (self._reader, self._writer):
+            if connection is not None:
+                await connection.close()
+        self._reader = self._writer = None
+        if self._guard is not None:
+            self._guard.close()
+            self._guard = None
+
+    async def transact(self, work: Callable[[SqliteTransaction], Awaitable[T]]) -> T:
+        """Run `work` in one transaction; see `handlers.ports.Store`."""
+        task = asyncio.ensure_future(self._transact(work))
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    async def take(self, topic: str, partition: int, owner: str) -> Lease:
+        """Take a partition over, in a new epoch."""
+        return await self.transact(lambda tx: tx.take(topic, partition, owner))
+
+    async def unsent(self) -> Sequence[Unsent]:
+        """Return all rows of the outbox, in order."""
+        sql = "SELECT seq, message_id, home, topic, partition, key, headers, value FROM outbox ORDER BY seq"
+        async with self._open_reader.execute(sql) as cursor:
+            return [
+                Unsent(seq, Owed(message_id, home, topic, partition, key, to_headers(headers), value))
+                for seq, message_id, home, topic, partition, key, headers, value in await cursor.fetchall()
+            ]
+
+    async def next_alarm(self) -> datetime | None:
+        """Return when the next alarm, or the end of the next held event, is due."""
+        value = await self._value(
+            "SELECT min(at) FROM (SELECT min(wake_at) AS at FROM instance WHERE wake_at IS NOT NULL"
+            " UNION ALL SELECT min(expires_at) FROM held_event)"
+        )
+        return None if value is None else to_time(value)
+
+    async def live_versions(self) -> Sequence[tuple[str, int, int]]:
+        """Return the sagas and versions that have live instances, and how many."""
+        sql = "SELECT saga, version, count(*) FROM instance WHERE ended_at IS NULL GROUP BY saga, version"
+        async with self._open_reader.execute(sql) as cursor:
+            return [(saga, version, count) for saga, version, count in await cursor.fetchall()]
+
+    async def count_by_status(self) -> Sequence[tuple[str, str, int]]:
+        """Return saga, status and number of the live instances."""
+        sql = "SELECT saga, status, count(*) FROM instance WHERE ended_at IS NULL GROUP BY saga, status"
+        async with self._open_reader.execute(sql) as cursor:
+            return [(saga, status, count) for saga, status, count in await cursor.fetchall()]
+
+    async def _transact(self, work: Callable[[SqliteTransaction], Awaitable[T]]) -> T:
+        async with self._lock:
+            writer = self._open_writer
+            await writer.execute("BEGIN IMMEDIATE")
+            try:
+                result = await work(SqliteTransaction(writer, self._counters, self._definitions))
+                await writer.execute("COMMIT")
+            except BaseException:
+                if writer.in_transaction:
+                    await writer.execute("ROLLBACK")
+                raise
+            return result
+
+    def _ended(self, task: asyncio.Task[object]) -> None:
+        """Forget a transaction; one whose caller was cancelled has nobody else to hear of its error."""
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+    async def _value(self, sql: str) -> int | None:
+        async with self._open_reader.execute(sql) as cursor:
+            row = await cursor.fetchone()
+        return row[0] if row else None
+
+    @property
+    def _open_writer(self) -> aiosqlite.Connection:
+        return _opened(self._writer)
+
+    @property
+    def _open_reader(self) -> aiosqlite.Connection:
+        return _opened(self._reader)
+
+
+def _opened(connection: aiosqlite.Connection | None) -> aiosqlite.Connection:
+    if connection is None:
+        raise RuntimeError("the store is not open: await open() first")
+    return connection
+
+
+def _locked(path: Path) -> IO[str]:
+    """Hold an exclusive lock on a file for as long as it is open."""
+    guard = path.open("a", encoding="utf-8")
+    try:
+        fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        guard.close()
+        raise StoreTaken(
+            f"another coordinator has {path.with_suffix('')} open (lock {path}): "
+            "stop it first, or give this one a file of its own by SAGA_STORE"
+        ) from None
+    return guard

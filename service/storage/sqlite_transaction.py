@@ -1,0 +1,237 @@
+"""One transaction on SQLite: a statement for each kind of row, never one for each record."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import aiosqlite
+
+from handlers import trail as trails
+from handlers.ports import Conflict
+from handlers.routing import AnySaga
+from handlers.rows import Advance, Changes, Entry, Held, Lease, Place, Record, Stored, Unsent
+from sagas.machine import Snapshot, freeze, thaw
+from service.storage.columns import from_headers, from_optional_time, from_time, to_headers, to_time
+
+Definitions = Callable[[str, int], AnySaga]
+
+_COLUMNS = "id, saga, version, correlation, data, state, trail, revision, home"
+_RECORD = 'topic, partition, "offset", timestamp, key, headers, value'
+
+
+@dataclass(slots=True)
+class Counters:
+    """The last numbers given: this store has one writer, so it counts by itself."""
+
+    instance: int
+    outbox: int
+
+
+class SqliteTransaction:
+    """What can be done between BEGIN and COMMIT; see `handlers.ports.Transaction`."""
+
+    def __init__(self, connection: aiosqlite.Connection, counters: Counters, definitions: Definitions) -> None:
+        self._connection = connection
+        self._counters = counters
+        self._definitions = definitions
+
+    async def advance(self, wishes: Sequence[Advance]) -> Sequence[Lease]:
+        """Move the leases, or return those that do not stand as expected."""
+        moved = await self._write(
+            "UPDATE lease SET next_offset = ? WHERE topic = ? AND partition = ? AND epoch = ? AND next_offset IS ?",
+            [(each.next_offset, each.topic, each.partition, each.epoch, each.expected) for each in wishes],
+        )
+        if moved == len(wishes):
+            return ()
+        return [lease for each in wishes if (lease := await self._missed(each))]
+
+    async def take(self, topic: str, partition: int, owner: str) -> Lease:
+        """Take a partition over, in a new epoch."""
+        rows = await self._read(
+            "INSERT INTO lease (topic, partition, epoch, owner, next_offset) VALUES (?, ?, 1, ?, NULL)"
+            " ON CONFLICT (topic, partition) DO UPDATE SET epoch = epoch + 1, owner = excluded.owner"
+            " RETURNING epoch, next_offset",
+            (topic, partition, owner),
+        )
+        [(epoch, next_offset)] = rows
+        return Lease(topic, partition, epoch, next_offset)
+
+    async def load(self, ids: Collection[str]) -> Mapping[str, Stored]:
+        """Return those of the instances that exist, by id."""
+        rows = await self._read(
+            f"SELECT {_COLUMNS} FROM instance WHERE id IN (SELECT value FROM json_each(?))",  # noqa: S608  own columns
+            (json.dumps(sorted(ids)),),
+        )
+        return {stored.instance.id: stored for stored in map(self._stored, rows)}
+
+    async def load_due(self, now: datetime, most: int) -> Sequence[Stored]:
+        """Return the instances whose alarm is due, oldest first."""
+        rows = await self._read(
+            f"SELECT {_COLUMNS} FROM instance WHERE wake_at <= ? ORDER BY wake_at LIMIT ?",  # noqa: S608  own columns
+            (from_time(now), most),
+        )
+        return [self._stored(row) for row in rows]
+
+    async def load_held(self, ids: Collection[str]) -> Sequence[Held]:
+        """Return what is held for these instances, in order of arrival."""
+        return await self._held("instance_id IN (SELECT value FROM json_each(?))", (json.dumps(sorted(ids)), -1))
+
+    async def load_expired(self, now: datetime, most: int) -> Sequence[Held]:
+        """Return what was held for too long."""
+        return await self._held("expires_at <= ?", (from_time(now), most))
+
+    async def save(self, changes: Changes) -> Sequence[Unsent]:
+        """Write everything; see `handlers.ports.Transaction`."""
+        new = [stored for stored, seen in changes.instances if seen == 0]
+        known = [(stored, seen) for stored, seen in changes.instances if seen]
+        await self._insert(new)
+        await self._update(known)
+        await self._write(
+            "INSERT INTO history VALUES ((SELECT number FROM instance WHERE id = ?),?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            map(_history_row, changes.entries),
+        )
+        unsent = [Unsent(self._next_seq(), owed) for owed in changes.outbox]
+        await self._write("INSERT INTO outbox VALUES (?,?,?,?,?,?,?,?)", map(_outbox_row, unsent))
+        await self._write("DELETE FROM outbox WHERE seq = ?", [(seq,) for seq in changes.acknowledged])
+        await self._save_unheard(changes)
+        return unsent
+
+    async def _save_unheard(self, changes: Changes) -> None:
+        """Write what has reached no instance."""
+        await self._write(
+            f"INSERT INTO dead_letter ({_RECORD}, at, cause) VALUES (?,?,?,?,?,?,?,?,?)"  # noqa: S608  own columns
+            " ON CONFLICT DO NOTHING",
+            [(*_record_row(each.record), from_time(each.at), each.cause) for each in changes.dead_letters],
+        )
+        await self._write(
+            f"INSERT INTO held_event ({_RECORD}, instance_id, at, expires_at) VALUES (?,?,?,?,?,?,?,?,?,?)",  # noqa: S608
+            [
+                (*_record_row(each.record), each.instance_id, from_time(each.at), from_time(each.expires_at))
+                for each in changes.held
+            ],
+        )
+        await self._write('DELETE FROM held_event WHERE topic = ? AND partition = ? AND "offset" = ?', changes.released)
+        await self._write(
+            "INSERT INTO verdict VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+            [
+                (*each.place, from_time(each.at), each.verdict, each.reason, each.message_id, each.message_type)
+                for each in changes.rulings
+            ],
+        )
+
+    async def _insert(self, new: Sequence[Stored]) -> None:
+        rows = []
+        for stored in new:
+            self._counters.instance += 1
+            rows.append((self._counters.instance, *_instance_row(stored)))
+        try:
+            await self._write("INSERT INTO instance VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", rows)
+        except sqlite3.IntegrityError as error:
+            raise Conflict(f"an instance was started by somebody else: {error}") from error
+
+    async def _update(self, known: Sequence[tuple[Stored, int]]) -> None:
+        changed = await self._write(
+            "UPDATE instance SET status = ?, data = ?, state = ?, trail = ?, revision = ?, wake_at = ?, ended_at = ?"
+            " WHERE id = ? AND revision = ?",
+            [(*_changing(stored), stored.instance.id, seen) for stored, seen in known],
+        )
+        if changed != len(known):
+            raise Conflict(f"{len(known) - changed} of {len(known)} instances were changed by somebody else")
+
+    async def _missed(self, wish: Advance) -> Lease | None:
+        """Return a lease as it is, if it does not stand where the wish would have it."""
+        sql = "SELECT epoch, next_offset FROM lease WHERE topic = ? AND partition = ?"
+        for epoch, next_offset in await self._read(sql, (wish.topic, wish.partition)):
+            moved = epoch == wish.epoch and next_offset == wish.next_offset
+            return None if moved else Lease(wish.topic, wish.partition, epoch, next_offset)
+        return Lease(wish.topic, wish.partition, 0, None)
+
+    async def _held(self, condition: str, parameters: tuple[object, int]) -> Sequence[Held]:
+        rows = await self._read(
+            f"SELECT {_RECORD}, instance_id, at, expires_at FROM held_event WHERE {condition}"  # noqa: S608  own text
+            ' ORDER BY at, topic, partition, "offset" LIMIT ?',
+            parameters,
+        )
+        return [
+            Held(id_, _record(tuple(record)), to_time(at), to_time(expires_at)) for *record, id_, at, expires_at in rows
+        ]
+
+    def _stored(self, row: Sequence[Any]) -> Stored:
+        id_, saga, version, key, data, state, trail, revision, home = row
+        instance = thaw(self._definitions(saga, version), id_, key, Snapshot(data, state))
+        return Stored(instance, revision, home, trails.from_json(trail))
+
+    def _next_seq(self) -> int:
+        self._counters.outbox += 1
+        return self._counters.outbox
+
+    async def _read(self, sql: str, parameters: Iterable[object]) -> Sequence[Sequence[Any]]:
+        return list(await self._connection.execute_fetchall(sql, parameters))
+
+    async def _write(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
+        """Run a statement for all rows at once, and return how many it has changed."""
+        rows = list(rows)
+        if not rows:
+            return 0
+        cursor = await self._connection.executemany(sql, rows)
+        return cursor.rowcount
+
+
+def _changing(stored: Stored) -> Sequence[object]:
+    """The columns of an instance that a signal may change."""
+    instance, snapshot = stored.instance, freeze(stored.instance)
+    return (
+        instance.status,
+        snapshot.data,
+        snapshot.state,
+        trails.to_json(stored.trail),
+        stored.revision,
+        from_optional_time(instance.wake_at),
+        from_optional_time(instance.ended_at),
+    )
+
+
+def _instance_row(stored: Stored) -> Sequence[object]:
+    """All columns of an instance but its number, in the order of the table."""
+    instance = stored.instance
+    status, data, state, trail, revision, wake_at, ended_at = _changing(stored)
+    named = (instance.id, instance.saga, instance.version, instance.key, status, data, state, trail, revision)
+    return (*named, stored.home, wake_at, from_time(instance.started_at), ended_at)
+
+
+def _history_row(entry: Entry) -> Sequence[object]:
+    place = entry.place or (None, None, None)
+    return (
+        entry.instance_id,
+        entry.seq,
+        from_time(entry.at),
+        entry.kind,
+        entry.verdict,
+        entry.reason,
+        entry.message_id,
+        entry.message_type,
+        entry.causation_id,
+        entry.value,
+        entry.decided,
+        *place,
+        entry.trace_id,
+        entry.span_id,
+    )
+
+
+def _outbox_row(unsent: Unsent) -> Sequence[object]:
+    owed = unsent.owed
+    headers = from_headers(owed.headers)
+    return unsent.seq, owed.message_id, owed.home, owed.topic, owed.partition, owed.key, headers, owed.value
+
+
+def _record_row(record: Record) -> Sequence[object]:
+    return (*record.place, record.timestamp, record.key, from_headers(record.headers), record.value)
+
+
+def _record(row: Sequence[Any]) -> Record:
+    topic, partition, offset, timestamp, key, headers, value = row
+    return Record(Place(topic, partition, offset), timestamp, key, value, to_headers(headers))

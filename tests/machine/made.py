@@ -1,0 +1,166 @@
+"""Sagas made to order: message types and functions made for each step, so that a test declares only what it is about."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any, cast
+
+from pydantic import BaseModel, ConfigDict
+
+from contracts import Command, Done, Event, Reply
+from sagas.machine import PATIENT, Branch, Cause, Node, Retry, Saga, Step, branch, pivot, step
+
+TIME = datetime(2026, 1, 1, tzinfo=UTC)
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+
+
+class Begun(Event):
+    message_type = "made.begun.v1"
+    topic = "made.events.v1"
+
+    key: str = "k-1"
+    coins: int = 0
+
+
+class Stopped(Event):
+    message_type = "made.stopped.v1"
+    topic = "made.events.v1"
+
+    key: str
+
+
+class Finished(Event):
+    message_type = "made.finished.v1"
+
+    key: str
+    seen: tuple[str, ...] = ()
+
+
+class Unwound(Event):
+    message_type = "made.unwound.v1"
+
+    key: str
+    step: str | None
+    code: str
+
+
+class Did(Reply):
+    message_type = "made.did.v1"
+
+    token: str = ""
+
+
+class Data(BaseModel):
+    """`coins` decide the branches, bit by bit; `seen` is what the steps told, in the order of arrival."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    coins: int
+    seen: tuple[str, ...] = ()
+
+
+def begin(event: Begun) -> Data:
+    return Data(key=event.key, coins=event.coins)
+
+
+def key(event: Begun | Stopped) -> str:
+    return event.key
+
+
+def finished(data: Data) -> Finished:
+    return Finished(key=data.key, seen=data.seen)
+
+
+def unwound(data: Data, cause: Cause) -> Unwound:
+    return Unwound(key=data.key, step=cause.step, code=cause.code)
+
+
+@cache
+def command(name: str, *, undo: bool = False, safe: bool = False) -> type[Command[Any]]:
+    """A command type of its own for a step, answered with `Did`, or with `Done` when it undoes."""
+    body = {
+        "__module__": __name__,
+        "__annotations__": {"key": str, "seen": tuple[str, ...]},
+        "message_type": f"made.{'undo' if undo else 'do'}-{name}.v1",
+        "topic": "made.commands.v1",
+        "safe": safe,
+    }
+    parent = Command[Done] if undo else Command[Did]
+    return cast("type[Command[Any]]", type(f"{'Undo' if undo else 'Do'} {name}", (parent,), body))
+
+
+def makes(made: type[Command[Any]]) -> Callable[[Data], Command[Any]]:
+    """A function that makes this command from the data, as its annotations say."""
+
+    def make(data: Data) -> Command[Any]:
+        return made(key=data.key, seen=data.seen)
+
+    make.__name__ = made.message_type
+    make.__annotations__ = {"data": Data, "return": made}
+    return make
+
+
+def remembers(name: str) -> Callable[[Data, Did], Data]:
+    """A function that adds the step's name, and its token if it has one, to what was seen."""
+
+    def remember(data: Data, reply: Did) -> Data:
+        told = f"{name}:{reply.token}" if reply.token else name
+        return data.model_copy(update={"seen": (*data.seen, told)})
+
+    return remember
+
+
+def compensatable(
+    name: str, *, timeout: timedelta = MINUTE, retry: Retry | None = None, compensate_retry: Retry = PATIENT
+) -> Step[Data]:
+    """A step that can be undone."""
+    return step(
+        name,
+        makes(command(name)),
+        remember=remembers(name),
+        compensate=makes(command(name, undo=True)),
+        timeout=timeout,
+        retry=retry,
+        compensate_retry=compensate_retry,
+    )
+
+
+def safe(name: str, *, timeout: timedelta = MINUTE, retry: Retry | None = None) -> Step[Data]:
+    """A step that changes nothing, so that it needs no compensation."""
+    return step(name, makes(command(name, safe=True)), remember=remembers(name), timeout=timeout, retry=retry)
+
+
+def retriable(name: str, *, timeout: timedelta = MINUTE, retry: Retry | None = None) -> Step[Data]:
+    """A step for after the pivot."""
+    return step(name, makes(command(name)), remember=remembers(name), timeout=timeout, retry=retry)
+
+
+def point_of_no_return(name: str = "pivot", *, timeout: timedelta = MINUTE, retry: Retry | None = None) -> Step[Data]:
+    """A pivot."""
+    return pivot(name, makes(command(name)), remember=remembers(name), timeout=timeout, retry=retry)
+
+
+def choice(name: str, bit: int, *nodes: Node[Data], otherwise: tuple[Node[Data], ...] = ()) -> Branch[Data]:
+    """A branch on one bit of the coins, turned round by each thing seen: asked twice it may answer otherwise."""
+
+    def predicate(data: Data) -> bool:
+        return (data.coins >> bit) + len(data.seen) & 1 == 1
+
+    return branch(predicate, *nodes, otherwise=otherwise, name=name)
+
+
+def saga(*nodes: Node[Data], deadline: timedelta | None = None, name: str = "made") -> Saga[Begun, Data]:
+    """A saga of these nodes."""
+    return Saga(
+        name=name,
+        version=1,
+        starts_on=Begun,
+        correlate=key,
+        begin=begin,
+        steps=nodes,
+        on_completed=finished,
+        on_compensated=unwound,
+        deadline=deadline,
+        cancel_on=Stopped,
+    )

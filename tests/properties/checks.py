@@ -1,0 +1,354 @@
+"""The invariants of the machine, each a check by name over a world's history; none looks at how the machine decides."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from uuid import UUID, uuid5
+
+from contracts import Failure
+from sagas.machine import (
+    Answer,
+    Branch,
+    Direction,
+    Node,
+    Parallel,
+    Progress,
+    Send,
+    Status,
+    Step,
+    transition,
+    walk,
+)
+from tests.properties.world import Turned, World
+
+FORWARD, COMPENSATION = Direction.FORWARD, Direction.COMPENSATION
+
+
+class Witness:
+    """What was heard and sent up to a turn, gathered turn by turn beside the machine."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.saga = world.saga
+        self.precedes = frozenset(_precedences(world.saga.steps))
+        self.contents: dict[str, Send] = {}
+        self.last: dict[tuple[str, Direction], Send] = {}
+        self.sendings: dict[tuple[str, Direction], int] = {}
+        self.failures: dict[str, Failure] = {}
+        self.successes: set[str] = set()
+        self.outcomes = 0
+
+    def see(self, turned: Turned) -> None:
+        """Check one turn, then take it in."""
+        self._hear(turned)
+        for check in EACH_TURN:
+            check(self, turned)
+        for send in turned.decision.commands:
+            self.contents[send.command_id] = send
+            self.last[send.step, send.direction] = send
+            self.sendings[send.step, send.direction] = self.sendings.get((send.step, send.direction), 0) + 1
+        self.outcomes += turned.decision.outcome is not None
+
+    def _hear(self, turned: Turned) -> None:
+        """Take in what was answered. What comes after its undo was sent changes no mind any more."""
+        signal = turned.signal
+        if not isinstance(signal, Answer):
+            return
+        if not isinstance(signal.reply, Failure):
+            self.successes.add(signal.command_id)
+        elif not self.is_undone(signal.command_id):
+            self.failures.setdefault(signal.command_id, signal.reply)
+
+    def is_undone(self, forward_id: str) -> bool:
+        """Say whether an undo of this command was sent."""
+        return any(send.compensates == forward_id for send in self.last.values())
+
+    def is_acknowledged(self, step: str) -> bool:
+        """Say whether the undo of a step was sent and carried out, as far as was heard."""
+        undo = self.last.get((step, COMPENSATION))
+        return undo is not None and undo.command_id in self.successes
+
+    def may_be_done(self) -> list[str]:
+        """The steps with a compensation whose last command was sent and not definitely refused."""
+        return [
+            step
+            for (step, direction), send in self.last.items()
+            if direction is FORWARD
+            and self.saga.table[step].undo is not None
+            and send.command_id not in self.failures
+        ]
+
+    @property
+    def pivots_sent(self) -> list[Send]:
+        return [s for (name, way), s in self.last.items() if way is FORWARD and self.saga.table[name].step.is_pivot]
+
+    @property
+    def is_past_pivot(self) -> bool:
+        return any(send.command_id in self.successes for send in self.pivots_sent)
+
+
+def i2_a_final_status_is_absorbing(_: Witness, turned: Turned) -> None:
+    if turned.before is not None and turned.before.status.is_final:
+        assert turned.decision.ignored is not None
+    if turned.before is not None and turned.before.status is Status.STALLED:
+        assert turned.after.status is Status.STALLED, "only an operator leaves stalled"
+
+
+def i4_every_active_instance_has_an_alarm(_: Witness, turned: Turned) -> None:
+    if turned.after.is_active:
+        assert turned.after.wake_at is not None
+    else:
+        assert turned.after.wake_at is None
+
+
+def i6_an_id_is_derived_and_keeps_its_content(witness: Witness, turned: Turned) -> None:
+    for send in turned.decision.commands:
+        name = f"{send.step}/{send.direction}/{send.attempt}"
+        assert send.command_id == str(uuid5(UUID(turned.after.id), name))
+        assert witness.contents.get(send.command_id, send) == send, "published again with another content"
+
+
+def i8_an_effect_stands_at_most_once(witness: Witness, _: Turned) -> None:
+    assert all(count <= 1 for count in witness.world.participants.net().values())
+
+
+def i9_a_new_id_only_after_a_definite_not_done(witness: Witness, turned: Turned) -> None:
+    for send in turned.decision.commands:
+        before = witness.last.get((send.step, send.direction))
+        if before is None:
+            assert send.attempt == 1
+        elif before.command_id == send.command_id:
+            assert send.command_id not in witness.failures, "asked again under an id that was refused"
+        else:
+            assert send.attempt == before.attempt + 1
+            assert before.command_id in witness.failures, "a new id, though the old one may have been carried out"
+
+
+def i10_a_second_copy_of_a_signal_changes_nothing(witness: Witness, turned: Turned) -> None:
+    again = transition(witness.saga, turned.after, turned.signal)
+    assert again.ignored is not None, f"{turned.signal} acted twice"
+    assert again.reason
+    assert again.instance is turned.after
+    assert (again.commands, again.outcome) == ((), None)
+
+
+def i10_an_answer_to_a_given_up_attempt_is_ignored(witness: Witness, turned: Turned) -> None:
+    signal = turned.signal
+    if isinstance(signal, Answer) and signal.command_id not in {s.command_id for s in witness.last.values()}:
+        assert turned.decision.ignored is not None
+        assert turned.after is turned.before
+
+
+def i13_only_what_may_have_been_done_is_undone(witness: Witness, turned: Turned) -> None:
+    for send in turned.decision.commands:
+        if send.direction is COMPENSATION:
+            forward = witness.last.get((send.step, FORWARD))
+            assert forward is not None, f"{send.step} is undone, but was never sent"
+            assert send.compensates == forward.command_id
+            assert forward.command_id not in witness.failures, f"{send.step} is undone, but was definitely not done"
+        else:
+            assert send.compensates is None
+
+
+def i14_undone_in_strict_reverse_order(witness: Witness, turned: Turned) -> None:
+    for send in turned.decision.commands:
+        if send.direction is COMPENSATION:
+            later = [step for step in witness.may_be_done() if (send.step, step) in witness.precedes]
+            waiting = [step for step in later if not witness.is_acknowledged(step)]
+            assert waiting == [], f"{send.step} is undone before {waiting}"
+
+
+def i14_a_group_is_undone_together(witness: Witness, turned: Turned) -> None:
+    """Whatever may be undone now is undone now: nothing that is ready waits for its neighbour."""
+    after = turned.after
+    if after.status is not Status.COMPENSATING or after.paused_at is not None or _in_flight(turned):
+        return
+    sent = {send.step for send in turned.decision.commands} | {
+        step for step, direction in witness.last if direction is COMPENSATION
+    }
+    for step in witness.may_be_done():
+        later = [other for other in witness.may_be_done() if (step, other) in witness.precedes]
+        if all(witness.is_acknowledged(other) for other in later):
+            assert step in sent, f"{step} is ready to be undone and was not asked"
+
+
+def i14_nothing_is_undone_while_a_step_is_in_flight(witness: Witness, turned: Turned) -> None:
+    first = [s for s in turned.decision.commands if s.compensates and s.command_id not in witness.contents]
+    assert not (first and _in_flight(turned))
+
+
+def i16_an_undo_that_cannot_be_done_stalls(witness: Witness, turned: Turned) -> None:
+    signal = turned.signal
+    if isinstance(signal, Answer) and isinstance(signal.reply, Failure) and not signal.reply.retryable:
+        undos = {s.command_id for (_, direction), s in witness.last.items() if direction is COMPENSATION}
+        if signal.command_id in undos and turned.decision.ignored is None:
+            assert turned.after.status is Status.STALLED
+    if turned.after.status is Status.COMPENSATED:
+        unacknowledged = [step for step in witness.may_be_done() if not witness.is_acknowledged(step)]
+        assert unacknowledged == [], "called compensated, but these are not undone"
+
+
+def i16_a_stall_has_its_reason(witness: Witness, turned: Turned) -> None:
+    stall = turned.after.stall
+    assert (stall is not None) is (turned.after.status is Status.STALLED)
+    if stall is None or stall.step is None:
+        return
+    direction = FORWARD if witness.is_past_pivot else COMPENSATION
+    failure = witness.failures.get(witness.last[stall.step, direction].command_id)
+    retry = witness.saga.table[stall.step].step.compensate_retry
+    used_up = retry.attempts is not None and witness.sendings[stall.step, direction] >= retry.attempts
+    is_refused = failure is not None and not failure.retryable
+    assert is_refused or (direction is COMPENSATION and used_up), f"stalled without need: {stall}"
+
+
+def i17_a_late_success_sends_its_undo_again_until_it_is_acknowledged(witness: Witness, turned: Turned) -> None:
+    signal, before = turned.signal, turned.before
+    if before is None or not isinstance(signal, Answer) or isinstance(signal.reply, Failure):
+        return
+    undos = [send for send in witness.last.values() if send.compensates == signal.command_id]
+    if not undos:
+        return
+    assert turned.after.data == before.data, "remembered, though its undo was sent before"
+    if undos[0].command_id in witness.successes:
+        assert turned.decision.ignored is not None
+    elif turned.decision.ignored is None and before.is_active and undos[0].command_id not in witness.failures:
+        assert undos[0] in turned.decision.commands
+
+
+def i18_before_the_pivot_only_backward_after_it_only_forward(witness: Witness, turned: Turned) -> None:
+    directions = {send.direction for send in turned.decision.commands}
+    if witness.is_past_pivot:
+        assert COMPENSATION not in directions
+        assert turned.after.status in {Status.RUNNING, Status.COMPLETED, Status.STALLED}
+    if turned.after.status in {Status.COMPENSATING, Status.COMPENSATED}:
+        assert FORWARD not in directions
+    turns_back = turned.before and turned.before.status is Status.RUNNING and turned.after.cause
+    if turns_back and witness.pivots_sent:
+        signal = turned.signal
+        assert isinstance(signal, Answer), f"{signal} undoes, though the pivot was sent"
+        assert signal.command_id in {send.command_id for send in witness.pivots_sent}
+
+
+def i18_the_deadline_counts_until_the_pivot_is_sent(witness: Witness, turned: Turned) -> None:
+    deadline, after = witness.saga.deadline, turned.after
+    sent = witness.pivots_sent or any(witness.saga.table[s.step].step.is_pivot for s in turned.decision.commands)
+    if sent or deadline is None:
+        assert after.deadline_at is None
+    elif turned.decision.ignored is None and after.is_active and after.status is Status.RUNNING:
+        assert turned.signal.at < after.started_at + deadline
+
+
+def i19_whatever_is_due_is_acted_upon_once(_: Witness, turned: Turned) -> None:
+    if turned.decision.ignored is None and turned.after.wake_at is not None:
+        assert turned.after.wake_at > turned.signal.at
+    ids = [send.command_id for send in turned.decision.commands]
+    assert len(ids) == len(set(ids)), "sent twice in one turn"
+
+
+def a_choice_once_made_stays(_: Witness, turned: Turned) -> None:
+    if turned.before is not None:
+        assert turned.before.choices.items() <= turned.after.choices.items()
+
+
+def nothing_is_sent_while_paused_stalled_or_ignored(_: Witness, turned: Turned) -> None:
+    if turned.after.paused_at or turned.after.status is Status.STALLED or turned.decision.ignored:
+        assert (turned.decision.commands, turned.decision.outcome) == ((), None)
+
+
+def the_outcome_leaves_once_with_the_end(witness: Witness, turned: Turned) -> None:
+    entered = turned.after.status.is_final and not (turned.before and turned.before.status.is_final)
+    assert (turned.decision.outcome is not None) is entered
+    assert witness.outcomes + entered <= 1
+
+
+EACH_TURN: tuple[Callable[[Witness, Turned], None], ...] = (
+    i2_a_final_status_is_absorbing,
+    i4_every_active_instance_has_an_alarm,
+    i6_an_id_is_derived_and_keeps_its_content,
+    i8_an_effect_stands_at_most_once,
+    i9_a_new_id_only_after_a_definite_not_done,
+    i10_a_second_copy_of_a_signal_changes_nothing,
+    i10_an_answer_to_a_given_up_attempt_is_ignored,
+    i13_only_what_may_have_been_done_is_undone,
+    i14_undone_in_strict_reverse_order,
+    i14_a_group_is_undone_together,
+    i14_nothing_is_undone_while_a_step_is_in_flight,
+    i16_an_undo_that_cannot_be_done_stalls,
+    i16_a_stall_has_its_reason,
+    i17_a_late_success_sends_its_undo_again_until_it_is_acknowledged,
+    i18_before_the_pivot_only_backward_after_it_only_forward,
+    i18_the_deadline_counts_until_the_pivot_is_sent,
+    i19_whatever_is_due_is_acted_upon_once,
+    a_choice_once_made_stays,
+    nothing_is_sent_while_paused_stalled_or_ignored,
+    the_outcome_leaves_once_with_the_end,
+)
+
+
+def i1_it_has_ended(witness: Witness) -> None:
+    assert witness.world.instance.status in {Status.COMPLETED, Status.COMPENSATED, Status.STALLED}
+
+
+def i8_completed_means_each_step_of_the_way_once_and_no_undo(witness: Witness) -> None:
+    if witness.world.instance.status is Status.COMPLETED:
+        way = _way(witness.saga.steps, witness.world.instance.choices)
+        assert witness.world.participants.net() == dict.fromkeys(way, 1)
+        assert all(send.direction is FORWARD for send in witness.world.sent)
+
+
+def i13_compensated_means_all_that_may_have_been_done_is_undone(witness: Witness) -> None:
+    if witness.world.instance.status is Status.COMPENSATED:
+        undone = {step for step, direction in witness.last if direction is COMPENSATION}
+        assert undone == set(witness.may_be_done())
+
+
+def i15_compensated_means_a_net_effect_of_zero(witness: Witness) -> None:
+    if witness.world.instance.status is Status.COMPENSATED:
+        safe = {name for name, rule in witness.saga.table.items() if rule.command.safe}
+        assert set(witness.world.participants.net()) <= safe
+
+
+AT_THE_END: tuple[Callable[[Witness], None], ...] = (
+    i1_it_has_ended,
+    i8_completed_means_each_step_of_the_way_once_and_no_undo,
+    i13_compensated_means_all_that_may_have_been_done_is_undone,
+    i15_compensated_means_a_net_effect_of_zero,
+)
+
+
+def _in_flight(turned: Turned) -> bool:
+    return any(run.forward.progress is Progress.ASKED for run in turned.after.steps.values())
+
+
+def _names(node: Node[Any]) -> list[str]:
+    return [each.name for each in walk((node,)) if isinstance(each, Step)]
+
+
+def _way(nodes: tuple[Node[Any], ...], choices: Mapping[str, bool]) -> Iterator[str]:
+    """The steps that an instance with these choices takes."""
+    for node in nodes:
+        match node:
+            case Step():
+                yield node.name
+            case Parallel():
+                yield from _way(node.nodes, choices)
+            case Branch():
+                yield from _way(node.nodes if choices[node.name] else node.otherwise, choices)
+
+
+def _precedences(nodes: tuple[Node[Any], ...]) -> set[tuple[str, str]]:
+    """All pairs of steps of which the first must be over before the second begins."""
+    pairs: set[tuple[str, str]] = set()
+    before: list[str] = []
+    for node in nodes:
+        here = _names(node)
+        pairs |= {(first, second) for first in before for second in here}
+        before += here
+        match node:
+            case Step():
+                pass
+            case Parallel():
+                for member in node.nodes:
+                    pairs |= _precedences((member,))
+            case Branch():
+                pairs |= _precedences(node.nodes) | _precedences(node.otherwise)
+    return pairs
