@@ -8,8 +8,8 @@ the attributes of CloudEvents' distributed tracing extension.
 import base64
 import binascii
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -18,15 +18,33 @@ MOST_HEADER_BYTES = 16 * 1024
 
 _STRUCTURED = "application/cloudevents+json"
 _BATCH = "application/cloudevents-batch"
-_REQUIRED = ("specversion", "id", "source", "type")
+_NAMES = (
+    "ce_id",
+    "ce_type",
+    "ce_source",
+    "ce_time",
+    "ce_subject",
+    "ce_correlationid",
+    "ce_causationid",
+    "ce_replyto",
+    "ce_sagastep",
+    "ce_sagadirection",
+    "ce_attempt",
+    "ce_compensates",
+    "traceparent",
+    "tracestate",
+)
+"""The header of each field of `Envelope`, in its order."""
+
+_TRACE = ("traceparent", "tracestate")
+_MEANINGFUL = ("content-type", *_TRACE)
 
 
 class BadEnvelope(ValueError):
     """A record that is no CloudEvent: the text says which attribute is wrong and what it must be."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
+class Envelope(NamedTuple):
     """The attributes of one message. `time` is RFC 3339 text; ids are opaque text; None is absent.
 
     `correlation_id` is the instance's id, `causation_id` the id of the message that this one answers or follows from.
@@ -50,34 +68,15 @@ class Envelope:
 
 
 def write(envelope: Envelope) -> Headers:
-    """Return the record headers of binary mode, each name once."""
-    headers = [
-        ("ce_specversion", b"1.0"),
-        ("ce_id", envelope.id.encode()),
-        ("ce_source", envelope.source.encode()),
-        ("ce_type", envelope.type.encode()),
-        ("content-type", b"application/json"),
-    ]
-    for name, value in (
-        ("ce_time", envelope.time),
-        ("ce_subject", envelope.subject),
-        ("ce_correlationid", envelope.correlation_id),
-        ("ce_causationid", envelope.causation_id),
-        ("ce_replyto", envelope.reply_to),
-        ("ce_sagastep", envelope.step),
-        ("ce_sagadirection", envelope.direction),
-        ("ce_compensates", envelope.compensates),
-        ("traceparent", envelope.traceparent),
-        ("tracestate", envelope.tracestate),
-    ):
+    """Return the record headers of binary mode, each name once, absent attributes left out."""
+    headers = [("ce_specversion", b"1.0"), ("content-type", b"application/json")]
+    for name, value in zip(_NAMES, envelope, strict=True):
         if value is not None:
-            headers.append((name, value.encode()))
-    if envelope.attempt is not None:
-        headers.append(("ce_attempt", b"%d" % envelope.attempt))
+            headers.append((name, str(value).encode()))
     return tuple(headers)
 
 
-def read(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> tuple[Envelope, bytes]:
+def read(headers: Sequence[tuple[str, bytes | None]], value: bytes | None) -> tuple[Envelope, bytes]:
     """Return the envelope of a record and the message's JSON bytes. The last of several equal headers wins.
 
     Raises `BadEnvelope` when the record is no CloudEvent, or goes beyond the limits on headers.
@@ -85,83 +84,83 @@ def read(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> tu
     named = _decoded(headers)
     content_type = named.get("content-type", "").lower()
     if content_type.startswith(_BATCH):
-        message = f"content-type {content_type!r}: a batch of CloudEvents in one record; send each as its own record"
-        raise BadEnvelope(message)
+        raise BadEnvelope(f"content-type {content_type!r}: a batch of CloudEvents; send each as a record of its own")
     if content_type.startswith(_STRUCTURED):
         attributes, payload = _structured(value)
-        attributes.setdefault("traceparent", named.get("traceparent"))
-        attributes.setdefault("tracestate", named.get("tracestate"))
-        return _envelope(attributes, "attribute "), payload
-    binary: dict[str, str | None] = {name.removeprefix("ce_"): text for name, text in named.items()}
+        return _envelope(named | attributes, "attribute "), payload
     if value is None:
-        message = "the record has no value (a tombstone): send the message as JSON"
-        raise BadEnvelope(message)
-    return _envelope(binary, "header ce_"), value
+        raise BadEnvelope("the record has no value (a tombstone): send the message as JSON")
+    return _envelope(named, "header ce_"), value
 
 
-def _decoded(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
+def _decoded(headers: Sequence[tuple[str, bytes | None]]) -> dict[str, str]:
     """Decode all headers from UTF-8, the last of equal names winning."""
-    named: dict[str, str] = {}
-    size = count = 0
+    size = sum(len(name) + len(raw or b"") for name, raw in headers)
+    if len(headers) > MOST_HEADERS or size > MOST_HEADER_BYTES:
+        limits = f"at most {MOST_HEADERS} of {MOST_HEADER_BYTES} bytes are read"
+        raise BadEnvelope(f"{len(headers)} headers of {size} bytes: {limits}")
+    try:
+        return {name: raw.decode() for name, raw in headers if raw is not None}
+    except UnicodeDecodeError:
+        return dict(_readable(headers))
+
+
+def _readable(headers: Sequence[tuple[str, bytes | None]]) -> Iterator[tuple[str, str]]:
+    """Decode what is text; only a header that means something here has to be."""
     for name, raw in headers:
-        count += 1
-        if raw is None:
-            continue
-        size += len(name) + len(raw)
         try:
-            named[name] = raw.decode()
+            if raw is not None:
+                yield name, raw.decode()
         except UnicodeDecodeError:
-            if name.startswith("ce_") or name in {"content-type", "traceparent", "tracestate"}:
-                message = f"header {name}: not UTF-8; send it as UTF-8 text"
-                raise BadEnvelope(message) from None
-    if count > MOST_HEADERS or size > MOST_HEADER_BYTES:
-        message = f"{count} headers of {size} bytes; at most {MOST_HEADERS} and {MOST_HEADER_BYTES} bytes are read"
-        raise BadEnvelope(message)
-    return named
+            if name.startswith("ce_") or name in _MEANINGFUL:
+                raise BadEnvelope(f"header {name}: not UTF-8; send it as UTF-8 text") from None
 
 
-def _envelope(attributes: dict[str, str | None], where: str) -> Envelope:
+def _envelope(named: dict[str, str], where: str) -> Envelope:
     """Build the envelope, or say which required attribute is missing."""
-    for name in _REQUIRED:
-        if not attributes.get(name):
-            message = f"{where}{name} is missing: CloudEvents 1.0 requires it on every message"
-            raise BadEnvelope(message)
-    get = attributes.get
-    if get("specversion") != "1.0":
-        message = f'{where}specversion is {get("specversion")!r}: only "1.0" is understood'
-        raise BadEnvelope(message)
-    attempt = get("attempt")
+    get = named.get
+    id_, source, type_ = get("ce_id"), get("ce_source"), get("ce_type")
+    if get("ce_specversion") != "1.0" or not (id_ and source and type_):
+        raise BadEnvelope(_fault(named, where))
+    attempt = get("ce_attempt")
     return Envelope(
-        id=attributes["id"] or "",
-        type=attributes["type"] or "",
-        source=attributes["source"] or "",
-        time=get("time"),
-        subject=get("subject"),
-        correlation_id=get("correlationid"),
-        causation_id=get("causationid"),
-        reply_to=get("replyto"),
-        step=get("sagastep"),
-        direction=get("sagadirection"),
-        attempt=int(attempt) if attempt and attempt.isascii() and attempt.isdigit() else None,
-        compensates=get("compensates"),
-        traceparent=get("traceparent"),
-        tracestate=get("tracestate"),
+        id_,
+        type_,
+        source,
+        get("ce_time"),
+        get("ce_subject"),
+        get("ce_correlationid"),
+        get("ce_causationid"),
+        get("ce_replyto"),
+        get("ce_sagastep"),
+        get("ce_sagadirection"),
+        int(attempt) if attempt and attempt.isascii() and attempt.isdigit() else None,
+        get("ce_compensates"),
+        get("traceparent"),
+        get("tracestate"),
     )
 
 
-def _structured(value: bytes | None) -> tuple[dict[str, str | None], bytes]:
+def _fault(named: dict[str, str], where: str) -> str:
+    """Say what is wrong with the required attributes."""
+    for name in ("specversion", "id", "source", "type"):
+        if not named.get(f"ce_{name}"):
+            return f"{where}{name} is missing: CloudEvents 1.0 requires it on every message"
+    return f'{where}specversion is {named["ce_specversion"]!r}: only "1.0" is understood'
+
+
+def _structured(value: bytes | None) -> tuple[dict[str, str], bytes]:
     """Split a structured-mode value into its attributes and the JSON bytes of its data."""
     try:
         whole = json.loads(value or b"")
     except (ValueError, RecursionError) as error:
-        message = f"the value of a structured CloudEvent is not JSON: {error}"
-        raise BadEnvelope(message) from None
+        raise BadEnvelope(f"the value of a structured CloudEvent is not JSON: {error}") from None
     if not isinstance(whole, dict):
-        message = "the value of a structured CloudEvent must be a JSON object"
-        raise BadEnvelope(message)
+        raise BadEnvelope("the value of a structured CloudEvent must be a JSON object")
     payload = _data(whole)
     attributes = {str(name): str(given) for name, given in whole.items() if given is not None}
-    return dict(attributes), payload
+    plain = {name: attributes.pop(name) for name in _TRACE if name in attributes}
+    return {f"ce_{name}": given for name, given in attributes.items()} | plain, payload
 
 
 def _data(whole: dict[str, object]) -> bytes:
@@ -170,9 +169,7 @@ def _data(whole: dict[str, object]) -> bytes:
         try:
             return base64.b64decode(str(whole.pop("data_base64")), validate=True)
         except binascii.Error as error:
-            message = f"attribute data_base64: {error}; send the JSON object as data instead"
-            raise BadEnvelope(message) from None
+            raise BadEnvelope(f"attribute data_base64: {error}; send the JSON object as data instead") from None
     if "data" not in whole:
-        message = "attribute data is missing: the message itself stands there"
-        raise BadEnvelope(message)
+        raise BadEnvelope("attribute data is missing: the message itself stands there")
     return json.dumps(whole.pop("data"), separators=(",", ":"), ensure_ascii=False).encode(errors="surrogatepass")

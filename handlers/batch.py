@@ -1,10 +1,11 @@
 """The working set of one transaction: instances as they stand now, and everything that is written with them."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from pydantic_core import to_json
 
 from handlers import trail as trails
 from handlers.dead_letters import dead_letter
@@ -195,7 +196,7 @@ def _decided(decision: Decision[Any]) -> str:
         told["sent"] = [[send.step, send.direction, send.attempt, send.command_id] for send in decision.commands]
     if decision.outcome is not None:
         told["outcome"] = decision.outcome.message_type
-    return json.dumps(told)
+    return to_json(told).decode()
 
 
 def _obstruction(send: Send, size: int, at: datetime) -> Obstruct:

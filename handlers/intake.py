@@ -51,12 +51,12 @@ class Intake:
         self._observer = observer
 
     async def take(self, records: Sequence[Record]) -> None:
-        """Take records of leased partitions in, in the order of their offsets.
+        """Take records in, in the order of their offsets; those of no leased partition, and those done, are left out.
 
         Raises whatever the store raises; then nothing is known of the commit.
         """
         began = self._clock.now()
-        arrivals = [read(self._routes, record) for record in records]
+        arrivals = [read(self._routes, record) for record in records if self._leases.awaits(record.place)]
         while arrivals:
             try:
                 batch, unsent = await self._store.transact(partial(self._work, arrivals))

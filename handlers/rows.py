@@ -24,8 +24,7 @@ class Place(NamedTuple):
         return f"{self.topic}:{self.partition}:{self.offset}"
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One record as Kafka gave it. `timestamp` is in milliseconds since 1970, -1 if it has none."""
 
     place: Place
@@ -70,8 +69,7 @@ class Advance:
     next_offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """An instance with what the store and the wire keep beside it.
 
     `revision` counts the signals that it has had, ignored ones too; `home` is the reply topic's partition of its key.
@@ -83,8 +81,7 @@ class Stored:
     trail: Trail
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One row of an instance's history: a signal, and what was decided. Times are UTC.
 
     `value` is the message as it came, `decided` JSON: the status that follows, the commands sent, the outcome.
@@ -106,8 +103,7 @@ class Entry:
     span_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Owed:
+class Owed(NamedTuple):
     """A message to publish, written with the state that asks for it."""
 
     message_id: str
@@ -171,8 +167,7 @@ class Changes:
     acknowledged: Sequence[int] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Hop:
+class Hop(NamedTuple):
     """One signal that an instance took, as those who watch see it once it is committed.
 
     `record` is None for an alarm or a wish; `sent` are the rows that follow from it, each with its span.

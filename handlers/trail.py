@@ -11,20 +11,25 @@ operator and a reply after a long wait begin a new trace, linked to what they fo
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha1
+from types import MappingProxyType
+from typing import NamedTuple
+
+import pydantic_core
 
 LONG_WAIT = timedelta(hours=1)
 
-_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_TRACEPARENT = re.compile(
+    r"(?!ff)(?!00-.{53,})[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?"
+)
+"""Not version ff; nothing after the flags in version 00; no id of zeros only (section 3.2)."""
 
 Sampler = Callable[[str], bool]
 """Decides by trace id whether a trace that begins here is sampled."""
 
 
-@dataclass(frozen=True, slots=True)
-class SpanContext:
+class SpanContext(NamedTuple):
     """One span: its ids in lower-case hex, and whether it is sampled."""
 
     trace_id: str
@@ -40,16 +45,14 @@ class SpanContext:
         return SpanContext(self.trace_id, derived_span(self.span_id, name), self.sampled)
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """The span that sent a command still awaited, and when."""
 
     span: SpanContext
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Trail:
+class Trail(NamedTuple):
     """What the wire has to remember of an instance.
 
     `root` is the span that took its start, `asks` the commands still awaited, by id, and `last_message` the id of
@@ -57,12 +60,11 @@ class Trail:
     """
 
     root: SpanContext
-    asks: Mapping[str, Ask] = field(default_factory=dict)
+    asks: Mapping[str, Ask] = MappingProxyType({})
     last_message: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Footing:
+class Footing(NamedTuple):
     """Where a new span stands: itself, its parent (None: a root), and the spans that it is linked to."""
 
     span: SpanContext
@@ -97,32 +99,31 @@ def anew(trail: Trail, name: tuple[str, int], also: SpanContext | None = None) -
 
 def parse(traceparent: str | None) -> SpanContext | None:
     """Read a header; None if it is absent or malformed."""
-    match = _TRACEPARENT.fullmatch(traceparent or "")
+    match = _TRACEPARENT.fullmatch(traceparent) if traceparent else None
     if match is None:
         return None
-    version, trace_id, span_id, flags, more = match.groups()
-    if version == "ff" or (version == "00" and more) or not int(trace_id, 16) or not int(span_id, 16):
-        return None
-    return SpanContext(trace_id, span_id, bool(int(flags, 16) & 1))
+    trace_id, span_id, flags = match.groups()
+    return SpanContext(trace_id, span_id, int(flags, 16) & 1 == 1)
 
 
 def derived_span(*names: object) -> str:
     """Return the span id that belongs to these names, and to nothing else."""
-    return sha1("\0".join(map(str, names)).encode(), usedforsecurity=False).hexdigest()[:16]
+    return sha1("/".join(map(str, names)).encode(), usedforsecurity=False).hexdigest()[:16]
 
 
 def derived_trace(*names: object) -> str:
     """Return the trace id that belongs to these names."""
-    return sha1("\0".join(map(str, names)).encode(), usedforsecurity=False).hexdigest()[:32]
+    return sha1("/".join(map(str, names)).encode(), usedforsecurity=False).hexdigest()[:32]
 
 
-def to_json(trail: Trail) -> str:
+def write(trail: Trail) -> str:
     """Write a trail as a store keeps it."""
-    asks = {id_: [ask.span.traceparent(), ask.at.isoformat()] for id_, ask in trail.asks.items()}
-    return json.dumps({"root": trail.root.traceparent(), "asks": asks, "last": trail.last_message})
+    asks = {id_: [ask.span.traceparent(), ask.at] for id_, ask in trail.asks.items()}
+    whole = {"root": trail.root.traceparent(), "asks": asks, "last": trail.last_message}
+    return pydantic_core.to_json(whole).decode()
 
 
-def from_json(text: str) -> Trail:
+def read(text: str) -> Trail:
     """Read a trail from a store."""
     whole = json.loads(text)
     asks = {id_: Ask(_parsed(span), datetime.fromisoformat(at)) for id_, (span, at) in whole["asks"].items()}

@@ -113,10 +113,12 @@ def _take_cancel(turn: Turn[D], cancel: Cancel) -> Refusal | None:
     """Turn back, if there is still a way back."""
     if turn.status.is_final:
         return Ignored.LATE, f"the instance is {turn.status}"
+    if turn.cause is not None:
+        return Ignored.DUPLICATE, f"the instance has turned back before ({turn.cause.code})"
     if turn.pivot_sent:
         return Ignored.PAST_THE_PIVOT, "the pivot was sent: there is no way back"
-    if turn.status is not Status.RUNNING:
-        return Ignored.DUPLICATE, f"the instance is {turn.status}"
+    if turn.status is Status.STALLED:
+        return Ignored.OUT_OF_PLACE, "the instance is stalled: an operator decides what becomes of it"
     fail(turn, Cause(None, CANCELLED, cancel.why))
     return None
 

@@ -13,6 +13,7 @@ Complain: TypeAlias = Callable[[str], None]
 Properties: TypeAlias = Mapping[str, str | int | float | bool]
 
 _MOST_RECORDS: Final = 500
+_CLOSE_LIMIT_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,8 @@ def new_consumer(bootstrap_servers: str, group: str, properties: Properties, com
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
             "fetch.wait.max.ms": 20,
-            "session.timeout.ms": 10_000,
+            "session.timeout.ms": 6_000,
+            "heartbeat.interval.ms": 2_000,
             "topic.metadata.refresh.interval.ms": 10_000,
             **_quiet(complain),
             **properties,
@@ -105,6 +107,15 @@ def send(producer: Producer, topic: str, key: bytes, value: bytes, headers: Head
             producer.poll(0.1)
         else:
             return
+
+
+def close_producer(producer: Producer, complain: Complain) -> None:
+    """Send what is still waiting, for some seconds at most; what could not be sent is given up and complained about."""
+    unsent = producer.flush(_CLOSE_LIMIT_S)
+    if unsent:
+        complain(f"{unsent} messages could not be sent before the end: is the broker up?")
+        producer.purge()
+    producer.close()
 
 
 def _quiet(complain: Complain) -> dict[str, object]:

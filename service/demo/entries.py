@@ -77,6 +77,8 @@ def to_line(line: Line) -> bytes:
             told = {"repeat": command_id}
         case Violation(sentence):
             told = {"violation": sentence}
+        case _:
+            assert_never(line)
     return json.dumps(told).encode() + b"\n"
 
 

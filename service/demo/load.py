@@ -12,7 +12,17 @@ from uuid import uuid4
 
 from confluent_kafka import TopicPartition
 
-from service.demo.clients import Complain, Properties, Record, fetch, new_consumer, new_producer, send, to_stderr
+from service.demo.clients import (
+    Complain,
+    Properties,
+    Record,
+    close_producer,
+    fetch,
+    new_consumer,
+    new_producer,
+    send,
+    to_stderr,
+)
 from service.demo.conversation import CONFIRMED, ORDERS, OUTCOMES, REJECTED, last_of_each
 from service.demo.journal import Journal, Outcome
 from service.demo.orders import Event, Mix, extra_events, is_large, order_event, order_id
@@ -20,8 +30,7 @@ from service.demo.report import LoadReport, percentile, steady_rate
 
 _IDLE_WAIT_S: Final = 0.1
 _LEAST_WAIT_S: Final = 0.001
-_TOPIC_LIMIT_S: Final = 30.0
-_FLUSH_LIMIT_S: Final = 10.0
+_ANSWER_LIMIT_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +107,14 @@ class Load:
             self._settle()
             return self._report()
         finally:
-            self._producer.flush(_FLUSH_LIMIT_S)
+            close_producer(self._producer, self._complain)
             self._consumer.close()
 
     def _listen(self) -> None:
         """Read all partitions from their present ends on: nothing that follows from an order of ours can be missed."""
-        limit = time.monotonic() + _TOPIC_LIMIT_S
+        limit = time.monotonic() + self._plan.patience_s
         while True:
-            topic = self._consumer.list_topics(OUTCOMES, timeout=_TOPIC_LIMIT_S).topics[OUTCOMES]
+            topic = self._consumer.list_topics(OUTCOMES, timeout=_ANSWER_LIMIT_S).topics[OUTCOMES]
             if topic.error is None and topic.partitions:
                 break
             if time.monotonic() > limit:
@@ -113,7 +122,7 @@ class Load:
             self._consumer.poll(_IDLE_WAIT_S)
         places = [TopicPartition(OUTCOMES, partition) for partition in topic.partitions]
         for place in places:
-            place.offset = self._consumer.get_watermark_offsets(place, timeout=_TOPIC_LIMIT_S)[1]
+            place.offset = self._consumer.get_watermark_offsets(place, timeout=_ANSWER_LIMIT_S)[1]
         self._consumer.assign(places)
 
     def _goes_on(self) -> bool:

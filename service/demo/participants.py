@@ -13,7 +13,17 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from service.demo.answering import Answer, Answering, Watch
 from service.demo.behaviour import Behaviour
-from service.demo.clients import Complain, Properties, Record, fetch, new_consumer, new_producer, send, to_stderr
+from service.demo.clients import (
+    Complain,
+    Properties,
+    Record,
+    close_producer,
+    fetch,
+    new_consumer,
+    new_producer,
+    send,
+    to_stderr,
+)
 from service.demo.conversation import COMMAND_TOPICS, Command, reply_headers
 from service.demo.ledger import Ledger
 
@@ -174,12 +184,10 @@ class Participants:
             self._positions.pop((each.topic, each.partition), None)
 
     def _close(self) -> None:
-        """Send what is due; what is not due yet stays uncommitted and will be delivered again."""
+        """Send what is due and commit; what is not due yet or cannot be sent will be delivered again."""
         try:
             self._take([])
-            unsent = self._producer.flush(_FLUSH_LIMIT_S)
-            if unsent:
-                self._complain(f"{unsent} replies could not be sent before the end; their commands will come again")
             self._consumer.close()
+            close_producer(self._producer, self._complain)
         finally:
             self._answering.close()

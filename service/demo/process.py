@@ -30,8 +30,6 @@ _OBJECTS_BEFORE_COLLECTING: Final = 100_000
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line asks for until it ends or SIGTERM comes; stdout gets JSON only, one object a line."""
     asked = _parser().parse_args(arguments)
-    # Ledgers and journals only grow and hold no cycles: the collector would walk through them again and again in vain.
-    gc.set_threshold(_OBJECTS_BEFORE_COLLECTING)
     return int(asked.run(asked))
 
 
@@ -39,6 +37,7 @@ def run_participants(
     bootstrap_servers: str, ledger_dir: Path | None, behaviour: Behaviour, properties: Properties
 ) -> int:
     """The five participants, until SIGTERM or SIGINT: a line when they are ready, and one when they have ended."""
+    _collect_seldom()
     stop = _stop_on_signals()
     participants = Participants(bootstrap_servers, ledger_dir, behaviour, properties=properties)
     running = threading.Thread(target=_tell_when_ready, args=(participants, stop), name="ready", daemon=True)
@@ -53,6 +52,7 @@ def run_participants(
 
 def run_load(bootstrap_servers: str, plan: Plan, journal: Path | None, properties: Properties) -> int:
     """The shop: one line with the report; 1 if an order has no outcome or more than one."""
+    _collect_seldom()
     load = Load(bootstrap_servers, plan, properties=properties)
     report = load.run(_stop_on_signals())
     if journal is not None:
@@ -67,6 +67,11 @@ def run_audit(ledger_dir: Path, journal: Path) -> int:
     found = audit(read_ledgers(ledger_dir), known.outcomes, known.placed)
     _tell({"ok": found.ok, **asdict(found)})
     return 0 if found.ok else 1
+
+
+def _collect_seldom() -> None:
+    """Ledgers and journals only grow and hold no cycles: the collector would walk through them in vain."""
+    gc.set_threshold(_OBJECTS_BEFORE_COLLECTING)
 
 
 def _tell_when_ready(participants: Participants, stop: threading.Event) -> None:

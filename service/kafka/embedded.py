@@ -33,6 +33,8 @@ from typing import Final, Self
 
 from confluent_kafka import cimpl
 
+from service.kafka.broker_error import BrokerError
+
 DISCONNECT: Final = -195
 """Among the errors to push: close the connection instead of answering (librdkafka's RD_KAFKA_RESP_ERR__TRANSPORT)."""
 
@@ -55,15 +57,11 @@ class ApiKey(IntEnum):
     INIT_PRODUCER_ID = 22
 
 
-class EmbeddedBrokerError(RuntimeError):
-    """The embedded broker cannot start, or cannot do what was asked of it; the message says what and why."""
-
-
 class EmbeddedBroker:
     """One broker that lives as long as its `with` block, with `topics` as name to number of partitions.
 
-    All methods return at once, may be called from any thread, and raise EmbeddedBrokerError when the broker refuses or
-    does not run.
+    All methods return at once (leaving the block may take a second) and may be called from any thread. They raise
+    BrokerError when the broker refuses or does not run.
     """
 
     def __init__(self, topics: Mapping[str, int] | None = None) -> None:
@@ -94,7 +92,9 @@ class EmbeddedBroker:
         return address.decode()
 
     def create_topic(self, name: str, partitions: int) -> None:
-        """Create an empty topic; one that exists is refused."""
+        """Create an empty topic with one partition or more; one that exists is refused."""
+        if partitions < 1:
+            raise BrokerError(f"the topic {name} needs at least one partition, not {partitions}")
         code = self._library.rd_kafka_mock_topic_create(self._cluster, name.encode(), partitions, 1)
         self._check(code, f"create the topic {name} with {partitions} partitions")
 
@@ -132,14 +132,14 @@ class EmbeddedBroker:
     @property
     def _cluster(self) -> int:
         if self._running_cluster is None:
-            raise EmbeddedBrokerError("the embedded broker runs only within `with EmbeddedBroker() as broker:`")
+            raise BrokerError("the embedded broker runs only within `with EmbeddedBroker() as broker:`")
         return self._running_cluster
 
     def _start(self) -> None:
         self._client = _new_client(self._library)
         self._running_cluster = self._library.rd_kafka_mock_cluster_new(self._client, 1)
         if self._running_cluster is None:
-            raise EmbeddedBrokerError("librdkafka could not start its mock cluster; what it wrote to stderr says why")
+            raise BrokerError("librdkafka could not start its mock cluster; what it wrote to stderr says why")
         self._library.rd_kafka_mock_set_controller_id(self._cluster, 1)  # else an admin client waits until it times out
         self._library.rd_kafka_mock_group_initial_rebalance_delay_ms(self._cluster, 0)
         for name, partitions in self._topics.items():
@@ -156,7 +156,7 @@ class EmbeddedBroker:
     def _check(self, code: int, wish: str) -> None:
         if code:
             reason: bytes = self._library.rd_kafka_err2str(code)
-            raise EmbeddedBrokerError(f"the embedded broker cannot {wish}: {reason.decode()} (code {code})")
+            raise BrokerError(f"the embedded broker cannot {wish}: {reason.decode()} (code {code})")
 
 
 _EVERY_BROKER: Final = -1
@@ -196,7 +196,7 @@ def _library() -> ctypes.CDLL:
         try:
             function = getattr(library, name)
         except AttributeError as error:
-            raise EmbeddedBrokerError(
+            raise BrokerError(
                 f"there is no {name} in the librdkafka that {cimpl.__file__} is linked to, so there is no embedded "
                 "broker: install confluent-kafka 2.16 or newer as a wheel, or use a real Kafka"
             ) from error
@@ -211,5 +211,5 @@ def _new_client(library: ctypes.CDLL) -> int:
     client: int | None = library.rd_kafka_new(_PRODUCER, settings, reason, len(reason))
     if client is None:
         library.rd_kafka_conf_destroy(settings)
-        raise EmbeddedBrokerError(f"librdkafka could not start the embedded broker: {reason.value.decode()}")
+        raise BrokerError(f"librdkafka could not start the embedded broker: {reason.value.decode()}")
     return client

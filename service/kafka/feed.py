@@ -105,10 +105,7 @@ class Feed:
             await asyncio.sleep(POLL_MS / 1000)
             return
         polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=self._settings.kafka.batch)
-        records = [_record(each) for some in polled.values() for each in some]
-        mine = [record for record in records if self._leases.awaits(record.place)]
-        if mine:
-            await self._intake.take(mine)
+        await self._intake.take([_record(each) for some in polled.values() for each in some])
 
     async def _take_leases(self, consumer: AIOKafkaConsumer) -> None:
         """Take every partition that the group has given us, and stand where the database says."""

@@ -6,18 +6,16 @@ import fcntl
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from service.kafka.broker_error import BrokerError
+from service.kafka.java_process import run
+
 KAFKA_VERSION: Final = "4.1.0"
-
-
-class JavaKafkaError(RuntimeError):
-    """A real Kafka could not be fetched, started or asked; the message says why, and where to read on."""
 
 
 def missing_tools() -> str | None:
@@ -35,15 +33,18 @@ def java_command() -> str:
     """The path of the Java to use: that of JAVA_HOME if set, else the one on the PATH."""
     java = _java()
     if java is None:
-        raise JavaKafkaError(f"a real Kafka cannot start here, missing is {missing_tools()}")
+        raise BrokerError(f"a real Kafka cannot start here, missing is {missing_tools()}")
     return java
 
 
 def kafka_jars() -> Path:
-    """The folder with Kafka's jars (43 MB); the first call on a machine fetches them, which takes some seconds."""
+    """The folder with Kafka's jars (43 MB), within SAGA_KAFKA_CACHE or else ~/.cache/saga-coordinator.
+
+    The first call on a machine fetches them, which takes some seconds; processes that ask at once fetch them once.
+    """
     folder = _jars_folder()
     if not folder.is_dir():
-        with _locked(folder.with_suffix(".lock")):
+        with _locked(folder.parent / f"{folder.name}.lock"):
             if not folder.is_dir():  # another process may have fetched them while this one waited
                 _fetch(folder)
     return folder
@@ -86,16 +87,24 @@ def _java() -> str | None:
 
 
 def _missing_java() -> str | None:
-    needed = f"Java {_JAVA_NEEDED} or newer"
-    remedy = "Debian: apt-get install openjdk-17-jre-headless; macOS: brew install openjdk"
     java = _java()
-    if java is None:
-        return f"{needed} ({remedy})"
-    told = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60, check=False).stderr.strip()
+    found = _version(java) if java else None
+    if found is not None and found >= _JAVA_NEEDED:
+        return None
+    instead = f", where {java} is Java {found or 'of an unknown version'}" if java else ""
+    return (
+        f"Java {_JAVA_NEEDED} or newer{instead} "
+        "(Debian: apt-get install openjdk-17-jre-headless; macOS: brew install openjdk, and set JAVA_HOME)"
+    )
+
+
+def _version(java: str) -> int | None:
+    try:
+        told = run([java, "-version"], wish="ask Java for its version", within=60)
+    except BrokerError:  # macOS has a java that only says where to get one
+        return None
     version = re.search(r'version "(?:1\.)?(\d+)', told)
-    if version is None or int(version[1]) < _JAVA_NEEDED:
-        return f"{needed}, as {java} says {told.splitlines()[:1]} ({remedy})"
-    return None
+    return int(version[1]) if version else None
 
 
 @contextmanager
@@ -110,10 +119,5 @@ def _fetch(folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="fetching-") as work:
         (Path(work) / "pom.xml").write_text(_POM)
         command = ["mvn", "--batch-mode", "--quiet", _COPY_JARS, "-DoutputDirectory=jars"]
-        try:
-            done = subprocess.run(command, cwd=work, capture_output=True, text=True, timeout=_FETCH_WITHIN, check=False)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise JavaKafkaError(f"Maven could not fetch Kafka {KAFKA_VERSION}: {error}") from error
-        if done.returncode:
-            raise JavaKafkaError(f"Maven could not fetch Kafka {KAFKA_VERSION}:\n{done.stdout}{done.stderr}")
+        run(command, wish=f"fetch Kafka {KAFKA_VERSION} with Maven", within=_FETCH_WITHIN, folder=Path(work))
         (Path(work) / "jars").rename(folder)

@@ -1,7 +1,9 @@
 """How values stand in columns: times as microseconds, headers as JSON text that keeps every byte."""
 
-import json
+from base64 import b64decode, b64encode
 from datetime import UTC, datetime, timedelta
+
+from pydantic_core import from_json, to_json
 
 from contracts.envelope import Headers
 
@@ -25,10 +27,22 @@ def to_time(microseconds: int) -> datetime:
 
 
 def from_headers(headers: Headers) -> str:
-    """Write headers as a JSON list of pairs; a byte is the character of the same number."""
-    return json.dumps([(name, value.decode("latin-1")) for name, value in headers])
+    """Write headers as a JSON list of pairs; a value that is not UTF-8 stands as a list of one base64 text."""
+    try:
+        return to_json(headers).decode()
+    except ValueError:
+        return to_json([(name, _readable(value)) for name, value in headers]).decode()
 
 
 def to_headers(text: str) -> Headers:
     """Read headers."""
-    return tuple((name, value.encode("latin-1")) for name, value in json.loads(text))
+    return tuple(
+        (name, value.encode() if isinstance(value, str) else b64decode(value[0])) for name, value in from_json(text)
+    )
+
+
+def _readable(value: bytes) -> str | list[str]:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return [b64encode(value).decode()]

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,15 @@ Definitions = Callable[[str, int], AnySaga]
 
 _COLUMNS = "id, saga, version, correlation, data, state, trail, revision, home"
 _RECORD = 'topic, partition, "offset", timestamp, key, headers, value'
+_ADVANCE = (
+    "WITH wish AS (SELECT json_extract(value, '$[0]') AS topic, json_extract(value, '$[1]') AS partition,"
+    " json_extract(value, '$[2]') AS epoch, json_extract(value, '$[3]') AS expected,"
+    " json_extract(value, '$[4]') AS next_offset FROM json_each(?))"
+    " UPDATE lease SET next_offset = wish.next_offset FROM wish"
+    " WHERE lease.topic = wish.topic AND lease.partition = wish.partition AND lease.epoch = wish.epoch"
+    " AND lease.next_offset IS wish.expected AND ifnull(lease.next_offset, 0) <= wish.next_offset"
+    " RETURNING topic, partition"
+)
 
 
 @dataclass(slots=True)
@@ -40,13 +49,9 @@ class SqliteTransaction:
 
     async def advance(self, wishes: Sequence[Advance]) -> Sequence[Lease]:
         """Move the leases, or return those that do not stand as expected."""
-        moved = await self._write(
-            "UPDATE lease SET next_offset = ? WHERE topic = ? AND partition = ? AND epoch = ? AND next_offset IS ?",
-            [(each.next_offset, each.topic, each.partition, each.epoch, each.expected) for each in wishes],
-        )
-        if moved == len(wishes):
-            return ()
-        return [lease for each in wishes if (lease := await self._missed(each))]
+        moved = await self._read(_ADVANCE, (json.dumps([astuple(each) for each in wishes]),))
+        missed = {(each.topic, each.partition) for each in wishes} - {(topic, partition) for topic, partition in moved}
+        return [await self._lease(*each) for each in sorted(missed)]
 
     async def take(self, topic: str, partition: int, owner: str) -> Lease:
         """Take a partition over, in a new epoch."""
@@ -141,13 +146,12 @@ class SqliteTransaction:
         if changed != len(known):
             raise Conflict(f"{len(known) - changed} of {len(known)} instances were changed by somebody else")
 
-    async def _missed(self, wish: Advance) -> Lease | None:
-        """Return a lease as it is, if it does not stand where the wish would have it."""
+    async def _lease(self, topic: str, partition: int) -> Lease:
+        """Return a lease as it is; in epoch 0 if nobody ever took it."""
         sql = "SELECT epoch, next_offset FROM lease WHERE topic = ? AND partition = ?"
-        for epoch, next_offset in await self._read(sql, (wish.topic, wish.partition)):
-            moved = epoch == wish.epoch and next_offset == wish.next_offset
-            return None if moved else Lease(wish.topic, wish.partition, epoch, next_offset)
-        return Lease(wish.topic, wish.partition, 0, None)
+        for epoch, next_offset in await self._read(sql, (topic, partition)):
+            return Lease(topic, partition, epoch, next_offset)
+        return Lease(topic, partition, 0, None)
 
     async def _held(self, condition: str, parameters: tuple[object, int]) -> Sequence[Held]:
         rows = await self._read(
@@ -162,7 +166,7 @@ class SqliteTransaction:
     def _stored(self, row: Sequence[Any]) -> Stored:
         id_, saga, version, key, data, state, trail, revision, home = row
         instance = thaw(self._definitions(saga, version), id_, key, Snapshot(data, state))
-        return Stored(instance, revision, home, trails.from_json(trail))
+        return Stored(instance, revision, home, trails.read(trail))
 
     def _next_seq(self) -> int:
         self._counters.outbox += 1
@@ -187,7 +191,7 @@ def _changing(stored: Stored) -> Sequence[object]:
         instance.status,
         snapshot.data,
         snapshot.state,
-        trails.to_json(stored.trail),
+        trails.write(stored.trail),
         stored.revision,
         from_optional_time(instance.wake_at),
         from_optional_time(instance.ended_at),

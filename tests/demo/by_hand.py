@@ -1,4 +1,4 @@
-"""Commands written by hand from the published page, and replies read by hand: the coordinator's side of the conversation."""
+"""Commands written by hand from the published page: the coordinator's side of the conversation."""
 
 import json
 import time
@@ -12,16 +12,18 @@ from service.demo.conversation import Command, read_command
 TRACEPARENT: Final = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 _LINES: Final = [{"sku": "kettle-1l", "quantity": 2, "unit_price": "39.99"}]
-_BILL: Final = {"customer_id": "customer-7", "amount": "79.98", "currency": "EUR"}
+_BILL: Final[dict[str, object]] = {"customer_id": "customer-7", "amount": "79.98", "currency": "EUR"}
+_REFUND: Final[dict[str, object]] = {"charge_id": None, "amount": "79.98", "currency": "EUR"}
+_NOTICE: Final[dict[str, object]] = {"customer_id": "customer-7", "tracking": "T-1"}
 _ADDRESS: Final = {"street": "Nyhavn 22", "city": "Copenhagen", "postcode": "1051", "country": "DK"}
 _COMMANDS: Final[dict[str, tuple[str, str, dict[str, object]]]] = {
     "reserve-stock": ("inventory", "reserve-stock", {"lines": _LINES}),
     "release-stock": ("inventory", "reserve-stock", {"reservation_id": None}),
     "charge-card": ("payments", "charge-card", _BILL),
-    "refund-card": ("payments", "charge-card", {"charge_id": None, "amount": "79.98", "currency": "EUR"}),
+    "refund-card": ("payments", "charge-card", _REFUND),
     "review-fraud": ("reviews", "review-fraud", _BILL),
     "ship-order": ("shipping", "ship-order", {"ship_to": _ADDRESS, "lines": _LINES}),
-    "notify-customer": ("notifications", "notify-customer", {"customer_id": "customer-7", "tracking": "T-1"}),
+    "notify-customer": ("notifications", "notify-customer", _NOTICE),
 }
 
 
@@ -66,15 +68,15 @@ def topic(name: str) -> str:
     return f"{_COMMANDS[name][0]}.commands.v1"
 
 
-def record(name: str, order: str, attempt: int = 1, **changed: object) -> Record:
+def record(name: str, order: str, *, attempt: int = 1, **changed: object) -> Record:
     """A command as it lies in Kafka; `changed` fields of its value differ from what is usual."""
     told = list(headers(name, order, attempt).items())
     return Record(topic(name), 0, 0, order.encode(), value(name, order, **changed), told)
 
 
-def command(name: str, order: str, attempt: int = 1, **changed: object) -> Command:
+def command(name: str, order: str, *, attempt: int = 1, **changed: object) -> Command:
     """A command as a participant reads it."""
-    it = record(name, order, attempt, **changed)
+    it = record(name, order, attempt=attempt, **changed)
     read = read_command(it.topic, it.key, it.value, it.headers)
     assert isinstance(read, Command)
     return read

@@ -71,7 +71,7 @@ def test_of_a_header_that_stands_there_twice_the_last_one_wins() -> None:
     ],
 )
 def test_a_missing_or_wrong_field_is_named(name: str, changed: dict[str, object], complaint: str) -> None:
-    read = command(name, "o-1", **changed)
+    read = command(name, "o-1", attempt=1, **changed)
 
     assert complaint in (wrong_value(read) or "")
 

@@ -1,4 +1,4 @@
-"""Sagas made to order: message types and functions made for each step, so that a test declares only what it is about."""
+"""Sagas made to order: messages and functions made for each step, so that a test declares only what it is about."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -94,7 +94,7 @@ def makes(made: type[Command[Any]]) -> Callable[[Data], Command[Any]]:
     """A function that makes this command from the data, as its annotations say."""
 
     def make(data: Data) -> Command[Any]:
-        return made(key=data.key, seen=data.seen)
+        return made.model_validate({"key": data.key, "seen": data.seen})
 
     make.__name__ = made.message_type
     make.__annotations__ = {"data": Data, "return": made}

@@ -1,5 +1,6 @@
 """The invariants of the machine, each a check by name over a world's history; none looks at how the machine decides."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from uuid import UUID, uuid5
@@ -12,12 +13,15 @@ from sagas.machine import (
     Node,
     Parallel,
     Progress,
+    Resume,
+    Retry,
     Send,
     Status,
     Step,
     transition,
     walk,
 )
+from sagas.machine.instance import legs
 from tests.properties.world import Turned, World
 
 FORWARD, COMPENSATION = Direction.FORWARD, Direction.COMPENSATION
@@ -32,7 +36,9 @@ class Witness:
         self.precedes = frozenset(_precedences(world.saga.steps))
         self.contents: dict[str, Send] = {}
         self.last: dict[tuple[str, Direction], Send] = {}
-        self.sendings: dict[tuple[str, Direction], int] = {}
+        self.sendings: Counter[tuple[str, Direction]] = Counter()
+        self.overtaken: Counter[tuple[str, Direction]] = Counter()
+        self.remembered: set[str] = set()
         self.failures: dict[str, Failure] = {}
         self.successes: set[str] = set()
         self.outcomes = 0
@@ -45,7 +51,8 @@ class Witness:
         for send in turned.decision.commands:
             self.contents[send.command_id] = send
             self.last[send.step, send.direction] = send
-            self.sendings[send.step, send.direction] = self.sendings.get((send.step, send.direction), 0) + 1
+            counter = self.overtaken if self.is_overtaken(send, turned) else self.sendings
+            counter[send.step, send.direction] += 1
         self.outcomes += turned.decision.outcome is not None
 
     def _hear(self, turned: Turned) -> None:
@@ -62,6 +69,16 @@ class Witness:
         """Say whether an undo of this command was sent."""
         return any(send.compensates == forward_id for send in self.last.values())
 
+    def forward_step_of(self, command_id: str) -> str | None:
+        """The step whose last command forward has this id."""
+        asked = [step for (step, way), send in self.last.items() if (way, send.command_id) == (FORWARD, command_id)]
+        return asked[0] if asked else None
+
+    def is_overtaken(self, send: Send, turned: Turned) -> bool:
+        """Say whether this is an undo sent again because the success that it undoes came late."""
+        signal = turned.signal
+        return send.command_id in self.contents and isinstance(signal, Answer) and signal.command_id == send.compensates
+
     def is_acknowledged(self, step: str) -> bool:
         """Say whether the undo of a step was sent and carried out, as far as was heard."""
         undo = self.last.get((step, COMPENSATION))
@@ -72,9 +89,7 @@ class Witness:
         return [
             step
             for (step, direction), send in self.last.items()
-            if direction is FORWARD
-            and self.saga.table[step].undo is not None
-            and send.command_id not in self.failures
+            if direction is FORWARD and self.saga.table[step].undo is not None and send.command_id not in self.failures
         ]
 
     @property
@@ -96,6 +111,9 @@ def i2_a_final_status_is_absorbing(_: Witness, turned: Turned) -> None:
 def i4_every_active_instance_has_an_alarm(_: Witness, turned: Turned) -> None:
     if turned.after.is_active:
         assert turned.after.wake_at is not None
+        due = [leg.due_at for leg in legs(turned.after.steps) if leg.due_at is not None]
+        deadline = turned.after.deadline_at if turned.after.status is Status.RUNNING else None
+        assert turned.after.wake_at == min([*due, deadline] if deadline else due)
     else:
         assert turned.after.wake_at is None
 
@@ -121,6 +139,36 @@ def i9_a_new_id_only_after_a_definite_not_done(witness: Witness, turned: Turned)
         else:
             assert send.attempt == before.attempt + 1
             assert before.command_id in witness.failures, "a new id, though the old one may have been carried out"
+
+
+def i9_every_sending_counts(witness: Witness, turned: Turned) -> None:
+    """No more sendings than the retry allows, and none given up before: but an unknown pivot is asked for ever."""
+    for send in turned.decision.commands:
+        rule, is_known = witness.saga.table[send.step], send.command_id in witness.contents
+        retry = rule.step.compensate_retry if send.compensates else rule.retry
+        count = witness.sendings[send.step, send.direction] + 1
+        if not (rule.step.is_pivot and is_known) and not witness.is_overtaken(send, turned):
+            assert _within(count, retry), f"{send.step} {send.direction} sent {count} times"
+    cause = turned.after.cause
+    if cause is not None and cause.step is not None and turned.before and turned.before.cause is None:
+        failure = witness.failures.get(witness.last[cause.step, FORWARD].command_id)
+        if failure is None or failure.retryable:
+            sendings = witness.sendings[cause.step, FORWARD]
+            assert not _within(sendings + 1, witness.saga.table[cause.step].retry), f"{cause.step} given up too early"
+
+
+def i10_a_success_is_remembered_once_unless_its_undo_was_sent(witness: Witness, turned: Turned) -> None:
+    signal, before = turned.signal, turned.before
+    if before is None:
+        return
+    expected = before.data
+    if isinstance(signal, Answer) and not isinstance(signal.reply, Failure) and not before.status.is_final:
+        step = witness.forward_step_of(signal.command_id)
+        if step and signal.command_id not in witness.remembered and not witness.is_undone(signal.command_id):
+            witness.remembered.add(signal.command_id)
+            remember = witness.saga.table[step].step.remember
+            expected = remember(before.data, signal.reply) if remember else expected
+    assert turned.after.data == expected
 
 
 def i10_a_second_copy_of_a_signal_changes_nothing(witness: Witness, turned: Turned) -> None:
@@ -195,7 +243,8 @@ def i16_a_stall_has_its_reason(witness: Witness, turned: Turned) -> None:
     direction = FORWARD if witness.is_past_pivot else COMPENSATION
     failure = witness.failures.get(witness.last[stall.step, direction].command_id)
     retry = witness.saga.table[stall.step].step.compensate_retry
-    used_up = retry.attempts is not None and witness.sendings[stall.step, direction] >= retry.attempts
+    sendings = witness.sendings[stall.step, direction] + witness.overtaken[stall.step, direction]
+    used_up = not _within(sendings + 1, retry)
     is_refused = failure is not None and not failure.retryable
     assert is_refused or (direction is COMPENSATION and used_up), f"stalled without need: {stall}"
 
@@ -244,6 +293,18 @@ def i19_whatever_is_due_is_acted_upon_once(_: Witness, turned: Turned) -> None:
     assert len(ids) == len(set(ids)), "sent twice in one turn"
 
 
+def a_pause_moves_timers_but_not_the_deadline(_: Witness, turned: Turned) -> None:
+    before = turned.before
+    if before is None or before.paused_at is None or not isinstance(turned.signal, Resume):
+        return
+    assert turned.after.deadline_at in {before.deadline_at, None}
+    for name, run in before.steps.items():
+        for direction in Direction:
+            was, now = run.leg(direction), turned.after.steps[name].leg(direction)
+            if was and now and was.due_at and (was.progress, was.sendings) == (now.progress, now.sendings):
+                assert now.due_at == was.due_at + (turned.signal.at - before.paused_at)
+
+
 def a_choice_once_made_stays(_: Witness, turned: Turned) -> None:
     if turned.before is not None:
         assert turned.before.choices.items() <= turned.after.choices.items()
@@ -266,6 +327,8 @@ EACH_TURN: tuple[Callable[[Witness, Turned], None], ...] = (
     i6_an_id_is_derived_and_keeps_its_content,
     i8_an_effect_stands_at_most_once,
     i9_a_new_id_only_after_a_definite_not_done,
+    i9_every_sending_counts,
+    i10_a_success_is_remembered_once_unless_its_undo_was_sent,
     i10_a_second_copy_of_a_signal_changes_nothing,
     i10_an_answer_to_a_given_up_attempt_is_ignored,
     i13_only_what_may_have_been_done_is_undone,
@@ -278,6 +341,7 @@ EACH_TURN: tuple[Callable[[Witness, Turned], None], ...] = (
     i18_before_the_pivot_only_backward_after_it_only_forward,
     i18_the_deadline_counts_until_the_pivot_is_sent,
     i19_whatever_is_due_is_acted_upon_once,
+    a_pause_moves_timers_but_not_the_deadline,
     a_choice_once_made_stays,
     nothing_is_sent_while_paused_stalled_or_ignored,
     the_outcome_leaves_once_with_the_end,
@@ -313,6 +377,10 @@ AT_THE_END: tuple[Callable[[Witness], None], ...] = (
     i13_compensated_means_all_that_may_have_been_done_is_undone,
     i15_compensated_means_a_net_effect_of_zero,
 )
+
+
+def _within(sendings: int, retry: Retry) -> bool:
+    return retry.attempts is None or sendings <= retry.attempts
 
 
 def _in_flight(turned: Turned) -> bool:

@@ -35,7 +35,7 @@ class _Author:
         return nodes, phases
 
     def node(self, phases: set[bool], depth: int, *, grouped: bool) -> tuple[Node[Data], set[bool]]:
-        kinds = ["step", "step", "step"]
+        kinds = ["step", "step"]
         if depth < MOST_DEPTH and self.steps < MOST_STEPS - 1:
             kinds += ["group", "branch"]
         if not grouped and True not in phases:

@@ -29,6 +29,7 @@ from sagas.machine import (
 from tests.machine.made import TIME
 
 MOST_TURNS = 5_000
+STRANGER = "00000000-0000-5000-8000-000000000000"
 
 
 class Mood(Enum):
@@ -39,13 +40,21 @@ class Mood(Enum):
     UNWILLING = "has not done it and never will"
 
 
+class Place(Enum):
+    """Where in a saga a participant may be unwilling."""
+
+    BEFORE = "before the pivot"
+    PIVOT = "at the pivot"
+    AFTER = "after the pivot, where it stalls the instance"
+    UNDO = "on the way back, where it stalls the instance"
+
+
 class Act(Enum):
     """What may happen next in the world."""
 
-    HANDLE = "a participant handles a command"
+    ADVANCE = "a reply arrives, or a participant handles a command, or else the alarm rings"
     HANDLE_COPY = "a participant handles a copy of a command that is still on its way"
     LOSE_COMMAND = "a command is lost"
-    ANSWER = "a reply arrives"
     ANSWER_COPY = "a copy of a reply arrives"
     LOSE_REPLY = "a reply is lost"
     ALARM = "time passes until the alarm rings"
@@ -108,8 +117,7 @@ class World:
 
     saga: Saga[Any, Any]
     event: Event
-    refusing: frozenset[Direction] = frozenset()
-    refusing_after_pivot: bool = False
+    unwilling: frozenset[Place] = frozenset()
     participants: Participants = field(default_factory=Participants)
     commands: list[Send] = field(default_factory=list)
     replies: list[tuple[str, Reply]] = field(default_factory=list)
@@ -136,24 +144,28 @@ class World:
         self.commands.extend(turned.decision.commands)
         return turned
 
-    def act(self, act: Act, chance: int) -> Turned | None:  # noqa: C901, PLR0912  one arm for each act
+    def go_well(self, turns: int) -> Iterator[Turned]:
+        """For some turns nothing goes wrong: a command is carried out and its reply arrives."""
+        for _ in range(turns):
+            if self.commands:
+                self._deliver(self.commands.pop(0), Mood.WILLING)
+                yield self._answer(self.replies.pop(0))
+
+    def act(self, act: Act, chance: int) -> Turned | None:  # noqa: C901  one arm for each act
         """Let something happen, as far as it can; `chance` picks among what there is. Returns the turn, if any."""
         match act:
-            case Act.HANDLE if self.commands:
-                self._handle(self.commands.pop(chance % len(self.commands)), chance)
             case Act.HANDLE_COPY if self.commands:
                 self._handle(self.commands[chance % len(self.commands)], chance)
             case Act.LOSE_COMMAND if self.commands:
                 self.commands.pop(chance % len(self.commands))
-            case Act.ANSWER if self.replies:
-                return self._answer(self.replies.pop(chance % len(self.replies)))
             case Act.ANSWER_COPY if self.replies:
                 return self._answer(self.replies[chance % len(self.replies)])
             case Act.LOSE_REPLY if self.replies:
                 self.replies.pop(chance % len(self.replies))
+            case Act.ADVANCE:
+                return self._advance(chance)
             case Act.ALARM if self.instance.wake_at:
-                self.now = max(self.now, self.instance.wake_at)
-                return self.hear(Wake(self.now))
+                return self._ring()
             case Act.TO_THE_INSTANT if self.instance.wake_at:
                 self.now = max(self.now, self.instance.wake_at)
             case Act.A_WHILE:
@@ -161,6 +173,19 @@ class World:
             case _:
                 return self._intervene(act)
         return None
+
+    def _advance(self, chance: int) -> Turned | None:
+        """Let the most that is possible happen: one reply in four waits behind a command."""
+        if self.replies and (chance % 4 or not self.commands):
+            return self._answer(self.replies.pop(chance % len(self.replies)))
+        if self.commands:
+            self._handle(self.commands.pop(chance % len(self.commands)), chance)
+            return None
+        return self._ring() if self.instance.wake_at else None
+
+    def _ring(self) -> Turned:
+        self.now = max(self.now, self.instance.wake_at or self.now)
+        return self.hear(Wake(self.now))
 
     def _intervene(self, act: Act) -> Turned | None:
         match act:
@@ -175,7 +200,9 @@ class World:
             case Act.START_AGAIN:
                 return self.hear(Start(self.now, self.event))
             case Act.STRANGER:
-                return self._answer(("00000000-0000-5000-8000-000000000000", Failure(code="?", message="", retryable=True)))
+                return self._answer(
+                    ("00000000-0000-5000-8000-000000000000", Failure(code="?", message="", retryable=True))
+                )
             case _:
                 return None
 
@@ -188,8 +215,7 @@ class World:
             elif self.replies:
                 yield self._answer(self.replies.pop(0))
             elif self.instance.wake_at:
-                self.now = max(self.now, self.instance.wake_at)
-                yield self.hear(Wake(self.now))
+                yield self._ring()
             else:
                 return
         message = f"still {self.instance.status} after {MOST_TURNS} turns without a fault"
@@ -202,10 +228,8 @@ class World:
 
     def _handle(self, send: Send, chance: int) -> None:
         """Let a participant handle a command in a mood that the world allows it."""
-        moods = [Mood.WILLING, Mood.WILLING, Mood.BUSY]
-        if send.direction in self.refusing and (self.refusing_after_pivot or not self._is_past_pivot(send)):
-            moods.append(Mood.UNWILLING)
-        self._deliver(send, moods[chance % len(moods)])
+        unwilling = Mood.UNWILLING if self._place(send) in self.unwilling else Mood.WILLING
+        self._deliver(send, (Mood.WILLING, unwilling, Mood.BUSY)[chance // 4 % 3])
 
     def _deliver(self, send: Send, mood: Mood) -> None:
         self.replies.append((send.command_id, self.participants.handle(send, mood)))
@@ -213,7 +237,10 @@ class World:
     def _answer(self, reply: tuple[str, Reply]) -> Turned:
         return self.hear(Answer(self.now, *reply))
 
-    def _is_past_pivot(self, send: Send) -> bool:
-        """Say whether a refusal of this command would stall the instance."""
+    def _place(self, send: Send) -> Place:
         pivots = {name for name, rule in self.saga.table.items() if rule.step.is_pivot}
-        return send.step not in pivots and any(step in pivots for step in self.participants.effects.values())
+        if send.direction is Direction.COMPENSATION:
+            return Place.UNDO
+        if send.step in pivots:
+            return Place.PIVOT
+        return Place.BEFORE if pivots.isdisjoint(self.participants.effects.values()) else Place.AFTER

@@ -1,0 +1,54 @@
+"""What may be expected to go wrong ends in a sentence and exit code 1; anything else keeps its traceback."""
+
+import errno
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+from typer.core import TyperGroup
+
+from service.cli.console import fail
+
+
+class Verbs(TyperGroup):
+    """The verbs of `saga`, all beneath the same handling of errors."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  typer keeps the type of its context to itself
+        """Run the verb that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            reasons = list(_reasons(error))
+            if None in reasons:
+                raise
+            fail("\nsaga: ".join(str(each) for each in reasons))
+
+
+def _reasons(error: BaseException) -> Iterator[str | None]:
+    """Say in sentences why something failed; None stands for what nobody has expected."""
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _reasons(each)
+    elif isinstance(error, _expected()) and not _of_a_broken_pipe(error):
+        yield str(error) or type(error).__name__
+    else:
+        yield None
+
+
+def _expected() -> tuple[type[BaseException], ...]:
+    """Return what the world, the settings or a saga's author can cause. Each says in its message what to do."""
+    from aiokafka.errors import KafkaError  # noqa: PLC0415  only a failure pays for these imports
+
+    from handlers.routing import BadCatalog  # noqa: PLC0415
+    from sagas.machine import UnsoundSaga  # noqa: PLC0415
+    from service.kafka.publisher import NoSuchTopic  # noqa: PLC0415
+    from service.run import Abandoned  # noqa: PLC0415
+    from service.storage.migrations import BadSchema  # noqa: PLC0415
+    from service.storage.sqlite import StoreTaken  # noqa: PLC0415
+
+    return (UnsoundSaga, BadCatalog, NoSuchTopic, StoreTaken, BadSchema, Abandoned, KafkaError, sqlite3.Error, OSError)
+
+
+def _of_a_broken_pipe(error: BaseException) -> bool:
+    """Say whether the reader of our output has gone: typer ends such a run quietly."""
+    return isinstance(error, OSError) and error.errno == errno.EPIPE

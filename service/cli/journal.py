@@ -1,0 +1,113 @@
+"""The history of an instance as a journal: what came in, what was decided and sent, how long answers took."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from contracts import Failure
+from handlers.rows import Entry, Verdict
+from sagas.machine import Direction
+
+Leg = tuple[str, Direction]
+
+
+class Sent(NamedTuple):
+    """A command that left. `again`: under an id that had left before."""
+
+    step: str
+    direction: Direction
+    attempt: int
+    command_id: str
+    again: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One entry, told. `took` is the time from the last sending of the command that it answers."""
+
+    entry: Entry
+    told: str
+    answers: Leg | None
+    took: timedelta | None
+    status: str
+    sent: tuple[Sent, ...]
+    outcome: str | None
+
+
+class Timing(NamedTuple):
+    """When one direction of a step was first asked for, and when it was answered last."""
+
+    asked_at: datetime
+    answered_at: datetime | None
+
+
+def journal(entries: Sequence[Entry]) -> tuple[Line, ...]:
+    """Tell a history, or the end of one, in order."""
+    return tuple(_lines(entries))
+
+
+def timings(lines: Sequence[Line]) -> Mapping[Leg, Timing]:
+    """Return when the steps in a journal were asked and answered."""
+    found: dict[Leg, Timing] = {}
+    for line in lines:
+        if line.answers in found and line.entry.verdict is Verdict.APPLIED:
+            found[line.answers] = found[line.answers]._replace(answered_at=line.entry.at)
+        for sent in line.sent:
+            found.setdefault((sent.step, sent.direction), Timing(line.entry.at, None))
+    return found
+
+
+def _lines(entries: Sequence[Entry]) -> Iterator[Line]:
+    asked: dict[str, tuple[Leg, datetime]] = {}
+    for entry in entries:
+        decided = json.loads(entry.decided)
+        leg, at = asked.get(entry.causation_id or "", (None, None))
+        sent = tuple(
+            Sent(step, Direction(direction), attempt, id_, id_ in asked)
+            for step, direction, attempt, id_ in decided.get("sent", ())
+        )
+        yield Line(
+            entry=entry,
+            told=_told(entry, leg),
+            answers=leg,
+            took=None if at is None else entry.at - at,
+            status=decided["status"],
+            sent=sent,
+            outcome=decided.get("outcome"),
+        )
+        asked.update((each.command_id, ((each.step, each.direction), entry.at)) for each in sent)
+
+
+def _told(entry: Entry, leg: Leg | None) -> str:
+    """Say what came in."""
+    match entry.kind:
+        case "start":
+            return f"started by {entry.message_type}"
+        case "answer":
+            return f"{_named(leg)}: {_reply(entry)}"
+        case "wake":
+            return "the alarm rang"
+        case "cancel":
+            return f"cancelled by {entry.message_type or 'an operator'}"
+        case "obstruct":
+            return "the coordinator could not go on"
+        case _:
+            return {"pause": "paused by an operator", "resume": "resumed by an operator"}.get(entry.kind, entry.kind)
+
+
+def _named(leg: Leg | None) -> str:
+    if leg is None:
+        return "an answer"
+    step, direction = leg
+    return step if direction is Direction.FORWARD else f"undo {step}"
+
+
+def _reply(entry: Entry) -> str:
+    """Say what a participant answered."""
+    if entry.message_type != Failure.message_type:
+        return entry.message_type or "answered"
+    told: dict[str, Any] = json.loads(entry.value or b"{}")
+    again = "may be asked again" if told.get("retryable") else "is final"
+    return f"refused, {told.get('code')}: {told.get('message')} ({again})"

@@ -1,0 +1,48 @@
+"""What an instance waits for, and whether a person should look at it."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from sagas.machine import Direction, Instance, Leg, Progress, Status
+
+ALARM_LATE: Final = timedelta(seconds=10)
+"""An alarm rings a second late at most while a coordinator runs; one that is later has nobody to ring it."""
+
+TOO_OFTEN: Final = 4
+"""Sendings of a command after which one that is not settled is worth a look."""
+
+
+class Wait(NamedTuple):
+    """One direction of a step that is not settled: its command is awaited, or is going to be sent again."""
+
+    step: str
+    direction: Direction
+    leg: Leg
+
+
+def waits(instance: Instance[Any]) -> tuple[Wait, ...]:
+    """Return what is not settled, in the order in which the steps were reached."""
+    return tuple(
+        Wait(name, direction, leg)
+        for name, run in instance.steps.items()
+        for direction in Direction
+        if (leg := run.leg(direction)) and leg.progress in {Progress.ASKED, Progress.WAITING}
+    )
+
+
+def attention(instance: Instance[Any], now: datetime) -> tuple[str, ...]:
+    """Say why a person should look at an instance; nothing, if it goes its way."""
+    return tuple(_attention(instance, now))
+
+
+def _attention(instance: Instance[Any], now: datetime) -> Iterator[str]:
+    if instance.status is Status.STALLED:
+        yield "stalled"
+    if instance.status.is_final:
+        return
+    if instance.wake_at is not None and instance.wake_at < now - ALARM_LATE:
+        yield "alarm overdue"
+    for wait in waits(instance):
+        if wait.leg.sendings >= TOO_OFTEN:
+            yield f"{wait.step} sent {wait.leg.sendings} times"

@@ -1,0 +1,104 @@
+"""What is worth telling of a hop while it happens, in one line: refusals, silence, compensations, copies."""
+
+from dataclasses import dataclass
+
+from pydantic_core import from_json
+
+from handlers.rows import Hop
+from sagas.machine import CANCELLED, TIMED_OUT, Cause, Direction, Ignored, Send, Status
+from service.demo.words import brief, listed, span
+from service.telemetry.hops import about, entered, retry_at, turned
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One line for those who watch, and the status whose colour it has."""
+
+    key: str
+    text: str
+    status: Status
+
+
+def happening(hop: Hop) -> Happening | None:
+    """Return what is worth telling of a hop, None if it went as it mostly goes."""
+    instance = hop.decision.instance
+    text = _ignored(hop) if hop.decision.ignored else _turned(hop) or _ended(hop) or _asked(hop)
+    return Happening(instance.key, text, instance.status) if text else None
+
+
+def asked_again(hop: Hop) -> list[Send]:
+    """Return the commands of a hop that were sent before, under the same id."""
+    if hop.before is None:
+        return []
+    known = hop.before.steps
+    return [
+        send
+        for send in hop.decision.commands
+        if send.step in known
+        and (leg := known[send.step].leg(send.direction)) is not None
+        and leg.command_id == send.command_id
+    ]
+
+
+def _ignored(hop: Hop) -> str | None:
+    match hop.decision.ignored:
+        case Ignored.DUPLICATE:
+            return f"{brief(hop.entry.message_type)} came twice: it changes nothing"
+        case Ignored.PAST_THE_PIVOT:
+            return "cancelled too late: the pivot was sent, there is no way back"
+        case Ignored.NOT_DUE:
+            return None
+        case why:
+            return f"{brief(hop.entry.message_type)} is ignored: {why}"
+
+
+def _turned(hop: Hop) -> str | None:
+    """Say why an instance turns back, or cannot go on."""
+    cause = turned(hop)
+    if cause is None:
+        return None
+    if hop.decision.instance.status is Status.STALLED:
+        return f"stalled: {cause.code}, {cause.message}"
+    undoing = [send.step for send in hop.decision.commands if send.direction is Direction.COMPENSATION]
+    then = f"undoing {listed(undoing)}" if undoing else "waiting for what is in flight"
+    return f"{_why(cause)}: {then}"
+
+
+def _why(cause: Cause) -> str:
+    match cause.code:
+        case code if code == CANCELLED:
+            return "cancelled by the customer"
+        case code if code == TIMED_OUT:
+            return f"{cause.step} never answered"
+        case code:
+            return f"{cause.step or 'the order'} refused, {code}"
+
+
+def _ended(hop: Hop) -> str | None:
+    instance = hop.decision.instance
+    if entered(hop) is not Status.COMPENSATED:
+        return None
+    undone = [name for name, run in instance.steps.items() if run.compensation is not None]
+    return f"rejected, with {listed(undone)} undone" if undone else "rejected before anything was done"
+
+
+def _asked(hop: Hop) -> str | None:
+    """Say that a step was asked again, will be, or is one that few orders have."""
+    again = asked_again(hop)
+    if again:
+        silent = hop.saga.table[again[0].step].step
+        undo = "the undo of " if again[0].direction is Direction.COMPENSATION else ""
+        return f"no answer to {undo}{silent.name} for {span(silent.timeout)}: asked again, same id"
+    concerned = about(hop)
+    later = retry_at(hop, concerned) if concerned else None
+    if concerned is not None and later is not None:
+        code = from_json(hop.entry.value or b"{}").get("code", "not now")
+        return f"{concerned.step} not now, {code}: asked again in {span(later - hop.entry.at)}"
+    chosen = [name for name, yes in hop.decision.instance.choices.items() if yes and not _chosen_before(hop, name)]
+    if chosen:
+        return f"{listed(chosen)}: {listed([send.step for send in hop.decision.commands])} comes first"
+    return None
+
+
+def _chosen_before(hop: Hop, name: str) -> bool:
+    return hop.before is not None and name in hop.before.choices

@@ -1,0 +1,173 @@
+"""Starts all that the demo needs in this one process, and stops it: broker, database, service, participants, shop."""
+
+import asyncio
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from handlers.routing import Routes
+from sagas.hurry import hurried
+from sagas.machine import Status
+from sagas.order_fulfilment import order_fulfilment
+from service.bootstrap import Service, built
+from service.demo import past
+from service.demo.audit import Audit, audit
+from service.demo.entries import Did
+from service.demo.load import Load, Plan, Rate
+from service.demo.participants import Participants
+from service.demo.report import LoadReport
+from service.demo.script import Script
+from service.demo.story import Story
+from service.demo.tally import Tally
+from service.kafka.embedded import EmbeddedBroker
+from service.run import run
+from service.settings import KafkaSettings, Settings
+
+_PARTITIONS: Final = 4
+_READY_WITHIN_S: Final = 30.0
+_READY_POLL_S: Final = 0.02
+_SHUTDOWN_WITHIN_S: Final = 10.0
+
+
+class NotReady(Exception):
+    """The demo cannot begin: the message says who is not ready."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Performance:
+    """What came of a demo.
+
+    `statuses` counts the instances in the database by every status, `undone` the effects that participants took back;
+    `story` is that of the most telling order, None if none came to its end.
+    """
+
+    report: LoadReport
+    audit: Audit
+    statuses: Mapping[Status, int]
+    undone: int
+    story: Story | None
+
+
+async def perform(
+    script: Script, tally: Tally, leave: threading.Event, cast: type[Participants] = Participants
+) -> Performance:
+    """Play a script to its end, or until `leave` is set. Nothing that was started is left behind.
+
+    Raises:
+        EmbeddedBrokerError: The broker cannot start.
+        NotReady: The participants were not given their topics in time.
+        ExceptionGroup: One of those who play cannot go on.
+    """
+    saga = hurried(order_fulfilment, script.hurry)
+    routes = Routes((saga,))
+    tally.phase = "starting broker, service and participants"
+    with (
+        TemporaryDirectory(prefix="saga-demo-") as folder,
+        EmbeddedBroker(dict.fromkeys(routes.topics_in | routes.topics_out, _PARTITIONS)) as broker,
+        ThreadPoolExecutor(2, "saga-demo") as threads,
+    ):
+        settings = _settings(broker, Path(folder) / "saga.db")
+        participants = cast(
+            broker.bootstrap_servers, None, script.behaviour, on_hop=tally.was_answered, complain=tally.complained
+        )
+        shop = _shop(broker, script, tally)
+        async with built(settings, (saga,), tally, _always) as service:
+            report = await _played(service, (participants, shop), threads, tally, leave)
+        return _performance(settings.sqlite_path, report, participants, shop, tally)
+
+
+async def _played(
+    service: Service, players: tuple[Participants, Load], threads: ThreadPoolExecutor, tally: Tally, leave: threading.Event
+) -> LoadReport:
+    """Let all play until the shop has every outcome; then the service is drained, and the participants go home."""
+    participants, shop = players
+    stop, go_home = asyncio.Event(), threading.Event()
+    in_thread = asyncio.get_running_loop().run_in_executor
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            serving = tasks.create_task(run(service, stop, tally), name="service")
+            tasks.create_task(_ended(in_thread(threads, participants.run, go_home)), name="participants")
+            await _ready(participants, leave)
+            tally.phase = "placing orders"
+            report = await in_thread(threads, shop.run, leave)
+            tally.phase = "stopping"
+            stop.set()
+            await serving
+            go_home.set()
+    finally:
+        leave.set()
+        go_home.set()
+    return report
+
+
+async def _ended(thread: asyncio.Future[None]) -> None:
+    await thread
+
+
+async def _ready(participants: Participants, leave: threading.Event) -> None:
+    try:
+        async with asyncio.timeout(_READY_WITHIN_S):
+            while not (participants.ready.is_set() or leave.is_set()):
+                await asyncio.sleep(_READY_POLL_S)
+    except TimeoutError:
+        raise NotReady(
+            f"the participants were not given their topics within {_READY_WITHIN_S:.0f} s: is this machine very busy? "
+            "Try again, or play the parts on a Kafka of your own by `python -m service.demo.process`"
+        ) from None
+
+
+def _settings(broker: EmbeddedBroker, file: Path) -> Settings:
+    kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
+    return Settings(kafka=kafka, store=f"sqlite:///{file}", shutdown_within=_SHUTDOWN_WITHIN_S)
+
+
+def _shop(broker: EmbeddedBroker, script: Script, tally: Tally) -> Load:
+    plan = Plan(
+        orders=script.orders,
+        seed=script.seed,
+        pace=Rate(script.per_s),
+        mix=script.mix,
+        patience_s=script.patience_s,
+        settle_s=script.settle_s,
+    )
+    return Load(
+        broker.bootstrap_servers,
+        plan,
+        on_placed=tally.was_placed,
+        on_outcome=tally.was_told,
+        complain=tally.complained,
+    )
+
+
+def _always(_trace_id: str) -> bool:
+    return True
+
+
+def _performance(file: Path, report: LoadReport, participants: Participants, shop: Load, tally: Tally) -> Performance:
+    ledgers = participants.ledgers
+    return Performance(
+        report=report,
+        audit=audit(ledgers, shop.journal.outcomes, shop.journal.placed),
+        statuses=past.count_by_status(file),
+        undone=sum(entry.did is Did.UNDONE for ledger in ledgers.values() for entry in ledger.entries),
+        story=_story(file, tally),
+    )
+
+
+def _story(file: Path, tally: Tally) -> Story | None:
+    heard = tally.stories.best
+    if heard is None:
+        return None
+    order_id = heard.instance.key
+    return Story(
+        saga=heard.saga,
+        instance=heard.instance,
+        placed_at=tally.placed[order_id],
+        spans=heard.spans,
+        answered=tally.answered[order_id],
+        entries=past.history(file, heard.instance.id),
+    )

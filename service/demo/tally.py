@@ -1,0 +1,106 @@
+"""Counts what happens in the demo, as the coordinator, the participants and the shop tell it."""
+
+import time
+from collections import Counter, defaultdict, deque
+from typing import Final
+
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from handlers.routing import REPLIES
+from handlers.rows import Committed, Hop, Verdict
+from sagas.machine import Direction, Send, Status
+from service.demo import answering
+from service.demo.conversation import CONFIRMED
+from service.demo.happening import Happening, asked_again, happening
+from service.demo.journal import Outcome
+from service.demo.story import Answered, Stories
+from service.telemetry.conventions import SCOPE, SERVICE_NAME
+from service.telemetry.spans import SpanMaker
+
+_MOST_HAPPENINGS: Final = 30
+
+
+class Tally:
+    """The figures of one demo. An observer of the coordinator; the other methods are called by other threads.
+
+    Each figure is written by one thread only. Times are nanoseconds since 1970.
+    """
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.phase = ""
+        self.statuses: dict[str, Status] = {}
+        self.commands = self.replies = self.spans = 0
+        self.sent_again = self.compensations = self.copies = 0
+        self.happenings: deque[tuple[float, Happening]] = deque(maxlen=_MOST_HAPPENINGS)
+        self.troubles: list[str] = []
+        self.placed: dict[str, int] = {}
+        self.cycles: defaultdict[Status, list[float]] = defaultdict(list)
+        self.answered: defaultdict[str, list[Answered]] = defaultdict(list)
+        self.stories = Stories()
+        self._over: set[str] = set()
+        self._maker = SpanMaker(Resource({SERVICE_NAME: "saga-demo"}), InstrumentationScope(SCOPE))
+
+    @property
+    def seconds(self) -> float:
+        """How long the demo has been going."""
+        return time.monotonic() - self.began
+
+    def count(self) -> Counter[Status]:
+        """Return how many instances are in each status."""
+        return Counter(self.statuses.values())
+
+    def committed(self, turn: Committed) -> None:
+        """Count a committed transaction of the coordinator, and the spans that are made of it."""
+        spans = list(self._maker.spans(turn))
+        self.spans += len(spans)
+        self.stories.heard(turn.hops, spans)
+        for hop in turn.hops:
+            self._count(hop)
+            told = happening(hop)
+            if told is not None:
+                self.happenings.append((self.seconds, told))
+
+    def troubled(self, what: str, error: BaseException) -> None:
+        """Note what did not work and is tried again."""
+        self.complained(f"{what}: {type(error).__name__}: {error}")
+
+    def complained(self, sentence: str) -> None:
+        """Note that something is wrong."""
+        self.troubles.append(sentence)
+
+    def was_answered(self, hop: answering.Hop) -> None:
+        """Note what a participant made of a command."""
+        self.answered[hop.order_id].append(Answered(time.time_ns(), hop))
+
+    def was_placed(self, order_id: str) -> None:
+        """Note that the shop has placed an order."""
+        self.placed[order_id] = time.time_ns()
+
+    def was_told(self, outcome: Outcome) -> None:
+        """Note that the shop has heard an outcome; the first one for an order ends its cycle."""
+        if outcome.order_id not in self._over:
+            self._over.add(outcome.order_id)
+            status = Status.COMPLETED if outcome.type == CONFIRMED else Status.COMPENSATED
+            self.cycles[status].append((time.time_ns() - self.placed[outcome.order_id]) / 1e9)
+
+    @property
+    def over(self) -> int:
+        """How many orders have an outcome."""
+        return len(self._over)
+
+    def _count(self, hop: Hop) -> None:
+        decision = hop.decision
+        self.statuses[decision.instance.id] = decision.instance.status
+        self.commands += len(decision.commands)
+        self.replies += hop.record is not None and hop.record.place.topic == REPLIES
+        self.sent_again += len(asked_again(hop))
+        self.compensations += sum(_begins_undo(hop, send) for send in decision.commands)
+        self.copies += hop.entry.verdict is Verdict.DUPLICATE
+
+
+def _begins_undo(hop: Hop, send: Send) -> bool:
+    """Say whether a command is the first one that undoes its step."""
+    leg = hop.decision.instance.steps[send.step].compensation
+    return send.direction is Direction.COMPENSATION and leg is not None and leg.sendings == 1

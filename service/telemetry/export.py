@@ -1,0 +1,107 @@
+"""Spans on their way to a collector, off the event loop: a bounded queue of transactions, and a thread that empties it.
+
+The loop only appends. The thread makes the spans, encodes and posts them. A slow or missing collector costs spans,
+which are counted, and never anything else: traces are advisory.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Iterator
+from threading import Event, Thread
+from time import monotonic
+
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+from handlers.rows import Committed
+from service.telemetry.breaths import in_breaths
+from service.telemetry.environment import Portions
+from service.telemetry.spans import SpanMaker
+
+_log = logging.getLogger(__name__)
+
+
+class SpanExport:
+    """Exports the spans of what was committed. `exported` and `dropped` count spans."""
+
+    def __init__(self, maker: SpanMaker, exporter: SpanExporter, portions: Portions) -> None:
+        self.exported = 0
+        self._maker = maker
+        self._exporter = exporter
+        self._portions = portions
+        self._turns: deque[tuple[Committed, int]] = deque()
+        self._offered = self._taken = 0
+        self._refused = self._lost = 0
+        self._stopping = Event()
+        self._thread = Thread(target=self._run, name="span-export", daemon=True)
+
+    @property
+    def dropped(self) -> int:
+        """How many spans were never delivered: the queue was full, or the collector did not take them."""
+        return self._refused + self._lost
+
+    def start(self) -> None:
+        """Begin to export."""
+        self._thread.start()
+
+    def offer(self, turn: Committed) -> None:
+        """Take a transaction, or count its spans as dropped when the queue is full. Never waits."""
+        spans = sum(1 + len(hop.sent) for hop in turn.hops if hop.footing.span.sampled)
+        if spans == 0:
+            return
+        if self._stopping.is_set() or self._offered - self._taken + spans > self._portions.queue:
+            self._refused += spans
+            return
+        self._offered += spans
+        self._turns.append((turn, spans))
+
+    def stop(self, within: float) -> None:
+        """Deliver what waits, for at most so many seconds, and drop the rest. Blocks."""
+        until = monotonic() + within
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join(within)
+        self._exporter.shutdown()
+        if self._thread.is_alive():
+            self._thread.join(max(0.0, until - monotonic()))
+        self._lost += self._offered - self._taken
+        self._turns.clear()
+
+    def _run(self) -> None:
+        """Empty the queue every now and then, and a last time when asked to stop."""
+        while not self._stopping.wait(self._portions.delay):
+            self._empty()
+        self._empty()
+
+    def _empty(self) -> None:
+        """Export everything that waits, in batches."""
+        batch: list[ReadableSpan] = []
+        for span in in_breaths(self._spans()):
+            batch.append(span)
+            if len(batch) == self._portions.batch:
+                self._deliver(batch)
+                batch = []
+        if batch:
+            self._deliver(batch)
+
+    def _spans(self) -> Iterator[ReadableSpan]:
+        """Yield the spans of everything that waits."""
+        while self._turns:
+            turn, spans = self._turns.popleft()
+            self._taken += spans
+            try:
+                yield from self._maker.spans(turn)
+            except Exception:
+                self._lost += spans
+                _log.exception("%d spans could not be made: their transaction is committed, but not traced", spans)
+
+    def _deliver(self, batch: list[ReadableSpan]) -> None:
+        try:
+            delivered = self._exporter.export(batch) is SpanExportResult.SUCCESS
+        except Exception:
+            delivered = False
+            _log.exception("%d spans could not be exported", len(batch))
+        if delivered:
+            self.exported += len(batch)
+        else:
+            self._lost += len(batch)

@@ -1,0 +1,35 @@
+"""Saying the same thing seldom: once a second, and then how often it was kept back."""
+
+import re
+from collections.abc import Callable
+from time import monotonic
+
+MOST_KNOWN = 1_000
+
+_VARYING = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|\d+")
+
+
+def gist(text: str) -> str:
+    """Return a text without its ids and numbers: two of one gist say the same thing."""
+    return _VARYING.sub("#", text)
+
+
+class Seldom:
+    """Decides whether something is said again, by its gist. For one thread, or under its caller's lock."""
+
+    def __init__(self, every: float = 1.0, clock: Callable[[], float] = monotonic) -> None:
+        self._every = every
+        self._clock = clock
+        self._said: dict[str, tuple[float, int]] = {}
+
+    def kept_back(self, what: str) -> int | None:
+        """Return how often it was kept back since it was said last, if it may be said now; None: keep it back."""
+        now = self._clock()
+        said_at, times = self._said.get(what, (-self._every, 0))
+        if now - said_at < self._every:
+            self._said[what] = (said_at, times + 1)
+            return None
+        if len(self._said) >= MOST_KNOWN:
+            self._said.clear()
+        self._said[what] = (now, 0)
+        return times

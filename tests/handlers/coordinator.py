@@ -1,0 +1,173 @@
+"""A coordinator in one hand: the real handlers on a real SQLite file, a clock that stands still, a wire that remembers."""
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from handlers.batch import Wire
+from handlers.intake import Intake
+from handlers.leases import Leases
+from handlers.memory import Memory
+from handlers.ports import Publisher, Store
+from handlers.relay import Relay
+from handlers.routing import AnySaga, Routes
+from handlers.rows import Committed, Owed, Place, Record, Stored
+from handlers.wake import Alarms
+from sagas.order_fulfilment import order_fulfilment
+from service.storage.sqlite import SqliteStore
+
+TIME = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+class HandClock:
+    """A clock that goes only when it is told to."""
+
+    def __init__(self) -> None:
+        self.time = TIME
+
+    def now(self) -> datetime:
+        return self.time
+
+    def pass_by(self, time: timedelta) -> None:
+        """Let time pass."""
+        self.time += time
+
+
+class Wall:
+    """A publisher that remembers what it was given, in order; keys of even length belong to partition 0."""
+
+    def __init__(self) -> None:
+        self.published: list[Owed] = []
+
+    def partition(self, topic: str, key: bytes) -> int:  # noqa: ARG002  the port's form
+        return len(key) % 2
+
+    async def publish(self, topic: str, partition: int, rows: Sequence[Owed]) -> None:
+        assert {(row.topic, row.partition) for row in rows} == {(topic, partition)}
+        self.published.extend(rows)
+
+
+@dataclass
+class Watcher:
+    """An observer that remembers what it was told."""
+
+    turns: list[Committed] = field(default_factory=list)
+    troubles: list[tuple[str, BaseException]] = field(default_factory=list)
+
+    def committed(self, turn: Committed) -> None:
+        self.turns.append(turn)
+
+    def troubled(self, what: str, error: BaseException) -> None:
+        self.troubles.append((what, error))
+
+
+def sampled(trace_id: str) -> bool:  # noqa: ARG001  a sampler's form
+    """A sampler that takes every trace."""
+    return True
+
+
+@dataclass
+class Coordinator:
+    """The handlers, wired as the service wires them, and what a test wants to see of them."""
+
+    path: Path
+    routes: Routes
+    store: SqliteStore
+    clock: HandClock
+    watcher: Watcher
+    leases: Leases
+    memory: Memory
+    relay: Relay
+    intake: Intake
+    alarms: Alarms
+
+    async def take(self, *records: Record) -> None:
+        """Lease what is not leased yet, and take the records in, in one batch."""
+        for topic, partition in sorted({record.place[:2] for record in records} - set(self.leases.owned())):
+            self.leases.take(await self.store.take(topic, partition, "test"))
+        await self.intake.take(records)
+
+    @property
+    def owed(self) -> list[Owed]:
+        """All messages that were ever written to the outbox, in order."""
+        return [row for turn in self.watcher.turns for row in turn.changes.outbox]
+
+    def sent(self, type_: str, order: str = "o-1") -> list[Owed]:
+        """All messages of one type that were written for one order, in order."""
+        told = [(row, dict(row.headers).get("ce_type")) for row in self.owed if row.key == order.encode()]
+        return [row for row, given in told if given == type_.encode()]
+
+    def types(self, order: str = "o-1") -> list[str]:
+        """The types of all messages that were written for one order, in order."""
+        return [dict(row.headers)["ce_type"].decode() for row in self.owed if row.key == order.encode()]
+
+    def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """What stands in the database, read by a connection of its own."""
+        with closing(sqlite3.connect(self.path)) as connection:
+            return connection.execute(sql, parameters).fetchall()
+
+    def execute(self, sql: str) -> None:
+        """Change the database behind the store's back."""
+        with closing(sqlite3.connect(self.path, timeout=5)) as connection:
+            connection.executescript(sql)
+
+    def everything(self) -> dict[str, list[tuple[Any, ...]]]:
+        """All rows of all tables."""
+        tables = self.rows("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+        return {name: self.rows(f"SELECT * FROM {name} ORDER BY 1, 2") for (name,) in tables}  # noqa: S608  own names
+
+    def status(self, order: str = "o-1") -> str:
+        """The status of an order's instance."""
+        ((status,),) = self.rows("SELECT status FROM instance WHERE correlation = ?", order)
+        return str(status)
+
+    def verdicts(self, place: Place) -> list[tuple[str, str | None]]:
+        """What became of a record, with the reason: exactly one, if all is well."""
+        where = 'WHERE topic = ? AND partition = ? AND "offset" = ?'
+        return self.rows(
+            f"SELECT verdict, reason FROM history {where} UNION ALL SELECT verdict, reason FROM verdict {where}"  # noqa: S608  own text
+            f" UNION ALL SELECT 'held', NULL FROM held_event {where}"
+            f" UNION ALL SELECT 'dead-lettered', cause FROM dead_letter {where}",
+            *place * 4,
+        )
+
+    async def stored(self, id_: str) -> Stored:
+        """An instance as it stands in the database."""
+        return (await self.store.transact(lambda tx: tx.load([id_])))[id_]
+
+
+@asynccontextmanager
+async def coordinator(
+    path: Path,
+    *catalog: AnySaga,
+    publisher: Publisher | None = None,
+    worn: Callable[[SqliteStore], Store] | None = None,
+    clock: HandClock | None = None,
+) -> AsyncIterator[Coordinator]:
+    """A coordinator on a database file; without a catalog it fulfils orders. `worn` puts something around its store."""
+    routes = Routes(catalog or (order_fulfilment,))
+    sqlite = SqliteStore(path, routes.saga_of)
+    store: Store = worn(sqlite) if worn else sqlite
+    publisher = publisher or Wall()
+    clock, watcher, leases, memory = clock or HandClock(), Watcher(), Leases(), Memory()
+    relay, wire = Relay(store, publisher, watcher), Wire(publisher.partition, sampled)
+    intake = Intake(
+        routes=routes,
+        store=store,
+        clock=clock,
+        wire=wire,
+        leases=leases,
+        memory=memory,
+        relay=relay,
+        observer=watcher,
+    )
+    alarms = Alarms(routes=routes, store=store, clock=clock, wire=wire, memory=memory, relay=relay, observer=watcher)
+    await sqlite.open()
+    try:
+        yield Coordinator(path, routes, sqlite, clock, watcher, leases, memory, relay, intake, alarms)
+    finally:
+        await sqlite.close()
