@@ -6,8 +6,8 @@ the attributes of CloudEvents' distributed tracing extension.
 """
 
 import base64
-import binascii
 import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -37,6 +37,7 @@ _NAMES = (
 """The header of each field of `Envelope`, in its order."""
 
 _TRACE = ("traceparent", "tracestate")
+_ATTEMPT = re.compile(r"[0-9]{1,9}")
 _MEANINGFUL = ("content-type", *_TRACE)
 
 
@@ -122,7 +123,9 @@ def _envelope(named: dict[str, str], where: str) -> Envelope:
     id_, source, type_ = get("ce_id"), get("ce_source"), get("ce_type")
     if get("ce_specversion") != "1.0" or not (id_ and source and type_):
         raise BadEnvelope(_fault(named, where))
-    attempt = get("ce_attempt")
+    if "\0" in "".join(named.values()):
+        _refuse_nul(named)
+    attempt = get("ce_attempt", "")
     return Envelope(
         id_,
         type_,
@@ -134,11 +137,18 @@ def _envelope(named: dict[str, str], where: str) -> Envelope:
         get("ce_replyto"),
         get("ce_sagastep"),
         get("ce_sagadirection"),
-        int(attempt) if attempt and attempt.isascii() and attempt.isdigit() else None,
+        int(attempt) if _ATTEMPT.fullmatch(attempt) else None,
         get("ce_compensates"),
         get("traceparent"),
         get("tracestate"),
     )
+
+
+def _refuse_nul(named: dict[str, str]) -> None:
+    """Refuse the one character that databases do not take; headers that mean nothing here may hold what they like."""
+    for name, text in named.items():
+        if "\0" in text and name.startswith("ce_"):
+            raise BadEnvelope(f"header or attribute {name}: holds a NUL character; send plain text")
 
 
 def _fault(named: dict[str, str], where: str) -> str:
@@ -159,6 +169,10 @@ def _structured(value: bytes | None) -> tuple[dict[str, str], bytes]:
         raise BadEnvelope("the value of a structured CloudEvent must be a JSON object")
     payload = _data(whole)
     attributes = {str(name): str(given) for name, given in whole.items() if given is not None}
+    try:
+        "".join(attributes.values()).encode()
+    except UnicodeEncodeError:
+        raise BadEnvelope("an attribute holds half a character (a lone surrogate): send whole ones") from None
     plain = {name: attributes.pop(name) for name in _TRACE if name in attributes}
     return {f"ce_{name}": given for name, given in attributes.items()} | plain, payload
 
@@ -168,7 +182,7 @@ def _data(whole: dict[str, object]) -> bytes:
     if "data_base64" in whole:
         try:
             return base64.b64decode(str(whole.pop("data_base64")), validate=True)
-        except binascii.Error as error:
+        except ValueError as error:
             raise BadEnvelope(f"attribute data_base64: {error}; send the JSON object as data instead") from None
     if "data" not in whole:
         raise BadEnvelope("attribute data is missing: the message itself stands there")

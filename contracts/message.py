@@ -47,8 +47,9 @@ class Command(Message, Generic[ReplyT]):
         super().__pydantic_init_subclass__(**kwargs)
         for ancestor in cls.__mro__:
             generic = getattr(ancestor, "__pydantic_generic_metadata__", None)
-            if generic and generic["origin"] is Command and isinstance(generic["args"][0], type):
-                cls.reply = generic["args"][0]
+            reply = generic["args"][0] if generic and generic["origin"] is Command else None
+            if isinstance(reply, type) and issubclass(reply, Reply):
+                cls.reply = reply
                 return
 
 

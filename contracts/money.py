@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, StringConstraints
 
-_AMOUNT = re.compile(r"-?\d{1,18}(\.\d{1,9})?")
+_AMOUNT = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,9})?")
 
 
 def _decimal_text(value: object) -> object:

@@ -84,12 +84,13 @@ class Batch:
         return after
 
     def dead_letter(self, unreadable: Unreadable) -> None:
-        """Set a record aside, with its cause, and let the partition go on."""
+        """Set a record aside, with its cause, and let the partition go on. One too large is kept, not republished."""
         record = unreadable.record
         partition = self._wire.partition_of(dead_letter_topic(record.place.topic), record.key or b"")
         self.changes.dead_letters.append(DeadLetter(record, self.at, unreadable.cause))
         row = dead_letter(record, unreadable.cause, partition=partition, home=record.place.partition)
-        self.changes.outbox.append(row)
+        if not is_too_large(row):
+            self.changes.outbox.append(row)
 
     def rule(self, arrival: Arrival, verdict: Verdict, reason: str) -> None:
         """Note the verdict on a record that reaches no instance."""
@@ -106,7 +107,7 @@ class Batch:
         if held in self.changes.held:
             self.changes.held.remove(held)
         else:
-            self.changes.released.append(held.record.place)
+            self.changes.released.append(held)
 
     def finish(self) -> Changes:
         """Return everything to write."""

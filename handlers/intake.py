@@ -8,6 +8,7 @@ again and read again.
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import assert_never
@@ -148,14 +149,13 @@ class Intake:
             self._release(batch, held.pop(id_, []), id_)
 
     def _release(self, batch: Batch, held: Sequence[Held], id_: str) -> None:
-        """Let what came too early happen right after the start."""
+        """Let what came too early happen right after the start, each with a verdict of its own."""
         for early in held:
-            arrival = read(self._routes, early.record)
             batch.release(early)
+            arrival = read(self._routes, early.record)
             if isinstance(arrival, EventArrival):
-                targets = tuple(target for target in arrival.targets if target[2] == id_)
-                for target in targets:
-                    self._event(batch, arrival, target, defaultdict(list))
+                arrival = replace(arrival, targets=tuple(target for target in arrival.targets if target[2] == id_))
+            self._decide(batch, arrival, defaultdict(list))
 
 
 def _instances(arrival: Arrival | Unreadable) -> Sequence[str]:

@@ -13,7 +13,7 @@ from handlers.trail import SpanContext
 from sagas.machine import Instance, Saga, Send, outcome_id
 
 MOST_BYTES = 1_000_000
-"""The largest value that is published: a topic's default limit, less room for headers and the batch around it."""
+"""The largest key, value and headers that are published: a topic's default limit, less room for what frames them."""
 
 PartitionOf = Callable[[str, bytes], int]
 
@@ -66,7 +66,8 @@ def outcome_row(origin: Origin, outcome: Event, span: SpanContext, partition_of:
 
 def is_too_large(row: Owed) -> bool:
     """Say whether a row could never be published."""
-    return len(row.value or b"") > MOST_BYTES
+    headers = sum(len(raw or b"") for _, raw in row.headers)
+    return len(row.key or b"") + len(row.value or b"") + headers > MOST_BYTES
 
 
 def _row(origin: Origin, envelope: Envelope, topic: str, payload: str, partition_of: PartitionOf) -> Owed:

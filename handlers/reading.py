@@ -51,13 +51,21 @@ def read(routes: Routes, record: Record) -> Arrival | Unreadable:
     """Read one record. Never raises for what stands in it."""
     try:
         envelope, payload = wire.read(record.headers, record.value)
+        _check(envelope)
         if record.place.topic == REPLIES:
             return _reply(routes, record, envelope, payload)
         return _event(routes, record, envelope, payload)
-    except BadEnvelope as error:
-        return Unreadable(record, str(error))
     except ValidationError as error:
         return Unreadable(record, _told(error))
+    except ValueError as error:
+        return Unreadable(record, str(error))
+
+
+def _check(envelope: Envelope) -> None:
+    """Refuse what could not be stored and sent on: structured mode knows neither UTF-8 nor the limit of headers."""
+    size = len("".join(map(str, envelope)).encode())
+    if size > wire.MOST_HEADER_BYTES:
+        raise BadEnvelope(f"attributes of {size} bytes: at most {wire.MOST_HEADER_BYTES} are read")
 
 
 def _reply(routes: Routes, record: Record, envelope: Envelope, payload: bytes) -> Arrival | Unreadable:

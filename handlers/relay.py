@@ -6,6 +6,7 @@ not acknowledged is sent again: a duplicate may follow, but nothing overtakes it
 """
 
 import asyncio
+import time
 from collections import defaultdict, deque
 from collections.abc import Sequence
 
@@ -13,6 +14,7 @@ from handlers.ports import Observer, Publisher, Store, Transaction
 from handlers.rows import Changes, Unsent
 
 MOST_AT_ONCE = 1_000
+MOST_PUSHES = 10_000
 SWEEP_EVERY = 0.25
 FIRST_WAIT = 0.1
 LONGEST_WAIT = 5.0
@@ -29,6 +31,7 @@ class Relay:
         self._busy: set[tuple[str, int]] = set()
         self._known: set[int] = set()
         self._acknowledged: list[int] = []
+        self._pushes: deque[tuple[int, float]] = deque(maxlen=MOST_PUSHES)
         self._idle = asyncio.Event()
         self._idle.set()
         self._tasks: asyncio.TaskGroup | None = None
@@ -37,6 +40,14 @@ class Relay:
     def pending(self) -> int:
         """How many rows are not acknowledged yet."""
         return sum(map(len, self._lanes.values()))
+
+    @property
+    def age(self) -> float:
+        """Since how many seconds the oldest of them is owed."""
+        oldest = min((lane[0].seq for lane in self._lanes.values() if lane), default=None)
+        while self._pushes and (oldest is None or self._pushes[0][0] < oldest):
+            self._pushes.popleft()
+        return time.monotonic() - self._pushes[0][1] if self._pushes else 0.0
 
     def push(self, rows: Sequence[Unsent], *, deleted: Sequence[int] = ()) -> None:
         """Take over committed rows, and forget those that the same transaction has deleted."""
@@ -49,6 +60,8 @@ class Relay:
                 self._known.add(row.seq)
                 self._idle.clear()
                 self._lanes[row.owed.topic, row.owed.partition].append(row)
+        if rows:
+            self._pushes.append((rows[-1].seq, time.monotonic()))
         for lane in {(row.owed.topic, row.owed.partition) for row in rows}:
             self._start(lane)
 
@@ -63,7 +76,10 @@ class Relay:
                 self._start(lane)
             while True:
                 await asyncio.sleep(SWEEP_EVERY)
-                await self.sweep()
+                try:
+                    await self.sweep()
+                except Exception as error:  # noqa: BLE001  the rows stay acknowledged, and are deleted later
+                    self._observer.troubled("acknowledged messages were not deleted from the outbox", error)
 
     async def sweep(self) -> None:
         """Delete what is acknowledged, if no other transaction has done it meanwhile."""

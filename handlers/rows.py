@@ -6,10 +6,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from contracts.envelope import Headers
 from handlers.routing import AnySaga
 from handlers.trail import Footing, SpanContext, Trail
 from sagas.machine import Decision, Instance
+
+RawHeaders = tuple[tuple[str, bytes | None], ...]
+"""Headers as Kafka has them: a name may come twice, and a value may be null."""
 
 
 class Place(NamedTuple):
@@ -31,7 +33,7 @@ class Record(NamedTuple):
     timestamp: int
     key: bytes | None
     value: bytes | None
-    headers: Headers
+    headers: RawHeaders
 
 
 class Verdict(StrEnum):
@@ -111,7 +113,7 @@ class Owed(NamedTuple):
     topic: str
     partition: int
     key: bytes | None
-    headers: Headers
+    headers: RawHeaders
     value: bytes | None
 
 
@@ -162,7 +164,7 @@ class Changes:
     outbox: list[Owed] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     held: list[Held] = field(default_factory=list)
-    released: list[Place] = field(default_factory=list)
+    released: list[Held] = field(default_factory=list)
     rulings: list[Ruling] = field(default_factory=list)
     acknowledged: Sequence[int] = ()
 

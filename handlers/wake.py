@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from handlers.batch import Batch, Wire
 from handlers.memory import Memory
 from handlers.ports import Clock, Conflict, Observer, Store, Transaction
-from handlers.reading import EventArrival, read
+from handlers.reading import Unreadable, read
 from handlers.relay import Relay
 from handlers.routing import Routes
 from handlers.rows import Committed, Stored, Unsent, Verdict
@@ -62,7 +62,9 @@ class Alarms:
         for held in expired:
             batch.release(held)
             arrival = read(self._routes, held.record)
-            if isinstance(arrival, EventArrival):
+            if isinstance(arrival, Unreadable):
+                batch.dead_letter(arrival)
+            else:
                 batch.rule(arrival, Verdict.UNMATCHED, f"held until {held.expires_at}, and no instance was started")
         batch.changes.acknowledged = self._relay.acknowledged()
         return batch, await tx.save(batch.finish()), MOST_AT_ONCE in {len(due), len(expired)}

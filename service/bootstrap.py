@@ -14,6 +14,7 @@ from handlers.relay import Relay
 from handlers.routing import REPLIES, AnySaga, Routes
 from handlers.trail import Sampler
 from handlers.wake import Alarms
+from service.api import checks
 from service.api.health import Health
 from service.clock import SystemClock
 from service.kafka.feed import Feed
@@ -65,7 +66,7 @@ def _wired(
     watched: tuple[Observer, Sampler, Clock],
 ) -> Service:
     observer, sampler, clock = watched
-    leases, memory, health = Leases(), Memory(), Health()
+    leases, memory, health = Leases(), Memory(), Health(checks.ALL)
     relay = Relay(store, publisher, observer)
     wire = Wire(publisher.partition, sampler)
     intake = Intake(

@@ -1,4 +1,4 @@
-"""What each signal says: the first movement of a turn. It records, and sends nothing but an overtaken undo."""
+"""What each signal says: the first movement of a turn. It records, and sends nothing."""
 
 from typing import TypeVar, assert_never
 
@@ -71,13 +71,13 @@ def _take_forward(turn: Turn[D], name: str, run: StepRun, answer: Answer) -> Ref
 
 
 def _take_late(turn: Turn[D], name: str, run: StepRun, *, succeeded: bool) -> Refusal | None:
-    """Take an answer that comes after its undo was sent: the undo may have overtaken it, so it is sent once more."""
+    """Take an answer that comes after its undo was sent: the undo may have overtaken it, so it is due once more."""
     undo = run.compensation
     if not succeeded or undo is None or undo.progress is DONE:
         return Ignored.LATE, f"{name} was given up and settled before this answer came"
     turn.put(name, FORWARD, DONE)
-    if undo.progress is ASKED and turn.is_active:
-        turn.send(turn.rule(name).step, COMPENSATION, undo)
+    if undo.progress is ASKED:
+        turn.hasten(name, undo)
     return None
 
 

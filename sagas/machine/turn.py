@@ -126,6 +126,11 @@ class Turn(Generic[D]):
         assert payload is not None, "a leg that is sent has its payload"  # noqa: S101  for the type checker
         self.commands.append(Send(leg.command_id, step.name, direction, leg.attempt, command, payload, undone))
 
+    def hasten(self, name: str, undo: Leg) -> None:
+        """Make an undo due now, or when the pause ends; the sending that was overtaken does not count."""
+        due_at = self.paused_at or self.at
+        self._write(name, Direction.COMPENSATION, replace(undo, sendings=undo.sendings - 1, due_at=due_at))
+
     def postpone(self, by: timedelta) -> None:
         """Move every timeout and retry; the deadline stays."""
         for name, run in self.steps.items():

@@ -1,21 +1,64 @@
-"""What works and what does not, by named checks that the loops report."""
+"""Whether the coordinator can do its work: named checks that its loops report on."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+NOT_REPORTED = "not reported yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that the coordinator needs, as it was reported last. `since` is when it became so, in UTC."""
+
+    name: str
+    is_ok: bool
+    since: datetime
+    reason: str | None
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 class Health:
-    """Named checks. One that was never reported ok is failing."""
+    """The checks that readiness depends on. One that is named beforehand is failing until somebody reports it ok."""
 
-    def __init__(self) -> None:
-        self._failing: dict[str, str] = {}
-        self.is_started = False
+    def __init__(self, names: Iterable[str] = (), now: Callable[[], datetime] = _now) -> None:
+        self._now = now
+        self._checks = {name: Check(name, is_ok=False, since=now(), reason=NOT_REPORTED) for name in names}
+        self._is_started = False
 
     def ok(self, name: str) -> None:
-        """Report that a check passes."""
-        self._failing.pop(name, None)
+        """Report that a check holds."""
+        self._report(name, None)
 
-    def failing(self, name: str, why: str) -> None:
-        """Report that a check fails, and why."""
-        self._failing[name] = why
+    def failing(self, name: str, reason: str) -> None:
+        """Report that a check does not hold, and why: what is wrong, where, and what to do."""
+        self._report(name, reason)
 
     def started(self) -> None:
-        """Report that start-up is over."""
-        self.is_started = True
+        """Report that everything is set up. It is not taken back."""
+        self._is_started = True
+
+    @property
+    def is_started(self) -> bool:
+        """Say whether the set-up is over."""
+        return self._is_started
+
+    @property
+    def is_ready(self) -> bool:
+        """Say whether the set-up is over and every check holds."""
+        return self._is_started and all(check.is_ok for check in self._checks.values())
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """Return all checks, in the order in which they were first named."""
+        return tuple(self._checks.values())
+
+    def _report(self, name: str, reason: str | None) -> None:
+        """Take a report; `since` moves only when a check begins to hold, or ceases to."""
+        before = self._checks.get(name)
+        is_same = before is not None and before.is_ok is (reason is None)
+        since = before.since if before is not None and is_same else self._now()
+        self._checks[name] = Check(name, is_ok=reason is None, since=since, reason=reason)

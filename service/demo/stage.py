@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ from sagas.hurry import hurried
 from sagas.machine import Status
 from sagas.order_fulfilment import order_fulfilment
 from service.bootstrap import Service, built
-from service.demo import past
 from service.demo.audit import Audit, audit
 from service.demo.entries import Did
 from service.demo.load import Load, Plan, Rate
@@ -26,11 +26,13 @@ from service.demo.tally import Tally
 from service.kafka.embedded import EmbeddedBroker
 from service.run import run
 from service.settings import KafkaSettings, Settings
+from service.storage.reading import opened
 
 _PARTITIONS: Final = 4
 _READY_WITHIN_S: Final = 30.0
 _READY_POLL_S: Final = 0.02
 _SHUTDOWN_WITHIN_S: Final = 10.0
+_MOST_ENTRIES: Final = 100
 
 
 class NotReady(Exception):
@@ -41,8 +43,8 @@ class NotReady(Exception):
 class Performance:
     """What came of a demo.
 
-    `statuses` counts the instances in the database by every status, `undone` the effects that participants took back;
-    `story` is that of the most telling order, None if none came to its end.
+    `statuses` counts the committed instances by every status, `undone` the effects that participants took back; `story`
+    is that of the most telling order, None if none came to its end.
     """
 
     report: LoadReport
@@ -58,7 +60,7 @@ async def perform(
     """Play a script to its end, or until `leave` is set. Nothing that was started is left behind.
 
     Raises:
-        EmbeddedBrokerError: The broker cannot start.
+        BrokerError: The broker cannot start.
         NotReady: The participants were not given their topics in time.
         ExceptionGroup: One of those who play cannot go on.
     """
@@ -81,7 +83,11 @@ async def perform(
 
 
 async def _played(
-    service: Service, players: tuple[Participants, Load], threads: ThreadPoolExecutor, tally: Tally, leave: threading.Event
+    service: Service,
+    players: tuple[Participants, Load],
+    threads: ThreadPoolExecutor,
+    tally: Tally,
+    leave: threading.Event,
 ) -> LoadReport:
     """Let all play until the shop has every outcome; then the service is drained, and the participants go home."""
     participants, shop = players
@@ -109,15 +115,14 @@ async def _ended(thread: asyncio.Future[None]) -> None:
 
 
 async def _ready(participants: Participants, leave: threading.Event) -> None:
-    try:
-        async with asyncio.timeout(_READY_WITHIN_S):
-            while not (participants.ready.is_set() or leave.is_set()):
-                await asyncio.sleep(_READY_POLL_S)
-    except TimeoutError:
-        raise NotReady(
-            f"the participants were not given their topics within {_READY_WITHIN_S:.0f} s: is this machine very busy? "
-            "Try again, or play the parts on a Kafka of your own by `python -m service.demo.process`"
-        ) from None
+    until = time.monotonic() + _READY_WITHIN_S
+    while not (participants.ready.is_set() or leave.is_set()):
+        if time.monotonic() > until:
+            raise NotReady(
+                f"the participants were not given their topics within {_READY_WITHIN_S:.0f} s: this machine is very "
+                "busy; try again later"
+            )
+        await asyncio.sleep(_READY_POLL_S)
 
 
 def _settings(broker: EmbeddedBroker, file: Path) -> Settings:
@@ -148,11 +153,11 @@ def _always(_trace_id: str) -> bool:
 
 
 def _performance(file: Path, report: LoadReport, participants: Participants, shop: Load, tally: Tally) -> Performance:
-    ledgers = participants.ledgers
+    ledgers, count = participants.ledgers, tally.count()
     return Performance(
         report=report,
         audit=audit(ledgers, shop.journal.outcomes, shop.journal.placed),
-        statuses=past.count_by_status(file),
+        statuses={status: count[status] for status in Status},
         undone=sum(entry.did is Did.UNDONE for ledger in ledgers.values() for entry in ledger.entries),
         story=_story(file, tally),
     )
@@ -163,11 +168,14 @@ def _story(file: Path, tally: Tally) -> Story | None:
     if heard is None:
         return None
     order_id = heard.instance.key
+    with opened(file) as reading:
+        (row,) = reading.instances_by_id([heard.instance.id])
+        entries = reading.history(row, _MOST_ENTRIES)
     return Story(
         saga=heard.saga,
         instance=heard.instance,
         placed_at=tally.placed[order_id],
         spans=heard.spans,
         answered=tally.answered[order_id],
-        entries=past.history(file, heard.instance.id),
+        entries=entries,
     )

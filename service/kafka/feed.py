@@ -17,6 +17,7 @@ from handlers.memory import Memory
 from handlers.ports import Observer, Store
 from handlers.relay import Relay
 from handlers.rows import Lease, Place, Record
+from service.api import checks
 from service.api.health import Health
 from service.kafka.connection import connection
 from service.settings import Settings
@@ -25,9 +26,8 @@ POLL_MS = 200
 STOP_WITHIN = 3.0
 FIRST_WAIT = 0.2
 LONGEST_WAIT = 5.0
-SESSION_MS = 45_000
 HINT_EVERY = 1.0
-CHECK = "kafka"
+WATCH_EVERY = 2.0
 
 
 class Feed:
@@ -59,7 +59,8 @@ class Feed:
         self._observer = observer
         self._consumer: AIOKafkaConsumer | None = None
         self._assignment = _Assignment()
-        self._stopped: set[TopicPartition] = set()
+        self._stopped: dict[TopicPartition, str] = {}
+        self.lag: dict[tuple[str, int], int] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Feed until `stop` is set. Errors of Kafka and of the store are told, waited out and tried again."""
@@ -71,7 +72,7 @@ class Feed:
                     wait = FIRST_WAIT
                 except Exception as error:  # noqa: BLE001  nothing is lost by it: all is read again from the database
                     self._observer.troubled("the feed begins anew", error)
-                    self._health.failing(CHECK, f"{type(error).__name__}: {error}")
+                    self._health.failing(checks.KAFKA, f"{type(error).__name__}: {error}")
                     self._begin_anew()
                     await _either(stop, wait)
                     wait = min(wait * 2, LONGEST_WAIT)
@@ -95,6 +96,30 @@ class Feed:
             except (KafkaError, TimeoutError, ValueError) as error:
                 self._observer.troubled("offsets were not told to Kafka", error)
 
+    async def watch(self) -> None:
+        """Ask the broker now and then where the logs end: a broker that is silent fails no poll, but it fails this."""
+        while True:
+            await asyncio.sleep(WATCH_EVERY)
+            owned = {TopicPartition(*each): offset for each, offset in self._leases.offsets()}
+            if self._consumer is None or not owned:
+                continue
+            try:
+                async with asyncio.timeout(self._settings.kafka.request_timeout):
+                    ends = await self._consumer.end_offsets(list(owned))
+            except (KafkaError, TimeoutError) as error:
+                self._health.failing(checks.KAFKA, f"the broker does not answer: {type(error).__name__} {error}")
+                self._observer.troubled("the broker does not answer", error)
+            else:
+                self.lag = {(at.topic, at.partition): max(0, end - owned[at]) for at, end in ends.items()}
+                self._report()
+
+    def _report(self) -> None:
+        """Report that the feed works, but for the partitions that were stopped."""
+        if self._stopped:
+            self._health.failing(checks.KAFKA, "; ".join(self._stopped.values()))
+        else:
+            self._health.ok(checks.KAFKA)
+
     async def _turn(self) -> None:
         """Follow the assignment, poll once, and take in what came."""
         consumer = await self._connected()
@@ -111,7 +136,7 @@ class Feed:
         """Take every partition that the group has given us, and stand where the database says."""
         assigned = consumer.assignment()
         owned = {TopicPartition(*each) for each in self._leases.owned()}
-        missing = assigned - owned - self._stopped
+        missing = assigned - owned - self._stopped.keys()
         if missing:
             async with asyncio.timeout(self._settings.kafka.request_timeout):
                 first = await consumer.beginning_offsets(missing)
@@ -120,8 +145,7 @@ class Feed:
                 lease = await self._store.take(each.topic, each.partition, self._owner)
                 self._stand(consumer, each, lease, (first[each], end[each]))
             self._relay.push(await self._store.unsent())
-        if assigned:
-            self._health.ok(CHECK)
+            self._report()
 
     def _stand(self, consumer: AIOKafkaConsumer, at: TopicPartition, lease: Lease, log: tuple[int, int]) -> None:
         """Seek to the database's offset; where the log does not reach it, stop that partition and never jump."""
@@ -132,16 +156,16 @@ class Feed:
             self._leases.take(lease)
             return
         consumer.pause(at)
-        self._stopped.add(at)
         trouble = f"{at.topic}:{at.partition} is done up to {offset}, but its log reaches from {first} to {end}"
         remedy = "its records were trimmed or the topic was made anew; set next_offset in the table lease by hand"
-        self._health.failing(f"{CHECK} {at.topic}:{at.partition}", f"{trouble}: {remedy}")
+        self._stopped[at] = f"{trouble}: {remedy}"
         self._observer.troubled(trouble, LookupError(remedy))
 
     async def _connected(self) -> AIOKafkaConsumer:
         if self._consumer is None:
             options = connection(self._settings.kafka)
-            options["request_timeout_ms"] = SESSION_MS + 5_000
+            session_ms = int(self._settings.kafka.session_timeout * 1000)
+            options["request_timeout_ms"] = max(options["request_timeout_ms"], session_ms + 5_000)
             consumer = AIOKafkaConsumer(
                 **options,
                 group_id=self._settings.kafka.group,
@@ -150,7 +174,8 @@ class Feed:
                 auto_offset_reset="earliest",
                 isolation_level="read_committed",
                 max_poll_records=self._settings.kafka.batch,
-                session_timeout_ms=SESSION_MS,
+                session_timeout_ms=session_ms,
+                heartbeat_interval_ms=min(3_000, session_ms // 3),
                 fetch_max_wait_ms=POLL_MS,
             )
             self._assignment = _Assignment()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic_core import from_json, to_json
 
-from contracts.envelope import Headers
+from handlers.rows import RawHeaders
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -26,7 +26,7 @@ def to_time(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
-def from_headers(headers: Headers) -> str:
+def from_headers(headers: RawHeaders) -> str:
     """Write headers as a JSON list of pairs; a value that is not UTF-8 stands as a list of one base64 text."""
     try:
         return to_json(headers).decode()
@@ -34,15 +34,21 @@ def from_headers(headers: Headers) -> str:
         return to_json([(name, _readable(value)) for name, value in headers]).decode()
 
 
-def to_headers(text: str) -> Headers:
+def to_headers(text: str) -> RawHeaders:
     """Read headers."""
-    return tuple(
-        (name, value.encode() if isinstance(value, str) else b64decode(value[0])) for name, value in from_json(text)
-    )
+    return tuple((name, _raw(value)) for name, value in from_json(text))
 
 
-def _readable(value: bytes) -> str | list[str]:
+def _readable(value: bytes | None) -> str | list[str] | None:
+    if value is None:
+        return None
     try:
         return value.decode()
     except UnicodeDecodeError:
         return [b64encode(value).decode()]
+
+
+def _raw(value: str | list[str] | None) -> bytes | None:
+    if isinstance(value, list):
+        return b64decode(value[0])
+    return None if value is None else value.encode()

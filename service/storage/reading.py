@@ -15,13 +15,14 @@ from handlers import trail as trails
 from handlers.routing import AnySaga
 from handlers.rows import DeadLetter, Entry, Held, Lease, Place, Record, Ruling, Verdict
 from handlers.trail import Trail
-from sagas.machine import Instance, Snapshot, thaw
+from sagas.machine import Instance, Snapshot, Status, thaw
 from service.storage.columns import from_time, to_headers, to_time
 from service.storage.migrations import BadSchema
 
 WITHIN: Final = 5.0
 """Seconds that one question may take."""
 
+MOST_COUNTED: Final = 100_000
 BUSY_MS: Final = 2_000
 STEPS_BETWEEN_LOOKS: Final = 20_000
 
@@ -35,6 +36,7 @@ _HISTORY: Final = (
 _RECORD: Final = 'topic, partition, "offset", timestamp, key, headers, value'
 _AT: Final = 'topic = ? AND partition = ? AND "offset" = ?'
 
+_LIVE: Final = {status for status in Status if not status.is_final}
 _NEEDS_ATTENTION: Final = """(status = 'stalled' OR wake_at < :late OR EXISTS (
     SELECT 1 FROM json_each(state, '$.steps') AS step, json_each(step.value) AS leg
     WHERE json_extract(leg.value, '$.progress') IN ('asked', 'waiting')
@@ -130,6 +132,7 @@ class Reading:
         conditions = ["number < :before"] if which.before is not None else []
         conditions += ["saga = :saga"] if which.saga is not None else []
         conditions += ["status = :status"] if which.status is not None else []
+        conditions += ["ended_at IS NULL"] if which.status in _LIVE else []  # lets the index of the live ones be used
         conditions += ["ended_at IS NULL", _NEEDS_ATTENTION] if which.late is not None else []
         late = None if which.late is None else from_time(which.late)
         named = {"saga": which.saga, "status": which.status, "before": which.before, "late": late}
@@ -165,12 +168,13 @@ class Reading:
         )
         return [_entry(id_, row) for id_, *row in rows]
 
-    def held_at(self, place: Place) -> Held | None:
-        """Return the event that is held, if the record is one."""
+    def held_at(self, place: Place) -> Sequence[Held]:
+        """Return the record as it is held, once for each instance that it is held for."""
         sql = f"SELECT {_RECORD}, instance_id, at, expires_at FROM held_event WHERE {_AT}"  # noqa: S608  own columns
-        for *record, id_, at, expires_at in self._ask(sql, place):
-            return Held(id_, _record(record), to_time(at), to_time(expires_at))
-        return None
+        return [
+            Held(id_, _record(record), to_time(at), to_time(expires_at))
+            for *record, id_, at, expires_at in self._ask(sql, place)
+        ]
 
     def dead_letter_at(self, place: Place) -> DeadLetter | None:
         """Return the dead letter, if the record is one."""
@@ -197,12 +201,12 @@ class Reading:
         return bool(self._ask("SELECT 1 FROM outbox WHERE message_id = ? LIMIT 1", (message_id,)))
 
     def owed(self) -> int:
-        """Return how many messages are owed to Kafka."""
-        return int(self._ask("SELECT count(*) FROM outbox")[0][0])
+        """Return how many messages are owed to Kafka, counted up to `MOST_COUNTED`."""
+        return int(self._ask("SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT ?)", (MOST_COUNTED,))[0][0])
 
     def dead_letters(self) -> int:
-        """Return how many records were set aside."""
-        return int(self._ask("SELECT count(*) FROM dead_letter")[0][0])
+        """Return how many records were set aside, counted up to `MOST_COUNTED`."""
+        return int(self._ask("SELECT count(*) FROM (SELECT 1 FROM dead_letter LIMIT ?)", (MOST_COUNTED,))[0][0])
 
     def _instances(self, condition: str, named: Mapping[str, object]) -> Sequence[InstanceRow]:
         sql = f"SELECT {_INSTANCE} FROM instance WHERE {condition} ORDER BY number DESC LIMIT :most"  # noqa: S608  own text
@@ -229,7 +233,7 @@ def _instance(row: Sequence[Any]) -> InstanceRow:
         key=key,
         status=status,
         snapshot=Snapshot(data, state),
-        trail=trails.from_json(trail),
+        trail=trails.read(trail),
         revision=revision,
         home=home,
         wake_at=None if wake_at is None else to_time(wake_at),

@@ -59,7 +59,8 @@ class SqliteStore:
             for pragma in _PRAGMAS:
                 await self._writer.execute(pragma)
             await migrate(self._writer, str(self._path))
-            self._reader = await aiosqlite.connect(f"file:{self._path}?mode=ro", uri=True, isolation_level=None)
+            reading = f"{self._path.absolute().as_uri()}?mode=ro"
+            self._reader = await aiosqlite.connect(reading, uri=True, isolation_level=None)
             number = await self._value("SELECT max(number) FROM instance")
             seq = await self._value("SELECT max(seq) FROM outbox")
             self._counters = Counters(number or 0, seq or 0)

@@ -118,7 +118,10 @@ class SqliteTransaction:
                 for each in changes.held
             ],
         )
-        await self._write('DELETE FROM held_event WHERE topic = ? AND partition = ? AND "offset" = ?', changes.released)
+        await self._write(
+            'DELETE FROM held_event WHERE topic = ? AND partition = ? AND "offset" = ? AND instance_id = ?',
+            [(*each.record.place, each.instance_id) for each in changes.released],
+        )
         await self._write(
             "INSERT INTO verdict VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
             [

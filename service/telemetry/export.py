@@ -4,11 +4,9 @@ The loop only appends. The thread makes the spans, encodes and posts them. A slo
 which are counted, and never anything else: traces are advisory.
 """
 
-import logging
 from collections import deque
 from collections.abc import Iterator
 from threading import Event, Thread
-from time import monotonic
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
@@ -16,9 +14,9 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from handlers.rows import Committed
 from service.telemetry.breaths import in_breaths
 from service.telemetry.environment import Portions
+from service.telemetry.logs import logger
+from service.telemetry.seldom import Seldom
 from service.telemetry.spans import SpanMaker
-
-_log = logging.getLogger(__name__)
 
 
 class SpanExport:
@@ -32,6 +30,7 @@ class SpanExport:
         self._turns: deque[tuple[Committed, int]] = deque()
         self._offered = self._taken = 0
         self._refused = self._lost = 0
+        self._seldom = Seldom()
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="span-export", daemon=True)
 
@@ -56,14 +55,16 @@ class SpanExport:
         self._turns.append((turn, spans))
 
     def stop(self, within: float) -> None:
-        """Deliver what waits, for at most so many seconds, and drop the rest. Blocks."""
-        until = monotonic() + within
+        """Deliver what waits, for at most so many seconds, and drop the rest. Blocks.
+
+        After half of the time a failed delivery is not tried again.
+        """
         self._stopping.set()
         if self._thread.ident is not None:
-            self._thread.join(within)
+            self._thread.join(within / 2)
         self._exporter.shutdown()
         if self._thread.is_alive():
-            self._thread.join(max(0.0, until - monotonic()))
+            self._thread.join(within / 2)
         self._lost += self._offered - self._taken
         self._turns.clear()
 
@@ -91,17 +92,22 @@ class SpanExport:
             self._taken += spans
             try:
                 yield from self._maker.spans(turn)
-            except Exception:
+            except Exception as error:  # noqa: BLE001  whatever it is, the next transaction is traced again
                 self._lost += spans
-                _log.exception("%d spans could not be made: their transaction is committed, but not traced", spans)
+                self._troubled("spans could not be made", error)
 
     def _deliver(self, batch: list[ReadableSpan]) -> None:
         try:
             delivered = self._exporter.export(batch) is SpanExportResult.SUCCESS
-        except Exception:
+        except Exception as error:  # noqa: BLE001  whatever it is, the next batch is tried again
             delivered = False
-            _log.exception("%d spans could not be exported", len(batch))
+            self._troubled("spans could not be exported", error)
         if delivered:
             self.exported += len(batch)
         else:
             self._lost += len(batch)
+
+    def _troubled(self, what: str, error: Exception) -> None:
+        """Say what went wrong, at most once a second."""
+        if self._seldom.kept_back(what) is not None:
+            logger().error(what, exc_info=error)

@@ -1,8 +1,8 @@
 """Spans on the wire of OTLP/HTTP, encoded by hand: what the SDK's encoder says, at a sixth of its cost.
 
-A protobuf message is the concatenation of its fields, so that an attribute whose value comes again is encoded once and copied.
-Field numbers: opentelemetry/proto/trace/v1/trace.proto and common/v1/common.proto. It knows the spans that `spans.py`
-makes: attributes are text, integers or lists of text, and there is no trace state.
+A protobuf message is the concatenation of its fields, so that an attribute whose value comes again is encoded once and
+copied. Field numbers: opentelemetry/proto/trace/v1/trace.proto and common/v1/common.proto. It knows the spans that
+`spans.py` makes: attributes are text, integers or lists of text, and there is no trace state.
 """
 
 import struct

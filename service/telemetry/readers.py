@@ -6,7 +6,6 @@ Ours are cumulative, whatever OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
@@ -33,7 +32,7 @@ class PrometheusReader(PrometheusMetricReader):
         self._durations = durations
         super().__init__(scope_info_enabled=False, registry=registry)
 
-    def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> None:
+    def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: object) -> None:
         super()._receive_metrics(self._durations.added_to(metrics_data), timeout_millis, **kwargs)
 
 
@@ -44,7 +43,7 @@ class OtlpReader(PeriodicExportingMetricReader):
         self._durations = durations
         super().__init__(exporter)
 
-    def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> None:
+    def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: object) -> None:
         super()._receive_metrics(self._durations.added_to(metrics_data), timeout_millis, **kwargs)
 
 

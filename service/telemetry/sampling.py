@@ -5,7 +5,7 @@ the headers, and participants that do export follow it. A trace that comes with 
 """
 
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.sampling import ParentBased
+from opentelemetry.sdk.trace.sampling import Decision
 
 from handlers.trail import Sampler
 from service.telemetry.environment import is_disabled
@@ -20,7 +20,7 @@ def sampler_of_environment() -> Sampler:
     sampler = TracerProvider(shutdown_on_exit=False).sampler
 
     def sample(trace_id: str) -> bool:
-        return sampler.should_sample(None, _spread(trace_id), "process").decision.is_sampled()
+        return sampler.should_sample(None, _spread(trace_id), "process").decision is Decision.RECORD_AND_SAMPLE
 
     return sample
 

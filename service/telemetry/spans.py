@@ -156,9 +156,7 @@ def _standing(hop: Hop) -> tuple[SpanContext | None, list[Link]]:
     if footing.parent is None:
         return None, [Link(context(link, remote=remote)) for link in footing.links]
     parent = context(footing.parent, remote=footing.parent in footing.links)
-    return parent, [
-        Link(parent if link is footing.parent else context(link, remote=remote)) for link in footing.links
-    ]
+    return parent, [Link(parent if link is footing.parent else context(link, remote=remote)) for link in footing.links]
 
 
 def _origin(hop: Hop) -> trail.SpanContext:

@@ -19,6 +19,7 @@ from handlers.rows import Committed, Owed, Place, Record, Stored
 from handlers.wake import Alarms
 from sagas.order_fulfilment import order_fulfilment
 from service.storage.sqlite import SqliteStore
+from tests.handlers.order_log import type_of
 
 TIME = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -98,12 +99,11 @@ class Coordinator:
 
     def sent(self, type_: str, order: str = "o-1") -> list[Owed]:
         """All messages of one type that were written for one order, in order."""
-        told = [(row, dict(row.headers).get("ce_type")) for row in self.owed if row.key == order.encode()]
-        return [row for row, given in told if given == type_.encode()]
+        return [row for row in self.owed if row.key == order.encode() and type_of(row) == type_]
 
     def types(self, order: str = "o-1") -> list[str]:
         """The types of all messages that were written for one order, in order."""
-        return [dict(row.headers)["ce_type"].decode() for row in self.owed if row.key == order.encode()]
+        return [type_of(row) for row in self.owed if row.key == order.encode()]
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         """What stands in the database, read by a connection of its own."""

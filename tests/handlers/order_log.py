@@ -5,8 +5,7 @@ from collections import Counter
 from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
-from contracts.envelope import Headers
-from handlers.rows import Owed, Place, Record
+from handlers.rows import Owed, Place, RawHeaders, Record
 
 EVENTS: Final = "orders.events.v1"
 REPLIES: Final = "saga.replies.v1"
@@ -72,7 +71,7 @@ class Log:
         self._ends: Counter[tuple[str, int]] = Counter()
 
     def record(
-        self, topic: str, key: str | None, value: bytes | None, headers: Headers, *, partition: int = 0
+        self, topic: str, key: str | None, value: bytes | None, headers: RawHeaders, *, partition: int = 0
     ) -> Record:
         """Append any record."""
         place = Place(topic, partition, self._ends[topic, partition])
@@ -101,9 +100,7 @@ class Log:
         told = {"code": "no-carrier", "message": "nobody goes there", "retryable": retryable, "details": None}
         return self.reply(command, FAILURE, json.dumps(told).encode(), partition=partition)
 
-    def reply(
-        self, command: Owed, type_: str, value: bytes | None, *, partition: int = 0, **headers: str
-    ) -> Record:
+    def reply(self, command: Owed, type_: str, value: bytes | None, *, partition: int = 0, **headers: str) -> Record:
         """Append any reply to a command, with all that a reply echoes; changed `headers` that are empty are dropped."""
         usual = {
             "ce_correlationid": header(command, "ce_correlationid") or "",

@@ -47,7 +47,7 @@ class Unwound(Event):
 class Did(Reply):
     message_type = "made.did.v1"
 
-    token: str = ""
+    word: str = ""
 
 
 class Data(BaseModel):
@@ -102,10 +102,10 @@ def makes(made: type[Command[Any]]) -> Callable[[Data], Command[Any]]:
 
 
 def remembers(name: str) -> Callable[[Data, Did], Data]:
-    """A function that adds the step's name, and its token if it has one, to what was seen."""
+    """A function that adds the step's name, and its word if it has one, to what was seen."""
 
     def remember(data: Data, reply: Did) -> Data:
-        told = f"{name}:{reply.token}" if reply.token else name
+        told = f"{name}:{reply.word}" if reply.word else name
         return data.model_copy(update={"seen": (*data.seen, told)})
 
     return remember

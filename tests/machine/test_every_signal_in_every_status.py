@@ -11,8 +11,6 @@ from sagas.machine import (
     Cancel,
     Cause,
     Decision,
-    Ignored,
-    Instance,
     Obstruct,
     Pause,
     Resume,
@@ -20,7 +18,6 @@ from sagas.machine import (
     Send,
     Signal,
     Start,
-    Status,
     Wake,
     transition,
 )

@@ -65,7 +65,7 @@ CREATE TABLE lease (
     PRIMARY KEY (topic, partition)
 ) STRICT, WITHOUT ROWID;
 
--- Events that have come before their instance.
+-- Events that have come before their instance; one event may concern the instances of several sagas.
 CREATE TABLE held_event (
     topic       TEXT NOT NULL,
     partition   INTEGER NOT NULL,
@@ -77,7 +77,7 @@ CREATE TABLE held_event (
     instance_id TEXT NOT NULL,
     at          INTEGER NOT NULL,
     expires_at  INTEGER NOT NULL,
-    PRIMARY KEY (topic, partition, "offset")
+    PRIMARY KEY (topic, partition, "offset", instance_id)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX held_event_instance ON held_event (instance_id);

@@ -1,0 +1,147 @@
+"""The benchmark: order fulfilment on a real Kafka, the service and its participants as processes of their own.
+
+Orders below the fraud limit, 10 % of them declined at shipping; every commit is on the disk. Kafka, the load and the
+participants share the machine with the service: the figures are of one machine, and only compare on one machine.
+"""
+
+import json
+import os
+import platform
+import secrets
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from handlers.routing import Routes
+from sagas.catalog import catalog
+from service.bench import processes
+from service.bench.plan import FULL, MODES, QUICK, WARM_UP, Figures, Scenario, Tracing
+from service.kafka.embedded import EmbeddedBroker
+from service.kafka.java import JavaKafka
+
+PARTITIONS = 4
+
+
+def bench(*, kafka: str = "java", quick: bool = False, as_json: bool = False) -> int:
+    """Run all scenarios, print a table or one line of JSON, and return the exit code.
+
+    `kafka` is `java` (a real one), `embedded` (librdkafka's mock: no durability, higher latency), or the bootstrap
+    servers of one that runs. Progress goes to standard error.
+    """
+    errors = Console(stderr=True, highlight=False)
+    try:
+        with _broker(kafka) as bootstrap, processes.folder() as folder:
+            runs = list(_all(bootstrap, folder, QUICK if quick else FULL, errors.print))
+    except (processes.BenchError, RuntimeError) as error:
+        errors.print(f"[bold red]bench:[/] {error}")
+        return 1
+    machine = _machine(kafka)
+    if as_json:
+        sys.stdout.write(json.dumps({"machine": machine, "runs": [run.as_json() for run in runs]}) + "\n")
+    else:
+        Console().print(_table(machine, runs))
+    return 0
+
+
+@contextmanager
+def _broker(kafka: str) -> Iterator[str]:
+    """Start a broker with all topics, or use one that runs."""
+    routes = Routes(catalog)
+    topics = dict.fromkeys(routes.topics_in | routes.topics_out, PARTITIONS)
+    if kafka == "java":
+        with JavaKafka() as java:
+            java.create_topics(topics)
+            yield java.bootstrap_servers
+    elif kafka == "embedded":
+        with EmbeddedBroker(topics) as embedded:
+            yield embedded.bootstrap_servers
+    else:
+        yield kafka
+
+
+def _all(
+    bootstrap: str, folder: Path, scenarios: tuple[Scenario, ...], tell: Callable[[str], None]
+) -> Iterator[Figures]:
+    """Run every scenario in every mode of tracing, each mode with a fresh service and database."""
+    with ExitStack() as around:
+        collector_port = _free_port()
+        log = folder / "collector.log"
+        around.enter_context(processes.running(["service.bench.collector", str(collector_port)], log))
+        processes.wait_for_text(log, "collecting")
+        log = folder / "participants.log"
+        command = ["service.demo.process", "participants", "--bootstrap-servers", bootstrap]
+        around.enter_context(processes.running([*command, "--behaviour", '{"checks": false}'], log))
+        processes.wait_for_text(log, '"ready"')
+        for tracing in MODES:
+            tell(f"tracing {tracing}")
+            endpoint = f"http://127.0.0.1:{collector_port}/v1/traces"
+            yield from _one_mode(bootstrap, folder, (tracing, endpoint), scenarios, tell)
+
+
+def _one_mode(
+    bootstrap: str,
+    folder: Path,
+    traced: tuple[Tracing, str],
+    scenarios: tuple[Scenario, ...],
+    tell: Callable[[str], None],
+) -> Iterator[Figures]:
+    """Start a service, warm it up, and run every scenario."""
+    tracing, endpoint = traced
+    port, log = _free_port(), folder / f"service-{tracing}.log"
+    environment = processes.service_environment(bootstrap, folder, port, tracing, endpoint)
+    with processes.running(["service.cli.main", "serve"], log, environment) as pid:
+        processes.wait_for_service(f"http://127.0.0.1:{port}", log)
+        processes.place_orders(bootstrap, WARM_UP, secrets.randbits(31))
+        for scenario in scenarios:
+            before = processes.cpu_seconds(pid)
+            report = processes.place_orders(bootstrap, scenario, secrets.randbits(31))
+            cpu = (processes.cpu_seconds(pid) - before) * 1000 / scenario.orders
+            figures = Figures(tracing, scenario, report["sagas_per_s"], cpu, report["p50_ms"], report["p99_ms"])
+            tell(f"  {scenario.title()}: {figures.sagas_per_s:.0f}/s, p50 {figures.p50_ms:.0f} ms")
+            yield figures
+    if tracing == "exported":
+        tell(f"  spans received: {httpx.get(endpoint).text}")
+
+
+def _machine(kafka: str) -> dict[str, object]:
+    """Describe the machine that the figures are of."""
+    return {
+        "cores": os.cpu_count(),
+        "processor": _processor(),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "kafka": kafka if kafka in {"java", "embedded"} else "external",
+    }
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        for line in information.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def _table(machine: dict[str, object], runs: list[Figures]) -> Table:
+    described = ", ".join(f"{name} {value}" for name, value in machine.items())
+    table = Table(title="order fulfilment, 10 % compensated", caption=described)
+    for column in ("tracing", "load", "sagas/s", "CPU ms/saga", "p50 ms", "p99 ms"):
+        table.add_column(column, justify="left" if column in {"tracing", "load"} else "right")
+    for run in runs:
+        shown = (f"{run.sagas_per_s:.0f}", f"{run.cpu_ms_per_saga:.2f}", f"{run.p50_ms:.0f}", f"{run.p99_ms:.0f}")
+        table.add_row(run.tracing, run.scenario.title(), *shown)
+    return table
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,220 @@
+"""`saga explain`: what became of one record, why, and which instances come nearest to it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+import typer
+
+from handlers.routing import REPLIES, Routes
+from handlers.rows import DeadLetter, Entry, Held, Place, Ruling
+from sagas.machine import instance_id
+from service.cli.console import as_json, plain, say, stamp, table
+from service.cli.looking import Look, looking
+from service.kafka.topics import purposes
+from service.storage.reading import InstanceRow, Reading
+
+MOST_CANDIDATES: Final = 5
+MOST_SHOWN: Final = 2_000
+"""Bytes of a dead letter that are shown to people; JSON has all of it."""
+
+NOT_PROCESSED: Final = "not processed yet"
+NOT_READ: Final = "not read"
+NO_RECORD: Final = "no record"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What became of a record. `verdict` is one of the six, or says why there is none."""
+
+    place: Place
+    verdict: str
+    reason: str
+    at: datetime | None = None
+    message_id: str | None = None
+    message_type: str | None = None
+    instances: Sequence[str] = ()
+    candidates: Sequence[InstanceRow] = ()
+    record: dict[str, object] = field(default_factory=dict)
+
+
+def explain(*, place: str, as_json_: bool) -> None:
+    """Print what became of the record at TOPIC:PARTITION:OFFSET."""
+    wanted = parse_place(place)
+    with looking() as look:
+        told = [*explanations(look, wanted)] or [_without_verdict(look, wanted)]
+    if as_json_:
+        as_json([_told(each) for each in told])
+        return
+    for each in told:
+        _print(each)
+
+
+def parse_place(text: str) -> Place:
+    """Read TOPIC:PARTITION:OFFSET; end with 2 if it is none."""
+    topic, partition, offset = (["", *text.rsplit(":", 2)])[-3:]
+    if not (topic and partition.isdecimal() and offset.isdecimal()):
+        raise typer.BadParameter(f"{text!r} is no place: write TOPIC:PARTITION:OFFSET, such as orders.events.v1:0:17")
+    return Place(topic, int(partition), int(offset))
+
+
+def explanations(look: Look, place: Place) -> Iterator[Explanation]:
+    """Yield what the store knows of a record: more than one if it concerned several instances."""
+    for entry in look.reading.entries_at(place):
+        yield _of_entry(look.reading, place, entry)
+    for held in look.reading.held_at(place):
+        yield _of_held(look, held)
+    if letter := look.reading.dead_letter_at(place):
+        yield _of_dead_letter(look, letter)
+    if ruling := look.reading.ruling_at(place):
+        yield _of_ruling(look, ruling)
+
+
+def _of_entry(reading: Reading, place: Place, entry: Entry) -> Explanation:
+    return Explanation(
+        place=place,
+        verdict=entry.verdict,
+        reason=entry.reason or f"entry {entry.seq} of the history of instance {entry.instance_id}",
+        at=entry.at,
+        message_id=entry.message_id,
+        message_type=entry.message_type,
+        instances=(entry.instance_id,),
+        candidates=reading.instances_by_id([entry.instance_id]),
+    )
+
+
+def _of_held(look: Look, held: Held) -> Explanation:
+    reason = f"its instance {held.instance_id} has not started; it is kept for it until {stamp(held.expires_at)}"
+    return Explanation(
+        place=held.record.place,
+        verdict="held",
+        reason=reason,
+        at=held.at,
+        instances=(held.instance_id,),
+        candidates=_of_key(look, held.record.key),
+        record=_shown(held),
+    )
+
+
+def _of_dead_letter(look: Look, letter: DeadLetter) -> Explanation:
+    return Explanation(
+        place=letter.record.place,
+        verdict="dead-lettered",
+        reason=letter.cause,
+        at=letter.at,
+        candidates=_of_key(look, letter.record.key),
+        record=_shown(letter),
+    )
+
+
+def _of_ruling(look: Look, ruling: Ruling) -> Explanation:
+    return Explanation(
+        place=ruling.place,
+        verdict=ruling.verdict,
+        reason=ruling.reason,
+        at=ruling.at,
+        message_id=ruling.message_id,
+        message_type=ruling.message_type,
+        candidates=_awaiting(look, ruling),
+    )
+
+
+# --- the nearest candidates
+
+
+def _of_key(look: Look, key: bytes | None) -> Sequence[InstanceRow]:
+    """Return the instances whose business key is the record's key."""
+    text = (key or b"").decode(errors="replace")
+    ids = [instance_id(name, text) for name in look.routes.newest]
+    return look.reading.instances_by_id(ids) if text else ()
+
+
+def _awaiting(look: Look, ruling: Ruling) -> Sequence[InstanceRow]:
+    """Return the live instances that a reply of this type could have been for."""
+    legs = set(_legs_answered_with(look.routes, ruling.message_type or ""))
+    return look.reading.awaiting(legs, ruling.at, MOST_CANDIDATES) if legs and ruling.place.topic == REPLIES else ()
+
+
+def _legs_answered_with(routes: Routes, message_type: str) -> Iterator[str]:
+    """Yield the steps and directions whose command is answered with this type; a failure may answer any."""
+    for saga in routes.sagas.values():
+        for name, rule in saga.table.items():
+            for direction, command in (("forward", rule.command), ("compensation", rule.undo)):
+                if command and message_type in {command.reply.message_type, "saga.failure.v1"}:
+                    yield f"{name}/{direction}"
+
+
+# --- records that have no verdict
+
+
+def _without_verdict(look: Look, place: Place) -> Explanation:
+    """Say why nothing is known of a record."""
+    leases = {lease.partition: lease for lease in look.reading.leases(place.topic)}
+    lease = leases.get(place.partition)
+    if lease is None:
+        return Explanation(place=place, verdict=NOT_READ, reason=_not_read(look.routes, place, sorted(leases)))
+    if lease.next_offset is None or place.offset >= lease.next_offset:
+        reason = f"the partition is done up to {lease.next_offset or 'nothing yet'}: this record, if it is there, comes"
+        return Explanation(place=place, verdict=NOT_PROCESSED, reason=reason)
+    reason = (
+        f"the partition is done up to {lease.next_offset} and nothing was read at this offset: "
+        "it is a transaction's marker, or was compacted away before it was read"
+    )
+    return Explanation(place=place, verdict=NO_RECORD, reason=reason)
+
+
+def _not_read(routes: Routes, place: Place, leased: Sequence[int]) -> str:
+    purpose = purposes(routes).get(place.topic, "")
+    if purpose.endswith("out"):
+        return f"this coordinator writes {place.topic} ({purpose}) and does not read it"
+    if not purpose:
+        return f"no saga of the catalog reads {place.topic}: it reads {', '.join(sorted(routes.topics_in))}"
+    if leased:
+        return f"of {place.topic} this database has partitions {leased}, not {place.partition}"
+    return f"nothing of {place.topic} was ever read into this database: has `saga serve` run?"
+
+
+# --- output
+
+
+def _print(told: Explanation) -> None:
+    kind = f" {told.message_type}" if told.message_type else ""
+    at = f" at {stamp(told.at)}" if told.at else ""
+    say(f"{told.place}{kind}: {told.verdict}{at}")
+    say(told.reason)
+    for name, value in told.record.items():
+        say(f"  {name}: {str(value)[:MOST_SHOWN]}")
+    if told.candidates:
+        say("\nnearest instances")
+        rows = [(row.key, row.saga, row.status, stamp(row.started_at), row.id) for row in told.candidates]
+        table(("key", "saga", "status", "started", "id"), rows)
+
+
+def _shown(of: Held | DeadLetter) -> dict[str, object]:
+    record = of.record
+    return {
+        "key": _text(record.key),
+        "headers": [[name, _text(value)] for name, value in record.headers],
+        "value": _text(record.value),
+    }
+
+
+def _text(raw: bytes | None) -> str | None:
+    return None if raw is None else plain(raw.decode(errors="backslashreplace"))
+
+
+def _told(told: Explanation) -> dict[str, Any]:
+    return {
+        "place": str(told.place),
+        "verdict": told.verdict,
+        "reason": told.reason,
+        "at": told.at,
+        "message_id": told.message_id,
+        "message_type": told.message_type,
+        "instances": list(told.instances),
+        "candidates": [
+            {"id": row.id, "saga": row.saga, "key": row.key, "status": row.status} for row in told.candidates
+        ],
+        "record": told.record or None,
+    }

@@ -1,0 +1,122 @@
+"""`saga ls`: instances, the one that was started last first, and what each waits for."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from rich.text import Text
+
+from handlers.routing import AnySaga
+from sagas.machine import Instance, Progress, Status
+from service.cli.console import as_json, plain, remark, say, span, table
+from service.cli.looking import Look, looking, named, told_leg
+from service.cli.waiting import ALARM_LATE, TOO_OFTEN, Wait, attention, waits
+from service.storage.reading import Filter, InstanceRow
+
+MARKS: Final = {
+    Status.RUNNING: ("▶", "cyan"),
+    Status.COMPENSATING: ("↩", "yellow"),
+    Status.STALLED: ("■", "bold red"),
+    Status.COMPLETED: ("✔", "green"),
+    Status.COMPENSATED: ("↺", "magenta"),
+}
+
+
+def ls(
+    *, saga: str | None, status: str | None, before: int | None, limit: int, needing_attention: bool, json: bool
+) -> None:
+    """Print a page of instances; `limit` 1 to 1000."""
+    now = datetime.now(UTC)
+    late = now - ALARM_LATE if needing_attention else None
+    with looking() as look:
+        which = Filter(saga=saga, status=status, before=before, late=late, sendings=TOO_OFTEN)
+        rows = look.reading.instances(which, limit + 1)
+        page, more = rows[:limit], len(rows) > limit
+        told = [_told(look, row, now) for row in page]
+        beside = _beside(look)
+    if json:
+        as_json({"instances": told, "next": page[-1].number if more else None, **beside})
+        return
+    _print(page, look, now)
+    if more:
+        remark(f"There are more: saga ls --before {page[-1].number}")
+    if not page:
+        say(_why_empty(which))
+    if beside["dead_letters"]:
+        remark(f"{beside['dead_letters']} records were set aside as dead letters.")
+
+
+def marked(instance: Instance[Any] | None, status: Status) -> Text:
+    """Write a status by icon, word and colour."""
+    icon, style = MARKS[status]
+    paused = ", paused" if instance and instance.paused_at else ""
+    return Text(f"{icon} {status}{paused}", style=style)
+
+
+def _print(page: Sequence[InstanceRow], look: Look, now: datetime) -> None:
+    if page:
+        headings = ("key", "saga", "status", "age", "waits for", "look", "id")
+        table(headings, [_row(row, _instance(look, row), now) for row in page])
+
+
+def _row(row: InstanceRow, instance: Instance[Any] | None, now: datetime) -> Sequence[str | Text]:
+    """Write an instance as a row."""
+    if instance is None:
+        waiting, look = "", f"version {row.version} is not in the catalog"
+    else:
+        waiting = "; ".join(_waiting(wait, now) for wait in waits(instance)) if instance.is_active else ""
+        look = ", ".join(attention(instance, now))
+    age = span((row.ended_at or now) - row.started_at)
+    status = marked(instance, Status(row.status))
+    return row.key, f"{row.saga} v{row.version}", status, age, waiting, Text(plain(look), style="bold red"), row.id
+
+
+def _waiting(wait: Wait, now: datetime) -> str:
+    """Say what one step waits for, and since when."""
+    name, leg = named(wait.step, wait.direction), wait.leg
+    if leg.progress is Progress.WAITING:
+        return f"{name} again" + (f" in {span(leg.due_at - now)}" if leg.due_at else "")
+    return f"{name} since {span(now - leg.asked_at)}"
+
+
+def _told(look: Look, row: InstanceRow, now: datetime) -> dict[str, object]:
+    """Return what a program is told of an instance."""
+    instance = _instance(look, row)
+    return {
+        "number": row.number,
+        "id": row.id,
+        "saga": row.saga,
+        "version": row.version,
+        "key": row.key,
+        "status": row.status,
+        "paused_at": instance.paused_at if instance else None,
+        "started_at": row.started_at,
+        "ended_at": row.ended_at,
+        "age_s": (row.ended_at or now) - row.started_at,
+        "wake_at": row.wake_at,
+        "waits_for": [
+            {"step": wait.step, "direction": wait.direction, **told_leg(wait.leg)}
+            for wait in (waits(instance) if instance else ())
+        ],
+        "attention": list(attention(instance, now)) if instance else [],
+    }
+
+
+def _instance(look: Look, row: InstanceRow) -> Instance[Any] | None:
+    """Return the instance, None if the catalog has not its definition."""
+    saga: AnySaga | None = look.routes.sagas.get((row.saga, row.version))
+    return None if saga is None else row.instance(saga)
+
+
+def _beside(look: Look) -> dict[str, int]:
+    return {"dead_letters": look.reading.dead_letters(), "owed_messages": look.reading.owed()}
+
+
+def _why_empty(which: Filter) -> str:
+    """Say why there is nothing to see."""
+    narrowed = [f"saga {which.saga}"] if which.saga else []
+    narrowed += [f"status {which.status}"] if which.status else []
+    of = f" of {', '.join(narrowed)}" if narrowed else ""
+    if which.late is not None:
+        return f"No instance{of} needs attention: none is stalled, late or sent {TOO_OFTEN} times without an end."
+    return f"There is no instance{of}" + (f" before {which.before}." if which.before is not None else " yet.")

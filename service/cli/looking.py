@@ -1,0 +1,81 @@
+"""What every verb needs that looks at instances: the database, the catalog, and the one instance that is meant."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from handlers.routing import AnySaga, Routes
+from sagas.machine import Direction, Instance, Leg, instance_id
+from service.catalog import load_catalog
+from service.cli.configuration import load_settings
+from service.cli.console import fail
+from service.storage.reading import InstanceRow, Reading, opened
+
+
+class Look(NamedTuple):
+    """The database at this moment, and the catalog."""
+
+    reading: Reading
+    routes: Routes
+
+
+class Found(NamedTuple):
+    """One instance: as it is stored, its definition, and as the machine knows it."""
+
+    row: InstanceRow
+    saga: AnySaga
+    instance: Instance[Any]
+
+
+@contextmanager
+def looking() -> Iterator[Look]:
+    """Read settings and catalog, and open the database."""
+    settings = load_settings()
+    routes = Routes(load_catalog(settings.catalog))
+    with opened(settings.sqlite_path) as reading:
+        yield Look(reading, routes)
+
+
+def find(look: Look, wanted: str, saga: str | None) -> Found:
+    """Return the instance of an id or a business key; end with 1 if there is none, or more than one."""
+    sagas = [saga] if saga else sorted(look.routes.newest)
+    ids = {instance_id(name, wanted) for name in sagas} | ({wanted.lower()} if _is_id(wanted) else set())
+    rows = [row for row in look.reading.instances_by_id(ids) if saga in {None, row.saga}]
+    if not rows:
+        fail(f"no instance of {', '.join(sagas)} has the id or the key {wanted!r}: `saga ls` lists them")
+    if len(rows) > 1:
+        names = " or ".join(f"--saga {row.saga}" for row in rows)
+        fail(f"{wanted!r} is the key of {len(rows)} instances: say which by {names}")
+    return found(look, rows[0])
+
+
+def found(look: Look, row: InstanceRow) -> Found:
+    """Return an instance with its definition. Raises `BadCatalog` if the catalog lacks it."""
+    saga = look.routes.saga_of(row.saga, row.version)
+    return Found(row, saga, row.instance(saga))
+
+
+def told_leg(leg: Leg) -> dict[str, object]:
+    """Return what a program is told of one direction of a step."""
+    return {
+        "progress": leg.progress,
+        "attempt": leg.attempt,
+        "sendings": leg.sendings,
+        "command_id": leg.command_id,
+        "asked_at": leg.asked_at,
+        "due_at": leg.due_at,
+    }
+
+
+def named(step: str, direction: Direction) -> str:
+    """Return what people call one direction of a step."""
+    return step if direction is Direction.FORWARD else f"undo {step}"
+
+
+def _is_id(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,90 @@
+"""`saga serve`: the coordinator as a process, from its settings to a drained end."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from handlers.routing import AnySaga, Routes
+from service.api.app import build_api
+from service.api.server import listen, serve_api
+from service.bootstrap import built
+from service.catalog import load_catalog
+from service.cli.configuration import load_settings, unknown_variables
+from service.kafka.publisher import NoSuchTopic
+from service.kafka.topics import State, plan
+from service.run import run
+from service.settings import Settings
+from service.telemetry.logs import Format, configure, logger
+from service.telemetry.metrics import CONTENT_TYPE
+from service.telemetry.observer import Telemetry
+
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+def serve() -> None:
+    """Run the coordinator until a signal. Raises what keeps it from starting, or from ending well."""
+    settings = load_settings()
+    configure(settings.log.level, Format(settings.log.format))
+    for problem in unknown_variables():
+        logger().warning(problem)
+    catalog = load_catalog(settings.catalog)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_or_name_the_topics(settings, catalog))
+
+
+async def _serve(settings: Settings, catalog: Sequence[AnySaga]) -> None:
+    """Put everything together, run it, and take it apart again on every path."""
+    stop = asyncio.Event()
+    telemetry = Telemetry(settings.kafka.group)
+    _stop_on_signals(stop)
+    telemetry.start()
+    try:
+        async with built(settings, catalog, telemetry, telemetry.sampler) as service, asyncio.TaskGroup() as tasks:
+            api = build_api(service.health, telemetry.metrics.text, CONTENT_TYPE)
+            serving = tasks.create_task(serve_api(api, listen(settings.api.bind)), name="api")
+            logger().info("serving", api=settings.api.bind, store=str(settings.sqlite_path), pid=os.getpid())
+            await run(service, stop, telemetry)
+            serving.cancel()
+    finally:
+        await telemetry.stop()
+    logger().info("drained")
+
+
+async def _or_name_the_topics(settings: Settings, catalog: Sequence[AnySaga]) -> None:
+    """Serve; where a topic is missing, name all that are: who creates them wants to do it once."""
+    try:
+        await _serve(settings, catalog)
+    except* NoSuchTopic as group:
+        topics = await plan(settings.kafka, Routes(catalog))
+        missing = [topic.name for topic in topics if topic.state is State.MISSING]
+        if not missing:
+            raise
+        told = f"{len(missing)} topics are missing: {', '.join(missing)}; create them by `saga topics apply`"
+        raise NoSuchTopic(told) from group
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    """Let the first signal begin the drain, and the second end the process at once."""
+
+    def ask(name: str) -> None:
+        if stop.is_set():
+            sys.stderr.write(f"saga: {name} came twice: ending at once; what is unpublished leaves after the next start\n")
+            sys.stderr.flush()
+            os._exit(1)
+        logger().info("draining", signal=name)
+        stop.set()
+
+    for each in SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(each, ask, each.name)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's loop where it is installed."""
+    try:
+        import uvloop  # noqa: PLC0415  it is not there on every platform
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

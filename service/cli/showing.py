@@ -1,0 +1,196 @@
+"""`saga show`: one instance whole. Where it stands, its steps in both lanes, its journal, its data, its trace."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from rich.text import Text
+
+from handlers.rows import Verdict
+from sagas.machine import Direction, Instance, Leg, Progress, Step, outcome_id, walk
+from service.cli.console import as_json, plain, say, span, table
+from service.cli.journal import Line, Timing, journal, timings
+from service.cli.listing import marked
+from service.cli.looking import Found, Look, find, looking, named, told_leg
+from service.cli.waiting import attention
+from service.cli.why import Case, paragraph
+
+Timings = Mapping[tuple[str, Direction], Timing]
+
+STYLES: Final = {
+    Progress.ASKED: "cyan",
+    Progress.WAITING: "yellow",
+    Progress.DONE: "green",
+    Progress.REFUSED: "red",
+    Progress.UNKNOWN: "magenta",
+}
+
+
+def show(*, wanted: str, saga: str | None, most: int, as_json_: bool) -> None:
+    """Print an instance with at most `most` entries of its history, the newest ones."""
+    with looking() as look:
+        found = find(look, wanted, saga)
+        case = _case(look, found, most)
+    if as_json_:
+        as_json(_told(found, case))
+    else:
+        _print(found, case)
+
+
+def why(*, wanted: str, saga: str | None, most: int, as_json_: bool) -> None:
+    """Print the paragraph that says why an instance stands where it stands."""
+    with looking() as look:
+        found = find(look, wanted, saga)
+        case = _case(look, found, most)
+    if as_json_:
+        as_json({"id": found.row.id, "status": found.row.status, "why": paragraph(case)})
+    else:
+        say(paragraph(case))
+
+
+def _case(look: Look, found: Found, most: int) -> Case:
+    return Case(
+        saga=found.saga,
+        instance=found.instance,
+        lines=journal(look.reading.history(found.row, most)),
+        now=datetime.now(UTC),
+        outcome_owed=look.reading.unsent(outcome_id(found.row.id)),
+    )
+
+
+# --- for people
+
+
+def _print(found: Found, case: Case) -> None:
+    row, instance = found.row, found.instance
+    say(
+        Text.assemble(
+            (plain(f"{row.key}  "), "bold"), marked(instance, instance.status), f"  {row.saga} v{row.version}"
+        )
+    )
+    say(paragraph(case))
+    say(f"\ninstance {row.id}   trace {row.trail.root.trace_id}   revision {row.revision}   home {row.home}\n")
+    table(("step", "forward", "sent", "took", "compensation", "sent", "took"), _steps(found, timings(case.lines)))
+    left_out = row.revision - len(case.lines)
+    say(f"\nhistory, its last {len(case.lines)} of {row.revision} entries" if left_out else "\nhistory")
+    headings = ("seq", "after", "what came in", "took", "then", "sent", "place")
+    table(headings, [_line(line, instance) for line in case.lines])
+    say("\ndata")
+    say(json.dumps(json.loads(row.snapshot.data), indent=2, ensure_ascii=False))
+
+
+def _steps(found: Found, known: Timings) -> Iterator[Sequence[str | Text]]:
+    """Write each step of the definition: the way there, and beside it the way back."""
+    for step in _definition(found):
+        run = found.instance.steps.get(step.name)
+        back = "" if step.compensate is None else "not asked for"
+        name = f"{step.name} (pivot)" if step.is_pivot else step.name
+        forward = _leg(run.forward if run else None, "not reached", known.get((step.name, Direction.FORWARD)))
+        undo = _leg(run.compensation if run else None, back, known.get((step.name, Direction.COMPENSATION)), undo=True)
+        yield name, *forward, *undo
+
+
+def _leg(leg: Leg | None, absent: str, timing: Timing | None, *, undo: bool = False) -> Sequence[str | Text]:
+    if leg is None:
+        return Text(absent, style="dim"), "", ""
+    words = {
+        Progress.ASKED: "awaited",
+        Progress.WAITING: "to be asked again",
+        Progress.DONE: "undone" if undo else "done",
+    }
+    told = Text(words.get(leg.progress, leg.progress.value), style=STYLES[leg.progress])
+    return told, str(leg.sendings), _took(timing) if leg.progress in {Progress.DONE, Progress.REFUSED} else ""
+
+
+def _took(timing: Timing | None) -> str:
+    if timing is None or timing.answered_at is None:
+        return ""
+    return span(timing.answered_at - timing.asked_at)
+
+
+def _line(line: Line, instance: Instance[Any]) -> Sequence[str | Text]:
+    """Write an entry of the journal."""
+    entry = line.entry
+    verdict = "" if entry.verdict is Verdict.APPLIED else f" [{entry.verdict}]"
+    told = line.told + verdict + (f" {entry.reason}" if entry.reason else "")
+    sent = ", ".join(_sent(line))
+    took = "" if line.took is None else span(line.took)
+    after = f"+{span(entry.at - instance.started_at)}"
+    return str(entry.seq), after, told, took, line.status, sent, str(entry.place or "")
+
+
+def _sent(line: Line) -> Iterator[str]:
+    """Name what left with an entry."""
+    for sent in line.sent:
+        attempt = f" #{sent.attempt}" if sent.attempt > 1 else ""
+        yield named(sent.step, sent.direction) + attempt + (" again" if sent.again else "")
+    if line.outcome:
+        yield line.outcome
+
+
+def _definition(found: Found) -> list[Step[Any]]:
+    return [node for node in walk(found.saga.steps) if isinstance(node, Step)]
+
+
+# --- for programs
+
+
+def _told(found: Found, case: Case) -> dict[str, object]:
+    row, instance = found.row, found.instance
+    return {
+        "id": row.id,
+        "saga": row.saga,
+        "version": row.version,
+        "key": row.key,
+        "status": instance.status,
+        "why": paragraph(case),
+        "attention": attention(instance, case.now),
+        "started_at": instance.started_at,
+        "ended_at": instance.ended_at,
+        "deadline_at": instance.deadline_at,
+        "paused_at": instance.paused_at,
+        "wake_at": instance.wake_at,
+        "cause": instance.cause,
+        "stall": instance.stall,
+        "choices": dict(instance.choices),
+        "trace_id": row.trail.root.trace_id,
+        "revision": row.revision,
+        "home": row.home,
+        "data": json.loads(row.snapshot.data),
+        "steps": [_told_step(found, step) for step in _definition(found)],
+        "history": [_told_line(line) for line in case.lines],
+    }
+
+
+def _told_step(found: Found, step: Step[Any]) -> dict[str, object]:
+    run = found.instance.steps.get(step.name)
+    return {
+        "name": step.name,
+        "pivot": step.is_pivot,
+        "forward": told_leg(run.forward) if run else None,
+        "compensation": told_leg(run.compensation) if run and run.compensation else None,
+    }
+
+
+def _told_line(line: Line) -> dict[str, object]:
+    entry = line.entry
+    return {
+        "seq": entry.seq,
+        "at": entry.at,
+        "kind": entry.kind,
+        "told": line.told,
+        "verdict": entry.verdict,
+        "reason": entry.reason,
+        "message_id": entry.message_id,
+        "message_type": entry.message_type,
+        "causation_id": entry.causation_id,
+        "value": None if entry.value is None else json.loads(entry.value),
+        "took_s": line.took,
+        "status": line.status,
+        "sent": [sent._asdict() for sent in line.sent],
+        "outcome": line.outcome,
+        "place": None if entry.place is None else str(entry.place),
+        "trace_id": entry.trace_id,
+        "span_id": entry.span_id,
+    }

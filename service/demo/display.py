@@ -1,0 +1,149 @@
+"""Shows a demo while it runs: a live picture on a terminal, a line a second elsewhere."""
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from rich.bar import Bar
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from sagas.machine import Status
+from service.demo.script import Script
+from service.demo.tally import Tally
+
+COLOURS: Final[Mapping[Status, str]] = {
+    Status.RUNNING: "cyan",
+    Status.COMPENSATING: "yellow",
+    Status.COMPENSATED: "magenta",
+    Status.COMPLETED: "green",
+    Status.STALLED: "bold red",
+}
+
+_PICTURE_EVERY_S: Final = 0.125
+_LINE_EVERY_S: Final = 1.0
+_RATE_OVER_S: Final = 2.0
+_LINES_WITHOUT_HAPPENINGS: Final = 12
+_FEWEST_HAPPENINGS, _MOST_HAPPENINGS = 3, 14
+
+
+async def follow(console: Console, script: Script, tally: Tally) -> None:
+    """Show the tally until cancelled."""
+    if is_plain(console):
+        await _lines(console, script, tally)
+    else:
+        await _picture(console, script, tally)
+
+
+def is_plain(console: Console) -> bool:
+    """Say whether this is no terminal on which lines can be written over, or colours are not wanted."""
+    return not console.is_terminal or console.is_dumb_terminal or console.no_color
+
+
+async def _picture(console: Console, script: Script, tally: Tally) -> None:
+    rates = _Rates()
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        while True:
+            rates.sample(tally)
+            live.update(_view(console, script, tally, rates), refresh=True)
+            await asyncio.sleep(_PICTURE_EVERY_S)
+
+
+async def _lines(console: Console, script: Script, tally: Tally) -> None:
+    rates = _Rates()
+    while True:
+        rates.sample(tally)
+        console.print(_line(script, tally, rates), soft_wrap=True)
+        await asyncio.sleep(_LINE_EVERY_S)
+
+
+class _Sample(NamedTuple):
+    at: float
+    commands: int
+    replies: int
+    spans: int
+
+
+class _Rates:
+    """How many commands, replies and spans there were a second, of late."""
+
+    def __init__(self) -> None:
+        self._samples: deque[_Sample] = deque()
+
+    def sample(self, tally: Tally) -> None:
+        """Note how far the tally is."""
+        self._samples.append(_Sample(tally.seconds, tally.commands, tally.replies, tally.spans))
+        while self._samples[-1].at - self._samples[0].at > _RATE_OVER_S:
+            self._samples.popleft()
+
+    @property
+    def per_s(self) -> _Sample:
+        """Return the growth a second of each figure over the last samples."""
+        first, last = self._samples[0], self._samples[-1]
+        seconds = (last.at - first.at) or 1.0
+        return _Sample(seconds, *(round((now - then) / seconds) for then, now in zip(first[1:], last[1:], strict=True)))
+
+
+def _line(script: Script, tally: Tally, rates: _Rates) -> Text:
+    if not tally.placed:
+        return Text(f"{tally.seconds:4.0f} s  {tally.phase}")
+    count = tally.count()
+    told = ", ".join(f"{count[status]} {status}" for status in Status if count[status])
+    done = f"{tally.over} of {script.orders} orders over"
+    return Text(f"{tally.seconds:4.0f} s  {done}: {told}; {rates.per_s.commands} commands/s")
+
+
+def _view(console: Console, script: Script, tally: Tally, rates: _Rates) -> RenderableType:
+    return Group(_progress(script, tally), Text(), _figures(script, tally, rates), Text(), *_happenings(console, tally))
+
+
+def _progress(script: Script, tally: Tally) -> Table:
+    grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    grid.add_column(ratio=1)
+    grid.add_column(justify="right", no_wrap=True)
+    bar = ProgressBar(total=script.orders, completed=tally.over, complete_style="green", finished_style="green")
+    told = f"{tally.over} of {script.orders} orders over, {tally.seconds:.0f} s" if tally.placed else tally.phase
+    grid.add_row(bar, told)
+    return grid
+
+
+def _figures(script: Script, tally: Tally, rates: _Rates) -> Table:
+    """Lay statuses, with bars, beside what is counted."""
+    count, per_s = tally.count(), rates.per_s
+    grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column(justify="right", width=6)
+    grid.add_column(ratio=1)
+    grid.add_column(no_wrap=True)
+    grid.add_column(justify="right", width=7)
+    grid.add_column(justify="right", width=7, style="dim")
+    counted = (
+        ("commands", tally.commands, f"{per_s.commands}/s"),
+        ("replies", tally.replies, f"{per_s.replies}/s"),
+        ("spans", tally.spans, f"{per_s.spans}/s"),
+        ("sent again", tally.sent_again, ""),
+        ("compensations", tally.compensations, ""),
+    )
+    for (status, colour), (name, figure, rate) in zip(COLOURS.items(), counted, strict=True):
+        bar = Bar(script.orders, 0, count[status], color=colour.split()[-1])
+        grid.add_row(Text(status, colour), f"{count[status]:,}", bar, name, f"{figure:,}", rate)
+    return grid
+
+
+def _happenings(console: Console, tally: Tally) -> list[Text]:
+    """Return the last happenings, as many as the terminal has room for, one line each."""
+    room = min(max(console.height - _LINES_WITHOUT_HAPPENINGS, _FEWEST_HAPPENINGS), _MOST_HAPPENINGS)
+    lines = []
+    for at, told in list(tally.happenings)[-room:]:
+        line = Text.assemble((f"{at:5.1f} s  ", "dim"), (told.key, COLOURS[told.status]), "  ", told.text)
+        line.truncate(console.width, overflow="ellipsis")
+        lines.append(line)
+    if tally.troubles:
+        trouble = Text(f"         {tally.troubles[-1]}", "red")
+        trouble.truncate(console.width, overflow="ellipsis")
+        lines.append(trouble)
+    return lines

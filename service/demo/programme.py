@@ -1,0 +1,74 @@
+"""What is said around the picture of a demo: what is played, the story of one order, where to go from here."""
+
+from datetime import timedelta
+
+from rich.console import Group, RenderableType
+from rich.rule import Rule
+from rich.text import Text
+
+from sagas.order_fulfilment import order_fulfilment
+from service.demo.lanes import LEGEND, history_lanes
+from service.demo.script import Script
+from service.demo.story import Story
+from service.demo.trace_tree import trace_ids, trace_tree
+from service.demo.words import span
+
+
+def opening(script: Script) -> RenderableType:
+    """Say what is played, and by which rules it differs from real life."""
+    asked, mishaps = order_fulfilment.table["charge-card"].step, script.behaviour
+    refused = _one_in(mishaps.declines["ship-order"])
+    lost, postponed = _one_in(mishaps.lost_replies[asked.name]), _one_in(mishaps.postpones[asked.name])
+    return Group(
+        Text(
+            f"saga demo: {script.orders:,} orders through {order_fulfilment.name}, {script.per_s:.0f} a second", "bold"
+        ),
+        Text(
+            "Kafka is an embedded broker, the database a SQLite file in a temporary folder; service, shop and five "
+            "participants run in this one process."
+        ),
+        Text(
+            f"On purpose shipping refuses {refused} orders, payments loses {lost} replies and puts off {postponed} "
+            "charges, and some customers cancel."
+        ),
+        Text(
+            f"Time limits are {script.hurry:g} times shorter than declared: {asked.name} waits "
+            f"{span(asked.timeout / script.hurry)} for its reply, not {span(asked.timeout)}."
+        ),
+        Text(),
+    )
+
+
+def story(told: Story) -> RenderableType:
+    """Tell one order's whole story: what became of it, its trace, its history."""
+    instance = told.instance
+    took = (instance.ended_at - instance.started_at) if instance.ended_at else timedelta()
+    cause = instance.cause
+    why = f": {cause.step or 'the order'}, {cause.code}, {cause.message}" if cause else ""
+    traces = len(trace_ids(told))
+    return Group(
+        Text(),
+        Rule(f"the story of {instance.key}", align="left", style="dim"),
+        Text(f"{instance.status} after {span(took)}{why}"),
+        Text(),
+        Text(f"Its trace: {len(told.spans)} spans in {traces} linked trace{'s' if traces > 1 else ''}", "bold"),
+        trace_tree(told),
+        Text(),
+        Text.assemble(("Its history in the database", "bold"), f"   {LEGEND}"),
+        history_lanes(told),
+    )
+
+
+def closing() -> RenderableType:
+    """Say what to look at next."""
+    return Group(
+        Text(),
+        Rule("what next", align="left", style="dim"),
+        Text("README: How to write a saga; How another service takes part; What is promised, and what is not"),
+        Text("On a Kafka of your own: saga doctor, saga topics apply, saga serve"),
+        Text("saga --help lists the commands; after `make` it is .venv/bin/saga"),
+    )
+
+
+def _one_in(share: float) -> str:
+    return f"1 in {round(1 / share)}"

@@ -1,0 +1,112 @@
+"""What came of a demo, for people and for programs."""
+
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from sagas.machine import Status
+from service.demo.display import COLOURS
+from service.demo.report import percentile
+from service.demo.script import Script
+from service.demo.stage import Performance
+from service.demo.tally import Tally
+from service.demo.trace_tree import trace_ids
+from service.demo.words import span
+from service.kafka.feed import POLL_MS
+
+MOST_VIOLATIONS: Final = 10
+
+
+def is_good(performance: Performance) -> bool:
+    """Say whether every order has its one outcome, and the ledgers agree with it."""
+    over = performance.statuses[Status.COMPLETED] + performance.statuses[Status.COMPENSATED]
+    return performance.audit.ok and over == performance.report.orders > 0
+
+
+def as_object(script: Script, tally: Tally, performance: Performance) -> dict[str, object]:
+    """Return the result as it is written in JSON. Durations are in seconds."""
+    found, story = performance.audit, performance.story
+    return {
+        "ok": is_good(performance),
+        "orders": performance.report.orders,
+        "seconds": round(performance.report.seconds, 3),
+        "statuses": {status.value: count for status, count in performance.statuses.items()},
+        "cycle_s": {
+            status.value: {"p50": round(percentile(times, 0.5), 4), "p99": round(percentile(times, 0.99), 4)}
+            for status, times in tally.cycles.items()
+        },
+        "lost": len(found.lost),
+        "done_twice": len(found.done_twice),
+        "violations": list(found.violations),
+        "sent_again_absorbed": found.repeats,
+        "copies_ignored": tally.copies,
+        "undone": performance.undone,
+        "commands": tally.commands,
+        "replies": tally.replies,
+        "spans": tally.spans,
+        "time_limits_divided_by": script.hurry,
+        "story": None if story is None else {"order_id": story.instance.key, "trace_ids": trace_ids(story)},
+    }
+
+
+def summary(script: Script, tally: Tally, performance: Performance) -> RenderableType:
+    """Return the result for people."""
+    report = performance.report
+    return Group(
+        Text(f"{report.orders:,} orders in {span(report.seconds)}", "bold"),
+        Text(),
+        _statuses(tally, performance),
+        Text(),
+        *_verdict(performance),
+        Text(),
+        _figures(tally, performance),
+        Text(),
+        Text(_remark(script), "dim"),
+    )
+
+
+def _statuses(tally: Tally, performance: Performance) -> Table:
+    drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
+    for heading in ("status", "orders", "p50", "p99"):
+        drawn.add_column(heading, justify="left" if heading == "status" else "right", no_wrap=True)
+    for status, colour in COLOURS.items():
+        times = tally.cycles[status]
+        shown = [span(percentile(times, share)) for share in (0.5, 0.99)] if times else ["", ""]
+        drawn.add_row(Text(status, colour), f"{performance.statuses[status]:,}", *shown)
+    return drawn
+
+
+def _verdict(performance: Performance) -> list[Text]:
+    """Return what the ledgers say, and the first sentences on whatever is wrong."""
+    found = performance.audit
+    told = f"lost {len(found.lost)}, done twice {len(found.done_twice)}"
+    how = "by the participants' own ledgers, order by order"
+    lines = [Text.assemble((told, "bold green" if found.ok else "bold red"), f", {how}")]
+    lines += [Text(f"  {sentence}", "red") for sentence in found.violations[:MOST_VIOLATIONS]]
+    if len(found.violations) > MOST_VIOLATIONS:
+        lines.append(Text(f"  and {len(found.violations) - MOST_VIOLATIONS} more", "red"))
+    return lines
+
+
+def _figures(tally: Tally, performance: Performance) -> Table:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_column()
+    found = performance.audit
+    for figure, what in (
+        (found.repeats, "commands came to a participant again, under the same id, and were not done again"),
+        (performance.undone, f"effects were undone, so that nothing is left of {found.compensated} rejected orders"),
+        (tally.copies, "messages came twice to the coordinator, and changed nothing the second time"),
+        (tally.commands, f"commands and {tally.replies:,} replies went through Kafka, in {tally.spans:,} spans"),
+    ):
+        grid.add_row(f"{figure:,}", what)
+    return grid
+
+
+def _remark(script: Script) -> str:
+    return (
+        f"p50 and p99 run from the order to its outcome. Up to {POLL_MS} ms of each hop are the embedded broker's, "
+        f"which holds an empty fetch; the slowest orders waited {span(120 / script.hurry)} for a lost reply."
+    )

@@ -1,0 +1,127 @@
+"""Opening a store: one coordinator at a time, no newer schema, no live instance without its definition."""
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from handlers.routing import BadCatalog, Routes
+from sagas.order_fulfilment import order_fulfilment
+from service.bootstrap import built
+from service.settings import Settings
+from service.storage.migrations import BadSchema
+from service.storage.sqlite import SqliteStore, StoreTaken
+from tests.conformance.stores import Kind, OpenStore, begun, known, starts
+from tests.handlers.coordinator import Watcher, sampled
+from tests.machine import made
+
+
+async def test_a_store_that_is_opened_again_has_all_that_was_committed(
+    store: OpenStore, kind: Kind, tmp_path: Path
+) -> None:
+    await store.transact(lambda tx: tx.save(starts(begun())))
+    await store.take("t", 0, "me")
+    await store.close()
+    again = kind.new(tmp_path, known)
+    await again.open()
+    try:
+        assert await again.transact(lambda tx: tx.load([begun().instance.id])) == {begun().instance.id: begun()}
+        assert (await again.take("t", 0, "me")).epoch == 2
+    finally:
+        await again.close()
+
+
+async def test_a_live_instance_whose_version_is_gone_is_refused_and_says_what_to_do_i30(
+    store: OpenStore, kind: Kind, tmp_path: Path
+) -> None:
+    await store.transact(lambda tx: tx.save(starts(begun())))
+    await store.close()
+    other = kind.new(tmp_path, Routes([made.saga(made.safe("a"))]).saga_of)
+    await other.open()
+    try:
+        with pytest.raises(BadCatalog, match="order-fulfilment version 1 .* add it again"):
+            await other.transact(lambda tx: tx.load([begun().instance.id]))
+    finally:
+        await other.close()
+
+
+class TestSqlite:
+    """What only a store on one file has to care about."""
+
+    @pytest.mark.parametrize("folder", ["plain", "with space", "per%20cent", "a?b=c", "a#b", "ü"])
+    async def test_it_opens_in_a_folder_of_any_name(self, tmp_path: Path, folder: str) -> None:
+        store = SqliteStore(tmp_path / folder / "saga.db", known)
+        await store.open()
+        try:
+            await store.transact(lambda tx: tx.save(starts(begun())))
+            assert await store.next_alarm() == begun().instance.wake_at
+        finally:
+            await store.close()
+        assert (tmp_path / folder / "saga.db").stat().st_size > 0
+
+    async def test_a_second_one_on_the_same_file_is_told_that_it_is_taken(self, tmp_path: Path) -> None:
+        first, second = (SqliteStore(tmp_path / "saga.db", known) for _ in range(2))
+        await first.open()
+        try:
+            with pytest.raises(StoreTaken, match=r"saga\.db open .* SAGA_STORE"):
+                await second.open()
+        finally:
+            await first.close()
+        await second.open()
+        await second.close()
+
+    async def test_a_newer_schema_is_refused_and_left_alone(self, tmp_path: Path) -> None:
+        path = tmp_path / "saga.db"
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA user_version = 99")
+        store = SqliteStore(path, known)
+        with pytest.raises(BadSchema, match="schema 99, this program knows"):
+            await store.open()
+        with closing(sqlite3.connect(path)) as connection:
+            assert connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
+            connection.execute("PRAGMA user_version = 0")
+        await store.open()
+        await store.close()
+
+    async def test_a_file_that_is_no_database_is_refused_and_not_held(self, tmp_path: Path) -> None:
+        path = tmp_path / "saga.db"
+        path.write_bytes(b"this is a text and long enough to be taken for a header" * 30)
+        with pytest.raises(sqlite3.DatabaseError):
+            await SqliteStore(path, known).open()
+        path.unlink()
+        store = SqliteStore(path, known)
+        await store.open()
+        await store.close()
+
+    async def test_every_commit_is_on_the_disk_before_it_is_told(self, tmp_path: Path) -> None:
+        store = SqliteStore(tmp_path / "saga.db", known)
+        await store.open()
+        try:
+            assert await pragmas(store) == [("wal",), (2,)]
+        finally:
+            await store.close()
+
+    async def test_the_service_does_not_start_on_live_instances_without_their_definition_i30(
+        self, tmp_path: Path
+    ) -> None:
+        settings = Settings(store=f"sqlite:///{tmp_path}/saga.db")
+        async with built(settings, [order_fulfilment], Watcher(), sampled) as service:
+            await service.store.transact(lambda tx: tx.save(starts(begun())))
+        with pytest.raises(BadCatalog, match="order-fulfilment version 1 has live instances"):
+            async with built(settings, [made.saga(made.safe("a"))], Watcher(), sampled):
+                pass
+        async with built(settings, [order_fulfilment], Watcher(), sampled):
+            pass
+
+
+async def pragmas(store: SqliteStore) -> Sequence[object]:
+    """Journal mode and synchronous, as the writing connection has them."""
+    connection = store._writer  # noqa: SLF001  only the connection itself knows
+    assert connection is not None
+    return [
+        tuple(row)
+        for name in ("journal_mode", "synchronous")
+        for row in await connection.execute_fetchall(f"PRAGMA {name}")
+    ]

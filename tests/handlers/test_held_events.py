@@ -1,0 +1,147 @@
+"""An event that comes before its instance is held for an hour, and applied right after the start."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from handlers.rows import Record
+from sagas.machine import Saga
+from tests.handlers.coordinator import HandClock, coordinator
+from tests.handlers.order_log import EVENTS, Log, attributes, command_id, instance_id
+from tests.machine import made
+
+RESERVE, CHARGE = "inventory.reserve-stock.v1", "payments.charge-card.v1"
+HOUR = timedelta(hours=1)
+
+
+async def test_a_cancel_before_its_order_is_held_and_applied_right_after_the_start(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        early = log.cancelled()
+        await it.take(early)
+        assert it.verdicts(early.place) == [("held", None)]
+        assert it.owed == []
+
+        it.clock.pass_by(HOUR - timedelta(seconds=1))
+        await it.alarms.ring()
+        await it.take(log.placed())
+        assert it.verdicts(early.place) == [("applied", None)]
+        assert it.rows("SELECT seq, kind FROM history ORDER BY seq") == [(1, "start"), (2, "cancel")]
+        assert it.status() == "compensating"
+        assert it.types() == [RESERVE, CHARGE]
+
+
+async def test_a_cancel_before_its_order_in_one_batch_is_never_stored_as_held(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        early, start = log.cancelled(partition=0), log.placed(partition=1)
+        await it.take(early, start)
+        assert it.verdicts(early.place) == [("applied", None)]
+        assert it.verdicts(start.place) == [("applied", None)]
+        assert it.rows("SELECT count(*) FROM held_event") == [(0,)]
+        assert it.status() == "compensating"
+
+
+async def test_held_twice_it_is_applied_once(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        first, second = log.cancelled(), log.cancelled()
+        await it.take(first)
+        await it.take(second, log.placed())
+        assert [verdict for verdict, _ in it.verdicts(first.place) + it.verdicts(second.place)] == [
+            "applied",
+            "duplicate",
+        ]
+
+
+async def test_a_cancel_that_is_held_for_more_than_an_hour_is_unmatched(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        early = log.cancelled()
+        await it.take(early)
+        it.clock.pass_by(HOUR)
+        await it.alarms.ring()
+        ((verdict, reason),) = it.verdicts(early.place)
+        assert verdict == "unmatched"
+        assert "no instance was started" in (reason or "")
+
+        await it.take(log.placed())
+        assert it.status() == "running"
+        assert await it.alarms.ring() is False
+
+
+async def test_a_held_cancel_survives_a_restart(tmp_path: Path) -> None:
+    log, clock = Log(), HandClock()
+    async with coordinator(tmp_path / "saga.db", clock=clock) as it:
+        await it.take(log.cancelled())
+    async with coordinator(tmp_path / "saga.db", clock=clock) as it:
+        await it.take(log.placed())
+        assert it.status() == "compensating"
+
+
+async def test_a_cancel_after_the_pivot_was_sent_is_ignored(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.placed())
+        await it.take(*(log.answer(command) for command in it.owed))
+        late = log.cancelled()
+        await it.take(late)
+        assert it.verdicts(late.place) == [("ignored", "past the pivot: the pivot was sent: there is no way back")]
+        assert (await it.stored(instance_id("o-1"))).instance.steps["ship-order"].forward.command_id == command_id(
+            "o-1", "ship-order"
+        )
+
+
+def two_sagas() -> tuple[Saga[made.Begun, made.Data], ...]:
+    """Two sagas that start and are cancelled by the same events."""
+    return tuple(made.saga(made.compensatable(f"of-{name}"), name=name) for name in ("one", "other"))
+
+
+def begun_event(log: Log) -> Record:
+    return log.record("made.events.v1", "k-1", b'{"key": "k-1"}', tuple(attributes("b", "made.begun.v1").items()))
+
+
+def stopped_event(log: Log) -> Record:
+    return log.record("made.events.v1", "k-1", b'{"key": "k-1"}', tuple(attributes("s", "made.stopped.v1").items()))
+
+
+async def test_an_event_that_comes_before_two_instances_is_held_for_both(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db", *two_sagas()) as it:
+        await it.take(stopped_event(log))
+        assert it.rows("SELECT count(*) FROM held_event") == [(2,)]
+        await it.take(begun_event(log))
+        assert it.rows("SELECT saga, status FROM instance ORDER BY saga") == [
+            ("one", "compensating"),
+            ("other", "compensating"),
+        ]
+        assert it.rows("SELECT count(*) FROM held_event") == [(0,)]
+
+
+async def test_a_held_event_that_a_newer_program_cannot_read_is_dead_lettered_and_its_start_is_not(
+    tmp_path: Path,
+) -> None:
+    log, clock = Log(), HandClock()
+    (one, _) = two_sagas()
+    async with coordinator(tmp_path / "saga.db", one, clock=clock) as it:
+        early, start = stopped_event(log), begun_event(log)
+        await it.take(early)
+    changed = replace(one, cancel_on=None)
+    async with coordinator(tmp_path / "saga.db", changed, clock=clock) as it:
+        await it.take(start)
+        assert [verdict for verdict, _ in it.verdicts(start.place)] == ["applied"]
+        assert [verdict for verdict, _ in it.verdicts(early.place)] == ["dead-lettered"]
+
+
+async def test_a_held_event_that_a_newer_program_cannot_read_expires_as_dead_letter(tmp_path: Path) -> None:
+    log, clock = Log(), HandClock()
+    (one, _) = two_sagas()
+    async with coordinator(tmp_path / "saga.db", one, clock=clock) as it:
+        early = stopped_event(log)
+        await it.take(early)
+    changed = replace(one, cancel_on=None)
+    clock.pass_by(2 * HOUR)
+    async with coordinator(tmp_path / "saga.db", changed, clock=clock) as it:
+        await it.alarms.ring()
+        assert [verdict for verdict, _ in it.verdicts(early.place)] == ["dead-lettered"]
+        assert early.place.topic != EVENTS

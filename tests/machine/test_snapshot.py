@@ -1,0 +1,51 @@
+"""An instance survives being written as JSON: whatever happens to it next is the same (I3)."""
+
+import json
+
+import pytest
+from pydantic import ValidationError
+
+from sagas.machine import Instance, Snapshot, freeze, thaw
+from sagas.scenario import given
+from tests.machine.made import MINUTE, Begun, Data, Did
+from tests.machine.test_every_signal_in_every_status import SHORT, SITUATIONS
+
+
+def thawed(instance: Instance[Data]) -> Instance[Data]:
+    return thaw(SHORT, instance.id, instance.key, freeze(instance))
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_an_instance_in_any_situation_thaws_to_what_it_was(situation: str) -> None:
+    instance = SITUATIONS[situation].instance
+
+    assert thawed(instance) == instance
+    assert freeze(thawed(instance)) == freeze(instance)
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_a_snapshot_is_two_json_objects_that_hold_no_nothing(situation: str) -> None:
+    snapshot = freeze(SITUATIONS[situation].instance)
+
+    assert json.loads(snapshot.data)["key"] == "k-1"
+    state = json.loads(snapshot.state)
+    assert None not in state.values()
+
+
+def test_a_cancelled_instance_keeps_its_cause_which_names_no_step() -> None:
+    cause = thawed(given(SHORT, Begun()).cancels("too late").instance).cause
+
+    assert cause is not None
+    assert (cause.step, cause.code, cause.message) == (None, "cancelled", "too late")
+
+
+def test_a_thawed_instance_goes_on_as_the_frozen_one_would() -> None:
+    begun = given(SHORT, Begun()).passes(MINUTE)
+
+    assert begun.replies("a", Did()).instance == thawed(begun.replies("a", Did()).instance)
+
+
+@pytest.mark.parametrize("broken", [Snapshot("{}", "{}"), Snapshot("", ""), Snapshot('{"key":1}', '{"status":"odd"}')])
+def test_what_is_no_instance_is_refused(broken: Snapshot) -> None:
+    with pytest.raises(ValidationError):
+        thaw(SHORT, "i-1", "k-1", broken)
