@@ -4,7 +4,7 @@ import re
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BeforeValidator, StringConstraints
+from pydantic import BeforeValidator, PlainSerializer, StringConstraints
 
 _AMOUNT = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,9})?")
 
@@ -19,7 +19,12 @@ def _decimal_text(value: object) -> object:
     raise ValueError(message)
 
 
-Amount = Annotated[Decimal, BeforeValidator(_decimal_text)]
+def _plain_text(value: Decimal) -> str:
+    """Write all digits: a Decimal's own text of a very small amount has an exponent, which no reader here takes."""
+    return format(value, "f")
+
+
+Amount = Annotated[Decimal, BeforeValidator(_decimal_text), PlainSerializer(_plain_text, when_used="json")]
 """An amount of money, a decimal string in JSON; its currency stands beside it."""
 
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]

@@ -6,7 +6,6 @@ import gc
 from aiokafka.errors import KafkaError
 
 from handlers.ports import Observer
-from handlers.wake import Alarms
 from service.api import checks
 from service.api.health import Health
 from service.bootstrap import Service
@@ -41,7 +40,7 @@ async def _ran(service: Service, stop: asyncio.Event, observer: Observer) -> boo
             return True
         service.health.started()
         relay = tasks.create_task(service.relay.run(), name="relay")
-        alarms = tasks.create_task(_ring(service.alarms, service.health, observer), name="alarms")
+        alarms = tasks.create_task(_ring(service, observer), name="alarms")
         hints = tasks.create_task(service.feed.hint(), name="hints")
         watch = tasks.create_task(service.feed.watch(), name="watch")
         feed = tasks.create_task(service.feed.run(stop), name="feed")
@@ -83,11 +82,14 @@ async def _connect(publisher: KafkaPublisher, health: Health, observer: Observer
             return
 
 
-async def _ring(alarms: Alarms, health: Health, observer: Observer) -> None:
-    """Ring what is due, a few times a second, for ever."""
+async def _ring(service: Service, observer: Observer) -> None:
+    """Ring what is due, a few times a second, for ever; but first let what came in a down time be taken in."""
+    health = service.health
+    health.ok(checks.STORE)
+    await service.feed.caught_up.wait()
     while True:
         try:
-            more = await alarms.ring()
+            more = await service.alarms.ring()
             health.ok(checks.STORE)
         except Exception as error:  # noqa: BLE001  the store's trouble is told, waited out and tried again
             health.failing(checks.STORE, f"{type(error).__name__}: {error}")

@@ -12,7 +12,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import SettingsError
 
-from service.cli.console import remark
+from service.cli.console import as_json, remark, table
 from service.settings import Settings
 
 PREFIX: Final = "SAGA_"
@@ -36,6 +36,24 @@ class Setting:
     origin: str
     description: str
     secret: bool
+
+
+def config(*, as_json_: bool, markdown: bool) -> None:
+    """Print all settings."""
+    settings = load_settings()
+    told = described(settings)
+    if as_json_:
+        as_json(told)
+    elif markdown:
+        typer.echo(settings_table(), nl=False)
+    else:
+        headings = ("variable", "value", "default", "from", "meaning")
+        table(
+            headings,
+            [(each.name, each.value or "", each.default or "", each.origin, each.description) for each in told],
+        )
+    for problem in unknown_variables():
+        remark(f"saga: {problem}")
 
 
 def load_settings() -> Settings:

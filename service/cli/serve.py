@@ -3,9 +3,10 @@
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Callable, Sequence
 from typing import Final
+
+import typer
 
 from handlers.routing import AnySaga, Routes
 from service.api.app import build_api
@@ -13,6 +14,7 @@ from service.api.server import listen, serve_api
 from service.bootstrap import built
 from service.catalog import load_catalog
 from service.cli.configuration import load_settings, unknown_variables
+from service.cli.console import remark
 from service.kafka.publisher import NoSuchTopic
 from service.kafka.topics import State, plan
 from service.run import run
@@ -31,14 +33,14 @@ def serve() -> None:
     for problem in unknown_variables():
         logger().warning(problem)
     catalog = load_catalog(settings.catalog)
+    telemetry = _telemetry(settings)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_or_name_the_topics(settings, catalog))
+        runner.run(_or_name_the_topics(settings, catalog, telemetry))
 
 
-async def _serve(settings: Settings, catalog: Sequence[AnySaga]) -> None:
+async def _serve(settings: Settings, catalog: Sequence[AnySaga], telemetry: Telemetry) -> None:
     """Put everything together, run it, and take it apart again on every path."""
     stop = asyncio.Event()
-    telemetry = Telemetry(settings.kafka.group)
     _stop_on_signals(stop)
     telemetry.start()
     try:
@@ -53,10 +55,10 @@ async def _serve(settings: Settings, catalog: Sequence[AnySaga]) -> None:
     logger().info("drained")
 
 
-async def _or_name_the_topics(settings: Settings, catalog: Sequence[AnySaga]) -> None:
+async def _or_name_the_topics(settings: Settings, catalog: Sequence[AnySaga], telemetry: Telemetry) -> None:
     """Serve; where a topic is missing, name all that are: who creates them wants to do it once."""
     try:
-        await _serve(settings, catalog)
+        await _serve(settings, catalog, telemetry)
     except* NoSuchTopic as group:
         topics = await plan(settings.kafka, Routes(catalog))
         missing = [topic.name for topic in topics if topic.state is State.MISSING]
@@ -66,13 +68,21 @@ async def _or_name_the_topics(settings: Settings, catalog: Sequence[AnySaga]) ->
         raise NoSuchTopic(told) from group
 
 
+def _telemetry(settings: Settings) -> Telemetry:
+    """Set telemetry up as the OTEL_* variables say; end with 2 if one of them is wrong."""
+    try:
+        return Telemetry(settings.kafka.group)
+    except ValueError as error:
+        remark(f"saga: {error}")
+        raise typer.Exit(2) from error
+
+
 def _stop_on_signals(stop: asyncio.Event) -> None:
     """Let the first signal begin the drain, and the second end the process at once."""
 
     def ask(name: str) -> None:
         if stop.is_set():
-            sys.stderr.write(f"saga: {name} came twice: ending at once; what is unpublished leaves after the next start\n")
-            sys.stderr.flush()
+            remark(f"saga: {name}, a second signal: ending at once; what is unpublished leaves after the next start")
             os._exit(1)
         logger().info("draining", signal=name)
         stop.set()

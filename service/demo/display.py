@@ -18,9 +18,9 @@ from service.demo.tally import Tally
 
 COLOURS: Final[Mapping[Status, str]] = {
     Status.RUNNING: "cyan",
+    Status.COMPLETED: "green",
     Status.COMPENSATING: "yellow",
     Status.COMPENSATED: "magenta",
-    Status.COMPLETED: "green",
     Status.STALLED: "bold red",
 }
 

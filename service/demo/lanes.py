@@ -14,7 +14,7 @@ from sagas.machine import Direction, Status
 from service.demo.story import Story
 from service.demo.words import brief, listed
 
-LEGEND: Final = "→ sent  ✓ done  ✗ refused  » told to all who listen"
+LEGEND: Final = "→ sent, ✓ done, ✗ refused, » outcome"
 
 
 class _Asked(NamedTuple):

@@ -44,7 +44,7 @@ def story(told: Story) -> RenderableType:
     instance = told.instance
     took = (instance.ended_at - instance.started_at) if instance.ended_at else timedelta()
     cause = instance.cause
-    why = f": {cause.step or 'the order'}, {cause.code}, {cause.message}" if cause else ""
+    why = f", because of {cause.step or 'its customer'}: {cause.code}, {cause.message}" if cause else ""
     traces = len(trace_ids(told))
     return Group(
         Text(),
@@ -54,7 +54,7 @@ def story(told: Story) -> RenderableType:
         Text(f"Its trace: {len(told.spans)} spans in {traces} linked trace{'s' if traces > 1 else ''}", "bold"),
         trace_tree(told),
         Text(),
-        Text.assemble(("Its history in the database", "bold"), f"   {LEGEND}"),
+        Text.assemble(("Its history in the database", "bold"), f"  ({LEGEND})"),
         history_lanes(told),
     )
 
@@ -64,9 +64,9 @@ def closing() -> RenderableType:
     return Group(
         Text(),
         Rule("what next", align="left", style="dim"),
-        Text("README: How to write a saga; How another service takes part; What is promised, and what is not"),
+        Text("README.md: Write a saga; Take part as another service; What is promised"),
         Text("On a Kafka of your own: saga doctor, saga topics apply, saga serve"),
-        Text("saga --help lists the commands; after `make` it is .venv/bin/saga"),
+        Text("All commands: .venv/bin/saga --help"),
     )
 
 

@@ -82,7 +82,7 @@ def _verdict(performance: Performance) -> list[Text]:
     """Return what the ledgers say, and the first sentences on whatever is wrong."""
     found = performance.audit
     told = f"lost {len(found.lost)}, done twice {len(found.done_twice)}"
-    how = "by the participants' own ledgers, order by order"
+    how = "checked order by order against the participants' own ledgers"
     lines = [Text.assemble((told, "bold green" if found.ok else "bold red"), f", {how}")]
     lines += [Text(f"  {sentence}", "red") for sentence in found.violations[:MOST_VIOLATIONS]]
     if len(found.violations) > MOST_VIOLATIONS:
@@ -96,10 +96,10 @@ def _figures(tally: Tally, performance: Performance) -> Table:
     grid.add_column()
     found = performance.audit
     for figure, what in (
-        (found.repeats, "commands came to a participant again, under the same id, and were not done again"),
-        (performance.undone, f"effects were undone, so that nothing is left of {found.compensated} rejected orders"),
-        (tally.copies, "messages came twice to the coordinator, and changed nothing the second time"),
-        (tally.commands, f"commands and {tally.replies:,} replies went through Kafka, in {tally.spans:,} spans"),
+        (found.repeats, "commands reached a participant again, under the same id: absorbed"),
+        (performance.undone, f"effects were undone, for {found.compensated} rejected orders"),
+        (tally.copies, "messages reached the coordinator again: ignored"),
+        (tally.commands, f"commands went out and {tally.replies:,} replies came in, on {tally.spans:,} spans"),
     ):
         grid.add_row(f"{figure:,}", what)
     return grid

@@ -60,7 +60,9 @@ class Feed:
         self._consumer: AIOKafkaConsumer | None = None
         self._assignment = _Assignment()
         self._stopped: dict[TopicPartition, str] = {}
+        self._backlog: dict[TopicPartition, int] = {}
         self.lag: dict[tuple[str, int], int] = {}
+        self.caught_up = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Feed until `stop` is set. Errors of Kafka and of the store are told, waited out and tried again."""
@@ -131,6 +133,17 @@ class Feed:
             return
         polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=self._settings.kafka.batch)
         await self._intake.take([_record(each) for some in polled.values() for each in some])
+        if not self.caught_up.is_set():
+            await self._catch_up(consumer)
+
+    async def _catch_up(self, consumer: AIOKafkaConsumer) -> None:
+        """Note when everything is taken in that was there at the start: an answer may lie there that no alarm knows."""
+        assigned = consumer.assignment()
+        for at, end in tuple(self._backlog.items()):
+            if at not in assigned or await consumer.position(at) >= end:
+                del self._backlog[at]
+        if assigned and not self._backlog:
+            self.caught_up.set()
 
     async def _take_leases(self, consumer: AIOKafkaConsumer) -> None:
         """Take every partition that the group has given us, and stand where the database says."""
@@ -154,6 +167,7 @@ class Feed:
         if first <= offset <= end:
             consumer.seek(at, offset)
             self._leases.take(lease)
+            self._backlog[at] = end
             return
         consumer.pause(at)
         trouble = f"{at.topic}:{at.partition} is done up to {offset}, but its log reaches from {first} to {end}"

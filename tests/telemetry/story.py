@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zlib import crc32
 
 from contracts import Done, Envelope, Failure, Reply
 from contracts import envelope as wire
@@ -171,10 +172,6 @@ class Story:
         return turn
 
 
-_offsets: dict[str, int] = {}
-
-
 def _record(topic: str, key: bytes, value: bytes, envelope: Envelope) -> Record:
-    """Put a message at the end of its topic."""
-    _offsets[topic] = offset = _offsets.get(topic, -1) + 1
-    return Record(Place(topic, 0, offset), 1_767_268_800_000, key, value, wire.write(envelope))
+    """Put a message at a place of its own."""
+    return Record(Place(topic, 0, crc32(envelope.id.encode())), 1_767_268_800_000, key, value, wire.write(envelope))

@@ -1,0 +1,126 @@
+"""`saga demo` and `saga bench`: to see the coordinator at work, and to measure it."""
+
+# ruff: noqa: PLC0415  a verb imports what it needs when it runs: `saga --help` has nothing to wait for
+
+import json as codec
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
+
+import typer
+
+from service.cli.options import HELP, Json
+
+T = TypeVar("T")
+
+ENDLESS: Final = sys.maxsize
+
+demo = typer.Typer(context_settings=HELP, invoke_without_command=True)
+
+Servers = Annotated[
+    str | None, typer.Option("--bootstrap-servers", help="Kafka; SAGA_KAFKA__BOOTSTRAP_SERVERS if not given")
+]
+Properties = Annotated[str, typer.Option(help="JSON; further properties of librdkafka, such as security.protocol")]
+
+
+@demo.callback()
+def play(
+    context: typer.Context,
+    *,
+    orders: Annotated[int, typer.Option(min=1, max=100_000, help="How many orders")] = 200,
+    json: Json = False,
+) -> None:
+    """Play orders through an embedded broker, the service and five participants, and check what came of them."""
+    if context.invoked_subcommand is not None:
+        return
+    from service.demo.play import play as played
+
+    raise typer.Exit(played(orders, as_json=json))
+
+
+@demo.command("participants")
+def participants(
+    *,
+    servers: Servers = None,
+    ledgers: Annotated[Path | None, typer.Option(help="Directory of the ledgers; in memory without it")] = None,
+    behaviour: Annotated[str, typer.Option(help="JSON: who declines, forgets, delays")] = "{}",
+    properties: Properties = "{}",
+) -> None:
+    """Run the five participants of order fulfilment until SIGTERM. Prints JSON, one object a line."""
+    from service.demo.behaviour import Behaviour
+    from service.demo.process import run_participants
+
+    behaves = _parsed("--behaviour", Behaviour.from_json, behaviour)
+    raise typer.Exit(run_participants(_servers(servers), ledgers, behaves, _properties(properties)))
+
+
+@demo.command("orders")
+def place_orders(
+    *,
+    servers: Servers = None,
+    orders: Annotated[int | None, typer.Option(min=1, help="How many; until SIGTERM without it")] = None,
+    rate: Annotated[float | None, typer.Option(min=0.01, help="Orders a second, instead of a window")] = None,
+    window: Annotated[int, typer.Option(min=1, help="Orders in flight")] = 400,
+    seed: Annotated[int | None, typer.Option(help="One seed, the same orders; a new one each time without it")] = None,
+    journal: Annotated[Path | None, typer.Option(help="File for orders and outcomes, for the audit")] = None,
+    properties: Properties = "{}",
+) -> None:
+    """Place orders and wait for their outcomes. Prints one line of JSON; 1 if one has no outcome, or two."""
+    from service.cli.console import fail
+    from service.demo.load import Plan, Rate, Window
+    from service.demo.process import run_load
+
+    plan = Plan(
+        orders=orders or ENDLESS,
+        seed=int(time.time()) if seed is None else seed,
+        pace=Window(window) if rate is None else Rate(rate),
+    )
+    try:
+        code = run_load(_servers(servers), plan, journal, _properties(properties))
+    except RuntimeError as error:
+        fail(str(error))
+    raise typer.Exit(code)
+
+
+def bench(
+    *,
+    kafka: Annotated[str, typer.Option(help="java (a real one), embedded, or the bootstrap servers of one")] = "java",
+    quick: Annotated[bool, typer.Option("--quick", help="A short run, to see that it works")] = False,
+    json: Json = False,
+) -> None:
+    """Measure throughput, latency and CPU of order fulfilment on this machine.
+
+    JSON, one line: {"machine", "runs": [{"tracing", "window" or "rate", "sagas_per_s", "cpu_ms_per_saga", "p50_ms",
+    "p99_ms"}]}
+    """
+    from service.bench.bench import bench as measured
+
+    raise typer.Exit(measured(kafka=kafka, quick=quick, as_json=json))
+
+
+def _servers(given: str | None) -> str:
+    """Return where Kafka is."""
+    from service.cli.configuration import load_settings
+
+    return given or load_settings().kafka.bootstrap_servers
+
+
+def _properties(text: str) -> dict[str, str | int | float | bool]:
+    return _parsed("--properties", _an_object, text)
+
+
+def _an_object(text: str) -> dict[str, Any]:
+    found = codec.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError(f"a JSON object is needed, not {text}")  # noqa: TRY004  the text is wrong, not a type of ours
+    return found
+
+
+def _parsed(option: str, parse: Callable[[str], T], text: str) -> T:
+    """Read the value of an option; end with 2 if it is wrong."""
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error

@@ -1,0 +1,228 @@
+"""The command line `saga`: its verbs, their options, and what each prints.
+
+Exit code 0: done. 1: failed, with the reason on standard error. 2: a wrong command line or a wrong setting. What is
+asked for is on standard output, and with `--json` nothing else is.
+"""
+
+# ruff: noqa: PLC0415  a verb imports what it needs when it runs: `saga --help` has nothing to wait for
+
+from typing import Annotated
+
+import typer
+
+from service.cli.demo import bench, demo
+from service.cli.failing import Verbs
+from service.cli.options import HELP, Instance, Json, OfSaga
+
+app = typer.Typer(
+    cls=Verbs,
+    help="Runs business processes that span services: sagas over Kafka, durable, compensated and traced.",
+    context_settings=HELP,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+topics = typer.Typer(help="The Kafka topics that the catalog needs.", context_settings=HELP, no_args_is_help=True)
+
+Partitions = Annotated[int, typer.Option(min=1, max=1000, help="Partitions of a topic that is created")]
+History = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many entries of the history, the newest")]
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+@app.callback(invoke_without_command=True)
+def saga(
+    context: typer.Context,
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version, and end")] = False,
+) -> None:
+    """Run business processes that span services: sagas over Kafka, durable, compensated and traced."""
+    from service.cli.start import import_from_here
+
+    import_from_here()
+    if show_version:
+        version()
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
+
+
+@app.command("serve")
+def serve() -> None:
+    """Run the coordinator until SIGTERM or SIGINT; it drains, and ends with 0. A second signal ends it at once."""
+    from service.cli import serve as serving
+
+    serving.serve()
+
+
+@app.command("doctor")
+def doctor(*, json: Json = False) -> None:
+    """Look whether the service can run here: definitions, broker, topics, database, tracing.
+
+    JSON: {"ok", "checks": [{"check", "ok", "told", "remedy"}]}
+    """
+    from service.cli import checking
+
+    checking.doctor(as_json_=json)
+
+
+@topics.command("plan")
+def topics_plan(*, partitions: Partitions = 4, json: Json = False) -> None:
+    """Show which topics are there, which are missing, and which differ in partitions.
+
+    JSON: [{"name", "purpose", "state": "exists|missing|differs", "partitions", "wanted"}]
+    """
+    from service.cli import checking
+
+    checking.topics_plan(partitions, as_json_=json)
+
+
+@topics.command("apply")
+def topics_apply(
+    *,
+    partitions: Partitions = 4,
+    replication: Annotated[
+        int | None, typer.Option(min=1, max=100, help="Replicas; without it 3, or one for each broker if fewer")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Create the topics that are missing. Nothing that is there is changed or deleted.
+
+    JSON: as `plan`, and beside each topic that could not be created "refused", the reason.
+    """
+    from service.cli import checking
+
+    checking.topics_apply(partitions, replication, as_json_=json)
+
+
+@app.command("lint")
+def lint(
+    where: Annotated[str | None, typer.Argument(metavar="[MODULE:NAME]", help="A saga, or a tuple of sagas")] = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Check the sagas of the catalog, or those at MODULE:NAME.
+
+    JSON: {"ok", "sagas": [{"saga", "version", "steps"}], "problems": [TEXT]}
+    """
+    from service.cli import defining
+
+    defining.lint(name=where, as_json_=json)
+
+
+@app.command("graph")
+def graph(
+    saga: Annotated[str | None, typer.Argument(help="Only this saga")] = None,
+    *,
+    instance: Annotated[str | None, typer.Option(help="Draw the state of this instance (id or key) on it")] = None,
+    json: Json = False,
+) -> None:
+    """Draw sagas as Mermaid flowcharts.
+
+    JSON: [{"saga", "version", "instance", "mermaid"}]
+    """
+    from service.cli import defining
+
+    defining.graph(name=saga, instance=instance, as_json_=json)
+
+
+@app.command("ls")
+def ls(
+    *,
+    saga: OfSaga = None,
+    status: Annotated[str | None, typer.Option(help="running, compensating, stalled, completed or compensated")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many")] = 20,
+    before: Annotated[
+        int | None, typer.Option(help="Started before the instance of this number (the next page)")
+    ] = None,
+    attention: Annotated[bool, typer.Option("--attention", help="Only those that a person should look at")] = False,
+    json: Json = False,
+) -> None:
+    """List instances, the one that was started last first, and what each waits for.
+
+    --attention: stalled, an alarm that has not rung, or a command sent four times without an end.
+
+    JSON: {"instances": [{"number", "id", "saga", "version", "key", "status", "paused_at", "started_at", "ended_at",
+    "age_s", "wake_at", "waits_for": [{"step", "direction", "progress", "attempt", "sendings", "command_id",
+    "asked_at", "due_at"}], "attention": [TEXT]}], "next": NUMBER for --before, "dead_letters", "owed_messages"}
+    """
+    from service.cli import listing
+
+    listing.ls(saga=saga, status=status, before=before, limit=limit, needing_attention=attention, json=json)
+
+
+@app.command("show")
+def show(instance: Instance, *, saga: OfSaga = None, history: History = 500, json: Json = False) -> None:
+    """Show one instance whole: steps and compensations, history with timings, data, trace.
+
+    JSON: {"id", "saga", "version", "key", "status", "why", "attention", "started_at", "ended_at", "deadline_at",
+    "paused_at", "wake_at", "cause", "stall", "choices", "trace_id", "revision", "home", "data",
+    "steps": [{"name", "pivot", "forward", "compensation"}], "history": [{"seq", "at", "kind", "told", "verdict",
+    "reason", "message_id", "message_type", "causation_id", "value", "took_s", "status", "sent", "outcome", "place",
+    "trace_id", "span_id"}]}
+    """
+    from service.cli import showing
+
+    showing.show(wanted=instance, saga=saga, most=history, as_json_=json)
+
+
+@app.command("why")
+def why(instance: Instance, *, saga: OfSaga = None, history: History = 500, json: Json = False) -> None:
+    """Say in one paragraph why an instance stands where it stands, and what happens next.
+
+    JSON: {"id", "status", "why"}
+    """
+    from service.cli import showing
+
+    showing.why(wanted=instance, saga=saga, most=history, as_json_=json)
+
+
+@app.command("explain")
+def explain(
+    place: Annotated[str, typer.Argument(metavar="TOPIC:PARTITION:OFFSET", help="Where the record stands")],
+    *,
+    json: Json = False,
+) -> None:
+    """Say what became of a record, why, and which instances come nearest to it.
+
+    JSON: [{"place", "verdict", "reason", "at", "message_id", "message_type", "instances": [ID],
+    "candidates": [{"id", "saga", "key", "status"}], "record": {"key", "headers", "value"} of one that is kept}],
+    where the verdict is applied, duplicate, ignored, held, unmatched, dead-lettered; or "not processed yet",
+    "not read", "no record".
+    """
+    from service.cli import explaining
+
+    explaining.explain(place=place, as_json_=json)
+
+
+@app.command("config")
+def config(
+    *,
+    json: Json = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the table of all settings, as in the README")
+    ] = False,
+) -> None:
+    """Show all settings: value, default, where the value comes from, meaning. Secrets are masked.
+
+    JSON: [{"name", "value", "default", "origin": "environment|default", "description", "secret"}]
+    """
+    from service.cli import configuration
+
+    configuration.config(as_json_=json, markdown=markdown)
+
+
+@app.command("version")
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import version as version_of
+
+    typer.echo(f"saga-coordinator {version_of('saga-coordinator')}")
+
+
+app.add_typer(topics, name="topics")
+app.add_typer(demo, name="demo")
+app.command("bench")(bench)

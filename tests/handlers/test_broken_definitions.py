@@ -1,0 +1,140 @@
+"""What a saga's own functions raise concerns one record or one instance, never the partition."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from handlers.outgoing import MOST_BYTES
+from sagas.machine import Saga, Step, parallel, step
+from tests.handlers.coordinator import Coordinator, coordinator
+from tests.handlers.order_log import Log
+from tests.machine import made
+
+T = TypeVar("T")
+
+MadeSaga = Saga[made.Begun, made.Data]
+
+
+def broken(function: Callable[..., T]) -> Callable[..., T]:
+    """The function, but it raises for the key "bad"."""
+
+    @wraps(function)
+    def wrapped(first: Any, *more: Any) -> T:  # noqa: ANN401  data or event, and what comes with it
+        if first.key == "bad":
+            raise ArithmeticError("on purpose")
+        return function(first, *more)
+
+    return wrapped
+
+
+def first_step(*, send: bool = False, remember: bool = False) -> Step[made.Data]:
+    whole = made.compensatable("a")
+    return step(
+        "a",
+        broken(whole.send) if send else whole.send,
+        remember=broken(made.remembers("a")) if remember else made.remembers("a"),
+        compensate=whole.compensate,
+    )
+
+
+def second_step(*, send: bool = False) -> Step[made.Data]:
+    whole = made.compensatable("b")
+    return step(
+        "b",
+        broken(whole.send) if send else whole.send,
+        remember=made.remembers("b"),
+        compensate=whole.compensate,
+    )
+
+
+AT_START: dict[str, MadeSaga] = {
+    "begin": replace(made.saga(first_step()), begin=broken(made.begin)),
+    "correlate": replace(made.saga(first_step()), correlate=broken(made.key)),
+    "send": made.saga(first_step(send=True)),
+}
+
+AT_REPLY: dict[str, MadeSaga] = {
+    "remember": made.saga(first_step(remember=True), second_step()),
+    "send": made.saga(first_step(), second_step(send=True)),
+    "on_completed": replace(made.saga(first_step()), on_completed=broken(made.finished)),
+}
+
+
+@pytest.mark.parametrize("function", AT_START)
+async def test_a_start_that_raises_is_set_aside_alone_i28(tmp_path: Path, function: str) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db", AT_START[function]) as it:
+        records = [log.event(made.Begun(key=key), key) for key in ("k-1", "bad", "k-2")]
+        await it.take(*records)
+        assert [it.verdicts(record.place)[0][0] for record in records] == ["applied", "dead-lettered", "applied"]
+        assert "ArithmeticError: on purpose" in (it.verdicts(records[1].place)[0][1] or "")
+        assert it.rows("SELECT correlation FROM instance ORDER BY 1") == [("k-1",), ("k-2",)]
+        assert it.types("bad") == ["made.begun.v1"]
+
+
+@pytest.mark.parametrize("function", AT_REPLY)
+async def test_a_reply_that_raises_is_set_aside_and_leaves_its_instance_unchanged_i28(
+    tmp_path: Path, function: str
+) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db", AT_REPLY[function]) as it:
+        await it.take(*(log.event(made.Begun(key=key), key) for key in ("bad", "k-1")))
+        bad, good = it.owed
+        before = it.rows("SELECT * FROM instance WHERE correlation = 'bad'")
+        replies = [log.says(bad, made.Did()), log.says(good, made.Did())]
+        await it.take(*replies)
+
+        assert [it.verdicts(reply.place)[0][0] for reply in replies] == ["dead-lettered", "applied"]
+        assert it.rows("SELECT * FROM instance WHERE correlation = 'bad'") == before
+        assert len(it.types("k-1")) == 2
+        assert it.types("bad") == ["made.do-a.v1", "made.did.v1"]
+
+
+async def test_a_command_too_large_to_publish_stalls_its_instance_and_says_so(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db", made.saga(first_step(), second_step())) as it:
+        await it.take(*(log.event(made.Begun(key=key), key) for key in ("k-1", "k-2")))
+        large, small = it.owed
+        await it.take(log.says(large, made.Did(token="x" * MOST_BYTES)), log.says(small, made.Did()))
+
+        assert it.rows("SELECT correlation, status FROM instance ORDER BY 1") == [("k-1", "stalled"), ("k-2", "running")]
+        assert (it.types("k-1"), it.types("k-2")) == (["made.do-a.v1"], ["made.do-a.v1", "made.do-b.v1"])
+        kinds = it.rows("SELECT kind, verdict, reason FROM history ORDER BY instance, seq")
+        assert kinds[2][:2] == ("obstruct", "applied")
+        assert "made.do-b.v1 has 1000" in kinds[2][2]
+        assert "send a reference instead" in kinds[2][2]
+
+
+async def test_beside_a_command_too_large_its_siblings_are_sent_and_remembered(tmp_path: Path) -> None:
+    """A stalled instance still records what its other commands bring."""
+    log, large = Log(), "k" * MOST_BYTES
+    saga = made.saga(parallel(first_step(), small_step()))
+    async with coordinator(tmp_path / "saga.db", saga) as it:
+        await it.take(log.event(made.Begun(key=large), "k-1"))
+        assert it.rows("SELECT status FROM instance") == [("stalled",)]
+        assert it.owed == []
+
+
+async def test_an_outcome_too_large_to_publish_does_not_block_its_topic(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db", made.saga(first_step())) as it:
+        await it.take(*(log.event(made.Begun(key=key), key) for key in ("k-1", "k-2")))
+        large, small = it.owed
+        reply = log.says(large, made.Did(token="x" * MOST_BYTES))
+        await it.take(reply, log.says(small, made.Did()))
+        ((verdict, reason),) = it.verdicts(reply.place)
+        assert (verdict, it.types("k-2")[-1]) == ("dead-lettered", "made.finished.v1")
+        assert "made.finished.v1 has 1000" in (reason or "")
+        assert all(len(row.value or b"") < MOST_BYTES for row in it.owed)
+
+
+def small_step() -> Step[made.Data]:
+    return made.compensatable("c")
+
+
+def status(it: Coordinator) -> list[tuple[Any, ...]]:
+    return it.rows("SELECT correlation, status FROM instance ORDER BY 1")
