@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from contracts import Message
 from handlers import trail as trails
 from handlers.dead_letters import dead_letter
 from handlers.outgoing import Origin, PartitionOf, command_row, is_too_large, outcome_row
@@ -63,7 +64,7 @@ class Batch:
         seq = stored.revision + 1 if stored else 1
         footing = self._footing(stored, (decision.instance.id, seq), signal, arrival)
         trail = stored.trail if stored else Trail(footing.span)
-        message = arrival.envelope.id if arrival else trail.last_message
+        message = arrival.envelope.id if arrival and not decision.ignored else trail.last_message
         home = stored.home if stored else self._wire.partition_of(REPLIES, decision.instance.key.encode())
         origin = Origin(saga, decision.instance, home, self.at, message)
         sent, unsendable = self._rows(origin, decision, footing.span)
@@ -79,8 +80,8 @@ class Batch:
             tuple(sent),
         )
         self._note(stored, after, hop)
-        for send, size in unsendable:
-            after = self.apply(saga, after, _obstruction(send, size, self.at))
+        for send, why in unsendable:
+            after = self.apply(saga, after, Obstruct(self.at, Cause(send.step, UNSENDABLE, why), send.command_id))
         return after
 
     def dead_letter(self, unreadable: Unreadable) -> None:
@@ -130,20 +131,26 @@ class Batch:
 
     def _rows(
         self, origin: Origin, decision: Decision[Any], span: SpanContext
-    ) -> tuple[list[Sent], list[tuple[Send, int]]]:
-        """Make the rows that a decision asks for, and name the commands that are too large to be published."""
+    ) -> tuple[list[Sent], list[tuple[Send, str]]]:
+        """Make the rows that a decision asks for, and name the commands that are too large to be published.
+
+        Raises `ValueError` for an outcome that is too large: an instance cannot end without telling it.
+        """
         sent: list[Sent] = []
         unsendable = []
         for send in decision.commands:
             child = span.child(send.command_id)
             row = command_row(origin, send, child, self._wire.partition_of)
             if is_too_large(row):
-                unsendable.append((send, len(row.value or b"")))
+                unsendable.append((send, _too_large(send.command, row)))
             else:
                 sent.append((row, child))
         if decision.outcome is not None:
             child = span.child("outcome")
-            sent.append((outcome_row(origin, decision.outcome, child, self._wire.partition_of), child))
+            row = outcome_row(origin, decision.outcome, child, self._wire.partition_of)
+            if is_too_large(row):
+                raise ValueError(_too_large(type(decision.outcome), row))
+            sent.append((row, child))
         return sent, unsendable
 
     def _note(self, stored: Stored | None, after: Stored, hop: Hop) -> None:
@@ -169,9 +176,8 @@ def _kept(trail: Trail, decision: Decision[Any], signal: Signal, sent: list[Sent
 def _entry(decision: Decision[Any], seq: int, signal: Signal, arrival: Arrival | None, span: SpanContext) -> Entry:
     """Write the history's row of a signal."""
     envelope = arrival.envelope if arrival else None
-    reason = decision.reason
-    if isinstance(signal, Obstruct):
-        reason = signal.cause.message
+    causation_id, value = _content(signal, arrival)
+    reason = signal.cause.message if isinstance(signal, Obstruct) else decision.reason
     return Entry(
         instance_id=decision.instance.id,
         seq=seq,
@@ -181,13 +187,22 @@ def _entry(decision: Decision[Any], seq: int, signal: Signal, arrival: Arrival |
         reason=f"{decision.ignored}: {reason}" if decision.ignored else reason,
         message_id=envelope.id if envelope else None,
         message_type=envelope.type if envelope else None,
-        causation_id=envelope.causation_id if envelope else None,
-        value=arrival.payload if arrival else None,
+        causation_id=causation_id,
+        value=value,
         decided=_decided(decision),
         place=arrival.record.place if arrival else None,
         trace_id=span.trace_id,
         span_id=span.span_id,
     )
+
+
+def _content(signal: Signal, arrival: Arrival | None) -> tuple[str | None, bytes | None]:
+    """Return the id of the message that a signal follows from, and what it says: enough to make it again."""
+    if arrival is not None:
+        return arrival.envelope.causation_id, arrival.payload
+    if isinstance(signal, Obstruct):
+        return signal.command_id, to_json(signal.cause)
+    return None, None
 
 
 def _decided(decision: Decision[Any]) -> str:
@@ -200,7 +215,7 @@ def _decided(decision: Decision[Any]) -> str:
     return to_json(told).decode()
 
 
-def _obstruction(send: Send, size: int, at: datetime) -> Obstruct:
-    """Say that a command can never be published."""
-    message = f"{send.command.message_type} has {size} bytes, more than a topic takes: send a reference instead"
-    return Obstruct(at, Cause(send.step, UNSENDABLE, message), send.command_id)
+def _too_large(message: type[Message], row: Owed) -> str:
+    """Say that a message can never be published."""
+    size = len(row.value or b"")
+    return f"{message.message_type} has {size} bytes, more than a topic takes: send a reference instead"

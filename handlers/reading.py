@@ -62,7 +62,7 @@ def read(routes: Routes, record: Record) -> Arrival | Unreadable:
 
 
 def _check(envelope: Envelope) -> None:
-    """Refuse what could not be stored and sent on: structured mode knows neither UTF-8 nor the limit of headers."""
+    """Refuse what could not be sent on: attributes in structured mode know no limit, but become headers again."""
     size = len("".join(map(str, envelope)).encode())
     if size > wire.MOST_HEADER_BYTES:
         raise BadEnvelope(f"attributes of {size} bytes: at most {wire.MOST_HEADER_BYTES} are read")

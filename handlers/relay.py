@@ -72,14 +72,14 @@ class Relay:
     async def run(self) -> None:
         """Publish until cancelled. First come the rows that a crash has left."""
         async with asyncio.TaskGroup() as self._tasks:
-            for lane in tuple(self._lanes):
-                self._start(lane)
-            while True:
-                await asyncio.sleep(SWEEP_EVERY)
-                try:
-                    await self.sweep()
-                except Exception as error:  # noqa: BLE001  the rows stay acknowledged, and are deleted later
-                    self._observer.troubled("acknowledged messages were not deleted from the outbox", error)
+            try:
+                for lane in tuple(self._lanes):
+                    self._start(lane)
+                while True:
+                    await asyncio.sleep(SWEEP_EVERY)
+                    await self._sweep_or_tell()
+            finally:
+                self._tasks = None
 
     async def sweep(self) -> None:
         """Delete what is acknowledged, if no other transaction has done it meanwhile."""
@@ -92,6 +92,12 @@ class Relay:
         """Return when nothing is pending, and the table is as empty."""
         await self._idle.wait()
         await self.sweep()
+
+    async def _sweep_or_tell(self) -> None:
+        try:
+            await self.sweep()
+        except Exception as error:  # noqa: BLE001  the rows stay acknowledged, and are deleted later
+            self._observer.troubled("acknowledged messages were not deleted from the outbox", error)
 
     def _start(self, lane: tuple[str, int]) -> None:
         if self._tasks is not None and lane not in self._busy and self._lanes[lane]:

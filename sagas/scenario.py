@@ -163,7 +163,7 @@ class Scenario(Generic[D]):
         """The last word has changed nothing, for this reason."""
         __tracebackhide__ = True
         if self.ignored is not why:
-            raise self._objection(f"expected it to be ignored: {why}", f"it was ignored:           {self.ignored}")
+            raise self._objection(f"expected it to be ignored: {why}", f"it was ignored:            {self.ignored}")
         return self
 
     def ends(self, status: Status, outcome: Event | None = None) -> Scenario[D]:
@@ -173,7 +173,7 @@ class Scenario(Generic[D]):
         if self.status is not status:
             raise self._objection(f"expected to end {status}", f"it is {self.status}")
         if outcome is not None and self.outcome != outcome:
-            raise self._objection(f"expected the outcome {outcome!r}", f"it told        {self.outcome!r}")
+            raise self._objection(f"expected the outcome {outcome!r}", f"it told              {self.outcome!r}")
         return self
 
     # --- how

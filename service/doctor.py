@@ -160,8 +160,8 @@ def _stored(path: Path, routes: Routes | None) -> Iterator[Finding]:
         yield Finding("schema", str(error), f"use a program whose newest schema is not below {newest_schema()}")
         return
     except (sqlite3.Error, OSError) as error:
-        remedy = "if it is no SQLite database, set SAGA_STORE to another file; else restore a backup"
-        yield Finding("schema", f"{path} cannot be read: {error}", remedy)
+        remedy = "see whether SAGA_STORE is right, and whether the disk is well"
+        yield Finding("schema", str(error), remedy)
         return
     yield _live(live, routes)
 

@@ -2,6 +2,8 @@
 
 from hypothesis import settings
 
+pytest_plugins = ["tests.kafka_fixtures"]
+
 # A shared machine stalls now and then: a slow example is no fault. A failure prints what reproduces it.
 settings.register_profile("saga", deadline=None, print_blob=True)
 settings.load_profile("saga")

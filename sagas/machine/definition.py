@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Any, Generic, TypeAlias, TypeVar, Union
+from typing import Any, Generic, TypeAlias, TypeVar, Union, assert_never
 
 from pydantic import BaseModel
 
@@ -181,3 +181,5 @@ def walk(nodes: tuple[Node[D], ...]) -> Iterator[Node[D]]:
             case Branch():
                 yield from walk(node.nodes)
                 yield from walk(node.otherwise)
+            case _:
+                assert_never(node)

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar, cast, get_type_hints
+from typing import Any, Generic, TypeVar, assert_never, cast, get_type_hints
 
 from pydantic import BaseModel
 from pydantic.errors import PydanticInvalidForJsonSchema
@@ -104,6 +104,8 @@ class _Phases:
                 case Branch():
                     taken = self.follow(node.nodes, phases, grouped=grouped)
                     phases = taken | self.follow(node.otherwise, phases, grouped=grouped)
+                case _:
+                    assert_never(node)
         return phases
 
     def _step(self, step: Step[D], phases: frozenset[bool], *, grouped: bool) -> frozenset[bool]:

@@ -83,11 +83,8 @@ class Turn(Generic[D]):
 
     def put(self, name: str, direction: Direction, progress: Progress, *, due_at: datetime | None = None) -> None:
         """Note how far a leg has come. A leg that is not asked under this id again forgets its payload."""
-        run = self.steps[name]
-        leg = run.leg(direction)
-        if leg is None:
-            message = f"saga {self.saga.name}: {name} has not been asked in direction {direction}"
-            raise LookupError(message)
+        leg = self.steps[name].leg(direction)
+        assert leg is not None, "only a leg that was asked comes any further"  # noqa: S101  for the type checker
         keeps = progress is Progress.UNKNOWN
         self._write(
             name,
@@ -187,8 +184,8 @@ class Turn(Generic[D]):
         run = self.steps.get(name)
         if direction is Direction.FORWARD:
             self.steps[name] = StepRun(leg, run.compensation if run else None)
-        elif run is not None:
-            self.steps[name] = StepRun(run.forward, leg)
+        else:
+            self.steps[name] = StepRun(self.steps[name].forward, leg)
 
 
 def _moved(leg: Leg, by: timedelta) -> Leg:

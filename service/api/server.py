@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import uvicorn
 from fastapi import FastAPI
 
+LARGEST_PORT = 65_535
 FINISH_WITHIN = 2
 """Seconds that requests have to end when the API is stopped."""
 
@@ -18,19 +19,18 @@ def listen(bind: str) -> socket.socket:
     Raises `ValueError` for an address that is none, and `OSError` for one that cannot be had.
     """
     host, _, port = bind.rpartition(":")
-    if not host or not port.isdecimal():
+    if not host or not port.isdecimal() or int(port) > LARGEST_PORT:
         raise ValueError(f"SAGA_API__BIND={bind!r} is not host:port, such as 127.0.0.1:8080")
     host = host.removeprefix("[").removesuffix("]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, int(port)), family=family)
-    except (OSError, OverflowError) as error:
-        number = getattr(error, "errno", None) or errno.EINVAL
-        raise OSError(number, f"SAGA_API__BIND={bind}: {_remedy(number, error)}") from error
+    except OSError as error:
+        raise OSError(error.errno, f"SAGA_API__BIND={bind}: {_remedy(error)}") from error
 
 
-def _remedy(number: int, error: Exception) -> str:
-    match number:
+def _remedy(error: OSError) -> str:
+    match error.errno:
         case errno.EADDRINUSE:
             return "another process listens on this port: stop it, or set SAGA_API__BIND to a free one"
         case errno.EACCES:

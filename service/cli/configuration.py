@@ -3,6 +3,7 @@
 import difflib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,6 +20,8 @@ PREFIX: Final = "SAGA_"
 BETWEEN: Final = "__"
 NOT_OURS: Final = "SAGA_TEST_"
 """Variables that belong to the tests."""
+
+CREDENTIALS: Final = re.compile(r"//[^/@]*@")
 
 ENVIRONMENT: Final = "environment"
 DEFAULT: Final = "default"
@@ -78,7 +81,7 @@ def problems(error: ValidationError | SettingsError) -> Iterator[str]:
         if each["type"] == "extra_forbidden":
             yield _unknown(_variable(path))
         elif path in known:
-            given = "" if path in secret else f"={each['input']}"
+            given = "" if path in secret else f"={_text(each['input'])}"
             yield f"{known[path]}{given}: {_requirement(each['msg'])}"
         else:
             yield f"{_variable(path)}{BETWEEN}*: {_requirement(each['msg'])}"
@@ -131,7 +134,9 @@ def _variable(path: Path) -> str:
 
 
 def _unknown(name: str) -> str:
-    near = difflib.get_close_matches(name.upper(), [known for known, _, _ in fields()], n=1, cutoff=0.7)
+    known = [each for each, _, _ in fields()]
+    begun = [each for each in known if each.startswith(name.upper())]
+    near = begun or difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.7)
     return f"{name} is no setting" + (f": did you mean {near[0]}?" if near else "; `saga config` lists them all")
 
 
@@ -179,4 +184,5 @@ def _value(settings: Settings, path: Path) -> Any:  # noqa: ANN401  whatever a s
 
 
 def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+    """Write a value; what stands before the host of an address may be a password."""
+    return None if value is None else CREDENTIALS.sub("//***@", str(value))

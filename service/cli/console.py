@@ -17,7 +17,7 @@ from rich.text import Text
 WIDE = 200
 """Columns where there is no terminal to ask: nothing is cut off for a program that reads along."""
 
-LEFT_ALONE = "\n\t"
+LAYOUT = "\n\t"
 
 
 def to_stdout() -> Console:
@@ -32,12 +32,12 @@ def to_stderr() -> Console:
 
 def say(text: str | Text) -> None:
     """Print a paragraph. Control characters in a string are made visible, markup is left as it is."""
-    to_stdout().print(plain(text) if isinstance(text, str) else text, soft_wrap=True)
+    to_stdout().print(plain(text, LAYOUT) if isinstance(text, str) else text, soft_wrap=True)
 
 
 def remark(text: str) -> None:
     """Print a line beside the output, on standard error."""
-    to_stderr().print(plain(text), soft_wrap=True)
+    to_stderr().print(plain(text, LAYOUT), soft_wrap=True)
 
 
 def fail(reason: str) -> NoReturn:
@@ -61,11 +61,11 @@ def as_json(value: object) -> None:
     sys.stdout.write(json.dumps(_told(value), indent=2) + "\n")
 
 
-def plain(text: str) -> str:
-    """Return a text that no terminal takes for a command: control characters as escapes."""
+def plain(text: str, kept: str = "") -> str:
+    """Return a text that no terminal takes for a command: control characters as escapes, save those that are `kept`."""
     if text.isprintable():
         return text
-    return "".join(each if each.isprintable() or each in LEFT_ALONE else ascii(each)[1:-1] for each in text)
+    return "".join(each if each.isprintable() or each in kept else ascii(each)[1:-1] for each in text)
 
 
 def stamp(at: datetime) -> str:

@@ -32,7 +32,11 @@ def play(
     orders: Annotated[int, typer.Option(min=1, max=100_000, help="How many orders")] = 200,
     json: Json = False,
 ) -> None:
-    """Play orders through an embedded broker, the service and five participants, and check what came of them."""
+    """Play orders through the whole, and check it.
+
+    An embedded broker, the service, five participants and a shop run in this one process; at the end the participants'
+    own ledgers say whether anything was lost or done twice.
+    """
     if context.invoked_subcommand is not None:
         return
     from service.demo.play import play as played
@@ -48,7 +52,10 @@ def participants(
     behaviour: Annotated[str, typer.Option(help="JSON: who declines, forgets, delays")] = "{}",
     properties: Properties = "{}",
 ) -> None:
-    """Run the five participants of order fulfilment until SIGTERM. Prints JSON, one object a line."""
+    """Run the five participants until SIGTERM.
+
+    Prints JSON, one object a line.
+    """
     from service.demo.behaviour import Behaviour
     from service.demo.process import run_participants
 
@@ -67,7 +74,10 @@ def place_orders(
     journal: Annotated[Path | None, typer.Option(help="File for orders and outcomes, for the audit")] = None,
     properties: Properties = "{}",
 ) -> None:
-    """Place orders and wait for their outcomes. Prints one line of JSON; 1 if one has no outcome, or two."""
+    """Place orders and wait for their outcomes.
+
+    Prints one line of JSON. Exit code 1 if an order has no outcome, or two.
+    """
     from service.cli.console import fail
     from service.demo.load import Plan, Rate, Window
     from service.demo.process import run_load
@@ -90,7 +100,9 @@ def bench(
     quick: Annotated[bool, typer.Option("--quick", help="A short run, to see that it works")] = False,
     json: Json = False,
 ) -> None:
-    """Measure throughput, latency and CPU of order fulfilment on this machine.
+    """Measure order fulfilment on this machine.
+
+    Throughput, latency, and CPU of the service.
 
     JSON, one line: {"machine", "runs": [{"tracing", "window" or "rate", "sagas_per_s", "cpu_ms_per_saga", "p50_ms",
     "p99_ms"}]}

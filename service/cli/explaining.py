@@ -1,8 +1,9 @@
 """`saga explain`: what became of one record, why, and which instances come nearest to it."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import typer
@@ -11,10 +12,13 @@ from handlers.routing import REPLIES, Routes
 from handlers.rows import DeadLetter, Entry, Held, Place, Ruling
 from sagas.machine import instance_id
 from service.cli.console import as_json, plain, say, stamp, table
-from service.cli.looking import Look, looking
+from service.cli.looking import Look, known, looking
+from service.cli.waiting import told as told_wait
+from service.cli.waiting import waits
 from service.kafka.topics import purposes
 from service.storage.reading import InstanceRow, Reading
 
+PLACE: Final = re.compile(r"([\w.-]{1,249}):(\d{1,10}):(\d{1,18})", re.ASCII)
 MOST_CANDIDATES: Final = 5
 MOST_SHOWN: Final = 2_000
 """Bytes of a dead letter that are shown to people; JSON has all of it."""
@@ -44,18 +48,20 @@ def explain(*, place: str, as_json_: bool) -> None:
     wanted = parse_place(place)
     with looking() as look:
         told = [*explanations(look, wanted)] or [_without_verdict(look, wanted)]
+        waiting = {row.id: _waiting(look, row) for each in told for row in each.candidates}
     if as_json_:
-        as_json([_told(each) for each in told])
+        as_json([_told(each, waiting) for each in told])
         return
     for each in told:
-        _print(each)
+        _print(each, waiting)
 
 
 def parse_place(text: str) -> Place:
     """Read TOPIC:PARTITION:OFFSET; end with 2 if it is none."""
-    topic, partition, offset = (["", *text.rsplit(":", 2)])[-3:]
-    if not (topic and partition.isdecimal() and offset.isdecimal()):
+    parts = PLACE.fullmatch(text)
+    if parts is None:
         raise typer.BadParameter(f"{text!r} is no place: write TOPIC:PARTITION:OFFSET, such as orders.events.v1:0:17")
+    topic, partition, offset = parts.groups()
     return Place(topic, int(partition), int(offset))
 
 
@@ -178,7 +184,13 @@ def _not_read(routes: Routes, place: Place, leased: Sequence[int]) -> str:
 # --- output
 
 
-def _print(told: Explanation) -> None:
+def _waiting(look: Look, row: InstanceRow) -> list[str]:
+    """Say what an instance waits for."""
+    instance, now = known(look, row), datetime.now(UTC)
+    return [told_wait(wait, now) for wait in waits(instance)] if instance else []
+
+
+def _print(told: Explanation, waiting: Mapping[str, Sequence[str]]) -> None:
     kind = f" {told.message_type}" if told.message_type else ""
     at = f" at {stamp(told.at)}" if told.at else ""
     say(f"{told.place}{kind}: {told.verdict}{at}")
@@ -186,9 +198,9 @@ def _print(told: Explanation) -> None:
     for name, value in told.record.items():
         say(f"  {name}: {str(value)[:MOST_SHOWN]}")
     if told.candidates:
-        say("\nnearest instances")
-        rows = [(row.key, row.saga, row.status, stamp(row.started_at), row.id) for row in told.candidates]
-        table(("key", "saga", "status", "started", "id"), rows)
+        say("\nits instance" if set(told.instances) >= {row.id for row in told.candidates} else "\nnearest instances")
+        rows = [(row.key, row.saga, row.status, "; ".join(waiting[row.id]), row.id) for row in told.candidates]
+        table(("key", "saga", "status", "waits for", "id"), rows)
 
 
 def _shown(of: Held | DeadLetter) -> dict[str, object]:
@@ -204,7 +216,7 @@ def _text(raw: bytes | None) -> str | None:
     return None if raw is None else plain(raw.decode(errors="backslashreplace"))
 
 
-def _told(told: Explanation) -> dict[str, Any]:
+def _told(told: Explanation, waiting: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     return {
         "place": str(told.place),
         "verdict": told.verdict,
@@ -214,7 +226,8 @@ def _told(told: Explanation) -> dict[str, Any]:
         "message_type": told.message_type,
         "instances": list(told.instances),
         "candidates": [
-            {"id": row.id, "saga": row.saga, "key": row.key, "status": row.status} for row in told.candidates
+            {"id": row.id, "saga": row.saga, "key": row.key, "status": row.status, "waits_for": waiting[row.id]}
+            for row in told.candidates
         ],
         "record": told.record or None,
     }

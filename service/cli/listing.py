@@ -6,11 +6,10 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from handlers.routing import AnySaga
-from sagas.machine import Instance, Progress, Status
+from sagas.machine import Instance, Status
 from service.cli.console import as_json, plain, remark, say, span, table
-from service.cli.looking import Look, looking, named, told_leg
-from service.cli.waiting import ALARM_LATE, TOO_OFTEN, Wait, attention, waits
+from service.cli.looking import Look, known, looking, told_leg
+from service.cli.waiting import ALARM_LATE, TOO_OFTEN, attention, told, waits
 from service.storage.reading import Filter, InstanceRow
 
 MARKS: Final = {
@@ -32,10 +31,10 @@ def ls(
         which = Filter(saga=saga, status=status, before=before, late=late, sendings=TOO_OFTEN)
         rows = look.reading.instances(which, limit + 1)
         page, more = rows[:limit], len(rows) > limit
-        told = [_told(look, row, now) for row in page]
+        described = [_told(look, row, now) for row in page]
         beside = _beside(look)
     if json:
-        as_json({"instances": told, "next": page[-1].number if more else None, **beside})
+        as_json({"instances": described, "next": page[-1].number if more else None, **beside})
         return
     _print(page, look, now)
     if more:
@@ -56,7 +55,7 @@ def marked(instance: Instance[Any] | None, status: Status) -> Text:
 def _print(page: Sequence[InstanceRow], look: Look, now: datetime) -> None:
     if page:
         headings = ("key", "saga", "status", "age", "waits for", "look", "id")
-        table(headings, [_row(row, _instance(look, row), now) for row in page])
+        table(headings, [_row(row, known(look, row), now) for row in page])
 
 
 def _row(row: InstanceRow, instance: Instance[Any] | None, now: datetime) -> Sequence[str | Text]:
@@ -64,24 +63,16 @@ def _row(row: InstanceRow, instance: Instance[Any] | None, now: datetime) -> Seq
     if instance is None:
         waiting, look = "", f"version {row.version} is not in the catalog"
     else:
-        waiting = "; ".join(_waiting(wait, now) for wait in waits(instance)) if instance.is_active else ""
+        waiting = "; ".join(told(wait, now) for wait in waits(instance)) if instance.is_active else ""
         look = ", ".join(attention(instance, now))
     age = span((row.ended_at or now) - row.started_at)
     status = marked(instance, Status(row.status))
     return row.key, f"{row.saga} v{row.version}", status, age, waiting, Text(plain(look), style="bold red"), row.id
 
 
-def _waiting(wait: Wait, now: datetime) -> str:
-    """Say what one step waits for, and since when."""
-    name, leg = named(wait.step, wait.direction), wait.leg
-    if leg.progress is Progress.WAITING:
-        return f"{name} again" + (f" in {span(leg.due_at - now)}" if leg.due_at else "")
-    return f"{name} since {span(now - leg.asked_at)}"
-
-
 def _told(look: Look, row: InstanceRow, now: datetime) -> dict[str, object]:
     """Return what a program is told of an instance."""
-    instance = _instance(look, row)
+    instance = known(look, row)
     return {
         "number": row.number,
         "id": row.id,
@@ -102,12 +93,6 @@ def _told(look: Look, row: InstanceRow, now: datetime) -> dict[str, object]:
     }
 
 
-def _instance(look: Look, row: InstanceRow) -> Instance[Any] | None:
-    """Return the instance, None if the catalog has not its definition."""
-    saga: AnySaga | None = look.routes.sagas.get((row.saga, row.version))
-    return None if saga is None else row.instance(saga)
-
-
 def _beside(look: Look) -> dict[str, int]:
     return {"dead_letters": look.reading.dead_letters(), "owed_messages": look.reading.owed()}
 
@@ -119,4 +104,4 @@ def _why_empty(which: Filter) -> str:
     of = f" of {', '.join(narrowed)}" if narrowed else ""
     if which.late is not None:
         return f"No instance{of} needs attention: none is stalled, late or sent {TOO_OFTEN} times without an end."
-    return f"There is no instance{of}" + (f" before {which.before}." if which.before is not None else " yet.")
+    return f"There is no instance{of}" + (f" before {which.before}." if which.before is not None else ".")

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from handlers.routing import AnySaga, Routes
-from sagas.machine import Direction, Instance, Leg, instance_id
+from sagas.machine import Instance, Leg, instance_id
 from service.catalog import load_catalog
 from service.cli.configuration import load_settings
 from service.cli.console import fail
@@ -56,6 +56,12 @@ def found(look: Look, row: InstanceRow) -> Found:
     return Found(row, saga, row.instance(saga))
 
 
+def known(look: Look, row: InstanceRow) -> Instance[Any] | None:
+    """Return an instance, None if the catalog lacks its definition."""
+    saga: AnySaga | None = look.routes.sagas.get((row.saga, row.version))
+    return None if saga is None else row.instance(saga)
+
+
 def told_leg(leg: Leg) -> dict[str, object]:
     """Return what a program is told of one direction of a step."""
     return {
@@ -66,11 +72,6 @@ def told_leg(leg: Leg) -> dict[str, object]:
         "asked_at": leg.asked_at,
         "due_at": leg.due_at,
     }
-
-
-def named(step: str, direction: Direction) -> str:
-    """Return what people call one direction of a step."""
-    return step if direction is Direction.FORWARD else f"undo {step}"
 
 
 def _is_id(text: str) -> bool:

@@ -6,7 +6,7 @@ asked for is on standard output, and with `--json` nothing else is.
 
 # ruff: noqa: PLC0415  a verb imports what it needs when it runs: `saga --help` has nothing to wait for
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -25,6 +25,7 @@ app = typer.Typer(
 topics = typer.Typer(help="The Kafka topics that the catalog needs.", context_settings=HELP, no_args_is_help=True)
 
 Partitions = Annotated[int, typer.Option(min=1, max=1000, help="Partitions of a topic that is created")]
+Status = Literal["running", "compensating", "stalled", "completed", "compensated"]
 History = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many entries of the history, the newest")]
 
 
@@ -52,7 +53,10 @@ def saga(
 
 @app.command("serve")
 def serve() -> None:
-    """Run the coordinator until SIGTERM or SIGINT; it drains, and ends with 0. A second signal ends it at once."""
+    """Run the coordinator until SIGTERM or SIGINT.
+
+    It then drains, and ends with 0. A second signal ends it at once.
+    """
     from service.cli import serve as serving
 
     serving.serve()
@@ -60,7 +64,9 @@ def serve() -> None:
 
 @app.command("doctor")
 def doctor(*, json: Json = False) -> None:
-    """Look whether the service can run here: definitions, broker, topics, database, tracing.
+    """Look whether the service can run here.
+
+    It looks at definitions, broker, topics, database and tracing, and says of each failure what to do.
 
     JSON: {"ok", "checks": [{"check", "ok", "told", "remedy"}]}
     """
@@ -71,7 +77,7 @@ def doctor(*, json: Json = False) -> None:
 
 @topics.command("plan")
 def topics_plan(*, partitions: Partitions = 4, json: Json = False) -> None:
-    """Show which topics are there, which are missing, and which differ in partitions.
+    """Show which topics exist, are missing, or differ.
 
     JSON: [{"name", "purpose", "state": "exists|missing|differs", "partitions", "wanted"}]
     """
@@ -89,7 +95,9 @@ def topics_apply(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Create the topics that are missing. Nothing that is there is changed or deleted.
+    """Create the missing topics.
+
+    Nothing that is there is changed or deleted.
 
     JSON: as `plan`, and beside each topic that could not be created "refused", the reason.
     """
@@ -104,7 +112,9 @@ def lint(
     *,
     json: Json = False,
 ) -> None:
-    """Check the sagas of the catalog, or those at MODULE:NAME.
+    """Check the sagas of the catalog.
+
+    Or those at MODULE:NAME.
 
     JSON: {"ok", "sagas": [{"saga", "version", "steps"}], "problems": [TEXT]}
     """
@@ -133,7 +143,7 @@ def graph(
 def ls(
     *,
     saga: OfSaga = None,
-    status: Annotated[str | None, typer.Option(help="running, compensating, stalled, completed or compensated")] = None,
+    status: Annotated[Status | None, typer.Option(help="Only those in this status")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many")] = 20,
     before: Annotated[
         int | None, typer.Option(help="Started before the instance of this number (the next page)")
@@ -141,7 +151,7 @@ def ls(
     attention: Annotated[bool, typer.Option("--attention", help="Only those that a person should look at")] = False,
     json: Json = False,
 ) -> None:
-    """List instances, the one that was started last first, and what each waits for.
+    """List instances, the newest first.
 
     --attention: stalled, an alarm that has not rung, or a command sent four times without an end.
 
@@ -156,7 +166,9 @@ def ls(
 
 @app.command("show")
 def show(instance: Instance, *, saga: OfSaga = None, history: History = 500, json: Json = False) -> None:
-    """Show one instance whole: steps and compensations, history with timings, data, trace.
+    """Show one instance whole.
+
+    Its steps and compensations, its history with timings, its data and its trace.
 
     JSON: {"id", "saga", "version", "key", "status", "why", "attention", "started_at", "ended_at", "deadline_at",
     "paused_at", "wake_at", "cause", "stall", "choices", "trace_id", "revision", "home", "data",
@@ -171,7 +183,9 @@ def show(instance: Instance, *, saga: OfSaga = None, history: History = 500, jso
 
 @app.command("why")
 def why(instance: Instance, *, saga: OfSaga = None, history: History = 500, json: Json = False) -> None:
-    """Say in one paragraph why an instance stands where it stands, and what happens next.
+    """Say why an instance stands where it stands.
+
+    In one paragraph: what it waits for, since when, and what happens next; or how it came to its end.
 
     JSON: {"id", "status", "why"}
     """
@@ -186,12 +200,14 @@ def explain(
     *,
     json: Json = False,
 ) -> None:
-    """Say what became of a record, why, and which instances come nearest to it.
+    """Say what became of a record, and why.
+
+    And which instances come nearest to it.
 
     JSON: [{"place", "verdict", "reason", "at", "message_id", "message_type", "instances": [ID],
-    "candidates": [{"id", "saga", "key", "status"}], "record": {"key", "headers", "value"} of one that is kept}],
-    where the verdict is applied, duplicate, ignored, held, unmatched, dead-lettered; or "not processed yet",
-    "not read", "no record".
+    "candidates": [{"id", "saga", "key", "status", "waits_for": [TEXT]}], "record": {"key", "headers", "value"} of one
+    that is kept}], where the verdict is applied, duplicate, ignored, held, unmatched, dead-lettered; or "not processed
+    yet", "not read", "no record".
     """
     from service.cli import explaining
 
@@ -206,7 +222,9 @@ def config(
         bool, typer.Option("--markdown", help="Print the table of all settings, as in the README")
     ] = False,
 ) -> None:
-    """Show all settings: value, default, where the value comes from, meaning. Secrets are masked.
+    """Show all settings and where they come from.
+
+    Secrets are masked.
 
     JSON: [{"name", "value", "default", "origin": "environment|default", "description", "secret"}]
     """

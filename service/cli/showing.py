@@ -12,8 +12,8 @@ from sagas.machine import Direction, Instance, Leg, Progress, Step, outcome_id, 
 from service.cli.console import as_json, plain, say, span, table
 from service.cli.journal import Line, Timing, journal, timings
 from service.cli.listing import marked
-from service.cli.looking import Found, Look, find, looking, named, told_leg
-from service.cli.waiting import attention
+from service.cli.looking import Found, Look, find, looking, told_leg
+from service.cli.waiting import attention, named
 from service.cli.why import Case, paragraph
 
 Timings = Mapping[tuple[str, Direction], Timing]

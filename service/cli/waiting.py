@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from sagas.machine import Direction, Instance, Leg, Progress, Status
+from service.cli.console import span
 
 ALARM_LATE: Final = timedelta(seconds=10)
 """An alarm rings a second late at most while a coordinator runs; one that is later has nobody to ring it."""
@@ -29,6 +30,19 @@ def waits(instance: Instance[Any]) -> tuple[Wait, ...]:
         for direction in Direction
         if (leg := run.leg(direction)) and leg.progress in {Progress.ASKED, Progress.WAITING}
     )
+
+
+def told(wait: Wait, now: datetime) -> str:
+    """Say what one step waits for, and since when."""
+    name, leg = named(wait.step, wait.direction), wait.leg
+    if leg.progress is Progress.WAITING:
+        return f"{name} again" + (f" in {span(leg.due_at - now)}" if leg.due_at else "")
+    return f"{name} since {span(now - leg.asked_at)}"
+
+
+def named(step: str, direction: Direction) -> str:
+    """Return what people call one direction of a step."""
+    return step if direction is Direction.FORWARD else f"undo {step}"
 
 
 def attention(instance: Instance[Any], now: datetime) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """The Kafka clients of participants and orders: settings, fetching a batch, complaints that tell once what is wrong."""
 
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias, cast
@@ -14,6 +15,7 @@ Properties: TypeAlias = Mapping[str, str | int | float | bool]
 
 _MOST_RECORDS: Final = 500
 _CLOSE_LIMIT_S: Final = 5.0
+_SILENCE_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +121,14 @@ def close_producer(producer: Producer, complain: Complain) -> None:
 
 
 def _quiet(complain: Complain) -> dict[str, object]:
-    """Errors are told by `complain`, each text once until another comes, and not by the library's own log."""
-    last = ""
+    """Errors are told by `complain`, each kind once in a while, and not by the library's own log."""
+    told_at: dict[int, float] = {}
 
     def tell(error: KafkaError) -> None:
-        nonlocal last
-        if str(error) != last:
-            last = str(error)
-            complain(f"Kafka: {last}; the client goes on trying")
+        now = time.monotonic()
+        if now - told_at.get(error.code(), -_SILENCE_S) >= _SILENCE_S:
+            told_at[error.code()] = now
+            complain(f"Kafka: {error.str()}; the client goes on trying")
 
     return {"error_cb": tell, "log_level": 0}
 

@@ -27,8 +27,8 @@ COLOURS: Final[Mapping[Status, str]] = {
 _PICTURE_EVERY_S: Final = 0.125
 _LINE_EVERY_S: Final = 1.0
 _RATE_OVER_S: Final = 2.0
-_LINES_WITHOUT_HAPPENINGS: Final = 12
-_FEWEST_HAPPENINGS, _MOST_HAPPENINGS = 3, 14
+_LINES_WITHOUT_HAPPENINGS: Final = 15
+_FEWEST_HAPPENINGS, _MOST_HAPPENINGS = 3, 20
 
 
 async def follow(console: Console, script: Script, tally: Tally) -> None:

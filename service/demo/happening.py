@@ -45,7 +45,7 @@ def _ignored(hop: Hop) -> str | None:
         case Ignored.DUPLICATE:
             return f"{brief(hop.entry.message_type)} came twice: it changes nothing"
         case Ignored.PAST_THE_PIVOT:
-            return "cancelled too late: the pivot was sent, there is no way back"
+            return "cancelled too late: the pivot was sent"
         case Ignored.NOT_DUE:
             return None
         case why:
@@ -59,15 +59,15 @@ def _turned(hop: Hop) -> str | None:
         return None
     if hop.decision.instance.status is Status.STALLED:
         return f"stalled: {cause.code}, {cause.message}"
-    undoing = [send.step for send in hop.decision.commands if send.direction is Direction.COMPENSATION]
-    then = f"undoing {listed(undoing)}" if undoing else "waiting for what is in flight"
+    undoing = sum(send.direction is Direction.COMPENSATION for send in hop.decision.commands)
+    then = f"{undoing} step{'s' if undoing > 1 else ''} to undo" if undoing else "replies awaited first"
     return f"{_why(cause)}: {then}"
 
 
 def _why(cause: Cause) -> str:
     match cause.code:
         case code if code == CANCELLED:
-            return "cancelled by the customer"
+            return "cancelled by its customer"
         case code if code == TIMED_OUT:
             return f"{cause.step} never answered"
         case code:
@@ -79,7 +79,7 @@ def _ended(hop: Hop) -> str | None:
     if entered(hop) is not Status.COMPENSATED:
         return None
     undone = [name for name, run in instance.steps.items() if run.compensation is not None]
-    return f"rejected, with {listed(undone)} undone" if undone else "rejected before anything was done"
+    return f"rejected: {listed(undone)} undone" if undone else "rejected before anything was done"
 
 
 def _asked(hop: Hop) -> str | None:
@@ -87,13 +87,13 @@ def _asked(hop: Hop) -> str | None:
     again = asked_again(hop)
     if again:
         silent = hop.saga.table[again[0].step].step
-        undo = "the undo of " if again[0].direction is Direction.COMPENSATION else ""
-        return f"no answer to {undo}{silent.name} for {span(silent.timeout)}: asked again, same id"
+        undo = "undo of " if again[0].direction is Direction.COMPENSATION else ""
+        return f"{undo}{silent.name} silent for {span(silent.timeout)}: sent again, same id"
     concerned = about(hop)
     later = retry_at(hop, concerned) if concerned else None
     if concerned is not None and later is not None:
         code = from_json(hop.entry.value or b"{}").get("code", "not now")
-        return f"{concerned.step} not now, {code}: asked again in {span(later - hop.entry.at)}"
+        return f"{concerned.step} put off, {code}: again in {span(later - hop.entry.at)}"
     chosen = [name for name, yes in hop.decision.instance.choices.items() if yes and not _chosen_before(hop, name)]
     if chosen:
         return f"{listed(chosen)}: {listed([send.step for send in hop.decision.commands])} comes first"

@@ -152,7 +152,7 @@ class Participants:
     def _commit(self, *, wait: bool = False) -> None:
         """Commit up to the first record whose reply has not left; nothing, while replies are unacknowledged."""
         answered = self._answered()
-        if answered == self._committed or self._producer.flush(_FLUSH_LIMIT_S):
+        if not answered or answered == self._committed or self._producer.flush(_FLUSH_LIMIT_S):
             return
         offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in answered.items()]
         if wait:

@@ -5,6 +5,7 @@ import sys
 from service.demo.script import Script
 
 _WHEEL = "confluent_kafka"
+_INTERRUPTED = 130
 
 
 def play(orders: int = 200, *, as_json: bool = False) -> int:
@@ -24,4 +25,6 @@ def play(orders: int = 200, *, as_json: bool = False) -> int:
             "`make setup` installs all that is needed\n"
         )
         return 1
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     return show(script, as_json=as_json)

@@ -12,31 +12,23 @@ from service.demo.script import Script
 from service.demo.story import Story
 from service.demo.trace_tree import trace_ids, trace_tree
 from service.demo.words import span
+from service.telemetry.environment import Kind, endpoint
 
 
 def opening(script: Script) -> RenderableType:
     """Say what is played, and by which rules it differs from real life."""
     asked, mishaps = order_fulfilment.table["charge-card"].step, script.behaviour
-    refused = _one_in(mishaps.declines["ship-order"])
-    lost, postponed = _one_in(mishaps.lost_replies[asked.name]), _one_in(mishaps.postpones[asked.name])
-    return Group(
-        Text(
-            f"saga demo: {script.orders:,} orders through {order_fulfilment.name}, {script.per_s:.0f} a second", "bold"
-        ),
-        Text(
-            "Kafka is an embedded broker, the database a SQLite file in a temporary folder; service, shop and five "
-            "participants run in this one process."
-        ),
-        Text(
-            f"On purpose shipping refuses {refused} orders, payments loses {lost} replies and puts off {postponed} "
-            "charges, and some customers cancel."
-        ),
-        Text(
-            f"Time limits are {script.hurry:g} times shorter than declared: {asked.name} waits "
-            f"{span(asked.timeout / script.hurry)} for its reply, not {span(asked.timeout)}."
-        ),
-        Text(),
-    )
+    refused, lost = _one_in(mishaps.declines["ship-order"]), _one_in(mishaps.lost_replies[asked.name])
+    waits, declared = span(asked.timeout / script.hurry), span(asked.timeout)
+    lines = [
+        "An embedded Kafka broker, a temporary SQLite file, all in this one process.",
+        f"On purpose shipping refuses {refused} orders, and payments loses {lost} replies.",
+        f"Time limits are cut by {script.hurry:g}: {asked.name} waits {waits} for its reply, not {declared}.",
+    ]
+    if (exported_to := endpoint(Kind.TRACES)) is not None:
+        lines.append(f"Traces are exported to {exported_to}.")
+    title = f"saga demo: {script.orders:,} orders through {order_fulfilment.name}, {script.per_s:.0f} a second"
+    return Group(Text(title, "bold"), *map(Text, lines), Text())
 
 
 def story(told: Story) -> RenderableType:

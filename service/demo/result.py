@@ -69,20 +69,24 @@ def summary(script: Script, tally: Tally, performance: Performance) -> Renderabl
 
 def _statuses(tally: Tally, performance: Performance) -> Table:
     drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
-    for heading in ("status", "orders", "p50", "p99"):
+    for heading in ("status", "orders", "cycle time p50", "p99"):
         drawn.add_column(heading, justify="left" if heading == "status" else "right", no_wrap=True)
     for status, colour in COLOURS.items():
         times = tally.cycles[status]
-        shown = [span(percentile(times, share)) for share in (0.5, 0.99)] if times else ["", ""]
+        shown = [_cycle(percentile(times, share)) for share in (0.5, 0.99)] if times else ["", ""]
         drawn.add_row(Text(status, colour), f"{performance.statuses[status]:,}", *shown)
     return drawn
+
+
+def _cycle(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
 def _verdict(performance: Performance) -> list[Text]:
     """Return what the ledgers say, and the first sentences on whatever is wrong."""
     found = performance.audit
     told = f"lost {len(found.lost)}, done twice {len(found.done_twice)}"
-    how = "checked order by order against the participants' own ledgers"
+    how = "as checked against the participants' own ledgers"
     lines = [Text.assemble((told, "bold green" if found.ok else "bold red"), f", {how}")]
     lines += [Text(f"  {sentence}", "red") for sentence in found.violations[:MOST_VIOLATIONS]]
     if len(found.violations) > MOST_VIOLATIONS:

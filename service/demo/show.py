@@ -19,6 +19,8 @@ from service.demo.stage import NotReady, Performance, perform
 from service.demo.tally import Tally
 from service.kafka.broker_error import BrokerError
 from service.run import Abandoned
+from service.telemetry.environment import Kind, endpoint
+from service.telemetry.logs import configure
 
 _LIBRARIES: Final = ("aiokafka", "asyncio")
 _MOST_TROUBLES: Final = 5
@@ -34,6 +36,8 @@ def show(script: Script, *, as_json: bool, cast: type[Participants] = Participan
     shown, remarks = _console(), _console(stderr=True)
     tally, received = Tally(), list[int]()
     performance = None
+    if endpoint(Kind.TRACES) is not None:
+        configure("error")
     if not as_json:
         shown.print(programme.opening(script))
     try:

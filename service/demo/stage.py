@@ -3,13 +3,16 @@
 import asyncio
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from handlers.ports import Observer
 from handlers.routing import Routes
 from sagas.hurry import hurried
 from sagas.machine import Status
@@ -27,6 +30,9 @@ from service.kafka.embedded import EmbeddedBroker
 from service.run import run
 from service.settings import KafkaSettings, Settings
 from service.storage.reading import opened
+from service.telemetry.audience import Audience
+from service.telemetry.environment import Kind, endpoint
+from service.telemetry.observer import Telemetry
 
 _PARTITIONS: Final = 4
 _READY_WITHIN_S: Final = 30.0
@@ -76,30 +82,34 @@ async def perform(
         participants = cast(
             broker.bootstrap_servers, None, script.behaviour, on_hop=tally.was_answered, complain=tally.complained
         )
-        shop = _shop(broker, script, tally)
-        async with built(settings, (saga,), tally, _always) as service:
-            report = await _played(service, (participants, shop), threads, tally, leave)
-        return _performance(settings.sqlite_path, report, participants, shop, tally)
+        company = _Company(participants, _shop(broker, script, tally), threads)
+        async with _watched(settings, tally) as observer, built(settings, (saga,), observer, _always) as service:
+            report = await _played(service, observer, company, tally, leave)
+        return _performance(settings.sqlite_path, report, company, tally)
+
+
+@dataclass(frozen=True, slots=True)
+class _Company:
+    """Those who play beside the service, and the threads that they play in."""
+
+    participants: Participants
+    shop: Load
+    threads: ThreadPoolExecutor
 
 
 async def _played(
-    service: Service,
-    players: tuple[Participants, Load],
-    threads: ThreadPoolExecutor,
-    tally: Tally,
-    leave: threading.Event,
+    service: Service, observer: Observer, company: _Company, tally: Tally, leave: threading.Event
 ) -> LoadReport:
     """Let all play until the shop has every outcome; then the service is drained, and the participants go home."""
-    participants, shop = players
     stop, go_home = asyncio.Event(), threading.Event()
-    in_thread = asyncio.get_running_loop().run_in_executor
+    in_thread = partial(asyncio.get_running_loop().run_in_executor, company.threads)
     try:
         async with asyncio.TaskGroup() as tasks:
-            serving = tasks.create_task(run(service, stop, tally), name="service")
-            tasks.create_task(_ended(in_thread(threads, participants.run, go_home)), name="participants")
-            await _ready(participants, leave)
+            serving = tasks.create_task(run(service, stop, observer), name="service")
+            tasks.create_task(_ended(in_thread(company.participants.run, go_home)), name="participants")
+            await _ready(company.participants, leave)
             tally.phase = "placing orders"
-            report = await in_thread(threads, shop.run, leave)
+            report = await in_thread(company.shop.run, leave)
             tally.phase = "stopping"
             stop.set()
             await serving
@@ -108,6 +118,20 @@ async def _played(
         leave.set()
         go_home.set()
     return report
+
+
+@asynccontextmanager
+async def _watched(settings: Settings, tally: Tally) -> AsyncIterator[Observer]:
+    """Yield the tally as the observer, beside one that exports traces if a variable says where to."""
+    if endpoint(Kind.TRACES) is None:
+        yield tally
+        return
+    telemetry = Telemetry(settings.kafka.group)
+    telemetry.start()
+    try:
+        yield Audience(telemetry, tally)
+    finally:
+        await telemetry.stop()
 
 
 async def _ended(thread: asyncio.Future[None]) -> None:
@@ -152,11 +176,11 @@ def _always(_trace_id: str) -> bool:
     return True
 
 
-def _performance(file: Path, report: LoadReport, participants: Participants, shop: Load, tally: Tally) -> Performance:
-    ledgers, count = participants.ledgers, tally.count()
+def _performance(file: Path, report: LoadReport, company: _Company, tally: Tally) -> Performance:
+    ledgers, journal, count = company.participants.ledgers, company.shop.journal, tally.count()
     return Performance(
         report=report,
-        audit=audit(ledgers, shop.journal.outcomes, shop.journal.placed),
+        audit=audit(ledgers, journal.outcomes, journal.placed),
         statuses={status: count[status] for status in Status},
         undone=sum(entry.did is Did.UNDONE for ledger in ledgers.values() for entry in ledger.entries),
         story=_story(file, tally),

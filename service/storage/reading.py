@@ -97,15 +97,25 @@ def opened(path: Path) -> Iterator["Reading"]:
             f"there is no database {path}: `saga serve` makes it; SAGA_STORE says where it is looked for"
         )
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)) as connection:
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-        connection.execute("BEGIN")
         reading = Reading(connection)
-        if reading.schema != newest_schema():
+        schema = _begun(connection, reading, path)
+        if schema != newest_schema():
             raise BadSchema(
-                f"database {path} has schema {reading.schema}, this program reads {newest_schema()}: "
+                f"database {path} has schema {schema}, this program reads {newest_schema()}: "
                 "`saga serve` brings an older one up to date; a newer one needs the newer program"
             )
         yield reading
+
+
+def _begun(connection: sqlite3.Connection, reading: "Reading", path: Path) -> int:
+    """Begin to read, and return the schema."""
+    try:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        connection.execute("BEGIN")
+        return reading.schema
+    except sqlite3.Error as error:
+        told = f"database {path} cannot be read: {error}; let SAGA_STORE name one, or restore a backup"
+        raise sqlite3.DatabaseError(told) from error
 
 
 def newest_schema() -> int:

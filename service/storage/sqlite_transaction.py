@@ -138,6 +138,8 @@ class SqliteTransaction:
         try:
             await self._write("INSERT INTO instance VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", rows)
         except sqlite3.IntegrityError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_CONSTRAINT_UNIQUE:
+                raise
             raise Conflict(f"an instance was started by somebody else: {error}") from error
 
     async def _update(self, known: Sequence[tuple[Stored, int]]) -> None:

@@ -44,11 +44,15 @@ class SpanExport:
         self._thread.start()
 
     def offer(self, turn: Committed) -> None:
-        """Take a transaction, or count its spans as dropped when the queue is full. Never waits."""
+        """Take a transaction, or count its spans as dropped when the queue is too full for it. Never waits.
+
+        One that is larger than the whole queue has it for itself.
+        """
         spans = sum(1 + len(hop.sent) for hop in turn.hops if hop.footing.span.sampled)
         if spans == 0:
             return
-        if self._stopping.is_set() or self._offered - self._taken + spans > self._portions.queue:
+        waiting = self._offered - self._taken
+        if self._stopping.is_set() or (waiting and waiting + spans > self._portions.queue):
             self._refused += spans
             return
         self._offered += spans

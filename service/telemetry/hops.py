@@ -6,7 +6,7 @@ from typing import NamedTuple
 from handlers.rows import Hop, Verdict
 from sagas.machine import CANCELLED, Cause, Direction, Leg, Progress, Status
 
-START, ANSWER, WAKE = "start", "answer", "wake"
+ANSWER, WAKE = "answer", "wake"
 """The kinds of hops that are told apart; the others are named for an operator's wish."""
 
 

@@ -16,7 +16,6 @@ from opentelemetry.sdk.metrics.export import (
     Metric,
     MetricsData,
     PeriodicExportingMetricReader,
-    ScopeMetrics,
 )
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from prometheus_client import CollectorRegistry
@@ -65,15 +64,21 @@ class DurationMetrics:
         )
 
     def added_to(self, collected: MetricsData) -> MetricsData:
-        """Return what the SDK has collected, and our histograms beside it."""
+        """Return what the SDK has collected, with our histograms among the metrics of our scope."""
         now = time.time_ns()
         ours = [metric for told in self._all if (metric := told.metric(self._since, now)).data.data_points]
-        if not ours or not collected.resource_metrics:
-            return collected
-        first, *rest = collected.resource_metrics
-        beside = ScopeMetrics(self._scope, ours, self._scope.schema_url or "")
         return replace(
-            collected, resource_metrics=[replace(first, scope_metrics=[*first.scope_metrics, beside]), *rest]
+            collected,
+            resource_metrics=[
+                replace(
+                    resource,
+                    scope_metrics=[
+                        replace(each, metrics=[*each.metrics, *ours]) if each.scope == self._scope else each
+                        for each in resource.scope_metrics
+                    ],
+                )
+                for resource in collected.resource_metrics
+            ],
         )
 
 

@@ -1,20 +1,19 @@
-"""What acceptance tests stand on: a Kafka of their own with the topics of the page, and logs that tell why one failed."""
+"""What acceptance tests stand on: a Kafka of their own, the service, a client, and logs that tell why one failed."""
 
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 import pytest
 from confluent_kafka.admin import AdminClient
 
 from service.kafka.java import JavaKafka
+from tests.acceptance.foreign_client import ForeignClient
 from tests.acceptance.processes import Program, Serve, saga
 from tests.acceptance.until import until
 from tests.kafka_fixtures import give_up
 
-TAIL: Final = 60
-"""Lines of each log that a failing test shows."""
+LINES, COLUMNS = 40, 240
+"""How much of the end of each log a failing test shows."""
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +32,55 @@ def orders_kafka(shared_kafka: JavaKafka) -> JavaKafka:
     applied = saga("topics", "apply", SAGA_KAFKA__BOOTSTRAP_SERVERS=shared_kafka.bootstrap_servers)
     assert applied.returncode == 0, applied.stderr
     return shared_kafka
+
+
+@pytest.fixture(scope="module")
+def serve(orders_kafka: JavaKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """The service as anybody starts it, on the catalog that it comes with."""
+    with Serve(tmp_path_factory.mktemp("serve"), orders_kafka.bootstrap_servers) as serve:
+        serve.start()
+        yield serve
+
+
+@pytest.fixture(scope="module")
+def client(serve: Serve, orders_kafka: JavaKafka) -> Iterator[ForeignClient]:
+    """Shop and participants of that service, played by hand."""
+    assert serve.exit_code is None
+    with ForeignClient(orders_kafka.bootstrap_servers) as client:
+        yield client
+
+
+def delete_topics(kafka: JavaKafka) -> None:
+    """Delete every topic but Kafka's own, and wait until they are gone."""
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
+    if there := topics(admin):
+        for deleted in admin.delete_topics(there).values():
+            deleted.result()
+    until(lambda: not topics(admin), "all topics are deleted")
+
+
+def topics(admin: AdminClient) -> list[str]:
+    """The topics that are not Kafka's own."""
+    return [name for name in admin.list_topics(timeout=10).topics if not name.startswith("__")]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the end of every log that a failed test could have written to."""
+    report = yield
+    if report.failed:
+        report.sections.extend((f"the end of {log}", tail(log)) for log in logs(item))
+    return report
+
+
+def logs(item: pytest.Item) -> list[Path]:
+    """The logs of all brokers and programs that a test was given, or has started in its folder."""
+    given = getattr(item, "funcargs", {}).values()
+    found = {each.log_file for each in given if isinstance(each, JavaKafka | Program)}
+    found |= {log for each in given if isinstance(each, Path) for log in each.rglob("*.log")}
+    return sorted(log for log in found if log.is_file() and "data" not in log.parts)
+
+
+def tail(log: Path) -> str:
+    """The last lines of a log."""
+    return "\n".join(line[:COLUMNS] for line in log.read_text(errors="replace").splitlines()[-LINES:])

@@ -32,7 +32,9 @@ STEPS = {
     SHIP: ("ship-order", "forward"),
     NOTIFY: ("notify-customer", "forward"),
 }
-COMMAND_TOPICS = tuple(f"{who}.commands.v1" for who in ("inventory", "payments", "reviews", "shipping", "notifications"))
+COMMAND_TOPICS = tuple(
+    f"{who}.commands.v1" for who in ("inventory", "payments", "reviews", "shipping", "notifications")
+)
 ANSWERS: dict[str, tuple[str, dict[str, object]]] = {
     RESERVE: ("inventory.stock-reserved.v1", {"reservation_id": "R-77"}),
     RELEASE: (DONE, {}),
@@ -114,6 +116,18 @@ class Received:
         return (self.key or b"").decode()
 
     @property
+    def is_dead(self) -> bool:
+        return self.topic in {DEAD_ORDERS, DEAD_REPLIES}
+
+    @property
+    def origin(self) -> str:
+        """Where a dead letter was read, by the headers that say so in Spring's encoding."""
+        told = dict(self.headers)
+        topic = told["kafka_dlt-original-topic"].decode()
+        partition = int.from_bytes(told["kafka_dlt-original-partition"], "big")
+        return f"{topic}:{partition}:{int.from_bytes(told['kafka_dlt-original-offset'], 'big')}"
+
+    @property
     def fields(self) -> Fields:
         return dict(json.loads(self.value))
 
@@ -127,7 +141,9 @@ class ForeignClient:
     """Sends what a shop and participants send, and keeps everything that the coordinator publishes."""
 
     bootstrap_servers: str
-    received: list[Received] = field(default_factory=list)
+    received: list[Received] = field(default_factory=list, repr=False)
+    expected: dict[str, list[str]] = field(default_factory=dict, repr=False)
+    expected_dead: list[str] = field(default_factory=list, repr=False)
 
     def __enter__(self) -> "ForeignClient":
         """Listen to every topic that the coordinator writes, from its beginning."""
@@ -183,27 +199,37 @@ class ForeignClient:
         body = value if isinstance(value, bytes) else json.dumps(value).encode()
         self._producer.produce(topic, body, key.encode(), headers=raw, on_delivery=lambda _, sent: told.append(sent))
         assert self._producer.flush(30) == 0
-        return Sent(headers.get("ce_id") or "", f"{told[0].topic()}:{told[0].partition()}:{told[0].offset()}", raw)
+        [sent] = told
+        assert sent.error() is None, sent.error()
+        return Sent(headers.get("ce_id") or "", f"{sent.topic()}:{sent.partition()}:{sent.offset()}", raw)
 
     # --- what the coordinator says
 
     def of(self, order: str) -> list[Received]:
-        """All that was received about an order so far."""
-        return [each for each in self.received if each.order == order]
+        """All commands and outcomes that were received about an order so far."""
+        return [each for each in self.received if each.order == order and not each.is_dead]
+
+    def has_heard(self, order: str, *types: str) -> None:
+        """Say that these messages about an order, and no others, were received; nothing more may come after this."""
+        self.expected[order] = sorted(types)
+        assert sorted(each.type for each in self.of(order)) == self.expected[order]
 
     def wait_for(self, order: str, type_: str, nth: int = 1) -> Received:
         """Wait for the n-th message of a type about an order."""
         return self._wait(lambda: [each for each in self.of(order) if each.type == type_], nth, f"{type_} for {order}")
 
-    def dead(self, topic: str, place: str) -> Received:
-        """Wait for the dead letter of the record at `topic:partition:offset`."""
-        return self._wait(lambda: [each for each in self.received if each.topic == topic and origin(each) == place], 1,
-                          f"the dead letter of {place}")  # fmt: skip
+    def dead(self, sent: Sent) -> Received:
+        """Wait for the dead letter of a record."""
+        self.expected_dead.append(sent.place)
+        return self._wait(lambda: self._letters(sent.place), 1, f"the dead letter of {sent.place}")
 
     def drain(self) -> None:
         """Receive everything that is there: for when the coordinator has ended."""
         while self._poll(1.0):
             continue
+
+    def _letters(self, place: str) -> list[Received]:
+        return [each for each in self.received if each.is_dead and each.origin == place]
 
     def _wait(self, found: Callable[[], list[Received]], nth: int, what: str) -> Received:
         limit = time.monotonic() + 30
@@ -231,14 +257,6 @@ def echoed(command: Received, type_: str) -> dict[str, str | None]:
         "ce_causationid": command["ce_id"],
         "traceparent": command["traceparent"],
     }
-
-
-def origin(letter: Received) -> str:
-    """Where a dead letter was read, by the headers that say so in Spring's encoding."""
-    told = dict(letter.headers)
-    topic = told["kafka_dlt-original-topic"].decode()
-    partition = int.from_bytes(told["kafka_dlt-original-partition"], "big")
-    return f"{topic}:{partition}:{int.from_bytes(told['kafka_dlt-original-offset'], 'big')}"
 
 
 def _received(message: Message) -> Received:

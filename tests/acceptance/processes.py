@@ -12,14 +12,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 from uuid import uuid4
 
 from service.kafka.java_process import ChildProcess
 from tests.acceptance.until import until
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-SAGA: Final = (sys.executable, "-m", "service.cli.main")
+SAGA: Final = (str(Path(sys.executable).with_name("saga")),)
 HURRIED: Final = "tests.acceptance.hurried_catalog:catalog"
 READY_WITHIN_S: Final = 30.0
 STOP_WITHIN_S: Final = 30.0
@@ -37,13 +37,24 @@ class Answer(NamedTuple):
 
 
 class Program:
-    """A command with variables of its own; what it writes goes to `log_file`, one file for all its runs."""
+    """A command with variables of its own; what it writes goes to `log_file`, one file for all its runs.
+
+    It runs from `start` until its end, `kill` or the end of the `with` block.
+    """
 
     def __init__(self, command: tuple[str, ...], log_file: Path, variables: Mapping[str, str]) -> None:
         self.log_file: Final = log_file
         self.variables: Final = dict(variables)
         self._command = command
         self._process: ChildProcess | None = None
+
+    def __enter__(self) -> Self:
+        """Promise that nothing of it will be left; it is not started yet."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Kill it, if it runs."""
+        self.kill()
 
     @property
     def exit_code(self) -> int | None:
@@ -68,7 +79,10 @@ class Program:
 
     def ended(self, within: float) -> int:
         """Wait for its end, and return the exit code."""
-        until(lambda: self.exit_code is not None, f"{self._command} has ended; its log says\n{self.log[-3000:]}", within)
+        until(
+            lambda: self.exit_code is not None, f"{self._command} has ended; its log says\n{self.log[-3000:]}", within
+        )
+        self.kill()
         assert self.exit_code is not None
         return self.exit_code
 
@@ -78,7 +92,7 @@ class Program:
         return self.ended(within)
 
     def kill(self) -> None:
-        """End it without a warning (SIGKILL), if it runs at all."""
+        """End it without a warning (SIGKILL) if it runs, and whatever watched over it."""
         if self._process is not None:
             self._process.end(signal.SIGKILL, VERB_WITHIN_S)
 
@@ -154,9 +168,7 @@ class Participants(Program):
     def __init__(self, folder: Path, bootstrap_servers: str, behaviour: Mapping[str, object]) -> None:
         self.ledgers: Final = folder / "ledgers"
         options = ("--ledgers", str(self.ledgers), "--behaviour", json.dumps(behaviour))
-        super().__init__(
-            demo("participants", bootstrap_servers, *options), folder / "participants.log", {}
-        )
+        super().__init__(demo("participants", bootstrap_servers, *options), folder / "participants.log", {})
 
     def start(self) -> None:
         """Start them, and wait until they have their topics."""

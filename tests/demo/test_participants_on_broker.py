@@ -161,9 +161,10 @@ def test_started_again_they_go_on_where_they_were_and_remember_what_they_did(
     assert participants.ledgers["payments"].repeats == 1
 
 
+@pytest.mark.slow
 def test_an_offset_is_committed_after_its_reply_and_not_before(broker: EmbeddedBroker, hands: Hands) -> None:
     hands.listen("saga.replies.v1")
-    with running(broker, Behaviour(declines={}, late_replies={"charge-card": 1.0}, late_by_s=3.0)) as participants:
+    with running(broker, Behaviour(declines={}, late_replies={"charge-card": 1.0}, late_by_s=5.0)) as participants:
         hands.command("ship-order", "o-1")
         hands.command("charge-card", "o-1")
         hands.wait_for(1)
@@ -172,6 +173,20 @@ def test_an_offset_is_committed_after_its_reply_and_not_before(broker: EmbeddedB
         assert committed(broker, "payments.commands.v1") == 0
         hands.wait_for(2)
         wait_until(lambda: committed(broker, "payments.commands.v1") == 1, "the late one committed")
+
+
+def test_a_quiet_run_ends_without_a_complaint(broker: EmbeddedBroker, hands: Hands) -> None:
+    complaints: list[str] = []
+    hands.listen("saga.replies.v1")
+    with running(broker, told=complaints):
+        hands.command("charge-card", "o-1")
+        hands.wait_for(1)
+        wait_until(lambda: committed(broker, "payments.commands.v1") == 1, "the command committed")
+        hands.command("refund-card", "o-1")
+        hands.wait_for(2)
+
+    assert complaints == []
+    assert committed(broker, "payments.commands.v1") == 2
 
 
 def test_after_a_broker_was_away_they_go_on_unaided_i34(broker: EmbeddedBroker, hands: Hands) -> None:

@@ -73,6 +73,14 @@ def test_killed_between_effect_and_reply_they_answer_after_a_restart_and_do_noth
     assert ledger.repeats == 1
 
 
+def test_participants_and_shop_know_the_coordinator_only_by_its_page() -> None:
+    loaded = "import service.demo.process, sys; print(*{name.split('.')[0] for name in sys.modules})"
+    told = subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    assert "confluent_kafka" in told.split()
+    assert not set(told.split()) & {"contracts", "sagas", "handlers"}
+
+
 def test_the_audit_of_what_processes_left_ends_with_0_or_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ledgers = open_ledgers(tmp_path)
     for name in ("reserve-stock", "charge-card", "ship-order", "notify-customer"):

@@ -5,6 +5,7 @@ from collections import Counter
 from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
+from contracts import Event, Reply
 from handlers.rows import Owed, Place, RawHeaders, Record
 
 EVENTS: Final = "orders.events.v1"
@@ -84,6 +85,12 @@ class Log:
         told = attributes(f"placed-{order}", "orders.order-placed.v1", **more)
         return self.record(EVENTS, order, placed_value(order, **changed), tuple(told.items()), partition=partition)
 
+    def event(self, event: Event, key: str, *, partition: int = 0) -> Record:
+        """Append an event of any saga."""
+        told = attributes(f"{event.message_type}-{key}", event.message_type)
+        value = event.model_dump_json().encode()
+        return self.record(type(event).topic, key, value, tuple(told.items()), partition=partition)
+
     def cancelled(self, order: str = "o-1", *, partition: int = 0) -> Record:
         """Append the event that cancels an order."""
         value = json.dumps({"order_id": order, "reason": "changed my mind"}).encode()
@@ -99,6 +106,10 @@ class Log:
         """Append the reply of a participant that did not carry the command out."""
         told = {"code": "no-carrier", "message": "nobody goes there", "retryable": retryable, "details": None}
         return self.reply(command, FAILURE, json.dumps(told).encode(), partition=partition)
+
+    def says(self, command: Owed, reply: Reply) -> Record:
+        """Append the reply of a participant of any saga."""
+        return self.reply(command, reply.message_type, reply.model_dump_json().encode())
 
     def reply(self, command: Owed, type_: str, value: bytes | None, *, partition: int = 0, **headers: str) -> Record:
         """Append any reply to a command, with all that a reply echoes; changed `headers` that are empty are dropped."""

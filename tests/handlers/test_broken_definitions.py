@@ -99,7 +99,7 @@ async def test_a_command_too_large_to_publish_stalls_its_instance_and_says_so(tm
     async with coordinator(tmp_path / "saga.db", made.saga(first_step(), second_step())) as it:
         await it.take(*(log.event(made.Begun(key=key), key) for key in ("k-1", "k-2")))
         large, small = it.owed
-        await it.take(log.says(large, made.Did(token="x" * MOST_BYTES)), log.says(small, made.Did()))
+        await it.take(log.says(large, made.Did(word="x" * MOST_BYTES)), log.says(small, made.Did()))
 
         assert it.rows("SELECT correlation, status FROM instance ORDER BY 1") == [("k-1", "stalled"), ("k-2", "running")]
         assert (it.types("k-1"), it.types("k-2")) == (["made.do-a.v1"], ["made.do-a.v1", "made.do-b.v1"])
@@ -124,7 +124,7 @@ async def test_an_outcome_too_large_to_publish_does_not_block_its_topic(tmp_path
     async with coordinator(tmp_path / "saga.db", made.saga(first_step())) as it:
         await it.take(*(log.event(made.Begun(key=key), key) for key in ("k-1", "k-2")))
         large, small = it.owed
-        reply = log.says(large, made.Did(token="x" * MOST_BYTES))
+        reply = log.says(large, made.Did(word="x" * MOST_BYTES))
         await it.take(reply, log.says(small, made.Did()))
         ((verdict, reason),) = it.verdicts(reply.place)
         assert (verdict, it.types("k-2")[-1]) == ("dead-lettered", "made.finished.v1")

@@ -10,7 +10,7 @@ import pytest
 from handlers.rows import Record
 from tests.handlers.brittle import BrittleStore, Broken
 from tests.handlers.coordinator import Coordinator, coordinator
-from tests.handlers.order_log import EVENTS, Log
+from tests.handlers.order_log import EVENTS, REPLIES, Log
 
 HOUR = timedelta(hours=1)
 
@@ -33,9 +33,8 @@ async def everything_at_once(it: Coordinator) -> list[Record]:
     """Bring the coordinator to where one batch needs every statement, and return that batch."""
     log = Log()
     await it.take(log.placed("o-1"), log.cancelled("o-2"))
-    it.relay.push([], deleted=[])
-    acknowledged = await it.store.unsent()
-    it.relay._acknowledged.append(acknowledged[0].seq)  # noqa: SLF001  as if Kafka had taken it
+    it.leases.take(await it.store.take(REPLIES, 0, "test"))
+    it.relay._acknowledged.append((await it.store.unsent())[0].seq)  # noqa: SLF001  as if Kafka had taken it
     return [
         log.answer(it.owed[0]),
         log.placed("o-2"),
@@ -52,8 +51,6 @@ async def test_a_batch_that_fails_at_any_statement_leaves_nothing_and_is_taken_i
 ) -> None:
     async with coordinator(tmp_path / "failing.db") as failing, coordinator(tmp_path / "sound.db") as sound:
         batch = await everything_at_once(failing)
-        for topic, partition in {record.place[:2] for record in batch} - set(failing.leases.owned()):
-            failing.leases.take(await failing.store.take(topic, partition, "test"))
         before, told = failing.everything(), len(failing.watcher.turns)
         failing.execute(f"CREATE TRIGGER trap {TRIGGERS[statement]} BEGIN SELECT RAISE(ABORT, 'disk full'); END")
         with pytest.raises(Exception, match="disk full"):
@@ -121,8 +118,6 @@ async def check_second_attempt(
     stores = Stores()
     async with coordinator(folder / "failing.db", worn=stores.worn) as failing, coordinator(folder / "sound.db") as sound:
         batch = await everything_at_once(failing)
-        for topic, partition in {record.place[:2] for record in batch} - set(failing.leases.owned()):
-            failing.leases.take(await failing.store.take(topic, partition, "test"))
         before = failing.everything()
         stores.brittle.fails_at = point
         with pytest.raises(Broken):
@@ -145,14 +140,10 @@ async def begin_anew(it: Coordinator) -> None:
 
 def without_leases(it: Coordinator) -> Mapping[str, object]:
     """All rows, with what may differ after a failed attempt left out: epochs, and gaps in numbers that only count."""
-    rows: dict[str, object] = {name: list(map(list, each)) for name, each in it.everything().items()}
+    rows: dict[str, object] = dict(it.everything())
     rows["lease"] = it.rows("SELECT topic, partition, next_offset FROM lease ORDER BY 1, 2")
     rows["instance"] = it.rows("SELECT id, status, data, state, trail, revision FROM instance ORDER BY number")
     rows["outbox"] = it.rows("SELECT message_id, topic, partition, key, headers, value FROM outbox ORDER BY seq")
-    rows["history"] = it.rows(
-        "SELECT i.id, h.* FROM history h JOIN instance i ON i.number = h.instance ORDER BY i.id, h.seq"
-    )
-    rows["history"] = [(row[0], *row[2:]) for row in it.rows(
-        "SELECT i.id, h.* FROM history h JOIN instance i ON i.number = h.instance ORDER BY i.id, h.seq"
-    )]
+    history = it.rows("SELECT i.id, h.* FROM history h JOIN instance i ON i.number = h.instance ORDER BY i.id, h.seq")
+    rows["history"] = [(id_, *rest) for id_, _number, *rest in history]
     return rows

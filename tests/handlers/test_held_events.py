@@ -7,7 +7,7 @@ from pathlib import Path
 from handlers.rows import Record
 from sagas.machine import Saga
 from tests.handlers.coordinator import HandClock, coordinator
-from tests.handlers.order_log import EVENTS, Log, attributes, command_id, instance_id
+from tests.handlers.order_log import Log, command_id, instance_id
 from tests.machine import made
 
 RESERVE, CHARGE = "inventory.reserve-stock.v1", "payments.charge-card.v1"
@@ -98,11 +98,11 @@ def two_sagas() -> tuple[Saga[made.Begun, made.Data], ...]:
 
 
 def begun_event(log: Log) -> Record:
-    return log.record("made.events.v1", "k-1", b'{"key": "k-1"}', tuple(attributes("b", "made.begun.v1").items()))
+    return log.event(made.Begun(key="k-1"), "k-1")
 
 
 def stopped_event(log: Log) -> Record:
-    return log.record("made.events.v1", "k-1", b'{"key": "k-1"}', tuple(attributes("s", "made.stopped.v1").items()))
+    return log.event(made.Stopped(key="k-1"), "k-1")
 
 
 async def test_an_event_that_comes_before_two_instances_is_held_for_both(tmp_path: Path) -> None:
@@ -144,4 +144,3 @@ async def test_a_held_event_that_a_newer_program_cannot_read_expires_as_dead_let
     async with coordinator(tmp_path / "saga.db", changed, clock=clock) as it:
         await it.alarms.ring()
         assert [verdict for verdict, _ in it.verdicts(early.place)] == ["dead-lettered"]
-        assert early.place.topic != EVENTS

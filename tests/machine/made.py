@@ -90,6 +90,11 @@ def command(name: str, *, undo: bool = False, safe: bool = False) -> type[Comman
     return cast("type[Command[Any]]", type(f"{'Undo' if undo else 'Do'} {name}", (parent,), body))
 
 
+def asks(name: str, *, key: str = "k-1", seen: tuple[str, ...] = ()) -> Command[Any]:
+    """The command of a step as a message."""
+    return command(name).model_validate({"key": key, "seen": seen})
+
+
 def makes(made: type[Command[Any]]) -> Callable[[Data], Command[Any]]:
     """A function that makes this command from the data, as its annotations say."""
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sagas.machine import Cause, Obstruct, Progress, Retry, Status, parallel, transition
+from sagas.machine import Cancel, Cause, Ignored, Obstruct, Progress, Retry, Status, parallel, transition
 from sagas.scenario import Scenario, given
 from tests.machine.made import MINUTE, SECOND, Begun, Data, Did, compensatable, point_of_no_return, retriable, saga
 
@@ -105,3 +105,14 @@ def test_an_obstruction_that_is_no_single_command_leaves_the_steps_as_they_are()
 
     assert decision.instance.steps == scenario.instance.steps
     assert decision.instance.stall == cause
+
+
+def test_a_cancel_of_an_instance_that_is_obstructed_before_its_pivot_is_out_of_place() -> None:
+    """Only an operator leaves stalled (I2)."""
+    scenario = given(PAIR, Begun())
+    cause = Cause(None, "broken-definition", "a function raised")
+    obstructed = transition(PAIR, scenario.instance, Obstruct(scenario.at, cause)).instance
+
+    decision = transition(PAIR, obstructed, Cancel(scenario.at, "not wanted"))
+
+    assert (decision.ignored, decision.instance) == (Ignored.OUT_OF_PLACE, obstructed)

@@ -1,102 +1,20 @@
 """The invariants of the machine, each a check by name over a world's history; none looks at how the machine decides."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable
 from uuid import UUID, uuid5
 
 from contracts import Failure
 from sagas.machine import (
     Answer,
-    Branch,
     Direction,
-    Node,
-    Parallel,
     Progress,
     Resume,
-    Retry,
-    Send,
     Status,
-    Step,
     transition,
-    walk,
 )
 from sagas.machine.instance import legs
-from tests.properties.world import Turned, World
-
-FORWARD, COMPENSATION = Direction.FORWARD, Direction.COMPENSATION
-
-
-class Witness:
-    """What was heard and sent up to a turn, gathered turn by turn beside the machine."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.saga = world.saga
-        self.precedes = frozenset(_precedences(world.saga.steps))
-        self.contents: dict[str, Send] = {}
-        self.last: dict[tuple[str, Direction], Send] = {}
-        self.sendings: Counter[tuple[str, Direction]] = Counter()
-        self.remembered: set[str] = set()
-        self.failures: dict[str, Failure] = {}
-        self.successes: set[str] = set()
-        self.outcomes = 0
-
-    def see(self, turned: Turned) -> None:
-        """Check one turn, then take it in."""
-        self._hear(turned)
-        for check in EACH_TURN:
-            check(self, turned)
-        for send in turned.decision.commands:
-            self.contents[send.command_id] = send
-            self.last[send.step, send.direction] = send
-            self.sendings[send.step, send.direction] += not self.is_overtaken(send, turned)
-        self.outcomes += turned.decision.outcome is not None
-
-    def _hear(self, turned: Turned) -> None:
-        """Take in what was answered. What comes after its undo was sent changes no mind any more."""
-        signal = turned.signal
-        if not isinstance(signal, Answer):
-            return
-        if not isinstance(signal.reply, Failure):
-            self.successes.add(signal.command_id)
-        elif not self.is_undone(signal.command_id):
-            self.failures.setdefault(signal.command_id, signal.reply)
-
-    def is_undone(self, forward_id: str) -> bool:
-        """Say whether an undo of this command was sent."""
-        return any(send.compensates == forward_id for send in self.last.values())
-
-    def forward_step_of(self, command_id: str) -> str | None:
-        """The step whose last command forward has this id."""
-        asked = [step for (step, way), send in self.last.items() if (way, send.command_id) == (FORWARD, command_id)]
-        return asked[0] if asked else None
-
-    def is_overtaken(self, send: Send, turned: Turned) -> bool:
-        """Say whether this is an undo sent again because the success that it undoes came late."""
-        signal = turned.signal
-        return send.command_id in self.contents and isinstance(signal, Answer) and signal.command_id == send.compensates
-
-    def is_acknowledged(self, step: str) -> bool:
-        """Say whether the undo of a step was sent and carried out, as far as was heard."""
-        undo = self.last.get((step, COMPENSATION))
-        return undo is not None and undo.command_id in self.successes
-
-    def may_be_done(self) -> list[str]:
-        """The steps with a compensation whose last command was sent and not definitely refused."""
-        return [
-            step
-            for (step, direction), send in self.last.items()
-            if direction is FORWARD and self.saga.table[step].undo is not None and send.command_id not in self.failures
-        ]
-
-    @property
-    def pivots_sent(self) -> list[Send]:
-        return [s for (name, way), s in self.last.items() if way is FORWARD and self.saga.table[name].step.is_pivot]
-
-    @property
-    def is_past_pivot(self) -> bool:
-        return any(send.command_id in self.successes for send in self.pivots_sent)
+from tests.properties.witness import COMPENSATION, FORWARD, Witness, way
+from tests.properties.world import Turned
 
 
 def i2_a_final_status_is_absorbing(_: Witness, turned: Turned) -> None:
@@ -142,17 +60,15 @@ def i9_a_new_id_only_after_a_definite_not_done(witness: Witness, turned: Turned)
 def i9_every_sending_counts(witness: Witness, turned: Turned) -> None:
     """No more sendings than the retry allows, and none given up before: but an unknown pivot is asked for ever."""
     for send in turned.decision.commands:
-        rule, is_known = witness.saga.table[send.step], send.command_id in witness.contents
-        retry = rule.step.compensate_retry if send.compensates else rule.retry
         count = witness.sendings[send.step, send.direction] + 1
-        if not ((rule.step.is_pivot and is_known) or witness.is_overtaken(send, turned)):
-            assert _within(count, retry), f"{send.step} {send.direction} sent {count} times"
+        is_unknown_pivot = witness.saga.table[send.step].step.is_pivot and send.command_id in witness.contents
+        assert is_unknown_pivot or witness.allows(send.step, send.direction, count), f"{send.step} sent {count} times"
     cause = turned.after.cause
     if cause is not None and cause.step is not None and turned.before and turned.before.cause is None:
         failure = witness.failures.get(witness.last[cause.step, FORWARD].command_id)
         if failure is None or failure.retryable:
-            sendings = witness.sendings[cause.step, FORWARD]
-            assert not _within(sendings + 1, witness.saga.table[cause.step].retry), f"{cause.step} given up too early"
+            count = witness.sendings[cause.step, FORWARD] + 1
+            assert not witness.allows(cause.step, FORWARD, count), f"{cause.step} given up too early"
 
 
 def i10_a_success_is_remembered_once_unless_its_undo_was_sent(witness: Witness, turned: Turned) -> None:
@@ -240,8 +156,7 @@ def i16_a_stall_has_its_reason(witness: Witness, turned: Turned) -> None:
         return
     direction = FORWARD if witness.is_past_pivot else COMPENSATION
     failure = witness.failures.get(witness.last[stall.step, direction].command_id)
-    retry = witness.saga.table[stall.step].step.compensate_retry
-    used_up = not _within(witness.sendings[stall.step, direction] + 1, retry)
+    used_up = not witness.allows(stall.step, direction, witness.sendings[stall.step, direction] + 1)
     is_refused = failure is not None and not failure.retryable
     assert is_refused or (direction is COMPENSATION and used_up), f"stalled without need: {stall}"
 
@@ -256,7 +171,7 @@ def i17_a_late_success_sends_its_undo_again_until_it_is_acknowledged(witness: Wi
     assert turned.after.data == before.data, "remembered, though its undo was sent before"
     if undos[0].command_id in witness.successes:
         assert turned.decision.ignored is not None
-    elif turned.decision.ignored is None and before.is_active and undos[0].command_id not in witness.failures:
+    elif turned.decision.ignored is None and turned.after.is_active and undos[0].command_id not in witness.failures:
         assert undos[0] in turned.decision.commands
 
 
@@ -351,8 +266,8 @@ def i1_it_has_ended(witness: Witness) -> None:
 
 def i8_completed_means_each_step_of_the_way_once_and_no_undo(witness: Witness) -> None:
     if witness.world.instance.status is Status.COMPLETED:
-        way = _way(witness.saga.steps, witness.world.instance.choices)
-        assert witness.world.participants.net() == dict.fromkeys(way, 1)
+        steps = way(witness.saga.steps, witness.world.instance.choices)
+        assert witness.world.participants.net() == dict.fromkeys(steps, 1)
         assert all(send.direction is FORWARD for send in witness.world.sent)
 
 
@@ -376,44 +291,5 @@ AT_THE_END: tuple[Callable[[Witness], None], ...] = (
 )
 
 
-def _within(sendings: int, retry: Retry) -> bool:
-    return retry.attempts is None or sendings <= retry.attempts
-
-
 def _in_flight(turned: Turned) -> bool:
     return any(run.forward.progress is Progress.ASKED for run in turned.after.steps.values())
-
-
-def _names(node: Node[Any]) -> list[str]:
-    return [each.name for each in walk((node,)) if isinstance(each, Step)]
-
-
-def _way(nodes: tuple[Node[Any], ...], choices: Mapping[str, bool]) -> Iterator[str]:
-    """The steps that an instance with these choices takes."""
-    for node in nodes:
-        match node:
-            case Step():
-                yield node.name
-            case Parallel():
-                yield from _way(node.nodes, choices)
-            case Branch():
-                yield from _way(node.nodes if choices[node.name] else node.otherwise, choices)
-
-
-def _precedences(nodes: tuple[Node[Any], ...]) -> set[tuple[str, str]]:
-    """All pairs of steps of which the first must be over before the second begins."""
-    pairs: set[tuple[str, str]] = set()
-    before: list[str] = []
-    for node in nodes:
-        here = _names(node)
-        pairs |= {(first, second) for first in before for second in here}
-        before += here
-        match node:
-            case Step():
-                pass
-            case Parallel():
-                for member in node.nodes:
-                    pairs |= _precedences((member,))
-            case Branch():
-                pairs |= _precedences(node.nodes) | _precedences(node.otherwise)
-    return pairs

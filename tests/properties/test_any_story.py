@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from contracts.orders import Address, Line, OrderPlaced
 from sagas.machine import Saga, freeze, thaw, transition
-from sagas.machine.diagram import mermaid
 from sagas.order_fulfilment import order_fulfilment
 from tests.machine.made import Begun, Data
-from tests.properties.checks import AT_THE_END, Witness
+from tests.properties.checks import AT_THE_END, EACH_TURN
 from tests.properties.generated import sound_sagas
 from tests.properties.profile import thorough
+from tests.properties.witness import Witness
 from tests.properties.world import Act, Place, World
 
 COMMON = [Act.ADVANCE] * 14 + [Act.ALARM] * 4 + [act for act in Act if act is not Act.CANCEL]
@@ -62,7 +62,6 @@ def test_an_order_ends_well_whatever_happens(placed: OrderPlaced, story: Story) 
 @thorough
 @given(sound_sagas(), events, stories())
 def test_any_sound_saga_ends_well_whatever_happens(saga: Saga[Begun, Data], begun: Begun, story: Story) -> None:
-    note(mermaid(saga))
     live(World(saga, begun, story.unwilling), story)
 
 
@@ -82,7 +81,7 @@ def test_i3_the_history_of_any_saga_replays_to_the_same_state(
 
 def live(world: World, story: Story) -> None:
     """Live through a story, then let all be well, and check every turn and the end."""
-    witness = Witness(world)
+    witness = Witness(world, EACH_TURN)
     witness.see(world.start())
     for turned in world.go_well(story.well):
         witness.see(turned)

@@ -116,7 +116,12 @@ class Story:
 
     def takes(self, *records: Record) -> Committed:
         """Take a batch of records in."""
-        return self._commit(lambda batch: [self._take(batch, read(self._routes, record)) for record in records])
+
+        def take_all(batch: Batch) -> None:
+            for record in records:
+                self._take(batch, read(self._routes, record))
+
+        return self._commit(take_all)
 
     def wakes(self, after: timedelta) -> Committed:
         """Let time pass, and ring every alarm that is due then."""
@@ -148,9 +153,10 @@ class Story:
         match arrival:
             case Unreadable():
                 batch.dead_letter(arrival)
-            case ReplyArrival() if (stored := batch.find(arrival.instance_id)) is None:
+            case ReplyArrival() if batch.find(arrival.instance_id) is None:
                 batch.rule(arrival, Verdict.UNMATCHED, "there is no such instance")
             case ReplyArrival():
+                stored = batch.find(arrival.instance_id)
                 batch.apply(order_fulfilment, stored, Answer(batch.at, arrival.command_id, arrival.reply), arrival)
             case EventArrival(targets=((_, role, id_),)):
                 is_start = role is Role.STARTS

@@ -85,7 +85,9 @@ def test_what_is_asked_for_in_vain_is_named_with_its_remedy(monkeypatch: pytest.
     monkeypatch.setenv("OTEL_METRICS_EXPORTER", "otlp,console")
 
     assert list(unsupported()) == [
-        "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=grpc is not supported: "
-        "set http/protobuf, and the endpoint to the collector's HTTP port (4318)",
+        (
+            "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=grpc is not supported: "
+            "set http/protobuf, and the endpoint to the collector's HTTP port (4318)"
+        ),
         "OTEL_METRICS_EXPORTER=console is not supported: set otlp or none",
     ]

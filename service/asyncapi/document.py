@@ -1,0 +1,142 @@
+"""The AsyncAPI document of a catalog: its channels, operations and messages, as the coordinator sees them.
+
+AsyncAPI 3.1.0, https://www.asyncapi.com/docs/reference/specification/v3.1.0. `send` and `receive` are the
+coordinator's: a participant receives what it sends. Payloads stand beside the document, a file a message.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from handlers.routing import REPLIES, dead_letter_topic
+from service.asyncapi.conversation import Part, Said, summary
+from service.asyncapi.headers import DEAD_LETTER, headers_of
+
+Node = dict[str, Any]
+
+SCHEMAS: Final = "schemas"
+DESCRIPTION: Final = """\
+What the coordinator and its participants say to each other through Kafka. Records are CloudEvents 1.0 in binary mode; \
+their key is the correlation key. A message is known by its `ce_type`; unknown fields are ignored by whoever reads it.
+"""
+
+_PURPOSES: Final = {
+    Part.COMMAND: "Commands to one participant, which answers each on the topic that `ce_replyto` names.",
+    Part.OUTCOME: "How instances of a saga have ended: one event each.",
+    Part.EVENT: "Business events, of which some start or cancel instances.",
+    Part.REPLY: "The participants' replies to commands.",
+}
+_DEAD_LETTER: Final = "dead-letter"
+
+
+def document(said: Sequence[Said]) -> Node:
+    """Return the document that describes a conversation."""
+    topics = sorted({each.topic for each in said})
+    return {
+        "asyncapi": "3.1.0",
+        "info": {"title": "saga-coordinator", "version": "1", "description": DESCRIPTION},
+        "defaultContentType": "application/json",
+        "channels": {**{topic: _channel(topic, said) for topic in topics}, **dict(_dead_letter_channels(said))},
+        "operations": dict(_operations(said)),
+        "components": {"messages": _messages(said), "schemas": _schemas()},
+    }
+
+
+# --- channels
+
+
+def _channel(topic: str, said: Iterable[Said]) -> Node:
+    here = [each for each in said if each.topic == topic]
+    return {
+        "address": topic,
+        "description": _PURPOSES[here[0].part],
+        "messages": {each.type: _ref("components", "messages", each.type) for each in here},
+    }
+
+
+def _dead_letter_channels(said: Iterable[Said]) -> Iterator[tuple[str, Node]]:
+    for topic in sorted({each.topic for each in said if not each.is_sent}):
+        yield (
+            dead_letter_topic(topic),
+            {
+                "address": dead_letter_topic(topic),
+                "description": f"Records of {topic} that cannot be read, as they came.",
+                "messages": {_DEAD_LETTER: _ref("components", "messages", _DEAD_LETTER)},
+            },
+        )
+
+
+# --- operations
+
+
+def _operations(said: Sequence[Said]) -> Iterator[tuple[str, Node]]:
+    for each in said:
+        action = "send" if each.is_sent else "receive"
+        operation = {
+            "action": action,
+            "channel": _ref("channels", each.topic),
+            "summary": summary(each.message),
+            "messages": [_on_channel(each.topic, each.type)],
+        }
+        if each.answers:
+            operation["reply"] = {
+                "channel": _ref("channels", REPLIES),
+                "messages": [_on_channel(REPLIES, answer) for answer in each.answers],
+            }
+        yield f"{action}-{each.type}-on-{each.topic}", operation
+    for name, channel in _dead_letter_channels(said):
+        yield (
+            f"send-{_DEAD_LETTER}-on-{name}",
+            {
+                "action": "send",
+                "channel": _ref("channels", name),
+                "summary": channel["description"],
+                "messages": [_on_channel(name, _DEAD_LETTER)],
+            },
+        )
+
+
+def _on_channel(topic: str, type_: str) -> Node:
+    return _ref("channels", topic, "messages", type_)
+
+
+# --- components
+
+
+def _messages(said: Sequence[Said]) -> Node:
+    """Describe each type once; one that is both sent and read as it is sent."""
+    read = {each.type: each for each in said if not each.is_sent}
+    sent = {each.type: each for each in said if each.is_sent}
+    told: Node = {type_: _message(each) for type_, each in sorted((read | sent).items())}
+    told[_DEAD_LETTER] = {
+        "name": _DEAD_LETTER,
+        "summary": "A record that cannot be read, set aside so that its partition goes on.",
+        "headers": _ref("components", "schemas", f"{_DEAD_LETTER}-headers"),
+        "payload": {"description": "The value of the record, byte for byte."},
+    }
+    return told
+
+
+def _message(said: Said) -> Node:
+    told: Node = {
+        "name": said.type,
+        "title": said.message.__name__,
+        "summary": summary(said.message),
+        "contentType": "application/json",
+        "headers": {
+            "allOf": [_ref("components", "schemas", f"{said.part}-headers")],
+            "properties": {"ce_type": {"const": said.type}},
+        },
+        "payload": {"$ref": f"./{SCHEMAS}/{said.type}.json"},
+        "bindings": {"kafka": {"key": {"type": "string", "description": "The correlation key."}}},
+    }
+    if said.part is not Part.EVENT:
+        told["correlationId"] = {"location": "$message.header#/ce_correlationid"}
+    return told
+
+
+def _schemas() -> Node:
+    return {**{f"{part}-headers": headers_of(part) for part in Part}, f"{_DEAD_LETTER}-headers": DEAD_LETTER}
+
+
+def _ref(*path: str) -> Node:
+    return {"$ref": "#/" + "/".join(each.replace("~", "~0").replace("/", "~1") for each in path)}

@@ -1,0 +1,139 @@
+"""Every line of "Bad input" on the published page: what cannot be read is set aside with its cause, and all else goes on."""
+
+import json
+from collections.abc import Mapping
+from uuid import uuid4
+
+import pytest
+
+from tests.acceptance.claims import assert_nothing_else_was_said
+from tests.acceptance.foreign_client import (
+    CHARGE,
+    CONFIRMED,
+    NOTIFY,
+    ORDERS,
+    PLACED,
+    RESERVE,
+    SHIP,
+    ForeignClient,
+    Received,
+    Sent,
+    new_traceparent,
+    order_fields,
+)
+from tests.acceptance.processes import Serve
+
+pytestmark = pytest.mark.kafka
+
+BAD_LINE = {"sku": "kettle-1l", "quantity": 0, "unit_price": "19.95"}
+BAD_EVENTS: Mapping[str, tuple[object, dict[str, str | None], str]] = {
+    "not JSON": (b'{"order_id": "o', {}, "JSON"),
+    "an empty value": (b"", {}, "JSON"),
+    "no order_id": ({"customer_id": "c"}, {}, "order_id"),
+    "a total that is a number": (order_fields("x", total=49.9), {}, "total"),  # type: ignore[arg-type]  it is wrong
+    "no currency": ({name: value for name, value in order_fields("x").items() if name != "currency"}, {}, "currency"),
+    "a country of three letters": (
+        order_fields("x", ship_to={"street": "s", "city": "c", "postcode": "p", "country": "DNK"}),
+        {},
+        "country",
+    ),  # fmt: skip
+    "a quantity of 0": (order_fields("x", lines=[BAD_LINE]), {}, "quantity"),
+    "no lines": (order_fields("x", lines=[]), {}, "lines"),
+    "an unknown type": (order_fields("x"), {"ce_type": "orders.order-painted.v1"}, "orders.order-painted.v1"),
+    "no id": (order_fields("x"), {"ce_id": None}, "id is missing"),
+    "no type": (order_fields("x"), {"ce_type": None}, "type is missing"),
+    "no CloudEvent at all": (b"hello", {"ce_id": None, "ce_type": None, "ce_specversion": None}, "missing"),
+    "a type that belongs to another topic": ({}, {"ce_type": "saga.done.v1"}, "saga.done.v1"),
+}
+
+
+@pytest.mark.parametrize("wrong", BAD_EVENTS)
+def test_an_event_that_cannot_be_read_is_set_aside_with_its_cause(
+    client: ForeignClient, serve: Serve, wrong: str
+) -> None:
+    value, headers, cause = BAD_EVENTS[wrong]
+    usual = {"ce_id": str(uuid4()), "ce_source": "/shop", "ce_type": PLACED, "x-of-the-shop": "kept as it is"}
+    body = value if isinstance(value, bytes) else json.dumps(value).encode()
+    sent = client.send(ORDERS, wrong, body, usual | headers)
+    assert_is_dead_letter(client.dead(sent), sent, body, cause)
+    verdict, reason = serve.explain(sent.place)
+    assert verdict == "dead-lettered"
+    assert cause in reason
+
+
+def test_the_partition_goes_on_behind_what_cannot_be_read(client: ForeignClient) -> None:
+    order = "behind-1"
+    sent = client.event(order, PLACED, b"not JSON")
+    client.place(order)
+    client.dead(sent)
+    fulfil(client, order)
+
+
+def test_a_reply_to_an_unknown_command_is_unmatched_and_nothing_else_happens(
+    client: ForeignClient, serve: Serve
+) -> None:
+    order = "unmatched-1"
+    client.place(order)
+    charge = client.wait_for(order, CHARGE)
+    unknown_command = client.answer(charge, ce_causationid=str(uuid4()))
+    unknown_instance = client.answer(charge, ce_correlationid=str(uuid4()))
+    for sent in (unknown_command, unknown_instance):
+        verdict, reason = serve.explain(sent.place)
+        assert verdict == "unmatched"
+        assert reason
+    fulfil(client, order)
+
+
+BAD_REPLIES: Mapping[str, tuple[object, dict[str, str | None], str]] = {
+    "without correlation": ({"charge_id": "C"}, {"ce_correlationid": None}, "ce_correlationid"),
+    "without causation": ({"charge_id": "C"}, {"ce_causationid": None}, "ce_causationid"),
+    "not JSON": (b"<charged/>", {}, "JSON"),
+    "without its field": ({}, {}, "charge_id"),
+    "of a type that answers something else": (
+        {"tracking": "T"}, {"ce_type": "shipping.order-shipped.v1"}, "payments.card-charged.v1"),
+    "of a type that answers nothing": ({}, {"ce_type": "payments.never-heard-of.v1"}, "payments.never-heard-of.v1"),
+    "without an id": ({"charge_id": "C"}, {"ce_id": None}, "id is missing"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", BAD_REPLIES)
+def test_a_reply_that_cannot_be_read_is_set_aside_and_its_step_goes_on_waiting(
+    client: ForeignClient, serve: Serve, wrong: str
+) -> None:
+    value, headers, cause = BAD_REPLIES[wrong]
+    order = f"reply {wrong}"
+    client.place(order)
+    charge = client.wait_for(order, CHARGE)
+    body = value if isinstance(value, bytes) else json.dumps(value).encode()
+    sent = client.reply(charge, "payments.card-charged.v1", body, **headers)
+    assert_is_dead_letter(client.dead(sent), sent, body, cause)
+    assert serve.explain(sent.place)[0] == "dead-lettered"
+    fulfil(client, order)
+
+
+def test_nothing_else_was_said(client: ForeignClient, serve: Serve) -> None:
+    assert_nothing_else_was_said(client, serve)
+
+
+def fulfil(client: ForeignClient, order: str) -> None:
+    """Answer everything that an order still waits for, and see it confirmed by nothing more than it takes."""
+    for type_ in (RESERVE, CHARGE, SHIP, NOTIFY):
+        client.answer(client.wait_for(order, type_))
+    client.wait_for(order, CONFIRMED)
+    client.has_heard(order, RESERVE, CHARGE, SHIP, NOTIFY, CONFIRMED)
+
+
+def assert_is_dead_letter(letter: Received, sent: Sent, value: bytes, cause: str) -> None:
+    """A dead letter is its record byte for byte, and says where that stood and why it was set aside."""
+    told = dict(letter.headers)
+    topic, partition, offset = sent.place.rsplit(":", 2)
+    assert letter.topic == f"{topic}-dlt"
+    assert letter.value == value
+    assert letter.headers[: len(sent.headers)] == sent.headers
+    assert told["kafka_dlt-original-topic"] == topic.encode()
+    assert told["kafka_dlt-original-partition"] == int(partition).to_bytes(4, "big")
+    assert told["kafka_dlt-original-offset"] == int(offset).to_bytes(8, "big")
+    assert told["kafka_dlt-original-timestamp-type"] == b"CreateTime"
+    assert len(told["kafka_dlt-original-timestamp"]) == 8
+    assert told["kafka_dlt-exception-fqcn"]
+    assert cause in told["kafka_dlt-exception-message"].decode()
