@@ -44,6 +44,7 @@ class KafkaSettings(BaseModel):
     ssl_keyfile: Path | None = Field(None, description="Key of the own certificate, PEM")
     request_timeout: float = Field(10.0, gt=0, description="Seconds until a request to Kafka counts as lost")
     session_timeout: float = Field(45.0, ge=1, description="Seconds without a heartbeat until the group lets it go")
+    fetch_wait: float = Field(0.2, gt=0, le=5, description="Seconds that the broker may hold an empty fetch")
     batch: int = Field(500, ge=1, le=10_000, description="Most records taken in by one transaction")
 
     @model_validator(mode="after")

@@ -31,13 +31,13 @@ PARTITIONS = 4
 def bench(*, kafka: str = "java", quick: bool = False, as_json: bool = False) -> int:
     """Run all scenarios, print a table or one line of JSON, and return the exit code.
 
-    `kafka` is `java` (a real one), `embedded` (librdkafka's mock: no durability, higher latency), or the bootstrap
-    servers of one that runs. Progress goes to standard error.
+    `kafka` is `java` (a real one) or `embedded` (librdkafka's mock: no durability, higher latency). Progress goes to
+    standard error.
     """
     errors = Console(stderr=True, highlight=False)
     try:
-        with _broker(kafka) as bootstrap, processes.folder() as folder:
-            runs = list(_all(bootstrap, folder, QUICK if quick else FULL, errors.print))
+        with processes.folder() as folder:
+            runs = list(_all(kafka, folder, QUICK if quick else FULL, errors.print))
     except (processes.BenchError, RuntimeError) as error:
         errors.print(f"[bold red]bench:[/] {error}")
         return 1
@@ -51,37 +51,30 @@ def bench(*, kafka: str = "java", quick: bool = False, as_json: bool = False) ->
 
 @contextmanager
 def _broker(kafka: str) -> Iterator[str]:
-    """Start a broker with all topics, or use one that runs."""
+    """Start a broker with all topics."""
     routes = Routes(catalog)
     topics = dict.fromkeys(routes.topics_in | routes.topics_out, PARTITIONS)
     if kafka == "java":
         with JavaKafka() as java:
             java.create_topics(topics)
             yield java.bootstrap_servers
-    elif kafka == "embedded":
+    else:
         with EmbeddedBroker(topics) as embedded:
             yield embedded.bootstrap_servers
-    else:
-        yield kafka
 
 
-def _all(
-    bootstrap: str, folder: Path, scenarios: tuple[Scenario, ...], tell: Callable[[str], None]
-) -> Iterator[Figures]:
-    """Run every scenario in every mode of tracing, each mode with a fresh service and database."""
+def _all(kafka: str, folder: Path, scenarios: tuple[Scenario, ...], tell: Callable[[str], None]) -> Iterator[Figures]:
+    """Run every scenario in every mode of tracing, each mode with a fresh broker, service and database."""
     with ExitStack() as around:
         collector_port = _free_port()
         log = folder / "collector.log"
         around.enter_context(processes.running(["service.bench.collector", str(collector_port)], log))
         processes.wait_for_text(log, "collecting")
-        log = folder / "participants.log"
-        command = ["service.demo.process", "participants", "--bootstrap-servers", bootstrap]
-        around.enter_context(processes.running([*command, "--behaviour", '{"checks": false}'], log))
-        processes.wait_for_text(log, '"ready"')
         for tracing in MODES:
             tell(f"tracing {tracing}")
             endpoint = f"http://127.0.0.1:{collector_port}/v1/traces"
-            yield from _one_mode(bootstrap, folder, (tracing, endpoint), scenarios, tell)
+            with _broker(kafka) as bootstrap:
+                yield from _one_mode(bootstrap, folder, (tracing, endpoint), scenarios, tell)
 
 
 def _one_mode(
@@ -95,16 +88,17 @@ def _one_mode(
     tracing, endpoint = traced
     port, log = _free_port(), folder / f"service-{tracing}.log"
     environment = processes.service_environment(bootstrap, folder, port, tracing, endpoint)
-    with processes.running(["service.cli.main", "serve"], log, environment) as pid:
+    with processes.running(["service.cli", "serve"], log, environment) as pid:
         processes.wait_for_service(f"http://127.0.0.1:{port}", log)
-        processes.place_orders(bootstrap, WARM_UP, secrets.randbits(31))
-        for scenario in scenarios:
-            before = processes.cpu_seconds(pid)
-            report = processes.place_orders(bootstrap, scenario, secrets.randbits(31))
-            cpu = (processes.cpu_seconds(pid) - before) * 1000 / scenario.orders
+        for scenario in (WARM_UP, *scenarios):
+            with processes.participants(bootstrap, scenario, folder / "participants.log"):
+                before = processes.cpu_seconds(pid)
+                report = processes.place_orders(bootstrap, scenario, secrets.randbits(31))
+                cpu = (processes.cpu_seconds(pid) - before) * 1000 / scenario.orders
             figures = Figures(tracing, scenario, report["sagas_per_s"], cpu, report["p50_ms"], report["p99_ms"])
-            tell(f"  {scenario.title()}: {figures.sagas_per_s:.0f}/s, p50 {figures.p50_ms:.0f} ms")
-            yield figures
+            tell(f"  {scenario.title()}: {figures.sagas_per_s:.0f}/s, p50 {figures.p50_ms:.0f} ms, CPU {cpu:.2f} ms")
+            if scenario is not WARM_UP:
+                yield figures
     if tracing == "exported":
         tell(f"  spans received: {httpx.get(endpoint).text}")
 
@@ -116,7 +110,7 @@ def _machine(kafka: str) -> dict[str, object]:
         "processor": _processor(),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "kafka": kafka if kafka in {"java", "embedded"} else "external",
+        "kafka": kafka,
     }
 
 

@@ -81,11 +81,27 @@ def service_environment(bootstrap: str, folder: Path, port: int, tracing: Tracin
     return environment
 
 
+@contextmanager
+def participants(bootstrap: str, scenario: Scenario, log: Path) -> Iterator[None]:
+    """Run the five participants as a process of their own."""
+    command = ["service.demo.process", "participants", "--bootstrap-servers", bootstrap]
+    with running([*command, "--behaviour", '{"checks": false}', "--properties", _properties(scenario)], log):
+        wait_for_text(log, '"ready"')
+        yield
+
+
+def _properties(scenario: Scenario) -> str:
+    """Return how the other side's clients gather messages: as a busy service does at saturation, else not at all."""
+    batched = {"linger.ms": 2, "fetch.min.bytes": 20_000, "fetch.wait.max.ms": 5}
+    return json.dumps(batched if scenario.window else {})
+
+
 def place_orders(bootstrap: str, scenario: Scenario, seed: int) -> dict[str, float]:
     """Run the load in a process of its own, and return its report."""
     pace = ["--window", str(scenario.window)] if scenario.window else ["--rate", str(scenario.rate)]
     command = ["service.demo.process", "load", "--bootstrap-servers", bootstrap, *pace]
     command += ["--orders", str(scenario.orders), "--seed", str(seed), "--mix", '{"large": 0}', "--settle", "0.2"]
+    command += ["--properties", _properties(scenario)]
     done = subprocess.run(  # noqa: S603  our own module
         [sys.executable, "-m", *command], capture_output=True, text=True, check=False
     )

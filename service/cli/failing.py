@@ -1,13 +1,10 @@
 """What may be expected to go wrong ends in a sentence and exit code 1; anything else keeps its traceback."""
 
 import errno
-import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
 from typer.core import TyperGroup
-
-from service.cli.console import fail
 
 
 class Verbs(TyperGroup):
@@ -21,6 +18,8 @@ class Verbs(TyperGroup):
             reasons = list(_reasons(error))
             if None in reasons:
                 raise
+            from service.cli.console import fail  # noqa: PLC0415  only a failure pays for it
+
             fail("\nsaga: ".join(str(each) for each in reasons))
 
 
@@ -37,7 +36,9 @@ def _reasons(error: BaseException) -> Iterator[str | None]:
 
 def _expected() -> tuple[type[BaseException], ...]:
     """Return what the world, the settings or a saga's author can cause. Each says in its message what to do."""
-    from aiokafka.errors import KafkaError  # noqa: PLC0415  only a failure pays for these imports
+    import sqlite3  # noqa: PLC0415  only a failure pays for these imports
+
+    from aiokafka.errors import KafkaError  # noqa: PLC0415
 
     from handlers.routing import BadCatalog  # noqa: PLC0415
     from sagas.machine import UnsoundSaga  # noqa: PLC0415

@@ -51,8 +51,10 @@ def find(look: Look, wanted: str, saga: str | None) -> Found:
 
 
 def found(look: Look, row: InstanceRow) -> Found:
-    """Return an instance with its definition. Raises `BadCatalog` if the catalog lacks it."""
-    saga = look.routes.saga_of(row.saga, row.version)
+    """Return an instance with its definition; end with 1 if the catalog lacks it."""
+    saga = look.routes.sagas.get((row.saga, row.version))
+    if saga is None:
+        fail(f"the catalog has no saga {row.saga} version {row.version}: add it again to see its instance {row.id}")
     return Found(row, saga, row.instance(saga))
 
 

@@ -7,17 +7,20 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import typer
+from aiokafka.errors import KafkaError
 
-from handlers.routing import AnySaga, Routes
+from handlers.ports import Observer
+from handlers.routing import AnySaga
+from service.api import checks
 from service.api.app import build_api
 from service.api.server import listen, serve_api
-from service.bootstrap import built
+from service.bootstrap import Service, built
 from service.catalog import load_catalog
 from service.cli.configuration import load_settings, unknown_variables
 from service.cli.console import remark
 from service.kafka.publisher import NoSuchTopic
 from service.kafka.topics import State, plan
-from service.run import run
+from service.run import FIRST_WAIT, LONGEST_WAIT, run
 from service.settings import Settings
 from service.telemetry.logs import Format, configure, logger
 from service.telemetry.metrics import CONTENT_TYPE
@@ -35,7 +38,7 @@ def serve() -> None:
     catalog = load_catalog(settings.catalog)
     telemetry = _telemetry(settings)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_or_name_the_topics(settings, catalog, telemetry))
+        runner.run(_serve(settings, catalog, telemetry))
 
 
 async def _serve(settings: Settings, catalog: Sequence[AnySaga], telemetry: Telemetry) -> None:
@@ -48,6 +51,10 @@ async def _serve(settings: Settings, catalog: Sequence[AnySaga], telemetry: Tele
             api = build_api(service.health, telemetry.metrics.text, CONTENT_TYPE)
             serving = tasks.create_task(serve_api(api, listen(settings.api.bind)), name="api")
             logger().info("serving", api=settings.api.bind, store=str(settings.sqlite_path), pid=os.getpid())
+            looking = tasks.create_task(_topics_there(service, telemetry), name="topics")
+            stopping = tasks.create_task(stop.wait(), name="stop")
+            await asyncio.wait({looking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            looking.cancel()
             await run(service, stop, telemetry)
             serving.cancel()
     finally:
@@ -55,17 +62,25 @@ async def _serve(settings: Settings, catalog: Sequence[AnySaga], telemetry: Tele
     logger().info("drained")
 
 
-async def _or_name_the_topics(settings: Settings, catalog: Sequence[AnySaga], telemetry: Telemetry) -> None:
-    """Serve; where a topic is missing, name all that are: who creates them wants to do it once."""
-    try:
-        await _serve(settings, catalog, telemetry)
-    except* NoSuchTopic as group:
-        topics = await plan(settings.kafka, Routes(catalog))
+async def _topics_there(service: Service, observer: Observer) -> None:
+    """Wait for Kafka, however long it takes, and see that every topic is there before a client could make one unasked.
+
+    Raises `NoSuchTopic`, which names all that are missing: who creates them wants to do it once.
+    """
+    wait = FIRST_WAIT
+    while True:
+        try:
+            topics = await plan(service.settings.kafka, service.routes)
+        except (OSError, KafkaError) as error:
+            service.health.failing(checks.PUBLISHER, str(error))
+            observer.troubled("no connection to Kafka", error)
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, LONGEST_WAIT)
+            continue
         missing = [topic.name for topic in topics if topic.state is State.MISSING]
-        if not missing:
-            raise
-        told = f"{len(missing)} topics are missing: {', '.join(missing)}; create them by `saga topics apply`"
-        raise NoSuchTopic(told) from group
+        if missing:
+            raise NoSuchTopic(f"topics are missing: {', '.join(missing)}; create them by `saga topics apply`")
+        return
 
 
 def _telemetry(settings: Settings) -> Telemetry:

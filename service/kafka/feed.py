@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError
 from aiokafka.structs import ConsumerRecord
 
 from handlers.intake import Intake
@@ -127,11 +127,15 @@ class Feed:
         consumer = await self._connected()
         if self._assignment.has_changed():
             self._leases.clear()
+            self._stopped.clear()
         await self._take_leases(consumer)
         if self._relay.pending > self._settings.most_unsent:
             await asyncio.sleep(POLL_MS / 1000)
             return
-        polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=self._settings.kafka.batch)
+        try:
+            polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=self._settings.kafka.batch)
+        except NoOffsetForPartitionError:
+            return  # it was assigned during the poll, and stands nowhere before its lease is taken
         await self._intake.take([_record(each) for some in polled.values() for each in some])
         if not self.caught_up.is_set():
             await self._catch_up(consumer)
@@ -164,8 +168,8 @@ class Feed:
         """Seek to the database's offset; where the log does not reach it, stop that partition and never jump."""
         first, end = log
         offset = first if lease.next_offset is None else lease.next_offset
+        consumer.seek(at, offset)
         if first <= offset <= end:
-            consumer.seek(at, offset)
             self._leases.take(lease)
             self._backlog[at] = end
             return
@@ -185,12 +189,12 @@ class Feed:
                 group_id=self._settings.kafka.group,
                 group_instance_id=self._owner,
                 enable_auto_commit=False,
-                auto_offset_reset="earliest",
+                auto_offset_reset="none",  # a log that is trimmed ahead of us is an error, not a place to jump to
                 isolation_level="read_committed",
                 max_poll_records=self._settings.kafka.batch,
                 session_timeout_ms=session_ms,
                 heartbeat_interval_ms=min(3_000, session_ms // 3),
-                fetch_max_wait_ms=POLL_MS,
+                fetch_max_wait_ms=int(self._settings.kafka.fetch_wait * 1000),
             )
             self._assignment = _Assignment()
             consumer.subscribe(topics=list(self._topics), listener=self._assignment)

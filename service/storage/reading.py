@@ -112,10 +112,11 @@ def _begun(connection: sqlite3.Connection, reading: "Reading", path: Path) -> in
     try:
         connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         connection.execute("BEGIN")
-        return reading.schema
+        schema = reading.schema
     except sqlite3.Error as error:
         told = f"database {path} cannot be read: {error}; let SAGA_STORE name one, or restore a backup"
         raise sqlite3.DatabaseError(told) from error
+    return schema
 
 
 def newest_schema() -> int:

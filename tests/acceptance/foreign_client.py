@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self, cast
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
@@ -32,9 +32,8 @@ STEPS = {
     SHIP: ("ship-order", "forward"),
     NOTIFY: ("notify-customer", "forward"),
 }
-COMMAND_TOPICS = tuple(
-    f"{who}.commands.v1" for who in ("inventory", "payments", "reviews", "shipping", "notifications")
-)
+PARTICIPANTS = ("inventory", "payments", "reviews", "shipping", "notifications")
+COMMAND_TOPICS = tuple(f"{participant}.commands.v1" for participant in PARTICIPANTS)
 ANSWERS: dict[str, tuple[str, dict[str, object]]] = {
     RESERVE: ("inventory.stock-reserved.v1", {"reservation_id": "R-77"}),
     RELEASE: (DONE, {}),
@@ -65,7 +64,7 @@ def command_id(order: str, type_: str, attempt: int = 1) -> str:
     return str(uuid5(UUID(instance_of(order)), f"{step}/{direction}/{attempt}"))
 
 
-def order_fields(order: str, total: str = "49.90", **changed: object) -> Fields:
+def order_fields(order: str, total: object = "49.90", **changed: object) -> Fields:
     """The value of an order event."""
     told: Fields = {
         "order_id": order,
@@ -145,7 +144,7 @@ class ForeignClient:
     expected: dict[str, list[str]] = field(default_factory=dict, repr=False)
     expected_dead: list[str] = field(default_factory=list, repr=False)
 
-    def __enter__(self) -> "ForeignClient":
+    def __enter__(self) -> Self:
         """Listen to every topic that the coordinator writes, from its beginning."""
         where = {"bootstrap.servers": self.bootstrap_servers}
         self._producer = Producer({**where, "acks": "all"})
@@ -197,7 +196,9 @@ class ForeignClient:
         whole = {"ce_specversion": "1.0", "content-type": "application/json", **headers}
         raw = [(name, text.encode()) for name, text in whole.items() if text is not None]
         body = value if isinstance(value, bytes) else json.dumps(value).encode()
-        self._producer.produce(topic, body, key.encode(), headers=raw, on_delivery=lambda _, sent: told.append(sent))
+        self._producer.produce(
+            topic, body, key.encode(), headers=dict(raw), on_delivery=lambda _, sent: told.append(sent)
+        )
         assert self._producer.flush(30) == 0
         [sent] = told
         assert sent.error() is None, sent.error()
@@ -267,6 +268,7 @@ def _received(message: Message) -> Received:
 
 
 def _headers(message: Message) -> Iterator[tuple[str, bytes]]:
-    for name, raw in message.headers() or ():
-        assert isinstance(raw, bytes), f"header {name} of {message.topic()} has no value"
+    """The headers as a consumer gets them; the stubs allow all that a producer takes."""
+    for name, raw in cast("Headers", message.headers() or []):
+        assert raw is not None, f"header {name} of {message.topic()} has no value"
         yield name, raw

@@ -79,9 +79,7 @@ class Program:
 
     def ended(self, within: float) -> int:
         """Wait for its end, and return the exit code."""
-        until(
-            lambda: self.exit_code is not None, f"{self._command} has ended; its log says\n{self.log[-3000:]}", within
-        )
+        until(lambda: self.exit_code is not None, f"{self._command} has ended", within)
         self.kill()
         assert self.exit_code is not None
         return self.exit_code
@@ -108,10 +106,11 @@ class Serve(Program):
         """Prepare it; `more` are variables of the environment, in their full names."""
         folder.mkdir(parents=True, exist_ok=True)
         self.store: Final = folder / "saga.db"
+        self.group: Final = f"saga-coordinator-{uuid4()}"
         self.address: Final = f"127.0.0.1:{free_port()}"
         settings = {
             "SAGA_KAFKA__BOOTSTRAP_SERVERS": bootstrap_servers,
-            "SAGA_KAFKA__GROUP": f"saga-coordinator-{uuid4()}",
+            "SAGA_KAFKA__GROUP": self.group,
             "SAGA_STORE": f"sqlite:///{self.store}",
             "SAGA_API__BIND": self.address,
         }

@@ -39,8 +39,8 @@ def store(tmp_path: Path) -> Path:
     return tmp_path / "saga.db"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def broker() -> Iterator[EmbeddedBroker]:
-    """An embedded broker with all topics of order fulfilment."""
+    """An embedded broker with all topics of order fulfilment, for tests that leave it as it is."""
     with EmbeddedBroker(topics_of_orders(4)) as running:
         yield running

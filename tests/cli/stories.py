@@ -1,7 +1,7 @@
 """Databases as the real handlers leave them: orders on their way, done, undone, stalled; records of every verdict."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeAlias
@@ -31,11 +31,11 @@ def tell(path: Path, *stories: Story, ago: timedelta = timedelta(), sagas: tuple
     asyncio.run(told())
 
 
-def placed(order: str, **changed: object) -> Story:
+def placed(order: str) -> Story:
     """An order was placed, and its first two commands were sent."""
 
     async def story(it: Coordinator, log: Log) -> None:
-        await it.take(log.placed(order, **changed))
+        await it.take(log.placed(order))
 
     return story
 
@@ -99,7 +99,7 @@ def silent_for(minutes: int) -> Story:
     return story
 
 
-def topics_of_orders(partitions: int) -> Mapping[str, int]:
+def topics_of_orders(partitions: int) -> dict[str, int]:
     """All topics of order fulfilment, with so many partitions each."""
     routes = Routes(catalog)
     return dict.fromkeys(routes.topics_in | routes.topics_out, partitions)

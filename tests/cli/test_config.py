@@ -80,9 +80,7 @@ def test_settings_that_do_not_fit_together_are_told_by_their_group_without_their
     said = saga("ls")
 
     assert said.code == 2
-    assert said.err == (
-        "saga: SAGA_KAFKA__*: SASL_SSL needs sasl_username, and sasl_password or sasl_password_file\n"
-    )
+    assert said.err == ("saga: SAGA_KAFKA__*: SASL_SSL needs sasl_username, and sasl_password or sasl_password_file\n")
 
 
 def test_an_address_is_told_without_the_password_in_it_i40(saga: Saga, monkeypatch: pytest.MonkeyPatch) -> None:

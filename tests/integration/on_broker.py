@@ -1,0 +1,171 @@
+"""The whole service on an embedded broker, and the world around it by hand: who orders, who answers, who listens."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.producer.message_accumulator import BatchBuilder
+
+from handlers.rows import Owed, Record
+from sagas.order_fulfilment import order_fulfilment
+from service.bootstrap import Service, built
+from service.kafka.embedded import EmbeddedBroker
+from service.run import run
+from service.settings import KafkaSettings, Settings
+from tests.handlers.coordinator import Watcher, sampled
+from tests.handlers.eventually import eventually
+from tests.handlers.order_log import ANSWERS, EVENTS, OUTCOMES, REPLIES, Log, header, type_of
+
+PARTITIONS = 2
+COMMANDS = tuple(f"{name}.commands.v1" for name in ("inventory", "payments", "reviews", "shipping", "notifications"))
+DEAD_LETTERS = (f"{EVENTS}-dlt", f"{REPLIES}-dlt")
+TOPICS: Mapping[str, int] = dict.fromkeys((EVENTS, REPLIES, OUTCOMES, *COMMANDS, *DEAD_LETTERS), PARTITIONS)
+
+
+class World:
+    """Everybody but the coordinator: answers each command as often as it comes, unless it is told otherwise."""
+
+    def __init__(self, broker: EmbeddedBroker) -> None:
+        self.received: list[Owed] = []
+        self.refused: set[tuple[str, str]] = set()
+        self.is_silent = False
+        self.log = Log()
+        servers = broker.bootstrap_servers
+        self._producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all")
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=servers, auto_offset_reset="earliest", enable_auto_commit=False, fetch_max_wait_ms=20
+        )
+        self._listening: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Connect, and begin to listen and to answer."""
+        await self._producer.start()
+        await self._consumer.start()
+        listened_to = (OUTCOMES, *COMMANDS, *DEAD_LETTERS)
+        self._consumer.assign([TopicPartition(topic, each) for topic in listened_to for each in range(PARTITIONS)])
+        self._listening = asyncio.create_task(self._listen())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Disconnect, and raise what went wrong while listening."""
+        assert self._listening is not None
+        self._listening.cancel()
+        try:
+            with suppress(asyncio.CancelledError):
+                await self._listening
+        finally:
+            await self._consumer.stop()
+            await self._producer.stop()
+
+    async def send_batch(self, topic: str, partition: int, batch: BatchBuilder) -> None:
+        """Send a batch that was made by hand."""
+        batch.close()
+        await (await self._producer.send_batch(batch, topic, partition=partition))
+
+    def new_batch(self) -> BatchBuilder:
+        """An empty batch to make by hand."""
+        return self._producer.create_batch()
+
+    async def send(self, *records: Record) -> None:
+        """Send records, in order; their partition is that of their key."""
+        for record in records:
+            headers = list(record.headers)
+            await self._producer.send_and_wait(record.place.topic, record.value, record.key, headers=headers)
+
+    async def order(self, *orders: str) -> None:
+        """Place orders."""
+        await self.send(*(self.log.placed(order) for order in orders))
+
+    async def outcomes(self, *orders: str) -> None:
+        """Return when every one of these orders has its outcome."""
+        await eventually(lambda: set(orders) <= self.told().keys(), f"an outcome of each of {orders}")
+
+    def told(self) -> dict[str, list[str]]:
+        """The outcomes that were told of each order, copies of the same message once."""
+        told: dict[str, dict[str, str]] = {}
+        for row in self.of(OUTCOMES):
+            told.setdefault((row.key or b"").decode(), {})[row.message_id] = type_of(row)
+        return {order: list(types.values()) for order, types in told.items()}
+
+    def of(self, topic: str) -> list[Owed]:
+        """What was received of a topic, in order of arrival."""
+        return [row for row in self.received if row.topic == topic]
+
+    async def _listen(self) -> None:
+        while True:
+            for records in (await self._consumer.getmany(timeout_ms=100)).values():
+                for each in records:
+                    headers = tuple(each.headers)
+                    named = dict(headers)
+                    id_ = (named.get("ce_id") or b"").decode()
+                    row = Owed(id_, 0, each.topic, each.partition, each.key, headers, each.value)
+                    self.received.append(row)
+                    await self._answer(row)
+
+    async def _answer(self, row: Owed) -> None:
+        if self.is_silent or type_of(row) not in ANSWERS or row.topic in DEAD_LETTERS:
+            return
+        is_refused = ((row.key or b"").decode(), type_of(row)) in self.refused
+        await self.send(self.log.refuse(row) if is_refused else self.log.answer(row))
+
+
+@dataclass
+class Running:
+    """A service that runs, and what it told its observer."""
+
+    service: Service
+    watcher: Watcher
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+
+    async def ready(self) -> None:
+        """Return when every check holds and every partition is leased."""
+        await eventually(lambda: self.service.health.is_ready and len(self.leased()) == 2 * PARTITIONS, "ready")
+
+    def leased(self) -> dict[tuple[str, int], int | None]:
+        """The next offset of every partition that is leased, as the database has it."""
+        rows = self.rows("SELECT topic, partition, next_offset FROM lease")
+        return {(topic, partition): next_offset for topic, partition, next_offset in rows}
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """What stands in the database, read by a connection of its own."""
+        return look(self.service.settings.sqlite_path, sql)
+
+
+def look(path: Path, sql: str) -> list[tuple[Any, ...]]:
+    """What stands in a database."""
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(sql).fetchall()
+
+
+@asynccontextmanager
+async def serving(
+    broker: EmbeddedBroker, path: Path, *, crash: bool = False, request_timeout: float = 5.0
+) -> AsyncIterator[Running]:
+    """The service on a broker and a database file. In the end it is drained, or, as by a crash, cut off where it is."""
+    kafka = KafkaSettings(
+        bootstrap_servers=broker.bootstrap_servers, session_timeout=1.0, request_timeout=request_timeout, fetch_wait=0.02
+    )
+    settings = Settings(kafka=kafka, store=f"sqlite:///{path}")
+    watcher = Watcher()
+    async with built(settings, [order_fulfilment], watcher, sampled) as service:
+        running = Running(service, watcher)
+        running.task = asyncio.create_task(run(service, running.stop, watcher))
+        try:
+            yield running
+        finally:
+            if crash:
+                running.task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await running.task
+            else:
+                running.stop.set()
+                await running.task

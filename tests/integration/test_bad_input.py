@@ -1,0 +1,91 @@
+"""Poison between good records, on a broker: set aside byte for byte, and its partition goes on at once."""
+
+import struct
+import time
+from pathlib import Path
+
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.record.util import calc_crc32c
+
+from handlers.rows import Record
+from service.kafka.embedded import EmbeddedBroker
+from tests.handlers.eventually import eventually
+from tests.handlers.order_log import EVENTS, REPLIES, attributes, header
+from tests.integration.on_broker import TOPICS, World, look, serving
+
+ODD = (("ce_id", b"1"), ("ce_id", b"2"), ("binary", bytes(range(256))), ("null", None), ("", b""))
+
+
+def poison(world: World) -> list[Record]:
+    """Records that cannot be read, all of one key."""
+    event = tuple(attributes("e", "orders.order-placed.v1").items())
+    reply = tuple(attributes("r", "saga.done.v1").items())
+    return [
+        world.log.record(EVENTS, "o-1", b"\xff\x00 not json", event),
+        world.log.record(EVENTS, "o-1", None, event),
+        world.log.record(EVENTS, "o-1", b"{}", ODD),
+        world.log.record(EVENTS, "o-1", b"{}", (*event, *ODD[2:])),
+        world.log.record(EVENTS, None, b"x" * 900_000, ()),
+        world.log.record(REPLIES, "o-1", b"{}", reply),
+        world.log.record(REPLIES, "o-1", b"", (*reply, ("ce_correlationid", b"?"), ("ce_causationid", b"?"))),
+    ]
+
+
+async def test_poison_between_good_records_is_dead_lettered_and_they_go_on_i28(tmp_path: Path) -> None:
+    with EmbeddedBroker(TOPICS) as broker:
+        async with World(broker) as world, serving(broker, tmp_path / "saga.db") as it:
+            await it.ready()
+            bad = poison(world)
+            for number, record in enumerate(bad):
+                await world.send(record, world.log.placed(f"o-{number}"))
+            await world.outcomes(*(f"o-{number}" for number in range(len(bad))))
+            letters = lambda: [row for row in world.received if row.topic.endswith("-dlt")]  # noqa: E731  asked for often
+            await eventually(lambda: len(letters()) >= len(bad), "all dead letters")
+
+            found = {(row.topic, row.key, row.value, row.headers[:-7]) for row in letters()}
+            assert found == {(f"{each.place.topic}-dlt", each.key, each.value, each.headers) for each in bad}
+            assert all(header(row, "kafka_dlt-exception-message") for row in letters())
+            assert it.rows("SELECT count(*) FROM dead_letter") == [(len(bad),)]
+            assert it.watcher.troubles == []
+
+
+async def test_a_poison_record_holds_its_partition_up_for_less_than_a_second_i28(tmp_path: Path) -> None:
+    with EmbeddedBroker(TOPICS) as broker:
+        async with World(broker) as world, serving(broker, tmp_path / "saga.db") as it:
+            await it.ready()
+            await world.send(*poison(world)[:4], world.log.placed("o-1"))
+            sent = time.monotonic()
+            await eventually(lambda: len(world.of("payments.commands.v1")) == 1, "the good record is acted upon")
+            assert time.monotonic() - sent < 1
+
+
+class Garbled(BatchBuilder):  # type: ignore[misc]  # aiokafka carries no types
+    """A batch in which a header's name is no UTF-8: Kafka does not mind, aiokafka cannot decode it."""
+
+    def _build(self) -> bytearray:
+        raw = bytearray(super()._build()).replace(b"garbled", b"\xff" * 7)
+        raw[17:21] = struct.pack(">I", calc_crc32c(bytes(raw[21:])))
+        return raw
+
+
+async def test_a_record_that_no_client_can_decode_stops_its_partition_with_an_alarm_and_the_others_go_on_i29(
+    tmp_path: Path,
+) -> None:
+    with EmbeddedBroker(TOPICS) as broker:
+        async with World(broker) as world, serving(broker, tmp_path / "saga.db") as it:
+            await it.ready()
+            batch = world.new_batch()
+            batch.append(key=b"k", value=b"{}", timestamp=None, headers=[("garbled", b"")])
+            batch.__class__ = Garbled
+            await world.send_batch(EVENTS, 0, batch)
+            await eventually(lambda: len(it.watcher.troubles) > 0, "an alarm")
+            orders = [f"o-{number}" for number in range(10)]
+            await world.order(*orders)
+            await eventually(lambda: len(world.told()) > 2, "orders of the other partition")
+
+            assert it.leased()[EVENTS, 0] is None
+            reasons = [check.reason or "" for check in it.service.health.checks if not check.is_ok]
+            assert any(f"{EVENTS}:0:0 cannot be decoded" in reason for reason in reasons)
+        assert look(tmp_path / "saga.db", "SELECT DISTINCT partition FROM history WHERE topic = 'orders.events.v1'") == [
+            (1,)
+        ]

@@ -1,0 +1,198 @@
+"""The whole service on an embedded broker: orders to their outcomes, duplicates, a broker that goes, a store that wins."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from service.kafka.embedded import ApiKey, EmbeddedBroker
+from tests.handlers.eventually import LIMIT, eventually
+from tests.handlers.order_log import EVENTS, REPLIES, Log
+from tests.integration.on_broker import TOPICS, Running, World, look, serving
+
+CONFIRMED, REJECTED = "orders.order-confirmed.v1", "orders.order-rejected.v1"
+NOT_LEADER = 6
+
+
+async def test_orders_come_to_their_outcomes(tmp_path: Path) -> None:
+    with EmbeddedBroker(TOPICS) as broker:
+        async with World(broker) as world, serving(broker, tmp_path / "saga.db") as it:
+            world.refused = {("o-2", "shipping.ship-order.v1"), ("o-3", "payments.charge-card.v1")}
+            await world.order("o-1", "o-2", "o-3")
+            await world.outcomes("o-1", "o-2", "o-3")
+            assert world.told() == {"o-1": [CONFIRMED], "o-2": [REJECTED], "o-3": [REJECTED]}
+            undone = sorted((row.key or b"") for row in world.of("payments.commands.v1") if b"refund" in kind(row.headers))
+            assert undone == [b"o-2"]
+        assert look(tmp_path / "saga.db", "SELECT count(*) FROM outbox") == [(0,)]
+        assert it.watcher.troubles == []
+
+
+async def test_messages_that_come_twice_are_acted_upon_once_i5_i10(tmp_path: Path) -> None:
+    with EmbeddedBroker(TOPICS) as broker:
+        async with World(broker) as world, serving(broker, tmp_path / "saga.db") as it:
+            await world.send(*[world.log.placed("o-1")] * 3)
+            await world.outcomes("o-1")
+            await world.send(*(world.log.answer(row) for row in world.received if row.topic.endswith(".commands.v1")))
+            await world.order("o-2")
+            await world.outcomes("o-2")
+            verdicts = it.rows("SELECT verdict, count(*) FROM history GROUP BY verdict ORDER BY verdict")
+            assert verdicts == [("applied", 10), ("duplicate", 6)]
+        assert {order: len(types) for order, types in world.told().items()} == {"o-1": 1, "o-2": 1}
+        contents = {(row.message_id, row.topic, row.key, row.value) for row in world.received}
+        assert len(contents) == len({row.message_id for row in world.received}) == 10
+
+
+async def test_offsets_are_told_to_kafka_and_never_beyond_the_stores_i22(tmp_path: Path) -> None:
+    with EmbeddedBroker(TOPICS) as broker:
+        async with World(broker) as world, serving(broker, tmp_path / "saga.db") as it:
+            await world.order("o-1")
+            await world.outcomes("o-1")
+            lease = {at: offset for at, offset in it.leased().items() if offset}
+            told: dict[tuple[str, int], int | None] = {}
+            async with asyncio.timeout(LIMIT):
+                while told != lease:
+                    told = {at: await member(it).committed(TopicPartition(*at)) for at in lease}
+                    assert all((told[at] or 0) <= lease[at] for at in lease)
+
+
+@pytest.mark.parametrize("committed", [0, 99])
+async def test_the_stores_offset_wins_over_the_one_that_kafka_has_i23(tmp_path: Path, committed: int) -> None:
+    with EmbeddedBroker(TOPICS) as broker:
+        async with World(broker) as world:
+            async with serving(broker, tmp_path / "saga.db") as it:
+                await world.order("o-1", "o-2", "o-33", "o-44")
+                await world.outcomes("o-1", "o-2", "o-33", "o-44")
+                await member(it).commit({TopicPartition(*at): committed for at in it.leased()})
+            applied = look(tmp_path / "saga.db", "SELECT count(*) FROM history")
+            await world.order("o-5", "o-66")
+            async with serving(broker, tmp_path / "saga.db") as it:
+                await world.outcomes("o-5", "o-66")
+                assert it.rows("SELECT count(*) FROM history") == [(applied[0][0] + 10,)]
+                assert it.rows("SELECT DISTINCT verdict FROM history") == [("applied",)]
+
+
+async def test_a_broker_that_is_not_there_at_the_start_is_waited_for_i34(tmp_path: Path) -> None:
+    with EmbeddedBroker(TOPICS) as broker:
+        broker.set_down()
+        async with serving(broker, tmp_path / "saga.db", request_timeout=1.0) as it:
+            await eventually(lambda: len(it.watcher.troubles) >= 2, "tried and told twice")
+            assert it.task is not None
+            assert not it.task.done()
+            assert not it.service.health.is_ready
+            broker.set_up()
+            await it.ready()
+            async with World(broker) as world:
+                await world.order("o-1")
+                await world.outcomes("o-1")
+
+
+async def test_a_service_told_to_stop_while_it_waits_for_the_broker_stops(tmp_path: Path) -> None:
+    with EmbeddedBroker(TOPICS) as broker:
+        broker.set_down()
+        async with serving(broker, tmp_path / "saga.db", request_timeout=1.0) as it:
+            await eventually(lambda: len(it.watcher.troubles) >= 1, "tried and told")
+
+
+async def test_a_broker_that_goes_in_the_middle_costs_nothing_i34(tmp_path: Path) -> None:
+    orders = [f"o-{number}" for number in range(30)]
+    with EmbeddedBroker(TOPICS) as broker:
+        async with World(broker) as world, serving(broker, tmp_path / "saga.db", request_timeout=1.0) as it:
+            await world.order(*orders)
+            await eventually(lambda: len(world.received) > 40, "in the middle")
+            broker.set_down()
+            await eventually(lambda: not it.service.health.is_ready, "not ready")
+            broker.set_up()
+            await world.outcomes(*orders)
+            assert set(map(len, world.told().values())) == {1}
+        contents = {(row.message_id, row.topic, row.key, row.value) for row in world.received}
+        assert len(contents) == len({row.message_id for row in world.received})
+
+
+async def test_a_topic_that_was_made_anew_stops_its_partitions_with_an_alarm_and_the_others_go_on_i23(
+    tmp_path: Path,
+) -> None:
+    log = Log()
+    with EmbeddedBroker(TOPICS) as broker:
+        async with World(broker) as world, serving(broker, tmp_path / "saga.db"):
+            await world.order("o-1")
+            await world.outcomes("o-1")
+        broker.recreate_topic(EVENTS, 2)
+        async with World(broker) as world, serving(broker, tmp_path / "saga.db") as it:
+            await eventually(lambda: len(it.watcher.troubles) > 0, "an alarm")
+            ((trouble, _),) = it.watcher.troubles
+            assert trouble.startswith(f"{EVENTS}:")
+            assert "is done up to 1, but its log reaches from 0 to 0" in trouble
+            await check_stopped(it, world, log)
+
+
+async def test_a_log_that_was_trimmed_beyond_the_stores_offset_stops_that_partition_i23(tmp_path: Path) -> None:
+    with EmbeddedBroker(TOPICS) as broker:
+        async with World(broker) as world, serving(broker, tmp_path / "saga.db"):
+            await world.order("o-1")
+            await world.outcomes("o-1")
+        async with World(broker) as world:
+            await world.send(*(world.log.placed("o-1", total=f"{number}.00") for number in range(5)))
+            at = await fullest(broker)
+            broker.delete_records(EVENTS, at, 4)
+            async with serving(broker, tmp_path / "saga.db") as it:
+                await eventually(lambda: len(it.watcher.troubles) > 0, "an alarm")
+                ((trouble, error),) = it.watcher.troubles
+                assert trouble == f"{EVENTS}:{at} is done up to 1, but its log reaches from 4 to 6"
+                assert "by hand" in str(error)
+                await check_stopped(it, world, Log())
+
+
+async def test_a_log_that_is_trimmed_while_the_service_lags_is_never_jumped_over_i23(tmp_path: Path) -> None:
+    with EmbeddedBroker(TOPICS) as broker:
+        async with World(broker) as world, serving(broker, tmp_path / "saga.db") as it:
+            await world.order("o-1")
+            await world.outcomes("o-1")
+            broker.push_request_errors(ApiKey.FETCH, [NOT_LEADER] * 1_000)
+            await world.send(*(world.log.placed("o-1", total=f"{number}.00") for number in range(5)))
+            at = await fullest(broker)
+            broker.delete_records(EVENTS, at, 4)
+            broker.clear_request_errors(ApiKey.FETCH)
+            await eventually(lambda: any("is done up to 1" in what for what, _ in it.watcher.troubles), "an alarm")
+            assert it.leased()[EVENTS, at] == 1
+            assert not it.service.health.is_ready
+
+
+async def check_stopped(it: Running, world: World, log: Log) -> None:
+    """The partition of this order stands still, readiness says why, and another partition is served."""
+    remedy = "set next_offset in the table lease by hand"
+    await eventually(
+        lambda: any(remedy in (check.reason or "") for check in it.service.health.checks), "readiness tells the remedy"
+    )
+    assert not it.service.health.is_ready
+    before = it.leased()
+    await world.send(log.placed("o-1"))
+    served = [order for order in ("o-2", "o-3", "o-4", "o-5", "o-6")]
+    await world.order(*served)
+    await eventually(lambda: len(world.told()) > 0, "an order of the other partition")
+    after = it.leased()
+    stopped = {at for at in before if before[at] == after[at]}
+    assert stopped & {(EVENTS, 0), (EVENTS, 1)}
+    assert not stopped & {(REPLIES, 0), (REPLIES, 1)} or world.told()
+
+
+def member(it: Running) -> AIOKafkaConsumer:
+    """The consumer of the service: only a member of the group may ask and say what is committed."""
+    consumer = it.service.feed._consumer  # noqa: SLF001
+    assert consumer is not None
+    return consumer
+
+
+async def fullest(broker: EmbeddedBroker) -> int:
+    """The partition of the events that holds the most records."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=broker.bootstrap_servers)
+    await consumer.start()
+    try:
+        ends = await consumer.end_offsets([TopicPartition(EVENTS, each) for each in range(2)])
+    finally:
+        await consumer.stop()
+    return max(ends, key=lambda at: int(ends[at])).partition
+
+
+def kind(headers: object) -> bytes:
+    return dict(headers).get("ce_type", b"")  # type: ignore[call-overload]
