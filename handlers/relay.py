@@ -71,7 +71,8 @@ class Relay:
 
     async def run(self) -> None:
         """Publish until cancelled. First come the rows that a crash has left."""
-        async with asyncio.TaskGroup() as self._tasks:
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
             try:
                 for lane in tuple(self._lanes):
                     self._start(lane)

@@ -43,7 +43,7 @@ async def built(
 ) -> AsyncIterator[Service]:
     """Open the store, wire the service, and close everything in the end, on every path.
 
-    Raises `BadCatalog` when live instances need a definition that the catalog lacks, `StoreTaken`, `BadSchema`.
+    Raises `BadCatalog` when live instances need a definition that the catalog lacks, `StoreUnusable`.
     """
     routes = Routes(catalog)
     store = SqliteStore(settings.sqlite_path, routes.saga_of)

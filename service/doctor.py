@@ -29,7 +29,7 @@ from service.catalog import load_catalog
 from service.kafka.connection import connection
 from service.kafka.topics import State, Topic, plan
 from service.settings import KafkaSettings, Settings
-from service.storage.migrations import BadSchema
+from service.storage.migrations import StoreUnusable
 from service.storage.reading import newest_schema, opened
 from service.telemetry.environment import Kind, endpoint, unsupported
 
@@ -156,7 +156,7 @@ def _stored(path: Path, routes: Routes | None) -> Iterator[Finding]:
         with opened(path) as reading:
             yield Finding("schema", f"version {reading.schema}")
             live = reading.live_versions()
-    except BadSchema as error:
+    except StoreUnusable as error:
         yield Finding("schema", str(error), f"use a program whose newest schema is not below {newest_schema()}")
         return
     except (sqlite3.Error, OSError) as error:

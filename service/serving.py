@@ -1,14 +1,23 @@
-"""What `saga serve` does: the service with its API and its telemetry around it."""
+"""What `saga serve` runs: the service, with its API and its telemetry around it."""
 
 import asyncio
+import os
 import time
+from collections.abc import Sequence
 
+from aiokafka.errors import KafkaError
+
+from handlers.ports import Observer
+from handlers.routing import AnySaga
+from service.api import checks
 from service.api.app import build_api
 from service.api.server import listen, serve_api
 from service.bootstrap import Service, built
-from service.catalog import load_catalog
-from service.run import run
+from service.kafka.publisher import NoSuchTopic
+from service.kafka.topics import State, plan
+from service.run import FIRST_WAIT, LONGEST_WAIT, run
 from service.settings import Settings
+from service.telemetry.logs import logger
 from service.telemetry.measures import Measures
 from service.telemetry.metrics import CONTENT_TYPE
 from service.telemetry.observer import Telemetry
@@ -17,46 +26,71 @@ MEASURE_EVERY = 1.0
 COUNT_EVERY = 5.0
 
 
-async def serve(settings: Settings, stop: asyncio.Event) -> None:
-    """Serve until `stop` is set, then finish what was begun.
+async def serve(settings: Settings, catalog: Sequence[AnySaga], telemetry: Telemetry, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set, then finish what was begun. Takes everything apart again on every path.
 
-    Raises, with a text for whoever has started it: `BadCatalog`, `UnsoundSaga`, `StoreTaken`, `BadSchema`,
-    `NoSuchTopic`, `OSError` for a port that is in use, `Abandoned` when finishing took too long.
+    Raises, alone or in a group, with a text for whoever has started it: `BadCatalog`, `StoreUnusable`, `NoSuchTopic`,
+    `OSError` for a port that is in use, `Abandoned` when finishing took too long.
     """
-    telemetry = Telemetry(settings.kafka.group)
-    listener = listen(settings.api.bind)
+    telemetry.start()
     try:
-        async with built(settings, load_catalog(settings.catalog), telemetry, telemetry.sampler) as service:
-            telemetry.start()
-            try:
-                api = build_api(service.health, telemetry.metrics.text, CONTENT_TYPE)
-                async with asyncio.TaskGroup() as tasks:
-                    beside = [
-                        tasks.create_task(serve_api(api, listener), name="api"),
-                        tasks.create_task(_measure(service, telemetry.measures), name="measures"),
-                    ]
-                    try:
-                        await run(service, stop, telemetry)
-                    finally:
-                        for task in beside:
-                            task.cancel()
-            finally:
-                await telemetry.stop()
+        async with built(settings, catalog, telemetry, telemetry.sampler) as service, asyncio.TaskGroup() as tasks:
+            api = build_api(service.health, telemetry.metrics.text, CONTENT_TYPE)
+            beside = [
+                tasks.create_task(serve_api(api, listen(settings.api.bind)), name="api"),
+                tasks.create_task(_measure(service, telemetry), name="measures"),
+            ]
+            logger().info("serving", api=settings.api.bind, store=str(settings.sqlite_path), pid=os.getpid())
+            looking = tasks.create_task(_topics_there(service, telemetry), name="topics")
+            stopping = tasks.create_task(stop.wait(), name="stop")
+            await asyncio.wait({looking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            looking.cancel()
+            await run(service, stop, telemetry)
+            for task in beside:
+                task.cancel()
     finally:
-        listener.close()
+        await telemetry.stop()
+    logger().info("drained")
 
 
-async def _measure(service: Service, measures: Measures) -> None:
+async def _topics_there(service: Service, observer: Observer) -> None:
+    """Wait for Kafka, however long it takes, and see that every topic is there before a client could make one unasked.
+
+    Raises `NoSuchTopic`, which names all that are missing: who creates them wants to do it once.
+    """
+    wait = FIRST_WAIT
+    while True:
+        try:
+            topics = await plan(service.settings.kafka, service.routes)
+        except (OSError, KafkaError) as error:
+            service.health.failing(checks.PUBLISHER, str(error))
+            observer.troubled("no connection to Kafka", error)
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, LONGEST_WAIT)
+            continue
+        missing = [topic.name for topic in topics if topic.state is State.MISSING]
+        if missing:
+            raise NoSuchTopic(f"topics are missing: {', '.join(missing)}; create them by `saga topics apply`")
+        return
+
+
+async def _measure(service: Service, telemetry: Telemetry) -> None:
     """Tell the gauges what only the loops know, for ever."""
-    counted = -COUNT_EVERY
+    measures, counted = telemetry.measures, -COUNT_EVERY
     while True:
         measures.set_outbox(service.relay.pending, service.relay.age)
-        lag = service.feed.lag
-        for topic, partition in {(topic, int(number)) for topic, number in measures.lag} - lag.keys():
-            measures.drop_lag(topic, partition)
-        for (topic, partition), records in lag.items():
-            measures.set_lag(topic, partition, records)
+        _tell_lag(measures, service.feed.lag)
         if time.monotonic() - counted > COUNT_EVERY:
-            measures.set_instances(await service.store.count_by_status())
             counted = time.monotonic()
+            try:
+                measures.set_instances(await service.store.count_by_status())
+            except Exception as error:  # noqa: BLE001  a gauge stands still; nothing else depends on it
+                telemetry.troubled("instances were not counted", error)
         await asyncio.sleep(MEASURE_EVERY)
+
+
+def _tell_lag(measures: Measures, lag: dict[tuple[str, int], int]) -> None:
+    for topic, partition in {(topic, int(number)) for topic, number in measures.lag} - lag.keys():
+        measures.drop_lag(topic, partition)
+    for (topic, partition), records in lag.items():
+        measures.set_lag(topic, partition, records)

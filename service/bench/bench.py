@@ -22,8 +22,10 @@ from handlers.routing import Routes
 from sagas.catalog import catalog
 from service.bench import processes
 from service.bench.plan import FULL, MODES, QUICK, WARM_UP, Figures, Scenario, Tracing
+from service.kafka.broker_error import BrokerError
 from service.kafka.embedded import EmbeddedBroker
 from service.kafka.java import JavaKafka
+from service.not_ready import NotReady
 
 PARTITIONS = 4
 
@@ -38,7 +40,7 @@ def bench(*, kafka: str = "java", quick: bool = False, as_json: bool = False) ->
     try:
         with processes.folder() as folder:
             runs = list(_all(kafka, folder, QUICK if quick else FULL, errors.print))
-    except (processes.BenchError, RuntimeError) as error:
+    except (NotReady, BrokerError, OSError) as error:
         errors.print(f"[bold red]bench:[/] {error}")
         return 1
     machine = _machine(kafka)

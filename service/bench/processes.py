@@ -13,13 +13,10 @@ from pathlib import Path
 import httpx
 
 from service.bench.plan import Scenario, Tracing
+from service.not_ready import NotReady
 
 READY_WITHIN = 60.0
 STOP_WITHIN = 40.0
-
-
-class BenchError(RuntimeError):
-    """A part of the benchmark did not start or ended badly; the text holds what it said."""
 
 
 @contextmanager
@@ -44,11 +41,11 @@ def running(command: Sequence[str], log: Path, environment: Mapping[str, str] | 
 
 
 def wait_for_text(log: Path, text: str) -> None:
-    """Wait until a process has written something. Raises `BenchError` with what it wrote instead."""
+    """Wait until a process has written something. Raises `NotReady` with what it wrote instead."""
     end = time.monotonic() + READY_WITHIN
     while text not in log.read_text(encoding="utf-8"):
         if time.monotonic() > end:
-            raise BenchError(f"{log.name}: no {text!r} within {READY_WITHIN:.0f} s; it said:\n{_tail(log)}")
+            raise NotReady(f"{log.name}: no {text!r} within {READY_WITHIN:.0f} s; it said:\n{_tail(log)}")
         time.sleep(0.05)
 
 
@@ -62,7 +59,7 @@ def wait_for_service(url: str, log: Path) -> None:
         except httpx.HTTPError:
             pass  # not listening yet; the time limit below says so if it never does
         if time.monotonic() > end:
-            raise BenchError(f"the service was not ready within {READY_WITHIN:.0f} s; it said:\n{_tail(log)}")
+            raise NotReady(f"the service was not ready within {READY_WITHIN:.0f} s; it said:\n{_tail(log)}")
         time.sleep(0.1)
 
 
@@ -106,7 +103,7 @@ def place_orders(bootstrap: str, scenario: Scenario, seed: int) -> dict[str, flo
         [sys.executable, "-m", *command], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise BenchError(f"{scenario.title()}: orders are missing or have two outcomes:\n{done.stdout}{done.stderr}")
+        raise NotReady(f"{scenario.title()}: orders are missing or have two outcomes:\n{done.stdout}{done.stderr}")
     report: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return report
 

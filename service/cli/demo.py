@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import typer
 
@@ -96,7 +96,7 @@ def place_orders(
 
 def bench(
     *,
-    kafka: Annotated[str, typer.Option(help="java (a real one), embedded, or the bootstrap servers of one")] = "java",
+    kafka: Annotated[Literal["java", "embedded"], typer.Option(help="A real one from Java, or a mock")] = "java",
     quick: Annotated[bool, typer.Option("--quick", help="A short run, to see that it works")] = False,
     json: Json = False,
 ) -> None:

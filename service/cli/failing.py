@@ -44,10 +44,9 @@ def _expected() -> tuple[type[BaseException], ...]:
     from sagas.machine import UnsoundSaga  # noqa: PLC0415
     from service.kafka.publisher import NoSuchTopic  # noqa: PLC0415
     from service.run import Abandoned  # noqa: PLC0415
-    from service.storage.migrations import BadSchema  # noqa: PLC0415
-    from service.storage.sqlite import StoreTaken  # noqa: PLC0415
+    from service.storage.migrations import StoreUnusable  # noqa: PLC0415
 
-    return (UnsoundSaga, BadCatalog, NoSuchTopic, StoreTaken, BadSchema, Abandoned, KafkaError, sqlite3.Error, OSError)
+    return (UnsoundSaga, BadCatalog, NoSuchTopic, StoreUnusable, Abandoned, KafkaError, sqlite3.Error, OSError)
 
 
 def _of_a_broken_pipe(error: BaseException) -> bool:

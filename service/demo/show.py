@@ -15,9 +15,10 @@ from service.demo import display, programme
 from service.demo.participants import Participants
 from service.demo.result import as_object, is_good, summary
 from service.demo.script import Script
-from service.demo.stage import NotReady, Performance, perform
+from service.demo.stage import Performance, perform
 from service.demo.tally import Tally
 from service.kafka.broker_error import BrokerError
+from service.not_ready import NotReady
 from service.run import Abandoned
 from service.telemetry.environment import Kind, endpoint
 from service.telemetry.logs import configure

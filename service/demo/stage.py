@@ -27,6 +27,7 @@ from service.demo.script import Script
 from service.demo.story import Story
 from service.demo.tally import Tally
 from service.kafka.embedded import EmbeddedBroker
+from service.not_ready import NotReady
 from service.run import run
 from service.settings import KafkaSettings, Settings
 from service.storage.reading import opened
@@ -39,10 +40,6 @@ _READY_WITHIN_S: Final = 30.0
 _READY_POLL_S: Final = 0.02
 _SHUTDOWN_WITHIN_S: Final = 10.0
 _MOST_ENTRIES: Final = 100
-
-
-class NotReady(Exception):
-    """The demo cannot begin: the message says who is not ready."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

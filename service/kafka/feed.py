@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaError, NoOffsetForPartitionError
+from aiokafka.errors import CorruptRecordException, KafkaError, NoOffsetForPartitionError
 from aiokafka.structs import ConsumerRecord
 
 from handlers.intake import Intake
@@ -28,6 +28,7 @@ FIRST_WAIT = 0.2
 LONGEST_WAIT = 5.0
 HINT_EVERY = 1.0
 WATCH_EVERY = 2.0
+UNDECODABLE = (CorruptRecordException, UnicodeDecodeError)
 
 
 class Feed:
@@ -59,6 +60,7 @@ class Feed:
         self._observer = observer
         self._consumer: AIOKafkaConsumer | None = None
         self._assignment = _Assignment()
+        self._is_careful = False
         self._stopped: dict[TopicPartition, str] = {}
         self._backlog: dict[TopicPartition, int] = {}
         self.lag: dict[tuple[str, int], int] = {}
@@ -132,13 +134,34 @@ class Feed:
         if self._relay.pending > self._settings.most_unsent:
             await asyncio.sleep(POLL_MS / 1000)
             return
-        try:
-            polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=self._settings.kafka.batch)
-        except NoOffsetForPartitionError:
-            return  # it was assigned during the poll, and stands nowhere before its lease is taken
-        await self._intake.take([_record(each) for some in polled.values() for each in some])
+        await self._intake.take(await self._polled(consumer))
         if not self.caught_up.is_set():
             await self._catch_up(consumer)
+
+    async def _polled(self, consumer: AIOKafkaConsumer) -> Sequence[Record]:
+        """Poll once. After a record that cannot be decoded go on one by one up to it, and stop its partition there."""
+        most = 1 if self._is_careful else self._settings.kafka.batch
+        try:
+            polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=most)
+        except NoOffsetForPartitionError:
+            return ()  # it was assigned during the poll, and stands nowhere before its lease is taken
+        except UNDECODABLE:
+            if self._is_careful:
+                await self._stop_undecodable(consumer)
+            self._is_careful = not self._is_careful
+            raise
+        self._is_careful = self._is_careful and bool(polled)
+        return [_record(each) for some in polled.values() for each in some]
+
+    async def _stop_undecodable(self, consumer: AIOKafkaConsumer) -> None:
+        """Stop the partitions whose next record cannot be decoded, so that the others go on."""
+        for at in consumer.assignment() - self._stopped.keys():
+            try:
+                await consumer.getmany(at, timeout_ms=POLL_MS, max_records=1)
+            except UNDECODABLE as error:
+                place = Place(at.topic, at.partition, await consumer.position(at))
+                remedy = "copy it with another client, then set next_offset in the table lease behind it by hand"
+                self._stop(consumer, at, f"{place} cannot be decoded: {error}", remedy)
 
     async def _catch_up(self, consumer: AIOKafkaConsumer) -> None:
         """Note when everything is taken in that was there at the start: an answer may lie there that no alarm knows."""
@@ -173,9 +196,14 @@ class Feed:
             self._leases.take(lease)
             self._backlog[at] = end
             return
-        consumer.pause(at)
         trouble = f"{at.topic}:{at.partition} is done up to {offset}, but its log reaches from {first} to {end}"
         remedy = "its records were trimmed or the topic was made anew; set next_offset in the table lease by hand"
+        self._stop(consumer, at, trouble, remedy)
+
+    def _stop(self, consumer: AIOKafkaConsumer, at: TopicPartition, trouble: str, remedy: str) -> None:
+        """Take nothing more from a partition until the group is given out anew, and let readiness say why."""
+        consumer.pause(at)
+        self._leases.drop(at.topic, at.partition)
         self._stopped[at] = f"{trouble}: {remedy}"
         self._observer.troubled(trouble, LookupError(remedy))
 

@@ -6,8 +6,8 @@ from importlib.resources import files
 import aiosqlite
 
 
-class BadSchema(Exception):
-    """The database is of a newer version of the program than this one."""
+class StoreUnusable(Exception):
+    """The database cannot be used as it is: another coordinator has it, or it is of another version of the program."""
 
 
 async def migrate(connection: aiosqlite.Connection, name: str) -> None:
@@ -17,7 +17,7 @@ async def migrate(connection: aiosqlite.Connection, name: str) -> None:
     version = int(row[0]) if row else 0
     steps = dict(_steps())
     if version > max(steps):
-        raise BadSchema(
+        raise StoreUnusable(
             f"database {name} has schema {version}, this program knows {max(steps)}: run the newer program, "
             "or restore a backup from before its upgrade"
         )

@@ -17,7 +17,7 @@ from handlers.rows import DeadLetter, Entry, Held, Lease, Place, Record, Ruling,
 from handlers.trail import Trail
 from sagas.machine import Instance, Snapshot, Status, thaw
 from service.storage.columns import from_time, to_headers, to_time
-from service.storage.migrations import BadSchema
+from service.storage.migrations import StoreUnusable
 
 WITHIN: Final = 5.0
 """Seconds that one question may take."""
@@ -89,7 +89,7 @@ class Filter:
 def opened(path: Path) -> Iterator["Reading"]:
     """Open a database for reading, as it is at this moment.
 
-    Raises `FileNotFoundError` if there is none, `BadSchema` if it is of another version than these questions, and
+    Raises `FileNotFoundError` if there is none, `StoreUnusable` if it is of another version than these questions, and
     `sqlite3.Error` if it cannot be read.
     """
     if not path.exists():
@@ -100,7 +100,7 @@ def opened(path: Path) -> Iterator["Reading"]:
         reading = Reading(connection)
         schema = _begun(connection, reading, path)
         if schema != newest_schema():
-            raise BadSchema(
+            raise StoreUnusable(
                 f"database {path} has schema {schema}, this program reads {newest_schema()}: "
                 "`saga serve` brings an older one up to date; a newer one needs the newer program"
             )

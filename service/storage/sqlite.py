@@ -16,7 +16,7 @@ import aiosqlite
 from handlers.routing import AnySaga
 from handlers.rows import Lease, Owed, Unsent
 from service.storage.columns import to_headers, to_time
-from service.storage.migrations import migrate
+from service.storage.migrations import StoreUnusable, migrate
 from service.storage.sqlite_transaction import Counters, SqliteTransaction
 
 T = TypeVar("T")
@@ -33,10 +33,6 @@ _PRAGMAS = (
 )
 
 
-class StoreTaken(Exception):
-    """Another coordinator has this SQLite file open: stop it first, or give this one a file of its own."""
-
-
 class SqliteStore:
     """A store on one SQLite file. Opened with `open`, closed with `close` on every path."""
 
@@ -51,7 +47,7 @@ class SqliteStore:
         self._running: set[asyncio.Task[object]] = set()
 
     async def open(self) -> None:
-        """Lock the file, bring its schema up to date, and be ready. Raises `StoreTaken` or `BadSchema`."""
+        """Lock the file, bring its schema up to date, and be ready. Raises `StoreUnusable`."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._guard = _locked(self._path.with_name(self._path.name + ".lock"))
         try:
@@ -166,7 +162,7 @@ def _locked(path: Path) -> IO[str]:
         fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         guard.close()
-        raise StoreTaken(
+        raise StoreUnusable(
             f"another coordinator has {path.with_suffix('')} open (lock {path}): "
             "stop it first, or give this one a file of its own by SAGA_STORE"
         ) from None

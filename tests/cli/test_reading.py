@@ -11,7 +11,7 @@ import pytest
 from handlers.rows import Place
 from sagas.order_fulfilment import order_fulfilment
 from service.storage import reading
-from service.storage.migrations import BadSchema
+from service.storage.migrations import StoreUnusable
 from service.storage.reading import Filter, newest_schema, opened
 from tests.cli.said import Saga
 from tests.cli.stories import completed, placed, stalled, tell
@@ -99,7 +99,10 @@ def test_a_database_of_another_schema_is_refused_with_a_remedy(saga: Saga, store
     with closing(sqlite3.connect(store)) as connection:
         connection.execute(f"PRAGMA user_version = {version}")
 
-    with pytest.raises(BadSchema, match=f"has schema {version}, this program reads {newest_schema()}"), opened(store):
+    with (
+        pytest.raises(StoreUnusable, match=f"has schema {version}, this program reads {newest_schema()}"),
+        opened(store),
+    ):
         pass
     assert saga("ls").code == 1
 

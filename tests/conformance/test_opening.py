@@ -11,8 +11,8 @@ from handlers.routing import BadCatalog, Routes
 from sagas.order_fulfilment import order_fulfilment
 from service.bootstrap import built
 from service.settings import Settings
-from service.storage.migrations import BadSchema
-from service.storage.sqlite import SqliteStore, StoreTaken
+from service.storage.migrations import StoreUnusable
+from service.storage.sqlite import SqliteStore
 from tests.conformance.stores import Kind, OpenStore, begun, known, starts
 from tests.handlers.coordinator import Watcher, sampled
 from tests.machine import made
@@ -65,7 +65,7 @@ class TestSqlite:
         first, second = (SqliteStore(tmp_path / "saga.db", known) for _ in range(2))
         await first.open()
         try:
-            with pytest.raises(StoreTaken, match=r"saga\.db open .* SAGA_STORE"):
+            with pytest.raises(StoreUnusable, match=r"saga\.db open .* SAGA_STORE"):
                 await second.open()
         finally:
             await first.close()
@@ -77,7 +77,7 @@ class TestSqlite:
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA user_version = 99")
         store = SqliteStore(path, known)
-        with pytest.raises(BadSchema, match="schema 99, this program knows"):
+        with pytest.raises(StoreUnusable, match="schema 99, this program knows"):
             await store.open()
         with closing(sqlite3.connect(path)) as connection:
             assert connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)

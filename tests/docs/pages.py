@@ -54,6 +54,6 @@ def anchors(page: Path) -> set[str]:
     return {_ANCHOR_DROPS.sub("", title.lower()).strip().replace(" ", "-") for title in titles}
 
 
-def tests_named(page: Path) -> set[str]:
+def named_tests(page: Path) -> set[str]:
     """The tests that a page names: a folder, a file, or a function in it."""
     return set(_TEST.findall(page.read_text(encoding="utf-8")))

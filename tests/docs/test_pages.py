@@ -12,7 +12,7 @@ from service.telemetry.environment import resource_of_environment, scope
 from service.telemetry.measures import Measures
 from service.telemetry.metrics import Metrics
 from tests.architecture.tree import ROOT, shown
-from tests.docs.pages import README, anchors, blocks, links, pages, tests_named
+from tests.docs.pages import README, anchors, blocks, links, named_tests, pages
 
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 OPERATING = ROOT / "docs" / "operating.md"
@@ -31,7 +31,7 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", pages(), ids=shown)
 def test_every_test_that_a_page_names_is_there(page: Path) -> None:
-    for named in tests_named(page):
+    for named in named_tests(page):
         file, _, function = named.partition("::")
         assert (ROOT / file).exists(), f"{shown(page)} names {named}, and there is no such test"
         if function:

@@ -48,16 +48,16 @@ def test_the_readme_has_a_saga_its_test_and_a_participant(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_the_test_of_the_saga_passes(folder: Path) -> None:
-    ran = run(folder, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml"),
-              "--rootdir", ".", "test_onboarding.py")  # fmt: skip
+    quiet = ("-q", "-p", "no:cacheprovider", "--rootdir", ".", "-c", str(ROOT / "pyproject.toml"))
+    ran = run(folder, sys.executable, "-m", "pytest", *quiet, "test_onboarding.py")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "1 passed" in ran.stdout
 
 
 @pytest.mark.slow
 def test_the_saga_and_its_test_hold_before_the_type_checker(folder: Path) -> None:
-    ran = run(folder, sys.executable, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml"), "onboarding.py",
-              "test_onboarding.py", MYPYPATH=str(ROOT))  # fmt: skip
+    checker = (sys.executable, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml"))
+    ran = run(folder, *checker, "onboarding.py", "test_onboarding.py", MYPYPATH=str(ROOT))
     assert ran.returncode == 0, ran.stdout
 
 

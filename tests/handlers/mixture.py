@@ -57,7 +57,9 @@ class Mixture:
             case 1:
                 return self._log.refuse(command, retryable=True, partition=partition)
             case 2:
-                return self._log.reply(command, "payments.card-charged.v1", b'{"charge_id": "C-9"}', partition=partition)
+                return self._log.reply(
+                    command, "payments.card-charged.v1", b'{"charge_id": "C-9"}', partition=partition
+                )
             case 3:
                 return self._log.answer(command, partition=partition, ce_causationid="nobody's")
             case 4:

@@ -108,7 +108,10 @@ async def test_an_instance_whose_definition_raises_stalls_and_the_others_ring(tm
         it.clock.pass_by(MINUTE)
         await it.alarms.ring()
 
-        assert it.rows("SELECT correlation, status FROM instance ORDER BY 1") == [("bad", "stalled"), ("k-1", "running")]
+        assert it.rows("SELECT correlation, status FROM instance ORDER BY 1") == [
+            ("bad", "stalled"),
+            ("k-1", "running"),
+        ]
         assert it.rows("SELECT reason FROM history WHERE kind = 'obstruct'") == [("ArithmeticError: on purpose",)]
         assert len(it.types("k-1")) == 2
         assert [type(error) for _, error in it.watcher.troubles] == [ArithmeticError]

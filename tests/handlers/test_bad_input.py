@@ -117,7 +117,10 @@ def in_structured_mode(log: Log, command: Owed, **changed: str) -> Record:
 
 
 BAD_REPLIES: dict[str, tuple[Callable[[Log, Owed], Record], str]] = {
-    "with an id that no column takes": (lambda log, command: in_structured_mode(log, command, id="\ud800"), "surrogate"),
+    "with an id that no column takes": (
+        lambda log, command: in_structured_mode(log, command, id="\ud800"),
+        "surrogate",
+    ),
     "with a correlation id that no column takes": (
         lambda log, command: in_structured_mode(log, command, correlationid="\udfff"),
         "surrogate",
@@ -207,7 +210,9 @@ async def test_ids_of_any_text_are_taken_for_what_they_are(tmp_path: Path, odd: 
         assert [verdict for verdict, _ in it.verdicts(stray.place)] == ["unmatched"]
 
 
-@pytest.mark.parametrize("more", [("ce_attempt", b"9" * 5_000), ("x", b"\xff"), ("x", None), ("", b"\0"), ("ce_id", b"2")])
+@pytest.mark.parametrize(
+    "more", [("ce_attempt", b"9" * 5_000), ("x", b"\xff"), ("x", None), ("", b"\0"), ("ce_id", b"2")]
+)
 async def test_headers_that_mean_nothing_here_may_hold_what_they_like(
     tmp_path: Path, more: tuple[str, bytes | None]
 ) -> None:

@@ -101,7 +101,10 @@ async def test_a_command_too_large_to_publish_stalls_its_instance_and_says_so(tm
         large, small = it.owed
         await it.take(log.says(large, made.Did(word="x" * MOST_BYTES)), log.says(small, made.Did()))
 
-        assert it.rows("SELECT correlation, status FROM instance ORDER BY 1") == [("k-1", "stalled"), ("k-2", "running")]
+        assert it.rows("SELECT correlation, status FROM instance ORDER BY 1") == [
+            ("k-1", "stalled"),
+            ("k-2", "running"),
+        ]
         assert (it.types("k-1"), it.types("k-2")) == (["made.do-a.v1"], ["made.do-a.v1", "made.do-b.v1"])
         kinds = it.rows("SELECT kind, verdict, reason FROM history ORDER BY instance, seq")
         assert kinds[2][:2] == ("obstruct", "applied")

@@ -116,7 +116,10 @@ async def check_second_attempt(
 ) -> None:
     """Let an act fail once at a point; after a second attempt all is as if it had never failed."""
     stores = Stores()
-    async with coordinator(folder / "failing.db", worn=stores.worn) as failing, coordinator(folder / "sound.db") as sound:
+    async with (
+        coordinator(folder / "failing.db", worn=stores.worn) as failing,
+        coordinator(folder / "sound.db") as sound,
+    ):
         batch = await everything_at_once(failing)
         before = failing.everything()
         stores.brittle.fails_at = point

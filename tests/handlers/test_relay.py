@@ -177,7 +177,9 @@ async def test_rows_that_come_from_memory_and_from_the_table_are_sent_once(tmp_p
 
 async def test_a_store_that_fails_while_acknowledged_rows_are_deleted_ends_nothing_i29(tmp_path: Path) -> None:
     stores: list[BrittleStore] = []
-    async with coordinator(tmp_path / "saga.db", worn=lambda store: stores.append(BrittleStore(store)) or stores[0]) as it:
+    async with coordinator(
+        tmp_path / "saga.db", worn=lambda store: stores.append(BrittleStore(store)) or stores[0]
+    ) as it:
         rows = await written(it, message("m-1"))
         stores[0].fails_at = "save"
         async with relaying(it.relay):

@@ -164,7 +164,9 @@ async def test_the_same_story_makes_the_same_spans(tmp_path: Path) -> None:
         async with coordinator(tmp_path / f"{name}.db") as it:
             await it.take(log.placed())
             await it.take(*(log.answer(command) for command in it.owed))
-            spans.append([(hop.footing, [span for _, span in hop.sent]) for turn in it.watcher.turns for hop in turn.hops])
+            spans.append(
+                [(hop.footing, [span for _, span in hop.sent]) for turn in it.watcher.turns for hop in turn.hops]
+            )
     assert spans[0] == spans[1]
 
 

@@ -20,7 +20,7 @@ from service.run import run
 from service.settings import KafkaSettings, Settings
 from tests.handlers.coordinator import Watcher, sampled
 from tests.handlers.eventually import eventually
-from tests.handlers.order_log import ANSWERS, EVENTS, OUTCOMES, REPLIES, Log, header, type_of
+from tests.handlers.order_log import ANSWERS, EVENTS, OUTCOMES, REPLIES, Log, type_of
 
 PARTITIONS = 2
 COMMANDS = tuple(f"{name}.commands.v1" for name in ("inventory", "payments", "reviews", "shipping", "notifications"))
@@ -152,7 +152,10 @@ async def serving(
 ) -> AsyncIterator[Running]:
     """The service on a broker and a database file. In the end it is drained, or, as by a crash, cut off where it is."""
     kafka = KafkaSettings(
-        bootstrap_servers=broker.bootstrap_servers, session_timeout=1.0, request_timeout=request_timeout, fetch_wait=0.02
+        bootstrap_servers=broker.bootstrap_servers,
+        session_timeout=1.0,
+        request_timeout=request_timeout,
+        fetch_wait=0.02,
     )
     settings = Settings(kafka=kafka, store=f"sqlite:///{path}")
     watcher = Watcher()

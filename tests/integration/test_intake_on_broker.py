@@ -22,7 +22,9 @@ async def test_orders_come_to_their_outcomes(tmp_path: Path) -> None:
             await world.order("o-1", "o-2", "o-3")
             await world.outcomes("o-1", "o-2", "o-3")
             assert world.told() == {"o-1": [CONFIRMED], "o-2": [REJECTED], "o-3": [REJECTED]}
-            undone = sorted((row.key or b"") for row in world.of("payments.commands.v1") if b"refund" in kind(row.headers))
+            undone = sorted(
+                (row.key or b"") for row in world.of("payments.commands.v1") if b"refund" in kind(row.headers)
+            )
             assert undone == [b"o-2"]
         assert look(tmp_path / "saga.db", "SELECT count(*) FROM outbox") == [(0,)]
         assert it.watcher.troubles == []

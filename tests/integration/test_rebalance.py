@@ -1,0 +1,121 @@
+"""Two consumers of one group on one store: partitions change hands, only the holder of a lease writes, nothing twice."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from handlers.batch import Wire
+from handlers.intake import Intake
+from handlers.leases import Leases
+from handlers.memory import Memory
+from handlers.rows import Lease
+from service.api import checks
+from service.api.health import Health
+from service.clock import SystemClock
+from service.kafka.embedded import EmbeddedBroker
+from service.kafka.feed import Feed
+from tests.handlers.coordinator import Watcher, sampled
+from tests.handlers.eventually import eventually
+from tests.handlers.order_log import EVENTS, REPLIES
+from tests.integration.on_broker import TOPICS, Running, World, serving
+
+EVERYTHING = {(topic, partition) for topic in (EVENTS, REPLIES) for partition in range(2)}
+TWICE = 'SELECT topic FROM history WHERE topic IS NOT NULL GROUP BY topic, partition, "offset" HAVING count(*) > 1'
+EARLIER = "a-second-coordinator"
+"""The embedded broker lets a second member in only if its name comes before the first one's."""
+
+
+@dataclass
+class Second:
+    """A second consumer beside the service's own: leases, memory and intake of its own, the same store and relay."""
+
+    feed: Feed
+    intake: Intake
+    leases: Leases
+    watcher: Watcher
+
+    @property
+    def owned(self) -> set[tuple[str, int]]:
+        return set(self.leases.owned())
+
+
+def beside(it: Running) -> Second:
+    service, leases, memory, watcher = it.service, Leases(), Memory(), Watcher()
+    intake = Intake(
+        routes=service.routes,
+        store=service.store,
+        clock=SystemClock(),
+        wire=Wire(service.publisher.partition, sampled),
+        leases=leases,
+        memory=memory,
+        relay=service.relay,
+        observer=watcher,
+    )
+    feed = Feed(
+        settings=service.settings,
+        topics=service.routes.topics_in,
+        owner=EARLIER,
+        intake=intake,
+        store=service.store,
+        leases=leases,
+        memory=memory,
+        relay=service.relay,
+        health=Health(checks.ALL),
+        observer=watcher,
+    )
+    return Second(feed, intake, leases, watcher)
+
+
+@asynccontextmanager
+async def joined(it: Running) -> AsyncIterator[Second]:
+    """A second consumer in the group; in the end it leaves."""
+    second, stop = beside(it), asyncio.Event()
+    running = asyncio.create_task(second.feed.run(stop))
+    try:
+        yield second
+    finally:
+        stop.set()
+        await running
+
+
+async def test_after_a_rebalance_only_the_holder_of_a_lease_writes_and_no_offset_is_applied_twice_i25_i26(
+    tmp_path: Path,
+) -> None:
+    orders = [f"o-{number}" for number in range(60)]
+    with EmbeddedBroker(TOPICS) as broker:
+        async with World(broker) as world, serving(broker, tmp_path / "saga.db") as it:
+            first = it.service.feed._leases  # noqa: SLF001  what the service believes to own
+            await it.ready()
+            await world.order(*orders[:20])
+            async with joined(it) as second:
+                await eventually(
+                    lambda: len(second.owned) == 2 and set(first.owned()) == EVERYTHING - second.owned, "shared"
+                )
+                await world.order(*orders[20:40])
+                await world.outcomes(*orders[:40])
+                assert second.watcher.turns, "the second consumer took nothing in: it shows nothing"
+                await check_fence(it, second, world)
+            await world.order(*orders[40:])
+            await eventually(lambda: set(first.owned()) == EVERYTHING, "all is the first one's again")
+            await world.outcomes(*orders)
+
+            assert it.rows(TWICE) == []
+            assert it.rows("SELECT DISTINCT verdict FROM history") == [("applied",)]
+            assert {len(types) for types in world.told().values()} == {1}
+
+
+async def check_fence(it: Running, second: Second, world: World) -> None:
+    """The first one, believing in an older epoch, writes nothing of a partition that is the second one's."""
+    topic, partition = next(iter(second.owned & {(EVENTS, 0), (EVENTS, 1)}))
+    ((epoch, next_offset),) = it.rows(
+        f"SELECT epoch, next_offset FROM lease WHERE topic = '{topic}' AND partition = {partition}"
+    )
+    first = it.service.feed._leases  # noqa: SLF001  made to believe what was true before the takeover
+    first.take(Lease(topic, partition, epoch - 1, next_offset))
+    stale = world.log.placed("o-stale", partition=partition)
+    stale = stale._replace(place=stale.place._replace(offset=next_offset))
+    await it.service.feed._intake.take([stale])  # noqa: SLF001  as a poll that came back late would
+    assert it.rows("SELECT 1 FROM instance WHERE correlation = 'o-stale'") == []
+    assert (topic, partition) not in first.owned()

@@ -1,0 +1,76 @@
+"""A service that is cut off where it stands: its next start sends what was owed, and every order has one outcome."""
+
+from collections import Counter
+from pathlib import Path
+
+from handlers.rows import Committed, Owed
+from service.kafka.embedded import EmbeddedBroker
+from tests.handlers.eventually import eventually
+from tests.handlers.order_log import type_of
+from tests.integration.on_broker import TOPICS, Running, World, look, serving
+
+TWICE = 'SELECT topic FROM history WHERE topic IS NOT NULL GROUP BY topic, partition, "offset" HAVING count(*) > 1'
+ORDERS = [f"o-{number}" for number in range(60)]
+
+
+class CutOff:
+    """An observer that cuts the service off right after a commit, before anything of it is published."""
+
+    def __init__(self, it: Running, after: int) -> None:
+        self.happened = False
+        self._it = it
+        self._left = after
+        self._told = it.watcher.committed
+        it.watcher.committed = self.committed  # type: ignore[method-assign]  # the observer that is wired already
+
+    def committed(self, turn: Committed) -> None:
+        """Count the commits that owe something, and cancel after the last."""
+        self._told(turn)
+        self._left -= bool(turn.changes.outbox)
+        if self._left == 0 and self._it.task is not None:
+            self._it.task.cancel()
+            self.happened = True
+
+
+async def test_what_was_owed_when_the_service_was_cut_off_is_sent_by_the_next_i1_i7(tmp_path: Path) -> None:
+    path = tmp_path / "saga.db"
+    with EmbeddedBroker(TOPICS) as broker:
+        async with World(broker) as world:
+            for cut, batch in enumerate((ORDERS[:20], ORDERS[20:40], ORDERS[40:])):
+                world.refused |= {(order, "shipping.ship-order.v1") for order in batch[::5]}
+                async with serving(broker, path, crash=True) as it:
+                    await world.order(*batch)
+                    cutting = CutOff(it, after=1 + cut)
+                    await eventually(lambda: cutting.happened, "cut off")  # noqa: B023  awaited at once
+                assert look(path, "SELECT count(*) FROM outbox") > [(0,)], "nothing was owed: it shows nothing"
+            async with serving(broker, path):
+                await world.outcomes(*ORDERS)
+                check_world(world)
+        assert look(path, "SELECT status, count(*) FROM instance GROUP BY status ORDER BY status") == [
+            ("compensated", 12),
+            ("completed", 48),
+        ]
+        assert look(path, "SELECT count(*) FROM outbox") == [(0,)]
+        assert look(path, TWICE) == []
+
+
+def check_world(world: World) -> None:
+    """One outcome each, no id with two contents, and every lane in the order in which it was owed."""
+    assert Counter(map(len, world.told().values())) == {1: len(ORDERS)}
+    contents = {(row.message_id, row.topic, row.key, row.value) for row in world.received}
+    assert len(contents) == len({row.message_id for row in world.received})
+    for order in ORDERS:
+        firsts = first_copies(world, order)
+        undone = [kind for kind in firsts if kind.endswith(("release-stock.v1", "refund-card.v1"))]
+        assert firsts.index("shipping.ship-order.v1") > firsts.index("payments.charge-card.v1")
+        assert len(undone) in {0, 2}
+        assert all(firsts.index(kind) > firsts.index("shipping.ship-order.v1") for kind in undone)
+
+
+def first_copies(world: World, order: str) -> list[str]:
+    """The types of all messages of one order, each when it was first received."""
+    rows: dict[str, Owed] = {}
+    for row in world.received:
+        if row.key == order.encode():
+            rows.setdefault(row.message_id, row)
+    return [type_of(row) for row in rows.values()]
