@@ -9,12 +9,11 @@ from rich.text import Text
 from sagas.machine import Status
 from service.demo.display import COLOURS
 from service.demo.report import percentile
-from service.demo.script import Script
+from service.demo.script import FETCH_WAIT, Script
 from service.demo.stage import Performance
 from service.demo.tally import Tally
 from service.demo.trace_tree import trace_ids
 from service.demo.words import span
-from service.kafka.feed import POLL_MS
 
 MOST_VIOLATIONS: Final = 10
 
@@ -111,6 +110,6 @@ def _figures(tally: Tally, performance: Performance) -> Table:
 
 def _remark(script: Script) -> str:
     return (
-        f"p50 and p99 run from the order to its outcome. Up to {POLL_MS} ms of each hop are the embedded broker's, "
-        f"which holds an empty fetch; the slowest orders waited {span(120 / script.hurry)} for a lost reply."
+        f"p50 and p99 run from the order to its outcome. Up to {FETCH_WAIT * 1000:.0f} ms of each hop are the embedded "
+        f"broker's, which holds an empty fetch; the slowest orders waited {span(120 / script.hurry)} for a lost reply."
     )

@@ -9,6 +9,9 @@ from service.demo.orders import Mix
 HURRY: Final = 60
 """How much shorter the time limits are than the saga declares: its minutes pass in seconds."""
 
+FETCH_WAIT: Final = 0.02
+"""Seconds that the embedded broker holds an empty fetch; it does so even when a record comes meanwhile."""
+
 _SEED: Final = 3156  # with it the eleventh order has both a lost reply and a refusal: a story even in a short demo
 _LASTS_S: Final = 12.0
 _LEAST_PER_S, _MOST_PER_S = 16.0, 160.0

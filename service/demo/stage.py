@@ -23,7 +23,7 @@ from service.demo.entries import Did
 from service.demo.load import Load, Plan, Rate
 from service.demo.participants import Participants
 from service.demo.report import LoadReport
-from service.demo.script import Script
+from service.demo.script import FETCH_WAIT, Script
 from service.demo.story import Story
 from service.demo.tally import Tally
 from service.kafka.embedded import EmbeddedBroker
@@ -147,7 +147,7 @@ async def _ready(participants: Participants, leave: threading.Event) -> None:
 
 
 def _settings(broker: EmbeddedBroker, file: Path) -> Settings:
-    kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
+    kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers, fetch_wait=FETCH_WAIT)
     return Settings(kafka=kafka, store=f"sqlite:///{file}", shutdown_within=_SHUTDOWN_WITHIN_S)
 
 
