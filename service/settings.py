@@ -101,7 +101,9 @@ class Settings(BaseSettings):
         "sagas.catalog:catalog", pattern=r"^[\w.]+:\w+$", description="Sagas to run: MODULE:NAME of a tuple of them"
     )
     most_unsent: int = Field(10_000, ge=1, description="Unpublished messages beyond which nothing more is taken in")
-    shutdown_within: float = Field(25.0, gt=0, le=29, description="Seconds to finish in after SIGTERM, at most 29")
+    shutdown_within: float = Field(
+        18.0, gt=0, le=20, description="Seconds to finish in after SIGTERM; closing takes up to 10 more"
+    )
 
     @property
     def sqlite_path(self) -> Path:

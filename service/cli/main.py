@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from service.cli.contracts import contracts
 from service.cli.demo import bench, demo
 from service.cli.failing import Verbs
 from service.cli.options import HELP, Instance, Json, OfSaga
@@ -243,4 +244,5 @@ def version() -> None:
 
 app.add_typer(topics, name="topics")
 app.add_typer(demo, name="demo")
+app.add_typer(contracts, name="contracts")
 app.command("bench")(bench)

@@ -33,6 +33,7 @@ class KafkaPublisher:
         self._topics = topics
         self._partitions: dict[str, int] = {}
         self._producer: AIOKafkaProducer | None = None
+        self._connecting = asyncio.Lock()
 
     async def start(self) -> None:
         """Connect, and learn how many partitions each topic has. Raises `NoSuchTopic`, or aiokafka's errors."""
@@ -69,23 +70,29 @@ class KafkaPublisher:
             raise
 
     async def _connected(self) -> AIOKafkaProducer:
+        """Return the one producer; lanes that find none wait for the first to make it."""
         if self._producer is None:
-            producer = AIOKafkaProducer(
-                **connection(self._settings),
-                acks="all",
-                enable_idempotence=True,
-                linger_ms=0,
-                max_batch_size=BATCH_BYTES,
-                max_request_size=BATCH_BYTES + 200_000,
-            )
-            try:
-                async with asyncio.timeout(self._settings.request_timeout * 1.5):
-                    await producer.start()
-            except BaseException:
-                await _stopped(producer)
-                raise
-            self._producer = producer
+            async with self._connecting:
+                if self._producer is None:
+                    self._producer = await self._started()
         return self._producer
+
+    async def _started(self) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
+            **connection(self._settings),
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=0,
+            max_batch_size=BATCH_BYTES,
+            max_request_size=BATCH_BYTES + 200_000,
+        )
+        try:
+            async with asyncio.timeout(self._settings.request_timeout * 1.5):
+                await producer.start()
+        except BaseException:
+            await _stopped(producer)
+            raise
+        return producer
 
 
 async def _sent(producer: AIOKafkaProducer, topic: str, partition: int, rows: Sequence[Owed]) -> None:

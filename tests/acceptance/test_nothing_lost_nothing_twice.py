@@ -10,8 +10,10 @@ from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Final
+from uuid import uuid4
 
 import pytest
+from confluent_kafka import Producer
 
 from sagas.machine import freeze
 from service.demo.audit import audit
@@ -34,8 +36,14 @@ ORDER_COUNT: Final = 200
 KILLS: Final = 5
 INPUTS: Final = (ORDERS, "saga.replies.v1")
 OUTPUTS: Final = (*COMMAND_TOPICS, OUTCOMES)
+NOISE: Final = (KILLS + 1) * 9
+"""Records that cannot be read: of each six on a topic three are not JSON, and what is a reply is no event."""
+
 UNDER_LOAD: Final = range(50, 900)
 """History rows after which something may be killed: the whole run writes some 1,400."""
+
+IMPATIENT: Final = {"SAGA_KAFKA__REQUEST_TIMEOUT": "2"}
+"""So that what is sent while the broker is down counts as lost, and is sent again."""
 
 BEHAVIOUR: Final = {
     "declines": {"reserve-stock": 0.03, "charge-card": 0.05, "review-fraud": 0.1, "ship-order": 0.1},
@@ -94,7 +102,7 @@ def run(kafka: JavaKafka, folder: Path, chance: Random) -> Left:
     address = kafka.bootstrap_servers
     assert saga("topics", "apply", SAGA_KAFKA__BOOTSTRAP_SERVERS=address).returncode == 0
     with (
-        Serve(folder, address, SAGA_CATALOG=HURRIED) as serve,
+        Serve(folder, address, SAGA_CATALOG=HURRIED, **IMPATIENT) as serve,
         Participants(folder, address, BEHAVIOUR | {"seed": chance.randrange(1 << 32)}) as participants,
         shop(folder, address, chance.randrange(1 << 32)) as orders,
     ):
@@ -132,6 +140,7 @@ def kill_under_load(kafka: JavaKafka, serve: Serve, orders: Program, chance: Ran
     for victim, moment in zip(victims, sorted(chance.sample(UNDER_LOAD, len(victims))), strict=True):
         until(partial(has_done, serve, moment), f"{moment} history rows", 60)
         assert orders.exit_code is None, f"all orders were over before the {victim} was killed"
+        make_noise(kafka.bootstrap_servers)
         if victim == "broker":
             kafka.kill()
             kafka.restart()
@@ -139,6 +148,18 @@ def kill_under_load(kafka: JavaKafka, serve: Serve, orders: Program, chance: Ran
             serve.kill()
             witness.look()
             serve.start(ready=False)
+
+
+def make_noise(address: str) -> None:
+    """Send what cannot be read, and replies to commands that nobody sent."""
+    producer = Producer({"bootstrap.servers": address, "log_level": 0})
+    stray = {"ce_specversion": "1.0", "ce_source": "/noise", "ce_type": "saga.done.v1"}
+    stray |= {"ce_correlationid": str(uuid4()), "ce_causationid": str(uuid4())}
+    for topic in INPUTS:
+        for number in range(3):
+            producer.produce(topic, b"noise", f"noise-{number}")
+            producer.produce(topic, b"{}", f"noise-{number}", headers={**stray, "ce_id": str(uuid4())})
+    assert producer.flush(30) == 0
 
 
 def has_done(serve: Serve, moment: int) -> bool:
@@ -216,6 +237,9 @@ def every_record_has_exactly_one_verdict_i11(left: Left) -> None:
     places = [f'SELECT topic, partition, "offset" FROM {table} WHERE topic IS NOT NULL' for table in tables]  # noqa: S608
     verdicts = Counter(evidence.rows(left.store, " UNION ALL ".join(places)))
     assert verdicts == Counter((each.topic, each.partition, each.offset) for each in left.heard)
+    kinds = evidence.rows(left.store, "SELECT verdict FROM history UNION SELECT verdict FROM verdict")
+    assert {kind for (kind,) in kinds} >= {"applied", "duplicate", "ignored", "unmatched"}
+    assert evidence.count(left.store, "dead_letter") == NOISE
 
 
 def every_history_replays_to_its_instance_i3(left: Left) -> None:

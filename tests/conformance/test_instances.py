@@ -118,7 +118,7 @@ async def test_history_is_appended_and_keeps_every_field(store: OpenStore, kind:
 
 async def test_a_row_of_history_is_never_replaced(store: OpenStore, kind: Kind, tmp_path: Path) -> None:
     await store.transact(lambda tx: tx.save(starts(begun(), entries=[entry(begun(), 1)])))
-    with pytest.raises(Exception, match="(?i)unique"):
+    with pytest.raises(Exception, match=r"(?i)unique"):
         await store.transact(lambda tx: tx.save(Changes(entries=[entry(begun(), 1, kind="forged")])))
     assert kind.look(tmp_path, "SELECT kind FROM history") == [("answer",)]
 

@@ -41,7 +41,7 @@ async def test_a_live_instance_whose_version_is_gone_is_refused_and_says_what_to
     other = kind.new(tmp_path, Routes([made.saga(made.safe("a"))]).saga_of)
     await other.open()
     try:
-        with pytest.raises(BadCatalog, match="order-fulfilment version 1 .* add it again"):
+        with pytest.raises(BadCatalog, match=r"order-fulfilment version 1 .* add it again"):
             await other.transact(lambda tx: tx.load([begun().instance.id]))
     finally:
         await other.close()

@@ -50,6 +50,17 @@ class BrittleStore:
             raise Broken(f"on purpose: {point}")
 
 
+class Stores:
+    """Puts a brittle store around the real one, and keeps it at hand."""
+
+    brittle: BrittleStore
+
+    def worn(self, store: SqliteStore) -> BrittleStore:
+        """Wear the store."""
+        self.brittle = BrittleStore(store)
+        return self.brittle
+
+
 class BrittleTransaction:
     """The real transaction, failing after each of its calls."""
 

@@ -1,4 +1,4 @@
-"""A coordinator in one hand: the real handlers on a real SQLite file, a clock that stands still, a wire that remembers."""
+"""A coordinator in one hand: the real handlers on a real file, a clock that stands still, a wire that remembers."""
 
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence

@@ -11,7 +11,7 @@ async def eventually(condition: Callable[[], bool], what: str, within: float = L
     """Return when the condition holds; fail, saying what was awaited, after `within` seconds."""
     try:
         async with asyncio.timeout(within):
-            while not condition():
+            while not condition():  # noqa: ASYNC110  what is looked at sets no event
                 await asyncio.sleep(LOOK_EVERY)
     except TimeoutError:
         raise AssertionError(f"after {within} s still not: {what}") from None

@@ -1,4 +1,4 @@
-"""The records of the order conversation, written by hand from its page: events, replies, and the places they stand at."""
+"""The records of the order conversation, written by hand from its page: events, replies, and where they stand."""
 
 import json
 from collections import Counter

@@ -11,7 +11,7 @@ from sagas.machine import Answer, Cancel, Cause, Instance, Obstruct, Signal, Sta
 
 
 def replayed(saga: AnySaga, entries: Iterable[Entry]) -> Instance[Any]:
-    """Return the instance that its whole history leads to. Rows that were ignored changed nothing: they are left out."""
+    """Return the instance that its whole history leads to. Rows that were ignored changed nothing and are left out."""
     instance: Instance[Any] | None = None
     for entry in entries:
         if entry.verdict is Verdict.APPLIED:

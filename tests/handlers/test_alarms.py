@@ -3,7 +3,9 @@
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+from contracts import Command
 from handlers.wake import MOST_AT_ONCE
 from sagas.machine import Retry, step
 from tests.handlers.coordinator import TIME, HandClock, coordinator
@@ -94,9 +96,9 @@ async def test_alarms_of_a_down_time_ring_oldest_first_so_many_at_once_i20(tmp_p
 
 async def test_an_instance_whose_definition_raises_stalls_and_the_others_ring(tmp_path: Path) -> None:
     log, whole = Log(), made.compensatable("a")
-    sends = []
+    sends: list[str] = []
 
-    def send(data: made.Data) -> object:
+    def send(data: made.Data) -> Command[Any]:
         sends.append(data.key)
         return broken(whole.send)(data) if sends.count(data.key) > 1 else whole.send(data)
 

@@ -1,4 +1,4 @@
-"""Every case of the page's "Bad input", and what else can stand in a record: set aside whole, and the partition goes on."""
+"""Every case of the page's "Bad input", and more that can stand in a record: set aside whole, the rest goes on."""
 
 import json
 from collections.abc import Callable
@@ -138,8 +138,7 @@ BAD_REPLIES: dict[str, tuple[Callable[[Log, Owed], Record], str]] = {
     "a missing field": (lambda log, command: log.reply(command, RESERVED, b"{}"), "reservation_id: Field required"),
     "of the wrong type for its command": (
         lambda log, command: log.reply(command, "payments.card-charged.v1", b'{"charge_id": "C-1"}'),
-        f"ce_type 'payments.card-charged.v1' does not answer command {command_id('o-1', 'reserve-stock')}: "
-        f"it is answered with {RESERVED} or saga.failure.v1",
+        f"does not answer command {command_id('o-1', 'reserve-stock')}: it is answered with {RESERVED} or saga.failure",
     ),
     "done where more is to tell": (
         lambda log, command: log.reply(command, "saga.done.v1", b"{}"),

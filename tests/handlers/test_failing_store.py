@@ -3,12 +3,11 @@
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from handlers.rows import Record
-from tests.handlers.brittle import BrittleStore, Broken
+from tests.handlers.brittle import Broken, Stores
 from tests.handlers.coordinator import Coordinator, coordinator
 from tests.handlers.order_log import EVENTS, REPLIES, Log
 
@@ -99,16 +98,6 @@ async def test_alarms_that_fail_ring_again_and_act_once_i19_i24(tmp_path: Path, 
             pass
 
     await check_second_attempt(tmp_path, point, ring, leaves_nothing=point != "after commit")
-
-
-class Stores:
-    """Puts a brittle store around the real one, and keeps it at hand."""
-
-    brittle: BrittleStore
-
-    def worn(self, store: Any) -> BrittleStore:  # noqa: ANN401  the real store
-        self.brittle = BrittleStore(store)
-        return self.brittle
 
 
 async def check_second_attempt(

@@ -103,7 +103,7 @@ async def test_a_reply_that_comes_twice_is_applied_once_in_one_batch_and_in_two_
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed())
-        reserve, charge = it.owed
+        reserve, _ = it.owed
         once, twice = log.answer(reserve), log.answer(reserve)
         await it.take(once, twice)
         before = await it.stored(instance_id("o-1"))

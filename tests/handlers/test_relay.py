@@ -10,7 +10,7 @@ import pytest
 
 from handlers.relay import Relay
 from handlers.rows import Changes, Owed, Unsent
-from tests.handlers.brittle import BrittleStore
+from tests.handlers.brittle import Stores
 from tests.handlers.coordinator import Coordinator, Wall, coordinator
 from tests.handlers.eventually import eventually
 from tests.handlers.order_log import Log
@@ -176,12 +176,10 @@ async def test_rows_that_come_from_memory_and_from_the_table_are_sent_once(tmp_p
 
 
 async def test_a_store_that_fails_while_acknowledged_rows_are_deleted_ends_nothing_i29(tmp_path: Path) -> None:
-    stores: list[BrittleStore] = []
-    async with coordinator(
-        tmp_path / "saga.db", worn=lambda store: stores.append(BrittleStore(store)) or stores[0]
-    ) as it:
+    stores = Stores()
+    async with coordinator(tmp_path / "saga.db", worn=stores.worn) as it:
         rows = await written(it, message("m-1"))
-        stores[0].fails_at = "save"
+        stores.brittle.fails_at = "save"
         async with relaying(it.relay):
             it.relay.push(rows)
             await eventually(lambda: len(it.watcher.troubles) == 1, "the failed deletion is told")

@@ -3,11 +3,15 @@
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from handlers.rows import Committed, Owed
 from service.kafka.embedded import EmbeddedBroker
 from tests.handlers.eventually import eventually
 from tests.handlers.order_log import type_of
 from tests.integration.on_broker import TOPICS, Running, World, look, serving
+
+pytestmark = pytest.mark.slow
 
 TWICE = 'SELECT topic FROM history WHERE topic IS NOT NULL GROUP BY topic, partition, "offset" HAVING count(*) > 1'
 ORDERS = [f"o-{number}" for number in range(60)]

@@ -13,7 +13,7 @@ MOST_DEPTH = 3
 
 timeouts = st.sampled_from([timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=5)])
 unlimited = st.sampled_from([None, Retry(attempts=None, first=timedelta(seconds=2), cap=timedelta(minutes=1))])
-limited = st.sampled_from([Retry(attempts=1), Retry(attempts=2), Retry(attempts=3, factor=1.0, jitter=0.0)])
+limited = st.sampled_from([Retry(attempts=3, factor=1.0, jitter=0.0), Retry(attempts=5), Retry(attempts=2)])
 patience = st.sampled_from([PATIENT, Retry(attempts=1), Retry(attempts=2), Retry(attempts=None)])
 
 
@@ -25,9 +25,11 @@ class _Author:
     steps: int = 0
     branches: int = 0
 
-    def sequence(self, phases: set[bool], depth: int, *, grouped: bool = False) -> tuple[list[Node[Data]], set[bool]]:
+    def sequence(
+        self, phases: set[bool], depth: int, *, grouped: bool = False, least: int = 1
+    ) -> tuple[list[Node[Data]], set[bool]]:
         nodes: list[Node[Data]] = []
-        for _ in range(self.draw(st.integers(1, 3))):
+        for _ in range(self.draw(st.integers(least, least + 2))):
             node, phases = self.node(phases, depth, grouped=grouped)
             nodes.append(node)
             if self.steps >= MOST_STEPS:
@@ -51,7 +53,7 @@ class _Author:
                 otherwise, after_too = self.otherwise(phases, depth + 1, grouped=grouped)
                 return choice(f"choice-{number}", number, *nodes, otherwise=tuple(otherwise)), after | after_too
             case "pivot":
-                retry = self.draw(st.one_of(st.none(), limited))
+                retry = self.draw(st.one_of(limited, st.none()))
                 return point_of_no_return(self.name("pivot"), timeout=self.draw(timeouts), retry=retry), {True}
             case _:
                 return self.step(phases), phases
@@ -61,7 +63,7 @@ class _Author:
 
     def step(self, phases: set[bool]) -> Node[Data]:
         name, timeout = self.name("step"), self.draw(timeouts)
-        retry = self.draw(unlimited if True in phases else st.one_of(unlimited, limited))
+        retry = self.draw(unlimited if True in phases else st.one_of(limited, unlimited))
         if False not in phases:
             return retriable(name, timeout=timeout, retry=retry)
         if self.draw(st.integers(0, 3)) == 0:
@@ -75,6 +77,6 @@ class _Author:
 
 @st.composite
 def sound_sagas(draw: st.DrawFn) -> Saga[Begun, Data]:
-    """A saga that the linter accepts, of one to about a dozen steps."""
-    nodes, _ = _Author(draw).sequence({False}, 0)
-    return saga(*nodes, deadline=draw(st.sampled_from([None, timedelta(minutes=5), timedelta(minutes=30)])))
+    """A saga that the linter accepts, of two to about a dozen steps."""
+    nodes, _ = _Author(draw).sequence({False}, 0, least=2)
+    return saga(*nodes, deadline=draw(st.sampled_from([None, timedelta(minutes=5), timedelta(minutes=8)])))

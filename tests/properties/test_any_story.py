@@ -35,7 +35,7 @@ def stories(draw: st.DrawFn) -> Story:
     count = draw(st.integers(0, 60))
     acts = draw(st.lists(st.tuples(choices, st.integers(0, 11)), min_size=count, max_size=count))
     unwilling = frozenset(place for place in Place if draw(st.booleans()))
-    return Story(draw(st.integers(0, 6)), tuple(acts), unwilling)
+    return Story(draw(st.integers(0, 4)), tuple(acts), unwilling)
 
 
 def order(total: int) -> OrderPlaced:
