@@ -204,6 +204,7 @@ class Feed:
         """Take nothing more from a partition until the group is given out anew, and let readiness say why."""
         consumer.pause(at)
         self._leases.drop(at.topic, at.partition)
+        self._backlog.pop(at, None)
         self._stopped[at] = f"{trouble}: {remedy}"
         self._observer.troubled(trouble, LookupError(remedy))
 

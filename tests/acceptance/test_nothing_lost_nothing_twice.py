@@ -36,7 +36,7 @@ ORDER_COUNT: Final = 200
 KILLS: Final = 5
 INPUTS: Final = (ORDERS, "saga.replies.v1")
 OUTPUTS: Final = (*COMMAND_TOPICS, OUTCOMES)
-NOISE: Final = (KILLS + 1) * 9
+NOISE: Final = KILLS * 9
 """Records that cannot be read: of each six on a topic three are not JSON, and what is a reply is no event."""
 
 UNDER_LOAD: Final = range(50, 900)
@@ -135,19 +135,30 @@ def shop(folder: Path, bootstrap_servers: str, seed: int) -> Program:
 def kill_under_load(kafka: JavaKafka, serve: Serve, orders: Program, chance: Random) -> None:
     """Kill the service five times and the broker once, each after so much work that chance decides."""
     witness = Witness(kafka.bootstrap_servers, serve)
-    victims = ["service"] * KILLS
-    victims.insert(chance.randrange(KILLS + 1), "broker")
+    victims = ["service"] * (KILLS - 1)
+    victims.insert(chance.randrange(KILLS), "broker")
     for victim, moment in zip(victims, sorted(chance.sample(UNDER_LOAD, len(victims))), strict=True):
         until(partial(has_done, serve, moment), f"{moment} history rows", 60)
         assert orders.exit_code is None, f"all orders were over before the {victim} was killed"
         make_noise(kafka.bootstrap_servers)
         if victim == "broker":
-            kafka.kill()
-            kafka.restart()
+            kill_both(kafka, serve)
         else:
-            serve.kill()
-            witness.look()
-            serve.start(ready=False)
+            kill(serve)
+        witness.look()
+
+
+def kill(serve: Serve) -> None:
+    serve.kill()
+    serve.start(ready=False)
+
+
+def kill_both(kafka: JavaKafka, serve: Serve) -> None:
+    """Kill the broker; once messages were tried in vain the service, too; and bring the service back first."""
+    kafka.kill()
+    until(lambda: serve.log.count("were not acknowledged") > 1, "the service has tried twice to send something")
+    kill(serve)
+    kafka.restart()
 
 
 def make_noise(address: str) -> None:

@@ -78,6 +78,8 @@ async def test_closing_waits_for_the_transaction_of_a_cancelled_caller(store: Op
     await inside.wait()
     caller.cancel()
     closing = asyncio.create_task(store.close())
+    closed, _ = await asyncio.wait({closing}, timeout=0.1)
+    assert not closed
     go.set()
     await asyncio.gather(caller, return_exceptions=True)
     await closing

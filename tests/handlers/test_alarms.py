@@ -39,6 +39,17 @@ async def test_a_step_that_did_not_answer_is_asked_again_under_the_same_id_i9(tm
         assert it.rows("SELECT kind, verdict, topic FROM history WHERE seq = 2") == [("wake", "applied", None)]
 
 
+async def test_what_an_alarm_sends_follows_from_the_last_message_that_was_heeded(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.placed())
+        reserve, charge = it.owed
+        await it.take(log.answer(reserve), log.answer(charge, ce_id="a-stray-one", ce_causationid="nobody's"))
+        it.clock.pass_by(2 * MINUTE)
+        await it.alarms.ring()
+        assert header(it.sent(CHARGE)[-1], "ce_causationid") == f"reply-{reserve.message_id}"
+
+
 async def test_a_step_that_never_answers_is_given_up_and_undone(tmp_path: Path) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:

@@ -41,6 +41,16 @@ async def test_history_replayed_is_the_stored_instance_byte_for_byte_i3(tmp_path
         assert statuses >= {"completed", "compensated", "running"}, "the mixture is too thin"
 
 
+@pytest.mark.parametrize("seed", SEEDS[:2])
+async def test_every_instance_that_goes_on_has_an_alarm_i4(tmp_path: Path, seed: int) -> None:
+    async with coordinator(tmp_path / "saga.db") as it:
+        await Mixture(it, seed).stir(BATCHES)
+        goes_on = it.rows("SELECT wake_at IS NOT NULL FROM instance WHERE status IN ('running', 'compensating')")
+        assert set(goes_on) == {(1,)}
+        rests = it.rows("SELECT wake_at IS NOT NULL FROM instance WHERE status NOT IN ('running', 'compensating')")
+        assert set(rests) == {(0,)}
+
+
 async def test_an_instance_that_was_obstructed_is_replayed_too_i3(tmp_path: Path) -> None:
     saga = made.saga(parallel(made.compensatable("a"), made.compensatable("b")), made.compensatable("c"))
     async with coordinator(tmp_path / "saga.db", saga) as it:

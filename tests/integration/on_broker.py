@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -148,16 +149,28 @@ def look(path: Path, sql: str) -> list[tuple[Any, ...]]:
 
 @asynccontextmanager
 async def serving(
-    broker: EmbeddedBroker, path: Path, *, crash: bool = False, request_timeout: float = 5.0
+    broker: EmbeddedBroker,
+    path: Path,
+    *,
+    crash: bool = False,
+    request_timeout: float = 5.0,
+    group: str | None = None,
+    batch: int = 500,
+    most_unsent: int = 10_000,
 ) -> AsyncIterator[Running]:
-    """The service on a broker and a database file. In the end it is drained, or, as by a crash, cut off where it is."""
+    """The service on a broker and a database file. In the end it is drained, or, as by a crash, cut off where it is.
+
+    It has a group of its own, so that it need not wait until the embedded broker gives up the member before it.
+    """
     kafka = KafkaSettings(
         bootstrap_servers=broker.bootstrap_servers,
+        group=group or f"group-{uuid4()}",
         session_timeout=1.0,
         request_timeout=request_timeout,
         fetch_wait=0.02,
+        batch=batch,
     )
-    settings = Settings(kafka=kafka, store=f"sqlite:///{path}")
+    settings = Settings(kafka=kafka, store=f"sqlite:///{path}", most_unsent=most_unsent)
     watcher = Watcher()
     async with built(settings, [order_fulfilment], watcher, sampled) as service:
         running = Running(service, watcher)

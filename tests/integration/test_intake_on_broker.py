@@ -14,7 +14,7 @@ from tests.integration.on_broker import TOPICS, Running, World, look, serving
 pytestmark = pytest.mark.slow
 
 CONFIRMED, REJECTED = "orders.order-confirmed.v1", "orders.order-rejected.v1"
-NOT_LEADER = 6
+NOT_LEADER, NOT_ENOUGH_REPLICAS = 6, 19
 
 
 async def test_orders_come_to_their_outcomes(tmp_path: Path) -> None:
@@ -61,13 +61,13 @@ async def test_offsets_are_told_to_kafka_and_never_beyond_the_stores_i22(tmp_pat
 async def test_the_stores_offset_wins_over_the_one_that_kafka_has_i23(tmp_path: Path, committed: int) -> None:
     with EmbeddedBroker(TOPICS) as broker:
         async with World(broker) as world:
-            async with serving(broker, tmp_path / "saga.db") as it:
+            async with serving(broker, tmp_path / "saga.db", group="same") as it:
                 await world.order("o-1", "o-2", "o-33", "o-44")
                 await world.outcomes("o-1", "o-2", "o-33", "o-44")
                 await member(it).commit({TopicPartition(*at): committed for at in it.leased()})
             applied = look(tmp_path / "saga.db", "SELECT count(*) FROM history")
             await world.order("o-5", "o-66")
-            async with serving(broker, tmp_path / "saga.db") as it:
+            async with serving(broker, tmp_path / "saga.db", group="same") as it:
                 await world.outcomes("o-5", "o-66")
                 assert it.rows("SELECT count(*) FROM history") == [(applied[0][0] + 10,)]
                 assert it.rows("SELECT DISTINCT verdict FROM history") == [("applied",)]
@@ -76,7 +76,7 @@ async def test_the_stores_offset_wins_over_the_one_that_kafka_has_i23(tmp_path: 
 async def test_a_broker_that_is_not_there_at_the_start_is_waited_for_i34(tmp_path: Path) -> None:
     with EmbeddedBroker(TOPICS) as broker:
         broker.set_down()
-        async with serving(broker, tmp_path / "saga.db", request_timeout=1.0) as it:
+        async with serving(broker, tmp_path / "saga.db", request_timeout=0.5) as it:
             await eventually(lambda: len(it.watcher.troubles) >= 2, "tried and told twice")
             assert it.task is not None
             assert not it.task.done()
@@ -91,14 +91,14 @@ async def test_a_broker_that_is_not_there_at_the_start_is_waited_for_i34(tmp_pat
 async def test_a_service_told_to_stop_while_it_waits_for_the_broker_stops(tmp_path: Path) -> None:
     with EmbeddedBroker(TOPICS) as broker:
         broker.set_down()
-        async with serving(broker, tmp_path / "saga.db", request_timeout=1.0) as it:
+        async with serving(broker, tmp_path / "saga.db", request_timeout=0.5) as it:
             await eventually(lambda: len(it.watcher.troubles) >= 1, "tried and told")
 
 
 async def test_a_broker_that_goes_in_the_middle_costs_nothing_i34(tmp_path: Path) -> None:
     orders = [f"o-{number}" for number in range(30)]
     with EmbeddedBroker(TOPICS) as broker:
-        async with World(broker) as world, serving(broker, tmp_path / "saga.db", request_timeout=1.0) as it:
+        async with World(broker) as world, serving(broker, tmp_path / "saga.db", request_timeout=0.5) as it:
             await world.order(*orders)
             await eventually(lambda: len(world.received) > 40, "in the middle")
             broker.set_down()
@@ -108,6 +108,22 @@ async def test_a_broker_that_goes_in_the_middle_costs_nothing_i34(tmp_path: Path
             assert set(map(len, world.told().values())) == {1}
         contents = {(row.message_id, row.topic, row.key, row.value) for row in world.received}
         assert len(contents) == len({row.message_id for row in world.received})
+
+
+async def test_nothing_more_is_taken_in_while_too_much_is_unsent_i33(tmp_path: Path) -> None:
+    orders, batch, most_unsent = [f"o-{number}" for number in range(60)], 5, 10
+    with EmbeddedBroker(TOPICS) as broker:
+        async with World(broker) as world:
+            await world.order(*orders)
+            broker.push_request_errors(ApiKey.PRODUCE, [NOT_ENOUGH_REPLICAS] * 100_000)
+            path = tmp_path / "saga.db"
+            async with serving(broker, path, request_timeout=0.5, batch=batch, most_unsent=most_unsent) as it:
+                await eventually(lambda: it.service.relay.pending > most_unsent, "too much is unsent")
+                await eventually(lambda: bool(it.watcher.troubles), "Kafka takes nothing")
+                assert it.service.relay.pending <= most_unsent + 2 * batch
+                assert sum(offset or 0 for offset in it.leased().values()) < len(orders)
+                broker.clear_request_errors(ApiKey.PRODUCE)
+                await world.outcomes(*orders)
 
 
 async def test_a_topic_that_was_made_anew_stops_its_partitions_with_an_alarm_and_the_others_go_on_i23(

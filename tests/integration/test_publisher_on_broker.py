@@ -125,7 +125,7 @@ async def test_lanes_that_fail_together_share_one_new_producer(tmp_path: Path) -
             coordinator(tmp_path / "saga.db", publisher=publisher) as it,
             asyncio.TaskGroup() as tasks,
         ):
-            broker.push_request_errors(ApiKey.PRODUCE, [MESSAGE_TOO_LARGE] * PARTITIONS)
+            broker.push_request_errors(ApiKey.PRODUCE, [MESSAGE_TOO_LARGE] * 2)
             rows = [row(f"m-{number}", number % PARTITIONS) for number in range(24)]
             it.relay.push(await it.store.transact(lambda tx: tx.save(Changes(outbox=rows))))
             relaying = tasks.create_task(it.relay.run())
