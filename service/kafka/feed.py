@@ -5,6 +5,7 @@ Kafka's committed offsets are a hint for lag tools. Whatever fails, the leases a
 """
 
 import asyncio
+import time
 from collections.abc import Collection, Sequence
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -27,6 +28,7 @@ STOP_WITHIN = 3.0
 FIRST_WAIT = 0.2
 LONGEST_WAIT = 5.0
 HINT_EVERY = 1.0
+SETTLES_WITHIN = 3.0
 WATCH_EVERY = 2.0
 UNDECODABLE = (CorruptRecordException, UnicodeDecodeError)
 
@@ -91,7 +93,7 @@ class Feed:
         while True:
             await asyncio.sleep(HINT_EVERY)
             offsets = {TopicPartition(*each): offset for each, offset in self._leases.offsets()}
-            if self._consumer is None or offsets == told:
+            if self._consumer is None or offsets == told or self._assignment.is_fresh():
                 continue
             try:
                 async with asyncio.timeout(self._settings.kafka.request_timeout):
@@ -255,12 +257,17 @@ class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
 
     def __init__(self) -> None:
         self._changed = False
+        self._changed_at = -SETTLES_WITHIN
 
     def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:  # noqa: ARG002  the listener's form
-        self._changed = True
+        self._changed, self._changed_at = True, time.monotonic()
 
     def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:  # noqa: ARG002  the listener's form
-        self._changed = True
+        self._changed, self._changed_at = True, time.monotonic()
+
+    def is_fresh(self) -> bool:
+        """Say whether it changed a moment ago. A commit of the generation before would make everybody join anew."""
+        return time.monotonic() - self._changed_at < SETTLES_WITHIN
 
     def has_changed(self) -> bool:
         """Say whether it has changed since this was last asked."""
