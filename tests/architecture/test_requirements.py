@@ -2,6 +2,8 @@
 
 import re
 import tomllib
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, distribution
 from typing import Any
 
 import pytest
@@ -55,6 +57,13 @@ def test_development_and_build_use_the_versions_of_production(python: str, platf
     assert pins("runtime", python, platform).keys() <= dev.keys()
 
 
+def test_an_extra_that_a_package_asks_for_is_pinned_with_its_package() -> None:
+    pinned = {(canonicalize_name(each.name), extra) for each in requirements("dev") for extra in each.extras}
+    asked = {(canonicalize_name(each.name), extra) for each in asked_by_pinned_packages() for extra in each.extras}
+    assert asked, "no package asks for an extra: this test shows nothing"
+    assert asked - pinned == set(), "pip's hash mode takes NAME[EXTRA] for a requirement of its own: run `make lock`"
+
+
 def test_no_tracked_file_names_a_folder_of_one_machine() -> None:
     private = re.compile(rb"(?<![\w.~-])/(?:home|root|work|Users)/[\w.]")
     telling = [
@@ -75,9 +84,28 @@ def requirement_entries(name: str) -> list[str]:
 
 def pins(name: str, python: str, platform: str) -> dict[str, str]:
     """Package to version, of one file, as it applies to this Python and platform."""
-    requirements = [Requirement(entry.split("--hash")[0].strip()) for entry in requirement_entries(name)]
-    chosen = [requirement for requirement in requirements if applies(requirement, python, platform)]
+    chosen = [requirement for requirement in requirements(name) if applies(requirement, python, platform)]
     return {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in chosen}
+
+
+def requirements(name: str) -> list[Requirement]:
+    """The pins of one file, with their extras and markers."""
+    return [Requirement(entry.split("--hash")[0].strip()) for entry in requirement_entries(name)]
+
+
+def asked_by_pinned_packages() -> list[Requirement]:
+    """What the packages of dev.txt that are installed here ask for, without what only their unused extras want."""
+    asked: list[Requirement] = []
+    for pin in requirements("dev"):
+        with suppress(PackageNotFoundError):  # it is for another Python or platform
+            wanted = [Requirement(text) for text in distribution(pin.name).requires or ()]
+            asked += [each for each in wanted if any(wants(each, extra) for extra in {"", *pin.extras})]
+    return asked
+
+
+def wants(requirement: Requirement, extra: str) -> bool:
+    """Whether the requirement's marker holds here, with this extra of the package that asks."""
+    return requirement.marker is None or requirement.marker.evaluate({"extra": extra})
 
 
 def applies(requirement: Requirement, python: str, platform: str) -> bool:
