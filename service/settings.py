@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+LARGEST_PORT = 65_535
+
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -17,9 +19,17 @@ def _sqlite_url(url: str) -> str:
 
 def _bind(address: str) -> str:
     host, separator, port = address.rpartition(":")
-    if not (host and separator and port.isdigit() and int(port) <= 65535):  # noqa: PLR2004  the largest port
+    if not (host and separator and port.isdecimal() and int(port) <= LARGEST_PORT):
         raise ValueError("must be HOST:PORT, such as 127.0.0.1:8080")
     return address
+
+
+def _servers(addresses: str) -> str:
+    for address in addresses.split(","):
+        host, _, port = address.strip().rpartition(":")
+        if not host or "/" in host or not port.isdecimal() or not 0 < int(port) <= LARGEST_PORT:
+            raise ValueError("must be HOST:PORT with commas between them, such as kafka-1:9092,kafka-2:9092")
+    return addresses
 
 
 class KafkaSettings(BaseModel):
@@ -27,7 +37,9 @@ class KafkaSettings(BaseModel):
 
     model_config = _FROZEN
 
-    bootstrap_servers: str = Field("127.0.0.1:9092", description="Brokers to connect to first, HOST:PORT with commas")
+    bootstrap_servers: Annotated[str, AfterValidator(_servers)] = Field(
+        "127.0.0.1:9092", description="Brokers to connect to first, HOST:PORT with commas"
+    )
     group: str = Field("saga-coordinator", description="Consumer group; all coordinators of one database share it")
     client_id: str = Field("saga-coordinator", description="Name of this client in the broker's logs and quotas")
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(

@@ -4,12 +4,11 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka.admin import AdminClient
 
 from service.kafka.java import JavaKafka
 from tests.acceptance.foreign_client import ForeignClient
-from tests.acceptance.processes import Program, Serve, saga
-from tests.acceptance.until import until
+from tests.acceptance.processes import Program, Serve
+from tests.acceptance.topics import make_topics_anew
 from tests.kafka_fixtures import give_up
 
 LINES, COLUMNS = 40, 240
@@ -28,9 +27,7 @@ def shared_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JavaKafka
 @pytest.fixture(scope="module")
 def orders_kafka(shared_kafka: JavaKafka) -> JavaKafka:
     """The shared Kafka with the topics of order fulfilment, all of them empty."""
-    delete_topics(shared_kafka)
-    applied = saga("topics", "apply", SAGA_KAFKA__BOOTSTRAP_SERVERS=shared_kafka.bootstrap_servers)
-    assert applied.returncode == 0, applied.stderr
+    make_topics_anew(shared_kafka)
     return shared_kafka
 
 
@@ -48,20 +45,6 @@ def client(serve: Serve, orders_kafka: JavaKafka) -> Iterator[ForeignClient]:
     assert serve.exit_code is None
     with ForeignClient(orders_kafka.bootstrap_servers) as client:
         yield client
-
-
-def delete_topics(kafka: JavaKafka) -> None:
-    """Delete every topic but Kafka's own, and wait until they are gone."""
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
-    if there := topics(admin):
-        for deleted in admin.delete_topics(there).values():
-            deleted.result()
-    until(lambda: not topics(admin), "all topics are deleted")
-
-
-def topics(admin: AdminClient) -> list[str]:
-    """The topics that are not Kafka's own."""
-    return [name for name in admin.list_topics(timeout=10).topics if not name.startswith("__")]
 
 
 @pytest.hookimpl(wrapper=True)
