@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class Published(NamedTuple):
-    """One record as it lies in Kafka; of equal headers the last."""
+    """One record as it lies in Kafka; of equal headers the last. `timestamp` is in milliseconds since 1970."""
 
     topic: str
     partition: int
@@ -37,6 +37,7 @@ class Published(NamedTuple):
     key: str
     value: bytes
     headers: Mapping[str, str]
+    timestamp: int
 
     @property
     def id(self) -> str:
@@ -65,7 +66,8 @@ def published(bootstrap_servers: str, topics: Iterable[str]) -> list[Published]:
             assert message.error() is None, message.error()
             place, offset = (message.topic() or "", message.partition() or 0), message.offset() or 0
             headers = {name: raw.decode() for name, raw in cast("list[tuple[str, bytes]]", message.headers() or [])}
-            found.append(Published(*place, offset, (message.key() or b"").decode(), message.value() or b"", headers))
+            key, value, (_, at) = (message.key() or b"").decode(), message.value() or b"", message.timestamp()
+            found.append(Published(*place, offset, key, value, headers, at))
             if offset + 1 == wanted[place]:
                 left.discard(place)
         return found
@@ -92,12 +94,12 @@ def lag(bootstrap_servers: str, done: Mapping[Partition, int], topics: Iterable[
         return sum(end - done.get(place, 0) for place, end in ends(consumer, topics).items())
 
 
-def rows(store: Path, sql: str) -> list[tuple[object, ...]]:
+def rows(store: Path, sql: str, *parameters: str) -> list[tuple[object, ...]]:
     """Ask a database beside its coordinator; nothing, if there is none yet."""
     if not store.exists():
         return []
     with closing(sqlite3.connect(f"{store.as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
-        return connection.execute(sql).fetchall()
+        return connection.execute(sql, parameters).fetchall()
 
 
 def count(store: Path, table: str) -> int:

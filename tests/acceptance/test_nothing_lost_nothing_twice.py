@@ -1,6 +1,5 @@
 """Whatever is killed under load, and however badly participants behave: nothing is lost and nothing is done twice."""
 
-import json
 import os
 import secrets
 from collections import Counter, defaultdict
@@ -26,7 +25,9 @@ from service.storage.reading import Filter, opened
 from tests.acceptance import evidence
 from tests.acceptance.evidence import Partition, Published
 from tests.acceptance.hurried_catalog import catalog
-from tests.acceptance.processes import HURRIED, Participants, Program, Serve, demo, saga
+from tests.acceptance.processes import HURRIED, Participants, Serve
+from tests.acceptance.shop import Shop
+from tests.acceptance.topics import make_topics_anew
 from tests.acceptance.until import until
 from tests.handlers.replay import replayed
 
@@ -100,46 +101,32 @@ def test_nothing_is_lost_and_nothing_is_done_twice_whatever_is_killed(own_kafka:
 def run(kafka: JavaKafka, folder: Path, chance: Random) -> Left:
     """Place all orders, kill what is to be killed meanwhile, wait until nothing moves any more, and stop."""
     address = kafka.bootstrap_servers
-    assert saga("topics", "apply", SAGA_KAFKA__BOOTSTRAP_SERVERS=address).returncode == 0
+    make_topics_anew(kafka)
     with (
         Serve(folder, address, SAGA_CATALOG=HURRIED, **IMPATIENT) as serve,
         Participants(folder, address, BEHAVIOUR | {"seed": chance.randrange(1 << 32)}) as participants,
-        shop(folder, address, chance.randrange(1 << 32)) as orders,
+        Shop(folder, address, mix=MIX, orders=ORDER_COUNT, window=40, settle=3, seed=chance.randrange(1 << 32)) as shop,
     ):
-        for each in (serve, participants, orders):
+        for each in (serve, participants, shop):
             each.start()
-        kill_under_load(kafka, serve, orders, chance)
-        assert orders.ended(within=90) == 0, orders.log
+        kill_under_load(kafka, serve, shop, chance)
+        assert shop.ended(within=90) == 0, shop.log
         wait_until_nothing_moves(address, serve)
         assert serve.stop() == 0
         assert participants.stop() == 0
         Witness(address, serve).look()
         said, heard = evidence.published(address, OUTPUTS), evidence.published(address, INPUTS)
-    return Left(Journal.read(folder / "journal.jsonl"), folder, serve.store, said, heard)
+    return Left(shop.journal, folder, serve.store, said, heard)
 
 
-def shop(folder: Path, bootstrap_servers: str, seed: int) -> Program:
-    """The shop, forty orders in flight."""
-    options = {
-        "--orders": str(ORDER_COUNT),
-        "--window": "40",
-        "--seed": str(seed),
-        "--mix": json.dumps(MIX),
-        "--settle": "3",
-        "--journal": str(folder / "journal.jsonl"),
-    }
-    flat = [word for option in options.items() for word in option]
-    return Program(demo("load", bootstrap_servers, *flat), folder / "shop.log", {})
-
-
-def kill_under_load(kafka: JavaKafka, serve: Serve, orders: Program, chance: Random) -> None:
+def kill_under_load(kafka: JavaKafka, serve: Serve, shop: Shop, chance: Random) -> None:
     """Kill the service five times and the broker once, each after so much work that chance decides."""
     witness = Witness(kafka.bootstrap_servers, serve)
     victims = ["service"] * (KILLS - 1)
     victims.insert(chance.randrange(KILLS), "broker")
     for victim, moment in zip(victims, sorted(chance.sample(UNDER_LOAD, len(victims))), strict=True):
         until(partial(has_done, serve, moment), f"{moment} history rows", 60)
-        assert orders.exit_code is None, f"all orders were over before the {victim} was killed"
+        assert shop.exit_code is None, f"all orders were over before the {victim} was killed"
         make_noise(kafka.bootstrap_servers)
         if victim == "broker":
             kill_both(kafka, serve)

@@ -1,0 +1,164 @@
+"""Kafka is not there, goes away or falls silent: the service lives and says so, loses nothing, and ends when told."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final, NamedTuple, cast
+
+import pytest
+
+from service.demo.audit import audit
+from service.demo.ledger import read_ledgers
+from service.kafka.java import JavaKafka
+from tests.acceptance import evidence
+from tests.acceptance.processes import HURRIED, STOP_WITHIN_S, Participants, Serve
+from tests.acceptance.shop import Shop
+from tests.acceptance.topics import make_topics_anew
+from tests.acceptance.until import until
+from tests.telemetry.collector import collecting
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+
+READY_AGAIN_WITHIN_S: Final = 10.0
+NOTICED_WITHIN_S: Final = 15.0
+AT_WORK: Final = 50
+"""Rows of history after which the service is in the middle of its work."""
+
+
+class Outage(NamedTuple):
+    """How Kafka goes away, and how it comes back."""
+
+    begin: Callable[[JavaKafka], None]
+    end: Callable[[JavaKafka], None]
+
+
+OUTAGES: Final = {
+    "frozen": Outage(JavaKafka.pause, JavaKafka.resume),
+    "stopped": Outage(JavaKafka.stop, JavaKafka.restart),
+}
+
+
+class Business(NamedTuple):
+    """A service, its participants, and a shop that keeps them busy."""
+
+    serve: Serve
+    participants: Participants
+    shop: Shop
+
+
+def test_without_kafka_it_lives_and_says_so_and_it_works_soon_after_kafka_comes_i34(
+    own_kafka: JavaKafka, tmp_path: Path
+) -> None:
+    make_topics_anew(own_kafka)
+    own_kafka.stop()
+    with ExitStack() as ending:
+        business = opened(ending, own_kafka, tmp_path)
+        business.serve.start(ready=False)
+        until(lambda: is_not_ready(business.serve), "/readyz says that Kafka is not there")
+        assert status(business.serve, "/livez") == 200
+        assert status(business.serve, "/startupz") == 503
+        assert status(business.serve, "/metrics") == 200
+
+        own_kafka.restart()
+        business.serve.is_ready_within(READY_AGAIN_WITHIN_S)
+        assert status(business.serve, "/startupz") == 200
+        business.participants.start()
+        business.shop.start()
+        nothing_was_lost(business)
+
+
+@pytest.mark.parametrize("outage", OUTAGES.values(), ids=OUTAGES)
+def test_when_kafka_goes_away_it_is_not_ready_and_loses_nothing_i34(
+    own_kafka: JavaKafka, tmp_path: Path, outage: Outage
+) -> None:
+    make_topics_anew(own_kafka)
+    with ExitStack() as ending:
+        business = at_work(ending, own_kafka, tmp_path, SAGA_KAFKA__REQUEST_TIMEOUT="2")
+        outage.begin(own_kafka)
+        until(lambda: is_not_ready(business.serve), "/readyz says that Kafka is gone", NOTICED_WITHIN_S)
+        assert status(business.serve, "/livez") == 200
+        outage.end(own_kafka)
+        business.serve.is_ready_within(READY_AGAIN_WITHIN_S)
+        nothing_was_lost(business)
+
+
+def test_it_ends_when_told_with_kafka_and_collector_frozen_and_says_what_it_leaves_i35(
+    own_kafka: JavaKafka, tmp_path: Path
+) -> None:
+    make_topics_anew(own_kafka)
+    with ExitStack() as ending:
+        collector = ending.enter_context(collecting())
+        business = at_work(ending, own_kafka, tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
+        collector.open.clear()
+        own_kafka.pause()
+        before = last_owed(business.serve)
+        until(lambda: last_owed(business.serve) > before, "something is owed to Kafka that it cannot take any more")
+        assert business.serve.stop(within=STOP_WITHIN_S) == 1
+        assert "they are safe in the outbox" in business.serve.log
+        assert evidence.count(business.serve.store, "outbox") > 0
+
+        collector.open.set()
+        own_kafka.resume()
+        business.serve.start()
+        nothing_was_lost(business)
+
+
+def test_it_ends_well_with_kafka_frozen_when_nothing_is_owed_i35(own_kafka: JavaKafka, tmp_path: Path) -> None:
+    make_topics_anew(own_kafka)
+    with Serve(tmp_path, own_kafka.bootstrap_servers) as serve:
+        serve.start()
+        own_kafka.pause()
+        assert serve.stop(within=STOP_WITHIN_S) == 0
+
+
+def test_it_ends_well_when_it_has_never_reached_kafka(own_kafka: JavaKafka, tmp_path: Path) -> None:
+    own_kafka.pause()
+    with Serve(tmp_path, own_kafka.bootstrap_servers) as serve:
+        serve.start(ready=False)
+        until(lambda: is_not_ready(serve), "/readyz says that Kafka is not there")
+        assert serve.stop(within=STOP_WITHIN_S) == 0
+
+
+def opened(ending: ExitStack, kafka: JavaKafka, folder: Path, **variables: str) -> Business:
+    """Make everything ready to be started; nothing of it outlives the test."""
+    address = kafka.bootstrap_servers
+    return Business(
+        ending.enter_context(Serve(folder, address, SAGA_CATALOG=HURRIED, **variables)),
+        ending.enter_context(Participants(folder, address, {"think_time_s": 0.05})),
+        ending.enter_context(Shop(folder, address, mix={}, orders=100, window=10, seed=3)),
+    )
+
+
+def at_work(ending: ExitStack, kafka: JavaKafka, folder: Path, **variables: str) -> Business:
+    """Start everything, and wait until the service is in the middle of its work."""
+    business = opened(ending, kafka, folder, **variables)
+    for each in business:
+        each.start()
+    until(lambda: evidence.count(business.serve.store, "history") >= AT_WORK, "the service is at work")
+    assert business.shop.exit_code is None
+    return business
+
+
+def nothing_was_lost(business: Business) -> None:
+    """Every order gets its one outcome, and the ledgers agree with it."""
+    assert business.shop.ended(within=60) == 0, business.shop.log
+    assert business.serve.stop() == business.participants.stop() == 0
+    journal = business.shop.journal
+    found = audit(read_ledgers(business.participants.ledgers), journal.outcomes, journal.placed)
+    assert found.violations == ()
+
+
+def last_owed(serve: Serve) -> int:
+    """The number of the last message in the outbox; they are counted up, and leave with their acknowledgement."""
+    [(number,)] = cast("list[tuple[int | None]]", evidence.rows(serve.store, "SELECT max(seq) FROM outbox"))
+    return number or 0
+
+
+def is_not_ready(serve: Serve) -> bool:
+    answer = serve.get("/readyz")
+    return answer is not None and answer.status == 503 and "kafka" in answer.body.lower()
+
+
+def status(serve: Serve, path: str) -> int | None:
+    answer = serve.get(path)
+    return None if answer is None else answer.status

@@ -1,0 +1,84 @@
+"""The process and whoever looks after it: signals end it well, and its HTTP port says how it is."""
+
+import signal
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from service.demo.audit import audit
+from service.demo.ledger import read_ledgers
+from service.kafka.java import JavaKafka
+from tests.acceptance import evidence
+from tests.acceptance.processes import HURRIED, STOP_WITHIN_S, Participants, Serve
+from tests.acceptance.shop import Shop
+from tests.acceptance.topics import make_topics_anew
+from tests.acceptance.until import until
+
+pytestmark = pytest.mark.kafka
+
+ORDER_COUNT: Final = 300
+PER_S: Final = 100
+
+
+@pytest.fixture
+def kafka(orders_kafka: JavaKafka) -> JavaKafka:
+    """The shared Kafka, with empty topics."""
+    make_topics_anew(orders_kafka)
+    return orders_kafka
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_under_load_drains_and_what_is_left_is_done_after_the_next_start(
+    kafka: JavaKafka, tmp_path: Path, number: signal.Signals
+) -> None:
+    address = kafka.bootstrap_servers
+    with (
+        Serve(tmp_path, address, SAGA_CATALOG=HURRIED) as serve,
+        Participants(tmp_path, address, {}) as participants,
+        Shop(tmp_path, address, mix={}, orders=ORDER_COUNT, rate=PER_S, seed=1) as shop,
+    ):
+        for each in (serve, participants, shop):
+            each.start()
+        until(lambda: evidence.count(serve.store, "history") > ORDER_COUNT, "the service is at work")
+        serve.send(number)
+        assert serve.ended(within=STOP_WITHIN_S) == 0
+        assert [line["event"] for line in serve.objects()][-2:] == ["draining", "drained"]
+        assert evidence.count(serve.store, "outbox") == 0
+        assert shop.exit_code is None, "all orders were over before the signal came"
+
+        serve.start()
+        assert shop.ended(within=60) == 0, shop.log
+        assert serve.stop() == participants.stop() == 0
+    journal = shop.journal
+    assert audit(read_ledgers(participants.ledgers), journal.outcomes, journal.placed).violations == ()
+
+
+def test_its_port_says_that_it_lives_has_started_is_ready_and_what_it_has_measured(
+    kafka: JavaKafka, tmp_path: Path
+) -> None:
+    address = kafka.bootstrap_servers
+    with (
+        Serve(tmp_path, address) as serve,
+        Participants(tmp_path, address, {"declines": {}}) as participants,
+        Shop(tmp_path, address, mix={}, orders=5, seed=2) as shop,
+    ):
+        serve.start()
+        participants.start()
+        shop.start()
+        assert shop.ended(within=30) == 0, shop.log
+        for path in ("/livez", "/startupz", "/readyz"):
+            answer = serve.get(path)
+            assert answer is not None
+            assert answer.status == 200, answer
+        until(lambda: "saga_outbox_pending 0.0" in measured(serve), "nothing is pending any more")
+        assert 'saga_duration_seconds_count{saga="order-fulfilment",status="completed"} 5.0' in measured(serve)
+        assert serve.stop() == participants.stop() == 0
+        assert serve.get("/livez") is None
+
+
+def measured(serve: Serve) -> str:
+    answer = serve.get("/metrics")
+    assert answer is not None
+    assert answer.status == 200
+    return answer.body
