@@ -14,6 +14,8 @@ from service.demo.orders import Mix
 from service.kafka.embedded import EmbeddedBroker
 from tests.demo.hands import Hands
 
+pytestmark = pytest.mark.slow
+
 
 def verdict(record: Record) -> str:
     return REJECTED if (record.key or b"").endswith(b"3") else CONFIRMED

@@ -16,6 +16,8 @@ from service.kafka.embedded import EmbeddedBroker
 from tests.demo.by_hand import command_id, headers, topic, wait_until
 from tests.demo.hands import QUICK_TAKEOVER, Hands
 
+pytestmark = pytest.mark.slow
+
 WILLING = Behaviour(declines={})
 
 
@@ -161,7 +163,6 @@ def test_started_again_they_go_on_where_they_were_and_remember_what_they_did(
     assert participants.ledgers["payments"].repeats == 1
 
 
-@pytest.mark.slow
 def test_an_offset_is_committed_after_its_reply_and_not_before(broker: EmbeddedBroker, hands: Hands) -> None:
     hands.listen("saga.replies.v1")
     with running(broker, Behaviour(declines={}, late_replies={"charge-card": 1.0}, late_by_s=5.0)) as participants:

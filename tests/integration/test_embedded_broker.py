@@ -20,6 +20,8 @@ from service.kafka import embedded
 from service.kafka.broker_error import BrokerError
 from service.kafka.embedded import DISCONNECT, ApiKey, EmbeddedBroker
 
+pytestmark = pytest.mark.slow
+
 PARTITION = TopicPartition("orders", 0)
 
 
