@@ -39,7 +39,9 @@ def to_stderr(sentence: str) -> None:
 def new_consumer(bootstrap_servers: str, group: str, properties: Properties, complain: Complain) -> Consumer:
     """A consumer that starts at the beginning and commits by hand; a commit that failed is complained about.
 
-    An empty fetch is held for 20 ms only, because the embedded broker answers none before that time is over.
+    An empty fetch is held for 20 ms only, because the embedded broker answers none before that time is over. A broker
+    that was frozen may never answer whoever joins a group just then: the client asks again after `max.poll.interval.ms`
+    and 3 s, which by default are five minutes.
     """
 
     def tell(error: KafkaError | None, _partitions: list[TopicPartition]) -> None:
@@ -56,6 +58,7 @@ def new_consumer(bootstrap_servers: str, group: str, properties: Properties, com
             "fetch.wait.max.ms": 20,
             "session.timeout.ms": 6_000,
             "heartbeat.interval.ms": 2_000,
+            "max.poll.interval.ms": 10_000,
             "topic.metadata.refresh.interval.ms": 10_000,
             **_quiet(complain),
             **properties,
