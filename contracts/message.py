@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Generic, TypeVar
+from typing import Annotated, ClassVar, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+MOST_RETRY_AFTER = 366 * 24 * 3600
+"""The longest `retry_after` that is believed, in seconds: a year."""
 
 ReplyT = TypeVar("ReplyT", bound="Reply")
 
@@ -34,11 +37,13 @@ class Command(Message, Generic[ReplyT]):
     """An order in the imperative to one participant. The class names the reply: `ReserveStock(Command[StockReserved])`.
 
     `topic` is the participant's command topic. `safe` says that carrying it out changes nothing that would ever
-    have to be undone (the word of RFC 9110, section 9.2.1): such a step needs no compensation.
+    have to be undone (the word of RFC 9110, section 9.2.1): such a step needs no compensation. `cancellable` says
+    that a saga carries it out, which heeds a `CancelCommand` on the same topic.
     """
 
     topic: ClassVar[str]
     safe: ClassVar[bool] = False
+    cancellable: ClassVar[bool] = False
     reply: ClassVar[type[Reply]]
 
     @classmethod
@@ -59,8 +64,20 @@ class Done(Reply):
     message_type = "saga.done.v1"
 
 
+class CancelCommand(Message):
+    """Whoever sent the command `command_id` does not want it any more. The answer is the command's own reply."""
+
+    message_type = "saga.cancel-command.v1"
+
+    command_id: str
+    reason: str
+
+
 class Failure(Reply):
-    """The participant did **not** carry out the command. `retryable` says whether asking again can help."""
+    """The participant did **not** carry out the command. `retryable` says whether asking again can help.
+
+    `retry_after`: in how many seconds at the earliest, if the participant knows.
+    """
 
     message_type = "saga.failure.v1"
 
@@ -68,3 +85,4 @@ class Failure(Reply):
     message: str
     retryable: bool
     details: dict[str, JsonValue] | None = None
+    retry_after: Annotated[float, Field(ge=0, le=MOST_RETRY_AFTER)] | None = None

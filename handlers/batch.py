@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from contracts import Message
+from contracts import Event, Message
 from handlers import trail as trails
 from handlers.dead_letters import dead_letter
 from handlers.outgoing import Origin, PartitionOf, command_row, is_too_large, outcome_row
@@ -145,7 +145,7 @@ class Batch:
                 unsendable.append((send, _too_large(send.command, row)))
             else:
                 sent.append((row, child))
-        if decision.outcome is not None:
+        if isinstance(decision.outcome, Event):
             child = span.child("outcome")
             row = outcome_row(origin, decision.outcome, child, self._wire.partition_of)
             if is_too_large(row):

@@ -1,26 +1,41 @@
 """A saga in a hurry: the same name, version and steps with every duration divided, for demos and tests."""
 
 from dataclasses import replace
-from typing import TypeVar, assert_never
+from datetime import timedelta
+from typing import Any, TypeVar, assert_never, cast
 
 from pydantic import BaseModel
 
-from contracts import Event
-from sagas.machine import Branch, Node, Parallel, Retry, Saga, Step
+from contracts import Command, Event
+from sagas.machine import (
+    Alternatives,
+    Branch,
+    Delay,
+    ForEach,
+    Node,
+    Parallel,
+    Receive,
+    Retry,
+    Saga,
+    Series,
+    Step,
+)
 
-E = TypeVar("E", bound=Event)
+E = TypeVar("E", bound=Event | Command[Any])
 D = TypeVar("D", bound=BaseModel)
+L = TypeVar("L")
 
 
 def hurried(saga: Saga[E, D], factor: float) -> Saga[E, D]:
-    """Return the saga with its deadline, timeouts and waits divided by `factor`, which is greater than 0.
+    """Return the saga with its deadline, timeouts, delays and waits divided by `factor`, which is greater than 0.
 
-    Raises `ValueError` for another factor, and `UnsoundSaga` for one so great that nothing is left of a timeout.
+    What a function takes from the data stays as it is. Raises `ValueError` for another factor, and `UnsoundSaga` for
+    one so great that nothing is left of a timeout.
     """
     if not factor > 0:
         message = f"saga {saga.name}: cannot be hurried by a factor of {factor}; give one greater than 0, such as 60"
         raise ValueError(message)
-    deadline = None if saga.deadline is None else saga.deadline / factor
+    deadline = saga.deadline / factor if isinstance(saga.deadline, timedelta) else saga.deadline
     return replace(saga, deadline=deadline, steps=tuple(_node(saga, node, factor) for node in saga.steps))
 
 
@@ -28,8 +43,14 @@ def _node(saga: Saga[E, D], node: Node[D], factor: float) -> Node[D]:
     match node:
         case Step():
             return _step(saga, node, factor)
-        case Parallel():
-            return Parallel(tuple(_node(saga, each, factor) for each in node.nodes))
+        case ForEach():
+            return replace(node, step=_step(saga, node.step, factor))
+        case Receive():
+            return replace(node, timeout=_shorter(node.timeout, factor), hold=_shorter(node.hold, factor))
+        case Delay():
+            return replace(node, lasts=_shorter(node.lasts, factor))
+        case Series() | Parallel() | Alternatives():
+            return replace(node, nodes=tuple(_node(saga, each, factor) for each in node.nodes))
         case Branch():
             return replace(
                 node,
@@ -44,11 +65,16 @@ def _step(saga: Saga[E, D], step: Step[D], factor: float) -> Step[D]:
     """Hurry one step; the retry that its place gives it counts as its own."""
     return replace(
         step,
-        timeout=step.timeout / factor,
+        timeout=_shorter(step.timeout, factor),
         retry=_retry(saga.table[step.name].retry, factor),
         compensate_retry=_retry(step.compensate_retry, factor),
     )
 
 
 def _retry(retry: Retry, factor: float) -> Retry:
-    return replace(retry, first=retry.first / factor, cap=retry.cap / factor)
+    return replace(retry, first=retry.first / factor, cap=retry.cap / factor, total=_shorter(retry.total, factor))
+
+
+def _shorter(length: L, factor: float) -> L:
+    """Divide a length of time; what is none (a function, or None) stays."""
+    return cast("L", length / factor) if isinstance(length, timedelta) else length

@@ -8,10 +8,11 @@
     .undone("reserve-stock")
     .ends(Status.COMPENSATED)
 
-Some words act: `given`, `replies`, `fails`, `undone`, `undo_fails`, `passes`, `cancels`, `pauses`, `resumes`. The
-others look at what the last acting word has made the saga do: `expects`, `undoes`, `ignores`, `ends`. Whoever names
+Some words act: `given`, `replies`, `fails`, `undone`, `undo_fails`, `happens`, `passes`, `cancels`, and an operator's
+`pauses`, `resumes`, `retries`, `skips`, `resolves`. The others look at what the last acting word has made the saga do:
+`expects`, `undoes`, `withdraws`, `ignores`, `ends`. A step of a `for_each` is named `name[key]`. Whoever names
 one command that it sent names them all, in order; whoever names none does not care. Each word returns a new scenario,
-so that several tests may go on from one beginning. A word that does not hold raises `AssertionError` with the story.
+so that tests may go on from one beginning. A word that does not hold raises `AssertionError` with the story.
 """
 
 from __future__ import annotations
@@ -29,33 +30,42 @@ from sagas.machine import (
     Cancel,
     Decision,
     Direction,
+    Happen,
     Ignored,
     Instance,
     Pause,
+    Resolve,
     Resume,
+    RetryStep,
     Saga,
     Send,
     Signal,
+    SkipStep,
     Start,
     Status,
     Wake,
     command_id,
     transition,
 )
+from sagas.telling import called, destination, is_that, told
 
-E = TypeVar("E", bound=Event)
+E = TypeVar("E", bound=Event | Command[Any])
 D = TypeVar("D", bound=BaseModel)
 C = TypeVar("C", bound=Command[Any])
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 """When every story begins."""
 
+PARENT = "00000000-0000-5000-8000-000000000001"
+"""The instance that starts a child in a story."""
+
 FORWARD, COMPENSATION = Direction.FORWARD, Direction.COMPENSATION
 
 
 def given(saga: Saga[E, D], event: E) -> Scenario[D]:
-    """Begin a story: this event starts an instance of this saga."""
-    decision = transition(saga, None, Start(BEGINNING, event))
+    """Begin a story: this event (or, for a child, this command) starts an instance of this saga."""
+    asked = command_id(PARENT, "child", FORWARD, 1) if saga.is_child else None
+    decision = transition(saga, None, Start(BEGINNING, event, asked))
     return _after(Scenario(saga=saga, instance=decision.instance), BEGINNING, f"{event!r} starts {saga.name}", decision)
 
 
@@ -63,15 +73,16 @@ def given(saga: Saga[E, D], event: E) -> Scenario[D]:
 class Scenario(Generic[D]):
     """A story up to one moment. `at` is its clock, `sent` every command so far, `outcome` the event that it ended with.
 
-    `unnamed` are the commands of the last acting word that no expectation has named yet, `ignored` why the machine
-    ignored that word, if it did.
+    Of the last acting word: `unnamed` are the commands that no expectation has named yet, `withdrawn` the steps whose
+    commands were withdrawn, `ignored` why the machine ignored it, if it did.
     """
 
     saga: Saga[Any, D]
     instance: Instance[D]
     at: datetime = BEGINNING
     sent: tuple[Send, ...] = ()
-    outcome: Event | None = None
+    outcome: Event | Reply | None = None
+    withdrawn: tuple[str, ...] = ()
     ignored: Ignored | None = None
     unnamed: tuple[Send, ...] = ()
     is_named: bool = False
@@ -121,6 +132,12 @@ class Scenario(Generic[D]):
         __tracebackhide__ = True
         return self._answer(step, COMPENSATION, None, Failure(code=code, message=message, retryable=retryable))
 
+    def happens(self, event: Event, *, id: str | None = None) -> Scenario[D]:  # noqa: A002  the word for it
+        """A business event comes. `id`: its message id; without it each word brings an event of its own."""
+        __tracebackhide__ = True
+        event_id = id or f"event-{len(self.story)}"
+        return self._act(Happen(self.at, event, destination(self.saga, event), event_id), f"it happens: {event!r}")
+
     def passes(self, time: timedelta) -> Scenario[D]:
         """Time passes, and every alarm that comes due in it rings at its time."""
         __tracebackhide__ = True
@@ -147,6 +164,23 @@ class Scenario(Generic[D]):
         __tracebackhide__ = True
         return self._act(Resume(self.at, who, why), f"resumed by {who}: {why}")
 
+    def retries(self, step: str | None = None, who: str = "operator", why: str = "put right") -> Scenario[D]:
+        """An operator lets a step, or all that a stalled instance gave up, be asked again."""
+        __tracebackhide__ = True
+        return self._act(RetryStep(self.at, who, why, step), f"{step or 'all'} retried by {who}: {why}")
+
+    def skips(
+        self, step: str, reply: Reply | Event | None = None, who: str = "operator", why: str = "done by hand"
+    ) -> Scenario[D]:
+        """An operator takes a step, its compensation or a wait for done."""
+        __tracebackhide__ = True
+        return self._act(SkipStep(self.at, who, why, step, reply), f"{step} skipped by {who} with {reply!r}: {why}")
+
+    def resolves(self, status: Status, who: str = "operator", why: str = "done by hand") -> Scenario[D]:
+        """An operator ends a stalled instance."""
+        __tracebackhide__ = True
+        return self._act(Resolve(self.at, who, why, status), f"resolved as {status} by {who}: {why}")
+
     # --- words that look
 
     def expects(self, *steps: str | Command[Any]) -> Scenario[D]:
@@ -159,6 +193,13 @@ class Scenario(Generic[D]):
         __tracebackhide__ = True
         return self._name(COMPENSATION, steps)
 
+    def withdraws(self, *steps: str) -> Scenario[D]:
+        """The last word has withdrawn the commands of these steps: child sagas are told to turn back."""
+        __tracebackhide__ = True
+        if self.withdrawn != steps:
+            raise self._objection(f"expected to withdraw  {', '.join(steps)}", f"withdrew  {', '.join(self.withdrawn)}")
+        return self
+
     def ignores(self, why: Ignored) -> Scenario[D]:
         """The last word has changed nothing, for this reason."""
         __tracebackhide__ = True
@@ -166,7 +207,7 @@ class Scenario(Generic[D]):
             raise self._objection(f"expected it to be ignored: {why}", f"it was ignored:            {self.ignored}")
         return self
 
-    def ends(self, status: Status, outcome: Event | None = None) -> Scenario[D]:
+    def ends(self, status: Status, outcome: Event | Reply | None = None) -> Scenario[D]:
         """The instance is over, or stalled, with this status, and has told this outcome (None: whichever)."""
         __tracebackhide__ = True
         self._refuse_unnamed()
@@ -183,7 +224,7 @@ class Scenario(Generic[D]):
         __tracebackhide__ = True
         sends = [send for send in self.sent if (send.step, send.direction) == (step, direction)]
         if not sends or (attempt or 1) > sends[-1].attempt:
-            raise self._objection(f"{_called(step, direction)} cannot be answered: it was not sent")
+            raise self._objection(f"{called(step, direction)} cannot be answered: it was not sent")
         send = sends[-1]
         if not isinstance(reply, Failure | send.command.reply):
             expected = send.command.reply.__name__
@@ -191,7 +232,7 @@ class Scenario(Generic[D]):
                 f"{send.command.__name__} is answered with {expected}, not with {type(reply).__name__}"
             )
         id_ = command_id(self.instance.id, step, direction, attempt or send.attempt)
-        return self._act(Answer(self.at, id_, reply), f"{_called(step, direction)} is answered: {reply!r}")
+        return self._act(Answer(self.at, id_, reply), f"{called(step, direction)} is answered: {reply!r}")
 
     def _act(self, signal: Signal, what: str) -> Scenario[D]:
         """Let something happen now."""
@@ -203,12 +244,12 @@ class Scenario(Generic[D]):
         """Compare the next commands of the last word with the expected ones."""
         __tracebackhide__ = True
         here, rest = self.unnamed[: len(expected)], self.unnamed[len(expected) :]
-        matches = [_is(send, direction, each) for send, each in zip(here, expected, strict=False)]
+        matches = [is_that(send, direction, each) for send, each in zip(here, expected, strict=False)]
         if len(here) < len(expected) or not all(matches) or (not expected and rest):
-            wanted = [_called(each, direction) if isinstance(each, str) else repr(each) for each in expected]
+            wanted = [called(each, direction) if isinstance(each, str) else repr(each) for each in expected]
             raise self._objection(
                 f"expected  {'; '.join(wanted) or 'nothing'}",
-                f"sent      {'; '.join(map(_of_send, self.unnamed)) or 'nothing'}",
+                f"sent      {'; '.join(map(told, self.unnamed)) or 'nothing'}",
             )
         return replace(self, unnamed=rest, is_named=True)
 
@@ -216,7 +257,7 @@ class Scenario(Generic[D]):
         """Object to commands that nobody expected, when their fellows were expected."""
         __tracebackhide__ = True
         if self.is_named and self.unnamed:
-            raise self._objection("expected  nothing more", f"sent      {'; '.join(map(_of_send, self.unnamed))}")
+            raise self._objection("expected  nothing more", f"sent      {'; '.join(map(told, self.unnamed))}")
 
     def _objection(self, *problem: str) -> AssertionError:
         """Say what does not hold, and tell the story so far."""
@@ -231,37 +272,21 @@ def _heard(scenario: Scenario[D], signal: Signal, what: str) -> Scenario[D]:
 
 def _after(scenario: Scenario[D], at: datetime, what: str, decision: Decision[D]) -> Scenario[D]:
     """Take a decision into the story."""
-    told = [f"{at - BEGINNING!s:>16}  {what}"]
-    told += [f"{'->':>18} {_of_send(send)}" for send in decision.commands]
+    lines = [f"{at - BEGINNING!s:>16}  {what}"]
+    lines += [f"{'->':>18} {told(send)}" for send in decision.commands]
     if decision.outcome is not None:
-        told.append(f"{'==':>18} {decision.outcome!r}")
+        lines.append(f"{'==':>18} {decision.outcome!r}")
     if decision.ignored is not None:
-        told.append(f"{'..':>18} ignored as {decision.ignored}: {decision.reason}")
+        lines.append(f"{'..':>18} ignored as {decision.ignored}: {decision.reason}")
     return replace(
         scenario,
         instance=decision.instance,
         at=at,
         sent=scenario.sent + decision.commands,
         outcome=decision.outcome or scenario.outcome,
+        withdrawn=tuple(each.step for each in decision.withdrawals),
         ignored=decision.ignored,
         unnamed=decision.commands,
         is_named=False,
-        story=(*scenario.story, *told),
+        story=(*scenario.story, *lines),
     )
-
-
-def _is(send: Send, direction: Direction, expected: str | Command[Any]) -> bool:
-    """Say whether a command that was sent is the expected one."""
-    if send.direction is not direction:
-        return False
-    if isinstance(expected, str):
-        return send.step == expected
-    return type(expected) is send.command and send.command.model_validate_json(send.payload) == expected
-
-
-def _called(step: str, direction: Direction) -> str:
-    return step if direction is FORWARD else f"the undo of {step}"
-
-
-def _of_send(send: Send) -> str:
-    return f"{_called(send.step, send.direction)}, attempt {send.attempt}: {send.command.__name__} {send.payload}"

@@ -1,12 +1,53 @@
 """The machine that advances instances of sagas, and the language that sagas are written in."""
 
-from sagas.machine.decision import Decision, Ignored, Send
-from sagas.machine.definition import Branch, Node, Parallel, Saga, Step, branch, parallel, pivot, step, walk
+from sagas.machine.decision import Decision, Ignored, Send, Withdrawal
+from sagas.machine.definition import (
+    Saga,
+    alternatives,
+    branch,
+    delay,
+    for_each,
+    parallel,
+    pivot,
+    receive,
+    series,
+    step,
+)
 from sagas.machine.failure import CANCELLED, DEADLINE_PASSED, TIMED_OUT, Cause
-from sagas.machine.identity import command_id, instance_id, outcome_id
-from sagas.machine.instance import Direction, Instance, Leg, Progress, Status, StepRun
+from sagas.machine.identity import address, command_id, instance_id, outcome_id
+from sagas.machine.instance import Direction, Instance, Leg, Progress, Status, StepRun, Trial, WaitRun
+from sagas.machine.nodes import (
+    Alternatives,
+    Branch,
+    Delay,
+    ForEach,
+    Node,
+    Parallel,
+    Receive,
+    Rule,
+    Series,
+    Step,
+    leaf,
+    length_of,
+    steps_of,
+    walk,
+)
 from sagas.machine.retry import FOREVER, ONCE, PATIENT, Retry
-from sagas.machine.signal import Answer, Cancel, Obstruct, Pause, Resume, Signal, Start, Wake
+from sagas.machine.signal import (
+    Answer,
+    Cancel,
+    Happen,
+    Obstruct,
+    Pause,
+    Resolve,
+    Resume,
+    RetryStep,
+    Signal,
+    SkipStep,
+    Start,
+    Wake,
+    Wish,
+)
 from sagas.machine.snapshot import Snapshot, freeze, thaw
 from sagas.machine.soundness import UnsoundSaga
 from sagas.machine.transition import transition
@@ -18,12 +59,16 @@ __all__ = [
     "ONCE",
     "PATIENT",
     "TIMED_OUT",
+    "Alternatives",
     "Answer",
     "Branch",
     "Cancel",
     "Cause",
     "Decision",
+    "Delay",
     "Direction",
+    "ForEach",
+    "Happen",
     "Ignored",
     "Instance",
     "Leg",
@@ -32,26 +77,45 @@ __all__ = [
     "Parallel",
     "Pause",
     "Progress",
+    "Receive",
+    "Resolve",
     "Resume",
     "Retry",
+    "RetryStep",
+    "Rule",
     "Saga",
     "Send",
+    "Series",
     "Signal",
+    "SkipStep",
     "Snapshot",
     "Start",
     "Status",
     "Step",
     "StepRun",
+    "Trial",
     "UnsoundSaga",
+    "WaitRun",
     "Wake",
+    "Wish",
+    "Withdrawal",
+    "address",
+    "alternatives",
     "branch",
     "command_id",
+    "delay",
+    "for_each",
     "freeze",
     "instance_id",
+    "leaf",
+    "length_of",
     "outcome_id",
     "parallel",
     "pivot",
+    "receive",
+    "series",
     "step",
+    "steps_of",
     "thaw",
     "transition",
     "walk",

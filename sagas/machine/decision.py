@@ -1,4 +1,4 @@
-"""Everything an instance can ask for, as a value: the next state, commands to send, an outcome to tell."""
+"""Everything an instance can ask for, as a value: the next state, commands to send or withdraw, an outcome to tell."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
-from contracts import Command, Event
+from contracts import CancelCommand, Command, Event, Reply
 from sagas.machine.instance import Direction, Instance
 
 D = TypeVar("D", bound=BaseModel)
@@ -28,6 +28,17 @@ class Send:
     compensates: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """A command still awaited is not wanted any more: its participant, a child saga, is told by `message`."""
+
+    id: str
+    step: str
+    attempt: int
+    command: type[Command[Any]]
+    message: CancelCommand
+
+
 class Ignored(StrEnum):
     """Why a signal changed nothing, in a word."""
 
@@ -41,6 +52,8 @@ class Ignored(StrEnum):
     """There is no way back any more."""
     UNKNOWN = "unknown"
     """It answers a command that this instance never sent."""
+    EARLY = "early"
+    """The event is not awaited yet: whoever brought it keeps it until it is."""
     NOT_DUE = "not due"
     """An alarm rang and nothing was due: another signal has already acted on it."""
     OUT_OF_PLACE = "out of place"
@@ -49,13 +62,16 @@ class Ignored(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision(Generic[D]):
-    """What follows from a signal. `commands` leave in this order, then the outcome.
+    """What follows from a signal. `commands` leave in this order, then the withdrawals, then the outcome.
+
+    The outcome is an event; a child's is the reply to its command.
 
     When `ignored` is set, `instance` is the very instance that came in, and `reason` says why in a sentence.
     """
 
     instance: Instance[D]
     commands: tuple[Send, ...] = ()
-    outcome: Event | None = None
+    outcome: Event | Reply | None = None
+    withdrawals: tuple[Withdrawal, ...] = ()
     ignored: Ignored | None = None
     reason: str | None = None

@@ -10,8 +10,9 @@ from typing import Any, Generic, TypeVar, assert_never, get_type_hints
 
 from pydantic import BaseModel
 
-from sagas.machine.definition import Branch, Node, Parallel, Saga, Step
+from sagas.machine.definition import Saga
 from sagas.machine.instance import Instance, Leg, Progress, Status
+from sagas.machine.nodes import Alternatives, Branch, Delay, ForEach, Node, Parallel, Receive, Series, Step
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -104,7 +105,7 @@ class _Drawing(Generic[D]):
             ends = self.node(node, ends)
         return ends
 
-    def node(self, node: Node[D], ends: Ends) -> Ends:
+    def node(self, node: Node[D], ends: Ends) -> Ends:  # noqa: C901  one arm for each kind of node
         match node:
             case Step():
                 id_ = self.step(node)
@@ -119,6 +120,23 @@ class _Drawing(Generic[D]):
                 return ((id_, ""),)
             case Branch():
                 return self.branch(node, ends)
+            case Series():
+                return self.sequence(node.nodes, ends)
+            case ForEach():
+                id_ = self.step(node.step)
+                self.join(ends, id_)
+                return ((id_, ""),)
+            case Receive() | Delay():
+                id_ = self.box(f'(["{node.name}"])')
+                self.join(ends, id_)
+                return ((id_, ""),)
+            case Alternatives():
+                id_ = self.open("one of", "TB")
+                for member in node.nodes:
+                    self.node(member, ())
+                self.close()
+                self.join(ends, id_)
+                return ((id_, ""),)
             case _:
                 assert_never(node)
 

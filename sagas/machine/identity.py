@@ -11,8 +11,18 @@ _VARIANT = ("8", "9", "a", "b")
 
 
 def instance_id(saga: str, key: str) -> str:
-    """Return the id of the one instance that this saga has for a correlation key."""
+    """Return the id of the one instance that this saga has for a correlation key; a child's key is its command's id."""
     return _uuid5(_URL, f"saga:{saga}/{key}")
+
+
+def address(saga: str, receive: str, key: str) -> str:
+    """Return where an event of this key is awaited by a `receive` that expects a key of its own."""
+    return _uuid5(_URL, f"event:{saga}/{receive}/{key}")
+
+
+def cancel_id(command: str) -> str:
+    """Return the id of the message that cancels a command."""
+    return _uuid5(UUID(command).bytes, "cancel")
 
 
 def command_id(instance: str, step: str, direction: str, attempt: int) -> str:

@@ -1,7 +1,7 @@
 """One run of a saga at one moment: its data, and how far each step has come in each direction."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -55,6 +55,7 @@ class Leg:
 
     `attempt` names the command id and grows only after a definite "not done"; `sendings` counts every sending.
     `payload` is the command's JSON while it may have to be sent again: the same id never has two contents.
+    `since` is when it was first asked, where its retry has a total time.
     """
 
     progress: Progress
@@ -64,6 +65,29 @@ class Leg:
     asked_at: datetime
     due_at: datetime | None = None
     payload: str | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitRun:
+    """The progress of a `receive` or a `delay`: asked (it waits until `due_at`), done, or refused (given up).
+
+    An event finds it by `address`; `event_id` is the id of the one that came.
+    """
+
+    progress: Progress
+    since: datetime
+    due_at: datetime
+    address: str | None = None
+    event_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Which of several alternatives is tried, the first being 0; `cause`: why it is being undone, for the next one."""
+
+    number: int = 0
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +106,10 @@ class StepRun:
 class Instance(Generic[D]):
     """One run of a saga. Times are UTC, by the coordinator's clock.
 
-    `steps` holds the steps that were reached, in that order; `choices` what each branch decided. `cause` is why it
-    undoes its steps, `stall` why it cannot go on alone. `deadline_at` is None once the pivot was sent.
+    `steps` holds the steps that were reached, in that order, and `waits` the receives and delays; `choices` what each
+    branch decided, `trials` how far each alternatives node has come, and `lists` for each `for_each` its items as
+    JSON, by the names of their steps. `cause` is why it undoes its steps, `stall` why it cannot go on alone.
+    `deadline_at` is None once the pivot was sent.
     """
 
     id: str
@@ -100,6 +126,9 @@ class Instance(Generic[D]):
     ended_at: datetime | None = None
     cause: Cause | None = None
     stall: Cause | None = None
+    waits: Mapping[str, WaitRun] = field(default_factory=dict)
+    trials: Mapping[str, Trial] = field(default_factory=dict)
+    lists: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def is_active(self) -> bool:
@@ -112,6 +141,7 @@ class Instance(Generic[D]):
         if not self.is_active:
             return None
         times = [leg.due_at for leg in legs(self.steps) if leg.due_at is not None]
+        times += [wait.due_at for wait in self.waits.values() if wait.progress is Progress.ASKED]
         if self.status is Status.RUNNING and self.deadline_at is not None:
             times.append(self.deadline_at)
         return min(times, default=None)

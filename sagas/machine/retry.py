@@ -9,7 +9,8 @@ class Retry:
     """`attempts` sendings in all (None: without limit); the wait is `first`, growing by `factor` up to `cap`.
 
     `jitter` is the share of each wait that chance may take away, 0 to 1: instances that failed together do not
-    come back together. The chance is derived from the command's id, so a replay waits exactly as long.
+    come back together. The chance is derived from the command's id, so a replay waits exactly as long. `total` is how
+    long after the first sending the last one may leave.
     """
 
     attempts: int | None = 1
@@ -17,10 +18,16 @@ class Retry:
     factor: float = 2.0
     cap: timedelta = timedelta(minutes=5)
     jitter: float = 0.2
+    total: timedelta | None = None
 
-    def allows(self, sendings: int) -> bool:
-        """Say whether one more sending is allowed after so many."""
-        return self.attempts is None or sendings < self.attempts
+    @property
+    def is_endless(self) -> bool:
+        """Say whether it never gives up."""
+        return self.attempts is None and self.total is None
+
+    def allows(self, sendings: int, spent: timedelta = timedelta(0)) -> bool:
+        """Say whether one more sending is allowed after so many, so long after the first."""
+        return (self.attempts is None or sendings < self.attempts) and (self.total is None or spent <= self.total)
 
     def wait(self, sendings: int, chance: float) -> timedelta:
         """Return the wait after so many sendings (1 or more), for a chance in [0, 1)."""

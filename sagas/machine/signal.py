@@ -1,19 +1,24 @@
-"""Everything that can happen to an instance. Each carries the time at which it happened, by the coordinator's clock."""
+"""Everything that can happen to an instance. Each carries the time at which it happened, by the coordinator's clock.
+
+Those with `who` and `why` are an operator's wishes; each may be refused, with a reason.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from contracts import Event, Failure, Reply
+from contracts import Command, Event, Failure, Reply
 from sagas.machine.failure import Cause
+from sagas.machine.instance import Status
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The business event that starts an instance."""
+    """The business event that starts an instance; a child starts on the command `command_id`."""
 
     at: datetime
-    event: Event
+    event: Event | Command[Any]
+    command_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,16 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Happen:
+    """A business event that may be awaited at `address`; `event_id` is its message id."""
+
+    at: datetime
+    event: Event
+    address: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Wake:
     """The instance's alarm has rung."""
 
@@ -34,10 +49,11 @@ class Wake:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """The business, or an operator, does not want it any more. `why` is for people."""
+    """The business does not want it any more, or an operator (`who`). `why` is for people."""
 
     at: datetime
     why: str
+    who: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +75,40 @@ class Resume:
 
 
 @dataclass(frozen=True, slots=True)
+class RetryStep:
+    """Ask a step again now; None: all for which a stalled instance gave up."""
+
+    at: datetime
+    who: str
+    why: str
+    step: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SkipStep:
+    """Take a step, or its compensation where that is under way, for done, with this reply.
+
+    A `receive` takes its event for a reply, a `delay` nothing.
+    """
+
+    at: datetime
+    who: str
+    why: str
+    step: str
+    reply: Reply | Event | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve:
+    """A stalled instance was put right by hand: it is `completed` or `compensated`."""
+
+    at: datetime
+    who: str
+    why: str
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
 class Obstruct:
     """The coordinator cannot carry out what the definition asks: a command too large, a function that raises.
 
@@ -70,4 +120,7 @@ class Obstruct:
     command_id: str | None = None
 
 
-Signal: TypeAlias = Start | Answer | Wake | Cancel | Pause | Resume | Obstruct
+Wish: TypeAlias = RetryStep | SkipStep | Pause | Resume | Resolve
+"""What only an operator can want; `Cancel` may come from the business too."""
+
+Signal: TypeAlias = Start | Answer | Happen | Wake | Cancel | Obstruct | Wish

@@ -1,7 +1,7 @@
 """An instance as JSON and back: what a store keeps of it. The same instance always gives the same text."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from sagas.machine.definition import Saga
 from sagas.machine.failure import Cause
-from sagas.machine.instance import Instance, Status, StepRun
+from sagas.machine.instance import Instance, Status, StepRun, Trial, WaitRun
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -35,6 +35,9 @@ class _State:
     ended_at: datetime | None = None
     cause: Cause | None = None
     stall: Cause | None = None
+    waits: Mapping[str, WaitRun] = field(default_factory=dict)
+    trials: Mapping[str, Trial] = field(default_factory=dict)
+    lists: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 _CODEC = TypeAdapter(_State)
@@ -52,6 +55,9 @@ def freeze(instance: Instance[Any]) -> Snapshot:
         instance.ended_at,
         instance.cause,
         instance.stall,
+        instance.waits,
+        instance.trials,
+        instance.lists,
     )
     return Snapshot(instance.data.model_dump_json(), _CODEC.dump_json(state, exclude_defaults=True).decode())
 
@@ -74,4 +80,7 @@ def thaw(saga: Saga[Any, D], id_: str, key: str, snapshot: Snapshot) -> Instance
         ended_at=state.ended_at,
         cause=state.cause,
         stall=state.stall,
+        waits=state.waits,
+        trials=state.trials,
+        lists=state.lists,
     )

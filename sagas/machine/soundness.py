@@ -2,15 +2,32 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar, assert_never, cast, get_type_hints
+from datetime import timedelta
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
-from pydantic.errors import PydanticInvalidForJsonSchema
 
 from contracts import Command, Event
-from sagas.machine.definition import Branch, Node, Parallel, Rule, Saga, Step, default_retry, walk
+from sagas.machine.annotations import Reader, data_of
+from sagas.machine.definition import Saga
+from sagas.machine.nodes import (
+    Alternatives,
+    Branch,
+    Delay,
+    ForEach,
+    Node,
+    Parallel,
+    Receive,
+    Rule,
+    Series,
+    Step,
+    default_retry,
+    inside,
+    walk,
+)
+from sagas.machine.phases import Phases, problems_of_step
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -36,180 +53,148 @@ class Findings(Generic[D]):
 
 def inspect(saga: Saga[Any, D]) -> Findings[D]:
     """Work out what the definition says. Raises `UnsoundSaga` with every problem found."""
-    problems = list(_of_names(saga))
-    data_type = _data_type(saga, problems)
-    phases = _Phases(problems)
+    problems = [*_of_names(saga), *_of_start(saga)]
+    data_type = data_of(saga, problems)
+    if data_type is None:
+        raise UnsoundSaga(saga.name, problems)
+    phases = Phases(problems)
     phases.follow(saga.steps, frozenset({False}))
     findings: Findings[D] = Findings(data_type)
-    for each in walk(saga.steps):
-        if isinstance(each, Step):
-            after_pivot = True in phases.seen.get(each.name, ())
-            command = _command(each.name, "send", each.send, data_type, problems)
-            undo = _command(each.name, "compensate", each.compensate, data_type, problems) if each.compensate else None
-            problems.extend(_of_step(saga, each, command, phases.seen.get(each.name, frozenset())))
-            problems.extend(_of_remember(each, command, data_type))
-            retry = each.retry or default_retry(after_pivot=after_pivot)
-            findings.table[each.name] = Rule(each, command, undo, retry)
-    problems.extend(_of_outcomes(saga, data_type))
+    reader = Reader(saga, data_type, problems)
+    for node in walk(saga.steps):
+        _inspect_leaf(node, reader, phases, findings)
+    reader.ends()
     if problems:
         raise UnsoundSaga(saga.name, problems)
     return findings
 
 
-# --- names and groups
+def _inspect_leaf(node: Node[D], reader: Reader[D], phases: Phases, findings: Findings[D]) -> None:
+    """Check one leaf, and work out its rule if it sends commands. A group is checked by its members."""
+    match node:
+        case Step():
+            findings.table[node.name] = _rule(node, reader, phases)
+        case ForEach():
+            findings.table[node.name] = _rule(node.step, reader, phases, node)
+            reader.problems.extend(_of_limit(node))
+        case Receive():
+            reader.receive(node)
+            reader.problems.extend(_of_receive(reader.saga, node))
+        case Delay():
+            reader.delay(node)
+            reader.problems.extend(_of_delay(node))
+        case _:
+            return
+
+
+def _rule(step: Step[D], reader: Reader[D], phases: Phases, each: ForEach[D] | None = None) -> Rule[D]:
+    seen = phases.seen[step.name]
+    item, adapter = reader.item(each) if each else (None, None)
+    command, undo = reader.step(step, *([item] if each else []))
+    reader.problems.extend(problems_of_step(reader.saga, step, command, seen))
+    retry = step.retry or default_retry(after_pivot=True in seen)
+    return Rule(step=step, command=command, undo=undo, retry=retry, item=adapter)
+
+
+# --- names
 
 
 def _of_names(saga: Saga[Any, D]) -> Iterator[str]:
     nodes = list(walk(saga.steps))
-    steps = [each.name for each in nodes if isinstance(each, Step)]
-    branches = [each.name for each in nodes if isinstance(each, Branch)]
-    for name in (saga.name, *steps):
+    leaves = [each.name for each in nodes if isinstance(each, Step | ForEach | Receive | Delay)]
+    choices = [each.name for each in nodes if isinstance(each, Branch | Alternatives)]
+    for name in (saga.name, *leaves):
         if not _KEBAB.fullmatch(name):
             yield f"{name!r} is no name: write it in kebab-case, such as reserve-stock"
-    for name, count in (Counter(steps) + Counter(branches)).items():
+    for name, count in (Counter(leaves) + Counter(choices)).items():
         if count > 1:
             yield f"{name} stands {count} times: give each step and each branch a name of its own"
-    if not steps:
+    if not leaves:
         yield "it has no step: a saga is a sequence of at least one"
-    yield from _of_groups(nodes)
-
-
-def _of_groups(nodes: list[Node[D]]) -> Iterator[str]:
     for each in nodes:
-        if isinstance(each, Parallel) and len(each.nodes) < 2:  # noqa: PLR2004  a group of one is none
+        yield from _of_group(each)
+
+
+# --- groups
+
+
+def _of_group(node: Node[D]) -> Iterator[str]:
+    match node:
+        case Parallel() if len(node.nodes) < 2:  # noqa: PLR2004  a group of one is none
             yield "a parallel group has fewer than two nodes: write its node alone"
-        if isinstance(each, Branch) and not each.nodes:
-            yield f"branch {each.name} has nothing to do when it holds: turn the predicate round, or remove the branch"
+        case Series() if len(node.nodes) < 2:  # noqa: PLR2004  nor is a series of one
+            yield "a series has fewer than two nodes: write its node alone"
+        case Branch():
+            yield from _of_branch(node)
+        case Alternatives():
+            yield from _of_alternatives(node)
+        case _:
+            return
 
 
-# --- phases: compensatable, at most one pivot, retriable
+def _of_branch(branch: Branch[D]) -> Iterator[str]:
+    """Find ways that can never be taken: the same predicate is asked again before anything can have changed it."""
+    if not branch.nodes:
+        yield f"branch {branch.name} has nothing to do when it holds: turn the predicate round, or remove the branch"
+    for nodes, holds in ((branch.nodes, True), (branch.otherwise, False)):
+        first = nodes[0] if nodes else None
+        if isinstance(first, Branch) and first.predicate is branch.predicate:
+            dead = "its otherwise" if holds else "what it does when it holds"
+            yield f"branch {first.name} asks what {branch.name} has just asked: {dead} is never reached; remove it"
 
 
-@dataclass(slots=True)
-class _Phases:
-    """Follows every path, and notes for each step whether it may stand before (False) or after (True) the pivot."""
-
-    problems: list[str]
-    seen: dict[str, frozenset[bool]] = field(default_factory=dict)
-
-    def follow(self, nodes: tuple[Node[D], ...], phases: frozenset[bool], *, grouped: bool = False) -> frozenset[bool]:
-        """Go through a sequence, and return the phases in which it may end."""
-        for node in nodes:
-            match node:
-                case Step():
-                    phases = self._step(node, phases, grouped=grouped)
-                case Parallel():
-                    for member in node.nodes:
-                        self.follow((member,), phases, grouped=True)
-                case Branch():
-                    taken = self.follow(node.nodes, phases, grouped=grouped)
-                    phases = taken | self.follow(node.otherwise, phases, grouped=grouped)
-                case _:
-                    assert_never(node)
-        return phases
-
-    def _step(self, step: Step[D], phases: frozenset[bool], *, grouped: bool) -> frozenset[bool]:
-        self.seen[step.name] = self.seen.get(step.name, frozenset()) | phases
-        if not step.is_pivot:
-            return phases
-        if grouped:
-            self.problems.append(f"pivot {step.name} stands in a parallel group: put it into the main sequence")
-        if True in phases:
-            self.problems.append(f"pivot {step.name} may follow another pivot: make one of them a step")
-        return frozenset({True})
+def _of_alternatives(node: Alternatives[D]) -> Iterator[str]:
+    if len(node.nodes) < 2:  # noqa: PLR2004  one is no choice
+        yield f"alternatives {node.name} has fewer than two nodes: write its node alone"
+    for member in node.nodes[:-1]:
+        if not _can_fail(member):
+            yield f"alternatives {node.name}: one that cannot fail stands before another, never tried: remove that"
 
 
-def _of_step(saga: Saga[Any, D], step: Step[D], command: type[Command[Any]], phases: frozenset[bool]) -> Iterator[str]:
-    before = False in phases
-    if before and not (step.is_pivot or step.compensate or command.safe):
-        yield (
-            f"step {step.name} changes something before the pivot and cannot be undone: give it a compensate, "
-            f"make it the pivot, or declare {command.__name__} safe"
-        )
-    if not before and step.compensate:
-        yield f"step {step.name} stands after the pivot, where nothing is undone: remove its compensate"
-    if True in phases and step.retry and step.retry.attempts is not None:
-        yield f"step {step.name} may stand after the pivot and has a finite retry: leave attempts at None"
-    if before and saga.deadline is not None and step.timeout > saga.deadline:
-        yield f"step {step.name} has a timeout of {step.timeout}, beyond the deadline of {saga.deadline}: shorten it"
-    if step.timeout.total_seconds() <= 0:
-        yield f"step {step.name} has a timeout of {step.timeout}: it must be longer than nothing"
+def _can_fail(node: Node[D]) -> bool:
+    """Say whether anything in a node can fail: a delay cannot."""
+    if isinstance(node, Step | ForEach | Receive):
+        return True
+    return any(_can_fail(each) for each in inside(node))
 
 
-# --- types, read from the annotations of the saga's functions
+# --- what starts it, and what it waits for
 
 
-def _hints(function: Callable[..., Any]) -> tuple[list[Any], Any]:
-    """Return the annotated types of a function's parameters, in order, and of what it returns."""
-    hints = get_type_hints(function)
-    returns = hints.pop("return", None)
-    return list(hints.values()), returns
-
-
-def _data_type(saga: Saga[Any, D], problems: list[str]) -> type[D]:
-    """Read the type of the data from `begin`, and check that it can be stored."""
-    takes, returns = _checked_hints("begin", saga.begin, problems)
-    if not (isinstance(returns, type) and issubclass(returns, BaseModel)):
-        problem = f"begin must be annotated to return the data, a frozen pydantic model, not {returns}"
-        raise UnsoundSaga(saga.name, [*problems, problem])
-    if takes and takes[0] is not saga.starts_on:
-        problems.append(f"begin takes {_name(takes[0])}, but the saga starts on {saga.starts_on.__name__}")
-    if not returns.model_config.get("frozen"):
-        problems.append(f"the data {returns.__name__} can be changed in place: declare its model frozen")
-    try:
-        returns.model_json_schema(mode="serialization")
-    except PydanticInvalidForJsonSchema as error:
-        problems.append(f"the data {returns.__name__} does not survive JSON: {str(error).splitlines()[0]}")
-    return cast("type[D]", returns)
-
-
-def _checked_hints(what: str, function: Callable[..., Any], problems: list[str]) -> tuple[list[Any], Any]:
-    """Read the annotations, or note that they cannot be read."""
-    try:
-        return _hints(function)
-    except NameError as error:
-        problems.append(f"{what} {_name(function)}: {error}; import it where the saga is declared, at run time")
-        return [], None
-
-
-def _command(
-    step: str, what: str, function: Callable[..., Any], data_type: type[D], problems: list[str]
-) -> type[Command[Any]]:
-    """Read from a send's or compensate's annotation which command it makes."""
-    takes, returns = _checked_hints(f"step {step}: {what}", function, problems)
-    if not (isinstance(returns, type) and issubclass(returns, Command) and hasattr(returns, "reply")):
-        problem = f"step {step}: {what} {_name(function)} must be annotated to return one command, not {returns}"
-        problems.append(problem)
-        return Command
-    if not takes or takes[0] is not data_type:
-        problems.append(f"step {step}: {what} {_name(function)} must take the data, {data_type.__name__}")
-    return returns
-
-
-def _of_remember(step: Step[D], command: type[Command[Any]], data_type: type[D]) -> Iterator[str]:
-    if step.remember is None or not hasattr(command, "reply"):
+def _of_start(saga: Saga[Any, D]) -> Iterator[str]:
+    start = saga.starts_on
+    if not issubclass(start, Event | Command):
+        yield f"it starts on {start.__name__}, which is neither an event nor a command: let it start on one"
+    if isinstance(saga.deadline, timedelta) and saga.deadline <= timedelta(0):
+        yield f"it has a deadline of {saga.deadline}: it must be longer than nothing"
+    if not issubclass(start, Command):
         return
-    problems: list[str] = []
-    takes, _ = _checked_hints(f"step {step.name}: remember", step.remember, problems)
-    yield from problems
-    if not problems and takes != [data_type, command.reply]:
-        given = ", ".join(_name(each) for each in takes)
+    if not start.cancellable:
+        yield f"it starts on {start.__name__}, and heeds a cancel of it: declare the command cancellable"
+    if saga.cancel_on is not None:
+        yield "it starts on a command, and is cancelled by who sent that: remove cancel_on"
+
+
+def _of_receive(saga: Saga[Any, D], node: Receive[D]) -> Iterator[str]:
+    if node.expects is None and issubclass(saga.starts_on, Command):
         yield (
-            f"step {step.name}: remember {_name(step.remember)} takes ({given}), but {command.__name__} is answered "
-            f"with {command.reply.__name__}: let it take ({data_type.__name__}, {command.reply.__name__})"
+            f"receive {node.name}: an instance that a command has started is not found by its correlation key: "
+            "say by expects= which key of the event it awaits"
         )
+    for what, length in (("timeout", node.timeout), ("hold", node.hold)):
+        if isinstance(length, timedelta) and length <= timedelta(0):
+            yield f"receive {node.name} has a {what} of {length}: it must be longer than nothing"
+    if isinstance(node.timeout, timedelta) and isinstance(saga.deadline, timedelta) and node.timeout > saga.deadline:
+        yield f"receive {node.name} has a timeout of {node.timeout}, beyond the deadline of {saga.deadline}: shorten it"
 
 
-def _of_outcomes(saga: Saga[Any, D], data_type: type[D]) -> Iterator[str]:
-    for what, function in (("on_completed", saga.on_completed), ("on_compensated", saga.on_compensated)):
-        problems: list[str] = []
-        takes, returns = _checked_hints(what, function, problems)
-        yield from problems
-        if not problems and not (isinstance(returns, type) and issubclass(returns, Event)):
-            yield f"{what} {_name(function)} must be annotated to return one event, not {returns}"
-        if not problems and (not takes or takes[0] is not data_type):
-            yield f"{what} {_name(function)} must take the data, {data_type.__name__}"
+def _of_delay(node: Delay[D]) -> Iterator[str]:
+    if (node.lasts is None) is (node.until is None):
+        yield f"delay {node.name} needs either a length or until=: give it one of them"
+    if isinstance(node.lasts, timedelta) and node.lasts <= timedelta(0):
+        yield f"delay {node.name} lasts {node.lasts}: it must be longer than nothing"
 
 
-def _name(thing: object) -> str:
-    return getattr(thing, "__name__", str(thing))
+def _of_limit(node: ForEach[D]) -> Iterator[str]:
+    if node.limit is not None and node.limit < 1:
+        yield f"for_each {node.name} has a limit of {node.limit}: let at least 1 be in flight, or None for all"

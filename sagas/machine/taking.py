@@ -1,5 +1,6 @@
 """What each signal says: the first movement of a turn. It records, and sends nothing."""
 
+from datetime import datetime, timedelta
 from typing import TypeVar, assert_never
 
 from pydantic import BaseModel
@@ -7,18 +8,32 @@ from pydantic import BaseModel
 from contracts import Failure
 from sagas.machine import identity
 from sagas.machine.decision import Ignored
+from sagas.machine.ending import fail
 from sagas.machine.failure import CANCELLED, Cause
 from sagas.machine.instance import Direction, Leg, Progress, Status, StepRun
-from sagas.machine.signal import Answer, Cancel, Obstruct, Pause, Resume, Signal, Start, Wake
+from sagas.machine.retry import Retry
+from sagas.machine.signal import (
+    Answer,
+    Cancel,
+    Happen,
+    Obstruct,
+    Pause,
+    Resolve,
+    Resume,
+    RetryStep,
+    Signal,
+    SkipStep,
+    Start,
+    Wake,
+)
 from sagas.machine.turn import Turn
+from sagas.machine.wishes import Refusal, wish
 
 D = TypeVar("D", bound=BaseModel)
 
 FORWARD, COMPENSATION = Direction.FORWARD, Direction.COMPENSATION
 ASKED, WAITING, DONE = Progress.ASKED, Progress.WAITING, Progress.DONE
 REFUSED, UNKNOWN = Progress.REFUSED, Progress.UNKNOWN
-
-Refusal = tuple[Ignored, str]
 
 
 def take(turn: Turn[D], signal: Signal) -> Refusal | None:
@@ -28,17 +43,17 @@ def take(turn: Turn[D], signal: Signal) -> Refusal | None:
             return Ignored.DUPLICATE, "the instance was started before"
         case Answer():
             return _take_answer(turn, signal)
+        case Happen():
+            return _take_event(turn, signal)
         case Wake():
             due = turn.instance.wake_at
             return None if due and due <= signal.at else (Ignored.NOT_DUE, "nothing is due")
         case Cancel():
             return _take_cancel(turn, signal)
-        case Pause():
-            return _take_pause(turn)
-        case Resume():
-            return _take_resume(turn)
         case Obstruct():
             return _take_obstruct(turn, signal)
+        case RetryStep() | SkipStep() | Pause() | Resume() | Resolve():
+            return wish(turn, signal)
         case _:
             assert_never(signal)
 
@@ -58,7 +73,7 @@ def _take_forward(turn: Turn[D], name: str, run: StepRun, answer: Answer) -> Ref
     leg, reply = run.forward, answer.reply
     if leg.progress not in {ASKED, UNKNOWN}:
         return Ignored.DUPLICATE, f"{name} was answered before"
-    if turn.status.is_final or run.compensation is not None:
+    if turn.status.is_final or run.compensation is not None or turn.is_left(name):
         return _take_late(turn, name, run, succeeded=not isinstance(reply, Failure))
     if not isinstance(reply, Failure):
         turn.put(name, FORWARD, DONE)
@@ -83,13 +98,24 @@ def _take_late(turn: Turn[D], name: str, run: StepRun, *, succeeded: bool) -> Re
 
 def _take_failure(turn: Turn[D], name: str, leg: Leg, failure: Failure) -> None:
     """A definite "not done": ask again later under a new id, or take it for a refusal."""
-    rule = turn.rule(name)
-    if failure.retryable and turn.status is Status.RUNNING and rule.retry.allows(leg.sendings):
-        wait = rule.retry.wait(leg.sendings, identity.chance(leg.command_id))
-        turn.put(name, FORWARD, WAITING, due_at=turn.at + wait)
+    due_at = _again_at(turn, turn.rule(name).retry, leg, failure) if turn.goes_forward(name) else None
+    if due_at is not None:
+        turn.put(name, FORWARD, WAITING, due_at=due_at)
         return
+    goes_forward = turn.goes_forward(name)
     turn.put(name, FORWARD, REFUSED)
-    fail(turn, Cause(name, failure.code, failure.message))
+    if goes_forward:
+        fail(turn, name, Cause(name, failure.code, failure.message))
+
+
+def _again_at(turn: Turn[D], retry: Retry, leg: Leg, failure: Failure) -> datetime | None:
+    """Return when a command that was refused is asked again; None if it is not."""
+    if not (failure.retryable and leg.progress is ASKED and retry.allows(leg.sendings)):
+        return None
+    wait = retry.wait(leg.sendings, identity.chance(leg.command_id))
+    if failure.retry_after is not None:
+        wait = max(wait, timedelta(seconds=failure.retry_after))
+    return turn.at + wait if retry.allows(leg.sendings, turn.spent(leg) + wait) else None
 
 
 def _take_undone(turn: Turn[D], name: str, leg: Leg, answer: Answer) -> Refusal | None:
@@ -99,14 +125,35 @@ def _take_undone(turn: Turn[D], name: str, leg: Leg, answer: Answer) -> Refusal 
     if not isinstance(answer.reply, Failure):
         turn.put(name, COMPENSATION, DONE)
         return None
-    failure, retry = answer.reply, turn.rule(name).step.compensate_retry
-    if failure.retryable and leg.progress is ASKED and retry.allows(leg.sendings):
-        wait = retry.wait(leg.sendings, identity.chance(leg.command_id))
-        turn.put(name, COMPENSATION, WAITING, due_at=turn.at + wait)
+    failure = answer.reply
+    due_at = _again_at(turn, turn.rule(name).step.compensate_retry, leg, failure)
+    if due_at is not None:
+        turn.put(name, COMPENSATION, WAITING, due_at=due_at)
     else:
         turn.put(name, COMPENSATION, REFUSED)
         turn.stall(Cause(name, failure.code, f"its compensation failed: {failure.message}"))
     return None
+
+
+def _take_event(turn: Turn[D], happen: Happen) -> Refusal | None:
+    """Give an event to the receive that waits for it; say whether one will, or did."""
+    may_come = False
+    for node in turn.saga.receives:
+        if not isinstance(happen.event, node.event):
+            continue
+        wait = turn.waits.get(node.name)
+        if wait is None:
+            may_come = True
+        elif wait.event_id == happen.event_id:
+            return Ignored.DUPLICATE, f"{node.name} has received it before"
+        elif wait.progress is ASKED and wait.address == happen.address:
+            turn.settle(node.name, DONE, happen.event_id)
+            if node.remember is not None:
+                turn.data = node.remember(turn.data, happen.event)
+            return None
+    if may_come and turn.status is Status.RUNNING:
+        return Ignored.EARLY, "the instance does not wait for it yet"
+    return Ignored.LATE, f"the instance is {turn.status} and waits for no such event any more"
 
 
 def _take_cancel(turn: Turn[D], cancel: Cancel) -> Refusal | None:
@@ -119,23 +166,8 @@ def _take_cancel(turn: Turn[D], cancel: Cancel) -> Refusal | None:
         return Ignored.PAST_THE_PIVOT, "the pivot was sent: there is no way back"
     if turn.status is Status.STALLED:
         return Ignored.OUT_OF_PLACE, "the instance is stalled: an operator decides what becomes of it"
-    fail(turn, Cause(None, CANCELLED, cancel.why))
-    return None
-
-
-def _take_pause(turn: Turn[D]) -> Refusal | None:
-    if not turn.is_active:
-        return Ignored.OUT_OF_PLACE, f"the instance is {'paused' if turn.paused_at else turn.status}"
-    turn.paused_at = turn.at
-    return None
-
-
-def _take_resume(turn: Turn[D]) -> Refusal | None:
-    """Move timeouts and retries by the length of the pause; the deadline stays where it was."""
-    if turn.paused_at is None:
-        return Ignored.OUT_OF_PLACE, "the instance is not paused"
-    turn.postpone(turn.at - turn.paused_at)
-    turn.paused_at = None
+    why = f"{cancel.why} ({cancel.who})" if cancel.who else cancel.why
+    fail(turn, None, Cause(None, CANCELLED, why))
     return None
 
 
@@ -161,16 +193,3 @@ def _unmatched(turn: Turn[D], answer: Answer) -> Refusal:
                 if answer.command_id == identity.command_id(turn.instance.id, name, direction, attempt):
                     return Ignored.SUPERSEDED, f"it answers attempt {attempt} of {name} ({direction})"
     return Ignored.UNKNOWN, f"no command {answer.command_id} was sent by instance {turn.instance.id}"
-
-
-def fail(turn: Turn[D], cause: Cause) -> None:
-    """A step is refused or given up, or the instance is: turn back before the pivot, stall after it."""
-    if turn.status is not Status.RUNNING:
-        return
-    if turn.pivot_done:
-        turn.stall(cause)
-        return
-    turn.status, turn.cause = Status.COMPENSATING, cause
-    for name, run in turn.steps.items():
-        if run.forward.progress is WAITING:
-            turn.put(name, FORWARD, REFUSED)

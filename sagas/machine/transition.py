@@ -1,40 +1,47 @@
 """The machine: one function that says what an instance does when something happens to it.
 
-Everything that decides the fate of an instance is in this file and in `taking.py`. Their law:
+Everything that decides the fate of an instance is in this file, and in `taking.py`, `wishes.py` and `ending.py`. The
+law of them all:
 
 1. Total and deterministic. For every instance and signal there is a decision; a late, repeated or unknown signal
    returns the same instance and says why. Only a definition's own function raises.
 2. Time comes in the signal. Ids and jitter are derived (`identity.py`), so the same decision made twice sends the
    same ids.
-3. The state is the inbox. A reply is matched by causation id to a command still awaited; a second copy of any
-   message finds nothing to do.
+3. The state is the inbox. A reply is matched by causation id to a command still awaited, an event to the receive that
+   waits for it; a second copy of any message finds nothing to do.
 4. A step that times out is *unknown*: asking again reuses the id, giving up undoes it too. A failure is definitely
    not done: a retryable one is asked again under a new id; any other, or one too many, is a refusal.
 5. Before the pivot a refusal, cancel, deadline or given-up timeout sends nothing more forward. What is in flight is
    awaited until it answers or times out; then everything that was or may have been done is undone, in the strict
-   reverse of the definition, the members of a group together.
+   reverse of the definition, the members of a group together. Within `alternatives` that holds for the alternative
+   that failed, and then the next one is tried.
 6. A pivot that refuses undoes; from the moment it is sent neither deadline nor cancel does, and an unknown pivot is
    asked until it answers. After it there is only forward. A retry used up there, or in a compensation, stalls.
 7. One alarm, the earliest of all due times; whatever is due when a signal comes is acted upon.
 8. While paused or stalled replies are recorded and nothing is sent. The outcome leaves once, with the transition
    that enters completed or compensated.
+9. What an operator wishes is a signal like any other, with who and why, and is refused where it makes no sense.
 
 A turn has three movements: *take* what the signal says (`taking.py`), give up what is *overdue*, then *walk* the
 definition in the instance's direction and send what is to be sent.
 """
 
+from collections.abc import Collection
+from datetime import datetime, timedelta
 from typing import Any, TypeVar, assert_never
 
 from pydantic import BaseModel
 
 from sagas.machine import identity
 from sagas.machine.decision import Decision
-from sagas.machine.definition import Branch, Node, Parallel, Saga, Step
+from sagas.machine.definition import Saga
+from sagas.machine.ending import fail, outcome_of
 from sagas.machine.failure import DEADLINE_PASSED, TIMED_OUT, Cause
-from sagas.machine.instance import Direction, Instance, Leg, Progress, Status
+from sagas.machine.instance import Direction, Instance, Leg, Progress, Status, Trial
+from sagas.machine.nodes import Alternatives, Branch, Delay, ForEach, Node, Parallel, Receive, Series, Step
 from sagas.machine.signal import Signal, Start
-from sagas.machine.taking import fail, take
-from sagas.machine.turn import Turn
+from sagas.machine.taking import take
+from sagas.machine.turn import Turn, with_zone
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -66,40 +73,66 @@ def _begin(saga: Saga[Any, D], signal: Signal) -> Instance[D]:
     if not isinstance(signal, Start):
         message = f"saga {saga.name}: {type(signal).__name__} for an instance that was never started"
         raise LookupError(message)  # noqa: TRY004  no value has a wrong type: the instance is missing
-    key = saga.correlate(signal.event)
+    key, data = saga.correlate(signal.event), saga.begin(signal.event)
     return Instance(
-        id=identity.instance_id(saga.name, key),
+        id=identity.instance_id(saga.name, signal.command_id or key),
         saga=saga.name,
         version=saga.version,
         key=key,
         status=Status.RUNNING,
-        data=saga.begin(signal.event),
+        data=data,
         steps={},
         choices={},
         started_at=signal.at,
-        deadline_at=None if saga.deadline is None else signal.at + saga.deadline,
+        deadline_at=_deadline(saga, data, signal.at),
     )
+
+
+def _deadline(saga: Saga[Any, D], data: D, started_at: datetime) -> datetime | None:
+    """Return until when the pivot has to be sent."""
+    match saga.deadline:
+        case None:
+            return None
+        case timedelta() as span:
+            return started_at + span
+        case from_data:
+            return with_zone(from_data(data), f"saga {saga.name}: its deadline")
 
 
 # --- give up: what is overdue and may not be asked again -----------------------------------------------------------
 
 
 def _give_up_overdue(turn: Turn[D]) -> None:
-    """Act on the deadline, then on every timeout after which the command is not sent again."""
+    """Act on the deadline, then on every wait that is over, then on every timeout that is not followed by a retry."""
     if turn.deadline_passed and turn.status is Status.RUNNING:
-        fail(turn, Cause(None, DEADLINE_PASSED, f"not past the pivot within {turn.saga.deadline}"))
-    for name, leg in _overdue(turn, FORWARD):
+        within = turn.deadline_at and turn.deadline_at - turn.instance.started_at
+        fail(turn, None, Cause(None, DEADLINE_PASSED, f"not past the pivot within {within}"))
+    _end_waits(turn)
+    overdue = _overdue(turn, FORWARD)
+    for name, leg in overdue:
         rule = turn.rule(name)
-        if not (rule.step.is_pivot or rule.retry.allows(leg.sendings)):
+        if turn.goes_forward(name) and not (rule.step.is_pivot or rule.retry.allows(leg.sendings, turn.spent(leg))):
             turn.put(name, FORWARD, UNKNOWN)
-            fail(turn, _silence(turn, name, leg))
-    if turn.status is Status.COMPENSATING:
-        for name, _ in _overdue(turn, FORWARD):
+            fail(turn, name, _silence(turn, name, leg))
+    for name, _ in overdue:
+        if turn.is_active and not turn.goes_forward(name):
             turn.put(name, FORWARD, UNKNOWN)
     for name, leg in _overdue(turn, COMPENSATION):
-        if not turn.rule(name).step.compensate_retry.allows(leg.sendings):
+        if not turn.rule(name).step.compensate_retry.allows(leg.sendings, turn.spent(leg)):
             turn.put(name, COMPENSATION, UNKNOWN)
             turn.stall(_silence(turn, name, leg))
+
+
+def _end_waits(turn: Turn[D]) -> None:
+    """A delay that is over is done; a receive that has waited long enough has failed."""
+    for name, wait in tuple(turn.waits.items()):
+        if wait.progress is not ASKED or wait.due_at > turn.at or not turn.goes_forward(name):
+            continue
+        if wait.address is None:
+            turn.settle(name, DONE)
+        else:
+            turn.settle(name, REFUSED)
+            fail(turn, name, Cause(name, TIMED_OUT, f"no event from {wait.since} to {wait.due_at}"))
 
 
 def _overdue(turn: Turn[D], direction: Direction) -> list[tuple[str, Leg]]:
@@ -113,7 +146,8 @@ def _overdue(turn: Turn[D], direction: Direction) -> list[tuple[str, Leg]]:
 
 def _silence(turn: Turn[D], name: str, leg: Leg) -> Cause:
     """Say that a step did not answer."""
-    return Cause(name, TIMED_OUT, f"no answer within {turn.rule(name).step.timeout}, sent {leg.sendings} times")
+    within = leg.due_at - leg.asked_at if leg.due_at else turn.rule(name).step.timeout
+    return Cause(name, TIMED_OUT, f"no answer within {within}, sent {leg.sendings} times")
 
 
 # --- walk: send what is to be sent ---------------------------------------------------------------------------------
@@ -123,10 +157,19 @@ def _go_on(turn: Turn[D]) -> None:
     """Walk in the instance's direction; at the end of the way tell the outcome."""
     if turn.status is Status.RUNNING:
         if _walk(turn, turn.saga.steps, FORWARD):
-            turn.end(Status.COMPLETED, turn.saga.on_completed(turn.data))
-    elif not turn.in_flight and _walk(turn, turn.saga.steps, COMPENSATION):
-        assert turn.cause is not None, "a compensating instance has a cause"  # noqa: S101  for the type checker
-        turn.end(Status.COMPENSATED, turn.saga.on_compensated(turn.data, turn.cause))
+            turn.end(Status.COMPLETED, outcome_of(turn, Status.COMPLETED))
+    elif _undo(turn, turn.saga.steps, None):
+        turn.end(Status.COMPENSATED, outcome_of(turn, Status.COMPENSATED))
+
+
+def _undo(turn: Turn[D], nodes: tuple[Node[D], ...], leaves: Collection[str] | None) -> bool:
+    """Undo nodes once none of their steps is in flight; until then go on with what is being undone already."""
+    if not any(run.forward.progress is ASKED for _, run in turn.within(leaves)):
+        return _walk(turn, nodes, COMPENSATION)
+    for name, run in turn.within(leaves):
+        if run.compensation is not None and turn.is_due(run.compensation):
+            turn.send(turn.rule(name).step, COMPENSATION, name)
+    return False
 
 
 def _walk(turn: Turn[D], nodes: tuple[Node[D], ...], direction: Direction) -> bool:
@@ -139,11 +182,19 @@ def _visit(turn: Turn[D], node: Node[D], direction: Direction) -> bool:
     """Settle one node. The members of a group are all visited; those of a sequence up to the first unsettled."""
     match node:
         case Step():
-            return _settle(turn, node, direction)
+            return _settle(turn, node, direction, node.name)
+        case ForEach():
+            return _each(turn, node, direction)
+        case Receive() | Delay():
+            return direction is COMPENSATION or _wait(turn, node)
+        case Series():
+            return _walk(turn, node.nodes, direction)
         case Parallel():
             return all([_visit(turn, member, direction) for member in node.nodes])  # noqa: C419  visit every member
         case Branch():
             return _walk(turn, _chosen(turn, node, direction), direction)
+        case Alternatives():
+            return _tried(turn, node, direction)
         case _:
             assert_never(node)
 
@@ -157,11 +208,51 @@ def _chosen(turn: Turn[D], node: Branch[D], direction: Direction) -> tuple[Node[
     return node.nodes if turn.choices[node.name] else node.otherwise
 
 
-def _settle(turn: Turn[D], step: Step[D], direction: Direction) -> bool:
-    """Send a step's command if it is its turn or its time. True: nothing is left to do for it in this direction."""
-    run = turn.steps.get(step.name)
+def _tried(turn: Turn[D], node: Alternatives[D], direction: Direction) -> bool:
+    """Go on with the alternative that is tried; one that has failed is undone first, then comes the next."""
     if direction is COMPENSATION:
-        if run is None or run.forward.progress is REFUSED or step.compensate is None:
+        trial = turn.trials.get(node.name)
+        return trial is None or _walk(turn, node.nodes[: trial.number + 1], COMPENSATION)
+    trial = turn.trials.setdefault(node.name, Trial())
+    while trial.cause is not None:
+        failed = node.nodes[trial.number : trial.number + 1]
+        if not _undo(turn, failed, turn.saga.leaves_in(node.name, trial.number)):
+            return False
+        trial = turn.trials[node.name] = Trial(trial.number + 1)
+    return _visit(turn, node.nodes[trial.number], FORWARD)
+
+
+def _each(turn: Turn[D], node: ForEach[D], direction: Direction) -> bool:
+    """Settle the steps of a list in its order, as many at once as may be: those in flight are the first unsettled."""
+    if direction is FORWARD and node.name not in turn.lists:
+        turn.list_items(node)
+    names, room = turn.lists.get(node.name, {}), node.limit
+    unsettled = 0
+    for name in names:
+        run = turn.steps.get(name)
+        leg = run.leg(direction) if run else None
+        if leg is not None and leg.progress is DONE:
+            continue
+        if unsettled == room:
+            return False
+        unsettled += not _settle(turn, node.step, direction, name)
+    return unsettled == 0
+
+
+def _wait(turn: Turn[D], node: Receive[D] | Delay[D]) -> bool:
+    """Begin to wait, if that was not begun before. True: what it waits for has come."""
+    if node.name not in turn.waits:
+        turn.wait(node)
+        if isinstance(node, Delay) and turn.waits[node.name].due_at <= turn.at:
+            turn.settle(node.name, DONE)
+    return turn.waits[node.name].progress is DONE
+
+
+def _settle(turn: Turn[D], step: Step[D], direction: Direction, name: str) -> bool:
+    """Send a step's command if it is its turn or its time. True: nothing is left to do for it in this direction."""
+    run = turn.steps.get(name)
+    if direction is COMPENSATION:
+        if run is None or step.compensate is None or not _may_be_done(run.forward, step):
             return True
         leg = run.compensation
     else:
@@ -169,5 +260,10 @@ def _settle(turn: Turn[D], step: Step[D], direction: Direction) -> bool:
     if leg is not None and leg.progress is DONE:
         return True
     if leg is None or turn.is_due(leg):
-        turn.send(step, direction, leg)
+        turn.send(step, direction, name)
     return False
+
+
+def _may_be_done(leg: Leg, step: Step[D]) -> bool:
+    """Say whether a step has or may have taken effect, so that it has to be undone."""
+    return not (leg.progress is REFUSED or (leg.progress is UNKNOWN and not step.undo_when_unknown))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pydantic_core import from_json
 
 from handlers.rows import Hop
-from sagas.machine import CANCELLED, TIMED_OUT, Cause, Direction, Ignored, Send, Status
+from sagas.machine import CANCELLED, TIMED_OUT, Cause, Direction, Ignored, Send, Status, length_of
 from service.demo.words import brief, listed, span
 from service.telemetry.hops import about, entered, retry_at, turned
 
@@ -86,9 +86,10 @@ def _asked(hop: Hop) -> str | None:
     """Say that a step was asked again, will be, or is one that few orders have."""
     again = asked_again(hop)
     if again:
-        silent = hop.saga.table[again[0].step].step
+        silent = hop.saga.rule(again[0].step).step
+        limit = length_of(silent.timeout, hop.decision.instance.data)
         undo = "undo of " if again[0].direction is Direction.COMPENSATION else ""
-        return f"{undo}{silent.name} silent for {span(silent.timeout)}: sent again, same id"
+        return f"{undo}{silent.name} silent for {span(limit)}: sent again, same id"
     concerned = about(hop)
     later = retry_at(hop, concerned) if concerned else None
     if concerned is not None and later is not None:

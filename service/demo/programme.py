@@ -19,7 +19,8 @@ def opening(script: Script) -> RenderableType:
     """Say what is played, and by which rules it differs from real life."""
     asked, mishaps = order_fulfilment.table["charge-card"].step, script.behaviour
     refused, lost = _one_in(mishaps.declines["ship-order"]), _one_in(mishaps.lost_replies[asked.name])
-    waits, declared = span(asked.timeout / script.hurry), span(asked.timeout)
+    timeout = asked.timeout if isinstance(asked.timeout, timedelta) else timedelta(0)
+    waits, declared = span(timeout / script.hurry), span(timeout)
     lines = [
         "An embedded Kafka broker, a temporary SQLite file, all in this one process.",
         f"On purpose shipping refuses {refused} orders, and payments loses {lost} replies.",

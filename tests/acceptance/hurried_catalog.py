@@ -19,11 +19,14 @@ def _answered_soon(node: Node[OrderData]) -> Node[OrderData]:
     """Cut the timeouts that are hours in the original."""
     match node:
         case Step():
+            assert isinstance(node.timeout, timedelta)
             return replace(node, timeout=min(node.timeout, LONGEST))
         case Parallel():
             return Parallel(tuple(_answered_soon(each) for each in node.nodes))
         case Branch():
             return replace(node, nodes=tuple(_answered_soon(each) for each in node.nodes))
+        case _:
+            return node
 
 
 _hurried = hurried(order_fulfilment, _FACTOR)

@@ -138,7 +138,7 @@ def test_a_compensation_after_the_pivot_is_refused() -> None:
 
 
 def test_a_finite_retry_after_the_pivot_is_refused() -> None:
-    told = "step z may stand after the pivot and has a finite retry: leave attempts at None"
+    told = "step z may stand after the pivot and has a finite retry: leave attempts and total at None"
     finite = retriable("z", retry=Retry(attempts=9))
 
     assert problems_of(ship, finite) == (told,)

@@ -195,7 +195,9 @@ def i18_the_deadline_counts_until_the_pivot_is_sent(witness: Witness, turned: Tu
     if sent or deadline is None:
         assert after.deadline_at is None
     elif turned.decision.ignored is None and after.is_active and after.status is Status.RUNNING:
-        assert turned.signal.at < after.started_at + deadline
+        assert after.deadline_at is not None
+        assert callable(deadline) or after.deadline_at == after.started_at + deadline
+        assert turned.signal.at < after.deadline_at
 
 
 def i19_whatever_is_due_is_acted_upon_once(_: Witness, turned: Turned) -> None:

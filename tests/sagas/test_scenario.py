@@ -121,7 +121,7 @@ def test_an_unexpected_command_is_told_with_the_story_so_far() -> None:
         "         0:00:00  a is answered: Did(word='')",
         "         0:00:00  b is answered: Did(word='')",
         '                -> ship, attempt 1: Do ship {"key":"k-1","seen":["a","b"]}',
-        "         0:00:00  ship is answered: Failure(code='no', message='', retryable=False, details=None)",
+        f"         0:00:00  ship is answered: {Failure(code='no', message='', retryable=False)!r}",
         '                -> the undo of a, attempt 1: Undo a {"key":"k-1","seen":["a","b"]}',
         '                -> the undo of b, attempt 1: Undo b {"key":"k-1","seen":["a","b"]}',
         "         0:00:00  the undo of b is answered: Done()",

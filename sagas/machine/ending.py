@@ -1,0 +1,60 @@
+"""How an instance turns back, and how it ends: what a failure means, and what is told at the end."""
+
+from collections.abc import Collection
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from contracts import Event, Failure, Reply
+from sagas.machine.failure import Cause
+from sagas.machine.instance import Direction, Progress, Status, Trial
+from sagas.machine.nodes import leaf
+from sagas.machine.turn import Turn
+
+D = TypeVar("D", bound=BaseModel)
+
+
+def fail(turn: Turn[D], name: str | None, cause: Cause) -> None:
+    """A step is refused or given up (None: the whole instance): turn back before the pivot, stall after it.
+
+    Within alternatives only the one that has failed turns back, as long as there is another to try.
+    """
+    if turn.status is not Status.RUNNING:
+        return
+    for scope in reversed(turn.saga.scopes.get(leaf(name), ()) if name else ()):
+        if turn.trials[scope.name].cause is not None:
+            return
+        if not scope.is_last:
+            turn.trials[scope.name] = Trial(scope.number, cause)
+            _turn_back(turn, turn.saga.leaves_in(scope.name, scope.number), cause)
+            return
+    if turn.pivot_done:
+        turn.stall(cause)
+        return
+    turn.status, turn.cause = Status.COMPENSATING, cause
+    _turn_back(turn, None, cause)
+
+
+def _turn_back(turn: Turn[D], leaves: Collection[str] | None, cause: Cause) -> None:
+    """Wait for nothing that was not sent, and tell child sagas that they are not wanted any more."""
+    for name, run in turn.within(leaves):
+        if run.forward.progress is Progress.WAITING:
+            turn.put(name, Direction.FORWARD, Progress.REFUSED)
+        elif run.forward.progress is Progress.ASKED and turn.rule(name).may_be_cancelled:
+            turn.withdraw(name, run.forward, cause)
+    for name, wait in tuple(turn.waits.items()):
+        if wait.progress is Progress.ASKED and (leaves is None or name in leaves):
+            turn.settle(name, Progress.REFUSED)
+
+
+def outcome_of(turn: Turn[D], status: Status) -> Event | Reply:
+    """Make the outcome: an event, or a child's reply to its command. A child that was undone fails for good."""
+    saga = turn.saga
+    if status is Status.COMPLETED:
+        return saga.on_completed(turn.data)
+    cause = turn.cause or turn.stalled_by
+    assert cause is not None, "what is compensated has a cause"  # noqa: S101  for the type checker
+    if saga.on_compensated is None:
+        return Failure(code=cause.code, message=cause.message, retryable=False)
+    outcome = saga.on_compensated(turn.data, cause)
+    return outcome.model_copy(update={"retryable": False}) if isinstance(outcome, Failure) else outcome
