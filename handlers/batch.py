@@ -1,29 +1,42 @@
 """The working set of one transaction: instances as they stand now, and everything that is written with them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pydantic_core import to_json
-
-from contracts import Event, Message
+from contracts import Event, Message, Reply
 from handlers import trail as trails
 from handlers.dead_letters import dead_letter
-from handlers.outgoing import Origin, PartitionOf, command_row, is_too_large, outcome_row
+from handlers.outgoing import (
+    Origin,
+    PartitionOf,
+    asked_by,
+    command_row,
+    is_too_large,
+    outcome_row,
+    withdrawal_row,
+)
 from handlers.reading import Arrival, Unreadable
-from handlers.routing import REPLIES, AnySaga, dead_letter_topic
-from handlers.rows import Changes, DeadLetter, Entry, Held, Hop, Owed, Ruling, Stored, Verdict
+from handlers.recording import entry_of
+from handlers.routing import REPLIES, AnySaga, Target, dead_letter_topic
+from handlers.rows import Awaited, Changes, DeadLetter, Held, Hop, Owed, Ruling, Stored, Verdict
 from handlers.trail import Ask, Footing, Sampler, SpanContext, Trail
-from sagas.machine import Answer, Cause, Decision, Ignored, Obstruct, Send, Signal, transition
+from sagas.machine import (
+    Answer,
+    Cause,
+    Decision,
+    Instance,
+    Obstruct,
+    Progress,
+    Send,
+    Signal,
+    Start,
+    outcome_of,
+    transition,
+)
 
 UNSENDABLE = "unsendable"
-
-VERDICTS: Mapping[Ignored | None, Verdict] = {
-    None: Verdict.APPLIED,
-    Ignored.DUPLICATE: Verdict.DUPLICATE,
-    Ignored.UNKNOWN: Verdict.UNMATCHED,
-}
 
 Sent = tuple[Owed, SpanContext]
 
@@ -46,10 +59,32 @@ class Batch:
         self._wire = wire
         self._stored: dict[str, Stored] = {}
         self._seen: dict[str, int] = {}
+        self._awaited: dict[str, set[str]] = {}
+        self._fresh: set[str] = set()
+        self._waits: dict[Awaited, bool] = {}
 
     def know(self, stored: Mapping[str, Stored]) -> None:
         """Take in what was loaded."""
         self._stored.update(stored)
+
+    def expect(self, awaited: Iterable[Awaited]) -> None:
+        """Take in who awaits what at addresses of their own."""
+        for each in awaited:
+            self._awaited.setdefault(each.address, set()).add(each.instance_id)
+
+    @property
+    def expected(self) -> set[str]:
+        """The instances that await something at addresses of their own."""
+        return set().union(*self._awaited.values())
+
+    def awaiting(self, target: Target) -> Sequence[str]:
+        """Return the instances that a message may have to be told to."""
+        return [target.address] if target.is_instance else sorted(self._awaited.get(target.address, ()))
+
+    def take_fresh(self) -> set[str]:
+        """Return the addresses at which an event is awaited since this was last asked."""
+        fresh, self._fresh = self._fresh, set()
+        return fresh
 
     def find(self, id_: str) -> Stored | None:
         """Return an instance as it stands after all signals so far."""
@@ -65,15 +100,20 @@ class Batch:
         footing = self._footing(stored, (decision.instance.id, seq), signal, arrival)
         trail = stored.trail if stored else Trail(footing.span)
         message = arrival.envelope.id if arrival and not decision.ignored else trail.last_message
+        if stored is None and arrival is not None and saga.is_child:
+            trail = trail._replace(asked=asked_by(arrival, self._wire.partition_of))
         home = stored.home if stored else self._wire.partition_of(REPLIES, decision.instance.key.encode())
-        origin = Origin(saga, decision.instance, home, self.at, message)
+        origin = Origin(saga, decision.instance, home, self.at, message, trail.asked)
         sent, unsendable = self._rows(origin, decision, footing.span)
+        if isinstance(signal, Start) and stored and stored.instance.status.is_final and saga.is_child:
+            over = decision.instance
+            sent.append(self._outcome(origin, outcome_of(saga, over.status, over.data, over.cause), footing.span))
         after = Stored(decision.instance, seq, home, _kept(trail, decision, signal, sent, message))
         hop = Hop(
             saga,
             stored.instance if stored else None,
             decision,
-            _entry(decision, seq, signal, arrival, footing.span),
+            entry_of(decision, seq, signal, arrival, footing.span),
             arrival.record if arrival else None,
             footing,
             trail.root,
@@ -112,6 +152,8 @@ class Batch:
 
     def finish(self) -> Changes:
         """Return everything to write."""
+        self.changes.awaited = [each for each, waits in self._waits.items() if waits]
+        self.changes.unawaited = [each for each, waits in self._waits.items() if not waits]
         self.changes.instances = [(self._stored[id_], seen) for id_, seen in self._seen.items()]
         return self.changes
 
@@ -145,74 +187,60 @@ class Batch:
                 unsendable.append((send, _too_large(send.command, row)))
             else:
                 sent.append((row, child))
-        if isinstance(decision.outcome, Event):
-            child = span.child("outcome")
-            row = outcome_row(origin, decision.outcome, child, self._wire.partition_of)
-            if is_too_large(row):
-                raise ValueError(_too_large(type(decision.outcome), row))
-            sent.append((row, child))
+        for withdrawal in decision.withdrawals:
+            child = span.child(withdrawal.id)
+            sent.append((withdrawal_row(origin, withdrawal, child, self._wire.partition_of), child))
+        if decision.outcome is not None:
+            sent.append(self._outcome(origin, decision.outcome, span))
         return sent, unsendable
+
+    def _outcome(self, origin: Origin, outcome: Event | Reply, span: SpanContext) -> Sent:
+        child = span.child("outcome")
+        row = outcome_row(origin, outcome, child, self._wire.partition_of)
+        if is_too_large(row):
+            raise ValueError(_too_large(type(outcome), row))
+        return row, child
 
     def _note(self, stored: Stored | None, after: Stored, hop: Hop) -> None:
         id_ = after.instance.id
         self._seen.setdefault(id_, stored.revision if stored else 0)
         self._stored[id_] = after
+        if stored is None:
+            self._fresh.add(id_)
+        if hop.saga.receives:
+            self._note_waits(stored.instance if stored else None, after.instance)
         self.changes.entries.append(hop.entry)
         self.changes.outbox.extend(row for row, _ in hop.sent)
         self.hops.append(hop)
+
+    def _note_waits(self, before: Instance[Any] | None, after: Instance[Any]) -> None:
+        """Note which addresses an instance awaits an event at from now on, and which no longer."""
+        was, now = _addresses(before) if before else set(), _addresses(after)
+        self._fresh |= now - was
+        for address in now - was - {after.id}:
+            self._awaited.setdefault(address, set()).add(after.id)
+            self._waits[Awaited(address, after.id)] = True
+        for address in was - now - {after.id}:
+            self._awaited.get(address, set()).discard(after.id)
+            self._waits[Awaited(address, after.id)] = False
+
+
+def _addresses(instance: Instance[Any]) -> set[str]:
+    """Return where an instance awaits events."""
+    if instance.status.is_final or instance.cause is not None:
+        return set()
+    return {wait.address for wait in instance.waits.values() if wait.address and wait.progress is Progress.ASKED}
 
 
 def _kept(trail: Trail, decision: Decision[Any], signal: Signal, sent: list[Sent], message: str | None) -> Trail:
     """Return what the wire remembers after a signal: the asks that are open now, the message that came last."""
     if decision.instance.status.is_final:
-        return Trail(trail.root, {}, message)
+        return Trail(trail.root, {}, message, trail.asked)
     asks = dict(trail.asks)
     if isinstance(signal, Answer) and decision.ignored is None:
         asks.pop(signal.command_id, None)
     asks.update((row.message_id, Ask(span, signal.at)) for row, span in sent)
-    return Trail(trail.root, asks, message)
-
-
-def _entry(decision: Decision[Any], seq: int, signal: Signal, arrival: Arrival | None, span: SpanContext) -> Entry:
-    """Write the history's row of a signal."""
-    envelope = arrival.envelope if arrival else None
-    causation_id, value = _content(signal, arrival)
-    reason = signal.cause.message if isinstance(signal, Obstruct) else decision.reason
-    return Entry(
-        instance_id=decision.instance.id,
-        seq=seq,
-        at=signal.at,
-        kind=type(signal).__name__.lower(),
-        verdict=VERDICTS.get(decision.ignored, Verdict.IGNORED),
-        reason=f"{decision.ignored}: {reason}" if decision.ignored else reason,
-        message_id=envelope.id if envelope else None,
-        message_type=envelope.type if envelope else None,
-        causation_id=causation_id,
-        value=value,
-        decided=_decided(decision),
-        place=arrival.record.place if arrival else None,
-        trace_id=span.trace_id,
-        span_id=span.span_id,
-    )
-
-
-def _content(signal: Signal, arrival: Arrival | None) -> tuple[str | None, bytes | None]:
-    """Return the id of the message that a signal follows from, and what it says: enough to make it again."""
-    if arrival is not None:
-        return arrival.envelope.causation_id, arrival.payload
-    if isinstance(signal, Obstruct):
-        return signal.command_id, to_json(signal.cause)
-    return None, None
-
-
-def _decided(decision: Decision[Any]) -> str:
-    """Write what was decided: the status that follows, the commands sent, the type of the outcome."""
-    told: dict[str, object] = {"status": decision.instance.status}
-    if decision.commands:
-        told["sent"] = [[send.step, send.direction, send.attempt, send.command_id] for send in decision.commands]
-    if decision.outcome is not None:
-        told["outcome"] = decision.outcome.message_type
-    return to_json(told).decode()
+    return Trail(trail.root, asks, message, trail.asked)
 
 
 def _too_large(message: type[Message], row: Owed) -> str:

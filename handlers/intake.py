@@ -6,25 +6,18 @@ goes wrong rolls the whole batch back and is raised: a commit may have happened,
 again and read again.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import timedelta
 from functools import partial
-from typing import assert_never
 
-from contracts import Failure
 from handlers.batch import Batch, Wire
+from handlers.deciding import Decider, addresses_of, instances_of
 from handlers.leases import Leases
 from handlers.memory import Memory
 from handlers.ports import Clock, Conflict, Observer, Store, Transaction
-from handlers.reading import Arrival, EventArrival, ReplyArrival, Unreadable, read, wrong_reply
+from handlers.reading import Arrival, Unreadable, read
 from handlers.relay import Relay
-from handlers.routing import AnySaga, Role, Routes, awaited_reply
-from handlers.rows import Committed, Held, Lease, Record, Unsent, Verdict
-from sagas.machine import Answer, Cancel, Start
-
-HOLD_FOR = timedelta(hours=1)
+from handlers.routing import Routes
+from handlers.rows import Committed, Lease, Record, Unsent
 
 
 class Intake:
@@ -50,6 +43,7 @@ class Intake:
         self._memory = memory
         self._relay = relay
         self._observer = observer
+        self._decider = Decider(routes, observer)
 
     async def take(self, records: Sequence[Record]) -> None:
         """Take records in, in the order of their offsets; those of no leased partition, and those done, are left out.
@@ -78,97 +72,14 @@ class Intake:
         if missed:
             raise _Missed(missed)
         batch = Batch(self._wire, self._clock.now())
-        batch.know(await self._memory.load(tx, {id_ for each in arrivals for id_ in _instances(each)}))
-        held = await self._held(tx, arrivals)
+        if addresses := addresses_of(arrivals):
+            batch.expect(await tx.load_awaiting(addresses))
+        batch.know(await self._memory.load(tx, instances_of(arrivals) | batch.expected))
         for arrival in arrivals:
-            self._decide(batch, arrival, held)
+            self._decider.decide(batch, arrival)
+        await self._decider.release(batch, tx)
         batch.changes.acknowledged = self._relay.acknowledged()
         return batch, await tx.save(batch.finish())
-
-    async def _held(self, tx: Transaction, arrivals: Sequence[Arrival | Unreadable]) -> dict[str, list[Held]]:
-        """Load what is held for the instances that may start now."""
-        held: dict[str, list[Held]] = defaultdict(list)
-        starts = {
-            id_
-            for each in arrivals
-            if isinstance(each, EventArrival)
-            for _, role, id_ in each.targets
-            if role is Role.STARTS
-        }
-        if starts:
-            for each in await tx.load_held(starts):
-                held[each.instance_id].append(each)
-        return held
-
-    def _decide(self, batch: Batch, arrival: Arrival | Unreadable, held: dict[str, list[Held]]) -> None:
-        """Give one record its verdict. What a saga's own function raises concerns this record alone."""
-        try:
-            match arrival:
-                case Unreadable():
-                    batch.dead_letter(arrival)
-                case ReplyArrival():
-                    self._reply(batch, arrival)
-                case EventArrival():
-                    for target in arrival.targets:
-                        self._event(batch, arrival, target, held)
-                case _:
-                    assert_never(arrival)
-        except Exception as error:  # noqa: BLE001  its cause is written down with the record
-            self._observer.troubled(f"record {arrival.record.place} was set aside", error)
-            batch.dead_letter(Unreadable(arrival.record, f"the saga raised {type(error).__name__}: {error}"))
-
-    def _reply(self, batch: Batch, arrival: ReplyArrival) -> None:
-        stored = batch.find(arrival.instance_id)
-        if stored is None:
-            batch.rule(arrival, Verdict.UNMATCHED, f"there is no instance {arrival.instance_id} (ce_correlationid)")
-            return
-        saga = self._routes.saga_of(stored.instance.saga, stored.instance.version)
-        expected = awaited_reply(saga, stored.instance, arrival.command_id)
-        if expected is not None and not isinstance(arrival.reply, (expected, Failure)):
-            batch.dead_letter(wrong_reply(arrival, expected))
-            return
-        batch.apply(saga, stored, Answer(batch.at, arrival.command_id, arrival.reply), arrival)
-
-    def _event(
-        self, batch: Batch, arrival: EventArrival, target: tuple[AnySaga, Role, str], held: dict[str, list[Held]]
-    ) -> None:
-        saga, role, id_ = target
-        stored = batch.find(id_)
-        if stored is not None:
-            saga = self._routes.saga_of(saga.name, stored.instance.version)
-        if role is Role.CANCELS:
-            if stored is None:
-                early = Held(id_, arrival.record, batch.at, batch.at + HOLD_FOR)
-                batch.hold(early)
-                held[id_].append(early)
-            else:
-                batch.apply(saga, stored, Cancel(batch.at, arrival.envelope.type), arrival)
-            return
-        batch.apply(saga, stored, Start(batch.at, arrival.event), arrival)
-        if stored is None:
-            self._release(batch, held.pop(id_, []), id_)
-
-    def _release(self, batch: Batch, held: Sequence[Held], id_: str) -> None:
-        """Let what came too early happen right after the start, each with a verdict of its own."""
-        for early in held:
-            batch.release(early)
-            arrival = read(self._routes, early.record)
-            if isinstance(arrival, EventArrival):
-                arrival = replace(arrival, targets=tuple(target for target in arrival.targets if target[2] == id_))
-            self._decide(batch, arrival, defaultdict(list))
-
-
-def _instances(arrival: Arrival | Unreadable) -> Sequence[str]:
-    """Name the instances that an arrival concerns."""
-    match arrival:
-        case Unreadable():
-            return ()
-        case ReplyArrival():
-            return (arrival.instance_id,)
-        case EventArrival():
-            return tuple(id_ for _, _, id_ in arrival.targets)
-        case _:
-            assert_never(arrival)
 
 
 class _Missed(Exception):

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from contracts import Envelope, Event
+from contracts import Envelope, Event, Reply
 from contracts import envelope as wire
+from handlers.reading import Arrival
 from handlers.routing import REPLIES
 from handlers.rows import Owed
-from handlers.trail import SpanContext
-from sagas.machine import Instance, Saga, Send, outcome_id
+from handlers.trail import Asked, SpanContext
+from sagas.machine import Instance, Saga, Send, Withdrawal, outcome_id
 
 MOST_BYTES = 1_000_000
 """The largest key, value and headers that are published: a topic's default limit, less room for what frames them."""
@@ -20,13 +21,17 @@ PartitionOf = Callable[[str, bytes], int]
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What messages follow from: the instance, when, by which message, from which partition."""
+    """What messages follow from: the instance, when, by which message, from which partition.
+
+    `asked` is the command that a child saga answers.
+    """
 
     saga: Saga[Any, Any]
     instance: Instance[Any]
     home: int
     at: datetime
     causation_id: str | None
+    asked: Asked | None = None
 
 
 def command_row(origin: Origin, send: Send, span: SpanContext, partition_of: PartitionOf) -> Owed:
@@ -49,19 +54,46 @@ def command_row(origin: Origin, send: Send, span: SpanContext, partition_of: Par
     return _row(origin, envelope, send.command.topic, send.payload, partition_of)
 
 
-def outcome_row(origin: Origin, outcome: Event, span: SpanContext, partition_of: PartitionOf) -> Owed:
-    """Return the row that publishes an instance's outcome."""
+def withdrawal_row(origin: Origin, withdrawal: Withdrawal, span: SpanContext, partition_of: PartitionOf) -> Owed:
+    """Return the row that tells a child saga that its command is not wanted any more; it follows the command."""
+    envelope = Envelope(
+        id=withdrawal.id,
+        type=withdrawal.message.message_type,
+        source=_source(origin.saga),
+        time=_rfc3339(origin.at),
+        subject=origin.instance.key,
+        correlation_id=origin.instance.id,
+        causation_id=origin.causation_id,
+        step=withdrawal.step,
+        attempt=withdrawal.attempt,
+        traceparent=span.traceparent(),
+    )
+    return _row(origin, envelope, withdrawal.command.topic, withdrawal.message.model_dump_json(), partition_of)
+
+
+def outcome_row(origin: Origin, outcome: Event | Reply, span: SpanContext, partition_of: PartitionOf) -> Owed:
+    """Return the row that publishes an instance's outcome: an event, or a child's reply to its command."""
+    asked = origin.asked
     envelope = Envelope(
         id=outcome_id(origin.instance.id),
         type=outcome.message_type,
         source=_source(origin.saga),
         time=_rfc3339(origin.at),
         subject=origin.instance.key,
-        correlation_id=origin.instance.id,
-        causation_id=origin.causation_id,
+        correlation_id=asked.correlation_id if asked else origin.instance.id,
+        causation_id=asked.command_id if asked else origin.causation_id,
         traceparent=span.traceparent(),
     )
-    return _row(origin, envelope, origin.saga.outcome_topic, outcome.model_dump_json(), partition_of)
+    topic = asked.reply_to if asked else origin.saga.outcome_topic
+    return _row(origin, envelope, topic, outcome.model_dump_json(), partition_of)
+
+
+def asked_by(arrival: Arrival, partition_of: PartitionOf) -> Asked:
+    """Return what a child has to remember of its command. Raises `LookupError` for a topic that is not known here."""
+    envelope, key = arrival.envelope, arrival.record.key or b""
+    assert envelope.reply_to is not None, "a command without was not read"  # noqa: S101  for the type checker
+    partition_of(envelope.reply_to, key)
+    return Asked(envelope.id, envelope.reply_to, envelope.correlation_id, key.decode())
 
 
 def is_too_large(row: Owed) -> bool:
@@ -71,7 +103,8 @@ def is_too_large(row: Owed) -> bool:
 
 
 def _row(origin: Origin, envelope: Envelope, topic: str, payload: str, partition_of: PartitionOf) -> Owed:
-    key = origin.instance.key.encode()
+    answers = origin.asked is not None and topic == origin.asked.reply_to
+    key = origin.asked.key.encode() if origin.asked and answers else origin.instance.key.encode()
     return Owed(
         message_id=envelope.id,
         home=origin.home,

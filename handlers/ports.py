@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from handlers.rows import Advance, Changes, Committed, Held, Lease, Owed, Stored, Unsent
+from handlers.rows import Advance, Awaited, Changes, Committed, Held, Lease, Owed, Stored, Unsent
 
 T = TypeVar("T")
 
@@ -24,8 +24,12 @@ class Transaction(Protocol):
         """Return the instances whose alarm is due, oldest first."""
         ...
 
-    async def load_held(self, ids: Collection[str]) -> Sequence[Held]:
-        """Return what is held for these instances, in order of arrival."""
+    async def load_held(self, addresses: Collection[str]) -> Sequence[Held]:
+        """Return what is held at these addresses, in order of arrival."""
+        ...
+
+    async def load_awaiting(self, addresses: Collection[str]) -> Sequence[Awaited]:
+        """Return the instances that await an event at these addresses."""
         ...
 
     async def load_expired(self, now: datetime, most: int) -> Sequence[Held]:

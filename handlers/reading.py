@@ -1,26 +1,25 @@
 """From a record to what it says, or to the reason why it cannot be read."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 from pydantic import ValidationError
 
-from contracts import BadEnvelope, Envelope, Event, Message, Reply
+from contracts import BadEnvelope, CancelCommand, Command, Envelope, Event, Message, Reply
 from contracts import envelope as wire
-from handlers.routing import REPLIES, AnySaga, Role, Routes
+from handlers.routing import REPLIES, Routes, Target
 from handlers.rows import Record
-from sagas.machine import instance_id
 
 
 @dataclass(frozen=True, slots=True)
 class EventArrival:
-    """A business event, and what it does to which instance."""
+    """A business event (or a command to a child saga, or its cancel), and what it does to which instance."""
 
     record: Record
     envelope: Envelope
     payload: bytes
-    event: Event
-    targets: tuple[tuple[AnySaga, Role, str], ...]
+    event: Event | Command[Any] | CancelCommand
+    targets: tuple[Target, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,22 +80,31 @@ def _reply(routes: Routes, record: Record, envelope: Envelope, payload: bytes) -
 
 
 def _event(routes: Routes, record: Record, envelope: Envelope, payload: bytes) -> Arrival | Unreadable:
-    model, found = routes.events.get(envelope.type, (None, ()))
-    if model is None or model.topic != record.place.topic:
-        known = ", ".join(
-            sorted(name for name, (event, _) in routes.events.items() if event.topic == record.place.topic)
-        )
-        return Unreadable(
-            record, f"ce_type {envelope.type!r} is not understood on {record.place.topic}: known are {known}"
-        )
-    event = model.model_validate_json(payload)
+    topic = record.place.topic
+    understood = routes.understood(topic, envelope.type)
+    if understood is None:
+        known = ", ".join(routes.known_on(topic))
+        return Unreadable(record, f"ce_type {envelope.type!r} is not understood on {topic}: known are {known}")
+    model, found = understood
+    message = cast("Event | Command[Any] | CancelCommand", model.model_validate_json(payload))
+    if isinstance(message, Command) and (missing := _unanswerable(record, envelope)):
+        return Unreadable(record, missing)
     try:
-        targets = tuple(
-            (route.saga, route.role, instance_id(route.saga.name, route.saga.correlate(event))) for route in found
-        )
+        targets = tuple(route.target(message, envelope.id) for route in found)
     except Exception as error:  # noqa: BLE001  the saga's own function: its failure concerns this record alone
-        return Unreadable(record, f"{envelope.type}: correlate raised {type(error).__name__}: {error}")
-    return EventArrival(record, envelope, payload, event, targets)
+        return Unreadable(record, f"{envelope.type}: correlate or key raised {type(error).__name__}: {error}")
+    return EventArrival(record, envelope, payload, message, targets)
+
+
+def _unanswerable(record: Record, envelope: Envelope) -> str | None:
+    """Say why a command could not be answered."""
+    if envelope.reply_to is None:
+        return "header ce_replyto is missing: a command says to which topic its reply goes"
+    try:
+        (record.key or b"").decode()
+    except UnicodeDecodeError:
+        return "the key is not UTF-8: the reply has to echo it as text"
+    return None
 
 
 def wrong_reply(arrival: ReplyArrival, expected: type[Message]) -> Unreadable:

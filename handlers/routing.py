@@ -1,12 +1,12 @@
-"""Where a message belongs: which sagas an event starts or cancels, and which model a reply's type names."""
+"""Where a message belongs: what an event does to which saga, and which model a reply's type names."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-from contracts import Command, Event, Failure, Reply
-from sagas.machine import Instance, Saga
+from contracts import CancelCommand, Command, Event, Failure, Message, Reply
+from sagas.machine import Instance, Receive, Saga, address, instance_id
 
 REPLIES = "saga.replies.v1"
 
@@ -14,18 +14,45 @@ AnySaga: TypeAlias = Saga[Any, Any]
 
 
 class Role(Enum):
-    """What an event does to an instance."""
+    """What an event, or a command that starts a child saga, does to an instance."""
 
     STARTS = "starts"
     CANCELS = "cancels"
+    TELLS = "tells"
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One thing that an event does: it starts or cancels the instance of one saga."""
+    """One thing that a message does: it starts or cancels the instance of one saga, or tells it what it waits for."""
 
     saga: AnySaga
     role: Role
+    receive: Receive[Any] | None = None
+
+    def target(self, message: Message, id_: str) -> "Target":
+        """Say where a message with this id goes. Raises what the saga's own functions raise."""
+        saga = self.saga
+        if isinstance(message, CancelCommand):
+            return Target(self, instance_id(saga.name, message.command_id))
+        if self.receive is not None:
+            key = self.receive.key(message)
+            to = address(saga.name, self.receive.name, key) if self.receive.expects else instance_id(saga.name, key)
+            return Target(self, to)
+        if saga.is_child:
+            return Target(self, instance_id(saga.name, id_))
+        return Target(self, instance_id(saga.name, saga.correlate(message)))
+
+
+class Target(NamedTuple):
+    """Where a message goes: to an instance by its id, or to whoever awaits it at an address of its own."""
+
+    route: Route
+    address: str
+
+    @property
+    def is_instance(self) -> bool:
+        """Say whether the address is the id of an instance."""
+        return self.route.receive is None or self.route.receive.expects is None
 
 
 class BadCatalog(Exception):
@@ -39,13 +66,17 @@ class Routes:
         self.sagas: dict[tuple[str, int], AnySaga] = {}
         self.newest: dict[str, AnySaga] = {}
         self.events: dict[str, tuple[type[Event], list[Route]]] = {}
+        self.commands: dict[tuple[str, str], tuple[type[Message], list[Route]]] = {}
         self.replies: dict[str, type[Reply]] = {Failure.message_type: Failure}
         for saga in catalog:
             self._add(saga)
         for saga in self.newest.values():
-            self._route(saga.starts_on, Route(saga, Role.STARTS))
+            self._route_start(saga)
             if saga.cancel_on is not None:
                 self._route(saga.cancel_on, Route(saga, Role.CANCELS))
+        for saga in self.sagas.values():
+            for receive in saga.receives:
+                self._route(receive.event, Route(self.newest[saga.name], Role.TELLS, receive))
 
     @property
     def event_topics(self) -> frozenset[str]:
@@ -53,15 +84,32 @@ class Routes:
         return frozenset(event.topic for event, _ in self.events.values())
 
     @property
+    def command_topics(self) -> frozenset[str]:
+        """The topics that the coordinator listens to for commands that start child sagas."""
+        return frozenset(topic for topic, _ in self.commands)
+
+    @property
     def topics_in(self) -> frozenset[str]:
         """All topics that the coordinator reads."""
-        return self.event_topics | {REPLIES}
+        return self.event_topics | self.command_topics | {REPLIES}
+
+    def understood(self, topic: str, type_: str) -> tuple[type[Message], list[Route]] | None:
+        """Return the model of a message and what it does; None if no saga understands this type on this topic."""
+        if (topic, type_) in self.commands:
+            return self.commands[topic, type_]
+        event, routes = self.events.get(type_, (None, []))
+        return (event, routes) if event is not None and event.topic == topic else None
+
+    def known_on(self, topic: str) -> list[str]:
+        """Return the types that are understood on a topic."""
+        events = [name for name, (event, _) in self.events.items() if event.topic == topic]
+        return sorted(events + [name for on, name in self.commands if on == topic])
 
     @property
     def topics_out(self) -> frozenset[str]:
         """All topics that the coordinator writes: commands, outcomes, dead letters."""
         commands = {command.topic for saga in self.sagas.values() for command in commands_of(saga)}
-        outcomes = {saga.outcome_topic for saga in self.sagas.values()}
+        outcomes = {saga.outcome_topic for saga in self.sagas.values() if not saga.is_child}
         return frozenset(commands | outcomes | {dead_letter_topic(topic) for topic in self.topics_in})
 
     def saga_of(self, name: str, version: int) -> AnySaga:
@@ -88,11 +136,37 @@ class Routes:
         if known is not reply:
             raise BadCatalog(f"{reply.message_type} names two models, {known} and {reply}: give one another type")
 
+    def _route_start(self, saga: AnySaga) -> None:
+        """An event starts one instance of each saga that starts on it; a command is carried out by one saga."""
+        start = saga.starts_on
+        if not issubclass(start, Command):
+            self._route(start, Route(saga, Role.STARTS))
+            return
+        at = (start.topic, start.message_type)
+        if at in self.commands:
+            other = self.commands[at][1][0].saga.name
+            raise BadCatalog(f"{start.message_type} starts both {other} and {saga.name}: a command is carried out once")
+        self.commands[at] = (start, [Route(saga, Role.STARTS)])
+        cancel = self.commands.setdefault((start.topic, CancelCommand.message_type), (CancelCommand, []))
+        cancel[1].append(Route(saga, Role.CANCELS))
+
     def _route(self, event: type[Event], route: Route) -> None:
         known, routes = self.events.setdefault(event.message_type, (event, []))
         if known is not event:
             raise BadCatalog(f"{event.message_type} names two models, {known} and {event}: give one another type")
-        routes.append(route)
+        if not any(_is_same(route, each) for each in routes):
+            routes.append(route)
+
+
+def _is_same(route: Route, other: Route) -> bool:
+    """Say whether two routes lead to the same place: versions of a saga may wait for the same event alike."""
+    if (route.saga.name, route.role) != (other.saga.name, other.role):
+        return False
+    if route.receive is None or other.receive is None:
+        return route.receive is other.receive
+    expect, expects = route.receive.expects is not None, other.receive.expects is not None
+    is_same_place = expect is expects and (not expect or route.receive.name == other.receive.name)
+    return is_same_place and route.receive.key is other.receive.key
 
 
 def commands_of(saga: AnySaga) -> Iterable[type[Command[Any]]]:
@@ -112,8 +186,8 @@ def awaited_reply(saga: AnySaga, instance: Instance[Any], command_id: str) -> ty
     """Return the type of the reply to a command of this instance; None if it did not send it under this id."""
     for name, run in instance.steps.items():
         if run.forward.command_id == command_id:
-            return saga.table[name].command.reply
+            return saga.rule(name).command.reply
         if run.compensation is not None and run.compensation.command_id == command_id:
-            undo = saga.table[name].undo
+            undo = saga.rule(name).undo
             return None if undo is None else undo.reply
     return None

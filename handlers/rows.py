@@ -127,12 +127,22 @@ class Unsent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An event that has come before its instance, kept until `expires_at`."""
+    """An event that has come before anybody awaits it, kept until `expires_at`.
 
-    instance_id: str
+    `address` is where it is awaited: the id of an instance, or what a `receive` expects (`sagas.machine.address`).
+    """
+
+    address: str
     record: Record
     at: datetime
     expires_at: datetime
+
+
+class Awaited(NamedTuple):
+    """An instance that awaits an event at an address that is not its own id."""
+
+    address: str
+    instance_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +176,8 @@ class Changes:
     dead_letters: list[DeadLetter] = field(default_factory=list)
     held: list[Held] = field(default_factory=list)
     released: list[Held] = field(default_factory=list)
+    awaited: list[Awaited] = field(default_factory=list)
+    unawaited: list[Awaited] = field(default_factory=list)
     rulings: list[Ruling] = field(default_factory=list)
     acknowledged: Sequence[int] = ()
 

@@ -52,16 +52,26 @@ class Ask(NamedTuple):
     at: datetime
 
 
+class Asked(NamedTuple):
+    """The command that a child has to answer: its id, what the reply echoes, and where it goes."""
+
+    command_id: str
+    reply_to: str
+    correlation_id: str | None
+    key: str
+
+
 class Trail(NamedTuple):
     """What the wire has to remember of an instance.
 
     `root` is the span that took its start, `asks` the commands still awaited, by id, and `last_message` the id of
-    the last message that it took: what an alarm sends follows from that.
+    the last message that it took: what an alarm sends follows from that. `asked` is the command that started a child.
     """
 
     root: SpanContext
     asks: Mapping[str, Ask] = MappingProxyType({})
     last_message: str | None = None
+    asked: Asked | None = None
 
 
 class Footing(NamedTuple):
@@ -119,7 +129,9 @@ def derived_trace(*names: object) -> str:
 def write(trail: Trail) -> str:
     """Write a trail as a store keeps it."""
     asks = {id_: [ask.span.traceparent(), ask.at] for id_, ask in trail.asks.items()}
-    whole = {"root": trail.root.traceparent(), "asks": asks, "last": trail.last_message}
+    whole: dict[str, object] = {"root": trail.root.traceparent(), "asks": asks, "last": trail.last_message}
+    if trail.asked is not None:
+        whole["asked"] = list(trail.asked)
     return pydantic_core.to_json(whole).decode()
 
 
@@ -127,7 +139,8 @@ def read(text: str) -> Trail:
     """Read a trail from a store."""
     whole = json.loads(text)
     asks = {id_: Ask(_parsed(span), datetime.fromisoformat(at)) for id_, (span, at) in whole["asks"].items()}
-    return Trail(_parsed(whole["root"]), asks, whole["last"])
+    asked = Asked(*whole["asked"]) if "asked" in whole else None
+    return Trail(_parsed(whole["root"]), asks, whole["last"], asked)
 
 
 def _parsed(traceparent: str) -> SpanContext:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from handlers.batch import Batch, Wire
+from handlers.deciding import Decider
 from handlers.memory import Memory
 from handlers.ports import Clock, Conflict, Observer, Store, Transaction
 from handlers.reading import Unreadable, read
@@ -36,6 +37,7 @@ class Alarms:
         self._memory = memory
         self._relay = relay
         self._observer = observer
+        self._decider = Decider(routes, observer)
 
     async def ring(self) -> bool:
         """Ring at most 500 alarms in one transaction. True: there may be more."""
@@ -58,6 +60,7 @@ class Alarms:
         due = await tx.load_due(batch.at, MOST_AT_ONCE)
         for stored in due:
             self._ring(batch, stored)
+        await self._decider.release(batch, tx)
         expired = await tx.load_expired(batch.at, MOST_AT_ONCE)
         for held in expired:
             batch.release(held)
@@ -65,7 +68,7 @@ class Alarms:
             if isinstance(arrival, Unreadable):
                 batch.dead_letter(arrival)
             else:
-                batch.rule(arrival, Verdict.UNMATCHED, f"held until {held.expires_at}, and no instance was started")
+                batch.rule(arrival, Verdict.UNMATCHED, f"held until {held.expires_at}, and nobody awaited it")
         batch.changes.acknowledged = self._relay.acknowledged()
         return batch, await tx.save(batch.finish()), MOST_AT_ONCE in {len(due), len(expired)}
 

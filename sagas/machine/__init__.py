@@ -13,10 +13,12 @@ from sagas.machine.definition import (
     series,
     step,
 )
+from sagas.machine.ending import outcome_of
 from sagas.machine.failure import CANCELLED, DEADLINE_PASSED, TIMED_OUT, Cause
 from sagas.machine.identity import address, command_id, instance_id, outcome_id
 from sagas.machine.instance import Direction, Instance, Leg, Progress, Status, StepRun, Trial, WaitRun
 from sagas.machine.nodes import (
+    HOLD_FOR,
     Alternatives,
     Branch,
     Delay,
@@ -56,6 +58,7 @@ __all__ = [
     "CANCELLED",
     "DEADLINE_PASSED",
     "FOREVER",
+    "HOLD_FOR",
     "ONCE",
     "PATIENT",
     "TIMED_OUT",
@@ -110,6 +113,7 @@ __all__ = [
     "leaf",
     "length_of",
     "outcome_id",
+    "outcome_of",
     "parallel",
     "pivot",
     "receive",

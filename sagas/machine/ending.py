@@ -1,11 +1,12 @@
 """How an instance turns back, and how it ends: what a failure means, and what is told at the end."""
 
 from collections.abc import Collection
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from contracts import Event, Failure, Reply
+from sagas.machine.definition import Saga
 from sagas.machine.failure import Cause
 from sagas.machine.instance import Direction, Progress, Status, Trial
 from sagas.machine.nodes import leaf
@@ -47,14 +48,20 @@ def _turn_back(turn: Turn[D], leaves: Collection[str] | None, cause: Cause) -> N
             turn.settle(name, Progress.REFUSED)
 
 
-def outcome_of(turn: Turn[D], status: Status) -> Event | Reply:
-    """Make the outcome: an event, or a child's reply to its command. A child that was undone fails for good."""
-    saga = turn.saga
+def end(turn: Turn[D], status: Status) -> None:
+    """Enter a final status, and tell the outcome."""
+    turn.end(status, outcome_of(turn.saga, status, turn.data, turn.cause))
+
+
+def outcome_of(saga: Saga[Any, D], status: Status, data: D, cause: Cause | None) -> Event | Reply:
+    """Make the outcome of an instance that is over: an event, or a child's reply. A child that was undone fails.
+
+    A child is asked for it again when its command comes once more.
+    """
     if status is Status.COMPLETED:
-        return saga.on_completed(turn.data)
-    cause = turn.cause or turn.stalled_by
+        return saga.on_completed(data)
     assert cause is not None, "what is compensated has a cause"  # noqa: S101  for the type checker
     if saga.on_compensated is None:
         return Failure(code=cause.code, message=cause.message, retryable=False)
-    outcome = saga.on_compensated(turn.data, cause)
+    outcome = saga.on_compensated(data, cause)
     return outcome.model_copy(update={"retryable": False}) if isinstance(outcome, Failure) else outcome

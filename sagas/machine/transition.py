@@ -35,7 +35,7 @@ from pydantic import BaseModel
 from sagas.machine import identity
 from sagas.machine.decision import Decision
 from sagas.machine.definition import Saga
-from sagas.machine.ending import fail, outcome_of
+from sagas.machine.ending import end, fail
 from sagas.machine.failure import DEADLINE_PASSED, TIMED_OUT, Cause
 from sagas.machine.instance import Direction, Instance, Leg, Progress, Status, Trial
 from sagas.machine.nodes import Alternatives, Branch, Delay, ForEach, Node, Parallel, Receive, Series, Step
@@ -157,9 +157,9 @@ def _go_on(turn: Turn[D]) -> None:
     """Walk in the instance's direction; at the end of the way tell the outcome."""
     if turn.status is Status.RUNNING:
         if _walk(turn, turn.saga.steps, FORWARD):
-            turn.end(Status.COMPLETED, outcome_of(turn, Status.COMPLETED))
+            end(turn, Status.COMPLETED)
     elif _undo(turn, turn.saga.steps, None):
-        turn.end(Status.COMPENSATED, outcome_of(turn, Status.COMPENSATED))
+        end(turn, Status.COMPENSATED)
 
 
 def _undo(turn: Turn[D], nodes: tuple[Node[D], ...], leaves: Collection[str] | None) -> bool:

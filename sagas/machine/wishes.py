@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from contracts import Done, Event, Failure, Message, Reply
 from sagas.machine.decision import Ignored
-from sagas.machine.ending import outcome_of
+from sagas.machine.ending import end
 from sagas.machine.failure import Cause
 from sagas.machine.instance import Direction, Leg, Progress, Status, WaitRun
 from sagas.machine.nodes import Receive
@@ -66,7 +66,9 @@ def _resolve(turn: Turn[D], status: Status) -> Refusal | None:
         return _no(f"the instance is {turn.status}: only a stalled one is resolved by hand")
     if not status.is_final:
         return _no(f"it can be resolved as completed or as compensated, not as {status}")
-    turn.end(status, outcome_of(turn, status))
+    turn.cause = turn.cause or (turn.stalled_by if status is Status.COMPENSATED else None)
+    turn.stalled_by = None
+    end(turn, status)
     return None
 
 

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from contracts import Command, Event, Failure, Message
+from contracts import CancelCommand, Command, Event, Failure, Message
 from contracts.money import Amount
 from handlers.routing import REPLIES, AnySaga, Routes, commands_of
 
@@ -20,12 +20,19 @@ _AMOUNT_CHECK: Final = TypeAdapter(Amount).core_schema.get("function")
 
 
 class Part(StrEnum):
-    """What a message is in the conversation. The coordinator sends commands and outcomes, and reads the others."""
+    """What a message is in the conversation.
+
+    The coordinator sends commands, withdrawals of them, outcomes and the answers of child sagas; it reads the others.
+    A task is a command, or its withdrawal, that a child saga carries out.
+    """
 
     COMMAND = "command"
+    WITHDRAWAL = "withdrawal"
     OUTCOME = "outcome"
+    ANSWER = "answer"
     EVENT = "event"
     REPLY = "reply"
+    TASK = "task"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +52,7 @@ class Said:
     @property
     def is_sent(self) -> bool:
         """Say whether the coordinator sends it."""
-        return self.part in {Part.COMMAND, Part.OUTCOME}
+        return self.part in {Part.COMMAND, Part.WITHDRAWAL, Part.OUTCOME, Part.ANSWER}
 
 
 def conversation(catalog: Iterable[AnySaga]) -> tuple[Said, ...]:
@@ -68,17 +75,31 @@ def summary(message: type[Message]) -> str:
 def _said(routes: Routes) -> Iterator[Said]:
     for saga in routes.sagas.values():
         for command in commands_of(saga):
-            yield _command(command)
-        for tell in (saga.on_completed, saga.on_compensated):
-            yield Said(_outcome(tell), Part.OUTCOME, saga.outcome_topic)
+            yield Said(command, Part.COMMAND, command.topic, _answers(command))
+            if command.cancellable:
+                yield Said(CancelCommand, Part.WITHDRAWAL, command.topic)
+        yield from _ends(saga)
     for event, _ in routes.events.values():
         yield Said(event, Part.EVENT, event.topic)
     for reply in routes.replies.values():
         yield Said(reply, Part.REPLY, REPLIES)
 
 
-def _command(command: type[Command[Any]]) -> Said:
-    return Said(command, Part.COMMAND, command.topic, (command.reply.message_type, Failure.message_type))
+def _ends(saga: AnySaga) -> Iterator[Said]:
+    """Yield what a saga tells at its end; a child also what it is told."""
+    start = saga.starts_on
+    if issubclass(start, Command):
+        yield Said(start, Part.TASK, start.topic, _answers(start))
+        yield Said(CancelCommand, Part.TASK, start.topic)
+        yield Said(start.reply, Part.ANSWER, REPLIES)
+        yield Said(Failure, Part.ANSWER, REPLIES)
+        return
+    for tell in (saga.on_completed, saga.on_compensated):
+        yield Said(_outcome(tell), Part.OUTCOME, saga.outcome_topic)
+
+
+def _answers(command: type[Command[Any]]) -> tuple[str, str]:
+    return command.reply.message_type, Failure.message_type
 
 
 def _outcome(tell: object) -> type[Event]:

@@ -24,6 +24,9 @@ _PURPOSES: Final = {
     Part.OUTCOME: "How instances of a saga have ended: one event each.",
     Part.EVENT: "Business events, of which some start or cancel instances.",
     Part.REPLY: "The participants' replies to commands.",
+    Part.WITHDRAWAL: "Commands to one participant that are not wanted any more.",
+    Part.ANSWER: "The replies of child sagas to their commands.",
+    Part.TASK: "Commands that start child sagas, and their withdrawals.",
 }
 _DEAD_LETTER: Final = "dead-letter"
 
@@ -37,7 +40,7 @@ def document(said: Sequence[Said]) -> Node:
         "defaultContentType": "application/json",
         "channels": {**{topic: _channel(topic, said) for topic in topics}, **dict(_dead_letter_channels(said))},
         "operations": dict(_operations(said)),
-        "components": {"messages": _messages(said), "schemas": _schemas()},
+        "components": {"messages": _messages(said), "schemas": _schemas(said)},
     }
 
 
@@ -134,8 +137,10 @@ def _message(said: Said) -> Node:
     return told
 
 
-def _schemas() -> Node:
-    return {**{f"{part}-headers": headers_of(part) for part in Part}, f"{_DEAD_LETTER}-headers": DEAD_LETTER}
+def _schemas(said: Iterable[Said]) -> Node:
+    parts = {each.part for each in said}
+    headers = {f"{part}-headers": headers_of(part) for part in Part if part in parts}
+    return {**headers, f"{_DEAD_LETTER}-headers": DEAD_LETTER}
 
 
 def _ref(*path: str) -> Node:

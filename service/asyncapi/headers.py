@@ -41,6 +41,9 @@ _PARTS: Final = {
     Part.COMMAND: ({**_EVERY, **_CORRELATION, **_ORDER}, (*_BY_US, *_LINKED, *_ORDERED)),
     Part.OUTCOME: ({**_EVERY, **_CORRELATION}, (*_BY_US, *_LINKED)),
     Part.EVENT: (_EVERY, _NEEDED),
+    Part.WITHDRAWAL: ({**_EVERY, **_CORRELATION}, (*_BY_US, *_LINKED)),
+    Part.ANSWER: ({**_EVERY, **_CORRELATION}, (*_BY_US, "ce_causationid")),
+    Part.TASK: ({**_EVERY, **_CORRELATION, **_ORDER}, _NEEDED),
     Part.REPLY: ({**_EVERY, **_CORRELATION}, (*_NEEDED, *_LINKED)),
 }
 

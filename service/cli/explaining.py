@@ -91,14 +91,16 @@ def _of_entry(reading: Reading, place: Place, entry: Entry) -> Explanation:
 
 
 def _of_held(look: Look, held: Held) -> Explanation:
-    reason = f"its instance {held.instance_id} has not started; it is kept for it until {stamp(held.expires_at)}"
+    rows = look.reading.instances_by_id([held.address])
+    why = f"instance {held.address} does not wait for it yet" if rows else f"nobody awaits it at {held.address} yet"
+    reason = f"{why}; it is kept until {stamp(held.expires_at)}"
     return Explanation(
         place=held.record.place,
         verdict="held",
         reason=reason,
         at=held.at,
-        instances=(held.instance_id,),
-        candidates=_of_key(look, held.record.key),
+        instances=(held.address,),
+        candidates=rows or _of_key(look, held.record.key),
         record=_shown(held),
     )
 

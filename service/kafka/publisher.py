@@ -21,7 +21,7 @@ BATCH_BYTES = 900_000
 STOP_WITHIN = 3.0
 
 
-class NoSuchTopic(Exception):
+class NoSuchTopic(LookupError):
     """A topic that the coordinator writes to does not exist: `saga topics apply` creates it."""
 
 

@@ -181,7 +181,7 @@ class Reading:
 
     def held_at(self, place: Place) -> Sequence[Held]:
         """Return the record as it is held, once for each instance that it is held for."""
-        sql = f"SELECT {_RECORD}, instance_id, at, expires_at FROM held_event WHERE {_AT}"  # noqa: S608  own columns
+        sql = f"SELECT {_RECORD}, address, at, expires_at FROM held_event WHERE {_AT}"  # noqa: S608  own columns
         return [
             Held(id_, _record(record), to_time(at), to_time(expires_at))
             for *record, id_, at, expires_at in self._ask(sql, place)

@@ -12,7 +12,7 @@ import aiosqlite
 from handlers import trail as trails
 from handlers.ports import Conflict
 from handlers.routing import AnySaga
-from handlers.rows import Advance, Changes, Entry, Held, Lease, Place, Record, Stored, Unsent
+from handlers.rows import Advance, Awaited, Changes, Entry, Held, Lease, Place, Record, Stored, Unsent
 from sagas.machine import Snapshot, freeze, thaw
 from service.storage.columns import from_headers, from_optional_time, from_time, to_headers, to_time
 
@@ -80,9 +80,17 @@ class SqliteTransaction:
         )
         return [self._stored(row) for row in rows]
 
-    async def load_held(self, ids: Collection[str]) -> Sequence[Held]:
-        """Return what is held for these instances, in order of arrival."""
-        return await self._held("instance_id IN (SELECT value FROM json_each(?))", (json.dumps(sorted(ids)), -1))
+    async def load_held(self, addresses: Collection[str]) -> Sequence[Held]:
+        """Return what is held at these addresses, in order of arrival."""
+        return await self._held("address IN (SELECT value FROM json_each(?))", (json.dumps(sorted(addresses)), -1))
+
+    async def load_awaiting(self, addresses: Collection[str]) -> Sequence[Awaited]:
+        """Return the instances that await an event at these addresses."""
+        rows = await self._read(
+            "SELECT address, instance_id FROM awaited_event WHERE address IN (SELECT value FROM json_each(?))",
+            (json.dumps(sorted(addresses)),),
+        )
+        return [Awaited(*row) for row in rows]
 
     async def load_expired(self, now: datetime, most: int) -> Sequence[Held]:
         """Return what was held for too long."""
@@ -101,8 +109,14 @@ class SqliteTransaction:
         unsent = [Unsent(self._next_seq(), owed) for owed in changes.outbox]
         await self._write("INSERT INTO outbox VALUES (?,?,?,?,?,?,?,?)", map(_outbox_row, unsent))
         await self._write("DELETE FROM outbox WHERE seq = ?", [(seq,) for seq in changes.acknowledged])
+        await self._save_awaited(changes)
         await self._save_unheard(changes)
         return unsent
+
+    async def _save_awaited(self, changes: Changes) -> None:
+        """Write who awaits what, and who does no longer."""
+        await self._write("INSERT INTO awaited_event VALUES (?,?) ON CONFLICT DO NOTHING", changes.awaited)
+        await self._write("DELETE FROM awaited_event WHERE address = ? AND instance_id = ?", changes.unawaited)
 
     async def _save_unheard(self, changes: Changes) -> None:
         """Write what has reached no instance."""
@@ -112,15 +126,15 @@ class SqliteTransaction:
             [(*_record_row(each.record), from_time(each.at), each.cause) for each in changes.dead_letters],
         )
         await self._write(
-            f"INSERT INTO held_event ({_RECORD}, instance_id, at, expires_at) VALUES (?,?,?,?,?,?,?,?,?,?)",  # noqa: S608
+            f"INSERT INTO held_event ({_RECORD}, address, at, expires_at) VALUES (?,?,?,?,?,?,?,?,?,?)",  # noqa: S608
             [
-                (*_record_row(each.record), each.instance_id, from_time(each.at), from_time(each.expires_at))
+                (*_record_row(each.record), each.address, from_time(each.at), from_time(each.expires_at))
                 for each in changes.held
             ],
         )
         await self._write(
-            'DELETE FROM held_event WHERE topic = ? AND partition = ? AND "offset" = ? AND instance_id = ?',
-            [(*each.record.place, each.instance_id) for each in changes.released],
+            'DELETE FROM held_event WHERE topic = ? AND partition = ? AND "offset" = ? AND address = ?',
+            [(*each.record.place, each.address) for each in changes.released],
         )
         await self._write(
             "INSERT INTO verdict VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
@@ -160,12 +174,13 @@ class SqliteTransaction:
 
     async def _held(self, condition: str, parameters: tuple[object, int]) -> Sequence[Held]:
         rows = await self._read(
-            f"SELECT {_RECORD}, instance_id, at, expires_at FROM held_event WHERE {condition}"  # noqa: S608  own text
+            f"SELECT {_RECORD}, address, at, expires_at FROM held_event WHERE {condition}"  # noqa: S608  own text
             ' ORDER BY at, topic, partition, "offset" LIMIT ?',
             parameters,
         )
         return [
-            Held(id_, _record(tuple(record)), to_time(at), to_time(expires_at)) for *record, id_, at, expires_at in rows
+            Held(address, _record(tuple(record)), to_time(at), to_time(expires_at))
+            for *record, address, at, expires_at in rows
         ]
 
     def _stored(self, row: Sequence[Any]) -> Stored:

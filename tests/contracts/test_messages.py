@@ -42,13 +42,17 @@ EXAMPLES: list[tuple[type[Message], str, dict[str, Any]]] = [
     (OrderConfirmed, "orders.order-confirmed.v1", {"order_id": "o-1", "tracking": "t-1"}),
     (OrderRejected, "orders.order-rejected.v1", {"order_id": "o-1", "step": None, "code": "cancelled", "message": ""}),
     (Done, "saga.done.v1", {}),
-    (Failure, "saga.failure.v1", {"code": "c", "message": "m", "retryable": False, "details": {"limit": [1, None]}}),
+    (
+        Failure,
+        "saga.failure.v1",
+        {"code": "c", "message": "m", "retryable": False, "details": {"limit": [1, None]}, "retry_after": 2.5},
+    ),
 ]
 REQUIRED = [
     (message, name)
     for message, _, example in EXAMPLES
     for name in example
-    if not (message is Failure and name == "details")
+    if not (message is Failure and name in {"details", "retry_after"})
 ]
 
 COMMANDS: list[tuple[type[Command[Any]], str, type[Reply]]] = [

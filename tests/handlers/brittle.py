@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from handlers.ports import Transaction
-from handlers.rows import Advance, Changes, Held, Lease, Stored, Unsent
+from handlers.rows import Advance, Awaited, Changes, Held, Lease, Stored, Unsent
 from service.storage.sqlite import SqliteStore
 
 T = TypeVar("T")
@@ -77,8 +77,11 @@ class BrittleTransaction:
     async def load_due(self, now: datetime, most: int) -> Sequence[Stored]:
         return self._passed("load_due", await self._real.load_due(now, most))
 
-    async def load_held(self, ids: Collection[str]) -> Sequence[Held]:
-        return self._passed("load_held", await self._real.load_held(ids))
+    async def load_held(self, addresses: Collection[str]) -> Sequence[Held]:
+        return self._passed("load_held", await self._real.load_held(addresses))
+
+    async def load_awaiting(self, addresses: Collection[str]) -> Sequence[Awaited]:
+        return self._passed("load_awaiting", await self._real.load_awaiting(addresses))
 
     async def load_expired(self, now: datetime, most: int) -> Sequence[Held]:
         return self._passed("load_expired", await self._real.load_expired(now, most))

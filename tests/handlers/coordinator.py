@@ -12,6 +12,7 @@ from handlers.batch import Wire
 from handlers.intake import Intake
 from handlers.leases import Leases
 from handlers.memory import Memory
+from handlers.operator import Operator
 from handlers.ports import Publisher, Store
 from handlers.relay import Relay
 from handlers.routing import AnySaga, Routes
@@ -85,6 +86,7 @@ class Coordinator:
     relay: Relay
     intake: Intake
     alarms: Alarms
+    operator: Operator
 
     async def take(self, *records: Record) -> None:
         """Lease what is not leased yet, and take the records in, in one batch."""
@@ -166,8 +168,11 @@ async def coordinator(
         observer=watcher,
     )
     alarms = Alarms(routes=routes, store=store, clock=clock, wire=wire, memory=memory, relay=relay, observer=watcher)
+    operator = Operator(
+        routes=routes, store=store, clock=clock, wire=wire, memory=memory, relay=relay, observer=watcher
+    )
     await sqlite.open()
     try:
-        yield Coordinator(path, routes, sqlite, clock, watcher, leases, memory, relay, intake, alarms)
+        yield Coordinator(path, routes, sqlite, clock, watcher, leases, memory, relay, intake, alarms, operator)
     finally:
         await sqlite.close()

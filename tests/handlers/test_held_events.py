@@ -63,7 +63,7 @@ async def test_a_cancel_that_is_held_for_more_than_an_hour_is_unmatched(tmp_path
         await it.alarms.ring()
         ((verdict, reason),) = it.verdicts(early.place)
         assert verdict == "unmatched"
-        assert "no instance was started" in (reason or "")
+        assert "nobody awaited it" in (reason or "")
 
         await it.take(log.placed())
         assert it.status() == "running"

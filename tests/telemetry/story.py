@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zlib import crc32
 
-from contracts import Done, Envelope, Failure, Reply
+from contracts import Done, Envelope, Event, Failure, Reply
 from contracts import envelope as wire
 from contracts.inventory import ReserveStock, StockReserved
 from contracts.orders import OrderCancelled, OrderPlaced
@@ -158,10 +158,10 @@ class Story:
             case ReplyArrival():
                 stored = batch.find(arrival.instance_id)
                 batch.apply(order_fulfilment, stored, Answer(batch.at, arrival.command_id, arrival.reply), arrival)
-            case EventArrival(targets=((_, role, id_),)):
-                is_start = role is Role.STARTS
-                signal = Start(batch.at, arrival.event) if is_start else Cancel(batch.at, arrival.envelope.type)
-                batch.apply(order_fulfilment, batch.find(id_), signal, arrival)
+            case EventArrival(event=Event() as event, targets=(target,)):
+                is_start = target.route.role is Role.STARTS
+                signal = Start(batch.at, event) if is_start else Cancel(batch.at, arrival.envelope.type)
+                batch.apply(order_fulfilment, batch.find(target.address), signal, arrival)
             case _:
                 raise AssertionError(arrival)
 

@@ -1,0 +1,152 @@
+"""What one record does: to the instance that it names, to those that await it, or to nobody. Each gets its verdict.
+
+An event that comes before anybody awaits it is held, and happens as soon as somebody does.
+"""
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from contracts import CancelCommand, Command, Event, Failure
+from handlers.batch import Batch
+from handlers.ports import Observer, Transaction
+from handlers.reading import Arrival, EventArrival, ReplyArrival, Unreadable, read, wrong_reply
+from handlers.routing import AnySaga, Role, Routes, Target, awaited_reply
+from handlers.rows import Held, Stored, Verdict
+from sagas.machine import HOLD_FOR, Answer, Cancel, Happen, Ignored, Start, transition
+
+
+class Decider:
+    """Decides arrivals in a batch, by the routes of a catalog."""
+
+    def __init__(self, routes: Routes, observer: Observer) -> None:
+        self._routes = routes
+        self._observer = observer
+
+    def decide(self, batch: Batch, arrival: Arrival | Unreadable) -> None:
+        """Give one record its verdict. What a saga's own function raises concerns this record alone."""
+        try:
+            match arrival:
+                case Unreadable():
+                    batch.dead_letter(arrival)
+                case ReplyArrival():
+                    self._reply(batch, arrival)
+                case EventArrival():
+                    for target in arrival.targets:
+                        self._event(batch, arrival, target)
+                case _:
+                    assert_never(arrival)
+        except Exception as error:  # noqa: BLE001  its cause is written down with the record
+            self._observer.troubled(f"record {arrival.record.place} was set aside", error)
+            batch.dead_letter(Unreadable(arrival.record, f"the saga raised {type(error).__name__}: {error}"))
+
+    async def release(self, batch: Batch, tx: Transaction) -> None:
+        """Let happen what was held for instances that have started, or wait, since the batch began."""
+        while fresh := batch.take_fresh():
+            held = [each for each in batch.changes.held if each.address in fresh]
+            for early in [*await tx.load_held(fresh), *held]:
+                self._try(batch, early)
+
+    # --- what a record does
+
+    def _reply(self, batch: Batch, arrival: ReplyArrival) -> None:
+        stored = batch.find(arrival.instance_id)
+        if stored is None:
+            batch.rule(arrival, Verdict.UNMATCHED, f"there is no instance {arrival.instance_id} (ce_correlationid)")
+            return
+        saga = self._saga_of(stored)
+        expected = awaited_reply(saga, stored.instance, arrival.command_id)
+        if expected is not None and not isinstance(arrival.reply, (expected, Failure)):
+            batch.dead_letter(wrong_reply(arrival, expected))
+            return
+        batch.apply(saga, stored, Answer(batch.at, arrival.command_id, arrival.reply), arrival)
+
+    def _event(self, batch: Batch, arrival: EventArrival, target: Target) -> None:
+        """Let a message start, cancel or tell; what comes too early is held."""
+        match target.route.role:
+            case Role.STARTS:
+                self._start(batch, arrival, target)
+            case Role.CANCELS:
+                if not self._cancel(batch, arrival, target):
+                    self._too_early(batch, arrival, target)
+            case Role.TELLS:
+                if not self._tell(batch, arrival, target):
+                    self._too_early(batch, arrival, target)
+            case _:
+                assert_never(target.route.role)
+
+    def _start(self, batch: Batch, arrival: EventArrival, target: Target) -> None:
+        """Start an instance; a child knows the command that it answers."""
+        event = arrival.event
+        assert isinstance(event, Event | Command), "an event or a command starts"  # noqa: S101  for the type checker
+        stored = batch.find(target.address)
+        saga = self._saga_of(stored) if stored else target.route.saga
+        command_id = arrival.envelope.id if isinstance(event, Command) else None
+        batch.apply(saga, stored, Start(batch.at, event, command_id), arrival)
+
+    def _cancel(self, batch: Batch, arrival: EventArrival, target: Target) -> bool:
+        """Cancel an instance. False: there is none yet."""
+        stored = batch.find(target.address)
+        if stored is None:
+            return False
+        event = arrival.event
+        why = event.reason if isinstance(event, CancelCommand) else arrival.envelope.type
+        batch.apply(self._saga_of(stored), stored, Cancel(batch.at, why), arrival)
+        return True
+
+    def _tell(self, batch: Batch, arrival: EventArrival, target: Target) -> bool:
+        """Tell every instance that awaits an event. False: nobody does, or not yet."""
+        event = arrival.event
+        assert isinstance(event, Event), "only an event is awaited"  # noqa: S101  for the type checker
+        told = False
+        for id_ in batch.awaiting(target):
+            stored = batch.find(id_)
+            if stored is None:
+                continue
+            saga, happen = self._saga_of(stored), Happen(batch.at, event, target.address, arrival.envelope.id)
+            if transition(saga, stored.instance, happen).ignored is not Ignored.EARLY:
+                batch.apply(saga, stored, happen, arrival)
+                told = True
+        return told
+
+    # --- what comes too early
+
+    def _too_early(self, batch: Batch, arrival: EventArrival, target: Target) -> None:
+        """Hold an event for whoever will want it. A cancel of a command follows it on its partition: none comes."""
+        if isinstance(arrival.event, CancelCommand):
+            reason = f"no saga {target.route.saga.name} was started by command {arrival.event.command_id}"
+            batch.rule(arrival, Verdict.UNMATCHED, reason)
+            return
+        receive = target.route.receive
+        until = batch.at + (receive.hold if receive else HOLD_FOR)
+        batch.hold(Held(target.address, arrival.record, batch.at, until))
+
+    def _try(self, batch: Batch, held: Held) -> None:
+        """Let a held event happen, unless it still comes too early."""
+        arrival = read(self._routes, held.record)
+        if not isinstance(arrival, EventArrival):
+            batch.release(held)
+            self.decide(batch, arrival)
+            return
+        happen = {Role.CANCELS: self._cancel, Role.TELLS: self._tell}
+        for target in arrival.targets:
+            act = happen.get(target.route.role)
+            if target.address == held.address and act is not None and act(batch, arrival, target):
+                batch.release(held)
+
+    def _saga_of(self, stored: Stored) -> AnySaga:
+        return self._routes.saga_of(stored.instance.saga, stored.instance.version)
+
+
+def instances_of(arrivals: Sequence[Arrival | Unreadable]) -> set[str]:
+    """Return the ids of the instances that records name."""
+    ids = {each.instance_id for each in arrivals if isinstance(each, ReplyArrival)}
+    return ids | {to.address for to in _targets(arrivals) if to.is_instance}
+
+
+def addresses_of(arrivals: Sequence[Arrival | Unreadable]) -> set[str]:
+    """Return the addresses of events that are awaited elsewhere than at the id of their instance."""
+    return {to.address for to in _targets(arrivals) if not to.is_instance}
+
+
+def _targets(arrivals: Sequence[Arrival | Unreadable]) -> list[Target]:
+    return [target for each in arrivals if isinstance(each, EventArrival) for target in each.targets]
