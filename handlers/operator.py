@@ -42,8 +42,8 @@ class Operator:
     async def wish(self, id_: str, made: Callable[[datetime], Wish | Cancel]) -> Decision[Any] | None:
         """Let `made(now)` happen to an instance, and return what was decided: `ignored` and `reason` if refused.
 
-        None: there is no such instance. Raises `Conflict` if the instance changes faster than the wish can be taken, what the saga's
-        own functions raise (then nothing has happened), and whatever the store raises.
+        None: there is no such instance. Raises `Conflict` if the instance changes faster than the wish can be taken,
+        what the saga's own functions raise (then nothing has happened), and whatever the store raises.
         """
         for tries_left in reversed(range(MOST_TRIES)):
             began = self._clock.now()

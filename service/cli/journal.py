@@ -90,11 +90,29 @@ def _told(entry: Entry, leg: Leg | None) -> str:
         case "wake":
             return "the alarm rang"
         case "cancel":
-            return f"cancelled by {entry.message_type or 'an operator'}"
+            return f"cancelled by {entry.message_type or _who(entry)}"
+        case "happen":
+            return f"it happened: {entry.message_type}"
+        case "pause" | "resume" | "retry" | "skip" | "resolve":
+            return _wished(entry)
         case "obstruct":
             return "the coordinator could not go on"
         case _:
-            return {"pause": "paused by an operator", "resume": "resumed by an operator"}.get(entry.kind, entry.kind)
+            return entry.kind
+
+
+def _who(entry: Entry) -> str:
+    """Say which operator had a wish."""
+    return str(json.loads(entry.value or b"{}").get("who", "an operator"))
+
+
+def _wished(entry: Entry) -> str:
+    """Say what an operator has done, who and why."""
+    wish: dict[str, Any] = json.loads(entry.value or b"{}")
+    done = {"pause": "paused", "resume": "resumed", "retry": "retried", "skip": "skipped", "resolve": "resolved"}
+    what = {"retry": wish.get("step", "what was given up"), "skip": wish.get("step"), "resolve": wish.get("status")}
+    told = " ".join(str(each) for each in (done[entry.kind], what.get(entry.kind)) if each)
+    return f"{told} by {_who(entry)}: {wish.get('why', '')}"
 
 
 def _named(leg: Leg | None) -> str:

@@ -1,6 +1,6 @@
 """`saga ls`: instances, the one that was started last first, and what each waits for."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -9,7 +9,7 @@ from rich.text import Text
 from sagas.machine import Instance, Status
 from service.cli.console import as_json, plain, remark, say, span, table
 from service.cli.looking import Look, known, looking, told_leg
-from service.cli.waiting import ALARM_LATE, TOO_OFTEN, attention, told, waits
+from service.cli.waiting import ALARM_LATE, TOO_OFTEN, attention, pending, told, told_pending, waits
 from service.storage.reading import Filter, InstanceRow
 
 MARKS: Final = {
@@ -19,6 +19,10 @@ MARKS: Final = {
     Status.COMPLETED: ("✔", "green"),
     Status.COMPENSATED: ("↺", "magenta"),
 }
+
+
+MOST_WAITS: Final = 4
+"""How many of the things that an instance waits for stand in its row: a list may have thousands."""
 
 
 def ls(
@@ -63,11 +67,20 @@ def _row(row: InstanceRow, instance: Instance[Any] | None, now: datetime) -> Seq
     if instance is None:
         waiting, look = "", f"version {row.version} is not in the catalog"
     else:
-        waiting = "; ".join(told(wait, now) for wait in waits(instance)) if instance.is_active else ""
+        waiting = "; ".join(_waiting(instance, now)) if instance.is_active else ""
         look = ", ".join(attention(instance, now))
     age = span((row.ended_at or now) - row.started_at)
     status = marked(instance, Status(row.status))
     return row.key, f"{row.saga} v{row.version}", status, age, waiting, Text(plain(look), style="bold red"), row.id
+
+
+def _waiting(instance: Instance[Any], now: datetime) -> Iterator[str]:
+    """Say what an instance waits for, at most `MOST_WAITS` things."""
+    told_all = [told(wait, now) for wait in waits(instance)]
+    told_all += [told_pending(name, wait, now) for name, wait in pending(instance)]
+    yield from told_all[:MOST_WAITS]
+    if len(told_all) > MOST_WAITS:
+        yield f"and {len(told_all) - MOST_WAITS} more"
 
 
 def _told(look: Look, row: InstanceRow, now: datetime) -> dict[str, object]:
@@ -88,6 +101,10 @@ def _told(look: Look, row: InstanceRow, now: datetime) -> dict[str, object]:
         "waits_for": [
             {"step": wait.step, "direction": wait.direction, **told_leg(wait.leg)}
             for wait in (waits(instance) if instance else ())
+        ],
+        "waits_until": [
+            {"name": name, "since": wait.since, "due_at": wait.due_at, "for": "an event" if wait.address else "a time"}
+            for name, wait in (pending(instance) if instance else ())
         ],
         "attention": list(attention(instance, now)) if instance else [],
     }

@@ -8,8 +8,20 @@ from typing import Any, Final
 from rich.text import Text
 
 from handlers.rows import Verdict
-from sagas.machine import Direction, Instance, Leg, Progress, Step, outcome_id, walk
-from service.cli.console import as_json, plain, say, span, table
+from sagas.machine import (
+    Delay,
+    Direction,
+    ForEach,
+    Instance,
+    Leg,
+    Progress,
+    Receive,
+    Step,
+    WaitRun,
+    outcome_id,
+    walk,
+)
+from service.cli.console import as_json, plain, say, span, stamp, table
 from service.cli.journal import Line, Timing, journal, timings
 from service.cli.listing import marked
 from service.cli.looking import Found, Look, find, looking, told_leg
@@ -82,13 +94,26 @@ def _print(found: Found, case: Case) -> None:
 
 def _steps(found: Found, known: Timings) -> Iterator[Sequence[str | Text]]:
     """Write each step of the definition: the way there, and beside it the way back."""
-    for step in _definition(found):
-        run = found.instance.steps.get(step.name)
-        back = "" if step.compensate is None else "not asked for"
-        name = f"{step.name} (pivot)" if step.is_pivot else step.name
-        forward = _leg(run.forward if run else None, "not reached", known.get((step.name, Direction.FORWARD)))
-        undo = _leg(run.compensation if run else None, back, known.get((step.name, Direction.COMPENSATION)), undo=True)
-        yield name, *forward, *undo
+    for name, leaf in _leaves(found):
+        if isinstance(leaf, Receive | Delay):
+            wait = found.instance.waits.get(name)
+            yield name, *_wait(wait), "", "", ""
+            continue
+        run = found.instance.steps.get(name)
+        back = "" if leaf.compensate is None else "not asked for"
+        title = f"{name} (pivot)" if leaf.is_pivot else name
+        forward = _leg(run.forward if run else None, "not reached", known.get((name, Direction.FORWARD)))
+        undo = _leg(run.compensation if run else None, back, known.get((name, Direction.COMPENSATION)), undo=True)
+        yield title, *forward, *undo
+
+
+def _wait(wait: WaitRun | None) -> Sequence[str | Text]:
+    """Write what has become of a receive or a delay."""
+    if wait is None:
+        return Text("not reached", style="dim"), "", ""
+    word = "awaited" if wait.address else "runs"
+    words = {Progress.ASKED: f"{word} until {stamp(wait.due_at)}", Progress.DONE: "done"}
+    return Text(words.get(wait.progress, "given up"), style=STYLES[wait.progress]), "", ""
 
 
 def _leg(leg: Leg | None, absent: str, timing: Timing | None, *, undo: bool = False) -> Sequence[str | Text]:
@@ -129,8 +154,17 @@ def _sent(line: Line) -> Iterator[str]:
         yield line.outcome
 
 
-def _definition(found: Found) -> list[Step[Any]]:
-    return [node for node in walk(found.saga.steps) if isinstance(node, Step)]
+def _leaves(found: Found) -> Iterator[tuple[str, Step[Any] | Receive[Any] | Delay[Any]]]:
+    """Yield everything that can be reached; a list that was reached item by item."""
+    for node in walk(found.saga.steps):
+        match node:
+            case Step() | Receive() | Delay():
+                yield node.name, node
+            case ForEach():
+                for name in found.instance.lists.get(node.name, [f"{node.name}[…]"]):
+                    yield name, node.step
+            case _:
+                pass
 
 
 # --- for programs
@@ -158,15 +192,21 @@ def _told(found: Found, case: Case) -> dict[str, object]:
         "revision": row.revision,
         "home": row.home,
         "data": json.loads(row.snapshot.data),
-        "steps": [_told_step(found, step) for step in _definition(found)],
+        "trials": dict(instance.trials),
+        "steps": [_told_step(found, name, leaf) for name, leaf in _leaves(found) if isinstance(leaf, Step)],
+        "waits": {name: _told_wait(wait) for name, wait in instance.waits.items()},
         "history": [_told_line(line) for line in case.lines],
     }
 
 
-def _told_step(found: Found, step: Step[Any]) -> dict[str, object]:
-    run = found.instance.steps.get(step.name)
+def _told_wait(wait: WaitRun) -> dict[str, object]:
+    return {"progress": wait.progress, "since": wait.since, "due_at": wait.due_at, "event_id": wait.event_id}
+
+
+def _told_step(found: Found, name: str, step: Step[Any]) -> dict[str, object]:
+    run = found.instance.steps.get(name)
     return {
-        "name": step.name,
+        "name": name,
         "pivot": step.is_pivot,
         "forward": told_leg(run.forward) if run else None,
         "compensation": told_leg(run.compensation) if run and run.compensation else None,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from sagas.machine import Direction, Instance, Leg, Progress, Status
+from sagas.machine import Direction, Instance, Leg, Progress, Status, WaitRun
 from service.cli.console import span
 
 ALARM_LATE: Final = timedelta(seconds=10)
@@ -30,6 +30,18 @@ def waits(instance: Instance[Any]) -> tuple[Wait, ...]:
         for direction in Direction
         if (leg := run.leg(direction)) and leg.progress in {Progress.ASKED, Progress.WAITING}
     )
+
+
+def pending(instance: Instance[Any]) -> tuple[tuple[str, WaitRun], ...]:
+    """Return the receives and delays that an instance waits for, in the order in which they were reached."""
+    return tuple((name, wait) for name, wait in instance.waits.items() if wait.progress is Progress.ASKED)
+
+
+def told_pending(name: str, wait: WaitRun, now: datetime) -> str:
+    """Say which event an instance waits for and since when, or when its delay is over."""
+    if wait.address is None:
+        return f"{name} for {span(wait.due_at - now)} more" if wait.due_at > now else f"{name}, which is over"
+    return f"event {name} since {span(now - wait.since)}"
 
 
 def told(wait: Wait, now: datetime) -> str:

@@ -18,17 +18,20 @@ from sagas.machine import (
     Progress,
     Retry,
     Status,
-    Step,
-    walk,
+    WaitRun,
 )
 from service.cli.console import span, stamp
 from service.cli.journal import Line
-from service.cli.waiting import ALARM_LATE, Wait, waits
+from service.cli.waiting import ALARM_LATE, Wait, pending, waits
 
 REMEDIES: Final = {
     UNSENDABLE: "Let the saga send a reference instead of so large a value.",
     RAISED: "Correct the function of the saga that raised.",
 }
+
+
+MOST_TOLD: Final = 6
+"""How many awaited commands are told one by one: a list may have thousands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +91,13 @@ def _live(case: Case) -> Iterator[str]:
     if instance.paused_at is not None:
         yield f"An operator paused it {_when(case, instance.paused_at)}: answers are recorded, nothing is sent."
         yield "When it is resumed, its timeouts and retries move by the length of the pause."
-    for wait in waits(instance):
+    waiting = waits(instance)
+    for wait in waiting[:MOST_TOLD]:
         yield _waiting(case, wait)
+    if len(waiting) > MOST_TOLD:
+        yield f"And {len(waiting) - MOST_TOLD} more commands are awaited."
+    for name, run in pending(instance):
+        yield _pending(case, name, run)
     yield from _limits(case)
 
 
@@ -106,9 +114,24 @@ def _waiting(case: Case, wait: Wait) -> str:
     return f"{told}; without an answer by {stamp(leg.due_at)} {_then(case, wait)}."
 
 
+def _pending(case: Case, name: str, wait: WaitRun) -> str:
+    """Say which event or time is waited for, and what comes then."""
+    if wait.address is None:
+        return f"The delay {name} runs since {_when(case, wait.since)}, and is over at {stamp(wait.due_at)}."
+    receive = next(each for each in case.saga.receives if each.name == name)
+    then = "the instance stalls" if _is_past_pivot(case) else _undoing(case)
+    told = f"It waits for the event {receive.event.message_type} ({name}) since {_when(case, wait.since)}"
+    return f"{told}; without it by {stamp(wait.due_at)} {then}."
+
+
+def _is_past_pivot(case: Case) -> bool:
+    runs = [case.instance.steps.get(name) for name in case.saga.pivots]
+    return any(run is not None and run.forward.progress is Progress.DONE for run in runs)
+
+
 def _then(case: Case, wait: Wait) -> str:
     """Say what the machine does when no answer comes in time: rules 4 to 6 of its law."""
-    rule, leg = case.saga.table[wait.step], wait.leg
+    rule, leg = case.saga.rule(wait.step), wait.leg
     if wait.direction is Direction.COMPENSATION:
         retry = rule.step.compensate_retry
         return _again(retry) if retry.allows(leg.sendings) else "the instance stalls, for an operator to decide"
@@ -121,13 +144,14 @@ def _then(case: Case, wait: Wait) -> str:
 
 def _again(retry: Retry) -> str:
     limit = "until it answers" if retry.attempts is None else f"{retry.attempts} times in all"
+    limit += "" if retry.total is None else f", for {span(retry.total)} at most"
     return f"it is asked again under the same id, {limit}"
 
 
 def _undoing(case: Case) -> str:
     """Say what would be undone if it turned back now."""
     steps = [name for name, run in case.instance.steps.items() if run.forward.progress is not Progress.REFUSED]
-    undone = [name for name in reversed(steps) if case.saga.table[name].step.compensate]
+    undone = [name for name in reversed(steps) if case.saga.rule(name).step.compensate]
     return f"what was done is undone: {_listed(undone)}" if undone else "nothing has to be undone"
 
 
@@ -135,7 +159,7 @@ def _limits(case: Case) -> Iterator[str]:
     """Say what limits the whole, and whether its alarm is late."""
     instance = case.instance
     if instance.status is Status.RUNNING and instance.deadline_at is not None:
-        pivots = [node.name for node in walk(case.saga.steps) if isinstance(node, Step) and node.is_pivot]
+        pivots = case.saga.pivots
         goal = f"{_listed(pivots, 'or')} has not been sent" if pivots else "it is not over"
         yield f"If {goal} by {stamp(instance.deadline_at)}, {_undoing(case)}."
     if instance.wake_at is not None and case.now - instance.wake_at > ALARM_LATE:
@@ -155,7 +179,7 @@ def _stalled(case: Case) -> Iterator[str]:
         left = [
             name
             for name, run in case.instance.steps.items()
-            if run.forward.progress is not Progress.REFUSED and case.saga.table[name].step.compensate
+            if run.forward.progress is not Progress.REFUSED and case.saga.rule(name).step.compensate
         ]
         open_ = [name for name in reversed(left) if name not in undone]
         yield f"It was being undone because {because(case.instance.cause)}."
@@ -186,7 +210,7 @@ def _name(case: Case) -> str:
 
 def _leg_name(case: Case, wait: Wait) -> str:
     """Name a step by its command's type, and a compensation as what it is."""
-    rule = case.saga.table[wait.step]
+    rule = case.saga.rule(wait.step)
     if wait.direction is Direction.FORWARD:
         return f"{wait.step} ({rule.command.message_type})"
     return f"the undo of {wait.step} ({rule.undo.message_type if rule.undo else 'none'})"

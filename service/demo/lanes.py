@@ -76,7 +76,7 @@ def _sent(saga: AnySaga, decided: dict[str, Any]) -> list[tuple[_Asked, str, int
 
 
 def _name(saga: AnySaga, step: str, direction: Direction) -> str:
-    rule = saga.table[step]
+    rule = saga.rule(step)
     command = rule.command if direction is Direction.FORWARD else rule.undo
     return step if command is None else brief(command.message_type)
 
