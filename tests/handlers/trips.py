@@ -1,11 +1,12 @@
 """Two sagas for the handlers' tests: a trip that waits for events and books its hotel by a child saga of its own."""
 
+from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from contracts import Command, Done, Event, Reply
-from sagas.machine import Cause, Node, Saga, pivot, receive, step
+from sagas.machine import Cause, Node, Saga, delay, pivot, receive, series, step
 
 
 class TripAsked(Event):
@@ -174,3 +175,6 @@ hotel_booking: Saga[Any, Trip] = Saga(
     steps=(step("hold-room", hold, compensate=free),),
     on_completed=room,
 )
+
+catalog = (trip(series(step("hold-room", hold, compensate=free), delay("cool-off", timedelta(days=2)), approval)),)
+"""For `SAGA_CATALOG`: a trip that is approved no sooner than two days after its room is held."""
