@@ -7,7 +7,6 @@ from typing import Any, TypeVar, assert_never
 from pydantic import BaseModel
 
 from contracts import Command
-from sagas.machine.definition import Saga
 from sagas.machine.nodes import Alternatives, Branch, Delay, ForEach, Node, Parallel, Receive, Series, Step
 
 D = TypeVar("D", bound=BaseModel)
@@ -44,11 +43,8 @@ class Phases:
 
     def _node(self, node: Node[D], phases: frozenset[bool], place: Place) -> frozenset[bool]:
         match node:
-            case Step():
-                return self._step(node, phases, place)
-            case ForEach() | Receive() | Delay():
-                self._see(node.name, phases)
-                return phases
+            case Step() | ForEach() | Receive() | Delay():
+                return self._leaf(node, phases, place)
             case Series():
                 return self.follow(node.nodes, phases, place)
             case Branch():
@@ -67,43 +63,40 @@ class Phases:
             case _:
                 assert_never(node)
 
+    def _leaf(
+        self, node: Step[D] | ForEach[D] | Receive[D] | Delay[D], phases: frozenset[bool], place: Place
+    ) -> frozenset[bool]:
+        self.seen[node.name] = self.seen.get(node.name, frozenset()) | phases
+        if isinstance(node, ForEach) and node.step.is_pivot:
+            self.problems.append(f"for_each {node.name} is made of a pivot, which is one command: make it of a step")
+        return self._pivot(node, phases, place) if isinstance(node, Step) and node.is_pivot else phases
+
     def _members(self, members: tuple[Node[D], ...], phases: frozenset[bool], place: Place) -> None:
         for member in members:
             self.follow((member,), phases, place)
 
-    def _step(self, step: Step[D], phases: frozenset[bool], place: Place) -> frozenset[bool]:
-        self._see(step.name, phases)
-        if not step.is_pivot:
-            return phases
+    def _pivot(self, pivot: Step[D], phases: frozenset[bool], place: Place) -> frozenset[bool]:
         if place.keeps_out_pivots:
-            self.problems.append(f"pivot {step.name} stands in {place.keeps_out_pivots}: put it into the main sequence")
+            self.problems.append(
+                f"pivot {pivot.name} stands in {place.keeps_out_pivots}: put it into the main sequence"
+            )
         if True in phases:
-            self.problems.append(f"pivot {step.name} may follow another pivot: make one of them a step")
+            self.problems.append(f"pivot {pivot.name} may follow another pivot: make one of them a step")
         return frozenset({True})
 
-    def _see(self, name: str, phases: frozenset[bool]) -> None:
-        self.seen[name] = self.seen.get(name, frozenset()) | phases
 
-
-def problems_of_step(
-    saga: Saga[Any, D], step: Step[D], command: type[Command[Any]], phases: frozenset[bool]
-) -> Iterator[str]:
+def of_step(step: Step[D], command: type[Command[Any]], phases: frozenset[bool]) -> Iterator[str]:
     """Yield what is wrong with a step in its phases."""
-    before = False in phases
-    if before and not (step.is_pivot or step.compensate or command.safe):
+    if False in phases and not (step.is_pivot or step.compensate or command.safe):
         yield (
             f"step {step.name} changes something before the pivot and cannot be undone: give it a compensate, "
             f"make it the pivot, or declare {command.__name__} safe"
         )
-    if not before and step.compensate:
+    if step.is_pivot and step.compensate:
+        yield f"pivot {step.name} has a compensate, and is never undone: remove it, or make the pivot a step"
+    elif False not in phases and step.compensate:
         yield f"step {step.name} stands after the pivot, where nothing is undone: remove its compensate"
     if True in phases and step.retry and not step.retry.is_endless:
         yield f"step {step.name} may stand after the pivot and has a finite retry: leave attempts and total at None"
     if not step.undo_when_unknown and not step.compensate:
         yield f"step {step.name} has no compensate, so that undo_when_unknown says nothing: remove it"
-    if callable(step.timeout):
-        return
-    if before and not callable(saga.deadline) and saga.deadline is not None and step.timeout > saga.deadline:
-        yield f"step {step.name} has a timeout of {step.timeout}, beyond the deadline of {saga.deadline}: shorten it"
-    if step.timeout.total_seconds() <= 0:
-        yield f"step {step.name} has a timeout of {step.timeout}: it must be longer than nothing"
