@@ -206,7 +206,9 @@ def data_of(saga: Saga[Any, D], problems: list[str]) -> type[D] | None:
         problems.append(f"begin must be annotated to return the data, a frozen pydantic model, not {name_of(returns)}")
         return None
     if not _all_fit(takes, [saga.starts_on]):
-        problems.append(f"begin takes ({_listed(takes)}), but the saga starts on {saga.starts_on.__name__}")
+        problems.append(
+            f"begin takes ({_listed(takes)}), but the saga starts on {saga.starts_on.__name__}: let it take that"
+        )
     problems += losses(returns, f"the data {returns.__name__}")
     return cast("type[D]", returns)
 

@@ -57,3 +57,14 @@ def anchors(page: Path) -> set[str]:
 def named_tests(page: Path) -> set[str]:
     """The tests that a page names: a folder, a file, or a function in it."""
     return set(_TEST.findall(page.read_text(encoding="utf-8")))
+
+
+def program(page: Path) -> str:
+    """All Python of a page as one program. Each line stands where it stands on the page; what is no code is blank."""
+    lines: list[str] = []
+    inside = False
+    for line in page.read_text(encoding="utf-8").splitlines():
+        fence = line.startswith("```")
+        lines.append(line if inside and not fence else "")
+        inside = line == "```python" or (inside and not fence)
+    return "\n".join(lines).rstrip() + "\n"

@@ -1,8 +1,6 @@
 """The saga and the participant of the README work as they stand there."""
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -17,8 +15,8 @@ from handlers.routing import AnySaga, Routes
 from service.kafka.embedded import EmbeddedBroker
 from tests.acceptance.processes import Program, Serve
 from tests.acceptance.until import until
-from tests.architecture.tree import ROOT
 from tests.docs.pages import README, files_of
+from tests.docs.programs import saga, tested, type_checked
 
 HIRED = {"employee_id": "e-7", "name": "Ada"}
 OUTCOMES = "saga.employee-onboarding.outcomes.v1"
@@ -48,22 +46,20 @@ def test_the_readme_has_a_saga_its_test_and_a_participant(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_the_test_of_the_saga_passes(folder: Path) -> None:
-    quiet = ("-q", "-p", "no:cacheprovider", "--rootdir", ".", "-c", str(ROOT / "pyproject.toml"))
-    ran = run(folder, sys.executable, "-m", "pytest", *quiet, "test_onboarding.py")
+    ran = tested(folder, "test_onboarding.py")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "1 passed" in ran.stdout
 
 
 @pytest.mark.slow
 def test_the_saga_and_its_test_hold_before_the_type_checker(folder: Path) -> None:
-    checker = (sys.executable, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml"))
-    ran = run(folder, *checker, "onboarding.py", "test_onboarding.py", MYPYPATH=str(ROOT))
+    ran = type_checked(folder, "onboarding.py", "test_onboarding.py")
     assert ran.returncode == 0, ran.stdout
 
 
 @pytest.mark.slow
 def test_a_saga_is_found_in_the_folder_of_whoever_asks(folder: Path) -> None:
-    ran = run(folder, str(Path(sys.executable).with_name("saga")), "lint", "onboarding:catalog")
+    ran = saga(folder, "lint", "onboarding:catalog")
     assert (ran.returncode, ran.stdout) == (0, "ok: employee-onboarding v1, 3 steps\n")
 
 
@@ -120,12 +116,6 @@ def test_the_participant_answers_a_copy_alike_and_does_nothing_that_was_undone_b
 
 
 # --- what the tests above are made with
-
-
-def run(folder: Path, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in the folder, and return what came of it."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=90)
 
 
 def tell(servers: str, topic: str, value: Mapping[str, object], **headers: str) -> None:

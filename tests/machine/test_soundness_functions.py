@@ -81,12 +81,14 @@ def test_begin_must_say_what_the_data_are() -> None:
 
 
 def test_begin_must_take_what_starts_the_saga() -> None:
-    assert problems_with(begin=takes(Stopped, makes=Data)) == ("begin takes (Stopped), but the saga starts on Begun",)
+    assert problems_with(begin=takes(Stopped, makes=Data)) == (
+        "begin takes (Stopped), but the saga starts on Begun: let it take that",
+    )
     assert problems_with(begin=takes(Begun, str, makes=Data)) == (
-        "begin takes (Begun, str), but the saga starts on Begun",
+        "begin takes (Begun, str), but the saga starts on Begun: let it take that",
     )
     assert problems_of_child(a, begin=takes(Begun, makes=Data)) == (
-        "begin takes (Begun), but the saga starts on Perform",
+        "begin takes (Begun), but the saga starts on Perform: let it take that",
     )
 
 
