@@ -57,6 +57,8 @@ class Reader(Generic[D]):
         where = f"step {step.name}"
         command = self._command(where, "send", step.send, item)
         undo = self._command(where, "compensate", step.compensate, item) if step.compensate else None
+        if step.compensate is step.send:
+            self.problems.append(f"{where}: compensate is the very function that sends it: give it one that undoes")
         if undo is not None and undo.safe:
             self.problems.append(
                 f"{where}: its compensation {undo.__name__} is declared safe, and so would undo nothing: "

@@ -1,7 +1,7 @@
 """What survives JSON: data and items have to be read back as they were written, and must not change in place."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, is_dataclass, replace
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NewType, TypeVar, Union, get_args, g
 from uuid import UUID
 
 from pydantic import BaseModel, Discriminator, JsonValue, Secret, SecretBytes, SecretStr, TypeAdapter
-from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, PydanticUndefinedAnnotation
+from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 from pydantic.fields import FieldInfo
 
 _TEXT = (str, Decimal, UUID, date, time, timedelta, Enum, PurePath)
@@ -27,7 +27,7 @@ def losses(kind: Any, subject: str) -> list[str]:  # noqa: ANN401  a type
         return found
     try:
         TypeAdapter(kind).json_schema(mode="serialization")
-    except (PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, PydanticUndefinedAnnotation) as error:
+    except (PydanticUserError, PydanticUndefinedAnnotation) as error:
         return [f"{subject} does not survive JSON: {str(error).splitlines()[0]}"]
     return []
 
@@ -38,7 +38,7 @@ class _Look:
 
     subject: str
     finite: bool = False
-    within: tuple[type, ...] = ()
+    within: tuple[Any, ...] = ()
 
     def look(self, kind: Any, metadata: Sequence[Any] = ()) -> Iterator[str]:  # noqa: ANN401  a type
         origin, args = get_origin(kind), get_args(kind)
@@ -49,13 +49,18 @@ class _Look:
         elif isinstance(kind, NewType):
             yield from self.look(kind.__supertype__, metadata)
         elif hasattr(kind, "__value__"):
-            yield from self.look(kind.__value__, metadata)
+            yield from self.alias(kind, metadata)
         elif origin in {Union, UnionType}:
             yield from self.union(args, metadata)
         elif isinstance(origin or kind, type) and kind not in {Any, object}:
             yield from self.classed(origin or kind, args, metadata)
         elif kind is not Ellipsis and kind is not None:
             yield from self.loose(kind)
+
+    def alias(self, kind: Any, metadata: Sequence[Any]) -> Iterator[str]:  # noqa: ANN401  a type
+        """Look at what a type alias stands for, once."""
+        if kind not in self.within:
+            yield from replace(self, within=(*self.within, kind)).look(kind.__value__, metadata)
 
     def loose(self, kind: object) -> Iterator[str]:
         """A type that says too little. What cannot be an annotation at all is left to pydantic."""
@@ -83,7 +88,7 @@ class _Look:
             if kind is Mapping:
                 yield from self.keys(args[0] if args else Any)
             if hasattr(kind, "_fields"):
-                args = tuple(get_type_hints(kind, include_extras=True).values())
+                args = tuple((yield from self.hints(kind)).values())
             for each in args or (Any,):
                 yield from self.look(each)
             return
@@ -122,6 +127,8 @@ class _Look:
         config = model.model_config
         if not config.get("frozen"):
             yield f"{self.called(model)} can be changed in place: declare its model frozen"
+        if model.model_computed_fields and config.get("extra") in {"allow", "forbid"}:
+            yield f"{self.subject} has computed fields, which are written and not read: let the model ignore extras"
         for name in model.__private_attributes__:
             yield f"{self.subject}.{name} is private, and forgotten at the first save: make it a field"
         by_name = config.get("validate_by_name") or config.get("populate_by_name")
@@ -145,9 +152,16 @@ class _Look:
             return
         if not kind.__dataclass_params__.frozen:  # type: ignore[attr-defined]  # every dataclass has them
             yield f"{self.called(kind)} can be changed in place: declare it frozen"
-        hints = get_type_hints(kind, include_extras=True)
-        for each in fields(kind):
-            yield from self.inside(kind, each.name).look(hints[each.name])
+        for name, held in (yield from self.hints(kind)).items():
+            yield from self.inside(kind, name).look(held)
+
+    def hints(self, kind: type) -> Generator[str, None, dict[str, Any]]:
+        """Return the types of what a class holds, by name; or yield why they cannot be read."""
+        try:
+            return get_type_hints(kind, include_extras=True)
+        except NameError as error:
+            yield f"{self.subject}: {error}; import it where the saga is declared, at run time"
+            return {}
 
     def called(self, kind: type) -> str:
         """Name the place, and what stands there if that is not the place itself."""

@@ -16,13 +16,13 @@ def run(folder: Path, *command: str, **variables: str) -> subprocess.CompletedPr
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=90)
 
 
-def tested(folder: Path, *files: str) -> subprocess.CompletedProcess[str]:
+def under_pytest(folder: Path, *files: str) -> subprocess.CompletedProcess[str]:
     """Run the tests in files of the folder."""
     quiet = ("-q", "-p", "no:cacheprovider", "--rootdir", ".", "-c", PYPROJECT)
     return run(folder, sys.executable, "-m", "pytest", *quiet, *files)
 
 
-def type_checked(folder: Path, *files: str) -> subprocess.CompletedProcess[str]:
+def under_mypy(folder: Path, *files: str) -> subprocess.CompletedProcess[str]:
     """Show files of the folder to the type checker."""
     return run(folder, sys.executable, "-m", "mypy", "--config-file", PYPROJECT, *files, MYPYPATH=str(ROOT))
 

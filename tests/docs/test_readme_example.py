@@ -16,7 +16,7 @@ from service.kafka.embedded import EmbeddedBroker
 from tests.acceptance.processes import Program, Serve
 from tests.acceptance.until import until
 from tests.docs.pages import README, files_of
-from tests.docs.programs import saga, tested, type_checked
+from tests.docs.programs import saga, under_mypy, under_pytest
 
 HIRED = {"employee_id": "e-7", "name": "Ada"}
 OUTCOMES = "saga.employee-onboarding.outcomes.v1"
@@ -46,14 +46,14 @@ def test_the_readme_has_a_saga_its_test_and_a_participant(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_the_test_of_the_saga_passes(folder: Path) -> None:
-    ran = tested(folder, "test_onboarding.py")
+    ran = under_pytest(folder, "test_onboarding.py")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "1 passed" in ran.stdout
 
 
 @pytest.mark.slow
 def test_the_saga_and_its_test_hold_before_the_type_checker(folder: Path) -> None:
-    ran = type_checked(folder, "onboarding.py", "test_onboarding.py")
+    ran = under_mypy(folder, "onboarding.py", "test_onboarding.py")
     assert ran.returncode == 0, ran.stdout
 
 

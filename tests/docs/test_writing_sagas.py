@@ -13,7 +13,7 @@ import pytest
 from sagas.machine import Alternatives, Branch, Delay, ForEach, Parallel, Receive, Series, Step, walk
 from tests.architecture.tree import ROOT
 from tests.docs.pages import program
-from tests.docs.programs import saga, type_checked
+from tests.docs.programs import saga, under_mypy
 
 PAGE = ROOT / "docs" / "writing-sagas.md"
 PROGRAM = program(PAGE)
@@ -61,7 +61,7 @@ def test_the_saga_of_the_page_has_every_node_of_the_language(told: ModuleType) -
 
 @pytest.mark.slow
 def test_the_program_of_the_page_holds_before_the_type_checker(folder: Path) -> None:
-    ran = type_checked(folder, "writing_sagas.py")
+    ran = under_mypy(folder, "writing_sagas.py")
     assert ran.returncode == 0, ran.stdout
 
 

@@ -4,15 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from sagas.machine import Retry, alternatives, delay, for_each, parallel, series
 from tests.machine.made import HOUR, MINUTE, Data, choice, command, makes, retriable, safe, saga
-from tests.machine.unsound import a, b, c, child, problems_of, settled, ship
-
-
-def parcels(data: Data) -> tuple[str, ...]:
-    return data.seen
-
-
-def parcel(item: str) -> str:
-    return item
+from tests.machine.unsound import a, b, c, child, parcel, parcels, problems_of, settled, ship
 
 
 def send(data: Data, item: str) -> None:

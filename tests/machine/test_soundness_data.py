@@ -20,14 +20,14 @@ from pydantic import (
     PrivateAttr,
     SecretStr,
     TypeAdapter,
+    computed_field,
     create_model,
 )
 from typing_extensions import TypeAliasType, TypedDict
 
 from sagas.machine.storable import losses
 from tests.machine.made import Begun, Data
-from tests.machine.test_soundness_functions import each, takes
-from tests.machine.unsound import problems_of, problems_with
+from tests.machine.unsound import each, problems_of, problems_with, takes
 
 FROZEN = ConfigDict(frozen=True)
 T = TypeVar("T")
@@ -203,6 +203,58 @@ def test_a_field_that_is_read_under_another_name_than_it_is_written_is_refused()
     )
     assert losses(ByName, "it") == []
     assert TypeAdapter(ByName).validate_json(ByName(number=1).model_dump_json()) == ByName(number=1)
+
+
+@pytest.mark.parametrize("extra", ["forbid", "allow"])
+def test_a_computed_field_that_would_be_read_back_as_another_is_refused(extra: Literal["forbid", "allow"]) -> None:
+    class Counting(BaseModel):
+        model_config = ConfigDict(frozen=True, extra=extra)
+
+        name: str
+
+        @computed_field  # type: ignore[prop-decorator]  # as pydantic's manual has it
+        @property
+        def length(self) -> int:
+            return len(self.name)
+
+    class Ignoring(Counting):
+        model_config = ConfigDict(frozen=True, extra="ignore")
+
+    assert problems_of_data(Counting) == (
+        "the data Counting has computed fields, which are written and not read: let the model ignore extras",
+    )
+    assert losses(Ignoring, "it") == []
+    assert Ignoring.model_validate_json(Ignoring(name="ada").model_dump_json()) == Ignoring(name="ada")
+
+
+def test_a_type_that_stands_for_itself_is_looked_at_once() -> None:
+    class Tree:
+        """Stands for itself, as `type Tree = tuple[Tree, ...] | float` does."""
+
+        __value__: Any
+
+    Tree.__value__ = tuple[Tree, ...] | float
+
+    assert losses(Tree, "it") == ["it may be nan or infinite, which JSON cannot say: declare it pydantic.FiniteFloat"]
+
+
+def test_a_type_that_cannot_be_read_is_refused() -> None:
+    @dataclass(frozen=True)
+    class Vague:
+        held: "Vanished"  # type: ignore[name-defined]  # noqa: F821  that is the fault
+
+    class Vaguer(NamedTuple):
+        held: "Vanished"  # type: ignore[name-defined]  # noqa: F821  that is the fault
+
+    class Open(BaseModel):
+        model_config = FROZEN
+
+        held: "Vanished"  # type: ignore[name-defined]  # noqa: F821  that is the fault
+
+    told = "name 'Vanished' is not defined; import it where the saga is declared, at run time"
+    assert losses(Vague, "it") == [f"it: {told}"]
+    assert losses(Vaguer, "it")[0] == f"it: {told}"
+    assert losses(Open, "it")[0].startswith("it does not survive JSON: ")
 
 
 def test_items_survive_json_too() -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from sagas.machine import ForEach, Node, Retry, alternatives, delay, parallel, receive, series
 from tests.machine.made import HOUR, MINUTE, SECOND, Data, choice, compensatable, retriable, saga
-from tests.machine.test_soundness import parcel, parcels, tomorrow
-from tests.machine.unsound import Settled, a, b, key_of, problems_of, problems_with, settled, ship
+from tests.machine.test_soundness import tomorrow
+from tests.machine.unsound import Settled, a, b, key_of, parcel, parcels, problems_of, problems_with, settled, ship
 
 NOTHING, LESS = timedelta(0), timedelta(seconds=-1)
 

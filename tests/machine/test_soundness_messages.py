@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 from contracts import Command, Done, Event, Reply
 from sagas.machine import pivot, receive, step
 from tests.machine.made import Begun, Data, Stopped, command, key, makes, safe, saga
-from tests.machine.test_soundness_functions import takes
 from tests.machine.unsound import (
     Perform,
     Settled,
@@ -13,10 +12,12 @@ from tests.machine.unsound import (
     child,
     key_in,
     key_of,
+    make,
     problems_of,
     problems_of_child,
     problems_with,
     settled,
+    takes,
 )
 
 
@@ -103,6 +104,12 @@ def test_an_outcome_has_a_type_and_needs_no_topic() -> None:
 def test_a_compensation_that_changes_nothing_is_refused() -> None:
     assert problems_of(step("a", makes(command("a")), compensate=makes(command("a", undo=True, safe=True)))) == (
         "step a: its compensation Undo a is declared safe, and so would undo nothing: declare it not safe",
+    )
+
+
+def test_a_compensation_that_does_it_again_is_refused() -> None:
+    assert problems_of(step("a", make, compensate=make)) == (
+        "step a: compensate is the very function that sends it: give it one that undoes",
     )
 
 

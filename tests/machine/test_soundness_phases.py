@@ -4,8 +4,7 @@ from dataclasses import replace
 
 from sagas.machine import FOREVER, ForEach, Retry, alternatives, delay, parallel, series
 from tests.machine.made import MINUTE, choice, compensatable, point_of_no_return, retriable, safe, saga
-from tests.machine.test_soundness import parcel, parcels
-from tests.machine.unsound import a, b, problems_of, settled, ship, unmake
+from tests.machine.unsound import a, b, parcel, parcels, problems_of, settled, ship, unmake
 
 
 def test_a_step_before_the_pivot_that_cannot_be_undone_is_refused() -> None:

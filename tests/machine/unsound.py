@@ -1,13 +1,15 @@
 """What the linter says of a saga that is declared against the rules."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, ConfigDict
 
-from contracts import Command, Event
-from sagas.machine import Node, Receive, Saga, UnsoundSaga, receive
+from contracts import Command, Event, Reply
+from sagas.machine import ForEach, Node, Receive, Saga, Step, UnsoundSaga, receive
 from tests.machine.made import Data, Did, compensatable, makes, point_of_no_return, saga
 from tests.machine.made import command as made
 
@@ -33,6 +35,14 @@ class Perform(Command[Did]):
     cancellable = True
 
     key: str = "k-1"
+
+
+def parcels(data: Data) -> tuple[str, ...]:
+    return data.seen
+
+
+def parcel(item: str) -> str:
+    return item
 
 
 def key_of(event: Settled) -> str:
@@ -92,3 +102,42 @@ def problems_of_child(*nodes: Node[Data], **changes: Any) -> tuple[str, ...]:  #
     with pytest.raises(UnsoundSaga) as caught:
         child(*nodes, **changes)
     return caught.value.problems
+
+
+class Elsewhere(BaseModel):
+    """Data of another saga."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Other(Reply):
+    message_type = "made.other.v1"
+
+
+class Unnamed(Command[Any]):
+    """A command that names no reply."""
+
+    message_type = "made.unnamed.v1"
+    topic = "made.commands.v1"
+
+
+def takes(kind: object, *more: object, makes: object) -> Callable[..., Any]:
+    """A function whose annotations say that it takes these and makes that."""
+
+    def told(*said: object) -> Any:  # noqa: ANN401  what it makes is annotated below
+        raise NotImplementedError(said)
+
+    names = "abcdefg"
+    told.__annotations__ = dict(zip(names, (kind, *more), strict=False)) | {"return": makes}
+    return told
+
+
+def each(**changes: Any) -> Node[Data]:  # noqa: ANN401  any part of a for-each
+    """A for-each of which one part is replaced."""
+    parts: dict[str, Any] = {
+        "send": takes(Data, str, makes=made("a")),
+        "compensate": takes(Data, str, makes=made("a", undo=True)),
+    }
+    parts.update({name: changes.pop(name) for name in ("send", "remember", "compensate") if name in changes})
+    listed: dict[str, Any] = {"items": parcels, "key": parcel, "step": Step(name="a", **parts)}
+    return ForEach(**{**listed, **changes})
