@@ -1,0 +1,44 @@
+"""The conversation with the build machines: build, test, scan. An image that nobody deploys harms nobody."""
+
+from contracts.message import Command, Done, Reply
+
+TOPIC = "building.commands.v1"
+
+
+class ImageBuilt(Reply):
+    """The image is in the registry; `image` names it by its digest."""
+
+    message_type = "building.image-built.v1"
+
+    image: str
+
+
+class BuildImage(Command[ImageBuilt]):
+    """Build a commit."""
+
+    message_type = "building.build-image.v1"
+    topic = TOPIC
+    safe = True
+
+    service: str
+    commit: str
+
+
+class TestImage(Command[Done]):
+    """Run all tests of an image. A failed test is a failure that asking again does not help."""
+
+    message_type = "building.test-image.v1"
+    topic = TOPIC
+    safe = True
+
+    image: str
+
+
+class ScanImage(Command[Done]):
+    """Look for known holes in an image."""
+
+    message_type = "building.scan-image.v1"
+    topic = TOPIC
+    safe = True
+
+    image: str

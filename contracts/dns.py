@@ -1,0 +1,23 @@
+"""The conversation with the name service: names for servers, and their removal."""
+
+from contracts.message import Command, Done
+
+TOPIC = "dns.commands.v1"
+
+
+class PublishNames(Command[Done]):
+    """Let names point to addresses."""
+
+    message_type = "dns.publish-names.v1"
+    topic = TOPIC
+
+    addresses: dict[str, str]
+
+
+class RemoveNames(Command[Done]):
+    """Remove names."""
+
+    message_type = "dns.remove-names.v1"
+    topic = TOPIC
+
+    names: tuple[str, ...]

@@ -1,0 +1,46 @@
+"""The conversation with the monitoring: probe, watch, and what it says on its own when it sees something."""
+
+from contracts.message import Command, Done, Event
+
+TOPIC = "monitoring.commands.v1"
+EVENTS = "monitoring.events.v1"
+
+
+class ProbeServers(Command[Done]):
+    """Look whether all servers answer. A retryable failure: not yet."""
+
+    message_type = "monitoring.probe-servers.v1"
+    topic = TOPIC
+    safe = True
+
+    addresses: dict[str, str]
+
+
+class WatchServers(Command[Done]):
+    """Watch servers from now on."""
+
+    message_type = "monitoring.watch-servers.v1"
+    topic = TOPIC
+
+    owner: str
+    addresses: dict[str, str]
+
+
+class ReleaseFoundHealthy(Event):
+    """A release has kept its promises for as long as they are measured."""
+
+    message_type = "monitoring.release-found-healthy.v1"
+    topic = EVENTS
+
+    release_id: str
+    error_rate: float
+
+
+class ReleaseAlarmRaised(Event):
+    """A release breaks a promise."""
+
+    message_type = "monitoring.release-alarm-raised.v1"
+    topic = EVENTS
+
+    release_id: str
+    alarm: str

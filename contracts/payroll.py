@@ -1,0 +1,17 @@
+"""The conversation with the payroll: begin to pay."""
+
+from datetime import datetime
+
+from contracts.message import Command, Done
+
+TOPIC = "payroll.commands.v1"
+
+
+class StartPay(Command[Done]):
+    """Pay the employee from a day on."""
+
+    message_type = "payroll.start-pay.v1"
+    topic = TOPIC
+
+    employee_id: str
+    starts_at: datetime

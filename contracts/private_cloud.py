@@ -1,0 +1,64 @@
+"""The conversation with our own cloud: set capacity aside, make machines on it, give both back."""
+
+from contracts.message import Command, Done, Reply
+
+TOPIC = "private-cloud.commands.v1"
+
+
+class CapacityReserved(Reply):
+    """Hosts are set aside under `pool`."""
+
+    message_type = "private-cloud.capacity-reserved.v1"
+
+    pool: str
+
+
+class ReserveCapacity(Command[CapacityReserved]):
+    """Set hosts aside. A refusal says that there is no room."""
+
+    message_type = "private-cloud.reserve-capacity.v1"
+    topic = TOPIC
+
+    request_id: str
+    cores: int
+    memory_gb: int
+
+
+class ReleaseCapacity(Command[Done]):
+    """Give the hosts back. Without a `pool` they were never confirmed: go by the request."""
+
+    message_type = "private-cloud.release-capacity.v1"
+    topic = TOPIC
+
+    request_id: str
+    pool: str | None
+
+
+class MachineCreated(Reply):
+    """The machine runs."""
+
+    message_type = "private-cloud.machine-created.v1"
+
+    address: str
+
+
+class CreateMachine(Command[MachineCreated]):
+    """Make one machine in a pool."""
+
+    message_type = "private-cloud.create-machine.v1"
+    topic = TOPIC
+
+    pool: str
+    name: str
+    cores: int
+    memory_gb: int
+
+
+class DeleteMachine(Command[Done]):
+    """Delete one machine of a pool."""
+
+    message_type = "private-cloud.delete-machine.v1"
+    topic = TOPIC
+
+    pool: str
+    name: str

@@ -1,0 +1,48 @@
+"""The conversation with the signing service: have a contract signed, and hear that it was."""
+
+from datetime import datetime
+
+from contracts.message import Command, Done, Event, Reply
+
+TOPIC = "signing.commands.v1"
+
+
+class ContractSent(Reply):
+    """The contract lies before its signer as `document_id`."""
+
+    message_type = "signing.contract-sent.v1"
+
+    document_id: str
+
+
+class SendContract(Command[ContractSent]):
+    """Send a contract of employment to be signed."""
+
+    message_type = "signing.send-contract.v1"
+    topic = TOPIC
+
+    employee_id: str
+    full_name: str
+    email: str
+    role: str
+    starts_at: datetime
+
+
+class WithdrawContract(Command[Done]):
+    """Void the contract. Without a `document_id` its sending was never confirmed: go by the employee."""
+
+    message_type = "signing.withdraw-contract.v1"
+    topic = TOPIC
+
+    employee_id: str
+    document_id: str | None
+
+
+class ContractSigned(Event):
+    """A document was signed by everybody who has to."""
+
+    message_type = "signing.contract-signed.v1"
+    topic = "signing.events.v1"
+
+    document_id: str
+    signed_at: datetime
