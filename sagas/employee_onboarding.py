@@ -145,9 +145,7 @@ def employee_onboarded(data: OnboardingData) -> EmployeeOnboarded:
 
 
 def onboarding_abandoned(data: OnboardingData, cause: Cause) -> OnboardingAbandoned:
-    return OnboardingAbandoned(
-        employee_id=data.employee_id, step=cause.step, code=cause.code, message=cause.message
-    )
+    return OnboardingAbandoned(employee_id=data.employee_id, step=cause.step, code=cause.code, message=cause.message)
 
 
 employee_onboarding = Saga(
@@ -159,9 +157,7 @@ employee_onboarding = Saga(
     deadline=latest_activation,
     steps=(
         step("send-contract", send_contract, remember=contract_sent, compensate=withdraw_contract),
-        receive(
-            "contract-signed", ContractSigned, key=signed_document, expects=sent_document, timeout=SIGNED_WITHIN
-        ),
+        receive("contract-signed", ContractSigned, key=signed_document, expects=sent_document, timeout=SIGNED_WITHIN),
         parallel(
             series(
                 step("open-account", open_account, remember=account_opened, compensate=close_account),

@@ -32,9 +32,7 @@ def release_id(event: ReleaseRequested | ReleaseAlarmRaised) -> str:
 
 
 def begin(event: ReleaseRequested) -> ReleaseData:
-    return ReleaseData(
-        release_id=event.release_id, service=event.service, commit=event.commit, hosts=event.hosts
-    )
+    return ReleaseData(release_id=event.release_id, service=event.service, commit=event.commit, hosts=event.hosts)
 
 
 def build_image(data: ReleaseData) -> BuildImage:

@@ -147,9 +147,7 @@ def probe_servers(data: ProvisioningData) -> ProbeServers:
 
 
 def register_servers(data: ProvisioningData) -> RegisterServers:
-    return RegisterServers(
-        request_id=data.request_id, owner=data.owner, cloud=data.cloud, addresses=data.addresses
-    )
+    return RegisterServers(request_id=data.request_id, owner=data.owner, cloud=data.cloud, addresses=data.addresses)
 
 
 def watch_servers(data: ProvisioningData) -> WatchServers:
@@ -170,9 +168,7 @@ server_provisioning = Saga(
     steps=(
         alternatives(
             series(
-                step(
-                    "reserve-capacity", reserve_capacity, remember=capacity_reserved, compensate=release_capacity
-                ),
+                step("reserve-capacity", reserve_capacity, remember=capacity_reserved, compensate=release_capacity),
                 for_each(
                     "create-machine",
                     servers,

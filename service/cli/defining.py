@@ -1,17 +1,13 @@
-"""`saga lint` and `saga graph`: definitions, checked and drawn."""
+"""`saga lint`: definitions, checked."""
 
 from importlib import import_module
-from typing import Any
 
 import typer
 
 from handlers.routing import AnySaga, BadCatalog, Routes
-from sagas.machine import Instance, Saga, Step, UnsoundSaga, walk
-from sagas.machine.diagram import mermaid
-from service.catalog import load_catalog
+from sagas.machine import Saga, UnsoundSaga
 from service.cli.configuration import load_settings
-from service.cli.console import as_json, fail, remark, say
-from service.cli.looking import find, looking
+from service.cli.console import as_json, remark, say
 
 
 def lint(*, name: str | None, as_json_: bool) -> None:
@@ -19,55 +15,23 @@ def lint(*, name: str | None, as_json_: bool) -> None:
     where = name or load_settings().catalog
     sagas: tuple[AnySaga, ...] = ()
     try:
-        sagas = _sagas_at(where)
+        sagas = sagas_at(where)
         Routes(sagas)
         problems: list[str] = []
     except (UnsoundSaga, BadCatalog) as error:
         problems = str(error).splitlines()
     if as_json_:
-        told = [{"saga": each.name, "version": each.version, "steps": len(_steps(each))} for each in sagas]
+        told = [{"saga": each.name, "version": each.version, "steps": len(each.table)} for each in sagas]
         as_json({"ok": not problems, "sagas": told, "problems": problems})
     for problem in () if as_json_ else problems:
         remark(problem)
     if problems:
         raise typer.Exit(1)
     for each in () if as_json_ else sagas:
-        say(f"ok: {each.name} v{each.version}, {len(_steps(each))} steps")
+        say(f"ok: {each.name} v{each.version}, {len(each.table)} steps")
 
 
-def graph(*, name: str | None, instance: str | None, as_json_: bool) -> None:
-    """Print sagas as Mermaid, or one with the state of an instance on it."""
-    drawn = _with_instance(name, instance) if instance else [(each, None) for each in _chosen(name)]
-    told = [
-        {"saga": saga.name, "version": saga.version, "instance": run.id if run else None, "mermaid": mermaid(saga, run)}
-        for saga, run in drawn
-    ]
-    if as_json_:
-        as_json(told)
-        return
-    for each in told:
-        if len(told) > 1:
-            say(f"%% {each['saga']} v{each['version']}")
-        typer.echo(each["mermaid"], nl=False)
-
-
-def _with_instance(name: str | None, wanted: str) -> list[tuple[AnySaga, Instance[Any] | None]]:
-    with looking() as look:
-        found = find(look, wanted, name)
-    return [(found.saga, found.instance)]
-
-
-def _chosen(name: str | None) -> list[AnySaga]:
-    """Return the newest version of a saga of the catalog, or of all."""
-    newest = Routes(load_catalog(load_settings().catalog)).newest
-    if name is None:
-        return list(newest.values())
-    if name not in newest:
-        fail(f"there is no saga {name!r} in the catalog; it has {', '.join(sorted(newest))}")
-    return [newest[name]]
-
-
-def _sagas_at(where: str) -> tuple[AnySaga, ...]:
+def sagas_at(where: str) -> tuple[AnySaga, ...]:
     """Return the sagas at MODULE:NAME, where one saga may stand as well as a tuple of them."""
     module, separator, attribute = where.partition(":")
     if not (module and separator and attribute):
@@ -80,7 +44,3 @@ def _sagas_at(where: str) -> tuple[AnySaga, ...]:
     if not sagas or not all(isinstance(each, Saga) for each in sagas):
         raise BadCatalog(f"{where}: it must be a Saga, or a tuple of at least one")
     return sagas
-
-
-def _steps(saga: AnySaga) -> list[Step[Any]]:
-    return [node for node in walk(saga.steps) if isinstance(node, Step)]

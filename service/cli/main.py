@@ -6,6 +6,7 @@ asked for is on standard output, and with `--json` nothing else is.
 
 # ruff: noqa: PLC0415  a verb imports what it needs when it runs: `saga --help` has nothing to wait for
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -27,6 +28,7 @@ topics = typer.Typer(help="The Kafka topics that the catalog needs.", context_se
 
 Partitions = Annotated[int, typer.Option(min=1, max=1000, help="Partitions of a topic that is created")]
 Status = Literal["running", "compensating", "stalled", "completed", "compensated"]
+Form = Literal["mermaid", "svg"]
 History = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many entries of the history, the newest")]
 
 
@@ -126,18 +128,24 @@ def lint(
 
 @app.command("graph")
 def graph(
-    saga: Annotated[str | None, typer.Argument(help="Only this saga")] = None,
+    saga: Annotated[
+        str | None, typer.Argument(metavar="[SAGA|MODULE:NAME]", help="Only this saga, or those at a place in the code")
+    ] = None,
     *,
     instance: Annotated[str | None, typer.Option(help="Draw the state of this instance (id or key) on it")] = None,
+    form: Annotated[
+        Form | None, typer.Option("--format", help="What to draw; without it mermaid, or what the file's name says")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it to this file")] = None,
     json: Json = False,
 ) -> None:
-    """Draw sagas as Mermaid flowcharts.
+    """Draw sagas as Mermaid flowcharts, or one as an SVG picture.
 
-    JSON: [{"saga", "version", "instance", "mermaid"}]
+    JSON: [{"saga", "version", "instance", "mermaid" or "svg"}]
     """
-    from service.cli import defining
+    from service.cli import drawing
 
-    defining.graph(name=saga, instance=instance, as_json_=json)
+    drawing.graph(name=saga, instance=instance, form=form, output=output, as_json_=json)
 
 
 @app.command("ls")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sagas.machine.diagram import mermaid
+from sagas.drawing.mermaid import mermaid
 from sagas.order_fulfilment import order_fulfilment
 from service.telemetry.environment import resource_of_environment, scope
 from service.telemetry.measures import Measures

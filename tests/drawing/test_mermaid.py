@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from sagas.drawing.mermaid import mermaid
 from sagas.machine import Branch, parallel
-from sagas.machine.diagram import mermaid
 from sagas.scenario import given
 from tests.machine.made import (
     MINUTE,
@@ -114,9 +114,10 @@ def test_an_instance_is_drawn_with_the_state_of_each_step() -> None:
     drawing = mermaid(SHORT, story.instance)
 
     assert lines_with(":::", drawing) == [
+        'n2(["made.begun.v1"]):::done',
         'n3(["made.unwound.v1"]):::ahead',
         'n5["a<br/>done, sent 2 times"]:::done',
-        'n6["undo: made.undo-a.v1<br/>awaiting an answer"]:::asked',
+        'n6["undo: made.undo-a.v1<br/>now: awaiting an answer<br/>asked 00:00:10<br/>answer due 00:01:10"]:::asked',
         'n7{{"p<br/>pivot: no way back<br/>refused"}}:::refused',
         'n8["z<br/>not reached"]:::ahead',
         'n9(["made.finished.v1"]):::ahead',
@@ -126,14 +127,17 @@ def test_an_instance_is_drawn_with_the_state_of_each_step() -> None:
 @pytest.mark.parametrize(
     ("situation", "expected"),
     [
-        ("running", 'n5["a<br/>awaiting an answer"]:::asked'),
-        ("waiting to ask again", 'n5["a<br/>will be asked again"]:::waiting'),
+        ("running", 'n5["a<br/>now: awaiting an answer<br/>asked 00:00:00<br/>answer due 00:01:00"]:::asked'),
+        (
+            "waiting to ask again",
+            'n5["a<br/>now: will be asked again<br/>asked 00:00:00<br/>again 00:00:10"]:::waiting',
+        ),
         ("at the pivot", 'n6["undo: made.undo-a.v1<br/>not asked for"]:::ahead'),
-        ("stalled past the pivot", 'n8["z<br/>refused"]:::refused'),
-        ("stalled compensating", 'n6["undo: made.undo-a.v1<br/>refused"]:::refused'),
+        ("stalled past the pivot", 'n8["z<br/>now: refused<br/>asked 00:00:00"]:::refused'),
+        ("stalled compensating", 'n6["undo: made.undo-a.v1<br/>now: refused<br/>asked 00:00:00"]:::refused'),
         ("completed", 'n9(["made.finished.v1"]):::done'),
         ("compensated", 'n3(["made.unwound.v1"]):::done'),
-        ("compensated", 'n6["undo: made.undo-a.v1<br/>undone"]:::done'),
+        ("compensated", 'n6["undo: made.undo-a.v1<br/>undone"]:::undone'),
     ],
 )
 def test_every_state_stands_in_words_and_as_a_class(situation: str, expected: str) -> None:
