@@ -197,7 +197,6 @@ def _size_group(group: Group) -> SizedGroup:
 def _size_way(way: Way, least: int) -> SizedRow:
     """Measure a way; it takes at least so much room up and down."""
     row = size_row(tuple(size_item(each) for each in way.items))
-    least = max(least, LINE + 4) if way.label or way.fate else least
     return replace(row, up=max(row.up, least), down=max(row.down, least))
 
 

@@ -78,8 +78,6 @@ def _back_lines(row: SizedRow, placed: Placed, level: int) -> Iterator[Line]:
             if start:
                 yield Line((*start, (left + _right_of(item), lane)), Stroke.BACK)
             start = ((left, lane),)
-    if len(start) > 1:
-        yield Line((*start, (placed[0][1], lane)), Stroke.BACK)
 
 
 def _cell(cell: SizedCell, x: int, level: int, row: SizedRow) -> Iterator[Shape]:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from itertools import combinations, pairwise
+from math import floor
 
 from hypothesis import HealthCheck, given, settings
 
@@ -58,6 +59,15 @@ def holds(outer: Box | Frame, inner: Box | Frame) -> bool:
     )
 
 
+def within(outer: Box | Frame, y: int) -> bool:
+    return outer.y < y < outer.y + outer.height
+
+
+def area_of(text: Text) -> Frame:
+    """The letters of a text, as something that takes room."""
+    return Frame(x=floor(text.left), y=text.y - 9, width=floor(text.width), height=10, texts=())
+
+
 def names_of(definition: Saga[Begun, Data]) -> Iterator[str]:
     """What has to stand in the picture: each leaf, each undo, each choice, and the two ends."""
     yield from ("start", "completed", "compensated")
@@ -104,7 +114,8 @@ def everything_lies_inside_the_picture(_: Scenario[Data], drawn: Picture) -> Non
 
 
 def every_text_fits_into_its_box(_: Scenario[Data], drawn: Picture) -> None:
-    for box in (*boxes(drawn).values(), *frames(drawn)):
+    placed: list[Box | Frame] = [*boxes(drawn).values(), *frames(drawn)]
+    for box in placed:
         for text in box.texts:
             assert box.x < text.left
             assert text.left + text.width <= box.x + box.width, text
@@ -128,18 +139,23 @@ def no_line_runs_through_a_box(_: Scenario[Data], drawn: Picture) -> None:
     assert crossed == []
 
 
-def no_label_stands_on_a_box(_: Scenario[Data], drawn: Picture) -> None:
-    labels = [each for each in drawn.shapes if isinstance(each, Text)]
-    covered = [
-        (label.text, box.card.name)
-        for label in labels
-        for box in boxes(drawn).values()
-        if label.left < box.x + box.width
-        and label.left + label.width > box.x
-        and label.y - 9 < box.y + box.height
-        and label.y > box.y
-    ]
-    assert covered == []
+def no_words_stand_on_a_box_an_edge_or_other_words(_: Scenario[Data], drawn: Picture) -> None:
+    words = [*(each for each in drawn.shapes if isinstance(each, Text)), *(t for f in frames(drawn) for t in f.texts)]
+    areas = [(text.text, area_of(text)) for text in words]
+    cards = [box for box in boxes(drawn).values() if box.card.kind is not Kind.CHOICE]
+    assert [(text, box.card.name) for text, area in areas for box in cards if overlap(area, box)] == []
+    assert [(one, other) for (one, a), (other, b) in combinations(areas, 2) if overlap(a, b)] == []
+    assert [text for text, area in areas for f in frames(drawn) if overlap(area, f) and not holds(f, area)] == []
+
+
+def every_line_of_the_way_back_goes_from_edge_to_edge(_: Scenario[Data], drawn: Picture) -> None:
+    placed: list[Box | Frame] = [*boxes(drawn).values(), *frames(drawn)]
+    for line in lines(drawn, Stroke.BACK)[:-1]:
+        (x1, y1), (x2, y2) = line.points[0], line.points[-1]
+        starts = [each for each in placed if (each.x == x1 and within(each, y1)) or each.y + each.height == y1]
+        ends = [each for each in placed if each.x + each.width == x2 and within(each, y2)]
+        assert starts, line
+        assert ends, line
 
 
 def every_undo_stands_beneath_its_step(_: Scenario[Data], drawn: Picture) -> None:
@@ -157,7 +173,8 @@ CHECKS = (
     everything_lies_inside_the_picture,
     every_text_fits_into_its_box,
     no_line_runs_through_a_box,
-    no_label_stands_on_a_box,
+    no_words_stand_on_a_box_an_edge_or_other_words,
+    every_line_of_the_way_back_goes_from_edge_to_edge,
     every_undo_stands_beneath_its_step,
 )
 

@@ -1,12 +1,22 @@
 """A saga as Mermaid text: the lanes, the marks, and the state of an instance in words and as a class."""
 
+import re
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from contracts.hiring import HireAgreed
+from contracts.private_cloud import CapacityReserved, MachineCreated
+from contracts.provisioning import ProvisionServers, Server
+from contracts.public_cloud import NetworkCreated
+from contracts.signing import ContractSent
 from sagas.drawing.mermaid import mermaid
+from sagas.employee_onboarding import employee_onboarding
 from sagas.machine import Branch, parallel
+from sagas.release import release
 from sagas.scenario import given
+from sagas.server_provisioning import server_provisioning
 from tests.machine.made import (
     MINUTE,
     SECOND,
@@ -20,6 +30,19 @@ from tests.machine.made import (
     saga,
 )
 from tests.machine.test_every_signal_in_every_status import SHORT, SITUATIONS
+
+REQUEST = ProvisionServers(
+    request_id="r-1",
+    owner="shop",
+    servers=tuple(Server(name=name, cores=2, memory_gb=4, disk_gb=10) for name in ("web-1", "web-2")),
+)
+HIRED = HireAgreed(
+    employee_id="e-1",
+    full_name="Ada Lovelace",
+    private_email="ada@example.org",
+    role="engineer",
+    starts_at=datetime(2026, 2, 2, 8, tzinfo=UTC),
+)
 
 SHOP = saga(
     parallel(compensatable("a"), choice("heads", 0, compensatable("b"))),
@@ -182,3 +205,70 @@ def test_a_completed_instance_says_so_without_colours() -> None:
     drawing = mermaid(SHORT, SITUATIONS["completed"].instance)
 
     assert [line for line in lines_with("<br/>", drawing) if "done" not in line and "not asked for" not in line] == []
+
+
+# --- the nodes beyond steps and groups of them
+
+
+def test_alternatives_are_drawn_in_their_order_of_trial_each_as_a_way_of_its_own() -> None:
+    drawing = mermaid(server_provisioning)
+
+    assert lines_with("subgraph", drawing)[1:5] == [
+        'subgraph n4["cloud: one of, in turn, until one succeeds"]',
+        'subgraph n5["1st"]',
+        'subgraph n6[" "]',
+        'subgraph n9["for each of servers, at most 5 at once"]',
+    ]
+    assert "n6 --> n9" in lines_with("-->", drawing)
+
+
+def test_of_alternatives_an_instance_says_which_is_tried_and_why_one_was_left() -> None:
+    story = given(server_provisioning, REQUEST).replies("reserve-capacity", CapacityReserved(pool="p-1"))
+    failing = story.fails("create-machine[web-1]", code="no-room").fails("create-machine[web-2]", code="no-room")
+
+    assert lines_with("subgraph", mermaid(server_provisioning, story.instance))[2] == 'subgraph n5["1st, being tried"]'
+    drawing = mermaid(server_provisioning, failing.instance)
+    rule, first = lines_with("subgraph", drawing)[1:3]
+    assert rule.endswith('succeeds #40;left for no-room at create-machine#91;web-1#93;#41;"]')
+    assert first == 'subgraph n5["1st, being undone"]'
+    later = failing.undone("reserve-capacity").replies("create-network", NetworkCreated(network_id="n-1"))
+    drawing = mermaid(server_provisioning, later.instance)
+    assert 'subgraph n5["1st, left"]' in lines_with("subgraph", drawing)
+    assert 'subgraph n13["2nd, being tried"]' in lines_with("subgraph", drawing)
+
+
+def test_a_list_says_how_many_are_done() -> None:
+    story = given(server_provisioning, REQUEST).replies("reserve-capacity", CapacityReserved(pool="p-1"))
+    story = story.replies("create-machine[web-2]", MachineCreated(address="10.0.0.2"))
+
+    drawing = mermaid(server_provisioning, story.instance)
+    assert 'n11["create-machine<br/>now: 1 of 2 done, 1 in flight"]:::asked' in lines_with("create-machine", drawing)
+
+
+def test_events_times_and_children_have_shapes_and_words_of_their_own() -> None:
+    drawing = mermaid(employee_onboarding)
+
+    assert lines_with("signed", drawing)[0] == (
+        'n7>"contract-signed<br/>receives signing.contract-signed.v1<br/>within 14 days"]'
+    )
+    assert lines_with("first", drawing)[0] == 'n23("first-day<br/>waits until first_day")'
+    assert lines_with("child", drawing) == ['n21[["provision-servers<br/>carried out by a child saga"]]']
+    assert 'n10("warm-up<br/>waits 10 min")' in [
+        re.sub(r"^n\d+", "n10", line) for line in lines_with("warm-up", mermaid(release))
+    ]
+
+
+def test_a_wait_says_until_when() -> None:
+    story = given(employee_onboarding, HIRED).replies("send-contract", ContractSent(document_id="doc-1"))
+
+    assert lines_with("contract-signed", mermaid(employee_onboarding, story.instance))[0] == (
+        'n7>"contract-signed<br/>receives signing.contract-signed.v1<br/>within 14 days'
+        '<br/>now: awaiting the event<br/>since 00:00:00<br/>until 2026-01-15 00:00:00"]:::waiting'
+    )
+    late = story.passes(timedelta(days=14))
+    assert "<br/>did not come" in lines_with("contract-signed", mermaid(employee_onboarding, late.instance))[0]
+
+
+def test_what_is_under_way_is_marked() -> None:
+    assert lines_with("class n", mermaid(SHORT, SITUATIONS["running"].instance)) == ["class n5 now"]
+    assert lines_with("class n", mermaid(SHORT, SITUATIONS["completed"].instance)) == []
