@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from sagas.drawing.mermaid import mermaid
+from sagas.drawing.svg import svg
+from sagas.order_fulfilment import order_fulfilment
 from tests.cli.said import Saga
 from tests.cli.stories import refused_at_shipping, tell
 
@@ -91,6 +94,74 @@ def test_an_instance_is_drawn_on_its_saga(saga: Saga, store: Path) -> None:
     drawn = saga.does("graph", "--instance", "o-1").out
 
     assert 'ship-order<br/>pivot: no way back<br/>refused"}}:::refused' in drawn
+
+
+def test_a_saga_is_drawn_as_svg(saga: Saga) -> None:
+    drawn = saga.does("graph", "order-fulfilment", "--format", "svg").out
+
+    assert drawn == svg(order_fulfilment)
+    assert saga.does("graph", "--format", "svg", "--json").json == [
+        {"saga": "order-fulfilment", "version": 1, "instance": None, "svg": drawn}
+    ]
+
+
+def test_a_picture_is_written_to_a_file_whose_name_says_its_form(saga: Saga, tmp_path: Path) -> None:
+    picture, text = tmp_path / "order.svg", tmp_path / "order.mmd"
+
+    assert saga.does("graph", "order-fulfilment", "-o", str(picture)).out == ""
+    assert saga.does("graph", "order-fulfilment", "--output", str(text)).out == ""
+
+    assert picture.read_text(encoding="utf-8") == svg(order_fulfilment)
+    assert text.read_text(encoding="utf-8") == mermaid(order_fulfilment)
+
+
+def test_the_form_that_is_asked_for_counts_more_than_the_name_of_the_file(saga: Saga, tmp_path: Path) -> None:
+    file = tmp_path / "order.svg"
+    saga.does("graph", "order-fulfilment", "--format", "mermaid", "-o", str(file))
+
+    assert file.read_text(encoding="utf-8") == mermaid(order_fulfilment)
+
+
+def test_an_instance_is_drawn_as_svg_with_its_state(saga: Saga, store: Path) -> None:
+    tell(store, refused_at_shipping("o-1"))
+
+    drawn = saga.does("graph", "--instance", "o-1", "--format", "svg").out
+
+    assert "instance o-1: compensat" in drawn
+    assert ">refused</text>" in drawn
+
+
+def test_sagas_at_a_place_in_the_code_are_drawn_one_after_the_other(saga: Saga) -> None:
+    drawn = saga.does("graph", "sagas.examples:catalog").out
+
+    assert [line for line in drawn.splitlines() if line.startswith("%%")] == [
+        "%% employee-onboarding v1",
+        "%% server-provisioning v1",
+        "%% release v1",
+    ]
+
+
+def test_one_svg_is_one_picture(saga: Saga) -> None:
+    said = saga("graph", "sagas.examples:catalog", "--format", "svg")
+
+    assert (said.code, said.out) == (1, "")
+    assert "name one of employee-onboarding, server-provisioning, release" in said.err
+
+
+def test_a_file_that_cannot_be_written_is_a_reason(saga: Saga, tmp_path: Path) -> None:
+    said = saga("graph", "order-fulfilment", "-o", str(tmp_path / "nowhere" / "order.svg"))
+
+    assert said.code == 1
+    assert said.err.startswith("saga: cannot write ")
+    assert "No such file or directory" in said.err
+
+
+def test_the_examples_are_sound(saga: Saga) -> None:
+    assert saga.does("lint", "sagas.examples:catalog").out.splitlines() == [
+        "ok: employee-onboarding v1, 8 steps",
+        "ok: server-provisioning v1, 9 steps",
+        "ok: release v1, 6 steps",
+    ]
 
 
 def test_a_saga_that_there_is_not_is_told_with_those_that_there_are(saga: Saga) -> None:
