@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sagas.drawing.mermaid import mermaid
+from sagas.drawing.svg import svg
 from sagas.order_fulfilment import order_fulfilment
 from service.telemetry.environment import resource_of_environment, scope
 from service.telemetry.measures import Measures
@@ -53,6 +54,11 @@ def test_the_readme_can_be_read_in_one_sitting() -> None:
 def test_the_picture_of_the_reference_saga_is_the_one_that_the_program_draws() -> None:
     drawn = [each.text for each in blocks(ROOT / "docs" / "order-fulfilment.md") if each.language == "mermaid"]
     assert drawn == [mermaid(order_fulfilment)]
+
+
+def test_the_svg_of_the_reference_saga_is_the_one_that_the_program_draws() -> None:
+    """`saga graph order-fulfilment -o docs/order-fulfilment.svg` draws it anew."""
+    assert (ROOT / "docs" / "order-fulfilment.svg").read_text(encoding="utf-8") == svg(order_fulfilment)
 
 
 def test_every_metric_is_explained_and_no_other() -> None:
