@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from contracts import Failure
 from sagas.drawing.moments import length_in_words
 from sagas.drawing.sketch import Card, Cell, Group, Item, Kind, Mark, Sketch, State, Way
-from sagas.drawing.states import NOT_REACHED, States
+from sagas.drawing.states import NOT_REACHED, States, is_settled
+from sagas.drawing.wording import in_a_line, limit, ordinal, rule_of_list, sendings
 from sagas.machine import (
     Alternatives,
     Branch,
@@ -18,20 +19,14 @@ from sagas.machine import (
     Instance,
     Node,
     Parallel,
-    Progress,
     Receive,
-    Retry,
     Saga,
     Series,
     Status,
     Step,
 )
-from sagas.machine.nodes import inside
 
 D = TypeVar("D", bound=BaseModel)
-
-MOST_LETTERS = 200
-"""How much of a message, a key or a name that somebody else wrote stands in a picture."""
 
 
 def sketch(saga: Saga[Any, D], instance: Instance[D] | None = None) -> Sketch:
@@ -65,12 +60,12 @@ class Sketcher(Generic[D]):
         told = f"Saga {self.saga.name}, version {self.saga.version}, of {count} step{'s' if count > 1 else ''}"
         if self.instance is None:
             return f"{told}."
-        return f"{told}; instance {_in_a_line(self.instance.key)} is {self._status(self.instance)}."
+        return f"{told}; instance {in_a_line(self.instance.key)} is {self._status(self.instance)}."
 
     def notes(self) -> Iterator[str]:
         """Yield what holds for the whole: the deadline and the cancel event; of an instance how and why it stands."""
         saga, instance, states = self.saga, self.instance, self.states
-        limits = [] if saga.deadline is None else [f"deadline for sending the pivot: {_limit(saga.deadline)}"]
+        limits = [] if saga.deadline is None else [f"deadline for sending the pivot: {limit(saga.deadline)}"]
         limits += [] if saga.cancel_on is None else [f"cancelled by {saga.cancel_on.message_type}"]
         limits += ["a child saga: its outcome answers the command"] if saga.is_child else []
         if limits:
@@ -78,11 +73,12 @@ class Sketcher(Generic[D]):
         if instance is None or states is None:
             return
         began = states.calendar.tell_whole(instance.started_at)
-        yield f"instance {_in_a_line(instance.key)}: {self._status(instance)}, started {began}; times are in UTC"
+        yield f"instance {in_a_line(instance.key)}: {self._status(instance)}, started {began}; times are in UTC"
         for what, cause in (("turned back", instance.cause), ("stalled", instance.stall)):
             if cause is not None:
-                place = f" at {cause.step}" if cause.step else ""
-                yield f"{what}{place}: {_in_a_line(f'{cause.code}: {cause.message}')}"
+                place = f" at {in_a_line(cause.step)}" if cause.step else ""
+                told = ": ".join(filter(None, (cause.code, cause.message)))
+                yield f"{what}{place}: {in_a_line(told)}"
 
     def _status(self, instance: Instance[D]) -> str:
         return f"{instance.status}{', paused' if instance.paused_at else ''}"
@@ -123,7 +119,7 @@ class Sketcher(Generic[D]):
                 case Step() | Receive() | Delay():
                     yield self._cell(node)
                 case ForEach():
-                    yield Group(rule=_rule_of_list(node), ways=(Way((self._each(node),)),))
+                    yield Group(rule=rule_of_list(node), ways=(Way((self._each(node),)),))
                 case Series():
                     yield from self.items(node.nodes)
                 case Parallel():
@@ -148,11 +144,11 @@ class Sketcher(Generic[D]):
 
     def _alternatives(self, node: Alternatives[D]) -> Group:
         ways = (
-            self._way(member, _ordinal(number), self._fate(node, number)) for number, member in enumerate(node.nodes)
+            self._way(member, ordinal(number), self._fate(node, number)) for number, member in enumerate(node.nodes)
         )
         trial = self.instance.trials.get(node.name) if self.instance else None
         cause = trial.cause if trial else None
-        note = f"left for {cause.code}{f' at {cause.step}' if cause.step else ''}" if cause else ""
+        note = in_a_line(f"left for {cause.code}{f' at {cause.step}' if cause.step else ''}") if cause else ""
         return Group(rule=f"{node.name}: one of, in turn, until one succeeds", ways=tuple(ways), note=note)
 
     def _fate(self, node: Alternatives[D], number: int) -> str:
@@ -166,7 +162,7 @@ class Sketcher(Generic[D]):
             return "left"
         if trial.cause is not None:
             return "being undone"
-        if _is_settled(self.instance, node.nodes[number]):
+        if is_settled(self.instance, node.nodes[number]):
             return "taken"
         return "tried" if self.instance.cause else "being tried"
 
@@ -198,7 +194,7 @@ class Sketcher(Generic[D]):
 
     def _sending(self, step: Step[D], kind: Kind, lines: tuple[str, ...], state: State | None) -> Card:
         rule = self.saga.table[step.name]
-        details = (rule.command.message_type, f"within {length_in_words(step.timeout)}{_sendings(rule.retry)}")
+        details = (rule.command.message_type, f"within {length_in_words(step.timeout)}{sendings(rule.retry)}")
         return Card(kind=kind, name=step.name, title=step.name, lines=lines, details=details, state=state)
 
     def _undo(self, step: Step[D], state: State | None) -> Card | None:
@@ -225,63 +221,3 @@ class Sketcher(Generic[D]):
             line = f"waits {length_in_words(node.lasts or timedelta(0))}"
         state = self.states.of_delay(node.name) if self.states else None
         return Card(kind=Kind.DELAY, name=node.name, title=node.name, lines=(line,), state=state)
-
-
-def _in_a_line(text: str) -> str:
-    """Write what others have written as one line that ends somewhere."""
-    line = " ".join(text.split())
-    return line if len(line) <= MOST_LETTERS else line[: MOST_LETTERS - 1] + "\N{HORIZONTAL ELLIPSIS}"
-
-
-def _rule_of_list(node: ForEach[Any]) -> str:
-    limit = (
-        "all at once" if node.limit is None else "one at a time" if node.limit == 1 else f"at most {node.limit} at once"
-    )
-    return f"for each of {node.items.__name__}, {limit}"
-
-
-def _sendings(retry: Retry) -> str:
-    """Tell how often a command is sent; nothing if it is sent once."""
-    if retry.is_endless:
-        return ", until answered"
-    often = f", {retry.attempts} sendings" if retry.attempts not in {None, 1} else ""
-    return often + (f", for {length_in_words(retry.total)}" if retry.total else "")
-
-
-def _limit(deadline: timedelta | Any) -> str:  # noqa: ANN401  a function of any data
-    return deadline.__name__ if callable(deadline) else f"{length_in_words(deadline)} after the start"
-
-
-def _ordinal(number: int) -> str:
-    """Count as people do, from a number that begins with 0."""
-    place = number + 1
-    ending = "th" if place % 100 in {11, 12, 13} else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
-    return f"{place}{ending}"
-
-
-def _is_settled(instance: Instance[Any], node: Node[Any]) -> bool:
-    """Say whether nothing is left to come of a node on the way forward."""
-    match node:
-        case Step():
-            return _is_done(instance, node.name)
-        case ForEach():
-            names = instance.lists.get(node.name)
-            return names is not None and all(_is_done(instance, name) for name in names)
-        case Receive() | Delay():
-            wait = instance.waits.get(node.name)
-            return wait is not None and wait.progress is Progress.DONE
-        case Branch():
-            choice = instance.choices.get(node.name)
-            return choice is not None and all(
-                _is_settled(instance, each) for each in (node.nodes if choice else node.otherwise)
-            )
-        case Alternatives():
-            trial = instance.trials.get(node.name)
-            return trial is not None and trial.cause is None and _is_settled(instance, node.nodes[trial.number])
-        case _:
-            return all(_is_settled(instance, each) for each in inside(node))
-
-
-def _is_done(instance: Instance[Any], name: str) -> bool:
-    run = instance.steps.get(name)
-    return run is not None and run.forward.progress is Progress.DONE

@@ -6,7 +6,22 @@ from typing import Any
 
 from sagas.drawing.moments import Calendar
 from sagas.drawing.sketch import Mark, State
-from sagas.machine import Direction, Instance, Leg, Progress, Step, StepRun
+from sagas.drawing.wording import in_a_line
+from sagas.machine import (
+    Alternatives,
+    Branch,
+    Delay,
+    Direction,
+    ForEach,
+    Instance,
+    Leg,
+    Node,
+    Progress,
+    Receive,
+    Step,
+    StepRun,
+)
+from sagas.machine.nodes import inside
 
 _MARKS = {
     Progress.ASKED: Mark.ASKED,
@@ -148,6 +163,37 @@ def _failures(failed: list[tuple[str, Leg]]) -> Iterator[str]:
     """Name the first few steps of a list that have failed."""
     for name, leg in failed[:_MOST_NAMED]:
         key = name.partition("[")[2].removesuffix("]")
-        yield f"{key}: {_WORDS[leg.progress]}"
+        yield f"{in_a_line(key)}: {_WORDS[leg.progress]}"
     if len(failed) > _MOST_NAMED:
         yield f"and {len(failed) - _MOST_NAMED} more"
+
+
+# --- nodes
+
+
+def is_settled(instance: Instance[Any], node: Node[Any]) -> bool:
+    """Say whether nothing is left to come of a node on the way forward."""
+    match node:
+        case Step():
+            return _is_done(instance, node.name)
+        case ForEach():
+            names = instance.lists.get(node.name)
+            return names is not None and all(_is_done(instance, name) for name in names)
+        case Receive() | Delay():
+            wait = instance.waits.get(node.name)
+            return wait is not None and wait.progress is Progress.DONE
+        case Branch():
+            choice = instance.choices.get(node.name)
+            return choice is not None and all(
+                is_settled(instance, each) for each in (node.nodes if choice else node.otherwise)
+            )
+        case Alternatives():
+            trial = instance.trials.get(node.name)
+            return trial is not None and trial.cause is None and is_settled(instance, node.nodes[trial.number])
+        case _:
+            return all(is_settled(instance, each) for each in inside(node))
+
+
+def _is_done(instance: Instance[Any], name: str) -> bool:
+    run = instance.steps.get(name)
+    return run is not None and run.forward.progress is Progress.DONE

@@ -156,6 +156,15 @@ def test_the_picture_follows_the_viewer_into_the_night() -> None:
     assert colours(night) >= set(NIGHT.values())
 
 
+def test_an_instance_says_why_it_turned_back_and_why_it_cannot_go_on() -> None:
+    told = texts(svg(SHORT, SITUATIONS["stalled compensating"].instance))
+    assert "turned back at p: no" in told
+    assert "stalled at a: no: its compensation failed:" in told
+    assert "instance k-1: compensating, paused, started 2026-01-01 00:00:00; times are in UTC" in texts(
+        svg(SHORT, SITUATIONS["compensating, paused"].instance)
+    )
+
+
 def test_times_are_told_in_utc_with_the_date_of_another_day() -> None:
     told = texts(svg(SHORT, SITUATIONS["running"].instance))
     assert {"asked 00:00:00", "answer due 00:01:00"} <= set(told)
