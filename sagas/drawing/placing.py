@@ -98,8 +98,6 @@ def _cell(cell: SizedCell, x: int, level: int, row: SizedRow) -> Iterator[Shape]
 
 def _box(sized: SizedCard, x: int, y: int) -> Box:
     """Put a card into its place, and its lines of text into it."""
-    if sized.card.kind is Kind.CHOICE:
-        return _diamond(sized, x, y)
     texts, icon, base = [], None, y + PAD + 10
     has_icon = sized.card.kind not in {Kind.START, Kind.OUTCOME, Kind.STEP}
     is_state = False

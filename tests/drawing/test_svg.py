@@ -15,6 +15,7 @@ from contracts.provisioning import ProvisionServers, Server
 from sagas.drawing.look import DAY, MARK_ICONS, NIGHT
 from sagas.drawing.sketch import Mark
 from sagas.drawing.svg import svg
+from sagas.employee_onboarding import employee_onboarding
 from sagas.machine import Branch
 from sagas.scenario import Scenario
 from sagas.scenario import given as begin
@@ -131,6 +132,14 @@ def test_a_state_is_told_by_icon_word_and_colour(
     assert words in [each.text for each in drawn.iter(f"{SVG}text")]
     assert ("now" in (drawn.get("class") or "").split()) is is_now
     assert ("now" in [each.text for each in drawn.iter(f"{SVG}text")]) is is_now
+
+
+def test_a_child_saga_has_an_edge_of_its_own() -> None:
+    edges = {
+        name: len([each for each in card(svg(employee_onboarding), name) if each.get("class") == "card"])
+        for name in ("order-laptop", "provision-servers")
+    }
+    assert edges == {"order-laptop": 1, "provision-servers": 2}
 
 
 def test_every_mark_has_an_icon_of_its_own() -> None:
