@@ -1,5 +1,7 @@
 """The conversation with the name service: names for servers, and their removal."""
 
+from collections.abc import Mapping
+
 from contracts.message import Command, Done
 
 TOPIC = "dns.commands.v1"
@@ -11,7 +13,7 @@ class PublishNames(Command[Done]):
     message_type = "dns.publish-names.v1"
     topic = TOPIC
 
-    addresses: dict[str, str]
+    addresses: Mapping[str, str]
 
 
 class RemoveNames(Command[Done]):

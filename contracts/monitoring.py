@@ -1,5 +1,7 @@
 """The conversation with the monitoring: probe, watch, and what it says on its own when it sees something."""
 
+from collections.abc import Mapping
+
 from contracts.message import Command, Done, Event
 
 TOPIC = "monitoring.commands.v1"
@@ -13,7 +15,7 @@ class ProbeServers(Command[Done]):
     topic = TOPIC
     safe = True
 
-    addresses: dict[str, str]
+    addresses: Mapping[str, str]
 
 
 class WatchServers(Command[Done]):
@@ -23,7 +25,7 @@ class WatchServers(Command[Done]):
     topic = TOPIC
 
     owner: str
-    addresses: dict[str, str]
+    addresses: Mapping[str, str]
 
 
 class ReleaseFoundHealthy(Event):

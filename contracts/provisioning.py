@@ -1,5 +1,6 @@
 """The conversation with the saga that provisions servers, and with the janitor who takes them away again."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -26,7 +27,7 @@ class ServersProvisioned(Reply):
     message_type = "provisioning.servers-provisioned.v1"
 
     cloud: str
-    addresses: dict[str, str]
+    addresses: Mapping[str, str]
 
 
 class ProvisionServers(Command[ServersProvisioned]):

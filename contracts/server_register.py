@@ -1,5 +1,7 @@
 """The conversation with the register of servers: enter those that are in use, and are paid for."""
 
+from collections.abc import Mapping
+
 from contracts.message import Command, Done
 
 TOPIC = "server-register.commands.v1"
@@ -14,4 +16,4 @@ class RegisterServers(Command[Done]):
     request_id: str
     owner: str
     cloud: str
-    addresses: dict[str, str]
+    addresses: Mapping[str, str]

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, FiniteFloat
 
 from contracts.building import BuildImage, ImageBuilt, ScanImage, TestImage
 from contracts.deployment import AnnounceRelease, DeployHost, PromoteRelease, RestoreHost
@@ -24,7 +24,7 @@ class ReleaseData(BaseModel):
     commit: str
     hosts: tuple[str, ...]
     image: str = ""
-    error_rate: float | None = None
+    error_rate: FiniteFloat | None = None
 
 
 def release_id(event: ReleaseRequested | ReleaseAlarmRaised) -> str:

@@ -1,5 +1,6 @@
 """Server provisioning: machines in our own cloud or, if that has no room, in a rented one; volumes, names, health."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from pydantic import BaseModel, ConfigDict
@@ -42,7 +43,7 @@ class ProvisioningData(BaseModel):
     servers: tuple[Server, ...]
     pool: str | None = None
     network_id: str | None = None
-    addresses: dict[str, str] = {}
+    addresses: Mapping[str, str] = {}
 
     @property
     def cloud(self) -> str:
@@ -91,7 +92,7 @@ def delete_machine(data: ProvisioningData, server: Server) -> DeleteMachine:
 
 
 def machine_runs(data: ProvisioningData, server: Server, reply: MachineCreated) -> ProvisioningData:
-    return data.model_copy(update={"addresses": data.addresses | {server.name: reply.address}})
+    return data.model_copy(update={"addresses": {**data.addresses, server.name: reply.address}})
 
 
 # --- in a rented cloud
@@ -120,7 +121,7 @@ def end_rent(data: ProvisioningData, server: Server) -> EndRent:
 
 
 def rented_machine_runs(data: ProvisioningData, server: Server, reply: MachineRented) -> ProvisioningData:
-    return data.model_copy(update={"addresses": data.addresses | {server.name: reply.address}})
+    return data.model_copy(update={"addresses": {**data.addresses, server.name: reply.address}})
 
 
 # --- in either
