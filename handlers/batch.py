@@ -129,7 +129,8 @@ class Batch:
         record = unreadable.record
         partition = self._wire.partition_of(dead_letter_topic(record.place.topic), record.key or b"")
         self.changes.dead_letters.append(DeadLetter(record, self.at, unreadable.cause))
-        row = dead_letter(record, unreadable.cause, partition=partition, home=record.place.partition)
+        home = self._wire.partition_of(REPLIES, record.key or b"")
+        row = dead_letter(record, unreadable.cause, partition=partition, home=home)
         if not is_too_large(row):
             self.changes.outbox.append(row)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from handlers.routing import REPLIES
 from handlers.rows import Advance, Lease, Place
 
 
@@ -26,6 +27,14 @@ class Leases:
     def owned(self) -> Iterable[tuple[str, int]]:
         """Return the partitions that are owned."""
         return tuple(self._held)
+
+    def homes(self) -> Sequence[Lease]:
+        """Return the leases on the reply topic: their owner relays and rings for the instances that live there."""
+        return [lease for lease in self._held.values() if lease.topic == REPLIES]
+
+    def is_home(self, partition: int) -> bool:
+        """Say whether the instances of a home are ours."""
+        return (REPLIES, partition) in self._held
 
     def offsets(self) -> Iterable[tuple[tuple[str, int], int]]:
         """Return how far each owned partition is done."""

@@ -20,8 +20,8 @@ class Transaction(Protocol):
         """Return those of the instances that exist, by id."""
         ...
 
-    async def load_due(self, now: datetime, most: int) -> Sequence[Stored]:
-        """Return the instances whose alarm is due, oldest first."""
+    async def load_due(self, now: datetime, most: int, homes: Sequence[Lease]) -> Sequence[Stored]:
+        """Return the instances whose alarm is due and whose home is one of these leases, as it is now; oldest first."""
         ...
 
     async def load_held(self, addresses: Collection[str]) -> Sequence[Held]:
@@ -53,6 +53,11 @@ class Store(Protocol):
 
     async def take(self, topic: str, partition: int, owner: str) -> Lease:
         """Take a partition over, in a new epoch."""
+        ...
+
+    @property
+    def is_shared(self) -> bool:
+        """Say whether other coordinators write to it too."""
         ...
 
     async def unsent(self) -> Sequence[Unsent]:

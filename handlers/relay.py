@@ -2,7 +2,8 @@
 
 Rows come from memory after the commit, and from the table after a crash, until Kafka has acknowledged them. Such a
 row is deleted with the next transaction, or with a small one of the relay's own when there is none. What was sent and
-not acknowledged is sent again: a duplicate may follow, but nothing overtakes its predecessor's first copy.
+not acknowledged is sent again: a duplicate may follow, but nothing overtakes its predecessor's first copy. To that
+end the rows of an instance leave through one relay, that of its home; in a shared store it looks for them itself.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Sequence
 
+from handlers.leases import Leases
 from handlers.ports import Observer, Publisher, Store, Transaction
 from handlers.rows import Changes, Unsent
 
@@ -23,8 +25,9 @@ LONGEST_WAIT = 5.0
 class Relay:
     """Publishes what is owed. `push` and `acknowledged` are for those who write transactions; `run` is its loop."""
 
-    def __init__(self, store: Store, publisher: Publisher, observer: Observer) -> None:
+    def __init__(self, store: Store, publisher: Publisher, leases: Leases, observer: Observer) -> None:
         self._store = store
+        self._leases = leases
         self._publisher = publisher
         self._observer = observer
         self._lanes: defaultdict[tuple[str, int], deque[Unsent]] = defaultdict(deque)
@@ -55,6 +58,7 @@ class Relay:
             gone = set(deleted)
             self._acknowledged = [seq for seq in self._acknowledged if seq not in gone]
             self._known -= gone
+        rows = [row for row in rows if self._leases.is_home(row.owed.home)]
         for row in rows:
             if row.seq not in self._known:
                 self._known.add(row.seq)
@@ -83,11 +87,13 @@ class Relay:
                 self._tasks = None
 
     async def sweep(self) -> None:
-        """Delete what is acknowledged, if no other transaction has done it meanwhile."""
+        """Delete what is acknowledged, if no other transaction has done it meanwhile; look for what others wrote."""
         deleted = self.acknowledged()
         if deleted:
             await self._store.transact(lambda tx: _delete(tx, deleted))
             self.push((), deleted=deleted)
+        if self._store.is_shared and self._leases.homes():
+            self.push(await self._store.unsent())
 
     async def drained(self) -> None:
         """Return when nothing is pending, and the table is as empty."""

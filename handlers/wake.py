@@ -1,9 +1,13 @@
-"""Alarms: instances whose timeout, retry or deadline is due, oldest first, and held events whose time is over."""
+"""Alarms: instances whose timeout, retry or deadline is due, oldest first, and held events whose time is over.
+
+Who holds the lease on an instance's home rings its alarm: the lease is looked at in the alarm's own transaction.
+"""
 
 from collections.abc import Sequence
 
 from handlers.batch import Batch, Wire
 from handlers.deciding import Decider
+from handlers.leases import Leases
 from handlers.memory import Memory
 from handlers.ports import Clock, Conflict, Observer, Store, Transaction
 from handlers.reading import Unreadable, read
@@ -26,6 +30,7 @@ class Alarms:
         store: Store,
         clock: Clock,
         wire: Wire,
+        leases: Leases,
         memory: Memory,
         relay: Relay,
         observer: Observer,
@@ -34,6 +39,7 @@ class Alarms:
         self._store = store
         self._clock = clock
         self._wire = wire
+        self._leases = leases
         self._memory = memory
         self._relay = relay
         self._observer = observer
@@ -57,7 +63,7 @@ class Alarms:
 
     async def _work(self, tx: Transaction) -> tuple[Batch, Sequence[Unsent], bool]:
         batch = Batch(self._wire, self._clock.now())
-        due = await tx.load_due(batch.at, MOST_AT_ONCE)
+        due = await tx.load_due(batch.at, MOST_AT_ONCE, self._leases.homes())
         for stored in due:
             self._ring(batch, stored)
         await self._decider.release(batch, tx)

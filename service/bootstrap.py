@@ -67,7 +67,7 @@ def _wired(
 ) -> Service:
     observer, sampler, clock = watched
     leases, memory, health = Leases(), Memory(), Health(checks.ALL)
-    relay = Relay(store, publisher, observer)
+    relay = Relay(store, publisher, leases, observer)
     wire = Wire(publisher.partition, sampler)
     intake = Intake(
         routes=routes,
@@ -79,7 +79,16 @@ def _wired(
         relay=relay,
         observer=observer,
     )
-    alarms = Alarms(routes=routes, store=store, clock=clock, wire=wire, memory=memory, relay=relay, observer=observer)
+    alarms = Alarms(
+        routes=routes,
+        store=store,
+        clock=clock,
+        wire=wire,
+        leases=leases,
+        memory=memory,
+        relay=relay,
+        observer=observer,
+    )
     feed = Feed(
         settings=settings,
         topics=routes.topics_in,

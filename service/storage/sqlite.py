@@ -87,6 +87,11 @@ class SqliteStore:
         """Take a partition over, in a new epoch."""
         return await self.transact(lambda tx: tx.take(topic, partition, owner))
 
+    @property
+    def is_shared(self) -> bool:
+        """Say that nobody else writes to it: the lock on the file sees to that."""
+        return False
+
     async def unsent(self) -> Sequence[Unsent]:
         """Return all rows of the outbox, in order."""
         sql = "SELECT seq, message_id, home, topic, partition, key, headers, value FROM outbox ORDER BY seq"

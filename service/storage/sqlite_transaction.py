@@ -72,11 +72,14 @@ class SqliteTransaction:
         )
         return {stored.instance.id: stored for stored in map(self._stored, rows)}
 
-    async def load_due(self, now: datetime, most: int) -> Sequence[Stored]:
-        """Return the instances whose alarm is due, oldest first."""
+    async def load_due(self, now: datetime, most: int, homes: Sequence[Lease]) -> Sequence[Stored]:
+        """Return the instances whose alarm is due and whose home is leased as it says, oldest first."""
         rows = await self._read(
-            f"SELECT {_COLUMNS} FROM instance WHERE wake_at <= ? ORDER BY wake_at LIMIT ?",  # noqa: S608  own columns
-            (from_time(now), most),
+            f"SELECT {_COLUMNS} FROM instance WHERE wake_at <= ? AND home IN (SELECT partition FROM lease,"  # noqa: S608  own columns
+            " json_each(?) AS held WHERE topic = json_extract(held.value, '$[0]')"
+            " AND partition = json_extract(held.value, '$[1]') AND epoch = json_extract(held.value, '$[2]'))"
+            " ORDER BY wake_at LIMIT ?",
+            (from_time(now), json.dumps([(each.topic, each.partition, each.epoch) for each in homes]), most),
         )
         return [self._stored(row) for row in rows]
 

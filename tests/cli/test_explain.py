@@ -115,7 +115,7 @@ def test_dead_lettered_says_the_cause_and_shows_the_bytes_without_commanding_the
     [
         (f"{EVENTS}:0:1", "not processed yet", "the partition is done up to 1"),
         (f"{EVENTS}:7:0", "not read", "of orders.events.v1 this database has partitions [0], not 7"),
-        ("saga.replies.v1:0:0", "not read", "nothing of saga.replies.v1 was ever read into this database"),
+        ("saga.replies.v1:0:0", "not processed yet", "the partition is done up to nothing yet"),
         ("shipping.commands.v1:0:0", "not read", "this coordinator writes shipping.commands.v1"),
         ("weather.v1:0:0", "not read", "no saga of the catalog reads weather.v1: it reads orders.events.v1"),
     ],

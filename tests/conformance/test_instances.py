@@ -1,13 +1,16 @@
 """Instances and their history in any store: what is saved is read again unchanged, and nobody overwrites anybody."""
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from handlers import trail as trails
-from handlers.ports import Conflict
-from handlers.rows import Changes, Place, Stored, Verdict
+from handlers.ports import Conflict, Transaction
+from handlers.routing import REPLIES
+from handlers.rows import Changes, Lease, Place, Stored, Verdict
 from sagas.machine import Answer, Cancel, Cause, Obstruct, Signal, Wake, freeze, transition
 from sagas.order_fulfilment import order_fulfilment
 from tests.conformance.stores import TIME, Kind, OpenStore, begun, entry, later, starts
@@ -129,11 +132,31 @@ async def test_due_alarms_come_oldest_first_and_no_more_than_asked_for_i20(store
     alarms = sorted(each.instance.wake_at or TIME for each in instances)
 
     assert await store.next_alarm() == alarms[0]
-    due = await store.transact(lambda tx: tx.load_due(alarms[2], 10))
+    homes = [await store.take(REPLIES, begun().home, "us")]
+    due = await store.transact(lambda tx: tx.load_due(alarms[2], 10, homes))
     assert [each.instance.key for each in due] == ["o-1", "o-2", "o-3"]
     assert list(due) == [instances[1], instances[2], instances[0]]
-    assert [each.instance.key for each in await store.transact(lambda tx: tx.load_due(alarms[2], 2))] == ["o-1", "o-2"]
-    assert await store.transact(lambda tx: tx.load_due(alarms[0] - timedelta(microseconds=1), 10)) == []
+    assert [each.instance.key for each in await store.transact(lambda tx: tx.load_due(alarms[2], 2, homes))] == [
+        "o-1",
+        "o-2",
+    ]
+    assert await store.transact(lambda tx: tx.load_due(alarms[0] - timedelta(microseconds=1), 10, homes)) == []
+
+
+async def test_alarms_ring_only_for_who_has_the_home_in_its_newest_epoch_i25(store: OpenStore) -> None:
+    await store.transact(lambda tx: tx.save(starts(begun())))
+    due_at = await store.next_alarm()
+    assert due_at is not None
+    elsewhere = await store.take(REPLIES, begun().home + 1, "us")
+    overtaken = await store.take(REPLIES, begun().home, "us")
+    newest = await store.take(REPLIES, begun().home, "others")
+    for homes, expected in (([], 0), ([elsewhere], 0), ([overtaken], 0), ([elsewhere, newest], 1)):
+        due = await store.transact(partial(load_due, due_at, homes))
+        assert len(due) == expected
+
+
+async def load_due(at: datetime, homes: list[Lease], tx: Transaction) -> Sequence[Stored]:
+    return await tx.load_due(at, 10, homes)
 
 
 async def test_an_instance_that_waits_for_nobody_has_no_alarm(store: OpenStore) -> None:
@@ -141,7 +164,8 @@ async def test_an_instance_that_waits_for_nobody_has_no_alarm(store: OpenStore) 
     stalled = transition(order_fulfilment, stored.instance, Obstruct(TIME, Cause(None, "made", "stop"))).instance
     await store.transact(lambda tx: tx.save(starts(stored._replace(instance=stalled))))
     assert await store.next_alarm() is None
-    assert await store.transact(lambda tx: tx.load_due(TIME + timedelta(days=99), 10)) == []
+    homes = [await store.take(REPLIES, stored.home, "us")]
+    assert await store.transact(lambda tx: tx.load_due(TIME + timedelta(days=99), 10, homes)) == []
 
 
 async def test_an_answer_is_loaded_with_the_choice_and_data_that_it_made(store: OpenStore) -> None:

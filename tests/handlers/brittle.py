@@ -37,6 +37,10 @@ class BrittleStore:
     async def take(self, topic: str, partition: int, owner: str) -> Lease:
         return await self._store.take(topic, partition, owner)
 
+    @property
+    def is_shared(self) -> bool:
+        return self._store.is_shared
+
     async def unsent(self) -> Sequence[Unsent]:
         return await self._store.unsent()
 
@@ -74,8 +78,8 @@ class BrittleTransaction:
     async def load(self, ids: Collection[str]) -> Mapping[str, Stored]:
         return self._passed("load", await self._real.load(ids))
 
-    async def load_due(self, now: datetime, most: int) -> Sequence[Stored]:
-        return self._passed("load_due", await self._real.load_due(now, most))
+    async def load_due(self, now: datetime, most: int, homes: Sequence[Lease]) -> Sequence[Stored]:
+        return self._passed("load_due", await self._real.load_due(now, most, homes))
 
     async def load_held(self, addresses: Collection[str]) -> Sequence[Held]:
         return self._passed("load_held", await self._real.load_held(addresses))

@@ -15,7 +15,7 @@ from handlers.memory import Memory
 from handlers.operator import Operator
 from handlers.ports import Publisher, Store
 from handlers.relay import Relay
-from handlers.routing import AnySaga, Routes
+from handlers.routing import REPLIES, AnySaga, Routes
 from handlers.rows import Committed, Owed, Place, Record, Stored
 from handlers.wake import Alarms
 from sagas.order_fulfilment import order_fulfilment
@@ -156,7 +156,7 @@ async def coordinator(
     store: Store = worn(sqlite) if worn else sqlite
     publisher = publisher or Wall()
     clock, watcher, leases, memory = clock or HandClock(), Watcher(), Leases(), Memory()
-    relay, wire = Relay(store, publisher, watcher), Wire(publisher.partition, sampled)
+    relay, wire = Relay(store, publisher, leases, watcher), Wire(publisher.partition, sampled)
     intake = Intake(
         routes=routes,
         store=store,
@@ -167,11 +167,15 @@ async def coordinator(
         relay=relay,
         observer=watcher,
     )
-    alarms = Alarms(routes=routes, store=store, clock=clock, wire=wire, memory=memory, relay=relay, observer=watcher)
+    alarms = Alarms(
+        routes=routes, store=store, clock=clock, wire=wire, leases=leases, memory=memory, relay=relay, observer=watcher
+    )
     operator = Operator(
         routes=routes, store=store, clock=clock, wire=wire, memory=memory, relay=relay, observer=watcher
     )
     await sqlite.open()
+    for home in (0, 1):
+        leases.take(await sqlite.take(REPLIES, home, "test"))
     try:
         yield Coordinator(path, routes, sqlite, clock, watcher, leases, memory, relay, intake, alarms, operator)
     finally:

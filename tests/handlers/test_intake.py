@@ -82,7 +82,7 @@ async def test_a_mixed_batch_is_one_transaction_with_one_verdict_each_i11(tmp_pa
         assert (it.status("o-1"), it.status("o-2")) == ("compensating", "running")
         assert dict(it.leases.offsets()) == {(EVENTS, 0): 3, (EVENTS, 1): 1, (REPLIES, 0): 4}
         stored = it.rows("SELECT topic, partition, next_offset FROM lease")
-        assert {(topic, partition): end for topic, partition, end in stored} == dict(it.leases.offsets())
+        assert {(topic, partition): end for topic, partition, end in stored if end} == dict(it.leases.offsets())
 
 
 async def test_two_starts_of_one_order_in_one_batch_start_it_once_i5(tmp_path: Path) -> None:

@@ -12,12 +12,14 @@ from handlers.batch import Wire
 from handlers.intake import Intake
 from handlers.leases import Leases
 from handlers.memory import Memory
+from handlers.relay import Relay
 from handlers.rows import Lease
 from service.api import checks
 from service.api.health import Health
 from service.clock import SystemClock
 from service.kafka.embedded import EmbeddedBroker
 from service.kafka.feed import Feed
+from service.storage.sqlite import SqliteStore
 from tests.handlers.coordinator import Watcher, sampled
 from tests.handlers.eventually import eventually
 from tests.handlers.order_log import EVENTS, REPLIES
@@ -33,9 +35,10 @@ EARLIER = "a-second-coordinator"
 
 @dataclass
 class Second:
-    """A second consumer beside the service's own: leases, memory and intake of its own, the same store and relay."""
+    """A second consumer beside the service's own: leases, memory, intake and relay of its own, the same store."""
 
     feed: Feed
+    relay: Relay
     intake: Intake
     leases: Leases
     watcher: Watcher
@@ -47,6 +50,7 @@ class Second:
 
 def beside(it: Running) -> Second:
     service, leases, memory, watcher = it.service, Leases(), Memory(), Watcher()
+    relay = Relay(service.store, service.publisher, leases, watcher)
     intake = Intake(
         routes=service.routes,
         store=service.store,
@@ -54,7 +58,7 @@ def beside(it: Running) -> Second:
         wire=Wire(service.publisher.partition, sampled),
         leases=leases,
         memory=memory,
-        relay=service.relay,
+        relay=relay,
         observer=watcher,
     )
     feed = Feed(
@@ -65,28 +69,32 @@ def beside(it: Running) -> Second:
         store=service.store,
         leases=leases,
         memory=memory,
-        relay=service.relay,
+        relay=relay,
         health=Health(checks.ALL),
         observer=watcher,
     )
-    return Second(feed, intake, leases, watcher)
+    return Second(feed, relay, intake, leases, watcher)
 
 
 @asynccontextmanager
 async def joined(it: Running) -> AsyncIterator[Second]:
     """A second consumer in the group; in the end it leaves."""
     second, stop = beside(it), asyncio.Event()
+    relaying = asyncio.create_task(second.relay.run())
     running = asyncio.create_task(second.feed.run(stop))
     try:
         yield second
     finally:
         stop.set()
         await running
+        await second.relay.drained()
+        relaying.cancel()
 
 
 async def test_after_a_rebalance_only_the_holder_of_a_lease_writes_and_no_offset_is_applied_twice_i25_i26(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(SqliteStore, "is_shared", True)
     orders = [f"o-{number}" for number in range(60)]
     with EmbeddedBroker(TOPICS) as broker:
         async with World(broker) as world, serving(broker, tmp_path / "saga.db") as it:
