@@ -35,6 +35,7 @@ class Relay:
         self._known: set[int] = set()
         self._acknowledged: list[int] = []
         self._pushes: deque[tuple[int, float]] = deque(maxlen=MOST_PUSHES)
+        self._look = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._tasks: asyncio.TaskGroup | None = None
@@ -58,6 +59,13 @@ class Relay:
             gone = set(deleted)
             self._acknowledged = [seq for seq in self._acknowledged if seq not in gone]
             self._known -= gone
+        if rows and self._store.is_shared:
+            self._look.set()
+        else:
+            self._queue(rows)
+
+    def _queue(self, rows: Sequence[Unsent]) -> None:
+        """Let rows of our homes leave, in their order."""
         rows = [row for row in rows if self._leases.is_home(row.owed.home)]
         for row in rows:
             if row.seq not in self._known:
@@ -66,7 +74,7 @@ class Relay:
                 self._lanes[row.owed.topic, row.owed.partition].append(row)
         if rows:
             self._pushes.append((rows[-1].seq, time.monotonic()))
-        for lane in {(row.owed.topic, row.owed.partition) for row in rows}:
+        for lane in dict.fromkeys((row.owed.topic, row.owed.partition) for row in rows):
             self._start(lane)
 
     def acknowledged(self) -> Sequence[int]:
@@ -81,7 +89,7 @@ class Relay:
                 for lane in tuple(self._lanes):
                     self._start(lane)
                 while True:
-                    await asyncio.sleep(SWEEP_EVERY)
+                    await self._something_to_do()
                     await self._sweep_or_tell()
             finally:
                 self._tasks = None
@@ -93,12 +101,21 @@ class Relay:
             await self._store.transact(lambda tx: _delete(tx, deleted))
             self.push((), deleted=deleted)
         if self._store.is_shared and self._leases.homes():
-            self.push(await self._store.unsent())
+            self._queue(await self._store.unsent())
 
     async def drained(self) -> None:
         """Return when nothing is pending, and the table is as empty."""
         await self._idle.wait()
         await self.sweep()
+
+    async def _something_to_do(self) -> None:
+        """Wait a while, or until rows were written: in a shared store an instance's older rows may be another's."""
+        try:
+            async with asyncio.timeout(SWEEP_EVERY):
+                await self._look.wait()
+        except TimeoutError:
+            return
+        self._look.clear()
 
     async def _sweep_or_tell(self) -> None:
         try:
