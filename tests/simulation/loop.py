@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 
 @dataclass(eq=False)
@@ -41,6 +41,9 @@ class Stuck(AssertionError):
 
 class SimulatedLoop(BaseEventLoop):
     """Runs callbacks one at a time, chosen by chance; when none is ready, time jumps to the next timer."""
+
+    _ready: Any
+    _scheduled: Any
 
     def __init__(self, chance: Random) -> None:
         super().__init__()
@@ -84,7 +87,7 @@ class SimulatedLoop(BaseEventLoop):
         for task in asyncio.all_tasks(self):
             task.cancel()
         for handle in self._left:
-            life = handle._context.get(_LIVES)  # noqa: SLF001  the loop's own handle
+            life = _life_of(handle)
             if life is not None:
                 life.is_over = life.is_paused = False
         self._ready.extend(self._left)
@@ -106,7 +109,7 @@ class SimulatedLoop(BaseEventLoop):
         handle = ready.popleft()
         if handle._cancelled:  # noqa: SLF001  the loop's own handle
             return
-        life = handle._context.get(_LIVES)  # noqa: SLF001  the loop's own handle
+        life = _life_of(handle)
         if life is not None and life.is_over:
             self._left.append(handle)
         elif life is not None and life.is_paused:
@@ -134,3 +137,7 @@ class SimulatedLoop(BaseEventLoop):
 
     def _write_to_self(self) -> None:
         """There are no threads."""
+
+
+def _life_of(handle: Any) -> Life | None:  # noqa: ANN401  the library's handle shows no context
+    return cast("Life | None", handle._context.get(_LIVES))  # noqa: SLF001

@@ -120,11 +120,9 @@ class Shop:
             order = f"o-{number}"
             self.orders.append(order)
             at = self.chance.random() * within
-            total = "2000" if self.chance.random() < 0.2 else "79.98"
+            value = placed_value(order, total="2000" if self.chance.random() < 0.2 else "79.98")
             for _ in range(1 + (self.chance.random() < 0.2)):
-                self._later(
-                    at + self.chance.random() * 0.3, order, "orders.order-placed.v1", placed_value(order, total=total)
-                )
+                self._later(at + self.chance.random() * 0.3, order, "orders.order-placed.v1", value)
             if self.chance.random() < 0.3:
                 at += self.chance.random() * 2 - 0.3
                 cancel = json.dumps({"order_id": order, "reason": "changed my mind"}).encode()

@@ -177,7 +177,7 @@ async def _live(world: World) -> None:
 def _start(world: World, coordinator: Coordinator) -> None:
     """Begin a life of a coordinator: its memory is empty, the database is what it was."""
     life = coordinator.life = Life(f"coordinator-{coordinator.number}")
-    world.loop.live(life, _coordinate(world, coordinator))
+    _ = world.loop.live(life, _coordinate(world, coordinator))
 
 
 async def _coordinate(world: World, coordinator: Coordinator) -> None:
@@ -311,14 +311,14 @@ def _hinted(world: World, place: tuple[str, int], offset: int) -> None:
 @contextmanager
 def _in_place_of_kafka(broker: Broker) -> Iterator[None]:
     """Let the feed find the simulated consumer, and the loop's time."""
-    real_consumer, real_time = feeding.AIOKafkaConsumer, feeding.time
     Consumer.broker = broker
-    feeding.AIOKafkaConsumer = Consumer
-    feeding.time = _LoopTime  # type: ignore[assignment]  # all that the feed asks it for
+    found: Any = feeding
+    real = found.AIOKafkaConsumer, found.time
+    found.AIOKafkaConsumer, found.time = Consumer, _LoopTime
     try:
         yield
     finally:
-        feeding.AIOKafkaConsumer, feeding.time = real_consumer, real_time
+        found.AIOKafkaConsumer, found.time = real
 
 
 class _LoopTime:
