@@ -13,6 +13,7 @@ from service import serving
 from service.catalog import load_catalog
 from service.cli.configuration import load_settings, unknown_variables
 from service.cli.console import remark
+from service.failpoints import installed
 from service.settings import Settings
 from service.telemetry.logs import Format, configure, logger
 from service.telemetry.observer import Telemetry
@@ -26,6 +27,8 @@ def serve() -> None:
     configure(settings.log.level, Format(settings.log.format))
     for problem in unknown_variables():
         logger().warning(problem)
+    for place in installed():
+        logger().warning("a test has armed this place", place=place)
     catalog = load_catalog(settings.catalog)
     telemetry = _telemetry(settings)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:

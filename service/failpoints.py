@@ -1,0 +1,181 @@
+"""Places at which a test can let the process die, stop or fail; without SAGA_TEST_FAILPOINTS nothing of it is there.
+
+    SAGA_TEST_FAILPOINTS=commit.before=kill@3,ack.after=kill
+
+names each place with what happens there, the third time it is reached (the first, if nothing is said): `kill` ends the
+process by SIGKILL, `stop` freezes it by SIGSTOP, `fail` raises `OSError`. The names are those of `PLACES`, `.before`
+or `.after`. The instruments wrap the libraries' own calls, so that the code that is tested knows nothing of them.
+"""
+
+import functools
+import os
+import re
+import signal
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any, Final
+
+import aiosqlite
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+VARIABLE: Final = "SAGA_TEST_FAILPOINTS"
+
+STATEMENTS: Final[Mapping[str, str]] = {
+    "begin": r"BEGIN IMMEDIATE",
+    "lease": r"WITH wish AS .* UPDATE lease",
+    "take": r"INSERT INTO lease",
+    "load": r"SELECT .* FROM instance WHERE id",
+    "instance-insert": r"INSERT INTO instance",
+    "instance-update": r"UPDATE instance",
+    "history": r"INSERT INTO history",
+    "outbox": r"INSERT INTO outbox",
+    "delete": r"DELETE FROM outbox",
+    "dead-letter": r"INSERT INTO dead_letter",
+    "hold": r"INSERT INTO held_event",
+    "release": r"DELETE FROM held_event",
+    "verdict": r"INSERT INTO verdict",
+    "commit": r"COMMIT",
+}
+"""Places in the database, each a statement."""
+
+CALLS: Final = ("fetch", "send", "ack", "offset")
+"""Places in Kafka: a poll that brought records, a batch handed over, its acknowledgement, the commit of offsets."""
+
+PLACES: Final = (*STATEMENTS, *CALLS)
+
+_FORM: Final = re.compile(r"(?P<name>[a-z-]+\.(before|after))=(?P<deed>kill|stop|fail)(@(?P<time>[1-9][0-9]*))?")
+
+Points = Mapping[str, tuple[str, int]]
+
+
+def installed() -> tuple[str, ...]:
+    """Put the instruments in if the variable asks for any, and return the names of the places that are armed.
+
+    Raises `ValueError` for a variable that says nothing that can be understood.
+    """
+    points = _read(os.environ.get(VARIABLE, ""))
+    if points:
+        _Instruments(points).wrap()
+    return tuple(points)
+
+
+def _read(text: str) -> Points:
+    points: dict[str, tuple[str, int]] = {}
+    for word in filter(None, text.split(",")):
+        match = _FORM.fullmatch(word)
+        if match is None or match["name"].rpartition(".")[0] not in PLACES:
+            raise ValueError(
+                f"{VARIABLE}: {word!r} is not PLACE.before=DEED or PLACE.after=DEED@TIME; "
+                f"places are {', '.join(PLACES)}, deeds kill, stop and fail"
+            )
+        points[match["name"]] = (match["deed"], int(match["time"] or 1))
+    return points
+
+
+class _Instruments:
+    """Counts how often each place was reached, and does there what is asked for."""
+
+    def __init__(self, points: Points) -> None:
+        self._points = points
+        self._reached: Counter[str] = Counter()
+
+    def reach(self, name: str) -> None:
+        """Do what is asked for at a place, if this is the time."""
+        if name not in self._points:
+            return
+        self._reached[name] += 1
+        deed, time = self._points[name]
+        if self._reached[name] != time:
+            return
+        if deed == "fail":
+            raise OSError(f"on purpose, at {name}")
+        os.kill(os.getpid(), signal.SIGKILL if deed == "kill" else signal.SIGSTOP)
+
+    def wrap(self) -> None:
+        """Wrap the calls of the libraries."""
+        for name in ("execute", "executemany", "execute_fetchall"):
+            self._wrap(aiosqlite.Connection, name, _statement)
+        self._wrap(AIOKafkaConsumer, "commit", lambda *_: "offset")
+        _replace(AIOKafkaConsumer, "getmany", self._fetching)
+        _replace(AIOKafkaProducer, "send_batch", self._sending)
+
+    def _wrap(self, owner: type, method: str, place_of: Callable[..., str | None]) -> None:
+        def around(original: Callable[..., Any]) -> Callable[..., Any]:
+            def call(this: object, *args: Any, **named: Any) -> Any:  # noqa: ANN401  the library's own form
+                place = place_of(*args)
+                if place is None:
+                    return original(this, *args, **named)
+                return _Between(self, place, lambda: original(this, *args, **named))
+
+            return call
+
+        _replace(owner, method, around)
+
+    def _fetching(self, original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        """Count only the polls that have brought something."""
+
+        async def call(this: object, *args: Any, **named: Any) -> Any:  # noqa: ANN401  the library's own form
+            self.reach("fetch.before")
+            polled = await original(this, *args, **named)
+            if polled:
+                self.reach("fetch.after")
+            return polled
+
+        return call
+
+    def _sending(self, original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        """Tell a batch that is handed over from one that is acknowledged."""
+
+        async def call(this: object, *args: Any, **named: Any) -> Any:  # noqa: ANN401  the library's own form
+            self.reach("send.before")
+            future = await original(this, *args, **named)
+            self.reach("send.after")
+            return self._acknowledged(future)
+
+        return call
+
+    async def _acknowledged(self, future: Awaitable[Any]) -> Any:  # noqa: ANN401  the library's own form
+        self.reach("ack.before")
+        result = await future
+        self.reach("ack.after")
+        return result
+
+
+class _Between:
+    """A call of aiosqlite, which may be awaited or entered, between two places."""
+
+    def __init__(self, instruments: _Instruments, place: str, call: Callable[[], Any]) -> None:
+        self._instruments = instruments
+        self._place = place
+        self._call = call
+
+    def __await__(self) -> Iterator[Any]:
+        return self._awaited().__await__()
+
+    async def __aenter__(self) -> Any:  # noqa: ANN401  the library's own form
+        self._entered = self._call()
+        self._instruments.reach(f"{self._place}.before")
+        return await self._entered.__aenter__()
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._entered.__aexit__(*error)
+        self._instruments.reach(f"{self._place}.after")
+
+    async def _awaited(self) -> Any:  # noqa: ANN401  the library's own form
+        self._instruments.reach(f"{self._place}.before")
+        result = await self._call()
+        self._instruments.reach(f"{self._place}.after")
+        return result
+
+
+def _replace(owner: type, method: str, around: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    original = getattr(owner, method)
+    setattr(owner, method, functools.wraps(original)(around(original)))
+
+
+def _statement(sql: str, *_: object) -> str | None:
+    """Name a statement; None for one that is no place."""
+    for name, pattern in STATEMENTS.items():
+        if re.match(pattern, sql):
+            return name
+    return None
