@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from service.demo.journal import Journal
 from tests.acceptance.processes import Program, demo
@@ -15,7 +15,13 @@ class Shop(Program):
     """`options` are those of the demo's shop; its journal and its log are called after `name`."""
 
     def __init__(
-        self, folder: Path, bootstrap_servers: str, *, mix: Mapping[str, object], name: str = "shop", **options: object
+        self,
+        folder: Path,
+        bootstrap_servers: str,
+        *,
+        mix: Mapping[str, object],
+        name: str = "shop",
+        **options: Any,  # noqa: ANN401  as many kinds as there are options
     ) -> None:
         self._journal: Final = folder / f"{name}.jsonl"
         given = {"settle": SETTLE_S, "mix": json.dumps(mix), "journal": self._journal} | options

@@ -1,0 +1,50 @@
+"""The process dies before and after each thing it does, under load, and nothing is lost or done twice (I24)."""
+
+import signal
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from service.failpoints import PLACES, VARIABLE
+from service.kafka.java import JavaKafka
+from tests.acceptance.accounts import CHECKS
+from tests.acceptance.load import Scene, under_load
+from tests.acceptance.seeds import seeded
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(600)]
+
+RATE: Final = 12
+"""Orders a second: enough that every place is reached soon, and that there is work left for the last one."""
+
+SELDOM: Final = frozenset({"take", "offset", "load", "hold", "release", "dead-letter", "verdict"})
+"""Places that one life of the process does not reach often."""
+
+DIES_WITHIN_S: Final = 45.0
+
+
+def test_nothing_is_lost_and_nothing_is_done_twice_wherever_it_dies(own_kafka: JavaKafka, tmp_path: Path) -> None:
+    chance = seeded()
+    points = [f"{place}.{side}" for place in PLACES for side in ("before", "after")]
+    chance.shuffle(points)
+    with under_load(own_kafka, tmp_path, chance, orders=RATE * 5 * len(points), pace={"rate": RATE}) as scene:
+        for point in points:
+            time = 1 if point.partition(".")[0] in SELDOM else chance.randint(1, 12)
+            die_at(scene, f"{point}=kill@{time}")
+        del scene.serve.variables[VARIABLE]
+        scene.serve.start(ready=False)
+    assert scene.left is not None
+    for check in CHECKS:
+        check(scene.left)
+
+
+def die_at(scene: Scene, point: str) -> None:
+    """Let the next life of the service end at a place."""
+    assert scene.shop.exit_code is None, f"all orders were over before the service died at {point}"
+    serve = scene.serve
+    serve.kill()
+    serve.variables[VARIABLE] = point
+    serve.start(ready=False)
+    scene.make_noise()
+    assert serve.ended(within=DIES_WITHIN_S) == -signal.SIGKILL, f"{point}: {serve.log[-2000:]}"
+    scene.witness.look()
