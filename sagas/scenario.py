@@ -8,11 +8,11 @@
     .undone("reserve-stock")
     .ends(Status.COMPENSATED)
 
-Some words act: `given`, `replies`, `fails`, `undone`, `undo_fails`, `happens`, `passes`, `cancels`, and an operator's
-`pauses`, `resumes`, `retries`, `skips`, `resolves`. The others look at what the last acting word has made the saga do:
-`expects`, `undoes`, `withdraws`, `ignores`, `ends`. A step of a `for_each` is named `name[key]`. Whoever names
-one command that it sent names them all, in order; whoever names none does not care. Each word returns a new scenario,
-so that tests may go on from one beginning. A word that does not hold raises `AssertionError` with the story.
+Some words act: `given`, `replies`, `fails`, `undone`, `undo_fails`, `happens`, `passes`, `sleeps`, `cancels`, and an
+operator's `pauses`, `resumes`, `retries`, `skips`, `resolves`. The others look at what the last acting word has made
+the saga do: `expects`, `undoes`, `withdraws`, `ignores`, `ends`. A step of a `for_each` is named `name[key]`. Whoever
+names one command that it sent names them all, in order; whoever names none does not care. Each word returns a new
+scenario: tests may go on from one beginning. A word that does not hold raises `AssertionError` with the story.
 """
 
 from __future__ import annotations
@@ -145,9 +145,17 @@ class Scenario(Generic[D]):
         until = self.at + time
         now = replace(self, unnamed=(), is_named=False, ignored=None)
         while (due := now.instance.wake_at) is not None and due <= until:
-            rung = _heard(now, Wake(due), "an alarm rings")
+            rung = _heard(now, Wake(max(due, now.at)), "an alarm rings")
+            if rung.instance.wake_at == due:
+                raise self._objection(f"the alarm of {due} rings, and is still due")
             now = replace(rung, unnamed=now.unnamed + rung.unnamed)
         return replace(now, at=until)
+
+    def sleeps(self, time: timedelta) -> Scenario[D]:
+        """The coordinator is down for so long: no alarm rings. `passes` then rings what is overdue."""
+        __tracebackhide__ = True
+        self._refuse_unnamed()
+        return replace(self, at=self.at + time, unnamed=(), is_named=False, ignored=None)
 
     def cancels(self, why: str = "not wanted any more") -> Scenario[D]:
         """The business, or an operator, cancels the instance."""

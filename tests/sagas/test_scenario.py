@@ -203,3 +203,20 @@ def test_what_was_not_ignored_is_told() -> None:
 def test_a_command_that_was_never_sent_cannot_be_looked_at() -> None:
     assert objection(lambda: BEGUN.command(command("ship"))).startswith("no Do ship was sent\n")
     assert objection(lambda: BEGUN.command(command("a"), step="b")).startswith("no Do a was sent by b\n")
+
+
+def test_while_the_coordinator_sleeps_no_alarm_rings() -> None:
+    asleep = BEGUN.sleeps(10 * MINUTE).expects()
+
+    assert asleep.at == BEGINNING + 10 * MINUTE
+    assert asleep.instance is BEGUN.instance
+
+
+def test_what_is_overdue_after_a_sleep_is_rung_at_once_and_not_in_the_past() -> None:
+    rung = BEGUN.sleeps(90 * SECOND).passes(timedelta(0)).expects("a")
+
+    assert rung.instance.steps["a"].forward.asked_at == BEGINNING + 90 * SECOND
+
+
+def test_an_answer_may_come_before_the_alarm_that_was_slept_through() -> None:
+    BEGUN.sleeps(MINUTE).replies("a", Did()).expects().replies("b", Did()).expects("ship")
