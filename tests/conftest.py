@@ -2,7 +2,7 @@
 
 from hypothesis import settings
 
-pytest_plugins = ["tests.kafka_fixtures"]
+pytest_plugins = ["tests.kafka_fixtures", "service.pytest_plugin"]
 
 # A shared machine stalls now and then: a slow example is no fault. A failure prints what reproduces it.
 settings.register_profile("saga", deadline=None, print_blob=True)

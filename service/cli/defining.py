@@ -6,8 +6,9 @@ import typer
 
 from handlers.routing import AnySaga, BadCatalog, Routes
 from sagas.machine import Saga, UnsoundSaga
+from service.catalog import load_catalog
 from service.cli.configuration import load_settings
-from service.cli.console import as_json, remark, say
+from service.cli.console import as_json, fail, remark, say
 
 
 def lint(*, name: str | None, as_json_: bool) -> None:
@@ -29,6 +30,18 @@ def lint(*, name: str | None, as_json_: bool) -> None:
         raise typer.Exit(1)
     for each in () if as_json_ else sagas:
         say(f"ok: {each.name} v{each.version}, {len(each.table)} steps")
+
+
+def chosen(name: str | None) -> list[AnySaga]:
+    """Return the sagas at MODULE:NAME, or the newest version of a saga of the catalog, or of all."""
+    if name is not None and ":" in name:
+        return list(sagas_at(name))
+    newest = Routes(load_catalog(load_settings().catalog)).newest
+    if name is None:
+        return list(newest.values())
+    if name not in newest:
+        fail(f"there is no saga {name!r} in the catalog; it has {', '.join(sorted(newest))}")
+    return [newest[name]]
 
 
 def sagas_at(where: str) -> tuple[AnySaga, ...]:

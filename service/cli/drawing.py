@@ -7,14 +7,12 @@ from typing import Any
 
 import typer
 
-from handlers.routing import AnySaga, Routes
+from handlers.routing import AnySaga
 from sagas.drawing.mermaid import mermaid
 from sagas.drawing.svg import svg
 from sagas.machine import Instance
-from service.catalog import load_catalog
-from service.cli.configuration import load_settings
 from service.cli.console import as_json, fail
-from service.cli.defining import sagas_at
+from service.cli.defining import chosen
 from service.cli.looking import find, looking
 
 
@@ -32,14 +30,14 @@ Drawn = tuple[AnySaga, Instance[Any] | None]
 
 def graph(*, name: str | None, instance: str | None, form: str | None, output: Path | None, as_json_: bool) -> None:
     """Draw sagas, or one with the state of an instance on it, and print the pictures or write them to a file."""
-    chosen = _form(form, output)
-    drawn: Sequence[Drawn] = _with_instance(name, instance) if instance else [(each, None) for each in _chosen(name)]
+    wanted = _form(form, output)
+    drawn: Sequence[Drawn] = _with_instance(name, instance) if instance else [(each, None) for each in chosen(name)]
     if as_json_:
-        as_json([_told(each, chosen) for each in drawn])
+        as_json([_told(each, wanted) for each in drawn])
         return
-    if chosen is Form.SVG and len(drawn) > 1:
+    if wanted is Form.SVG and len(drawn) > 1:
         fail(f"an SVG file holds one picture: name one of {', '.join(saga.name for saga, _ in drawn)}")
-    text = "".join(_headed(each, chosen, is_one_of_many=len(drawn) > 1) for each in drawn)
+    text = "".join(_headed(each, wanted, is_one_of_many=len(drawn) > 1) for each in drawn)
     if output is None:
         typer.echo(text, nl=False)
     else:
@@ -80,15 +78,3 @@ def _with_instance(name: str | None, wanted: str) -> list[Drawn]:
     with looking() as look:
         found = find(look, wanted, name)
     return [(found.saga, found.instance)]
-
-
-def _chosen(name: str | None) -> list[AnySaga]:
-    """Return the sagas at MODULE:NAME, or the newest version of a saga of the catalog, or of all."""
-    if name is not None and ":" in name:
-        return list(sagas_at(name))
-    newest = Routes(load_catalog(load_settings().catalog)).newest
-    if name is None:
-        return list(newest.values())
-    if name not in newest:
-        fail(f"there is no saga {name!r} in the catalog; it has {', '.join(sorted(newest))}")
-    return [newest[name]]

@@ -1,0 +1,106 @@
+"""`saga test`: a saga tried with every fault at every moment, and what came of it."""
+
+import sys
+from importlib import import_module
+from typing import Any, Final
+
+import typer
+
+from contracts import Message
+from handlers.routing import AnySaga
+from sagas.matrix.exploring import Exploration, explore
+from sagas.matrix.script import Place, place_of, script
+from sagas.matrix.table import Cell, cells
+from service.cli.console import as_json, fail, remark, say, table
+from service.cli.defining import chosen
+
+HEADINGS: Final = ("step", "what happens", "moments", "completed", "compensated", "stalled")
+
+
+def try_faults(*, name: str, depth: int, samples: str | None, most: int, as_json_: bool) -> None:
+    """Try one saga; end with 1 if a law is broken, or if not everything could be tried."""
+    saga, place = _saga(name)
+    try:
+        found = explore(saga, _samples(samples), depth=depth, most=most)
+    except ValueError as error:
+        fail(str(error))
+    scripts = [script(each, saga, place) for each in found.violations]
+    if as_json_:
+        as_json(_told(saga, found, scripts))
+    else:
+        _print(found, scripts)
+    if scripts:
+        raise typer.Exit(1)
+    if found.unfinished:
+        fail(f"saga {saga.name} has more than {most} states at depth {depth}: raise --most, or lower --depth")
+
+
+def _saga(name: str) -> tuple[AnySaga, Place]:
+    """Return a saga of the catalog by its name, or the one at MODULE:NAME, and where Python finds it."""
+    found = chosen(name)
+    if len(found) != 1:
+        fail(f"{name} holds {len(found)} sagas: name one of them")
+    module, _, attribute = name.partition(":")
+    if attribute and getattr(sys.modules[module], attribute) is found[0]:
+        return found[0], Place(module, attribute)
+    return found[0], place_of(found[0], sys.modules[found[0].begin.__module__])
+
+
+def _samples(where: str | None) -> tuple[Message, ...]:
+    """Return the messages at MODULE:NAME, where one may stand as well as a tuple of them."""
+    if where is None:
+        return ()
+    module, _, attribute = where.partition(":")
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise typer.BadParameter(f"{where}: {error}; write MODULE:NAME, a message or a tuple of messages") from error
+    given = tuple(found) if isinstance(found, tuple | list) else (found,)
+    if not all(isinstance(each, Message) for each in given):
+        raise typer.BadParameter(f"{where}: it must be a message, or a tuple of messages")
+    return given
+
+
+def _print(found: Exploration, scripts: list[str]) -> None:
+    table(HEADINGS, [_row(cell) for cell in cells(found)])
+    say("")
+    for what, count in found.probed.items():
+        say(f"{what}: ignored, {count} times")
+    state, turn = _counted(len(found.worlds), "state"), _counted(len(found.ways), "turn")
+    say(f"saga {found.saga.name}: {state}, {turn}, {_counted(len(scripts), 'violation')}")
+    for name in () if found.unfinished else found.unreached:
+        remark(f"{name} was never reached: give a sample that leads there (--samples MODULE:NAME)")
+    for violation, text in zip(found.violations, scripts, strict=True):
+        say(f"\n{violation.law}: {violation.says}\n\n{text}")
+
+
+def _row(cell: Cell) -> tuple[str, ...]:
+    ends = (cell.completed, cell.compensated, cell.stalled)
+    return (_named(cell), cell.fault, str(cell.hits), *(str(count) if count else "" for count in ends))
+
+
+def _named(cell: Cell) -> str:
+    if cell.step is None:
+        return "(the whole)"
+    return cell.step if cell.direction == "forward" else f"undo of {cell.step}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _told(saga: AnySaga, found: Exploration, scripts: list[str]) -> dict[str, Any]:
+    told = zip(found.violations, scripts, strict=True)
+    return {
+        "ok": not scripts and not found.unfinished,
+        "complete": not found.unfinished,
+        "saga": saga.name,
+        "version": saga.version,
+        "depth": found.depth,
+        "states": len(found.worlds),
+        "turns": len(found.ways),
+        "unreached": found.unreached,
+        "ignored": found.probed,
+        "cells": cells(found),
+        "violations": [{"law": each.law, "says": each.says, "test": text} for each, text in told],
+    }
