@@ -30,7 +30,7 @@ class Retry:
         return (self.attempts is None or sendings < self.attempts) and (self.total is None or spent <= self.total)
 
     def wait(self, sendings: int, chance: float) -> timedelta:
-        """Return the wait after so many sendings, for a chance in [0, 1). One that was overtaken may be the only one: 0."""
+        """Return the wait after so many sendings (0: the only one was overtaken), for a chance in [0, 1)."""
         doublings = min(max(sendings, 1) - 1, 64)
         longest = min(self.cap.total_seconds(), self.first.total_seconds() * self.factor**doublings)
         return timedelta(seconds=longest * (1 - self.jitter * chance))

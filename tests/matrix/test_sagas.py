@@ -104,3 +104,9 @@ def test_without_a_fault_each_start_has_one_end() -> None:
 def ends(cell: Cell) -> set[str]:
     """In which statuses the instance ends."""
     return {name for name in ("completed", "compensated", "stalled") if getattr(cell, name)}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_an_order_withstands_every_pair_of_faults(saga_matrix: SagaMatrix) -> None:
+    saga_matrix(order_fulfilment, depth=2)
