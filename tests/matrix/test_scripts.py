@@ -2,11 +2,11 @@
 
 import pytest
 from pydantic import ValidationError
-from tests.proof.driver import what_comes_of
 
 from sagas.matrix.exploring import explore
 from sagas.matrix.script import Place, place_of, script
 from tests.matrix import careless, tried
+from tests.proof.driver import what_comes_of
 
 WRITTEN = '''\
 from datetime import timedelta

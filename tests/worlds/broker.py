@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaConnectionError, NoOffsetForPartitionError
 from aiokafka.partitioner import murmur2
 
 from handlers.rows import Owed, RawHeaders
-from tests.simulation.loop import Life, current_life
+from tests.worlds.loop import Life, current_life
 
 PARTITIONS = 2
 SESSION_TIMEOUT = 6.0

@@ -7,8 +7,8 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 
-from tests.simulation.checks import CHECKS, failed
-from tests.simulation.world import Fault, lived, planned
+from tests.worlds.checks import CHECKS, failed
+from tests.worlds.world import Fault, lived, planned
 
 AT_ONCE = 50
 
@@ -24,7 +24,7 @@ class Found:
     def __str__(self) -> str:
         """Tell how to see it again."""
         told = "\n  ".join((*map(str, self.faults), *self.problems))
-        return f"seed {self.seed} (python -m tests.simulation.search {self.seed}), faults that matter:\n  {told}"
+        return f"seed {self.seed} (python -m tests.worlds.search {self.seed}), faults that matter:\n  {told}"
 
 
 def problems_of(seed: int, faults: tuple[Fault, ...] | None = None) -> tuple[str, ...]:

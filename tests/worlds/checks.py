@@ -9,9 +9,9 @@ from handlers.rows import Verdict
 from sagas.machine import freeze
 from tests.handlers.order_log import OUTCOMES, REPLIES
 from tests.handlers.replay import replayed
-from tests.simulation.broker import Polled
-from tests.simulation.people import COMMAND_TOPICS
-from tests.simulation.world import World
+from tests.worlds.broker import Polled
+from tests.worlds.people import COMMAND_TOPICS
+from tests.worlds.world import World
 
 CONFIRMED: Final = "orders.order-confirmed.v1"
 SAME_IN_EVERY_COPY: Final = (

@@ -10,7 +10,7 @@ from typing import Final
 from contracts import envelope as wire
 from handlers.rows import RawHeaders
 from tests.handlers.order_log import ANSWERS, EVENTS, FAILURE, REPLIES, attributes, placed_value
-from tests.simulation.broker import Broker, Polled
+from tests.worlds.broker import Broker, Polled
 
 COMMAND_TOPICS: Final = (
     "inventory.commands.v1", "payments.commands.v1", "reviews.commands.v1", "shipping.commands.v1",

@@ -24,10 +24,10 @@ from service.kafka import feed as feeding
 from service.kafka.feed import Feed
 from service.settings import KafkaSettings, Settings
 from tests.acceptance.hurried_catalog import catalog
-from tests.simulation.broker import Broker, Consumer, Publisher, Weather
-from tests.simulation.database import Database, Mood, SimulatedStore
-from tests.simulation.loop import Life, SimulatedLoop
-from tests.simulation.people import Manners, Participants, Shop
+from tests.worlds.broker import Broker, Consumer, Publisher, Weather
+from tests.worlds.database import Database, Mood, SimulatedStore
+from tests.worlds.loop import Life, SimulatedLoop
+from tests.worlds.people import Manners, Participants, Shop
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SETTINGS = Settings(kafka=KafkaSettings(request_timeout=2.0, batch=20), store="sqlite:///simulated.db")

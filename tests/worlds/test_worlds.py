@@ -8,8 +8,8 @@ import time
 import pytest
 
 from tests.architecture.tree import ROOT
-from tests.simulation.search import problems_of, search
-from tests.simulation.world import lived
+from tests.worlds.search import problems_of, search
+from tests.worlds.world import lived
 
 SEEDS = int(os.environ.get("SAGA_TEST_SEEDS", "2000"))
 FEW = 8
@@ -34,7 +34,7 @@ def test_many_worlds_end_well(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.slow
 def test_the_world_of_a_seed_is_the_same_in_every_process() -> None:
     look = (
-        "from tests.simulation.world import lived\n"
+        "from tests.worlds.world import lived\n"
         "for seed in (1, 5, 7):\n"
         "    world = lived(seed)\n"
         "    print(world.ended_at, sorted((place, len(log)) for place, log in world.broker.logs.items()),\n"

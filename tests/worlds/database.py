@@ -16,7 +16,7 @@ from handlers.ports import Conflict
 from handlers.routing import Routes
 from handlers.rows import Advance, Awaited, Changes, DeadLetter, Entry, Held, Lease, Owed, Ruling, Stored, Unsent
 from sagas.machine import Snapshot, freeze, thaw
-from tests.simulation.loop import Life, current_life
+from tests.worlds.loop import Life, current_life
 
 T = TypeVar("T")
 
