@@ -4,7 +4,7 @@ UUIDv5 as in RFC 9562, section 5.5. Ids are text, as they travel.
 """
 
 from hashlib import sha1
-from uuid import NAMESPACE_URL, UUID
+from uuid import NAMESPACE_URL
 
 _URL = NAMESPACE_URL.bytes
 _VARIANT = ("8", "9", "a", "b")
@@ -22,22 +22,27 @@ def address(saga: str, receive: str, key: str) -> str:
 
 def cancel_id(command: str) -> str:
     """Return the id of the message that cancels a command."""
-    return _uuid5(UUID(command).bytes, "cancel")
+    return _uuid5(_bytes(command), "cancel")
 
 
 def command_id(instance: str, step: str, direction: str, attempt: int) -> str:
     """Return the id of a command. `attempt` grows only after a definite "not done"."""
-    return _uuid5(UUID(instance).bytes, f"{step}/{direction}/{attempt}")
+    return _uuid5(_bytes(instance), "/".join((step, direction, str(attempt))))
 
 
 def outcome_id(instance: str) -> str:
     """Return the id of an instance's one outcome event."""
-    return _uuid5(UUID(instance).bytes, "outcome")
+    return _uuid5(_bytes(instance), "outcome")
 
 
 def chance(id_: str) -> float:
     """Return a number in [0, 1) that depends on nothing but the id: jitter that a replay repeats."""
     return int(id_[:8], 16) / 2**32
+
+
+def _bytes(id_: str) -> bytes:
+    """Return the bytes of an id; `uuid.UUID` reads it at five times the cost."""
+    return bytes.fromhex(id_.replace("-", ""))
 
 
 def _uuid5(namespace: bytes, name: str) -> str:

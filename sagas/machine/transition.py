@@ -108,7 +108,7 @@ def _give_up_overdue(turn: Turn[D]) -> None:
         within = turn.deadline_at and turn.deadline_at - turn.instance.started_at
         fail(turn, None, Cause(None, DEADLINE_PASSED, f"not past the pivot within {within}"))
     _end_waits(turn)
-    overdue = _overdue(turn, FORWARD)
+    overdue, undos = _overdue(turn)
     for name, leg in overdue:
         rule = turn.rule(name)
         if turn.goes_forward(name) and not (rule.step.is_pivot or rule.retry.allows(leg.sendings, turn.spent(leg))):
@@ -117,7 +117,7 @@ def _give_up_overdue(turn: Turn[D]) -> None:
     for name, _ in overdue:
         if turn.is_active and not turn.goes_forward(name):
             turn.put(name, FORWARD, UNKNOWN)
-    for name, leg in _overdue(turn, COMPENSATION):
+    for name, leg in undos:
         if not turn.rule(name).step.compensate_retry.allows(leg.sendings, turn.spent(leg)):
             turn.put(name, COMPENSATION, UNKNOWN)
             turn.stall(_silence(turn, name, leg))
@@ -135,13 +135,17 @@ def _end_waits(turn: Turn[D]) -> None:
             fail(turn, name, Cause(name, TIMED_OUT, f"no event from {wait.since} to {wait.due_at}"))
 
 
-def _overdue(turn: Turn[D], direction: Direction) -> list[tuple[str, Leg]]:
-    """Return the commands of one direction whose answer is overdue."""
-    return [
-        (name, leg)
-        for name, run in turn.steps.items()
-        if (leg := run.leg(direction)) and leg.progress is ASKED and turn.is_due(leg)
-    ]
+def _overdue(turn: Turn[D]) -> tuple[list[tuple[str, Leg]], list[tuple[str, Leg]]]:
+    """Return the commands whose answer is overdue, and the compensations. One pass: every turn pays for it."""
+    commands: list[tuple[str, Leg]] = []
+    undos: list[tuple[str, Leg]] = []
+    for name, run in turn.steps.items():
+        leg, undo = run.forward, run.compensation
+        if leg.progress is ASKED and turn.is_due(leg):
+            commands.append((name, leg))
+        if undo is not None and undo.progress is ASKED and turn.is_due(undo):
+            undos.append((name, undo))
+    return commands, undos
 
 
 def _silence(turn: Turn[D], name: str, leg: Leg) -> Cause:
