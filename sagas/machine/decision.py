@@ -8,10 +8,12 @@ from pydantic import BaseModel
 
 from contracts import CancelCommand, Command, Event, Reply
 from sagas.machine.instance import Direction, Instance
+from sagas.machine.slots import quick
 
 D = TypeVar("D", bound=BaseModel)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Send:
     """A command to publish. `payload` is its JSON; the same `command_id` never has two payloads.
@@ -28,6 +30,7 @@ class Send:
     compensates: str | None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
     """A command still awaited is not wanted any more: its participant, a child saga, is told by `message`."""
@@ -60,6 +63,7 @@ class Ignored(StrEnum):
     """The wish makes no sense in this status."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Decision(Generic[D]):
     """What follows from a signal. `commands` leave in this order, then the withdrawals, then the outcome.

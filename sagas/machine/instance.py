@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel
 
 from sagas.machine.failure import Cause
+from sagas.machine.slots import quick
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -49,6 +50,7 @@ class Progress(StrEnum):
     """It did not answer in time, and is not asked again: it may have been done."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Leg:
     """One direction of a step.
@@ -68,6 +70,7 @@ class Leg:
     since: datetime | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class WaitRun:
     """The progress of a `receive` or a `delay`: asked (it waits until `due_at`), done, or refused (given up).
@@ -82,6 +85,7 @@ class WaitRun:
     event_id: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Trial:
     """Which of several alternatives is tried, the first being 0; `cause`: why it is being undone, for the next one."""
@@ -90,6 +94,7 @@ class Trial:
     cause: Cause | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class StepRun:
     """The progress of one step: the way there and, once it has been asked for, the way back."""
@@ -102,6 +107,7 @@ class StepRun:
         return self.forward if direction is Direction.FORWARD else self.compensation
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance(Generic[D]):
     """One run of a saga. Times are UTC, by the coordinator's clock.

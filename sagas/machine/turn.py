@@ -85,7 +85,8 @@ class Turn(Generic[D]):
 
     def is_left(self, name: str, *, already: bool = True) -> bool:
         """Say whether an alternative around a step was left for the next one, or (not already) is being left."""
-        for scope in self.saga.scopes.get(leaf(name), ()):
+        scopes = self.saga.scopes
+        for scope in scopes.get(leaf(name), ()) if scopes else ():
             trial = self.trials[scope.name]
             if trial.number != scope.number or (trial.cause is not None and not already):
                 return True
@@ -260,8 +261,7 @@ class Turn(Generic[D]):
 
     def _item(self, name: str) -> tuple[Any, ...]:
         """Return the item behind a step of a for-each, as further argument of its functions; none for any other."""
-        node = leaf(name)
-        if node not in self.lists:
+        if not self.lists or (node := leaf(name)) not in self.lists:
             return ()
         codec = self.saga.table[node].item
         assert codec is not None, "a for-each has a rule that reads its items"  # noqa: S101  for the type checker
