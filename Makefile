@@ -47,7 +47,7 @@ format: $(DEV_READY)  ## Format the code and apply the safe fixes
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-bench: $(DEV_READY)  ## Measure throughput and latency (ARGS="--json", "--kafka embedded")
+bench: $(DEV_READY)  ## Measure transitions, throughput and latency (ARGS="--json", "--kafka embedded", "--only machine")
 	@$(BIN)/saga bench $(ARGS)
 
 # uv keeps the versions that the files already hold; delete a file or pass ARGS=--upgrade for newer ones.

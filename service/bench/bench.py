@@ -1,4 +1,4 @@
-"""The benchmark: order fulfilment on a real Kafka, the service and its participants as processes of their own.
+"""The benchmark: the machine alone, then order fulfilment on a real Kafka, each part a process of its own.
 
 Orders below the fraud limit, 10 % of them declined at shipping; every commit is on the disk. Kafka, the load and the
 participants share the machine with the service: the figures are of one machine, and only compare on one machine.
@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Literal
 
 import httpx
 from rich.console import Console
@@ -21,6 +22,9 @@ from rich.table import Table
 from handlers.routing import Routes
 from sagas.catalog import catalog
 from service.bench import processes
+from service.bench.machine import QUICK as QUICK_EFFORT
+from service.bench.machine import Cost, Effort
+from service.bench.machine import cost as cost_of_machine
 from service.bench.plan import FULL, MODES, QUICK, WARM_UP, Figures, Scenario, Tracing
 from service.kafka.broker_error import BrokerError
 from service.kafka.embedded import EmbeddedBroker
@@ -30,25 +34,45 @@ from service.not_ready import NotReady
 PARTITIONS = 4
 
 
-def bench(*, kafka: str = "java", quick: bool = False, as_json: bool = False) -> int:
-    """Run all scenarios, print a table or one line of JSON, and return the exit code.
+Part = Literal["machine", "kafka"]
+"""`machine`: the cost of one transition; `kafka`: sagas a second and latency, with all that is around the machine."""
+
+
+def bench(*, kafka: str = "java", quick: bool = False, as_json: bool = False, only: Part | None = None) -> int:
+    """Measure both parts, or only one; print tables or one line of JSON, and return the exit code.
 
     `kafka` is `java` (a real one) or `embedded` (librdkafka's mock: no durability, higher latency). Progress goes to
     standard error.
     """
     errors = Console(stderr=True, highlight=False)
-    try:
-        with processes.folder() as folder:
-            runs = list(_all(kafka, folder, QUICK if quick else FULL, errors.print))
-    except (NotReady, BrokerError, OSError) as error:
-        errors.print(f"[bold red]bench:[/] {error}")
-        return 1
-    machine = _machine(kafka)
-    if as_json:
-        sys.stdout.write(json.dumps({"machine": machine, "runs": [run.as_json() for run in runs]}) + "\n")
-    else:
-        Console().print(_table(machine, runs))
+    cost: Cost | None = None
+    runs: list[Figures] = []
+    if only != "kafka":
+        errors.print("the machine alone")
+        cost = cost_of_machine(QUICK_EFFORT if quick else Effort())
+    if only != "machine":
+        try:
+            with processes.folder() as folder:
+                runs = list(_all(kafka, folder, QUICK if quick else FULL, errors.print))
+        except (NotReady, BrokerError, OSError) as error:
+            errors.print(f"[bold red]bench:[/] {error}")
+            return 1
+    _print(_machine(None if only == "machine" else kafka), cost, runs, as_json=as_json)
     return 0
+
+
+def _print(machine: dict[str, object], cost: Cost | None, runs: list[Figures], *, as_json: bool) -> None:
+    """Print the figures. In JSON `runs` is empty, or `machine_us` missing, where that part was not asked for."""
+    if as_json:
+        told: dict[str, object] = {"machine": machine, "runs": [run.as_json() for run in runs]}
+        if cost is not None:
+            told["machine_us"] = cost.as_json()
+        sys.stdout.write(json.dumps(told) + "\n")
+        return
+    if cost is not None:
+        Console().print(_cost_table(machine, cost))
+    if runs:
+        Console().print(_table(machine, runs))
 
 
 @contextmanager
@@ -105,7 +129,7 @@ def _one_mode(
         tell(f"  spans received: {httpx.get(endpoint).text}")
 
 
-def _machine(kafka: str) -> dict[str, object]:
+def _machine(kafka: str | None) -> dict[str, object]:
     """Describe the machine that the figures are of."""
     return {
         "cores": os.cpu_count(),
@@ -125,15 +149,29 @@ def _processor() -> str:
     return platform.processor()
 
 
+def _cost_table(machine: dict[str, object], cost: Cost) -> Table:
+    table = Table(title="one transition, CPU time", caption=_described(machine))
+    for column in ("saga", "signal", "us"):
+        table.add_column(column, justify="right" if column == "us" else "left")
+    for kind, took in (("the median of an order fulfilled", cost.median), *cost.order.items()):
+        table.add_row("order fulfilment", kind, f"{took:.1f}")
+    for kind, took in cost.long_list.items():
+        table.add_row(f"for_each of {cost.items}", kind.replace("_", " "), f"{took:.1f}")
+    return table
+
+
 def _table(machine: dict[str, object], runs: list[Figures]) -> Table:
-    described = ", ".join(f"{name} {value}" for name, value in machine.items())
-    table = Table(title="order fulfilment, 10 % compensated", caption=described)
+    table = Table(title="order fulfilment, 10 % compensated", caption=_described(machine))
     for column in ("tracing", "load", "sagas/s", "CPU ms/saga", "p50 ms", "p99 ms"):
         table.add_column(column, justify="left" if column in {"tracing", "load"} else "right")
     for run in runs:
         shown = (f"{run.sagas_per_s:.0f}", f"{run.cpu_ms_per_saga:.2f}", f"{run.p50_ms:.0f}", f"{run.p99_ms:.0f}")
         table.add_row(run.tracing, run.scenario.title(), *shown)
     return table
+
+
+def _described(machine: dict[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in machine.items() if value is not None)
 
 
 def _free_port() -> int:

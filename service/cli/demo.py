@@ -98,18 +98,21 @@ def bench(
     *,
     kafka: Annotated[Literal["java", "embedded"], typer.Option(help="A real one from Java, or a mock")] = "java",
     quick: Annotated[bool, typer.Option("--quick", help="A short run, to see that it works")] = False,
+    only: Annotated[
+        Literal["machine", "kafka"] | None, typer.Option(help="One part: transitions alone, or all with Kafka")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Measure order fulfilment on this machine.
 
-    Throughput, latency, and CPU of the service.
+    What one transition costs; then, with Kafka, throughput, latency, and CPU of the service.
 
     JSON, one line: {"machine", "runs": [{"tracing", "window" or "rate", "sagas_per_s", "cpu_ms_per_saga", "p50_ms",
-    "p99_ms"}]}
+    "p99_ms"}], "machine_us": {"order_fulfilment": {"median", SIGNAL: ...}, "for_each_1000": {SIGNAL: ...}}}
     """
     from service.bench.bench import bench as measured
 
-    raise typer.Exit(measured(kafka=kafka, quick=quick, as_json=json))
+    raise typer.Exit(measured(kafka=kafka, quick=quick, as_json=json, only=only))
 
 
 def _servers(given: str | None) -> str:
