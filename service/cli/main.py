@@ -15,6 +15,7 @@ from service.cli.contracts import contracts
 from service.cli.demo import bench, demo
 from service.cli.failing import Verbs
 from service.cli.options import HELP, Instance, Json, OfSaga
+from service.cli.simulating import simulate
 
 app = typer.Typer(
     cls=Verbs,
@@ -280,3 +281,4 @@ app.add_typer(topics, name="topics")
 app.add_typer(demo, name="demo")
 app.add_typer(contracts, name="contracts")
 app.command("bench")(bench)
+app.command("simulate")(simulate)

@@ -1,0 +1,81 @@
+"""`saga simulate`: instances by the thousand on virtual time, against participants that a file describes."""
+
+# ruff: noqa: PLC0415  a verb imports what it needs when it runs: `saga --help` has nothing to wait for
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from service.cli.options import Json
+
+if TYPE_CHECKING:
+    from handlers.routing import AnySaga
+    from service.simulation.engine import Simulation
+
+
+def simulate(
+    name: Annotated[str, typer.Argument(help="A saga of the catalog; its newest version")],
+    *,
+    participants: Annotated[
+        Path, typer.Option(help="TOML: who takes part, how fast, how reliable", exists=True, dir_okay=False)
+    ],
+    instances: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many")] = 10_000,
+    seed: Annotated[int, typer.Option(help="One seed, the same run to the last digit")] = 1,
+    plot: Annotated[Path | None, typer.Option(help="Draw cycle times and load into this SVG file")] = None,
+    json: Json = False,
+) -> None:
+    """Run instances on virtual time against modelled participants.
+
+    Prints completion rate, cycle times, retries, compensations, stalls, and each participant's load.
+    docs/examples/order-fulfilment.toml is a model with everything in it.
+
+    JSON: {"saga", "version", "instances", "seed", "virtual_s", "transitions", "statuses": {STATUS: COUNT},
+    "completion_rate", "cycle_time_s": {STATUS: {"count", "mean", "p50", "p90", "p95", "p99", "max"}},
+    "steps": {STEP: {"commands", "retries", "repeats", "compensations"}}, "why": [{"step", "code", "count"}],
+    "stalls": as why, "events": {RECEIVE: {"came", "held", "unmatched"}}, "raised": {TEXT: COUNT},
+    "participants": {NAME: {"requests", "carried_out", "done", "refused", "retryable", "lost", "busy", "at_once",
+    "peak", "waited_p50", "waited_p99"}}}
+    """
+    from service.cli.console import as_json, remark
+    from service.simulation.figures import figures
+    from service.simulation.plot import drawn
+    from service.simulation.table import show
+
+    simulation = _simulation(_saga(name), participants, instances, seed)
+    simulation.run()
+    found = figures(simulation, seed)
+    if json:
+        as_json(found.as_json())
+    else:
+        show(found)
+    if plot is not None:
+        plot.write_text(drawn(simulation, found), encoding="utf-8")
+        remark(f"{plot}: cycle times and load")
+
+
+def _saga(name: str) -> "AnySaga":
+    from handlers.routing import Routes
+    from service.catalog import load_catalog
+    from service.cli.configuration import load_settings
+    from service.cli.console import fail
+
+    newest = Routes(load_catalog(load_settings().catalog)).newest
+    if name not in newest:
+        fail(f"there is no saga {name!r} in the catalog; it has {', '.join(sorted(newest))}")
+    return newest[name]
+
+
+def _simulation(saga: "AnySaga", path: Path, instances: int, seed: int) -> "Simulation":
+    """Read the model and prepare the simulation; end with 2 where the model is wrong."""
+    from service.cli.console import remark
+    from service.simulation.engine import Simulation
+    from service.simulation.model_file import ModelFile
+    from service.simulation.roles import roles
+
+    try:
+        parts = roles(saga, ModelFile.read(path), seed)
+    except ValueError as error:
+        remark(str(error))
+        raise typer.Exit(2) from None
+    return Simulation(saga, parts, instances, seed)

@@ -1,0 +1,270 @@
+"""Runs instances of one saga on virtual time: every transition is the machine's own, everything around it is chance.
+
+A heap holds what is going to happen: starts, answers, alarms, events and cancels. The earliest happens, the machine
+decides, and what it sends goes to the participants, which note when they will have carried it out.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeAlias, assert_never
+
+from contracts import Event, Message
+from handlers.routing import AnySaga
+from handlers.wake import RAISED
+from sagas.machine import (
+    Answer,
+    Cancel,
+    Cause,
+    Decision,
+    Happen,
+    Ignored,
+    Instance,
+    Obstruct,
+    Receive,
+    Signal,
+    Start,
+    Status,
+    Wake,
+    transition,
+)
+from service.simulation.agenda import Agenda, as_datetime, as_moment, microseconds
+from service.simulation.participants import Finishes, Job, Participant, Reopens, crew_of
+from service.simulation.roles import Roles, stream
+from service.simulation.samples import key_field
+from service.simulation.tally import Ending, Tally
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """One instance, and what the simulation knows of it. `rings_at` is the alarm that is noted for it."""
+
+    number: int
+    instance: Instance[Any]
+    began: int
+    rings_at: int | None = None
+    jobs: dict[str, Job["Run"]] = field(default_factory=dict)
+    reached: set[str] = field(default_factory=set)
+    held: dict[str, tuple[Event, int]] = field(default_factory=dict)
+    stalled_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Begins:
+    """The next instance starts."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rings:
+    """An instance's alarm; one that was noted before an earlier one does not count any more."""
+
+    run: Run
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Comes:
+    """The event that a receive waits for, or will."""
+
+    run: Run
+    receive: Receive[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TurnsBack:
+    """The business does not want an instance any more."""
+
+    run: Run
+
+
+Happening: TypeAlias = Begins | Rings | Comes | TurnsBack | Finishes[Run] | Reopens[Run]
+
+
+class Simulation:
+    """So many instances of one saga. After `run`, `tally` and `participants` tell what has been."""
+
+    def __init__(self, saga: AnySaga, roles: Roles, instances: int, seed: int) -> None:
+        """Prepare; nothing happens yet."""
+        self.saga = saga
+        self.roles = roles
+        self.instances = instances
+        self.agenda: Agenda[Happening] = Agenda()
+        self.participants = crew_of(roles.crews, self.agenda, seed)
+        self.tally = Tally()
+        self.last_start = 0
+        self._chances = {each: stream(seed, each) for each in ("arrivals", "starts", "events", "cancels")}
+        self._runs: list[Run] = []
+        self._key_field: str | None = None
+
+    def run(self) -> None:
+        """Let everything happen, until nothing is left to happen or the horizon has come."""
+        end = self._note_starts() + microseconds(self.roles.horizon)
+        for happening in self.agenda.until(end):
+            self._let(happening)
+        for run in self._runs:
+            self.tally.endings.append(_ending(run, end))
+
+    def _note_starts(self) -> int:
+        """Note when every instance starts; return when the last does."""
+        arrivals, chance, at = self.roles.arrivals, self._chances["arrivals"], 0.0
+        for number in range(self.instances):
+            self.agenda.note(microseconds(at), Begins(number))
+            self.last_start = microseconds(at)
+            at += chance.expovariate(arrivals.rate) if arrivals.process == "poisson" else 1 / arrivals.rate
+        return self.last_start
+
+    def _let(self, happening: Happening) -> None:
+        match happening:
+            case Begins():
+                self._begin(happening.number)
+            case Finishes():
+                self._finish(happening.participant, happening.job)
+            case Rings():
+                if happening.run.rings_at == happening.at:
+                    self._ring(happening.run)
+            case Comes():
+                self._bring(happening.run, happening.receive)
+            case TurnsBack():
+                self._signal(happening.run, Cancel(self._at, "cancelled in the simulation"))
+            case Reopens():
+                happening.participant.go_on()
+            case _:
+                assert_never(happening)
+
+    # --- what happens
+
+    def _begin(self, number: int) -> None:
+        start = Start(self._at, self._start(number), f"start-{number}" if self.saga.is_child else None)
+        try:
+            decision = transition(self.saga, None, start)
+        except Exception as error:  # noqa: BLE001  the saga's own function: in the service the record is set aside
+            self.tally.raised[f"{type(error).__name__}: {error}"] += 1
+            return
+        run = Run(number, decision.instance, self.agenda.now)
+        self._runs.append(run)
+        self._follow(run, decision)
+        for receive in self.saga.receives:
+            self._await(run, receive, after="start")
+        cancel, chance = self.roles.cancel, self._chances["cancels"]
+        if cancel is not None and chance.random() < cancel.share:
+            self.agenda.after(cancel.delay.draw(chance), TurnsBack(run))
+
+    def _start(self, number: int) -> Any:  # noqa: ANN401  the event, or a child's command
+        """Draw what starts an instance, under a key of its own where that is a field."""
+        message: Message = self.roles.starts.draw(self._chances["starts"])
+        if number == 0:
+            self._key_field = key_field(message, self.saga.correlate)
+        if self._key_field is None:
+            return message
+        return message.model_copy(update={self._key_field: f"{self.saga.name}-{number + 1}"})
+
+    def _finish(self, participant: Participant[Run], job: Job[Run]) -> None:
+        answer = participant.finish(job)
+        if answer is not None:
+            self._signal(job.owner, Answer(self._at, job.command_id, answer))
+        participant.go_on()
+
+    def _ring(self, run: Run) -> None:
+        """Ring an alarm, or note a later one where what it was noted for has come to pass."""
+        wake_at = run.instance.wake_at
+        run.rings_at = None
+        if wake_at is not None and as_moment(wake_at) <= self.agenda.now:
+            self._signal(run, Wake(self._at))
+        else:
+            self._set_alarm(run)
+
+    def _bring(self, run: Run, receive: Receive[Any]) -> None:
+        """Bring an event; what comes before it is awaited is held for as long as the receive says."""
+        _, events = self.roles.coming[receive.name]
+        event = events.draw(self._chances["events"])
+        self.tally.happened(receive.name, "came")
+        if self._happen(run, receive, event) is Ignored.EARLY:
+            self.tally.happened(receive.name, "held")
+            run.held[receive.name] = event, self.agenda.now + microseconds(receive.hold.total_seconds())
+
+    # --- what follows
+
+    def _signal(self, run: Run, signal: Signal) -> Ignored | None:
+        """Give an instance a signal. What its own functions raise leaves it as it was; at an alarm it stalls."""
+        try:
+            decision = transition(self.saga, run.instance, signal)
+        except Exception as error:  # noqa: BLE001  the saga's own function: it concerns this instance alone
+            reason = f"{type(error).__name__}: {error}"
+            self.tally.raised[reason] += 1
+            if not isinstance(signal, Wake):
+                return None
+            decision = transition(self.saga, run.instance, Obstruct(signal.at, Cause(None, RAISED, reason)))
+        self._follow(run, decision)
+        return decision.ignored
+
+    def _follow(self, run: Run, decision: Decision[Any]) -> None:
+        """Carry out what the machine has decided."""
+        self.tally.transitions += 1
+        run.instance = decision.instance
+        if decision.ignored is not None:
+            return
+        for send in decision.commands:
+            conduct = self.roles.conduct[send.command]
+            self.tally.sent(send, is_repeated=send.command_id in run.jobs)
+            self.participants[conduct.participant].take(run, send.command_id, conduct, run.jobs)
+        for withdrawal in decision.withdrawals:
+            job = run.jobs[withdrawal.message.command_id]
+            self.participants[job.conduct.participant].withdraw(job)
+        if run.instance.status is Status.STALLED:
+            run.stalled_at = self.agenda.now
+        self._set_alarm(run)
+        if run.instance.waits:
+            self._reach(run)
+        if run.instance.status.is_final:
+            run.jobs.clear()
+
+    def _set_alarm(self, run: Run) -> None:
+        """Note when the instance wants to be woken, unless an earlier ring is noted, which will look again."""
+        wake_at = run.instance.wake_at
+        if wake_at is None:
+            return
+        at = max(as_moment(wake_at), self.agenda.now)
+        if run.rings_at is None or at < run.rings_at:
+            run.rings_at = at
+            self.agenda.note(at, Rings(run, at))
+
+    def _reach(self, run: Run) -> None:
+        """See which receives are waited in now that were not before: their events are on their way, or are here."""
+        for receive in self.saga.receives:
+            if receive.name in run.reached or receive.name not in run.instance.waits:
+                continue
+            run.reached.add(receive.name)
+            self._await(run, receive, after="reached")
+            event, until = run.held.pop(receive.name, (None, 0))
+            if event is not None and self.agenda.now <= until:
+                self._happen(run, receive, event)
+            elif event is not None:
+                self.tally.happened(receive.name, "unmatched")
+
+    def _await(self, run: Run, receive: Receive[Any], *, after: str) -> None:
+        coming, _ = self.roles.coming[receive.name]
+        chance = self._chances["events"]
+        if coming.after == after and chance.random() < coming.share:
+            self.agenda.after(coming.delay.draw(chance), Comes(run, receive))
+
+    def _happen(self, run: Run, receive: Receive[Any], event: Event) -> Ignored | None:
+        """Let an event happen to an instance, at the address where it waits."""
+        wait = run.instance.waits.get(receive.name)
+        address = (wait and wait.address) or run.instance.id
+        return self._signal(run, Happen(self._at, event, address, f"{run.instance.id}/{receive.name}"))
+
+    @property
+    def _at(self) -> datetime:
+        return as_datetime(self.agenda.now)
+
+
+def _ending(run: Run, end: int) -> Ending:
+    """Say how an instance stood when all was over."""
+    instance = run.instance
+    cause = instance.stall if instance.status is Status.STALLED else instance.cause
+    if instance.ended_at is not None:
+        ended = as_moment(instance.ended_at)
+    else:
+        ended = end if run.stalled_at is None or instance.status is not Status.STALLED else run.stalled_at
+    return Ending(instance.status, run.began, ended, (cause.step, cause.code) if cause else None)

@@ -1,0 +1,181 @@
+"""The figures of a simulation: what became of the instances, how long it took, and what the participants bore."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from sagas.machine import Status
+from service.simulation.agenda import SECOND
+from service.simulation.engine import Run, Simulation
+from service.simulation.participants import Participant
+
+PERCENTILES = (50, 90, 95, 99)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How durations are spread, in seconds. A percentile is the least value that so many per cent do not exceed."""
+
+    count: int
+    mean: float
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+    max: float
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one participant bore.
+
+    `requests` are all commands that it was sent, `carried_out` those that it has worked on. `busy` is the share of its
+    places that were taken while instances started (None: it has any number of places), `at_once` how many were taken
+    on average. `peak` is the most commands that it had at a time, waiting ones too. Waiting is in seconds.
+    """
+
+    requests: int
+    carried_out: int
+    done: int
+    refused: int
+    retryable: int
+    lost: int
+    busy: float | None
+    at_once: float
+    peak: int
+    waited_p50: float
+    waited_p99: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """All figures. Counts are by step; `why` and `stalls` by step and code; cycle times by final status."""
+
+    saga: str
+    version: int
+    instances: int
+    seed: int
+    virtual_s: float
+    transitions: int
+    statuses: Mapping[str, int]
+    completion_rate: float
+    cycle_time_s: Mapping[str, Spread]
+    steps: Mapping[str, Mapping[str, int]]
+    why: Sequence[tuple[str | None, str, int]]
+    stalls: Sequence[tuple[str | None, str, int]]
+    events: Mapping[str, Mapping[str, int]]
+    raised: Mapping[str, int]
+    participants: Mapping[str, Load]
+
+    def as_json(self) -> dict[str, object]:
+        """Return the figures as JSON has them."""
+        told = asdict(self)
+        for name in ("why", "stalls"):
+            told[name] = [{"step": step, "code": code, "count": count} for step, code, count in told[name]]
+        return told
+
+
+def figures(simulation: Simulation, seed: int) -> Figures:
+    """Work the figures out of a simulation that has run."""
+    tally = simulation.tally
+    statuses = {status.value: count for status in Status if (count := _with(simulation, status))}
+    whys = Counter(each.why for each in tally.endings if each.why and each.status is not Status.STALLED)
+    stalls = Counter(each.why for each in tally.endings if each.why and each.status is Status.STALLED)
+    return Figures(
+        saga=simulation.saga.name,
+        version=simulation.saga.version,
+        instances=simulation.instances,
+        seed=seed,
+        virtual_s=max((each.ended for each in tally.endings), default=0) / SECOND,
+        transitions=tally.transitions,
+        statuses=statuses,
+        completion_rate=statuses.get("completed", 0) / simulation.instances,
+        cycle_time_s={status: spread(times) for status, times in cycle_times(simulation).items()},
+        steps=_steps(simulation),
+        why=_ranked(whys),
+        stalls=_ranked(stalls),
+        events={name: dict(sorted(counts.items())) for name, counts in sorted(tally.events.items())},
+        raised=dict(sorted(tally.raised.items())),
+        participants={
+            name: load(participant, simulation.last_start) for name, participant in simulation.participants.items()
+        },
+    )
+
+
+def cycle_times(simulation: Simulation) -> dict[str, list[float]]:
+    """Return how long instances took, in seconds, in order, by the status in which they ended or stalled."""
+    times: dict[str, list[float]] = {}
+    for status in (Status.COMPLETED, Status.COMPENSATED, Status.STALLED):
+        found = sorted((e.ended - e.began) / SECOND for e in simulation.tally.endings if e.status is status)
+        if found:
+            times[status.value] = found
+    return times
+
+
+def spread(ordered: Sequence[float]) -> Spread:
+    """Return how values, which are in order and at least one, are spread."""
+    p50, p90, p95, p99 = (round(percentile(ordered, each), 6) for each in PERCENTILES)
+    mean = math.fsum(ordered) / len(ordered)
+    return Spread(len(ordered), round(mean, 6), p50, p90, p95, p99, round(ordered[-1], 6))
+
+
+def percentile(ordered: Sequence[float], percent: int) -> float:
+    """Return the nearest-rank percentile of values in order; of none it is 0."""
+    if not ordered:
+        return 0.0
+    return ordered[max(math.ceil(len(ordered) * percent / 100), 1) - 1]
+
+
+def load(participant: Participant[Run], window: int) -> Load:
+    """Work out what a participant bore; `window` is the time during which instances started."""
+    log = participant.log
+    arrived, began, ended = log[0::3], log[1::3], log[2::3]
+    waited = sorted((b - a) / SECOND for a, b in zip(arrived, began, strict=True))
+    worked = sum(max(min(e, window) - b, 0) for b, e in zip(began, ended, strict=True))
+    at_once = worked / window if window else 0.0
+    places = participant.crew.concurrency
+    return Load(
+        requests=participant.requests,
+        carried_out=len(arrived),
+        **participant.answers,
+        busy=None if places is None else round(at_once / places, 6),
+        at_once=round(at_once, 6),
+        peak=_peak(list(arrived), list(ended)),
+        waited_p50=round(percentile(waited, 50), 6),
+        waited_p99=round(percentile(waited, 99), 6),
+    )
+
+
+def _peak(arrived: list[int], ended: list[int]) -> int:
+    """Return the most that were there at a time; who goes at the moment when another comes has gone."""
+    changes = sorted([(at, 1) for at in arrived] + [(at, -1) for at in ended])
+    here = most = 0
+    for _, change in changes:
+        here += change
+        most = max(most, here)
+    return most
+
+
+def _steps(simulation: Simulation) -> dict[str, dict[str, int]]:
+    """Return by step, in the order of the definition, what was sent forward, again, and to undo it."""
+    tally = simulation.tally
+    return {
+        name: {
+            "commands": tally.commands[name],
+            "retries": tally.retries[name],
+            "repeats": tally.repeats[name],
+            "compensations": tally.compensations[name],
+        }
+        for name in simulation.saga.table
+    }
+
+
+def _with(simulation: Simulation, status: Status) -> int:
+    return sum(each.status is status for each in simulation.tally.endings)
+
+
+def _ranked(counts: "Counter[tuple[str | None, str]]") -> list[tuple[str | None, str, int]]:
+    """Return what happened most often first."""
+    ordered = sorted(counts.items(), key=lambda each: (-each[1], str(each[0][0]), each[0][1]))
+    return [(step, code, count) for (step, code), count in ordered]

@@ -1,0 +1,152 @@
+"""A participant in virtual time: commands wait for a free place, are carried out, and are answered or not.
+
+It behaves as one that has the fence of the participant kit: a command id that comes again is not carried out twice.
+While it waits or is being carried out the copy is absorbed; later the same answer is given once more.
+"""
+
+from array import array
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from contracts import Failure, Reply
+from service.simulation.agenda import Agenda, microseconds
+from service.simulation.model import Outage
+from service.simulation.roles import Conduct, Crew, stream
+
+O = TypeVar("O")  # noqa: E741  an owner
+
+CANCELLED = "cancelled"
+OUT = "out-of-service"
+BUSY = "busy"
+
+
+@dataclass(slots=True, eq=False)
+class Job(Generic[O]):
+    """One command at a participant. `outcome` is what it is answered, once that is decided; `owner` whoever asked."""
+
+    owner: O
+    command_id: str
+    conduct: Conduct
+    arrived: int
+    began: int = 0
+    is_done: bool = False
+    is_unwanted: bool = False
+    outcome: Reply | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finishes(Generic[O]):
+    """A participant has carried a command out, or failed to."""
+
+    participant: "Participant[O]"
+    job: Job[O]
+
+
+@dataclass(frozen=True, slots=True)
+class Reopens(Generic[O]):
+    """An outage is over."""
+
+    participant: "Participant[O]"
+
+
+class Participant(Generic[O]):
+    """One of them. What it has done is on its log: three times for each command carried out."""
+
+    def __init__(self, crew: Crew, agenda: Agenda[Any], seed: int) -> None:
+        """Stand ready; note when outages end."""
+        self.crew = crew
+        self.log = array("q")
+        """For each command carried out: when it arrived, when it was begun, when it was done."""
+        self.answers = dict.fromkeys(("done", "refused", "retryable", "lost"), 0)
+        self.requests = 0
+        self._agenda = agenda
+        self._seed = seed
+        self._chances = {purpose: stream(seed, f"{crew.name}: {purpose}") for purpose in ("latency", "outcome", "loss")}
+        self._waiting: deque[Job[O]] = deque()
+        self._busy = 0
+        for outage in crew.outages:
+            agenda.note(microseconds(outage.begins + outage.lasts), Reopens(self))
+
+    def take(self, owner: O, command_id: str, conduct: Conduct, jobs: dict[str, Job[O]]) -> None:
+        """Take a command; `jobs` are those of the same owner, by their ids."""
+        self.requests += 1
+        known = jobs.get(command_id)
+        if known is not None and not known.is_done:
+            return
+        job = Job(owner, command_id, conduct, self._agenda.now, outcome=known.outcome if known else None)
+        jobs[command_id] = job
+        self._waiting.append(job)
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Begin what can be begun."""
+        room = self.crew.concurrency
+        while self._waiting and (room is None or self._busy < room) and not self._is_out("nothing"):
+            self._begin(self._waiting.popleft())
+
+    def finish(self, job: Job[O]) -> Reply | None:
+        """End a job; return its answer, None if it is lost on the way."""
+        self._busy -= 1
+        job.is_done = True
+        self.log.extend((job.arrived, job.began, self._agenda.now))
+        outcome = job.outcome = self._outcome_in_the_end(job)
+        if isinstance(outcome, Failure):
+            self.answers["retryable" if outcome.retryable else "refused"] += 1
+        else:
+            self.answers["done"] += 1
+        if self._hits("loss", job.conduct.lost):
+            self.answers["lost"] += 1
+            return None
+        return outcome
+
+    def withdraw(self, job: Job[O]) -> None:
+        """Hear that a command is not wanted any more."""
+        if not job.is_done and self._hits("outcome", job.conduct.heeded):
+            job.is_unwanted = True
+
+    def _begin(self, job: Job[O]) -> None:
+        self._busy += 1
+        job.began = self._agenda.now
+        if job.outcome is None:
+            job.outcome = self._outcome(job.conduct)
+        self._agenda.after(job.conduct.latency.draw(self._chances["latency"]), Finishes(self, job))
+
+    def _outcome(self, conduct: Conduct) -> Reply:
+        """Decide what becomes of a command."""
+        chance = self._chances["outcome"]
+        number = chance.random()
+        if self._is_out("retryable"):
+            return _again(OUT, conduct)
+        if number < conduct.retryable:
+            return _again(BUSY, conduct)
+        if number < conduct.retryable + conduct.refused:
+            return Failure(code=conduct.code, message="refused in the simulation", retryable=False)
+        return conduct.replies.draw(chance)
+
+    def _outcome_in_the_end(self, job: Job[O]) -> Reply:
+        """Return what was decided; a child saga that was withdrawn meanwhile has turned back."""
+        assert job.outcome is not None, "it was decided when it was begun"  # noqa: S101  for the type checker
+        if job.is_unwanted and not isinstance(job.outcome, Failure):
+            return Failure(code=CANCELLED, message="withdrawn in the simulation", retryable=False)
+        return job.outcome
+
+    def _is_out(self, answers: str) -> bool:
+        return any(each.answers == answers and _covers(each, self._agenda.now) for each in self.crew.outages)
+
+    def _hits(self, purpose: str, share: float) -> bool:
+        return share > 0 and self._chances[purpose].random() < share
+
+
+def crew_of(crews: tuple[Crew, ...], agenda: Agenda[Any], seed: int) -> Mapping[str, Participant[Any]]:
+    """Return all participants by their names."""
+    return {crew.name: Participant(crew, agenda, seed) for crew in crews}
+
+
+def _again(code: str, conduct: Conduct) -> Failure:
+    return Failure(code=code, message="failed in the simulation", retryable=True, retry_after=conduct.retry_after)
+
+
+def _covers(outage: Outage, at: int) -> bool:
+    return microseconds(outage.begins) <= at < microseconds(outage.begins + outage.lasts)

@@ -1,0 +1,172 @@
+"""A simulation as a picture: how long instances took, and what each participant bore over time.
+
+Nothing is told by colour alone: statuses differ by their dashes and marks, waiting is hatched.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+
+from service.simulation.agenda import SECOND
+from service.simulation.axes import Axis, ceiling, durations
+from service.simulation.engine import Run, Simulation
+from service.simulation.figures import Figures, cycle_times, percentile
+from service.simulation.participants import Participant
+from service.simulation.svg import FAINT, INK, WORK, area, curve, document, line, mark, text
+from service.simulation.table import length, share
+
+WIDTH, LEFT, RIGHT = 1000.0, 204.0, 970.0
+CURVES_TOP, CURVES_HEIGHT = 92.0, 260.0
+ROW, GAP = 84.0, 30.0
+BUCKETS = 260
+LINES = {"completed": ("", "circle"), "compensated": ("9 5", "square"), "stalled": ("2 4", "triangle")}
+"""For each status its dashes and its mark."""
+
+MARKED = (50, 90, 99)
+
+
+def drawn(simulation: Simulation, figures: Figures) -> str:
+    """Return the picture as an SVG document."""
+    title = f"{figures.saga} v{figures.version}: {share(figures.completion_rate, 2)} completed"
+    told = f"{figures.instances:,} instances, {figures.transitions:,} transitions, seed {figures.seed}"
+    loads_top = CURVES_TOP + CURVES_HEIGHT + 92
+    height = loads_top + len(simulation.participants) * (ROW + GAP) + 40
+    parts = [
+        text(24, 34, title, kind="title"),
+        text(24, 54, told, kind="faint"),
+        *_curves(cycle_times(simulation)),
+        *_loads(simulation, figures, loads_top),
+    ]
+    return document(WIDTH, height, title, parts)
+
+
+# --- how long instances took
+
+
+def _curves(times: dict[str, list[float]]) -> Iterator[str]:
+    """Draw for each status which share of its instances was over after which time."""
+    yield text(
+        24, CURVES_TOP - 14, "Cycle time: share of the instances of each status that was over by then", kind="head"
+    )
+    if not times:
+        yield text(LEFT, CURVES_TOP + 20, "no instance came to an end", kind="faint")
+        return
+    axis = durations(min(each[0] for each in times.values()), max(each[-1] for each in times.values()), LEFT, RIGHT)
+    floor = CURVES_TOP + CURVES_HEIGHT
+    for percent in (0, 25, 50, 75, 100):
+        y = floor - CURVES_HEIGHT * percent / 100
+        yield line((LEFT, y), (RIGHT, y))
+        yield text(LEFT - 8, y + 4, f"{percent} %", kind="faint", anchor="end")
+    yield from _beneath(axis, CURVES_TOP, floor)
+    for number, (status, ordered) in enumerate(times.items()):
+        yield from _curve(status, ordered, axis, floor)
+        yield from _legend(number, status, ordered)
+    yield text(24, CURVES_TOP + 20 + 3 * 58, "marks: p50, p90, p99", kind="faint")
+
+
+def _curve(status: str, ordered: Sequence[float], axis: Axis, floor: float) -> Iterator[str]:
+    """Draw one status, with marks at its percentiles."""
+    dash, shape = LINES[status]
+    places = [axis.left + step for step in range(int(axis.right - axis.left) + 1)]
+    shares = [bisect_right(ordered, axis.seconds(x) * (1 + 1e-9)) / len(ordered) for x in places]
+    yield curve([(x, floor - CURVES_HEIGHT * over) for x, over in zip(places, shares, strict=True)], dash=dash)
+    for percent in MARKED:
+        yield mark(shape, axis.at(percentile(ordered, percent)), floor - CURVES_HEIGHT * percent / 100)
+
+
+def _legend(number: int, status: str, ordered: Sequence[float]) -> Iterator[str]:
+    """Say beside the curves which is which."""
+    dash, shape = LINES[status]
+    top = CURVES_TOP + 8 + number * 58
+    yield curve([(24, top), (64, top)], dash=dash)
+    yield mark(shape, 44, top)
+    yield text(72, top + 4, status)
+    yield text(24, top + 21, f"{len(ordered):,}, p50 {length(percentile(ordered, 50))}", kind="faint")
+    yield text(24, top + 36, f"p99 {length(percentile(ordered, 99))}", kind="faint")
+
+
+# --- what participants bore
+
+
+def _loads(simulation: Simulation, figures: Figures, top: float) -> Iterator[str]:
+    """Draw for each participant how many commands it had, over the time in which almost all were carried out."""
+    yield text(24, top - 40, "Load: commands at each participant, on average over time", kind="head")
+    end = _almost_all(simulation)
+    yield f'<rect x="{LEFT}" y="{top - 31:.1f}" width="12" height="12" fill="{WORK}"/>'
+    yield text(LEFT + 18, top - 21, "being carried out")
+    yield f'<rect x="{LEFT + 140}" y="{top - 31:.1f}" width="12" height="12" fill="url(#waiting)" stroke="{INK}"/>'
+    yield text(LEFT + 158, top - 21, "waiting for a place")
+    yield line((LEFT + 290, top - 25), (LEFT + 320, top - 25), stroke=INK, dash="6 3")
+    yield text(LEFT + 328, top - 21, "places")
+    axis = Axis(0.0, end, LEFT, RIGHT)
+    for number, (name, participant) in enumerate(simulation.participants.items()):
+        begins = top + number * (ROW + GAP)
+        yield from _beneath(axis, begins, begins + ROW)
+        yield from _load(participant, axis, begins + ROW)
+        yield from _beside(name, figures, begins)
+
+
+def _beside(name: str, figures: Figures, top: float) -> Iterator[str]:
+    """Say whose load it is, and how much."""
+    load = figures.participants[name]
+    busy = f"{load.at_once:.1f} at once" if load.busy is None else f"{share(load.busy, 0)} busy"
+    yield text(24, top + 14, name)
+    yield text(24, top + 31, f"{load.requests:,} requests", kind="faint")
+    yield text(24, top + 46, f"{busy}, peak {load.peak:,}", kind="faint")
+    yield text(24, top + 61, f"wait p99 {length(load.waited_p99)}", kind="faint")
+
+
+def _load(participant: Participant[Run], axis: Axis, floor: float) -> Iterator[str]:
+    """Draw what is carried out, and upon it what waits."""
+    log, end = participant.log, axis.high * SECOND
+    worked = _averages(log[1::3], log[2::3], end)
+    there = _averages(log[0::3], log[2::3], end)
+    places = participant.crew.concurrency
+    most = ceiling(max(*there, *worked))
+    for value in (0, most):
+        y = floor - ROW * value / most
+        yield line((axis.left, y), (axis.right, y))
+        yield text(axis.left - 8, y + 4, f"{value:,}", kind="faint", anchor="end")
+    yield area(_points(there, axis, floor, most), floor, fill="url(#waiting)")
+    yield area(_points(worked, axis, floor, most), floor, fill=WORK)
+    yield curve(_points(there, axis, floor, most), width=1.0)
+    if places is not None and places <= most:
+        y = floor - ROW * places / most
+        yield line((axis.left, y), (axis.right, y), stroke=INK, dash="6 3")
+        yield text(axis.right + 5, y + 4, f"{places:,}", kind="faint")
+
+
+def _averages(begins: Sequence[int], ends: Sequence[int], end: float) -> list[float]:
+    """Return how many intervals cover each of the buckets up to the end, on average over the bucket."""
+    width = end / BUCKETS
+    part, whole = [0.0] * (BUCKETS + 1), [0] * (BUCKETS + 1)
+    for began, ended in zip(begins, ends, strict=True):
+        first, last = min(began / width, BUCKETS), min(ended / width, BUCKETS)
+        part[int(first)] -= first - int(first)
+        part[int(last)] += last - int(last)
+        whole[int(first)] += 1
+        whole[int(last)] -= 1
+    averages, covering = [], 0
+    for number in range(BUCKETS):
+        covering += whole[number]
+        averages.append(max(covering + part[number], 0.0))
+    return averages
+
+
+def _points(values: Sequence[float], axis: Axis, floor: float, most: float) -> list[tuple[float, float]]:
+    step = (axis.right - axis.left) / len(values)
+    return [(axis.left + step * (number + 0.5), floor - ROW * value / most) for number, value in enumerate(values)]
+
+
+def _almost_all(simulation: Simulation) -> float:
+    """Return until when instances started and 99 % of all commands were carried out, in seconds."""
+    ends = sorted(end for each in simulation.participants.values() for end in each.log[2::3])
+    return max(percentile(ends, 99), simulation.last_start, SECOND // 1000) / SECOND
+
+
+def _beneath(axis: Axis, top: float, floor: float) -> Iterator[str]:
+    """Draw the lines of an axis of time, and write what they are."""
+    for each in axis.marks():
+        x = axis.at(each)
+        yield line((x, top), (x, floor))
+        yield text(x, floor + 15, length(each) if each else "0", kind="faint", anchor="middle")
+    yield line((axis.left, floor), (axis.right, floor), stroke=FAINT)

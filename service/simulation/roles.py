@@ -1,0 +1,160 @@
+"""Who plays which part: what a model's file says, for the commands and events of one saga."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from contracts import Command, Event, Message, Reply
+from handlers.routing import AnySaga, commands_of
+from service.simulation.durations import AT_ONCE, Latency
+from service.simulation.model import Arrivals, Cancelling, Coming, Manner, Model, Outage, Samples
+from service.simulation.model_file import ModelFile, Place
+from service.simulation.part import nothing_called
+from service.simulation.samples import Drawn, given, made_up
+
+REFUSED = "refused"
+
+_TOPIC = re.compile(r"(.+)\.commands\.v[0-9]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conduct:
+    """How one type of command is carried out, with nothing left open."""
+
+    participant: str
+    latency: Latency
+    retryable: float
+    retry_after: float | None
+    refused: float
+    code: str
+    lost: float
+    heeded: float
+    replies: Drawn[Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """One participant: how many commands it carries out at once (None: any number), and when it is out."""
+
+    name: str
+    concurrency: int | None
+    outages: tuple[Outage, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roles:
+    """All that happens around the instances of one saga."""
+
+    arrivals: Arrivals
+    horizon: float
+    starts: Drawn[Message]
+    conduct: Mapping[type[Command[Any]], Conduct]
+    crews: tuple[Crew, ...]
+    coming: Mapping[str, tuple[Coming, Drawn[Event]]]
+    cancel: Cancelling | None
+
+
+def participant_of(command: type[Command[Any]]) -> str:
+    """Name who carries out a command: `payments` reads `payments.commands.v1`."""
+    found = _TOPIC.fullmatch(command.topic)
+    return found[1] if found else command.topic
+
+
+def roles(saga: AnySaga, file: ModelFile, seed: int) -> Roles:
+    """Return what the file says for this saga. Raises `ValueError` with everything in it that does not fit the saga."""
+    model = file.model()
+    commands = {each.message_type: each for each in commands_of(saga)}
+    names = sorted({participant_of(each) for each in commands.values()})
+    problems = list(_unknown(saga, model, file, (commands, names)))
+    if problems:
+        raise ValueError("\n".join(problems))
+    return Roles(
+        arrivals=model.arrivals,
+        horizon=model.horizon,
+        starts=_messages(saga.starts_on, model.start, file, ("start",), seed),
+        conduct={each: _conduct(each, model, file, seed) for each in commands.values()},
+        crews=tuple(_crew(name, model) for name in names),
+        coming={name: _coming(saga, name, model, file, seed) for name in _receives(saga) if name in model.events},
+        cancel=model.cancel,
+    )
+
+
+def _unknown(
+    saga: AnySaga, model: Model, file: ModelFile, there_are: tuple[Mapping[str, object], list[str]]
+) -> Iterator[str]:
+    """Say what the file names and the saga does not have."""
+    commands, participants = there_are
+    for kind, named, known in (
+        ("participants", model.participants, participants),
+        ("commands", model.commands, list(commands)),
+        ("events", model.events, list(_receives(saga))),
+    ):
+        what = {"participants": "participant", "commands": "command", "events": "receive"}[kind]
+        for name in named:
+            if name not in known:
+                yield file.problem((kind, name), nothing_called(name, known, f"{what} of saga {saga.name} called"))
+    if model.cancel is not None and saga.cancel_on is None:
+        yield file.problem(("cancel",), f"saga {saga.name} has no cancel_on: nothing cancels it; leave this table out")
+    for name in _receives(saga):
+        if name not in model.events:
+            text = f'saga {saga.name} waits in {name}: say under [events.{name}] when its event comes, or "share = 0"'
+            yield file.problem(("events",), text)
+
+
+def _receives(saga: AnySaga) -> Mapping[str, type[Event]]:
+    return {each.name: each.event for each in saga.receives}
+
+
+def _conduct(command: type[Command[Any]], model: Model, file: ModelFile, seed: int) -> Conduct:
+    """Put together what is said of a command, of its participant, and of all."""
+    name, type_ = participant_of(command), command.message_type
+    said: list[Manner] = [
+        each for each in (model.commands.get(type_), model.participants.get(name), model.default) if each
+    ]
+    samples = model.commands[type_].replies if type_ in model.commands else ()
+    retryable, refused = _first(said, "retryable") or 0.0, _first(said, "refused") or 0.0
+    if retryable + refused > 1:
+        text = f"retryable ({retryable}) and refused ({refused}) are more than 1 together: lower one"
+        raise ValueError(file.problem(("commands", type_), text))
+    heeded = _first(said, "heeded")
+    return Conduct(
+        participant=name,
+        latency=_first(said, "latency") or AT_ONCE,
+        retryable=retryable,
+        retry_after=_first(said, "retry_after"),
+        refused=refused,
+        code=_first(said, "code") or REFUSED,
+        lost=_first(said, "lost") or 0.0,
+        heeded=1.0 if heeded is None else heeded,
+        replies=_messages(command.reply, samples, file, ("commands", type_, "replies"), seed),
+    )
+
+
+def _crew(name: str, model: Model) -> Crew:
+    said = model.participants.get(name)
+    outages = sorted(said.outages, key=lambda each: each.begins) if said else ()
+    return Crew(name, said.concurrency if said else None, tuple(outages))
+
+
+def _coming(saga: AnySaga, name: str, model: Model, file: ModelFile, seed: int) -> tuple[Coming, Drawn[Event]]:
+    said = model.events[name]
+    return said, _messages(_receives(saga)[name], said.samples, file, ("events", name, "samples"), seed)
+
+
+def _messages(kind: Any, samples: Samples, file: ModelFile, place: Place, seed: int) -> Drawn[Any]:  # noqa: ANN401  a class
+    """Return the samples of the file, or others made up."""
+    if samples:
+        return given(kind, samples, file, place)
+    return made_up(kind, stream(seed, f"made up: {'.'.join(map(str, place))}"), file, place)
+
+
+def _first(said: Sequence[Manner], name: str) -> Any:  # noqa: ANN401  the field's own type
+    """Return the first that anybody says of a setting."""
+    return next((value for each in said if (value := getattr(each, name)) is not None), None)
+
+
+def stream(seed: int, purpose: str) -> Random:
+    """Return the chance of one purpose: what is drawn for another does not disturb it."""
+    return Random(f"{seed}/{purpose}")  # noqa: S311  the same seed has to give the same run

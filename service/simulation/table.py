@@ -1,0 +1,80 @@
+"""A simulation's figures for people."""
+
+from collections.abc import Iterator
+from dataclasses import astuple
+from datetime import timedelta
+
+from service.cli.console import say, span, table
+from service.simulation.figures import Figures, Load, Spread
+
+
+def show(figures: Figures) -> None:
+    """Print everything: endings, cycle times, steps, reasons, events, participants."""
+    say(_summary(figures))
+    table(["cycle time", "instances", "mean", "p50", "p90", "p95", "p99", "max"], _cycles(figures))
+    say("")
+    table(["step", "commands", "retries", "repeats", "compensations"], _steps(figures))
+    for title, ranked in (("Compensated because", figures.why), ("Stalled because", figures.stalls)):
+        if ranked:
+            say("")
+            table([title, "code", "instances"], ([step or "-", code, f"{count:,}"] for step, code, count in ranked))
+    if figures.events:
+        say("")
+        table(["event", "came", "held", "unmatched"], _events(figures))
+    if figures.raised:
+        say("")
+        table(["the saga's functions raised", "times"], ([each, f"{n:,}"] for each, n in figures.raised.items()))
+    say("")
+    head = ["participant", "requests", "done", "refused", "retryable", "lost", "busy", "at once", "peak", "wait p50"]
+    table([*head, "wait p99"], ([name, *_load(load)] for name, load in figures.participants.items()))
+
+
+def length(seconds: float) -> str:
+    """Write a length of time for people."""
+    return span(timedelta(seconds=seconds))
+
+
+def share(value: float, digits: int) -> str:
+    """Write a share for people."""
+    return f"{value * 100:.{digits}f} %"
+
+
+def _summary(figures: Figures) -> str:
+    endings = ", ".join(f"{count:,} {status}" for status, count in figures.statuses.items())
+    return (
+        f"{figures.saga} v{figures.version}: {figures.instances:,} instances in {length(figures.virtual_s)} of virtual "
+        f"time, {figures.transitions:,} transitions, seed {figures.seed}\n"
+        f"completion rate {share(figures.completion_rate, 2)} ({endings})\n"
+    )
+
+
+def _cycles(figures: Figures) -> Iterator[list[str]]:
+    for status, spread in figures.cycle_time_s.items():
+        yield [status, f"{spread.count:,}", *(length(each) for each in _lengths(spread))]
+
+
+def _lengths(spread: Spread) -> tuple[float, ...]:
+    return astuple(spread)[1:]
+
+
+def _steps(figures: Figures) -> Iterator[list[str]]:
+    for step, counts in figures.steps.items():
+        yield [step, *(f"{count:,}" if count else "-" for count in counts.values())]
+
+
+def _events(figures: Figures) -> Iterator[list[str]]:
+    for receive, counts in figures.events.items():
+        yield [receive, *(f"{counts.get(what, 0):,}" for what in ("came", "held", "unmatched"))]
+
+
+def _load(load: Load) -> list[str]:
+    """Write what a participant bore. Where it has any number of places there is no share of them."""
+    counts = (load.requests, load.done, load.refused, load.retryable, load.lost)
+    return [
+        *(f"{count:,}" for count in counts),
+        "-" if load.busy is None else share(load.busy, 0),
+        f"{load.at_once:.1f}",
+        f"{load.peak:,}",
+        length(load.waited_p50),
+        length(load.waited_p99),
+    ]
