@@ -11,6 +11,8 @@ from service.simulation.engine import Run, Simulation
 from service.simulation.participants import Participant
 
 PERCENTILES = (50, 90, 95, 99)
+MOST_RAISED = 20
+"""So many different exceptions are told, those that came most often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ def figures(simulation: Simulation, seed: int) -> Figures:
         why=_ranked(whys),
         stalls=_ranked(stalls),
         events={name: dict(sorted(counts.items())) for name, counts in sorted(tally.events.items())},
-        raised=dict(sorted(tally.raised.items())),
+        raised=dict(sorted(tally.raised.items(), key=lambda each: (-each[1], each[0]))[:MOST_RAISED]),
         participants={
             name: load(participant, simulation.last_start) for name, participant in simulation.participants.items()
         },

@@ -60,14 +60,15 @@ class ModelFile:
         here: Any = self._raw
         place: list[str | int] = []
         for key in location:
-            if isinstance(here, dict) and key in here:
+            if _holds(here, key):
                 here = here[key]
-            elif isinstance(here, list) and isinstance(key, int):
-                here = here[key]
-            else:
-                continue
-            place.append(key)
+                place.append(key)
         return tuple(place)
+
+
+def _holds(here: object, key: str | int) -> bool:
+    """Say whether a key or index stands in what was read."""
+    return key in here if isinstance(here, dict) else isinstance(here, list) and isinstance(key, int)
 
 
 def _reason(error: ErrorDetails) -> str:

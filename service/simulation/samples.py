@@ -13,7 +13,7 @@ from service.simulation.model_file import ModelFile, Place
 
 M = TypeVar("M", bound=BaseModel)
 
-MADE_UP = 200
+MADE_UP = 100
 """So many different messages are made up, at most, where the file gives none."""
 
 
