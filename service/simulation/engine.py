@@ -16,6 +16,7 @@ from sagas.machine import (
     Cancel,
     Cause,
     Decision,
+    Direction,
     Happen,
     Ignored,
     Instance,
@@ -25,13 +26,14 @@ from sagas.machine import (
     Start,
     Status,
     Wake,
+    leaf,
     transition,
 )
 from service.simulation.agenda import Agenda, as_datetime, as_moment, microseconds
 from service.simulation.participants import Finishes, Job, Participant, Reopens, crew_of
 from service.simulation.roles import Roles, stream
 from service.simulation.samples import key_field
-from service.simulation.tally import Ending, Tally
+from service.simulation.tally import Ending, Tally, Why
 
 
 @dataclass(slots=True, eq=False)
@@ -45,7 +47,7 @@ class Run:
     jobs: dict[str, Job["Run"]] = field(default_factory=dict)
     reached: set[str] = field(default_factory=set)
     held: dict[str, tuple[Event, int]] = field(default_factory=dict)
-    stalled_at: int | None = None
+    stalled_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,9 +264,13 @@ class Simulation:
 def _ending(run: Run, end: int) -> Ending:
     """Say how an instance stood when all was over."""
     instance = run.instance
-    cause = instance.stall if instance.status is Status.STALLED else instance.cause
-    if instance.ended_at is not None:
-        ended = as_moment(instance.ended_at)
-    else:
-        ended = end if run.stalled_at is None or instance.status is not Status.STALLED else run.stalled_at
-    return Ending(instance.status, run.began, ended, (cause.step, cause.code) if cause else None)
+    if instance.status is Status.STALLED and instance.stall is not None:
+        direction = Direction.FORWARD if instance.cause is None else Direction.COMPENSATION
+        return Ending(instance.status, run.began, run.stalled_at, _why(instance.stall, direction))
+    ended = end if instance.ended_at is None else as_moment(instance.ended_at)
+    why = _why(instance.cause, Direction.FORWARD) if instance.cause else None
+    return Ending(instance.status, run.began, ended, why)
+
+
+def _why(cause: Cause, direction: Direction) -> Why:
+    return Why(cause.step and leaf(cause.step), direction, cause.code)

@@ -9,8 +9,12 @@ from sagas.machine import Status
 from service.simulation.agenda import SECOND
 from service.simulation.engine import Run, Simulation
 from service.simulation.participants import Participant
+from service.simulation.tally import Why
 
 PERCENTILES = (50, 90, 95, 99)
+IN_ORDER = (Status.COMPLETED, Status.COMPENSATED, Status.STALLED, Status.COMPENSATING, Status.RUNNING)
+"""The three that an instance comes to, and those of one that the end of the simulation has cut off."""
+
 MOST_RAISED = 20
 """So many different exceptions are told, those that came most often."""
 
@@ -52,7 +56,10 @@ class Load:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """All figures. Counts are by step; `why` and `stalls` by step and code; cycle times by final status."""
+    """All figures. Counts are by step; cycle times by final status.
+
+    `why` (of what was compensated) and `stalls` are by what went wrong.
+    """
 
     saga: str
     version: int
@@ -64,8 +71,8 @@ class Figures:
     completion_rate: float
     cycle_time_s: Mapping[str, Spread]
     steps: Mapping[str, Mapping[str, int]]
-    why: Sequence[tuple[str | None, str, int]]
-    stalls: Sequence[tuple[str | None, str, int]]
+    why: Sequence[tuple[Why, int]]
+    stalls: Sequence[tuple[Why, int]]
     events: Mapping[str, Mapping[str, int]]
     raised: Mapping[str, int]
     participants: Mapping[str, Load]
@@ -74,14 +81,14 @@ class Figures:
         """Return the figures as JSON has them."""
         told = asdict(self)
         for name in ("why", "stalls"):
-            told[name] = [{"step": step, "code": code, "count": count} for step, code, count in told[name]]
+            told[name] = [{**asdict(why), "count": count} for why, count in getattr(self, name)]
         return told
 
 
 def figures(simulation: Simulation, seed: int) -> Figures:
     """Work the figures out of a simulation that has run."""
     tally = simulation.tally
-    statuses = {status.value: count for status in Status if (count := _with(simulation, status))}
+    statuses = {status.value: count for status in IN_ORDER if (count := _with(simulation, status))}
     whys = Counter(each.why for each in tally.endings if each.why and each.status is not Status.STALLED)
     stalls = Counter(each.why for each in tally.endings if each.why and each.status is Status.STALLED)
     return Figures(
@@ -108,7 +115,7 @@ def figures(simulation: Simulation, seed: int) -> Figures:
 def cycle_times(simulation: Simulation) -> dict[str, list[float]]:
     """Return how long instances took, in seconds, in order, by the status in which they ended or stalled."""
     times: dict[str, list[float]] = {}
-    for status in (Status.COMPLETED, Status.COMPENSATED, Status.STALLED):
+    for status in IN_ORDER[:3]:
         found = sorted((e.ended - e.began) / SECOND for e in simulation.tally.endings if e.status is status)
         if found:
             times[status.value] = found
@@ -177,7 +184,6 @@ def _with(simulation: Simulation, status: Status) -> int:
     return sum(each.status is status for each in simulation.tally.endings)
 
 
-def _ranked(counts: "Counter[tuple[str | None, str]]") -> list[tuple[str | None, str, int]]:
+def _ranked(counts: "Counter[Why]") -> list[tuple[Why, int]]:
     """Return what happened most often first."""
-    ordered = sorted(counts.items(), key=lambda each: (-each[1], str(each[0][0]), each[0][1]))
-    return [(step, code, count) for (step, code), count in ordered]
+    return sorted(counts.items(), key=lambda each: (-each[1], each[0].step or "", each[0].direction, each[0].code))

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from dataclasses import astuple
 from datetime import timedelta
 
+from sagas.machine import Direction
 from service.cli.console import say, span, table
 from service.simulation.figures import Figures, Load, Spread
+from service.simulation.tally import Why
 
 
 def show(figures: Figures) -> None:
@@ -17,7 +19,7 @@ def show(figures: Figures) -> None:
     for title, ranked in (("Compensated because", figures.why), ("Stalled because", figures.stalls)):
         if ranked:
             say("")
-            table([title, "code", "instances"], ([step or "-", code, f"{count:,}"] for step, code, count in ranked))
+            table([title, "code", "instances"], ([_step(why), why.code, f"{count:,}"] for why, count in ranked))
     if figures.events:
         say("")
         table(["event", "came", "held", "unmatched"], _events(figures))
@@ -46,6 +48,12 @@ def _summary(figures: Figures) -> str:
         f"time, {figures.transitions:,} transitions, seed {figures.seed}\n"
         f"completion rate {share(figures.completion_rate, 2)} ({endings})\n"
     )
+
+
+def _step(why: Why) -> str:
+    if why.step is None:
+        return "-"
+    return why.step if why.direction is Direction.FORWARD else f"the undo of {why.step}"
 
 
 def _cycles(figures: Figures) -> Iterator[list[str]]:

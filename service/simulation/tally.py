@@ -7,13 +7,22 @@ from sagas.machine import Direction, Send, Status, leaf
 
 
 @dataclass(frozen=True, slots=True)
+class Why:
+    """What went wrong: a step (None: it concerns no single one), forward or in its compensation, and a code."""
+
+    step: str | None
+    direction: Direction
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ending:
-    """How one instance stood in the end, and when it came to that. Why: step and code, where something went wrong."""
+    """How one instance stood in the end, when it came to that, and why, where something went wrong."""
 
     status: Status
     began: int
     ended: int
-    why: tuple[str | None, str] | None
+    why: Why | None
 
 
 @dataclass(slots=True)

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from contracts import Command, Event
-from sagas.machine import Receive, Saga, Status, alternatives, delay, parallel, receive, series, step
+from sagas.machine import Direction, Receive, Saga, Status, alternatives, delay, parallel, receive, series, step
+from service.simulation.tally import Why
 from tests.machine.made import (
     HOUR,
     SECOND,
@@ -20,7 +21,7 @@ from tests.machine.made import (
     safe,
     saga,
 )
-from tests.simulation.worlds import commands, each_of, ends, figured, simulated
+from tests.simulation.worlds import commands, each_of, ends, figured, reasons, simulated
 
 PIVOT = point_of_no_return("p")
 
@@ -124,14 +125,14 @@ def test_an_event_that_is_held_too_long_is_unmatched_and_the_wait_ends_in_a_fail
     done = figured(waits, model, instances=5)
 
     assert done.events["payment"] == {"came": 5, "held": 5, "unmatched": 5}
-    assert done.why == [("payment", "timed-out", 5)]
+    assert reasons(done.why) == [("payment", "timed-out", 5)]
     assert done.cycle_time_s["compensated"].max == 150.0
 
 
 def test_an_event_that_never_comes_is_a_failure() -> None:
     done = figured(saga(payment(timeout=HOUR), PIVOT), "[events.payment]\nshare = 0", instances=4)
 
-    assert (done.why, done.cycle_time_s["compensated"].p50) == ([("payment", "timed-out", 4)], 3600.0)
+    assert (reasons(done.why), done.cycle_time_s["compensated"].p50) == ([("payment", "timed-out", 4)], 3600.0)
 
 
 # --- child sagas, on both sides
@@ -215,12 +216,20 @@ def test_an_answer_that_cannot_be_remembered_is_as_if_it_had_never_come() -> Non
     done = figured(saga(forgetful, PIVOT), '[commands."made.do-a.v1"]\nreplies = [{ data = { word = "w" } }]', 1)
 
     assert done.raised == {"RuntimeError: no room for 'w' in made-1": 1}
-    assert done.why == [("a", "timed-out", 1)]
+    assert reasons(done.why) == [("a", "timed-out", 1)]
 
 
 def test_a_refusal_after_the_pivot_stalls_and_is_told() -> None:
     done = figured(saga(PIVOT, retriable("z")), '[commands."made.do-z.v1"]\nrefused = 1\ncode = "closed"', 8)
 
     assert done.statuses == {"stalled": 8}
-    assert done.stalls == [("z", "closed", 8)]
+    assert reasons(done.stalls) == [("z", "closed", 8)]
     assert done.why == []
+
+
+def test_an_undo_that_is_refused_stalls_and_is_told_as_an_undo() -> None:
+    model = '[commands."made.do-p.v1"]\nrefused = 1\n[commands."made.undo-a.v1"]\nrefused = 1\ncode = "gone"'
+
+    done = figured(saga(compensatable("a"), PIVOT), model, instances=8)
+
+    assert done.stalls == [(Why("a", Direction.COMPENSATION, "gone"), 8)]

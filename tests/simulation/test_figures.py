@@ -78,8 +78,8 @@ def test_the_figures_of_an_order_add_up() -> None:
     told = figures(simulation, 1)
 
     assert sum(told.statuses.values()) == 400
-    assert sum(count for _, _, count in told.why) == told.statuses["compensated"]
-    assert sum(count for _, _, count in told.stalls) == told.statuses["stalled"]
+    assert sum(count for _, count in told.why) == told.statuses["compensated"]
+    assert sum(count for _, count in told.stalls) == told.statuses["stalled"]
     sent = sum(sum(counts.values()) for counts in told.steps.values())
     assert sum(load.requests for load in told.participants.values()) == sent
     for load in told.participants.values():

@@ -6,7 +6,7 @@ import pytest
 
 from sagas.machine import Retry, Status, parallel, series
 from tests.machine.made import MINUTE, SECOND, compensatable, point_of_no_return, retriable, saga
-from tests.simulation.worlds import commands, ends, figured, simulated
+from tests.simulation.worlds import commands, ends, figured, reasons, simulated
 
 ONE_AFTER_THE_OTHER = saga(compensatable("a"), point_of_no_return("b"), retriable("c"))
 AT_ONCE = saga(parallel(compensatable("a"), series(compensatable("b"), compensatable("c"))), point_of_no_return("d"))
@@ -39,7 +39,7 @@ def test_a_refusal_is_undone_in_its_own_time() -> None:
     done = figured(ONE_AFTER_THE_OTHER, model, instances=10)
 
     assert done.cycle_time_s["compensated"].p50 == 7.0
-    assert done.why == [("b", "refused", 10)]
+    assert reasons(done.why) == [("b", "refused", 10)]
     assert done.steps["a"]["compensations"] == 10
 
 

@@ -34,8 +34,8 @@ def complaints(text: str) -> list[str]:
          "retry_after, refused, code, lost, heeded")),
         ("\n[default]\n\nrefused = 2", "model.toml:4: default.refused: input should be less than or equal to 1, not 2"),
         ("default = 3",
-         ("model.toml:1: default: it must be a table with latency, retryable, retry_after, refused, code, lost, heeded, "
-         "not 3")),
+         ("model.toml:1: default: it must be a table with latency, retryable, retry_after, refused, code, lost, "
+         "heeded, not 3")),
         ('[default]\nlatency = { kind = "normal", mean = 1 }',
          ("model.toml:2: default.latency: kind must be one of 'constant', 'uniform', 'exponential', 'lognormal', "
          "'measured'")),
@@ -48,13 +48,13 @@ def complaints(text: str) -> list[str]:
         ("[default]\nretryable = 0.7\nrefused = 0.7",
          "model.toml: default: retryable and refused are more than 1 together: lower one"),
         ('[default]\nretryable = 0.7\n[commands."shipping.ship-order.v1"]\nrefused = 0.7',
-         ('model.toml:3: commands."shipping.ship-order.v1": retryable (0.7) and refused (0.7) are more than 1 together: '
-         "lower one")),
+         ('model.toml:3: commands."shipping.ship-order.v1": retryable (0.7) and refused (0.7) are more than 1 '
+         "together: lower one")),
         ("[[participants.payments.outages]]\nbegins = 1\nlasts = 1\n[[participants.payments.outages]]\nbegins = 2",
          "model.toml:4: participants.payments.outages.1.lasts: it is missing: say it here"),
         ("[participants.paiments]\nconcurrency = 3",
-         ("model.toml:1: participants.paiments: there is no participant of saga order-fulfilment called 'paiments' (did "
-         "you mean payments?); there are inventory, notifications, payments, reviews, shipping")),
+         ("model.toml:1: participants.paiments: there is no participant of saga order-fulfilment called 'paiments' "
+         "(did you mean payments?); there are inventory, notifications, payments, reviews, shipping")),
         ('[events.payment]\ndelay = "1 s"',
          "model.toml:1: events.payment: there is no receive of saga order-fulfilment called 'payment'; there are none"),
         (('[[start]]\n[start.data]\norder_id = "o"\ncustomer_id = "c"\ncurrency = "EURO"\ntotal = "1"\n'

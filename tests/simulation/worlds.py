@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from contracts import Command
-from sagas.machine import Saga, Status, for_each
+from sagas.machine import Direction, Saga, Status, for_each
 from sagas.machine.nodes import ForEach
 from service.simulation.engine import Simulation
 from service.simulation.figures import Figures, figures
 from service.simulation.model_file import ModelFile
 from service.simulation.roles import roles
+from service.simulation.tally import Why
 from tests.machine.made import Data, Did, command
 
 AnySaga = Saga[Any, Any]
@@ -30,6 +31,11 @@ def figured(saga: AnySaga, model: str, instances: int = 1, seed: int = 1) -> Fig
 def ends(simulation: Simulation) -> set[tuple[Status, float]]:
     """How instances ended, and after how many seconds."""
     return {(each.status, round((each.ended - each.began) / 1e6, 6)) for each in simulation.tally.endings}
+
+
+def reasons(ranked: Sequence[tuple[Why, int]]) -> list[tuple[str | None, str, int]]:
+    """What went wrong forward: step, code and how often."""
+    return [(why.step, why.code, count) for why, count in ranked if why.direction is Direction.FORWARD]
 
 
 def commands(latencies: dict[str, str]) -> str:
