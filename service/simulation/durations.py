@@ -15,7 +15,7 @@ LONGEST = 10 * 366 * UNITS["d"]
 Z99 = 2.3263478740408408
 """The standard normal distribution's 99th percentile."""
 
-_PART = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(us|ms|s|min|h|d)\b")
+_PART = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(us|ms|s|min|h|d)(?![a-z])")
 
 
 def _seconds(given: object) -> float:

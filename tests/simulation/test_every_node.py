@@ -233,3 +233,33 @@ def test_an_undo_that_is_refused_stalls_and_is_told_as_an_undo() -> None:
     done = figured(saga(compensatable("a"), PIVOT), model, instances=8)
 
     assert done.stalls == [(Why("a", Direction.COMPENSATION, "gone"), 8)]
+
+
+def test_an_alarm_at_which_a_function_raises_stalls_the_instance() -> None:
+    def send_nothing(data: Data) -> Command[Did]:
+        raise RuntimeError(f"no command of {data.key}")
+
+    send_nothing.__annotations__ |= PIVOT.send.__annotations__
+    broken = saga(delay("cool-off", 90 * SECOND), replace(PIVOT, send=send_nothing))
+
+    done = figured(broken, "", instances=3)
+
+    assert done.raised == {f"RuntimeError: no command of made-{number}": 1 for number in (1, 2, 3)}
+    assert done.stalls == [(Why(None, Direction.FORWARD, "definition-raised"), 3)]
+    assert done.cycle_time_s["stalled"].max == 90.0
+
+
+def test_a_receive_of_which_nothing_is_said_is_asked_for() -> None:
+    with pytest.raises(ValueError, match=r"saga made waits in payment: say under \[events\.payment\] when"):
+        figured(saga(payment(), PIVOT), "")
+
+
+def test_a_key_that_is_no_field_is_left_as_it_is() -> None:
+    def whole(event: Begun) -> str:
+        return f"{event.key}/{event.coins}"
+
+    keyed = replace(saga(PIVOT), correlate=whole)
+
+    done = simulated(keyed, '[[start]]\ndata = { key = "k", coins = 3 }\n' + commands({"p": "2 s"}), instances=4)
+
+    assert ends(done) == {(Status.COMPLETED, 2.0)}

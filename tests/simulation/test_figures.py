@@ -1,13 +1,18 @@
 """Percentiles, peaks, and the picture."""
 
+import re
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from sagas.machine import Direction
 from sagas.order_fulfilment import order_fulfilment
 from service.simulation.axes import Axis, ceiling, durations
 from service.simulation.figures import figures, percentile, spread
 from service.simulation.plot import drawn
+from service.simulation.table import show
+from service.simulation.tally import Why
 from tests.machine.made import point_of_no_return, retriable, saga
 from tests.simulation.worlds import simulated
 
@@ -84,3 +89,26 @@ def test_the_figures_of_an_order_add_up() -> None:
     assert sum(load.requests for load in told.participants.values()) == sent
     for load in told.participants.values():
         assert load.done + load.refused + load.retryable == load.carried_out
+
+
+def test_the_table_tells_events_stalls_and_what_was_raised(capsys: pytest.CaptureFixture[str]) -> None:
+    spreads = {"stalled": spread([61.0])}
+    told = figures(simulated(saga(point_of_no_return("p")), "", instances=1), 1)
+    load = replace(told.participants["made"], busy=0.5)
+
+    show(
+        replace(
+            told,
+            cycle_time_s=spreads,
+            why=[(Why(None, Direction.FORWARD, "cancelled"), 3)],
+            stalls=[(Why("a", Direction.COMPENSATION, "gone"), 1_234)],
+            events={"payment": {"came": 5, "held": 2}},
+            raised={"KeyError: 'x'": 7},
+            participants={"made": load},
+        )
+    )
+
+    out = capsys.readouterr().out
+    for row in (r"stalled +1 +1 min 1 s", r"the undo of a +gone +1,234", r"- +cancelled +3", r"payment +5 +2 +0",
+                r"KeyError: 'x' +7", r"made +1 +1 +0 +0 +0 +50 %"):  # fmt: skip
+        assert re.search(row, out), (row, out)
