@@ -10,8 +10,13 @@ T = TypeVar("T")
 
 
 def quick(cls: type[T]) -> type[T]:
-    """Give a dataclass with slots a constructor of the same signature that does not go through `__setattr__`."""
+    """Give a dataclass with slots a constructor of the same signature that does not go through `__setattr__`.
+
+    Raises `TypeError` for a class that does more when it is made: that would be lost.
+    """
     known = fields(cast("Any", cls))
+    if hasattr(cls, "__post_init__") or not all(each.init for each in known):
+        raise TypeError(f"{cls.__name__} has __post_init__, or a field with init=False: leave @quick away")
     scope: dict[str, Any] = {f"set_{each.name}": getattr(cls, each.name).__set__ for each in known}
     scope |= {f"default_{each.name}": _default(each) for each in known}
     positional = [_parameter(each) for each in known if not each.kw_only]

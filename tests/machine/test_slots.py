@@ -59,3 +59,20 @@ def test_it_is_as_frozen() -> None:
         value.first = 2  # type: ignore[misc]  # that is what is refused
     assert replace(value, first=2) == Quick(2)
     assert value == Quick(1)
+
+
+def test_a_class_that_does_more_when_it_is_made_is_refused() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Checked:
+        first: int
+
+        def __post_init__(self) -> None:
+            raise AssertionError
+
+    @dataclass(frozen=True, slots=True)
+    class Partly:
+        first: int = field(init=False)
+
+    for kind in (Checked, Partly):
+        with pytest.raises(TypeError, match="leave @quick away"):
+            quick(kind)
