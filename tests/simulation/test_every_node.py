@@ -14,6 +14,7 @@ from tests.machine.made import (
     Begun,
     Data,
     Did,
+    Stopped,
     choice,
     compensatable,
     point_of_no_return,
@@ -255,8 +256,8 @@ def test_a_receive_of_which_nothing_is_said_is_asked_for() -> None:
 
 
 def test_a_key_that_is_no_field_is_left_as_it_is() -> None:
-    def whole(event: Begun) -> str:
-        return f"{event.key}/{event.coins}"
+    def whole(event: Begun | Stopped) -> str:
+        return f"whole/{event.key}"
 
     keyed = replace(saga(PIVOT), correlate=whole)
 
