@@ -142,7 +142,10 @@ class Batch:
 
     def hold(self, held: Held) -> None:
         """Keep an event that has come before its instance."""
-        self.changes.held.append(held)
+        if not any(
+            (each.record.place, each.address) == (held.record.place, held.address) for each in self.changes.held
+        ):
+            self.changes.held.append(held)
 
     def release(self, held: Held) -> None:
         """Keep an event no longer: its instance has come, or its time is over."""

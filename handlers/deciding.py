@@ -14,6 +14,8 @@ from handlers.routing import AnySaga, Role, Routes, Target, awaited_reply
 from handlers.rows import Held, Stored, Verdict
 from sagas.machine import HOLD_FOR, Answer, Cancel, Happen, Ignored, Start, transition
 
+NOT_BY_THIS_VERSION = "the version of the saga that its instance keeps is neither cancelled by it nor waits for it"
+
 
 class Decider:
     """Decides arrivals in a batch, by the routes of a catalog."""
@@ -31,8 +33,7 @@ class Decider:
                 case ReplyArrival():
                     self._reply(batch, arrival)
                 case EventArrival():
-                    for target in arrival.targets:
-                        self._event(batch, arrival, target)
+                    self._message(batch, arrival)
                 case _:
                     assert_never(arrival)
         except Exception as error:  # noqa: BLE001  its cause is written down with the record
@@ -59,6 +60,25 @@ class Decider:
             batch.dead_letter(wrong_reply(arrival, expected))
             return
         batch.apply(saga, stored, Answer(batch.at, arrival.command_id, arrival.reply), arrival)
+
+    def _message(self, batch: Batch, arrival: EventArrival) -> None:
+        """Let a message do what it does, wherever it is wanted."""
+        wanted = [target for target in arrival.targets if self._is_wanted(batch, arrival, target)]
+        for target in wanted:
+            self._event(batch, arrival, target)
+        if not wanted:
+            batch.rule(arrival, Verdict.UNMATCHED, NOT_BY_THIS_VERSION)
+
+    def _is_wanted(self, batch: Batch, arrival: EventArrival, target: Target) -> bool:
+        """Say whether the version that an instance keeps knows what this event does; who has none yet may."""
+        stored = batch.find(target.address) if target.is_instance else None
+        event = arrival.event
+        if stored is None or target.route.role is Role.STARTS or isinstance(event, CancelCommand):
+            return True
+        saga = self._saga_of(stored)
+        if target.route.role is Role.CANCELS:
+            return saga.cancel_on is type(event)
+        return any(receive.event is type(event) for receive in saga.receives)
 
     def _event(self, batch: Batch, arrival: EventArrival, target: Target) -> None:
         """Let a message start, cancel or tell; what comes too early is held."""
@@ -128,10 +148,12 @@ class Decider:
             self.decide(batch, arrival)
             return
         happen = {Role.CANCELS: self._cancel, Role.TELLS: self._tell}
-        for target in arrival.targets:
-            act = happen.get(target.route.role)
-            if target.address == held.address and act is not None and act(batch, arrival, target):
-                batch.release(held)
+        here = [each for each in arrival.targets if each.address == held.address and each.route.role in happen]
+        wanted = [each for each in here if self._is_wanted(batch, arrival, each)]
+        if not wanted:
+            batch.rule(arrival, Verdict.UNMATCHED, NOT_BY_THIS_VERSION)
+        if not wanted or any([happen[each.route.role](batch, arrival, each) for each in wanted]):  # noqa: C419  each of them
+            batch.release(held)
 
     def _saga_of(self, stored: Stored) -> AnySaga:
         return self._routes.saga_of(stored.instance.saga, stored.instance.version)

@@ -90,10 +90,10 @@ def _event(routes: Routes, record: Record, envelope: Envelope, payload: bytes) -
     if isinstance(message, Command) and (missing := _unanswerable(record, envelope)):
         return Unreadable(record, missing)
     try:
-        targets = tuple(route.target(message, envelope.id) for route in found)
+        targets = {to.place: to for to in (route.target(message, envelope.id) for route in found)}
     except Exception as error:  # noqa: BLE001  the saga's own function: its failure concerns this record alone
         return Unreadable(record, f"{envelope.type}: correlate or key raised {type(error).__name__}: {error}")
-    return EventArrival(record, envelope, payload, message, targets)
+    return EventArrival(record, envelope, payload, message, tuple(targets.values()))
 
 
 def _unanswerable(record: Record, envelope: Envelope) -> str | None:

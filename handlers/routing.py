@@ -50,6 +50,11 @@ class Target(NamedTuple):
     address: str
 
     @property
+    def place(self) -> tuple[str, Role, str]:
+        """What happens where: versions of a saga may wait for the same event, or be cancelled by it, alike."""
+        return self.route.saga.name, self.route.role, self.address
+
+    @property
     def is_instance(self) -> bool:
         """Say whether the address is the id of an instance."""
         return self.route.receive is None or self.route.receive.expects is None
@@ -72,11 +77,11 @@ class Routes:
             self._add(saga)
         for saga in self.newest.values():
             self._route_start(saga)
+        for saga in self.sagas.values():
             if saga.cancel_on is not None:
                 self._route(saga.cancel_on, Route(saga, Role.CANCELS))
-        for saga in self.sagas.values():
             for receive in saga.receives:
-                self._route(receive.event, Route(self.newest[saga.name], Role.TELLS, receive))
+                self._route(receive.event, Route(saga, Role.TELLS, receive))
 
     @property
     def event_topics(self) -> frozenset[str]:
@@ -154,19 +159,7 @@ class Routes:
         known, routes = self.events.setdefault(event.message_type, (event, []))
         if known is not event:
             raise BadCatalog(f"{event.message_type} names two models, {known} and {event}: give one another type")
-        if not any(_is_same(route, each) for each in routes):
-            routes.append(route)
-
-
-def _is_same(route: Route, other: Route) -> bool:
-    """Say whether two routes lead to the same place: versions of a saga may wait for the same event alike."""
-    if (route.saga.name, route.role) != (other.saga.name, other.role):
-        return False
-    if route.receive is None or other.receive is None:
-        return route.receive is other.receive
-    expect, expects = route.receive.expects is not None, other.receive.expects is not None
-    is_same_place = expect is expects and (not expect or route.receive.name == other.receive.name)
-    return is_same_place and route.receive.key is other.receive.key
+        routes.append(route)
 
 
 def commands_of(saga: AnySaga) -> Iterable[type[Command[Any]]]:
