@@ -60,6 +60,15 @@ class Target(NamedTuple):
         return self.route.receive is None or self.route.receive.expects is None
 
 
+class Living(NamedTuple):
+    """How many live instances a version of a saga has, and the correlation keys of those that began first."""
+
+    saga: str
+    version: int
+    number: int
+    keys: tuple[str, ...]
+
+
 class BadCatalog(Exception):
     """The sagas of a catalog contradict each other, or a stored instance needs a definition that is not in it."""
 
@@ -127,6 +136,12 @@ class Routes:
                 "and remove it only when its last instance is over"
             ) from None
 
+    def refuse_homeless(self, live: Iterable["Living"]) -> None:
+        """Raise `BadCatalog`, naming each saga and version that has live instances and is missing here."""
+        homeless = [each for each in live if (each.saga, each.version) not in self.sagas]
+        if homeless:
+            raise BadCatalog("\n".join(map(_homeless, homeless)))
+
     def _add(self, saga: AnySaga) -> None:
         if (saga.name, saga.version) in self.sagas:
             raise BadCatalog(f"saga {saga.name} version {saga.version} stands twice in the catalog: number them apart")
@@ -160,6 +175,16 @@ class Routes:
         if known is not event:
             raise BadCatalog(f"{event.message_type} names two models, {known} and {event}: give one another type")
         routes.append(route)
+
+
+def _homeless(live: Living) -> str:
+    """Say which instances a catalog leaves without a definition, and what to do."""
+    many = f"{live.number} live instance{'' if live.number == 1 else 's'}"
+    named = ", ".join(map(repr, live.keys)) + (", …" if live.number > len(live.keys) else "")
+    return (
+        f"saga {live.saga} version {live.version} has {many} ({named}) but is not in the catalog: "
+        f"add it again, and remove it only when its last instance is over (`saga ls --saga {live.saga}`)"
+    )
 
 
 def commands_of(saga: AnySaga) -> Iterable[type[Command[Any]]]:

@@ -50,8 +50,7 @@ async def built(
     publisher = KafkaPublisher(settings.kafka, routes.topics_out | {REPLIES})
     await store.open()
     try:
-        for saga, version, _ in await store.live_versions():
-            routes.saga_of(saga, version)
+        routes.refuse_homeless(await store.living())
         yield _wired(settings, routes, store, publisher, (observer, sampler, clock or SystemClock()))
     finally:
         await publisher.stop()

@@ -6,6 +6,7 @@ system's lock on a file beside the database keeps a second coordinator out.
 
 import asyncio
 import fcntl
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import IO, TypeVar
 
 import aiosqlite
 
-from handlers.routing import AnySaga
+from handlers.routing import AnySaga, Living
 from handlers.rows import Lease, Owed, Unsent
 from service.storage.columns import to_headers, to_time
 from service.storage.migrations import StoreUnusable, migrate
@@ -31,6 +32,18 @@ _PRAGMAS = (
     "PRAGMA cache_size = -65536",
     "PRAGMA wal_autocheckpoint = 4000",
 )
+
+FEW = 3
+"""Of so many live instances the keys are told."""
+
+_LIVING = """
+SELECT saga, version, count, (
+    SELECT json_group_array(correlation) FROM (
+        SELECT correlation FROM instance AS one INDEXED BY instance_live
+        WHERE one.ended_at IS NULL AND one.saga = live.saga AND one.version = live.version
+        ORDER BY number LIMIT :few))
+FROM (SELECT saga, version, count(*) AS count FROM instance WHERE ended_at IS NULL GROUP BY saga, version) AS live
+"""
 
 
 class SqliteStore:
@@ -109,11 +122,13 @@ class SqliteStore:
         )
         return None if value is None else to_time(value)
 
-    async def live_versions(self) -> Sequence[tuple[str, int, int]]:
-        """Return the sagas and versions that have live instances, and how many."""
-        sql = "SELECT saga, version, count(*) FROM instance WHERE ended_at IS NULL GROUP BY saga, version"
-        async with self._open_reader.execute(sql) as cursor:
-            return [(saga, version, count) for saga, version, count in await cursor.fetchall()]
+    async def living(self) -> Sequence[Living]:
+        """Return the sagas and versions that have live instances, how many, and the keys of a few."""
+        async with self._open_reader.execute(_LIVING, {"few": FEW}) as cursor:
+            return [
+                Living(saga, version, count, tuple(json.loads(keys)))
+                for saga, version, count, keys in await cursor.fetchall()
+            ]
 
     async def count_by_status(self) -> Sequence[tuple[str, str, int]]:
         """Return saga, status and number of the live instances."""

@@ -215,7 +215,7 @@ def test_what_keeps_it_from_starting_is_one_line_and_its_exit_code(
 def test_a_live_instance_without_its_definition_keeps_it_from_starting_i30(
     tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tell(store, placed("o-1"))
+    tell(store, placed("o-1"), placed("o-2"))
     (tmp_path / "third_version.py").write_text(
         "from dataclasses import replace\nfrom sagas.order_fulfilment import order_fulfilment\n"
         "catalog = (replace(order_fulfilment, version=3),)\n"
@@ -225,4 +225,6 @@ def test_a_live_instance_without_its_definition_keeps_it_from_starting_i30(
     code, told = refused(tmp_path, "127.0.0.1:1")
 
     assert code == 1
-    assert "saga order-fulfilment version 1 has live instances but is not in the catalog" in told
+    assert told.startswith(
+        "saga: saga order-fulfilment version 1 has 2 live instances ('o-1', 'o-2') but is not in the catalog: add it"
+    )

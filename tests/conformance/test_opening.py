@@ -3,18 +3,21 @@
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from handlers.routing import BadCatalog, Routes
+from contracts.orders import OrderCancelled
+from handlers.routing import BadCatalog, Living, Routes
 from sagas.order_fulfilment import order_fulfilment
 from service.bootstrap import built
 from service.settings import Settings
 from service.storage.migrations import StoreUnusable
 from service.storage.sqlite import SqliteStore
 from tests.conformance.stores import Kind, OpenStore, begun, known, starts
-from tests.handlers.coordinator import Watcher, sampled
+from tests.handlers.coordinator import Watcher, coordinator, sampled
+from tests.handlers.order_log import Log
 from tests.machine import made
 
 
@@ -109,11 +112,44 @@ class TestSqlite:
         settings = Settings(store=f"sqlite:///{tmp_path}/saga.db")
         async with built(settings, [order_fulfilment], Watcher(), sampled) as service:
             await service.store.transact(lambda tx: tx.save(starts(begun())))
-        with pytest.raises(BadCatalog, match="order-fulfilment version 1 has live instances"):
+        with pytest.raises(BadCatalog, match=r"order-fulfilment version 1 has 1 live instance \('o-1'\) but is not in"):
             async with built(settings, [made.saga(made.safe("a"))], Watcher(), sampled):
                 pass
         async with built(settings, [order_fulfilment], Watcher(), sampled):
             pass
+
+    async def test_every_version_that_is_missing_is_named_with_its_number_and_its_first_instances_i30(
+        self, tmp_path: Path
+    ) -> None:
+        path, log = tmp_path / "saga.db", Log()
+        newer = replace(order_fulfilment, version=2)
+        async with coordinator(path) as it:
+            await it.take(*(log.placed(f"o-{number}") for number in range(1, 5)))
+            await it.take(log.event(OrderCancelled(order_id="o-2", reason="not wanted"), "o-2"))
+            await it.take(*map(log.answer, it.owed[2:4]))
+            await it.take(*map(log.answer, it.owed[8:]))
+            assert it.status("o-2") == "compensated"
+        async with coordinator(path, order_fulfilment, newer) as it:
+            await it.take(log.placed("o-5"))
+        settings = Settings(store=f"sqlite:///{path}")
+        with pytest.raises(BadCatalog) as refused:
+            async with built(settings, [replace(order_fulfilment, version=3)], Watcher(), sampled):
+                pass
+        remedy = "add it again, and remove it only when its last instance is over (`saga ls --saga order-fulfilment`)"
+        missing = f"but is not in the catalog: {remedy}"
+        assert str(refused.value).splitlines() == [
+            f"saga order-fulfilment version 1 has 3 live instances ('o-1', 'o-3', 'o-4') {missing}",
+            f"saga order-fulfilment version 2 has 1 live instance ('o-5') {missing}",
+        ]
+
+    async def test_of_many_instances_without_their_definition_the_first_are_named_i30(self, tmp_path: Path) -> None:
+        path, log = tmp_path / "saga.db", Log()
+        async with coordinator(path) as it:
+            await it.take(*(log.placed(f"o-{number}") for number in range(1, 6)))
+            (version,) = await it.store.living()
+        assert version == Living("order-fulfilment", 1, 5, ("o-1", "o-2", "o-3"))
+        with pytest.raises(BadCatalog, match=r"has 5 live instances \('o-1', 'o-2', 'o-3', …\)"):
+            Routes([made.saga(made.safe("a"))]).refuse_homeless([version])
 
 
 async def pragmas(store: SqliteStore) -> Sequence[object]:
