@@ -17,9 +17,12 @@ from tests.docs.programs import saga, under_mypy, under_pytest
 
 PAGE = ROOT / "docs" / "writing-sagas.md"
 PROGRAM = program(PAGE)
-STORIES = [
-    each.name for each in ast.parse(PROGRAM).body if isinstance(each, ast.FunctionDef) and each.name.startswith("test_")
+TESTS = [
+    each for each in ast.parse(PROGRAM).body if isinstance(each, ast.FunctionDef) and each.name.startswith("test_")
 ]
+STORIES = [each.name for each in TESTS if not each.args.args]
+"""The tests that need no fixture."""
+
 LINTER = ("soundness", "layout", "phases", "lengths", "annotations", "storable")
 A_PLACE = re.compile(r"(\w+ )?…: (\w+|…)( \w+)?|…: … is answered with")
 """What only says where something is wrong: a message begins with it."""
