@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import combinations, pairwise
 from math import floor
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from sagas.drawing.layout import picture
@@ -179,6 +180,7 @@ CHECKS = (
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(any_stories())
 def test_any_instance_of_any_saga_is_laid_out_soundly(story: Scenario[Data]) -> None:

@@ -42,6 +42,7 @@ def card(drawing: str, name: str) -> ET.Element:
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(any_stories())
 def test_any_picture_is_xml_without_anything_that_runs_or_is_fetched(story: Scenario[Data]) -> None:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.architecture.tree import ROOT
 
 AUTHORS = """
@@ -30,6 +32,7 @@ def test_not_all_states(saga_matrix):
 """
 
 
+@pytest.mark.slow
 def test_the_fixture_passes_what_is_sound_and_shows_the_script_of_what_is_not(tmp_path: Path) -> None:
     (tmp_path / "test_authors.py").write_text(AUTHORS)
 

@@ -25,6 +25,7 @@ def test_an_order_withstands_every_single_fault(order: Exploration) -> None:
     assert (order.violations, order.unfinished, order.unreached) == ([], 0, [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "saga"), TRIED.items())
 def test_every_word_of_the_language_withstands_every_single_fault(
     name: str, saga: Saga[Any, Data], saga_matrix: SagaMatrix
@@ -75,11 +76,13 @@ def test_the_steps_of_a_list_have_cells_of_their_own() -> None:
     assert {"provision[eu]", "provision[us]"} <= named
 
 
+@pytest.mark.slow
 def test_an_alternative_that_fails_leads_to_the_next() -> None:
     told = {(cell.step, str(cell.direction), cell.fault): ends(cell) for cell in cells(explore(tries, starts("tries")))}
     assert told["x", "forward", Fault.REFUSES] == {"completed"}
 
 
+@pytest.mark.slow
 def test_a_child_that_is_told_to_turn_back_may_have_finished_all_the_same() -> None:
     found = explore(parent, starts("parent"))
     withdrawn = [world for world in found.worlds if world.withdrawn]
