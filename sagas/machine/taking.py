@@ -137,21 +137,19 @@ def _take_undone(turn: Turn[D], name: str, leg: Leg, answer: Answer) -> Refusal 
 
 def _take_event(turn: Turn[D], happen: Happen) -> Refusal | None:
     """Give an event to the receive that waits for it; say whether one will, or did."""
-    may_come = False
-    for node in turn.saga.receives:
-        if not isinstance(happen.event, node.event):
-            continue
-        wait = turn.waits.get(node.name)
-        if wait is None:
-            may_come = True
-        elif wait.event_id == happen.event_id:
-            return Ignored.DUPLICATE, f"{node.name} has received it before"
-        elif wait.progress is ASKED and wait.address == happen.address:
+    for name, wait in turn.waits.items():
+        if wait.event_id == happen.event_id:
+            return Ignored.DUPLICATE, f"{name} has received it before"
+    nodes = [node for node in turn.saga.receives if isinstance(happen.event, node.event)]
+    for node in nodes:
+        awaited = turn.waits.get(node.name)
+        if awaited and awaited.progress is ASKED and awaited.address == happen.address:
             turn.settle(node.name, DONE, happen.event_id)
             if node.remember is not None:
                 turn.data = node.remember(turn.data, happen.event)
             return None
-    if may_come and turn.status is Status.RUNNING:
+    may_come = any(node.name not in turn.waits for node in nodes)
+    if may_come and turn.cause is None and not turn.status.is_final:
         return Ignored.EARLY, "the instance does not wait for it yet"
     return Ignored.LATE, f"the instance is {turn.status} and waits for no such event any more"
 

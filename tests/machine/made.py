@@ -8,7 +8,22 @@ from typing import Any, cast
 from pydantic import BaseModel, ConfigDict
 
 from contracts import Command, Done, Event, Reply
-from sagas.machine import PATIENT, Branch, Cause, Node, Retry, Saga, Step, branch, pivot, step
+from sagas.machine import (
+    PATIENT,
+    Branch,
+    Cause,
+    ForEach,
+    Node,
+    Receive,
+    Retry,
+    Saga,
+    Step,
+    branch,
+    for_each,
+    pivot,
+    receive,
+    step,
+)
 
 TIME = datetime(2026, 1, 1, tzinfo=UTC)
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -20,6 +35,18 @@ class Begun(Event):
 
     key: str = "k-1"
     coins: int = 0
+    items: tuple[str, ...] = ()
+
+
+class Paid(Event):
+    """An event to wait for: `key` is the correlation key, `bill` a key that only the data hold."""
+
+    message_type = "made.paid.v1"
+    topic = "made.events.v1"
+
+    key: str = "k-1"
+    bill: str = "bill of k-1"
+    word: str = ""
 
 
 class Stopped(Event):
@@ -51,17 +78,21 @@ class Did(Reply):
 
 
 class Data(BaseModel):
-    """`coins` decide the branches, bit by bit; `seen` is what the steps told, in the order of arrival."""
+    """`coins` decide the branches, bit by bit; `seen` is what the steps told, in the order of arrival.
+
+    `items` are what a for-each lists.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     key: str
     coins: int
+    items: tuple[str, ...] = ()
     seen: tuple[str, ...] = ()
 
 
 def begin(event: Begun) -> Data:
-    return Data(key=event.key, coins=event.coins)
+    return Data(key=event.key, coins=event.coins, items=event.items)
 
 
 def key(event: Begun | Stopped) -> str:
@@ -77,22 +108,29 @@ def unwound(data: Data, cause: Cause) -> Unwound:
 
 
 @cache
-def command(name: str, *, undo: bool = False, safe: bool = False) -> type[Command[Any]]:
+def command(name: str, *, undo: bool = False, safe: bool = False, cancellable: bool = False) -> type[Command[Any]]:
     """A command type of its own for a step, answered with `Did`, or with `Done` when it undoes."""
     body = {
         "__module__": __name__,
-        "__annotations__": {"key": str, "seen": tuple[str, ...]},
+        "__annotations__": {"key": str, "seen": tuple[str, ...], "item": str},
+        "item": "",
         "message_type": f"made.{'undo' if undo else 'do'}-{name}.v1",
         "topic": "made.commands.v1",
         "safe": safe,
+        "cancellable": cancellable,
     }
     parent = Command[Done] if undo else Command[Did]
     return cast("type[Command[Any]]", type(f"{'Undo' if undo else 'Do'} {name}", (parent,), body))
 
 
-def asks(name: str, *, key: str = "k-1", seen: tuple[str, ...] = ()) -> Command[Any]:
+def asks(name: str, *, key: str = "k-1", seen: tuple[str, ...] = (), item: str = "") -> Command[Any]:
     """The command of a step as a message."""
-    return command(name).model_validate({"key": key, "seen": seen})
+    return command(name).model_validate({"key": key, "seen": seen, "item": item})
+
+
+def undoes(name: str, *, key: str = "k-1", seen: tuple[str, ...] = (), item: str = "") -> Command[Any]:
+    """The compensation of a step as a message."""
+    return command(name, undo=True).model_validate({"key": key, "seen": seen, "item": item})
 
 
 def makes(made: type[Command[Any]]) -> Callable[[Data], Command[Any]]:
@@ -117,7 +155,12 @@ def remembers(name: str) -> Callable[[Data, Did], Data]:
 
 
 def compensatable(
-    name: str, *, timeout: timedelta = MINUTE, retry: Retry | None = None, compensate_retry: Retry = PATIENT
+    name: str,
+    *,
+    timeout: timedelta = MINUTE,
+    retry: Retry | None = None,
+    compensate_retry: Retry = PATIENT,
+    undo_when_unknown: bool = True,
 ) -> Step[Data]:
     """A step that can be undone."""
     return step(
@@ -128,6 +171,19 @@ def compensatable(
         timeout=timeout,
         retry=retry,
         compensate_retry=compensate_retry,
+        undo_when_unknown=undo_when_unknown,
+    )
+
+
+def child(name: str, *, timeout: timedelta = HOUR, retry: Retry | None = None) -> Step[Data]:
+    """A step that a child saga carries out."""
+    return step(
+        name,
+        makes(command(name, cancellable=True)),
+        remember=remembers(name),
+        compensate=makes(command(name, undo=True)),
+        timeout=timeout,
+        retry=retry,
     )
 
 
@@ -144,6 +200,83 @@ def retriable(name: str, *, timeout: timedelta = MINUTE, retry: Retry | None = N
 def point_of_no_return(name: str = "pivot", *, timeout: timedelta = MINUTE, retry: Retry | None = None) -> Step[Data]:
     """A pivot."""
     return pivot(name, makes(command(name)), remember=remembers(name), timeout=timeout, retry=retry)
+
+
+def items(data: Data) -> tuple[str, ...]:
+    return data.items
+
+
+def itself(item: str) -> str:
+    return item
+
+
+def makes_each(made: type[Command[Any]]) -> Callable[[Data, str], Command[Any]]:
+    """A function that makes this command from the data and an item."""
+
+    def make(data: Data, item: str) -> Command[Any]:
+        return made.model_validate({"key": data.key, "seen": data.seen, "item": item})
+
+    make.__name__ = made.message_type
+    make.__annotations__ = {"data": Data, "item": str, "return": made}
+    return make
+
+
+def remembers_each(name: str) -> Callable[[Data, str, Did], Data]:
+    """A function that adds the step's name and its item to what was seen."""
+
+    def remember(data: Data, item: str, reply: Did) -> Data:
+        told = f"{name} {item}:{reply.word}" if reply.word else f"{name} {item}"
+        return data.model_copy(update={"seen": (*data.seen, told)})
+
+    return remember
+
+
+def each(
+    name: str,
+    *,
+    undone: bool = True,
+    limit: int | None = None,
+    timeout: timedelta = MINUTE,
+    retry: Retry | None = None,
+    compensate_retry: Retry = PATIENT,
+) -> ForEach[Data]:
+    """A step for each of the items; `undone`: it can be undone."""
+    return for_each(
+        name,
+        items,
+        makes_each(command(name)),
+        key=itself,
+        remember=remembers_each(name),
+        compensate=makes_each(command(name, undo=True)) if undone else None,
+        limit=limit,
+        timeout=timeout,
+        retry=retry,
+        compensate_retry=compensate_retry,
+    )
+
+
+def payer(event: Paid) -> str:
+    return event.key
+
+
+def billed(event: Paid) -> str:
+    return event.bill
+
+
+def bill(data: Data) -> str:
+    return f"bill of {data.key}"
+
+
+def awaits(name: str, *, billed_to: bool = False, timeout: timedelta = MINUTE) -> Receive[Data]:
+    """Waits for a payment with the correlation key, or (`billed_to`) with a key that the data hold."""
+
+    def remember(data: Data, event: Paid) -> Data:
+        told = f"{name}:{event.word}" if event.word else name
+        return data.model_copy(update={"seen": (*data.seen, told)})
+
+    if billed_to:
+        return receive(name, Paid, key=billed, expects=bill, remember=remember, timeout=timeout)
+    return receive(name, Paid, key=payer, remember=remember, timeout=timeout)
 
 
 def choice(name: str, bit: int, *nodes: Node[Data], otherwise: tuple[Node[Data], ...] = ()) -> Branch[Data]:
