@@ -167,13 +167,15 @@ def _go_on(turn: Turn[D]) -> None:
 
 
 def _undo(turn: Turn[D], nodes: tuple[Node[D], ...], leaves: Collection[str] | None) -> bool:
-    """Undo nodes once none of their steps is in flight; until then go on with what is being undone already."""
-    if not any(run.forward.progress is ASKED for _, run in turn.within(leaves)):
-        return _walk(turn, nodes, COMPENSATION)
+    """Undo nodes once none of their steps is in flight; what is being undone already goes on in any case.
+
+    It need not stand next on the walk: a success that came late may have put another step before it.
+    """
     for name, run in turn.within(leaves):
         if run.compensation is not None and turn.is_due(run.compensation):
             turn.send(turn.rule(name).step, COMPENSATION, name)
-    return False
+    in_flight = any(run.forward.progress is ASKED for _, run in turn.within(leaves))
+    return not in_flight and _walk(turn, nodes, COMPENSATION)
 
 
 def _walk(turn: Turn[D], nodes: tuple[Node[D], ...], direction: Direction) -> bool:
