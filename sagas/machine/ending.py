@@ -16,33 +16,27 @@ D = TypeVar("D", bound=BaseModel)
 
 
 def fail(turn: Turn[D], name: str | None, cause: Cause) -> None:
-    """A step is refused or given up (None: the whole instance): turn back before the pivot, stall after it.
+    """A step on the way forward is refused or given up (None: the whole instance): turn back, past the pivot stall.
 
     Within alternatives only the one that has failed turns back, as long as there is another to try.
     """
-    if turn.status is not Status.RUNNING:
-        return
     for scope in reversed(turn.saga.scopes.get(leaf(name), ()) if name else ()):
-        if turn.trials[scope.name].cause is not None:
-            return
         if not scope.is_last:
             turn.trials[scope.name] = Trial(scope.number, cause)
-            _turn_back(turn, turn.saga.leaves_in(scope.name, scope.number), cause)
+            _turn_back(turn, turn.saga.leaves_in(scope.name, scope.number))
             return
     if turn.pivot_done:
         turn.stall(cause)
         return
     turn.status, turn.cause = Status.COMPENSATING, cause
-    _turn_back(turn, None, cause)
+    _turn_back(turn, None)
 
 
-def _turn_back(turn: Turn[D], leaves: Collection[str] | None, cause: Cause) -> None:
-    """Wait for nothing that was not sent, and tell child sagas that they are not wanted any more."""
+def _turn_back(turn: Turn[D], leaves: Collection[str] | None) -> None:
+    """Wait for nothing that was not sent."""
     for name, run in turn.within(leaves):
         if run.forward.progress is Progress.WAITING:
             turn.put(name, Direction.FORWARD, Progress.REFUSED)
-        elif run.forward.progress is Progress.ASKED and turn.rule(name).may_be_cancelled:
-            turn.withdraw(name, run.forward, cause)
     for name, wait in tuple(turn.waits.items()):
         if wait.progress is Progress.ASKED and (leaves is None or name in leaves):
             turn.settle(name, Progress.REFUSED)

@@ -57,7 +57,8 @@ class Leg:
 
     `attempt` names the command id and grows only after a definite "not done"; `sendings` counts every sending.
     `payload` is the command's JSON while it may have to be sent again: the same id never has two contents.
-    `since` is when it was first asked, where its retry has a total time.
+    `since` is when it was first asked, where its retry has a total time. `withdrawn`: whoever carries it out was told
+    that it is not wanted any more.
     """
 
     progress: Progress
@@ -68,6 +69,7 @@ class Leg:
     due_at: datetime | None = None
     payload: str | None = None
     since: datetime | None = None
+    withdrawn: bool = False
 
 
 @quick

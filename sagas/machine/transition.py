@@ -162,19 +162,23 @@ def _go_on(turn: Turn[D]) -> None:
     if turn.status is Status.RUNNING:
         if _walk(turn, turn.saga.steps, FORWARD):
             end(turn, Status.COMPLETED)
-    elif _undo(turn, turn.saga.steps, None):
+    elif turn.cause is not None and _undo(turn, turn.saga.steps, None, turn.cause):
         end(turn, Status.COMPENSATED)
 
 
-def _undo(turn: Turn[D], nodes: tuple[Node[D], ...], leaves: Collection[str] | None) -> bool:
-    """Undo nodes once none of their steps is in flight; what is being undone already goes on in any case.
+def _undo(turn: Turn[D], nodes: tuple[Node[D], ...], leaves: Collection[str] | None, cause: Cause) -> bool:
+    """Undo nodes once none of their steps is in flight; child sagas in flight are told that they are not wanted.
 
-    It need not stand next on the walk: a success that came late may have put another step before it.
+    What is being undone already goes on in any case. It need not stand next on the walk: a success that came late may
+    have put another step before it.
     """
+    in_flight = False
     for name, run in turn.within(leaves):
+        if run.forward.progress is ASKED:
+            in_flight = True
+            turn.withdraw(name, run.forward, cause)
         if run.compensation is not None and turn.is_due(run.compensation):
             turn.send(turn.rule(name).step, COMPENSATION, name)
-    in_flight = any(run.forward.progress is ASKED for _, run in turn.within(leaves))
     return not in_flight and _walk(turn, nodes, COMPENSATION)
 
 
@@ -224,7 +228,7 @@ def _tried(turn: Turn[D], node: Alternatives[D], direction: Direction) -> bool:
     trial = turn.trials.setdefault(node.name, Trial())
     while trial.cause is not None:
         failed = node.nodes[trial.number : trial.number + 1]
-        if not _undo(turn, failed, turn.saga.leaves_in(node.name, trial.number)):
+        if not _undo(turn, failed, turn.saga.leaves_in(node.name, trial.number), trial.cause):
             return False
         trial = turn.trials[node.name] = Trial(trial.number + 1)
     return _visit(turn, node.nodes[trial.number], FORWARD)

@@ -144,7 +144,10 @@ class Turn(Generic[D]):
         self.commands.append(Send(leg.command_id, name, direction, leg.attempt, command, payload, undone))
 
     def withdraw(self, name: str, leg: Leg, cause: Cause) -> None:
-        """Tell a child saga that its command is not wanted any more."""
+        """Tell a child saga, once, that its command is not wanted any more."""
+        if leg.withdrawn or not self.rule(name).may_be_cancelled:
+            return
+        self._write(name, Direction.FORWARD, replace(leg, withdrawn=True))
         message = CancelCommand(command_id=leg.command_id, reason=f"{cause.code}: {cause.message}")
         id_ = identity.cancel_id(leg.command_id)
         self.withdrawals.append(Withdrawal(id_, name, leg.attempt, self.rule(name).command, message))
