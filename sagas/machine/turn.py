@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
@@ -283,10 +283,10 @@ class Turn(Generic[D]):
 
 
 def with_zone(at: datetime, who: str) -> datetime:
-    """Return a time that a definition's function has given. Raises `ValueError` if it does not say where it counts."""
+    """Return a time that a definition's function has given, in UTC. Raises `ValueError` if it has no zone."""
     if at.tzinfo is None:
         raise ValueError(f"{who} waits until {at}, a time without a zone: give it one, such as datetime.UTC")
-    return at
+    return at.astimezone(UTC)
 
 
 def _moved(leg: Leg, by: timedelta) -> Leg:

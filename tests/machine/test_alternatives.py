@@ -183,7 +183,7 @@ def test_a_cancel_after_one_was_left_undoes_only_what_stands() -> None:
 
 
 def test_a_success_that_comes_amid_the_local_undo_holds_up_no_timer() -> None:
-    """b is not undone when unknown; it succeeds late, so that a's undo, asked already, has to wait no longer."""
+    """The last step is not undone when unknown and succeeds late, when the undo of a was asked already."""
     sure = compensatable("b", undo_when_unknown=False)
     rows = saga(alternatives(series(a, sure), c), point_of_no_return())
     crossed = given(rows, Begun()).replies("a", Did()).passes(MINUTE).undoes("a").replies("b", Did()).undoes("b")
