@@ -38,10 +38,11 @@ from sagas.machine.definition import Saga
 from sagas.machine.ending import end, fail
 from sagas.machine.failure import DEADLINE_PASSED, TIMED_OUT, Cause
 from sagas.machine.instance import Direction, Instance, Leg, Progress, Status, Trial
+from sagas.machine.moments import with_zone
 from sagas.machine.nodes import Alternatives, Branch, Delay, ForEach, Node, Parallel, Receive, Series, Step
 from sagas.machine.signal import Signal, Start
 from sagas.machine.taking import take
-from sagas.machine.turn import Turn, with_zone
+from sagas.machine.turn import Turn
 
 D = TypeVar("D", bound=BaseModel)
 

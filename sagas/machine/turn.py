@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
@@ -13,7 +13,8 @@ from sagas.machine.decision import Decision, Send, Withdrawal
 from sagas.machine.definition import Saga
 from sagas.machine.failure import Cause
 from sagas.machine.instance import Direction, Instance, Leg, Progress, Status, StepRun, WaitRun
-from sagas.machine.nodes import Delay, Duration, ForEach, Receive, Rule, Step, leaf, length_of
+from sagas.machine.moments import timeout_of, with_zone
+from sagas.machine.nodes import Delay, ForEach, Receive, Rule, Step, leaf, length_of
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -133,8 +134,8 @@ class Turn(Generic[D]):
         if leg is None or leg.progress is Progress.WAITING:
             leg = self._ask(step, direction, name, leg)
         else:
-            due_at = self.at + self._length(step.timeout)
-            leg = replace(leg, progress=Progress.ASKED, sendings=leg.sendings + 1, asked_at=self.at, due_at=due_at)
+            due_at, sendings = self._answer_by(step), leg.sendings + 1
+            leg = replace(leg, progress=Progress.ASKED, sendings=sendings, asked_at=self.at, due_at=due_at)
         self._write(name, direction, leg)
         if step.is_pivot:
             self.deadline_at = None
@@ -175,14 +176,15 @@ class Turn(Generic[D]):
         """Begin to wait for an event or a time."""
         address = None
         if isinstance(node, Receive):
-            due_at = self.at + self._length(node.timeout)
+            due_at = self.at + timeout_of(node.timeout, self.data, f"saga {self.saga.name}: receive {node.name}")
             address = self.instance.id
             if node.expects is not None:
                 address = identity.address(self.saga.name, node.name, node.expects(self.data))
         elif node.until is not None:
             due_at = with_zone(node.until(self.data), f"saga {self.saga.name}: delay {node.name}")
         else:
-            due_at = self.at + self._length(node.lasts or timedelta(0))
+            assert node.lasts is not None, "a delay has a length or a time"  # noqa: S101  for the type checker
+            due_at = self.at + length_of(node.lasts, self.data)
         self.waits[node.name] = WaitRun(Progress.ASKED, self.at, due_at, address)
 
     def settle(self, name: str, progress: Progress, event_id: str | None = None) -> None:
@@ -257,7 +259,7 @@ class Turn(Generic[D]):
             sendings=before.sendings + 1 if before else 1,
             command_id=identity.command_id(self.instance.id, name, direction, attempt),
             asked_at=self.at,
-            due_at=self.at + self._length(step.timeout),
+            due_at=self._answer_by(step),
             payload=make(self.data, *self._item(name)).model_dump_json(),
             since=None if retry.total is None else before.since if before else self.at,
         )
@@ -270,8 +272,8 @@ class Turn(Generic[D]):
         assert codec is not None, "a for-each has a rule that reads its items"  # noqa: S101  for the type checker
         return (codec.validate_json(self.lists[node][name]),)
 
-    def _length(self, duration: Duration[D]) -> timedelta:
-        return length_of(duration, self.data)
+    def _answer_by(self, step: Step[D]) -> datetime:
+        return self.at + timeout_of(step.timeout, self.data, f"saga {self.saga.name}: step {step.name}")
 
     def _write(self, name: str, direction: Direction, leg: Leg) -> None:
         """Put a leg in its place."""
@@ -282,13 +284,8 @@ class Turn(Generic[D]):
             self.steps[name] = StepRun(self.steps[name].forward, leg)
 
 
-def with_zone(at: datetime, who: str) -> datetime:
-    """Return a time that a definition's function has given, in UTC. Raises `ValueError` if it has no zone."""
-    if at.tzinfo is None:
-        raise ValueError(f"{who} waits until {at}, a time without a zone: give it one, such as datetime.UTC")
-    return at.astimezone(UTC)
-
-
 def _moved(leg: Leg, by: timedelta) -> Leg:
-    """Return a leg whose due time, if it has one, lies later."""
-    return leg if leg.due_at is None else replace(leg, due_at=leg.due_at + by)
+    """Return a leg whose due time, if it has one, lies later, and with it the beginning of its total time."""
+    if leg.due_at is None:
+        return leg
+    return replace(leg, due_at=leg.due_at + by, since=leg.since and leg.since + by)

@@ -193,13 +193,18 @@ def _stuck(turn: Turn[D]) -> Iterator[tuple[str, Direction | None]]:
     """Yield what a stalled instance gave up: steps and compensations, and (no direction) receives."""
     for name, run in turn.steps.items():
         if run.compensation is not None:
-            if run.compensation.progress in GIVEN_UP:
+            if _is_given_up(run.compensation):
                 yield name, COMPENSATION
-        elif turn.cause is None and run.forward.progress in GIVEN_UP and not turn.is_left(name, already=False):
+        elif turn.cause is None and _is_given_up(run.forward) and not turn.is_left(name, already=False):
             yield name, FORWARD
     for name, wait in turn.waits.items():
         if turn.cause is None and wait.progress is Progress.REFUSED and not turn.is_left(name, already=False):
             yield name, None
+
+
+def _is_given_up(leg: Leg) -> bool:
+    """Say whether a leg is not asked again: an unknown one that an operator retries is due under its id."""
+    return leg.progress in GIVEN_UP and leg.due_at is None
 
 
 def _called(kind: type[Message] | type[Reply] | type[Event] | type[None]) -> str:
