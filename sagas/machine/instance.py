@@ -57,6 +57,7 @@ class Leg:
 
     `attempt` names the command id and grows only after a definite "not done"; `sendings` counts every sending.
     `payload` is the command's JSON while it may have to be sent again: the same id never has two contents.
+    `repeated`: it was sent under this id before.
     `since` is when it was first asked, where its retry has a total time. `withdrawn`: whoever carries it out was told
     that it is not wanted any more.
     """
@@ -69,6 +70,7 @@ class Leg:
     due_at: datetime | None = None
     payload: str | None = None
     since: datetime | None = None
+    repeated: bool = False
     withdrawn: bool = False
 
 

@@ -1,4 +1,4 @@
-"""Times that a definition's functions take from the data: what no declaration could check is checked when they count."""
+"""Times that a definition takes from the data: what no declaration could check is checked when they count."""
 
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar

@@ -170,14 +170,14 @@ def _take_cancel(turn: Turn[D], cancel: Cancel) -> Refusal | None:
 
 
 def _take_obstruct(turn: Turn[D], obstruct: Obstruct) -> Refusal | None:
-    """Stall; a command that was never sent is definitely not done."""
+    """Stall; a command that was never sent is definitely not done, one that was sent before may have been."""
     if turn.status.is_final:
         return Ignored.LATE, f"the instance is {turn.status}"
     for name, run in list(turn.steps.items()):
         for direction in Direction:
             leg = run.leg(direction)
             if leg and leg.command_id == obstruct.command_id and leg.progress is ASKED:
-                turn.put(name, direction, REFUSED)
+                turn.put(name, direction, UNKNOWN if leg.repeated else REFUSED)
     turn.stall(obstruct.cause)
     return None
 

@@ -13,6 +13,7 @@ from sagas.machine.decision import Decision, Send, Withdrawal
 from sagas.machine.definition import Saga
 from sagas.machine.failure import Cause
 from sagas.machine.instance import Direction, Instance, Leg, Progress, Status, StepRun, WaitRun
+from sagas.machine.legs import asked_again, come_to, moved, renewed
 from sagas.machine.moments import timeout_of, with_zone
 from sagas.machine.nodes import Delay, ForEach, Receive, Rule, Step, leaf, length_of
 
@@ -100,24 +101,10 @@ class Turn(Generic[D]):
     # --- what happens to a step
 
     def put(self, name: str, direction: Direction, progress: Progress, *, due_at: datetime | None = None) -> None:
-        """Note how far a leg has come. A leg that is not asked under this id again forgets its payload."""
+        """Note how far a leg has come."""
         leg = self.steps[name].leg(direction)
         assert leg is not None, "only a leg that was asked comes any further"  # noqa: S101  for the type checker
-        keeps = progress is Progress.UNKNOWN
-        self._write(
-            name,
-            direction,
-            Leg(
-                progress=progress,
-                attempt=leg.attempt,
-                sendings=leg.sendings,
-                command_id=leg.command_id,
-                asked_at=leg.asked_at,
-                due_at=due_at,
-                payload=leg.payload if keeps else None,
-                since=leg.since,
-            ),
-        )
+        self._write(name, direction, come_to(leg, progress, due_at))
 
     def remember(self, name: str, reply: Reply) -> None:
         """Take what a reply told into the data."""
@@ -134,8 +121,7 @@ class Turn(Generic[D]):
         if leg is None or leg.progress is Progress.WAITING:
             leg = self._ask(step, direction, name, leg)
         else:
-            due_at, sendings = self._answer_by(step), leg.sendings + 1
-            leg = replace(leg, progress=Progress.ASKED, sendings=sendings, asked_at=self.at, due_at=due_at)
+            leg = asked_again(leg, self.at, self._answer_by(step))
         self._write(name, direction, leg)
         if step.is_pivot:
             self.deadline_at = None
@@ -159,12 +145,10 @@ class Turn(Generic[D]):
         self._write(name, Direction.COMPENSATION, replace(undo, sendings=undo.sendings - 1, due_at=due_at))
 
     def renew(self, name: str, direction: Direction) -> None:
-        """Let a leg be asked again now, as if for the first time: after a "not done" under a new id."""
+        """Let a leg be asked again now."""
         leg = self.steps[name].leg(direction)
         assert leg is not None, "only a leg that was asked is asked again"  # noqa: S101  for the type checker
-        progress = Progress.WAITING if leg.progress is Progress.REFUSED else leg.progress
-        since = None if leg.since is None else self.at
-        self._write(name, direction, replace(leg, progress=progress, sendings=0, due_at=self.at, since=since))
+        self._write(name, direction, renewed(leg, self.at))
 
     def spent(self, leg: Leg) -> timedelta:
         """Return how long ago a leg was first asked, where that counts."""
@@ -208,7 +192,7 @@ class Turn(Generic[D]):
     def postpone(self, by: timedelta) -> None:
         """Move every timeout and retry; the deadline and delays stay."""
         for name, run in self.steps.items():
-            self.steps[name] = StepRun(_moved(run.forward, by), run.compensation and _moved(run.compensation, by))
+            self.steps[name] = StepRun(moved(run.forward, by), run.compensation and moved(run.compensation, by))
         for node in self.saga.receives:
             if run_ := self.waits.get(node.name):
                 self.waits[node.name] = replace(run_, due_at=run_.due_at + by)
@@ -282,10 +266,3 @@ class Turn(Generic[D]):
             self.steps[name] = StepRun(leg, run.compensation if run else None)
         else:
             self.steps[name] = StepRun(self.steps[name].forward, leg)
-
-
-def _moved(leg: Leg, by: timedelta) -> Leg:
-    """Return a leg whose due time, if it has one, lies later, and with it the beginning of its total time."""
-    if leg.due_at is None:
-        return leg
-    return replace(leg, due_at=leg.due_at + by, since=leg.since and leg.since + by)
