@@ -10,7 +10,6 @@ from sagas.machine.decision import Ignored
 from sagas.machine.ending import end
 from sagas.machine.failure import Cause
 from sagas.machine.instance import Direction, Leg, Progress, Status, WaitRun
-from sagas.machine.nodes import Receive
 from sagas.machine.signal import Pause, Resolve, Resume, RetryStep, SkipStep, Wish
 from sagas.machine.turn import Turn
 
@@ -159,17 +158,12 @@ def _skip_wait(turn: Turn[D], skip: SkipStep, wait: WaitRun) -> Refusal | None:
     if turn.cause is not None or turn.is_left(skip.step, already=False) or wait.progress is DONE:
         return _no(f"{skip.step} is not waited for any more")
     node = next((each for each in turn.saga.receives if each.name == skip.step), None)
-    if node is not None and (problem := _skip_receive(turn, skip, node)):
-        return problem
-    turn.settle(skip.step, DONE)
-    return None
-
-
-def _skip_receive(turn: Turn[D], skip: SkipStep, node: Receive[D]) -> Refusal | None:
-    """Let the supplied event be remembered as if it had come."""
-    if not isinstance(skip.reply, node.event):
+    if node is not None and not isinstance(skip.reply, node.event):
         return _no(f"{node.name} receives {_called(node.event)}, not {_called(type(skip.reply))}")
-    if node.remember is not None:
+    if node is None and skip.reply is not None:
+        return _no(f"{skip.step} is a delay: it takes nothing, not {_called(type(skip.reply))}")
+    turn.settle(skip.step, DONE)
+    if node is not None and node.remember is not None:
         turn.data = node.remember(turn.data, skip.reply)
     return None
 
