@@ -12,16 +12,12 @@ from sagas.machine import (
     PATIENT,
     Branch,
     Cause,
-    ForEach,
     Node,
-    Receive,
     Retry,
     Saga,
     Step,
     branch,
-    for_each,
     pivot,
-    receive,
     step,
 )
 
@@ -35,6 +31,11 @@ class Begun(Event):
 
     key: str = "k-1"
     coins: int = 0
+
+
+class Listed(Begun):
+    """Begins with a list of items."""
+
     items: tuple[str, ...] = ()
 
 
@@ -92,7 +93,8 @@ class Data(BaseModel):
 
 
 def begin(event: Begun) -> Data:
-    return Data(key=event.key, coins=event.coins, items=event.items)
+    items = event.items if isinstance(event, Listed) else ()
+    return Data(key=event.key, coins=event.coins, items=items)
 
 
 def key(event: Begun | Stopped) -> str:
@@ -108,12 +110,13 @@ def unwound(data: Data, cause: Cause) -> Unwound:
 
 
 @cache
-def command(name: str, *, undo: bool = False, safe: bool = False, cancellable: bool = False) -> type[Command[Any]]:
+def command(
+    name: str, *, undo: bool = False, safe: bool = False, cancellable: bool = False, of_item: bool = False
+) -> type[Command[Any]]:
     """A command type of its own for a step, answered with `Did`, or with `Done` when it undoes."""
     body = {
         "__module__": __name__,
-        "__annotations__": {"key": str, "seen": tuple[str, ...], "item": str},
-        "item": "",
+        "__annotations__": {"key": str, "seen": tuple[str, ...]} | ({"item": str} if of_item else {}),
         "message_type": f"made.{'undo' if undo else 'do'}-{name}.v1",
         "topic": "made.commands.v1",
         "safe": safe,
@@ -124,13 +127,15 @@ def command(name: str, *, undo: bool = False, safe: bool = False, cancellable: b
 
 
 def asks(name: str, *, key: str = "k-1", seen: tuple[str, ...] = (), item: str = "") -> Command[Any]:
-    """The command of a step as a message."""
-    return command(name).model_validate({"key": key, "seen": seen, "item": item})
+    """The command of a step, or of an item's step, as a message."""
+    made = command(name, of_item=True) if item else command(name)
+    return made.model_validate({"key": key, "seen": seen, "item": item})
 
 
 def undoes(name: str, *, key: str = "k-1", seen: tuple[str, ...] = (), item: str = "") -> Command[Any]:
-    """The compensation of a step as a message."""
-    return command(name, undo=True).model_validate({"key": key, "seen": seen, "item": item})
+    """The compensation of a step, or of an item's step, as a message."""
+    made = command(name, undo=True, of_item=True) if item else command(name, undo=True)
+    return made.model_validate({"key": key, "seen": seen, "item": item})
 
 
 def makes(made: type[Command[Any]]) -> Callable[[Data], Command[Any]]:
@@ -200,83 +205,6 @@ def retriable(name: str, *, timeout: timedelta = MINUTE, retry: Retry | None = N
 def point_of_no_return(name: str = "pivot", *, timeout: timedelta = MINUTE, retry: Retry | None = None) -> Step[Data]:
     """A pivot."""
     return pivot(name, makes(command(name)), remember=remembers(name), timeout=timeout, retry=retry)
-
-
-def items(data: Data) -> tuple[str, ...]:
-    return data.items
-
-
-def itself(item: str) -> str:
-    return item
-
-
-def makes_each(made: type[Command[Any]]) -> Callable[[Data, str], Command[Any]]:
-    """A function that makes this command from the data and an item."""
-
-    def make(data: Data, item: str) -> Command[Any]:
-        return made.model_validate({"key": data.key, "seen": data.seen, "item": item})
-
-    make.__name__ = made.message_type
-    make.__annotations__ = {"data": Data, "item": str, "return": made}
-    return make
-
-
-def remembers_each(name: str) -> Callable[[Data, str, Did], Data]:
-    """A function that adds the step's name and its item to what was seen."""
-
-    def remember(data: Data, item: str, reply: Did) -> Data:
-        told = f"{name} {item}:{reply.word}" if reply.word else f"{name} {item}"
-        return data.model_copy(update={"seen": (*data.seen, told)})
-
-    return remember
-
-
-def each(
-    name: str,
-    *,
-    undone: bool = True,
-    limit: int | None = None,
-    timeout: timedelta = MINUTE,
-    retry: Retry | None = None,
-    compensate_retry: Retry = PATIENT,
-) -> ForEach[Data]:
-    """A step for each of the items; `undone`: it can be undone."""
-    return for_each(
-        name,
-        items,
-        makes_each(command(name)),
-        key=itself,
-        remember=remembers_each(name),
-        compensate=makes_each(command(name, undo=True)) if undone else None,
-        limit=limit,
-        timeout=timeout,
-        retry=retry,
-        compensate_retry=compensate_retry,
-    )
-
-
-def payer(event: Paid) -> str:
-    return event.key
-
-
-def billed(event: Paid) -> str:
-    return event.bill
-
-
-def bill(data: Data) -> str:
-    return f"bill of {data.key}"
-
-
-def awaits(name: str, *, billed_to: bool = False, timeout: timedelta = MINUTE) -> Receive[Data]:
-    """Waits for a payment with the correlation key, or (`billed_to`) with a key that the data hold."""
-
-    def remember(data: Data, event: Paid) -> Data:
-        told = f"{name}:{event.word}" if event.word else name
-        return data.model_copy(update={"seen": (*data.seen, told)})
-
-    if billed_to:
-        return receive(name, Paid, key=billed, expects=bill, remember=remember, timeout=timeout)
-    return receive(name, Paid, key=payer, remember=remember, timeout=timeout)
 
 
 def choice(name: str, bit: int, *nodes: Node[Data], otherwise: tuple[Node[Data], ...] = ()) -> Branch[Data]:

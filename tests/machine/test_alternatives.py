@@ -2,7 +2,19 @@
 
 from sagas.machine import Status, Trial, alternatives, parallel, series
 from sagas.scenario import BEGINNING, given
-from tests.machine.made import MINUTE, SECOND, Begun, Did, Finished, compensatable, each, point_of_no_return, safe, saga
+from tests.machine.made import (
+    MINUTE,
+    SECOND,
+    Begun,
+    Did,
+    Finished,
+    Listed,
+    compensatable,
+    point_of_no_return,
+    safe,
+    saga,
+)
+from tests.machine.made_nodes import each
 
 a, b, c, d, e = (compensatable(name) for name in "abcde")
 TWO = saga(a, alternatives(b, c), point_of_no_return())
@@ -82,7 +94,7 @@ def test_a_series_inside_one_is_undone_in_reverse() -> None:
 def test_a_for_each_inside_one_is_undone_with_it() -> None:
     listed = saga(alternatives(each("pack"), d), point_of_no_return())
 
-    refused = given(listed, Begun(items=("x", "y"))).replies("pack[x]", Did()).fails("pack[y]", code="no")
+    refused = given(listed, Listed(items=("x", "y"))).replies("pack[x]", Did()).fails("pack[y]", code="no")
     refused.undoes("pack[x]").undone("pack[x]").expects("d")
 
 

@@ -42,13 +42,13 @@ from tests.machine.made import (
     Data,
     Did,
     Paid,
-    awaits,
     child,
     compensatable,
     point_of_no_return,
     retriable,
     saga,
 )
+from tests.machine.made_nodes import awaits
 
 Signaller = Callable[[Scenario[Data]], Signal]
 

@@ -10,15 +10,16 @@ from tests.machine.made import (
     Begun,
     Data,
     Did,
+    Listed,
     asks,
     compensatable,
-    each,
     point_of_no_return,
     saga,
     undoes,
 )
+from tests.machine.made_nodes import each
 
-THREE = Begun(items=("x", "y", "z"))
+THREE = Listed(items=("x", "y", "z"))
 ALL = saga(compensatable("a"), each("pack"), point_of_no_return())
 BY_TWO = saga(compensatable("a"), each("pack", limit=2), point_of_no_return())
 BY_ONE = saga(each("pack", limit=1), point_of_no_return())
@@ -111,7 +112,7 @@ def test_a_list_that_was_never_reached_has_nothing_to_undo() -> None:
 
 
 def test_the_same_key_twice_is_an_error_of_the_definition() -> None:
-    begun = given(ALL, Begun(items=("x", "y", "x")))
+    begun = given(ALL, Listed(items=("x", "y", "x")))
 
     with pytest.raises(ValueError, match=r"saga made: pack\[x\] stands twice: give each item a key of its own"):
         begun.replies("a", Did())
@@ -136,6 +137,6 @@ def test_after_the_pivot_a_refusal_of_one_stalls_and_the_others_are_recorded() -
 def test_inside_a_group_its_steps_go_with_the_other_members() -> None:
     group = saga(parallel(each("pack", limit=1), compensatable("b")), point_of_no_return())
 
-    begun = given(group, Begun(items=("x", "y"))).expects("pack[x]", "b").replies("b", Did()).expects()
+    begun = given(group, Listed(items=("x", "y"))).expects("pack[x]", "b").replies("b", Did()).expects()
     back = packed(begun, "x", "y").fails("pivot", code="no").undoes("pack[x]", "b")
     back.undone("pack[x]").undoes("pack[y]").undone("b").undone("pack[y]").ends(Status.COMPENSATED)

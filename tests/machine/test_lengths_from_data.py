@@ -18,11 +18,11 @@ from tests.machine.made import (
     Did,
     Paid,
     compensatable,
-    payer,
     point_of_no_return,
     retriable,
     saga,
 )
+from tests.machine.made_nodes import payer
 
 
 def coins(data: Data) -> timedelta:

@@ -12,12 +12,12 @@ from tests.machine.made import (
     Did,
     Paid,
     Stopped,
-    awaits,
     compensatable,
     point_of_no_return,
     retriable,
     saga,
 )
+from tests.machine.made_nodes import awaits
 
 PAID_FOR = saga(compensatable("a"), awaits("payment", timeout=10 * MINUTE), point_of_no_return(), retriable("z"))
 BEGUN = given(PAID_FOR, Begun())

@@ -2,7 +2,8 @@
 
 from sagas.machine import Status, parallel, series
 from sagas.scenario import given
-from tests.machine.made import HOUR, Begun, Did, Paid, awaits, choice, compensatable, point_of_no_return, saga
+from tests.machine.made import HOUR, Begun, Did, Paid, choice, compensatable, point_of_no_return, saga
+from tests.machine.made_nodes import awaits
 
 a, b, c, d = (compensatable(name) for name in "abcd")
 ROWS = saga(parallel(series(a, b), series(c, d)), point_of_no_return())

@@ -9,11 +9,11 @@ from pydantic import ValidationError
 from sagas.machine import Instance, Snapshot, Status, freeze, thaw
 from sagas.scenario import given
 from tests.machine.made import Begun, Data, Did, choice, compensatable, point_of_no_return, saga
-from tests.machine.test_every_signal_in_every_status import SHORT, SITUATIONS
+from tests.machine.test_every_signal_in_every_status import LONG, SITUATIONS
 
 
 def thawed(instance: Instance[Data]) -> Instance[Data]:
-    return thaw(SHORT, instance.id, instance.key, freeze(instance))
+    return thaw(LONG, instance.id, instance.key, freeze(instance))
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)
@@ -34,7 +34,7 @@ def test_a_snapshot_is_two_json_objects_that_hold_no_nothing(situation: str) -> 
 
 
 def test_a_cancelled_instance_keeps_its_cause_which_names_no_step() -> None:
-    cause = thawed(given(SHORT, Begun()).cancels("too late").instance).cause
+    cause = thawed(given(LONG, Begun()).cancels("too late").instance).cause
 
     assert cause is not None
     assert (cause.step, cause.code, cause.message) == (None, "cancelled", "too late")
@@ -54,4 +54,4 @@ def test_the_choices_the_data_and_the_commands_of_an_instance_survive() -> None:
 @pytest.mark.parametrize("broken", [Snapshot("{}", "{}"), Snapshot("", ""), Snapshot('{"key":1}', '{"status":"odd"}')])
 def test_what_is_no_instance_is_refused(broken: Snapshot) -> None:
     with pytest.raises(ValidationError):
-        thaw(SHORT, "i-1", "k-1", broken)
+        thaw(LONG, "i-1", "k-1", broken)

@@ -13,12 +13,12 @@ from tests.machine.made import (
     Data,
     Did,
     Paid,
-    awaits,
     compensatable,
     point_of_no_return,
     retriable,
     saga,
 )
+from tests.machine.made_nodes import awaits
 
 FORWARD, COMPENSATION = Direction.FORWARD, Direction.COMPENSATION
 TWICE = Retry(attempts=2, first=SECOND, jitter=0.0)

@@ -13,17 +13,17 @@ from tests.machine.made import (
     Data,
     Did,
     Finished,
+    Listed,
     Paid,
     Stopped,
-    awaits,
     command,
     compensatable,
-    each,
     makes,
     point_of_no_return,
     retriable,
     saga,
 )
+from tests.machine.made_nodes import awaits, each
 
 PAIR = saga(
     parallel(compensatable("a"), compensatable("b", compensate_retry=Retry())),
@@ -61,7 +61,7 @@ def test_a_step_that_was_skipped_is_undone_like_any_other() -> None:
 
 
 def test_a_step_of_a_for_each_is_done_with_its_item() -> None:
-    listed = given(saga(each("pack"), point_of_no_return()), Begun(items=("x", "y"))).skips("pack[x]", Did())
+    listed = given(saga(each("pack"), point_of_no_return()), Listed(items=("x", "y"))).skips("pack[x]", Did())
 
     assert listed.data.seen == ("pack x",)
 
