@@ -1,7 +1,7 @@
 """When a step is asked again: a total time, what the participant asks for, and a pause in between."""
 
 from contracts import Failure
-from sagas.machine import Progress, Retry, Status
+from sagas.machine import Ignored, Progress, Retry, Status
 from sagas.scenario import BEGINNING, Scenario, given
 from tests.machine.made import (
     HOUR,
@@ -127,3 +127,12 @@ def test_a_success_that_comes_late_is_undone_as_long_as_the_saga_is_on_its_way_b
 
     crossed = silent.replies("b", Did()).undoes("b").passes(MINUTE).undoes("a", "b")
     crossed.undone("a").expects().undone("b").ends(Status.COMPENSATED)
+
+
+def test_an_answer_to_any_earlier_attempt_is_superseded() -> None:
+    third = given(MANY, Begun()).fails("a", code="busy", retryable=True).passes(MINUTE)
+    third = third.fails("a", code="busy", retryable=True).passes(MINUTE).expects("a")
+
+    assert third.sent[-1].attempt == 3
+    third.replies("a", Did(), attempt=1).ignores(Ignored.SUPERSEDED)
+    third.replies("a", Did(), attempt=2).ignores(Ignored.SUPERSEDED)
