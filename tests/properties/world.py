@@ -1,72 +1,43 @@
-"""A world around one instance: a network that loses, repeats and delays, and participants that dedupe and fence.
+"""A world around one instance: a network that loses, repeats and delays, events, clocks, and people who intervene.
 
-Nothing here knows how the machine works: it hears commands, answers them, and keeps a ledger of what was done.
+What it does depends on what was sent, and on where the instance stands only as far as an operator sees it.
 """
 
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from enum import Enum
 from typing import Any
 
 from contracts import Event, Failure, Reply
 from sagas.machine import (
     Answer,
     Cancel,
+    Cause,
     Decision,
     Direction,
+    Happen,
+    Ignored,
     Instance,
+    Obstruct,
     Pause,
+    Progress,
     Resume,
     Saga,
     Send,
     Signal,
     Start,
     Wake,
+    address,
     transition,
 )
-from tests.machine.made import TIME
+from tests.machine.made import TIME, Paid
+from tests.properties import people
+from tests.properties.acts import Act
+from tests.properties.participants import Mood, Participants, Place
 
 MOST_TURNS = 5_000
+OBSTRUCTED = "obstructed"
 STRANGER = "00000000-0000-5000-8000-000000000000"
-
-
-class Mood(Enum):
-    """What a participant does with a command that it sees for the first time."""
-
-    WILLING = "carries it out"
-    BUSY = "has not done it, and may be asked again"
-    UNWILLING = "has not done it and never will"
-
-
-class Place(Enum):
-    """Where in a saga a participant may be unwilling."""
-
-    BEFORE = "before the pivot"
-    PIVOT = "at the pivot"
-    AFTER = "after the pivot, where it stalls the instance"
-    UNDO = "on the way back, where it stalls the instance"
-
-
-class Act(Enum):
-    """What may happen next in the world."""
-
-    ADVANCE = "a reply arrives, or a participant handles a command, or else the alarm rings"
-    HANDLE_COPY = "a participant handles a copy of a command that is still on its way"
-    LOSE_COMMAND = "a command is lost"
-    ANSWER_COPY = "a copy of a reply arrives"
-    LOSE_REPLY = "a reply is lost"
-    ALARM = "time passes until the alarm rings"
-    TO_THE_INSTANT = "time passes until the alarm is due, but something else comes first"
-    A_WHILE = "some time passes"
-    CLOCK_BACK = "the clock is set back by up to an hour (I21)"
-    EARLY_ALARM = "an alarm rings, due or not"
-    CANCEL = "somebody cancels"
-    PAUSE = "an operator pauses"
-    RESUME = "an operator resumes"
-    START_AGAIN = "the start comes once more"
-    STRANGER = "a reply to nothing arrives"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,47 +54,24 @@ class Turned:
 
 
 @dataclass(slots=True)
-class Participants:
-    """All participants of a saga: each command id is answered once and for all, and an undo bars its original."""
-
-    answers: dict[str, Reply] = field(default_factory=dict)
-    effects: dict[str, str] = field(default_factory=dict)
-    undone: set[str] = field(default_factory=set)
-
-    def handle(self, send: Send, mood: Mood) -> Reply:
-        """Handle a command, or answer a copy of it as before."""
-        if send.command_id not in self.answers:
-            self.answers[send.command_id] = self._handle_first(send, mood)
-        return self.answers[send.command_id]
-
-    def net(self) -> Counter[str]:
-        """How often each step's effect stands now."""
-        return Counter(step for id_, step in self.effects.items() if id_ not in self.undone)
-
-    def _handle_first(self, send: Send, mood: Mood) -> Reply:
-        if send.compensates is None and send.command_id in self.undone:
-            return Failure(code="undone-before", message="its undo came first", retryable=False)
-        if mood is not Mood.WILLING:
-            return Failure(code="no", message=mood.value, retryable=mood is Mood.BUSY)
-        if send.compensates is None:
-            self.effects[send.command_id] = send.step
-        else:
-            self.undone.add(send.compensates)
-        return send.command.reply(**dict.fromkeys(send.command.reply.model_fields, f"by {send.command_id}"))
-
-
-@dataclass(slots=True)
 class World:
     """One instance, its participants, and everything on its way between them. `turns` is the whole history."""
 
     saga: Saga[Any, Any]
     event: Event
     unwilling: frozenset[Place] = frozenset()
+    is_eventful: bool = True
     participants: Participants = field(default_factory=Participants)
     commands: list[Send] = field(default_factory=list)
     replies: list[tuple[str, Reply]] = field(default_factory=list)
+    withdrawals: list[str] = field(default_factory=list)
+    happened: list[Happen] = field(default_factory=list)
+    held: list[Happen] = field(default_factory=list)
+    never_sent: set[str] = field(default_factory=set)
+    is_resolved: bool = False
     turns: list[Turned] = field(default_factory=list)
     now: Any = TIME
+    latest: Any = TIME
 
     @property
     def instance(self) -> Instance[Any]:
@@ -132,7 +80,8 @@ class World:
     @property
     def sent(self) -> Iterator[Send]:
         """Every command that was ever published, copies included."""
-        return (send for turn in self.turns for send in turn.decision.commands)
+        decided = (send for turn in self.turns for send in turn.decision.commands)
+        return (send for send in decided if send.command_id not in self.never_sent)
 
     def start(self) -> Turned:
         return self.hear(Start(self.now, self.event))
@@ -142,23 +91,43 @@ class World:
         before = self.instance if self.turns else None
         turned = Turned(before, signal, transition(self.saga, before, signal))
         self.turns.append(turned)
+        self.latest = max(self.latest, signal.at)
+        for send in turned.decision.commands:
+            self.participants.hear(self.saga, send, self.now)
         self.commands.extend(turned.decision.commands)
+        self.withdrawals.extend(each.message.command_id for each in turned.decision.withdrawals)
+        if isinstance(signal, Happen) and turned.decision.ignored is Ignored.EARLY:
+            self.held += [] if signal.event_id in {each.event_id for each in self.held} else [signal]
         return turned
+
+    def offer(self) -> Iterator[Turned]:
+        """Offer what came early once more, as often as something follows."""
+        for happen in list(self.held):
+            turned = self.hear(replace(happen, at=self.now))
+            yield turned
+            if turned.decision.ignored is not Ignored.EARLY:
+                self.held.remove(happen)
+                yield from self.offer()
+                return
 
     def go_well(self, turns: int) -> Iterator[Turned]:
         """For some turns nothing goes wrong: a command is carried out and its reply arrives."""
         for _ in range(turns):
             if self.commands:
-                self._deliver(self.commands.pop(0), Mood.WILLING)
-                yield self._answer(self.replies.pop(0))
+                turned = self._deliver(self.commands.pop(0), Mood.WILLING)
+                yield turned or self._answer(self.replies.pop(0))
 
     def act(self, act: Act, chance: int) -> Turned | None:  # noqa: C901  one arm for each act
         """Let something happen, as far as it can; `chance` picks among what there is. Returns the turn, if any."""
         match act:
             case Act.HANDLE_COPY if self.commands:
-                self._handle(self.commands[chance % len(self.commands)], chance)
+                return self._handle(self.commands[chance % len(self.commands)], chance)
             case Act.LOSE_COMMAND if self.commands:
                 self.commands.pop(chance % len(self.commands))
+            case Act.LOSE_WITHDRAWAL if self.withdrawals:
+                self.withdrawals.pop()
+            case Act.WITHDRAW if self.withdrawals:
+                self._withdraw(self.withdrawals.pop(0))
             case Act.ANSWER_COPY if self.replies:
                 return self._answer(self.replies[chance % len(self.replies)])
             case Act.LOSE_REPLY if self.replies:
@@ -174,7 +143,7 @@ class World:
             case Act.CLOCK_BACK:
                 self.now -= timedelta(minutes=5 * chance)
             case _:
-                return self._intervene(act)
+                return self._intervene(act) or self._wish(act, chance) or self._happen(act, chance)
         return None
 
     def _advance(self, chance: int) -> Turned | None:
@@ -182,8 +151,7 @@ class World:
         if self.replies and (chance % 4 or not self.commands):
             return self._answer(self.replies.pop(chance % len(self.replies)))
         if self.commands:
-            self._handle(self.commands.pop(chance % len(self.commands)), chance)
-            return None
+            return self._handle(self.commands.pop(chance % len(self.commands)), chance)
         return self._ring() if self.instance.wake_at else None
 
     def _ring(self) -> Turned:
@@ -203,20 +171,73 @@ class World:
             case Act.START_AGAIN:
                 return self.hear(Start(self.now, self.event))
             case Act.STRANGER:
-                return self._answer(
-                    ("00000000-0000-5000-8000-000000000000", Failure(code="?", message="", retryable=True))
-                )
+                return self._answer((STRANGER, Failure(code="?", message="", retryable=True)))
             case _:
                 return None
+
+    def _wish(self, act: Act, chance: int) -> Turned | None:
+        match act:
+            case Act.RETRY:
+                return self.hear(people.retry(self.instance, self.now, chance))
+            case Act.SKIP:
+                skip = people.skip(self.saga, self.instance, self.now, chance)
+                turned = self.hear(skip)
+                if turned.before is not None and turned.decision.ignored is None:
+                    people.do_by_hand(self.participants, turned.before, skip)
+                return turned
+            case Act.RESOLVE:
+                turned = self.hear(people.resolve(self.now, chance))
+                self.is_resolved |= turned.decision.ignored is None
+                return turned
+            case _:
+                return None
+
+    def _happen(self, act: Act, chance: int) -> Turned | None:
+        match act:
+            case Act.EVENT:
+                happen = Happen(self.now, Paid(), self._address(chance), f"event-{len(self.happened)}")
+                self.happened.append(happen)
+                return self.hear(happen)
+            case Act.EVENT_COPY if self.happened:
+                return self.hear(replace(self.happened[chance % len(self.happened)], at=self.now))
+            case Act.OBSTRUCT:
+                return self._obstruct()
+            case _:
+                return None
+
+    def _address(self, chance: int) -> str:
+        """Where an event goes: to the instance, or to a receive that expects a key of its own."""
+        addresses = [self.instance.id]
+        addresses += [address(self.saga.name, each.name, "bill of k-1") for each in self.saga.receives if each.expects]
+        return addresses[chance % len(addresses)]
+
+    def _obstruct(self) -> Turned | None:
+        """The last command to be sent never leaves. It was perhaps sent before, under the same id."""
+        last = self.turns[-1].decision.commands
+        if not last or last[-1] not in self.commands:
+            return None
+        send = last[-1]
+        if sum(each.command_id == send.command_id for each in self.sent) == 1:
+            self.never_sent.add(send.command_id)
+        self.commands.remove(send)
+        return self.hear(Obstruct(self.now, Cause(send.step, OBSTRUCTED, "too large"), send.command_id))
+
+    def _withdraw(self, command_id: str) -> None:
+        self.replies.append((command_id, self.participants.withdraw(command_id)))
 
     def heal(self) -> Iterator[Turned]:
         """End all faults: everything on its way arrives, everybody is willing, time goes on until the end."""
         yield self.hear(Resume(self.now, "olga", "all is well again"))
         for _ in range(MOST_TURNS):
             if self.commands:
-                self._deliver(self.commands.pop(0), Mood.WILLING)
+                if turned := self._deliver(self.commands.pop(0), Mood.WILLING):
+                    yield turned
             elif self.replies:
                 yield self._answer(self.replies.pop(0))
+            elif self.withdrawals:
+                self._withdraw(self.withdrawals.pop(0))
+            elif self.awaits_event and self.is_eventful:
+                yield self.act(Act.EVENT, len(self.happened)) or self._ring()
             elif self.instance.wake_at:
                 yield self._ring()
             else:
@@ -227,15 +248,29 @@ class World:
     def haunt(self) -> Iterator[Turned]:
         """After the end: a copy of every command that was ever sent arrives late, and so do the replies to it."""
         for send in list(self.sent):
-            yield self._answer((send.command_id, self.participants.handle(send, Mood.WILLING)))
+            yield self._answer((send.command_id, self.participants.handle(send, Mood.WILLING, self.latest)))
+        for happen in self.happened:
+            yield self.hear(replace(happen, at=self.now))
 
-    def _handle(self, send: Send, chance: int) -> None:
+    @property
+    def awaits_event(self) -> bool:
+        """Say whether an event of any receive would be taken now."""
+        return self.instance.is_active and any(
+            wait.address and wait.progress is Progress.ASKED for wait in self.instance.waits.values()
+        )
+
+    def _handle(self, send: Send, chance: int) -> Turned | None:
         """Let a participant handle a command in a mood that the world allows it."""
         unwilling = Mood.UNWILLING if self._place(send) in self.unwilling else Mood.WILLING
-        self._deliver(send, (Mood.WILLING, unwilling, Mood.BUSY)[chance // 4 % 3])
+        return self._deliver(send, (Mood.WILLING, unwilling, Mood.BUSY)[chance // 4 % 3])
 
-    def _deliver(self, send: Send, mood: Mood) -> None:
-        self.replies.append((send.command_id, self.participants.handle(send, mood)))
+    def _deliver(self, send: Send, mood: Mood) -> Turned | None:
+        """Let a participant handle a command; its reply is on its way, or there at once where that is promised."""
+        reply = self.participants.handle(send, mood, self.latest)
+        if self.participants.promises(send):
+            return self._answer((send.command_id, reply))
+        self.replies.append((send.command_id, reply))
+        return None
 
     def _answer(self, reply: tuple[str, Reply]) -> Turned:
         return self.hear(Answer(self.now, *reply))
