@@ -8,6 +8,7 @@ from sagas.machine.instance import Leg, Progress
 
 def come_to(leg: Leg, progress: Progress, due_at: datetime | None) -> Leg:
     """The leg has come so far. One that is not asked under this id again forgets its payload."""
+    may_be_sent_again = progress is Progress.UNKNOWN
     return Leg(
         progress=progress,
         attempt=leg.attempt,
@@ -15,8 +16,10 @@ def come_to(leg: Leg, progress: Progress, due_at: datetime | None) -> Leg:
         command_id=leg.command_id,
         asked_at=leg.asked_at,
         due_at=due_at,
-        payload=leg.payload if progress is Progress.UNKNOWN else None,
+        payload=leg.payload if may_be_sent_again else None,
         since=leg.since,
+        repeated=leg.repeated and may_be_sent_again,
+        withdrawn=leg.withdrawn and may_be_sent_again,
     )
 
 

@@ -27,7 +27,7 @@ from sagas.machine.signal import (
     Wake,
 )
 from sagas.machine.turn import Turn
-from sagas.machine.wishes import Refusal, wish
+from sagas.machine.wishes import Refusal, unstall, wish
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -73,7 +73,9 @@ def _take_forward(turn: Turn[D], name: str, run: StepRun, answer: Answer) -> Ref
     leg, reply = run.forward, answer.reply
     if leg.progress not in {ASKED, UNKNOWN}:
         return Ignored.DUPLICATE, f"{name} was answered before"
-    if turn.status.is_final or run.compensation is not None or turn.is_left(name):
+    if turn.status.is_final:
+        return Ignored.LATE, f"the instance is {turn.status}"
+    if run.compensation is not None or turn.is_left(name):
         return _take_late(turn, name, run, succeeded=not isinstance(reply, Failure))
     if not isinstance(reply, Failure):
         turn.put(name, FORWARD, DONE)
@@ -120,8 +122,10 @@ def _again_at(turn: Turn[D], retry: Retry, leg: Leg, failure: Failure) -> dateti
 
 def _take_undone(turn: Turn[D], name: str, leg: Leg, answer: Answer) -> Refusal | None:
     """Take the answer to a compensation."""
-    if turn.instance.status.is_final or leg.progress not in {ASKED, UNKNOWN}:
+    if leg.progress not in {ASKED, UNKNOWN}:
         return Ignored.DUPLICATE, f"the compensation of {name} was answered before"
+    if turn.status.is_final:
+        return Ignored.LATE, f"the instance is {turn.status}"
     if not isinstance(answer.reply, Failure):
         turn.put(name, COMPENSATION, DONE)
         return None
@@ -162,10 +166,13 @@ def _take_cancel(turn: Turn[D], cancel: Cancel) -> Refusal | None:
         return Ignored.DUPLICATE, f"the instance has turned back before ({turn.cause.code})"
     if turn.pivot_sent:
         return Ignored.PAST_THE_PIVOT, "the pivot was sent: there is no way back"
-    if turn.status is Status.STALLED:
+    if turn.status is Status.STALLED and cancel.who is None:
         return Ignored.OUT_OF_PLACE, "the instance is stalled: an operator decides what becomes of it"
-    why = f"{cancel.why} ({cancel.who})" if cancel.who else cancel.why
-    fail(turn, None, Cause(None, CANCELLED, why))
+    is_stalled, turn.status = turn.status is Status.STALLED, Status.RUNNING
+    fail(turn, None, Cause(None, CANCELLED, f"{cancel.why} ({cancel.who})" if cancel.who else cancel.why))
+    if is_stalled:
+        turn.status = Status.STALLED
+        unstall(turn)
     return None
 
 

@@ -168,15 +168,15 @@ def _go_on(turn: Turn[D]) -> None:
 
 
 def _undo(turn: Turn[D], nodes: tuple[Node[D], ...], leaves: Collection[str] | None, cause: Cause) -> bool:
-    """Undo nodes once none of their steps is in flight; child sagas in flight are told that they are not wanted.
+    """Undo nodes once none of their steps is in flight; child sagas that may be at work are told to turn back.
 
     What is being undone already goes on in any case. It need not stand next on the walk: a success that came late may
     have put another step before it.
     """
     in_flight = False
     for name, run in turn.within(leaves):
-        if run.forward.progress is ASKED:
-            in_flight = True
+        in_flight = in_flight or run.forward.progress is ASKED
+        if run.forward.progress is ASKED or run.forward.progress is UNKNOWN:
             turn.withdraw(name, run.forward, cause)
         if run.compensation is not None and turn.is_due(run.compensation):
             turn.send(turn.rule(name).step, COMPENSATION, name)
@@ -236,17 +236,19 @@ def _tried(turn: Turn[D], node: Alternatives[D], direction: Direction) -> bool:
 
 
 def _each(turn: Turn[D], node: ForEach[D], direction: Direction) -> bool:
-    """Settle the steps of a list in its order, as many at once as may be: those in flight are the first unsettled."""
+    """Settle the steps of a list: go on with those in flight, then begin others in its order while there is room."""
     if direction is FORWARD and node.name not in turn.lists:
         turn.list_items(node)
-    names, room = turn.lists.get(node.name, {}), node.limit
-    unsettled = 0
-    for name in names:
+    unsettled, ahead = 0, []
+    for name in turn.lists.get(node.name, ()):
         run = turn.steps.get(name)
         leg = run.leg(direction) if run else None
-        if leg is not None and leg.progress is DONE:
-            continue
-        if unsettled == room:
+        if leg is None:
+            ahead.append(name)
+        elif leg.progress is not DONE:
+            unsettled += not _settle(turn, node.step, direction, name)
+    for name in ahead:
+        if unsettled == node.limit:
             return False
         unsettled += not _settle(turn, node.step, direction, name)
     return unsettled == 0

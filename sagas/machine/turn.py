@@ -142,7 +142,7 @@ class Turn(Generic[D]):
     def hasten(self, name: str, undo: Leg) -> None:
         """Make an undo due now, or when the pause ends; the sending that was overtaken does not count."""
         due_at = self.paused_at or self.at
-        self._write(name, Direction.COMPENSATION, replace(undo, sendings=undo.sendings - 1, due_at=due_at))
+        self._write(name, Direction.COMPENSATION, replace(undo, sendings=max(0, undo.sendings - 1), due_at=due_at))
 
     def renew(self, name: str, direction: Direction) -> None:
         """Let a leg be asked again now."""

@@ -87,13 +87,13 @@ def _retry(turn: Turn[D], name: str | None) -> Refusal | None:
     else:
         for stuck, direction in list(_stuck(turn)):
             _renew(turn, stuck, direction)
-    _unstall(turn)
+    unstall(turn)
     return None
 
 
 def _again(turn: Turn[D], name: str) -> Refusal | None:
     """Ask one step again, in the direction in which it is open."""
-    if name in turn.waits and turn.waits[name].progress is Progress.REFUSED and turn.status is Status.STALLED:
+    if has_waited_in_vain(turn, name):
         _renew(turn, name, None)
         return None
     direction, leg = _open(turn, name)
@@ -134,7 +134,7 @@ def _skip(turn: Turn[D], skip: SkipStep) -> Refusal | None:
     wait = turn.waits.get(skip.step)
     problem = _skip_wait(turn, skip, wait) if wait else _skip_step(turn, skip)
     if problem is None and turn.status is Status.STALLED:
-        _unstall(turn)
+        unstall(turn)
     return problem
 
 
@@ -171,7 +171,7 @@ def _skip_wait(turn: Turn[D], skip: SkipStep, wait: WaitRun) -> Refusal | None:
 # --- a stalled instance
 
 
-def _unstall(turn: Turn[D]) -> None:
+def unstall(turn: Turn[D]) -> None:
     """Go on in the direction from which it stalled, unless something else is stuck too."""
     if turn.status is not Status.STALLED:
         return
@@ -191,9 +191,16 @@ def _stuck(turn: Turn[D]) -> Iterator[tuple[str, Direction | None]]:
                 yield name, COMPENSATION
         elif turn.cause is None and _is_given_up(run.forward) and not turn.is_left(name, already=False):
             yield name, FORWARD
-    for name, wait in turn.waits.items():
-        if turn.cause is None and wait.progress is Progress.REFUSED and not turn.is_left(name, already=False):
+    for name in turn.waits:
+        if has_waited_in_vain(turn, name):
             yield name, None
+
+
+def has_waited_in_vain(turn: Turn[D], name: str) -> bool:
+    """Say whether this is a receive whose event did not come in time, on a way that still leads forward."""
+    wait = turn.waits.get(name)
+    is_refused = wait is not None and wait.progress is Progress.REFUSED
+    return is_refused and turn.cause is None and not turn.is_left(name, already=False)
 
 
 def _is_given_up(leg: Leg) -> bool:

@@ -17,6 +17,7 @@ from sagas.machine import Branch, parallel
 from sagas.release import release
 from sagas.scenario import given
 from sagas.server_provisioning import server_provisioning
+from tests.drawing.short import SHORT, SITUATIONS
 from tests.machine.made import (
     MINUTE,
     SECOND,
@@ -29,7 +30,6 @@ from tests.machine.made import (
     retriable,
     saga,
 )
-from tests.machine.test_every_signal_in_every_status import SHORT, SITUATIONS
 
 REQUEST = ProvisionServers(
     request_id="r-1",

@@ -21,8 +21,8 @@ from sagas.scenario import Scenario
 from sagas.scenario import given as begin
 from sagas.server_provisioning import server_provisioning
 from tests.drawing.any_saga import any_stories
+from tests.drawing.short import SHORT, SITUATIONS
 from tests.machine.made import Begun, Data, compensatable, point_of_no_return, saga
-from tests.machine.test_every_signal_in_every_status import SHORT, SITUATIONS
 
 SVG = "{http://www.w3.org/2000/svg}"
 HARMLESS = {"svg", "title", "desc", "style", "defs", "marker", "path", "rect", "g", "text"}

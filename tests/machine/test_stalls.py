@@ -2,7 +2,19 @@
 
 import pytest
 
-from sagas.machine import Cancel, Cause, Ignored, Obstruct, Progress, Retry, Status, parallel, transition
+from sagas.machine import (
+    Cancel,
+    Cause,
+    Ignored,
+    Obstruct,
+    Progress,
+    Retry,
+    Status,
+    alternatives,
+    parallel,
+    series,
+    transition,
+)
 from sagas.scenario import Scenario, given
 from tests.machine.made import MINUTE, SECOND, Begun, Data, Did, compensatable, point_of_no_return, retriable, saga
 
@@ -11,6 +23,10 @@ PAIR = saga(
     parallel(compensatable("a", compensate_retry=TWICE), compensatable("b", compensate_retry=TWICE)),
     point_of_no_return(),
     parallel(retriable("y"), retriable("z")),
+)
+LOCAL = saga(
+    alternatives(series(compensatable("a", compensate_retry=TWICE), compensatable("b")), compensatable("c")),
+    point_of_no_return(),
 )
 PAST_THE_PIVOT = given(PAIR, Begun()).replies("a", Did()).replies("b", Did()).replies("pivot", Did())
 UNDOING = given(PAIR, Begun()).replies("a", Did()).replies("b", Did()).fails("pivot", code="no").undoes("a", "b")
@@ -116,3 +132,22 @@ def test_a_cancel_of_an_instance_that_is_obstructed_before_its_pivot_is_out_of_p
     decision = transition(PAIR, obstructed, Cancel(scenario.at, "not wanted"))
 
     assert (decision.ignored, decision.instance) == (Ignored.OUT_OF_PLACE, obstructed)
+
+
+def test_an_operator_turns_an_instance_back_that_stalled_before_its_pivot() -> None:
+    begun = given(PAIR, Begun())
+    stalled = transition(PAIR, begun.instance, Obstruct(begun.at, Cause("a", "unsendable", "too large"), None))
+    asked = transition(PAIR, stalled.instance, Cancel(begun.at, "not wanted"))
+    assert asked.ignored is Ignored.OUT_OF_PLACE
+    told = transition(PAIR, stalled.instance, Cancel(begun.at, "not wanted", "olga"))
+    assert (told.instance.status, told.ignored) == (Status.COMPENSATING, None)
+    assert told.instance.cause == Cause(None, "cancelled", "not wanted (olga)")
+    assert told.instance.stall is None
+
+
+def test_what_is_stuck_keeps_a_cancelled_instance_stalled_until_it_is_put_right() -> None:
+    stuck = given(LOCAL, Begun()).replies("a", Did()).fails("b", code="no").undo_fails("a", code="never")
+    stall(stuck)
+    told = transition(LOCAL, stuck.instance, Cancel(stuck.at, "not wanted", "olga"))
+    assert (told.instance.status, told.ignored) == (Status.STALLED, None)
+    assert told.instance.cause is not None

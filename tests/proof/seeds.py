@@ -26,8 +26,8 @@ SEEDS = (
     Seed(
         "undone while a step is in flight",
         "transition.py",
-        "if not any(run.forward.progress is ASKED for _, run in turn.within(leaves)):",
-        "if True:",
+        "return not in_flight and _walk(",
+        "return _walk(",
     ),
     Seed(
         "a group is undone one by one",
@@ -42,7 +42,9 @@ SEEDS = (
         "turn.put(name, COMPENSATION, DONE)",
     ),
     Seed("an overtaken undo is not sent again", "taking.py", "if undo.progress is ASKED:", "if False:"),
-    Seed("an overtaken undo costs an attempt", "turn.py", "sendings=undo.sendings - 1", "sendings=undo.sendings"),
+    Seed(
+        "an overtaken undo costs an attempt", "turn.py", "sendings=max(0, undo.sendings - 1)", "sendings=undo.sendings"
+    ),
     Seed(
         "a refused undo is forgotten",
         "taking.py",
@@ -105,7 +107,7 @@ SEEDS = (
         "if direction is FORWARD and node.name not in turn.lists:",
         "if direction is FORWARD:",
     ),
-    Seed("the limit of a list is ignored", "transition.py", "if unsettled == room:", "if False:"),
+    Seed("the limit of a list is ignored", "transition.py", "if unsettled == node.limit:", "if False:"),
     Seed(
         "an alternative is not undone before the next",
         "transition.py",
@@ -115,8 +117,8 @@ SEEDS = (
     Seed(
         "a delay ends early",
         "turn.py",
-        "self._length(node.lasts or timedelta(0))",
-        "self._length(node.lasts or timedelta(0)) / 2",
+        "length_of(node.lasts, self.data)",
+        "length_of(node.lasts, self.data) / 2",
     ),
     Seed(
         "a reply is not remembered",
@@ -126,11 +128,16 @@ SEEDS = (
     ),
     Seed(
         "a child is not told to turn back",
-        "ending.py",
-        "elif run.forward.progress is Progress.ASKED and turn",
-        "elif False and turn",
+        "transition.py",
+        "turn.withdraw(name, run.forward, cause)",
+        "pass",
     ),
-    Seed("commands are withdrawn that nobody heeds", "ending.py", " and turn.rule(name).may_be_cancelled:", ":"),
+    Seed(
+        "commands are withdrawn that nobody heeds",
+        "turn.py",
+        "if leg.withdrawn or not self.rule(name).may_be_cancelled:",
+        "if leg.withdrawn:",
+    ),
     # --- the pivot, the deadline, alarms
     Seed("undone after the pivot", "ending.py", "if turn.pivot_done:", "if False:"),
     Seed("a cancel undoes after the pivot", "taking.py", "if turn.pivot_sent:", "if False:"),
@@ -138,9 +145,9 @@ SEEDS = (
     Seed("the deadline is forgotten", "transition.py", "if turn.deadline_passed and turn", "if False and turn"),
     Seed(
         "the alarm of a step stays when it is over",
-        "turn.py",
-        "                due_at=due_at,\n                payload",
-        "                due_at=due_at or leg.due_at,\n                payload",
+        "legs.py",
+        "        due_at=due_at,\n        payload",
+        "        due_at=due_at or leg.due_at,\n        payload",
     ),
     # --- what is heard
     Seed(
@@ -156,11 +163,14 @@ SEEDS = (
     Seed(
         "an event is taken whose key is another",
         "taking.py",
-        "wait.progress is ASKED and wait.address == happen.address",
-        "wait.progress is ASKED",
+        "awaited.progress is ASKED and awaited.address == happen.address",
+        "awaited.progress is ASKED",
     ),
     Seed(
-        "a second event is received", "taking.py", "elif wait.progress is ASKED and wait.address", "elif wait.address"
+        "a second event is received",
+        "taking.py",
+        "awaited and awaited.progress is ASKED and awaited",
+        "awaited and awaited",
     ),
     Seed("alternatives are lost when it is read again", "snapshot.py", "        trials=state.trials,\n", ""),
     # --- ends, people
