@@ -1,0 +1,164 @@
+"""The way back of an instance, told by the machine itself before it is gone: what is awaited, then undone in waves."""
+
+from collections.abc import Collection, Iterator, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, TypeVar, assert_never
+
+from pydantic import BaseModel
+
+from contracts import Command, Done, Failure
+from sagas.machine import (
+    Alternatives,
+    Branch,
+    Cause,
+    Delay,
+    Direction,
+    ForEach,
+    Instance,
+    Leg,
+    Node,
+    Parallel,
+    Progress,
+    Receive,
+    Resume,
+    Saga,
+    Series,
+    Status,
+    Step,
+    StepRun,
+    leaf,
+    transition,
+    walk,
+)
+
+D = TypeVar("D", bound=BaseModel)
+
+FORWARD, COMPENSATION = Direction.FORWARD, Direction.COMPENSATION
+ASKED, WAITING, DONE = Progress.ASKED, Progress.WAITING, Progress.DONE
+A_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class WayBack:
+    """What is awaited before anything more is undone, and what is undone: wave by wave, the members of one together."""
+
+    awaits: tuple[str, ...] = ()
+    waves: tuple[tuple[str, ...], ...] = ()
+
+
+def way_back(saga: Saga[Any, D], instance: Instance[D], at: datetime) -> WayBack:
+    """Return the rest of the way that an instance goes back, if from this time on every participant answers well."""
+    awaits: list[str] = []
+    waves: list[tuple[str, ...]] = []
+    for nodes, turned in _turned_back(saga, instance):
+        hollow = _hollow(saga, nodes)
+        awaited = _names(turned, FORWARD, {ASKED})
+        awaits += awaited
+        now = _walked(hollow, _done(turned, awaited, FORWARD), at)
+        while wave := _names(now, COMPENSATION, {ASKED, WAITING}):
+            waves.append(wave)
+            now = _walked(hollow, _done(now, wave, COMPENSATION), at)
+    return WayBack(tuple(awaits), tuple(waves))
+
+
+def _turned_back(saga: Saga[Any, D], instance: Instance[D]) -> Iterator[tuple[tuple[Node[D], ...], Instance[D]]]:
+    """Yield what turns back: all of it; or each alternative that has failed, as an instance by itself."""
+    if instance.status is Status.COMPENSATING:
+        yield saga.steps, instance
+    elif instance.status is Status.RUNNING:
+        for node in walk(saga.steps):
+            if isinstance(node, Alternatives) and (cause := _left_for(saga, instance, node)):
+                number = instance.trials[node.name].number
+                leaves = saga.leaves_in(node.name, number)
+                steps = {name: run for name, run in instance.steps.items() if leaf(name) in leaves}
+                turned = replace(instance, status=Status.COMPENSATING, cause=cause, steps=steps, waits={})
+                yield (node.nodes[number],), turned
+
+
+def _left_for(saga: Saga[Any, D], instance: Instance[D], node: Alternatives[D]) -> Cause | None:
+    """Return why the alternative that is tried is being left; None if it is not, or goes back with one around it."""
+    trial = instance.trials.get(node.name)
+    if trial is None or trial.cause is None:
+        return None
+    around = saga.scopes[next(iter(saga.leaves_in(node.name, trial.number)))]
+    for scope in around[: [each.name for each in around].index(node.name)]:
+        outer = instance.trials[scope.name]
+        if outer.number != scope.number or outer.cause is not None:
+            return None
+    return trial.cause
+
+
+def _walked(saga: Saga[Any, D], instance: Instance[D], at: datetime) -> Instance[D]:
+    """Let the machine walk on from here: a pause that ends as soon as it begins does nothing else."""
+    if instance.status.is_final:
+        return instance
+    return transition(saga, replace(instance, paused_at=at), Resume(at, "nobody", "to see what comes next")).instance
+
+
+def _names(instance: Instance[Any], direction: Direction, progress: Collection[Progress]) -> tuple[str, ...]:
+    """Return the steps that have come so far in a direction."""
+    runs = instance.steps.items()
+    return tuple(name for name, run in runs if (leg := run.leg(direction)) and leg.progress in progress)
+
+
+def _done(instance: Instance[D], names: Sequence[str], direction: Direction) -> Instance[D]:
+    """Return the instance as it would be if these steps had answered well, with nothing to remember."""
+    steps = {name: _answered(run, direction) if name in names else run for name, run in instance.steps.items()}
+    return replace(instance, steps=steps)
+
+
+def _answered(run: StepRun, direction: Direction) -> StepRun:
+    if direction is FORWARD:
+        return replace(run, forward=_well(run.forward))
+    return replace(run, compensation=run.compensation and _well(run.compensation))
+
+
+def _well(leg: Leg) -> Leg:
+    return replace(leg, progress=DONE, due_at=None, payload=None)
+
+
+# --- a saga whose compensations say nothing: what a reply would have told stays unknown
+
+
+def _hollow(saga: Saga[Any, D], nodes: tuple[Node[D], ...]) -> Saga[Any, D]:
+    """Return a saga of these nodes, of the same shape, whose functions need no data that an answer would bring."""
+    hollow = copy(saga)
+    rules = {name: replace(rule, step=_emptied(rule.step)) for name, rule in saga.table.items()}
+    for name, value in (
+        ("steps", tuple(map(_node, nodes))),
+        ("table", MappingProxyType(rules)),
+        ("on_compensated", _nothing_told),
+    ):
+        object.__setattr__(hollow, name, value)  # a copy of our own, which nobody else sees
+    return hollow
+
+
+def _node(node: Node[D]) -> Node[D]:
+    match node:
+        case Step():
+            return _emptied(node)
+        case ForEach():
+            return replace(node, step=_emptied(node.step))
+        case Receive() | Delay():
+            return node
+        case Series() | Parallel() | Alternatives():
+            return replace(node, nodes=tuple(map(_node, node.nodes)))
+        case Branch():
+            return replace(node, nodes=tuple(map(_node, node.nodes)), otherwise=tuple(map(_node, node.otherwise)))
+        case _:
+            assert_never(node)
+
+
+def _emptied(step: Step[D]) -> Step[D]:
+    return replace(step, compensate=_nothing_asked if step.compensate else None, timeout=A_DAY)
+
+
+def _nothing_asked(*_: object) -> Command[Done]:
+    return Command[Done]()
+
+
+def _nothing_told(_: object, cause: Cause) -> Failure:
+    return Failure(code=cause.code, message=cause.message, retryable=False)
