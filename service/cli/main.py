@@ -16,6 +16,7 @@ from service.cli.demo import bench, demo
 from service.cli.failing import Verbs
 from service.cli.options import HELP, Instance, Json, OfSaga
 from service.cli.simulating import simulate
+from service.cli.versions import diff
 
 app = typer.Typer(
     cls=Verbs,
@@ -282,3 +283,4 @@ app.add_typer(demo, name="demo")
 app.add_typer(contracts, name="contracts")
 app.command("bench")(bench)
 app.command("simulate")(simulate)
+app.command("diff")(diff)

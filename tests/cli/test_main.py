@@ -15,6 +15,7 @@ from tests.cli.stories import placed, tell
 VERBS = [
     "serve", "doctor", "lint", "test", "simulate", "graph", "ls", "show", "why", "explain", "config", "version",
     "bench", "topics", "demo",
+    "diff",
 ]  # fmt: skip
 SAGA = Path(sys.executable).with_name("saga")
 HEAVY = ("pydantic", "aiokafka", "rich", "asyncio", "sqlite3", "opentelemetry", "confluent_kafka", "fastapi")
