@@ -39,7 +39,7 @@ def entry_of(decision: Decision[Any], seq: int, signal: Signal, arrival: Arrival
         message_type=envelope.type if envelope else None,
         causation_id=causation_id,
         value=value,
-        decided=_decided(decision),
+        decided=decided(decision),
         place=arrival.record.place if arrival else None,
         trace_id=span.trace_id,
         span_id=span.span_id,
@@ -57,7 +57,7 @@ def _content(signal: Signal, arrival: Arrival | None) -> tuple[str | None, bytes
     return None, wish_content(signal)
 
 
-def _decided(decision: Decision[Any]) -> str:
+def decided(decision: Decision[Any]) -> str:
     """Write what was decided: the status that follows, the commands sent, the type of the outcome."""
     told: dict[str, object] = {"status": decision.instance.status}
     if decision.commands:

@@ -15,7 +15,7 @@ from service.storage.reading import Filter, opened
 from tests.acceptance import evidence
 from tests.acceptance.evidence import Published
 from tests.acceptance.hurried_catalog import catalog
-from tests.handlers.replay import replayed
+from handlers.replay import replayed
 
 INPUTS: Final = (ORDERS, "saga.replies.v1")
 OUTPUTS: Final = (*COMMAND_TOPICS, OUTCOMES)

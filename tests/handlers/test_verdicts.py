@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from handlers.outgoing import MOST_BYTES
+from handlers.replay import first_difference, replayed
 from sagas.machine import freeze, parallel
 from service.storage.reading import Filter, opened
 from tests.handlers.coordinator import Coordinator, coordinator
 from tests.handlers.mixture import Mixture
 from tests.handlers.order_log import Log
-from tests.handlers.replay import replayed
 from tests.machine import made
 
 SEEDS = range(8)
@@ -80,6 +80,8 @@ def check_replay(it: Coordinator) -> None:
         for row in rows:
             entries = reading.history(row, 1_000)
             assert [entry.seq for entry in entries] == list(range(1, row.revision + 1))
-            instance = replayed(it.routes.saga_of(row.saga, row.version), entries)
+            saga = it.routes.saga_of(row.saga, row.version)
+            instance = replayed(saga, entries)
+            assert first_difference(saga, entries) is None
             assert freeze(instance) == row.snapshot
             assert (instance.id, instance.key, instance.wake_at) == (row.id, row.key, row.wake_at)

@@ -8,7 +8,7 @@ from contracts import envelope as wire
 from handlers.rows import Verdict
 from sagas.machine import freeze
 from tests.handlers.order_log import OUTCOMES, REPLIES
-from tests.handlers.replay import replayed
+from handlers.replay import replayed
 from tests.worlds.broker import Polled
 from tests.worlds.people import COMMAND_TOPICS
 from tests.worlds.world import World
