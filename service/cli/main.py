@@ -16,7 +16,7 @@ from service.cli.demo import bench, demo
 from service.cli.failing import Verbs
 from service.cli.options import HELP, Instance, Json, OfSaga
 from service.cli.simulating import simulate
-from service.cli.versions import diff
+from service.cli.versions import diff, replay
 
 app = typer.Typer(
     cls=Verbs,
@@ -284,3 +284,4 @@ app.add_typer(contracts, name="contracts")
 app.command("bench")(bench)
 app.command("simulate")(simulate)
 app.command("diff")(diff)
+app.command("replay")(replay)

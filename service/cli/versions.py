@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli.options import Json
+from service.cli.options import Json, OfSaga
 
 
 def diff(
@@ -28,3 +28,26 @@ def diff(
     from service.cli import differing
 
     differing.diff(first=first, second=second, third=third, as_json_=json)
+
+
+def replay(
+    instance: Annotated[
+        str | None, typer.Argument(metavar="[ID|KEY]", help="The instance's id or its business key; without it all")
+    ] = None,
+    *,
+    saga: OfSaga = None,
+    against: Annotated[
+        str | None, typer.Option(metavar="MODULE:NAME", help="Decide by this definition; without it by their own")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Decide recorded histories once more.
+
+    Nothing is changed. Of each instance it tells the first decision that differs, and ends with 1 if there is one.
+
+    JSON: {"ok", "instances", "entries", "differ": [{"id", "saga", "version", "key", "seq", "at", "kind",
+    "recorded", "now": {"status", "sent", "outcome"}, "why" if nothing can be decided}]}
+    """
+    from service.cli import replaying
+
+    replaying.replay(wanted=instance, saga=saga, against=against, as_json_=json)

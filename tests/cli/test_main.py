@@ -16,6 +16,7 @@ VERBS = [
     "serve", "doctor", "lint", "test", "simulate", "graph", "ls", "show", "why", "explain", "config", "version",
     "bench", "topics", "demo",
     "diff",
+    "replay",
 ]  # fmt: skip
 SAGA = Path(sys.executable).with_name("saga")
 HEAVY = ("pydantic", "aiokafka", "rich", "asyncio", "sqlite3", "opentelemetry", "confluent_kafka", "fastapi")
