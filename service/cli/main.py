@@ -16,7 +16,7 @@ from service.cli.demo import bench, demo
 from service.cli.failing import Verbs
 from service.cli.options import HELP, Instance, Json, OfSaga
 from service.cli.simulating import simulate
-from service.cli.versions import diff, replay
+from service.cli.versions import diff, migrate, replay
 
 app = typer.Typer(
     cls=Verbs,
@@ -285,3 +285,4 @@ app.command("bench")(bench)
 app.command("simulate")(simulate)
 app.command("diff")(diff)
 app.command("replay")(replay)
+app.command("migrate")(migrate)

@@ -44,11 +44,11 @@ def replay(*, wanted: str | None, saga: str | None, against: str | None, as_json
         raise typer.Exit(1)
 
 
-def rows_of(reading: Reading, saga: str | None, *, live: bool = False) -> Iterator[InstanceRow]:
-    """Yield all instances (of one saga, or the live ones alone), the newest first, a page at a time."""
+def rows_of(reading: Reading, saga: str | None, status: str | None = None) -> Iterator[InstanceRow]:
+    """Yield all instances (of one saga, in one status), the newest first, a page at a time."""
     before = None
-    while page := reading.instances(Filter(saga=saga, before=before), PAGE):
-        yield from (row for row in page if not (live and row.ended_at))
+    while page := reading.instances(Filter(saga=saga, status=status, before=before), PAGE):
+        yield from page
         before = page[-1].number
 
 

@@ -2,6 +2,7 @@
 
 # ruff: noqa: PLC0415  a verb imports what it needs when it runs: `saga --help` has nothing to wait for
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -51,3 +52,28 @@ def replay(
     from service.cli import replaying
 
     replaying.replay(wanted=instance, saga=saga, against=against, as_json_=json)
+
+
+def migrate(
+    name: Annotated[str, typer.Argument(metavar="SAGA", help="A saga of the catalog")],
+    *,
+    old: Annotated[int, typer.Option("--from", min=1, help="The version of the live instances")],
+    new: Annotated[int, typer.Option("--to", min=1, help="The version that they are to go on in")],
+    plan: Annotated[bool, typer.Option("--plan", help="Only say what would become of each instance")] = False,
+    mapping: Annotated[Path | None, typer.Option(help="A TOML file that says which names have changed")] = None,
+    json: Json = False,
+) -> None:
+    """Plan how live instances move to another version.
+
+    Each moves by itself, needs a mapping, drains (ends in its own version), or is refused since an undo would be lost
+    or a step done twice: then it ends with 1. The mapping has [steps] and [fields] OLD = "NEW" (a field "" is
+    dropped), [data] FIELD = VALUE, and drains = [STEP].
+
+    JSON: {"ok", "saga", "from", "to", "sum": {FATE: NUMBER}, "instances": [{"id", "key", "status", "fate":
+    "moves|needs a mapping|drains|refused", "reasons": [TEXT], "dropped": [FIELD]}]}
+    """
+    from service.cli import migrating
+
+    if not plan:
+        raise typer.BadParameter("only a plan can be made in this version: add --plan")
+    migrating.migrate(name=name, old=old, new=new, mapping=mapping, as_json_=json)

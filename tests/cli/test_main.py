@@ -17,6 +17,7 @@ VERBS = [
     "bench", "topics", "demo",
     "diff",
     "replay",
+    "migrate",
 ]  # fmt: skip
 SAGA = Path(sys.executable).with_name("saga")
 HEAVY = ("pydantic", "aiokafka", "rich", "asyncio", "sqlite3", "opentelemetry", "confluent_kafka", "fastapi")

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from contracts.shipping import OrderShipped
-from sagas.machine import Node, Step
+from sagas.machine import Node, Parallel, Step, parallel
 from sagas.order_fulfilment import OrderData, order_fulfilment
 
 patient: tuple[Node[OrderData], ...] = tuple(
@@ -15,6 +15,28 @@ patient: tuple[Node[OrderData], ...] = tuple(
 second = replace(order_fulfilment, version=2, steps=patient)
 catalog: tuple[Any, ...] = (order_fulfilment, second)
 quiet = replace(order_fulfilment, version=3, steps=order_fulfilment.steps[:-1])
+
+
+def without(*names: str) -> tuple[Any, ...]:
+    """Two versions, of which the second has not these steps, first in the saga's group."""
+    group, *others = order_fulfilment.steps
+    assert isinstance(group, Parallel)
+    kept = tuple(each for each in group.nodes if isinstance(each, Step) and each.name not in names)
+    return (order_fulfilment, replace(order_fulfilment, version=2, steps=(*kept, *others)))
+
+
+def renaming(name: str, other: str) -> tuple[Any, ...]:
+    """Two versions, of which the second calls a step of the saga's group otherwise."""
+    group, *others = order_fulfilment.steps
+    assert isinstance(group, Parallel)
+    called: tuple[Node[OrderData], ...] = tuple(
+        replace(each, name=other) if isinstance(each, Step) and each.name == name else each for each in group.nodes
+    )
+    return (order_fulfilment, replace(order_fulfilment, version=2, steps=(parallel(*called), *others)))
+
+
+uncharged = without("charge-card")
+renamed = renaming("charge-card", "take-money")
 
 
 def forgets(data: OrderData, reply: OrderShipped) -> OrderData:  # noqa: ARG001  what it used to remember
