@@ -7,7 +7,7 @@ from typing import Any
 from sagas.machine import Instance, leaf
 from sagas.versions.draft import begun, drafted, paired
 from sagas.versions.judging import lost, unclear
-from sagas.versions.obstacles import in_the_way
+from sagas.versions.obstacles import in_the_way, unreadable
 from sagas.versions.outline import AnySaga
 from sagas.versions.translation import STRAIGHT, Translation, read
 
@@ -45,6 +45,8 @@ def judge(old: AnySaga, new: AnySaga, instance: Instance[Any], by: Translation =
     if asks:
         return Judgement(Fate.ASKS, asks)
     draft = drafted(pair, instance, told.data)
+    if unread := tuple(unreadable(pair, draft)):
+        return Judgement(Fate.DRAINS, unread)
     for fate, found in ((Fate.REFUSED, lost), (Fate.DRAINS, in_the_way)):
         if reasons := tuple(found(pair, instance, draft)):
             return Judgement(fate, reasons)

@@ -19,7 +19,6 @@ def in_the_way(pair: Pair, instance: Instance[Any], draft: Instance[Any]) -> Ite
     yield from _open_waits(pair, instance, draft)
     yield from _open_trials(pair, instance)
     yield from _left_before(pair, instance, draft)
-    yield from _unreadable_items(pair, draft)
     if instance.cause is None:
         for name in dict.fromkeys(gaps(draft, pair.new.steps)):
             yield f"it is beyond {name}, which version {pair.new.version} wants to be done before"
@@ -57,8 +56,13 @@ def _open_waits(pair: Pair, instance: Instance[Any], draft: Instance[Any]) -> It
 
 
 def _awaited_at(saga: AnySaga, node: Receive[Any], instance: Instance[Any]) -> str:
-    """Return where a receive awaits its event. Raises what its `expects` raises."""
-    return instance.id if node.expects is None else address(saga.name, node.name, node.expects(instance.data))
+    """Return where a receive awaits its event, or what its `expects` raises: nothing is awaited there."""
+    if node.expects is None:
+        return instance.id
+    try:
+        return address(saga.name, node.name, node.expects(instance.data))
+    except Exception as error:  # noqa: BLE001  an author's function may raise anything, and then finds no key
+        return repr(error)
 
 
 def _open_trials(pair: Pair, instance: Instance[Any]) -> Iterator[str]:
@@ -91,7 +95,8 @@ def _is_left(saga: AnySaga, instance: Instance[Any], name: str) -> bool:
     return False
 
 
-def _unreadable_items(pair: Pair, draft: Instance[Any]) -> Iterator[str]:
+def unreadable(pair: Pair, draft: Instance[Any]) -> Iterator[str]:
+    """Yield the recorded items of lists that the new version cannot read: none of its functions can be asked then."""
     for name, items in draft.lists.items():
         codec = pair.new.table[name].item
         for step, item in items.items():

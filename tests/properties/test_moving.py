@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
@@ -106,7 +107,7 @@ def is_new(instance: Instance[Data], send: Send) -> bool:
     return run is None or run.forward.command_id != send.command_id
 
 
-@thorough
+@settings(thorough, max_examples=thorough.max_examples // 2)
 @given(changed())
 def test_whatever_was_done_is_undone_by_the_new_version_too(
     case: tuple[Scenario[Data], Saga[Begun, Data], Translation],
@@ -126,6 +127,7 @@ def test_whatever_was_done_is_undone_by_the_new_version_too(
     assert before <= undone(new, instance, story)
 
 
+@pytest.mark.slow
 @settings(thorough, max_examples=thorough.max_examples // 3)
 @given(changed())
 def test_nothing_that_may_be_done_is_sent_again_by_the_new_version(

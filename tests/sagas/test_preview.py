@@ -150,6 +150,18 @@ def test_a_resume_that_finds_an_alternative_failed_tells_its_undo_alone() -> Non
     assert (told.awaits, told.undoes, told.ends) == ((), (("x",),), Status.COMPLETED)
 
 
+def test_an_alternative_within_one_that_has_failed_is_undone_with_it() -> None:
+    inner = alternatives(series(compensatable("x"), compensatable("y")), compensatable("z"), name="inner")
+    outer = alternatives(
+        parallel(inner, series(compensatable("u"), compensatable("v"))), compensatable("w"), name="outer"
+    )
+    story = given(saga(outer), Begun()).replies("x", Did()).replies("u", Did()).fails("y", code="no")
+    failed = story.undoes("x").pauses().fails("v", code="no")
+    told = preview(failed.saga, failed.instance, Resume(failed.at, "olga", "seen"))
+
+    assert (told.awaits, told.undoes, told.ends) == ((), (("x", "u"),), Status.COMPLETED)
+
+
 def test_a_retry_and_a_skip_of_a_stalled_step_go_on_forward() -> None:
     again = preview(STALLED.saga, STALLED.instance, RetryStep(STALLED.at, "olga", "mended", "file"))
     assert (sent(again), again.ends) == ([("file", Direction.FORWARD)], Status.COMPLETED)

@@ -7,11 +7,24 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from sagas.machine import Node, Receive, Retry, Saga, Status, alternatives, parallel, pivot, receive, step
+from sagas.machine import (
+    ForEach,
+    Node,
+    Receive,
+    Retry,
+    Saga,
+    Status,
+    alternatives,
+    parallel,
+    pivot,
+    receive,
+    series,
+    step,
+)
 from sagas.scenario import Scenario, given
 from sagas.versions.moving import Fate, Judgement, judge, moved
 from sagas.versions.translation import Translation, faults
-from tests.drawing.any_saga import Happened, happened_key
+from tests.drawing.any_saga import Happened, each, happened_key
 from tests.machine.made import (
     Begun,
     Data,
@@ -226,3 +239,55 @@ def test_time_stays_as_it_was_when_an_instance_moves() -> None:
     after = judged(later, compensatable("a"), compensatable("b"), *END).instance
     assert after is not None
     assert after.wake_at == later.instance.wake_at
+
+
+def test_the_items_of_a_list_are_undone_by_the_version_that_they_move_to() -> None:
+    items = each("item", can_be_undone=True)
+    story = given(saga(items, compensatable("b")), Begun(coins=2)).replies("item[item-0]", Did())
+
+    assert judged(story, items, compensatable("b"), safe("look")).fate is Fate.MOVES
+    assert isinstance(items, ForEach)
+    other = replace(items, step=replace(items.step, undo_when_unknown=False))
+    silent = story.passes(timedelta(minutes=5))
+    told = judged(silent, other, compensatable("b"))
+    assert told.fate is Fate.REFUSED
+    assert told.reasons == ("the undo of item[item-1] would be lost: version 2 would not undo it",)
+
+
+def test_an_item_that_cannot_be_read_any_more_lets_its_instance_drain() -> None:
+    items = each("item", can_be_undone=True)
+    story = given(saga(items, compensatable("b")), Begun(coins=1))
+    unread = replace(story.instance, lists={"item": {"item[item-0]": "7"}})
+    told = judge(story.saga, version(items, compensatable("b")), unread)
+
+    assert told.fate is Fate.DRAINS
+    assert told.reasons == ("the recorded item of item[item-0] does not fit any more: 1 errors",)
+
+
+def test_a_wait_whose_key_cannot_be_made_any_more_drains() -> None:
+    def raises(data: Data) -> str:
+        raise KeyError(data.key)
+
+    story = given(saga(receive("approval", Happened, key=happened_key), compensatable("a")), Begun())
+    told = judged(story, receive("approval", Happened, key=happened_key, expects=raises), compensatable("a"))
+    assert told.fate is Fate.DRAINS
+
+
+class Other(Happened):
+    message_type = "made.other.v1"
+
+
+def test_a_wait_for_another_event_drains() -> None:
+    story = given(saga(receive("approval", Happened, key=happened_key), compensatable("a")), Begun())
+    told = judged(story, receive("approval", Other, key=happened_key), compensatable("a"))
+    assert told.reasons == ("it waits in approval, and its event has changed from made.happened.v1 to made.other.v1",)
+
+
+def test_an_alternative_that_is_being_undone_is_undone_before_it_moves() -> None:
+    tried = alternatives(series(compensatable("x"), compensatable("w")), compensatable("y"), name="either")
+    story = given(saga(tried, compensatable("z")), Begun()).replies("x", Did()).fails("w", code="no").undoes("x")
+
+    told = judged(story, compensatable("x"), compensatable("w"), compensatable("z"))
+    assert told.fate is Fate.DRAINS
+    assert told.reasons[0] == "it undoes an alternative of either, which is not in version 2"
+    assert judged(story, tried, compensatable("z"), safe("look")).fate is Fate.MOVES
