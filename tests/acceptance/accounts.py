@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from handlers.replay import replayed
 from sagas.machine import freeze
 from service.demo.audit import audit
 from service.demo.conversation import COMMAND_TOPICS, COMMANDS, CONFIRMED, ORDERS, OUTCOMES, REJECTED
@@ -15,7 +16,6 @@ from service.storage.reading import Filter, opened
 from tests.acceptance import evidence
 from tests.acceptance.evidence import Published
 from tests.acceptance.hurried_catalog import catalog
-from handlers.replay import replayed
 
 INPUTS: Final = (ORDERS, "saga.replies.v1")
 OUTPUTS: Final = (*COMMAND_TOPICS, OUTCOMES)

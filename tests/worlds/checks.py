@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from contracts import envelope as wire
+from handlers.replay import replayed
 from handlers.rows import Verdict
 from sagas.machine import freeze
 from tests.handlers.order_log import OUTCOMES, REPLIES
-from handlers.replay import replayed
 from tests.worlds.broker import Polled
 from tests.worlds.people import COMMAND_TOPICS
 from tests.worlds.world import World
