@@ -20,7 +20,7 @@ from handlers.outgoing import (
 from handlers.reading import Arrival, Unreadable
 from handlers.recording import entry_of
 from handlers.routing import REPLIES, AnySaga, Target, dead_letter_topic
-from handlers.rows import Awaited, Changes, DeadLetter, Held, Hop, Owed, Ruling, Stored, Verdict
+from handlers.rows import Awaited, Changes, DeadLetter, Held, Hop, Owed, Place, Queued, Record, Ruling, Stored, Verdict
 from handlers.trail import Ask, Footing, Sampler, SpanContext, Trail
 from sagas.machine import (
     Answer,
@@ -43,17 +43,22 @@ Sent = tuple[Owed, SpanContext]
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """What a batch needs to know of the wire: where keys belong, and which new traces are sampled."""
+    """What a batch needs to know of the wire: where keys belong, which new traces are sampled, who consumes."""
 
     partition_of: PartitionOf
     sampler: Sampler
+    group: str | None = None
 
 
 class Batch:
-    """Collects what a transaction decides. Signals to one instance apply one after the other, each a revision."""
+    """Collects what a transaction decides. Signals to one instance apply one after the other, each a revision.
 
-    def __init__(self, wire: Wire, at: datetime) -> None:
+    In a batch of `redriven` records each begins a new trace.
+    """
+
+    def __init__(self, wire: Wire, at: datetime, *, redriven: bool = False) -> None:
         self.at = at
+        self.redriven = redriven
         self.hops: list[Hop] = []
         self.changes = Changes()
         self._wire = wire
@@ -62,6 +67,7 @@ class Batch:
         self._awaited: dict[str, set[str]] = {}
         self._fresh: set[str] = set()
         self._waits: dict[Awaited, bool] = {}
+        self._set_aside: set[tuple[str, Place]] = set()
 
     def know(self, stored: Mapping[str, Stored]) -> None:
         """Take in what was loaded."""
@@ -118,21 +124,46 @@ class Batch:
             footing,
             trail.root,
             tuple(sent),
+            self.redriven,
         )
         self._note(stored, after, hop)
         for send, why in unsendable:
             after = self.apply(saga, after, Obstruct(self.at, Cause(send.step, UNSENDABLE, why), send.command_id))
         return after
 
-    def dead_letter(self, unreadable: Unreadable) -> None:
-        """Set a record aside, with its cause, and let the partition go on. One too large is kept, not republished."""
-        record = unreadable.record
+    def dead_letter(self, unreadable: Unreadable, instance_id: str = "") -> None:
+        """Set a record aside, with its cause, and let the partition go on. One too large is kept, not republished.
+
+        The instance for which it failed is parked behind it, if it is there.
+        """
+        record, stored = unreadable.record, self._stored.get(instance_id)
+        if stored is not None:
+            self._flag(stored, parked=True)
+        letter = DeadLetter(record, self.at, unreadable.cause, instance_id, parks=stored is not None)
+        self.changes.dead_letters.append(letter)
+        self._set_aside.add((instance_id, record.place))
         partition = self._wire.partition_of(dead_letter_topic(record.place.topic), record.key or b"")
-        self.changes.dead_letters.append(DeadLetter(record, self.at, unreadable.cause))
         home = self._wire.partition_of(REPLIES, record.key or b"")
-        row = dead_letter(record, unreadable.cause, partition=partition, home=home)
+        row = dead_letter(letter, unreadable.raised, partition=partition, home=home, group=self._wire.group)
         if not is_too_large(row):
             self.changes.outbox.append(row)
+
+    def queue(self, id_: str, record: Record) -> None:
+        """Let a record wait behind the one that its instance is parked behind; once, whatever it would do to it."""
+        if (id_, record.place) not in self._set_aside:
+            self._set_aside.add((id_, record.place))
+            self.changes.queued.append(Queued(0, id_, record, self.at))
+
+    def unpark(self, id_: str) -> None:
+        """Let an instance take records again."""
+        stored = self._stored[id_]
+        if stored.trail.parked:
+            self._flag(stored, parked=False)
+
+    def is_parked(self, id_: str) -> bool:
+        """Say whether an instance is parked."""
+        stored = self._stored.get(id_)
+        return stored is not None and stored.trail.parked
 
     def rule(self, arrival: Arrival, verdict: Verdict, reason: str) -> None:
         """Note the verdict on a record that reaches no instance."""
@@ -167,9 +198,10 @@ class Batch:
         """Find where the span of a signal stands."""
         incoming = trails.parse(arrival.envelope.traceparent) if arrival else None
         if stored is None:
-            return trails.at_start(name[0], incoming, self._wire.sampler)
-        if arrival is None:
-            return trails.anew(stored.trail, name)
+            start = trails.anew_at_start if self.redriven else trails.at_start
+            return start(name[0], incoming, self._wire.sampler)
+        if arrival is None or self.redriven:
+            return trails.anew(stored.trail, name, incoming)
         ask = stored.trail.asks.get(signal.command_id) if isinstance(signal, Answer) else None
         if ask is not None and self.at - ask.at > trails.LONG_WAIT:
             return trails.anew(stored.trail, name, incoming)
@@ -217,6 +249,13 @@ class Batch:
         self.changes.outbox.extend(row for row, _ in hop.sent)
         self.hops.append(hop)
 
+    def _flag(self, stored: Stored, *, parked: bool) -> None:
+        """Park an instance, or let it go on: nothing has happened to it, so its revision stays."""
+        id_ = stored.instance.id
+        self._seen.setdefault(id_, stored.revision)
+        self._stored[id_] = stored._replace(trail=stored.trail._replace(parked=parked))
+        self.changes.flipped ^= {id_}
+
     def _note_waits(self, before: Instance[Any] | None, after: Instance[Any]) -> None:
         """Note which addresses an instance awaits an event at from now on, and which no longer."""
         was, now = _addresses(before) if before else set(), _addresses(after)
@@ -239,12 +278,12 @@ def _addresses(instance: Instance[Any]) -> set[str]:
 def _kept(trail: Trail, decision: Decision[Any], signal: Signal, sent: list[Sent], message: str | None) -> Trail:
     """Return what the wire remembers after a signal: the asks that are open now, the message that came last."""
     if decision.instance.status.is_final:
-        return Trail(trail.root, {}, message, trail.asked)
+        return Trail(trail.root, {}, message, trail.asked, trail.parked)
     asks = dict(trail.asks)
     if isinstance(signal, Answer) and decision.ignored is None:
         asks.pop(signal.command_id, None)
     asks.update((row.message_id, Ask(span, signal.at)) for row, span in sent)
-    return Trail(trail.root, asks, message, trail.asked)
+    return Trail(trail.root, asks, message, trail.asked, trail.parked)
 
 
 def _too_large(message: type[Message], row: Owed) -> str:

@@ -1,6 +1,8 @@
 """What one record does: to the instance that it names, to those that await it, or to nobody. Each gets its verdict.
 
-An event that comes before anybody awaits it is held, and happens as soon as somebody does.
+An event that comes before anybody awaits it is held, and happens as soon as somebody does. A record that fails for its
+instance is set aside, and the instance is parked behind it: what comes later for it is queued, in order. What the same
+record does to other instances is not touched by that.
 """
 
 from collections.abc import Sequence
@@ -9,7 +11,7 @@ from typing import assert_never
 from contracts import CancelCommand, Command, Event, Failure
 from handlers.batch import Batch
 from handlers.ports import Observer, Transaction
-from handlers.reading import Arrival, EventArrival, ReplyArrival, Unreadable, read, wrong_reply
+from handlers.reading import Arrival, EventArrival, ReplyArrival, Unreadable, class_of, read, wrong_reply
 from handlers.routing import AnySaga, Role, Routes, Target, awaited_reply
 from handlers.rows import Held, Stored, Verdict
 from sagas.machine import HOLD_FOR, Answer, Cancel, Happen, Ignored, Start, transition
@@ -25,20 +27,27 @@ class Decider:
         self._observer = observer
 
     def decide(self, batch: Batch, arrival: Arrival | Unreadable) -> None:
-        """Give one record its verdict. What a saga's own function raises concerns this record alone."""
-        try:
-            match arrival:
-                case Unreadable():
-                    batch.dead_letter(arrival)
-                case ReplyArrival():
-                    self._reply(batch, arrival)
-                case EventArrival():
-                    self._message(batch, arrival)
-                case _:
-                    assert_never(arrival)
-        except Exception as error:  # noqa: BLE001  its cause is written down with the record
-            self._observer.troubled(f"record {arrival.record.place} was set aside", error)
-            batch.dead_letter(Unreadable(arrival.record, f"the saga raised {type(error).__name__}: {error}"))
+        """Give one record its verdict. What a saga's own function raises concerns this record and one instance."""
+        match arrival:
+            case Unreadable():
+                batch.dead_letter(arrival)
+            case ReplyArrival():
+                self._let(batch, arrival, arrival.instance_id, None)
+            case EventArrival():
+                self._message(batch, arrival)
+            case _:
+                assert_never(arrival)
+
+    def decide_for(self, batch: Batch, arrival: Arrival, id_: str) -> bool:
+        """Let a record happen to one instance only. False: it is of no concern to it."""
+        if isinstance(arrival, ReplyArrival):
+            self._let(batch, arrival, id_, None)
+            return arrival.instance_id == id_
+        targets = [target for target in arrival.targets if id_ in batch.awaiting(target)]
+        for target in targets:
+            if not self._let(batch, arrival, id_, target):
+                self._too_early(batch, arrival, target)
+        return bool(targets)
 
     async def release(self, batch: Batch, tx: Transaction) -> None:
         """Let happen what was held for instances that have started, or wait, since the batch began."""
@@ -49,8 +58,37 @@ class Decider:
 
     # --- what a record does
 
-    def _reply(self, batch: Batch, arrival: ReplyArrival) -> None:
-        stored = batch.find(arrival.instance_id)
+    def _let(self, batch: Batch, arrival: Arrival, id_: str, target: Target | None) -> bool:
+        """Let a record happen to an instance, or queue it if that is parked. False: it is not awaited there yet."""
+        stored = batch.find(id_)
+        if stored is not None and stored.trail.parked:
+            batch.queue(id_, arrival.record)
+            return True
+        try:
+            return self._happen(batch, arrival, stored, target)
+        except Exception as error:  # noqa: BLE001  its cause is written down with the record
+            self._observer.troubled(f"record {arrival.record.place} was set aside", error)
+            cause = f"the saga raised {type(error).__name__}: {error}"
+            batch.dead_letter(Unreadable(arrival.record, cause, class_of(error)), id_)
+            return True
+
+    def _happen(self, batch: Batch, arrival: Arrival, stored: Stored | None, target: Target | None) -> bool:
+        if isinstance(arrival, ReplyArrival):
+            self._reply(batch, arrival, stored)
+            return True
+        assert target is not None, "an event goes somewhere"  # noqa: S101  for the type checker
+        match target.route.role:
+            case Role.STARTS:
+                self._start(batch, arrival, stored, target)
+                return True
+            case Role.CANCELS:
+                return stored is not None and self._cancel(batch, arrival, stored)
+            case Role.TELLS:
+                return stored is not None and self._tell(batch, arrival, stored, target)
+            case _:
+                assert_never(target.route.role)
+
+    def _reply(self, batch: Batch, arrival: ReplyArrival, stored: Stored | None) -> None:
         if stored is None:
             batch.rule(arrival, Verdict.UNMATCHED, f"there is no instance {arrival.instance_id} (ce_correlationid)")
             return
@@ -82,51 +120,33 @@ class Decider:
 
     def _event(self, batch: Batch, arrival: EventArrival, target: Target) -> None:
         """Let a message start, cancel or tell; what comes too early is held."""
-        match target.route.role:
-            case Role.STARTS:
-                self._start(batch, arrival, target)
-            case Role.CANCELS:
-                if not self._cancel(batch, arrival, target):
-                    self._too_early(batch, arrival, target)
-            case Role.TELLS:
-                if not self._tell(batch, arrival, target):
-                    self._too_early(batch, arrival, target)
-            case _:
-                assert_never(target.route.role)
+        told = [self._let(batch, arrival, id_, target) for id_ in batch.awaiting(target)]
+        if not any(told):
+            self._too_early(batch, arrival, target)
 
-    def _start(self, batch: Batch, arrival: EventArrival, target: Target) -> None:
+    def _start(self, batch: Batch, arrival: EventArrival, stored: Stored | None, target: Target) -> None:
         """Start an instance; a child knows the command that it answers."""
         event = arrival.event
         assert isinstance(event, Event | Command), "an event or a command starts"  # noqa: S101  for the type checker
-        stored = batch.find(target.address)
         saga = self._saga_of(stored) if stored else target.route.saga
         command_id = arrival.envelope.id if isinstance(event, Command) else None
         batch.apply(saga, stored, Start(batch.at, event, command_id), arrival)
 
-    def _cancel(self, batch: Batch, arrival: EventArrival, target: Target) -> bool:
-        """Cancel an instance. False: there is none yet."""
-        stored = batch.find(target.address)
-        if stored is None:
-            return False
+    def _cancel(self, batch: Batch, arrival: EventArrival, stored: Stored) -> bool:
         event = arrival.event
         why = event.reason if isinstance(event, CancelCommand) else arrival.envelope.type
         batch.apply(self._saga_of(stored), stored, Cancel(batch.at, why), arrival)
         return True
 
-    def _tell(self, batch: Batch, arrival: EventArrival, target: Target) -> bool:
-        """Tell every instance that awaits an event. False: nobody does, or not yet."""
+    def _tell(self, batch: Batch, arrival: EventArrival, stored: Stored, target: Target) -> bool:
+        """Tell an instance what it may await. False: it does not, yet."""
         event = arrival.event
         assert isinstance(event, Event), "only an event is awaited"  # noqa: S101  for the type checker
-        told = False
-        for id_ in batch.awaiting(target):
-            stored = batch.find(id_)
-            if stored is None:
-                continue
-            saga, happen = self._saga_of(stored), Happen(batch.at, event, target.address, arrival.envelope.id)
-            if transition(saga, stored.instance, happen).ignored is not Ignored.EARLY:
-                batch.apply(saga, stored, happen, arrival)
-                told = True
-        return told
+        saga, happen = self._saga_of(stored), Happen(batch.at, event, target.address, arrival.envelope.id)
+        if transition(saga, stored.instance, happen).ignored is Ignored.EARLY:
+            return False
+        batch.apply(saga, stored, happen, arrival)
+        return True
 
     # --- what comes too early
 
@@ -147,12 +167,12 @@ class Decider:
             batch.release(held)
             self.decide(batch, arrival)
             return
-        happen = {Role.CANCELS: self._cancel, Role.TELLS: self._tell}
-        here = [each for each in arrival.targets if each.address == held.address and each.route.role in happen]
+        here = [each for each in arrival.targets if each.address == held.address and each.route.role is not Role.STARTS]
         wanted = [each for each in here if self._is_wanted(batch, arrival, each)]
         if not wanted:
             batch.rule(arrival, Verdict.UNMATCHED, NOT_BY_THIS_VERSION)
-        if not wanted or any([happen[each.route.role](batch, arrival, each) for each in wanted]):  # noqa: C419  each of them
+        told = [self._let(batch, arrival, id_, each) for each in wanted for id_ in batch.awaiting(each)]
+        if not wanted or any(told):
             batch.release(held)
 
     def _saga_of(self, stored: Stored) -> AnySaga:

@@ -1,19 +1,21 @@
 """What an operator wishes of one instance: a signal like any other, in a transaction of its own, with who and why."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
+from contracts import Event, Reply
 from handlers.batch import Batch, Wire
 from handlers.deciding import Decider
 from handlers.memory import Memory
-from handlers.ports import Clock, Conflict, Observer, Store, Transaction
+from handlers.ports import Clock, Observer, Store, Transaction
 from handlers.relay import Relay
-from handlers.routing import Routes
-from handlers.rows import Committed, Unsent
-from sagas.machine import Cancel, Decision, Wish
+from handlers.routing import AnySaga, Routes
+from handlers.rows import By
+from handlers.writing import Writer
+from sagas.machine import Cancel, Decision, Instance, SkipStep, Wish
 
-MOST_TRIES = 5
+Made: TypeAlias = Callable[[AnySaga, Instance[Any], datetime], Wish | Cancel]
 
 
 class Operator:
@@ -31,12 +33,7 @@ class Operator:
         observer: Observer,
     ) -> None:
         self._routes = routes
-        self._store = store
-        self._clock = clock
-        self._wire = wire
-        self._memory = memory
-        self._relay = relay
-        self._observer = observer
+        self._writer = Writer(store=store, clock=clock, wire=wire, memory=memory, relay=relay, observer=observer)
         self._decider = Decider(routes, observer)
 
     async def wish(self, id_: str, made: Callable[[datetime], Wish | Cancel]) -> Decision[Any] | None:
@@ -45,30 +42,39 @@ class Operator:
         None: there is no such instance. Raises `Conflict` if the instance changes faster than the wish can be taken,
         what the saga's own functions raise (then nothing has happened), and whatever the store raises.
         """
-        for tries_left in reversed(range(MOST_TRIES)):
-            began = self._clock.now()
-            try:
-                batch, unsent = await self._store.transact(lambda tx: self._work(tx, id_, made))
-            except Conflict:
-                self._memory.clear()
-                if not tries_left:
-                    raise
-            else:
-                self._memory.keep(batch.changes.instances)
-                self._relay.push(unsent, deleted=batch.changes.acknowledged)
-                self._observer.committed(Committed(batch.hops, batch.changes, began, self._clock.now()))
-                return batch.hops[0].decision if batch.hops else None
-        raise AssertionError("the last try returns or raises")
+        return await self._writer.write(lambda tx: self._work(tx, id_, lambda _saga, _instance, now: made(now)))
 
-    async def _work(
-        self, tx: Transaction, id_: str, made: Callable[[datetime], Wish | Cancel]
-    ) -> tuple[Batch, Sequence[Unsent]]:
-        batch = Batch(self._wire, self._clock.now())
-        batch.know(await self._memory.load(tx, [id_]))
+    async def skip(self, id_: str, step: str, reply: bytes | None, by: By) -> Decision[Any] | None:
+        """Take a step for done with this reply, the JSON of what would have answered it; else as `wish`.
+
+        Raises `pydantic.ValidationError` for a reply that is not what answers the step.
+        """
+
+        def made(saga: AnySaga, instance: Instance[Any], now: datetime) -> Wish:
+            model = answered_with(saga, instance, step)
+            supplied = None if model is None or reply is None else model.model_validate_json(reply)
+            return SkipStep(now, by.who, by.why, step, supplied)
+
+        return await self._writer.write(lambda tx: self._work(tx, id_, made))
+
+    async def _work(self, tx: Transaction, id_: str, made: Made) -> tuple[Batch, Decision[Any] | None]:
+        batch = self._writer.batch()
+        batch.know(await self._writer.load(tx, [id_]))
         stored = batch.find(id_)
         if stored is not None:
             saga = self._routes.saga_of(stored.instance.saga, stored.instance.version)
-            batch.apply(saga, stored, made(batch.at))
+            batch.apply(saga, stored, made(saga, stored.instance, batch.at))
             await self._decider.release(batch, tx)
-        batch.changes.acknowledged = self._relay.acknowledged()
-        return batch, await tx.save(batch.finish())
+        return batch, batch.hops[0].decision if batch.hops else None
+
+
+def answered_with(saga: AnySaga, instance: Instance[Any], step: str) -> type[Reply] | type[Event] | None:
+    """Return what answers a step in the direction in which it is under way; None if it was not reached, or a delay."""
+    if step in instance.waits:
+        return next((each.event for each in saga.receives if each.name == step), None)
+    run = instance.steps.get(step)
+    if run is None:
+        return None
+    rule = saga.rule(step)
+    command = rule.undo if run.compensation else rule.command
+    return None if command is None else command.reply

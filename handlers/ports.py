@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from handlers.rows import Advance, Awaited, Changes, Committed, Held, Lease, Owed, Stored, Unsent
+from handlers.rows import Advance, Awaited, Changes, Committed, Held, Lease, Owed, Place, SetAside, Stored, Unsent
 
 T = TypeVar("T")
 
@@ -34,6 +34,10 @@ class Transaction(Protocol):
 
     async def load_expired(self, now: datetime, most: int) -> Sequence[Held]:
         """Return what was held for too long."""
+        ...
+
+    async def load_set_aside(self, place: Place, ids: Collection[str]) -> SetAside:
+        """Return what was set aside or queued at a place, and for these instances."""
         ...
 
     async def save(self, changes: Changes) -> Sequence[Unsent]:

@@ -36,10 +36,14 @@ class ReplyArrival:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A record that says nothing that can be understood; `cause` says what is wrong and what it should be."""
+    """A record of which nothing can be made; `cause` says what is wrong and what it should be.
+
+    `raised` is the class of what a saga's own function raised on it.
+    """
 
     record: Record
     cause: str
+    raised: str | None = None
 
 
 Arrival: TypeAlias = EventArrival | ReplyArrival
@@ -92,7 +96,8 @@ def _event(routes: Routes, record: Record, envelope: Envelope, payload: bytes) -
     try:
         targets = {to.place: to for to in (route.target(message, envelope.id) for route in found)}
     except Exception as error:  # noqa: BLE001  the saga's own function: its failure concerns this record alone
-        return Unreadable(record, f"{envelope.type}: correlate or key raised {type(error).__name__}: {error}")
+        cause = f"{envelope.type}: correlate or key raised {type(error).__name__}: {error}"
+        return Unreadable(record, cause, class_of(error))
     return EventArrival(record, envelope, payload, message, tuple(targets.values()))
 
 
@@ -114,6 +119,11 @@ def wrong_reply(arrival: ReplyArrival, expected: type[Message]) -> Unreadable:
         f"ce_type {given!r} does not answer command {arrival.command_id}: it is answered with {expected.message_type}"
     )
     return Unreadable(arrival.record, f"{cause} or saga.failure.v1")
+
+
+def class_of(error: BaseException) -> str:
+    """Return the full name of an error's class."""
+    return f"{type(error).__module__}.{type(error).__qualname__}"
 
 
 def _told(error: ValidationError) -> str:

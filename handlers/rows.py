@@ -27,13 +27,17 @@ class Place(NamedTuple):
 
 
 class Record(NamedTuple):
-    """One record as Kafka gave it. `timestamp` is in milliseconds since 1970, -1 if it has none."""
+    """One record as Kafka gave it. `timestamp` is in milliseconds since 1970, -1 if it has none.
+
+    `timestamp_type` is Kafka's number for what it is the time of: 0 creation, 1 the append to the log.
+    """
 
     place: Place
     timestamp: int
     key: bytes | None
     value: bytes | None
     headers: RawHeaders
+    timestamp_type: int = 0
 
 
 class Verdict(StrEnum):
@@ -147,11 +151,50 @@ class Awaited(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A record that cannot be read, as it came, with the cause in words."""
+    """A record that was set aside, as it came, with the cause in words.
+
+    `instance_id` is the instance for which it failed, empty if it could not be read; with `parks` that instance is
+    parked behind it: what comes later for it is queued.
+    """
 
     record: Record
     at: datetime
     cause: str
+    instance_id: str = ""
+    parks: bool = False
+
+
+class Queued(NamedTuple):
+    """A record that waits for a parked instance. They are decided in the order of `seq`, which the store gives."""
+
+    seq: int
+    instance_id: str
+    record: Record
+    at: datetime
+
+
+class SetAside(NamedTuple):
+    """Dead letters, oldest first, and records that are queued, in order."""
+
+    letters: Sequence[DeadLetter]
+    queued: Sequence[Queued]
+
+
+class By(NamedTuple):
+    """Who wants something changed, and why."""
+
+    who: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What somebody did to a dead letter, which is kept as it was before."""
+
+    at: datetime
+    by: By
+    action: str
+    letter: DeadLetter
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +211,22 @@ class Ruling:
 
 @dataclass(slots=True)
 class Changes:
-    """Everything that one transaction writes. `seen` of an instance is its revision when it was loaded, 0 if new."""
+    """Everything that one transaction writes. `seen` of an instance is its revision when it was loaded, 0 if new.
+
+    `flipped` are the instances that are parked now and were not when they were loaded, or the other way round.
+    `altered` dead letters have another value or cause, `settled` ones are no more.
+    """
 
     instances: list[tuple[Stored, int]] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     outbox: list[Owed] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
+    altered: list[DeadLetter] = field(default_factory=list)
+    settled: list[DeadLetter] = field(default_factory=list)
+    queued: list[Queued] = field(default_factory=list)
+    dequeued: list[Queued] = field(default_factory=list)
+    flipped: set[str] = field(default_factory=set)
+    audits: list[Audit] = field(default_factory=list)
     held: list[Held] = field(default_factory=list)
     released: list[Held] = field(default_factory=list)
     awaited: list[Awaited] = field(default_factory=list)
@@ -185,7 +238,8 @@ class Changes:
 class Hop(NamedTuple):
     """One signal that an instance took, as those who watch see it once it is committed.
 
-    `record` is None for an alarm or a wish; `sent` are the rows that follow from it, each with its span.
+    `record` is None for an alarm or a wish; `sent` are the rows that follow from it, each with its span. A `redriven`
+    record had been set aside, or was queued.
     """
 
     saga: AnySaga
@@ -196,6 +250,7 @@ class Hop(NamedTuple):
     footing: Footing
     root: SpanContext
     sent: tuple[tuple[Owed, SpanContext], ...]
+    redriven: bool = False
 
 
 @dataclass(frozen=True, slots=True)

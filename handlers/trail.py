@@ -5,7 +5,7 @@ Trace context is read and written as W3C Trace Context, version 00. A malformed 
 A start continues the trace of its event, or begins one that has the instance's id. A reply continues the trace of the
 command that it answers, beneath the span that comes with it if that is of the same trace, else beneath the span that
 sent the command: a participant that drops or replaces the context does not break the trace. An alarm, a wish of an
-operator and a reply after a long wait begin a new trace, linked to what they follow from.
+operator, a reply after a long wait and a record that is redriven begin a new trace, linked to what they follow from.
 """
 
 import json
@@ -66,12 +66,14 @@ class Trail(NamedTuple):
 
     `root` is the span that took its start, `asks` the commands still awaited, by id, and `last_message` the id of
     the last message that it took: what an alarm sends follows from that. `asked` is the command that started a child.
+    `parked`: a record failed for it, and what comes later is queued behind that.
     """
 
     root: SpanContext
     asks: Mapping[str, Ask] = MappingProxyType({})
     last_message: str | None = None
     asked: Asked | None = None
+    parked: bool = False
 
 
 class Footing(NamedTuple):
@@ -99,6 +101,14 @@ def at_reply(trail: Trail, name: tuple[str, int], incoming: SpanContext | None, 
         return Footing(SpanContext(sender.trace_id, span_id, sender.sampled), incoming, (incoming,))
     links = (incoming,) if incoming else ()
     return Footing(SpanContext(sender.trace_id, span_id, sender.sampled), sender, links)
+
+
+def anew_at_start(instance_id: str, incoming: SpanContext | None, sampler: Sampler) -> Footing:
+    """Return the footing of a span that takes a start which was set aside: a new trace, linked to that of its event."""
+    trace_id = derived_trace(instance_id, 1)
+    sampled = incoming.sampled if incoming else sampler(trace_id)
+    links = (incoming,) if incoming else ()
+    return Footing(SpanContext(trace_id, derived_span(instance_id, 1), sampled), None, links)
 
 
 def anew(trail: Trail, name: tuple[str, int], also: SpanContext | None = None) -> Footing:
@@ -132,6 +142,8 @@ def write(trail: Trail) -> str:
     whole: dict[str, object] = {"root": trail.root.traceparent(), "asks": asks, "last": trail.last_message}
     if trail.asked is not None:
         whole["asked"] = list(trail.asked)
+    if trail.parked:
+        whole["parked"] = True
     return pydantic_core.to_json(whole).decode()
 
 
@@ -140,7 +152,7 @@ def read(text: str) -> Trail:
     whole = json.loads(text)
     asks = {id_: Ask(_parsed(span), datetime.fromisoformat(at)) for id_, (span, at) in whole["asks"].items()}
     asked = Asked(*whole["asked"]) if "asked" in whole else None
-    return Trail(_parsed(whole["root"]), asks, whole["last"], asked)
+    return Trail(_parsed(whole["root"]), asks, whole["last"], asked, whole.get("parked", False))
 
 
 def _parsed(traceparent: str) -> SpanContext:

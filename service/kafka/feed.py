@@ -277,7 +277,7 @@ class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
 
 def _record(polled: "ConsumerRecord[bytes, bytes]") -> Record:
     place = Place(polled.topic, polled.partition, polled.offset)
-    return Record(place, polled.timestamp, polled.key, polled.value, polled.headers)
+    return Record(place, polled.timestamp, polled.key, polled.value, polled.headers, polled.timestamp_type or 0)
 
 
 async def _either(stop: asyncio.Event, seconds: float) -> None:

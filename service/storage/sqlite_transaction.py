@@ -12,14 +12,15 @@ import aiosqlite
 from handlers import trail as trails
 from handlers.ports import Conflict
 from handlers.routing import AnySaga
-from handlers.rows import Advance, Awaited, Changes, Entry, Held, Lease, Place, Record, Stored, Unsent
+from handlers.rows import Advance, Awaited, Changes, Entry, Held, Lease, Place, SetAside, Stored, Unsent
 from sagas.machine import Snapshot, freeze, thaw
-from service.storage.columns import from_headers, from_optional_time, from_time, to_headers, to_time
+from service.storage.columns import from_headers, from_optional_time, from_time, to_time
+from service.storage.sqlite_set_aside import AT, LETTERS, QUEUED, letter, queued, record_of, record_row, statements
+from service.storage.sqlite_set_aside import RECORD as _RECORD
 
 Definitions = Callable[[str, int], AnySaga]
 
 _COLUMNS = "id, saga, version, correlation, data, state, trail, revision, home"
-_RECORD = 'topic, partition, "offset", timestamp, key, headers, value'
 _ADVANCE = (
     "WITH wish AS (SELECT json_extract(value, '$[0]') AS topic, json_extract(value, '$[1]') AS partition,"
     " json_extract(value, '$[2]') AS epoch, json_extract(value, '$[3]') AS expected,"
@@ -99,12 +100,20 @@ class SqliteTransaction:
         """Return what was held for too long."""
         return await self._held("expires_at <= ?", (from_time(now), most))
 
+    async def load_set_aside(self, place: Place, ids: Collection[str]) -> SetAside:
+        """Return what was set aside or queued at a place, and for these instances."""
+        which = f"({AT}) OR instance_id IN (SELECT value FROM json_each(?))"  # noqa: S608  own text
+        named = (*place, json.dumps(sorted(ids)))
+        letters = await self._read(f'{LETTERS} WHERE {which} ORDER BY at, topic, partition, "offset"', named)
+        waiting = await self._read(f"{QUEUED} WHERE {which} ORDER BY seq", named)
+        return SetAside([letter(each) for each in letters], [queued(each) for each in waiting])
+
     async def save(self, changes: Changes) -> Sequence[Unsent]:
         """Write everything; see `handlers.ports.Transaction`."""
         new = [stored for stored, seen in changes.instances if seen == 0]
         known = [(stored, seen) for stored, seen in changes.instances if seen]
         await self._insert(new)
-        await self._update(known)
+        await self._update(known, changes.flipped)
         await self._write(
             "INSERT INTO history VALUES ((SELECT number FROM instance WHERE id = ?),?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             map(_history_row, changes.entries),
@@ -123,15 +132,12 @@ class SqliteTransaction:
 
     async def _save_unheard(self, changes: Changes) -> None:
         """Write what has reached no instance."""
+        for sql, rows in statements(changes):
+            await self._write(sql, rows)
         await self._write(
-            f"INSERT INTO dead_letter ({_RECORD}, at, cause) VALUES (?,?,?,?,?,?,?,?,?)"  # noqa: S608  own columns
-            " ON CONFLICT DO NOTHING",
-            [(*_record_row(each.record), from_time(each.at), each.cause) for each in changes.dead_letters],
-        )
-        await self._write(
-            f"INSERT INTO held_event ({_RECORD}, address, at, expires_at) VALUES (?,?,?,?,?,?,?,?,?,?)",  # noqa: S608
+            f"INSERT INTO held_event ({_RECORD}, address, at, expires_at) VALUES (?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608
             [
-                (*_record_row(each.record), each.address, from_time(each.at), from_time(each.expires_at))
+                (*record_row(each.record), each.address, from_time(each.at), from_time(each.expires_at))
                 for each in changes.held
             ],
         )
@@ -159,11 +165,15 @@ class SqliteTransaction:
                 raise
             raise Conflict(f"an instance was started by somebody else: {error}") from error
 
-    async def _update(self, known: Sequence[tuple[Stored, int]]) -> None:
+    async def _update(self, known: Sequence[tuple[Stored, int]], flipped: Collection[str]) -> None:
+        """Write upon the revision that was seen, and upon whether it was parked: that is no revision of its own."""
         changed = await self._write(
             "UPDATE instance SET status = ?, data = ?, state = ?, trail = ?, revision = ?, wake_at = ?, ended_at = ?"
-            " WHERE id = ? AND revision = ?",
-            [(*_changing(stored), stored.instance.id, seen) for stored, seen in known],
+            """ WHERE id = ? AND revision = ? AND (instr(trail, '"parked":true') > 0) = ?""",
+            [
+                (*_changing(stored), stored.instance.id, seen, stored.trail.parked ^ (stored.instance.id in flipped))
+                for stored, seen in known
+            ],
         )
         if changed != len(known):
             raise Conflict(f"{len(known) - changed} of {len(known)} instances were changed by somebody else")
@@ -182,7 +192,7 @@ class SqliteTransaction:
             parameters,
         )
         return [
-            Held(address, _record(tuple(record)), to_time(at), to_time(expires_at))
+            Held(address, record_of(record), to_time(at), to_time(expires_at))
             for *record, address, at, expires_at in rows
         ]
 
@@ -253,12 +263,3 @@ def _outbox_row(unsent: Unsent) -> Sequence[object]:
     owed = unsent.owed
     headers = from_headers(owed.headers)
     return unsent.seq, owed.message_id, owed.home, owed.topic, owed.partition, owed.key, headers, owed.value
-
-
-def _record_row(record: Record) -> Sequence[object]:
-    return (*record.place, record.timestamp, record.key, from_headers(record.headers), record.value)
-
-
-def _record(row: Sequence[Any]) -> Record:
-    topic, partition, offset, timestamp, key, headers, value = row
-    return Record(Place(topic, partition, offset), timestamp, key, value, to_headers(headers))

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from handlers.ports import Transaction
-from handlers.rows import Advance, Awaited, Changes, Held, Lease, Stored, Unsent
+from handlers.rows import Advance, Awaited, Changes, Held, Lease, Place, SetAside, Stored, Unsent
 from service.storage.sqlite import SqliteStore
 
 T = TypeVar("T")
@@ -89,6 +89,9 @@ class BrittleTransaction:
 
     async def load_expired(self, now: datetime, most: int) -> Sequence[Held]:
         return self._passed("load_expired", await self._real.load_expired(now, most))
+
+    async def load_set_aside(self, place: Place, ids: Collection[str]) -> SetAside:
+        return self._passed("load_set_aside", await self._real.load_set_aside(place, ids))
 
     async def save(self, changes: Changes) -> Sequence[Unsent]:
         return self._passed("save", await self._real.save(changes))

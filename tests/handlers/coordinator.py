@@ -14,6 +14,7 @@ from handlers.leases import Leases
 from handlers.memory import Memory
 from handlers.operator import Operator
 from handlers.ports import Publisher, Store
+from handlers.redrive import Redrive
 from handlers.relay import Relay
 from handlers.routing import REPLIES, AnySaga, Routes
 from handlers.rows import Committed, Owed, Place, Record, Stored
@@ -87,6 +88,7 @@ class Coordinator:
     intake: Intake
     alarms: Alarms
     operator: Operator
+    redrive: Redrive
 
     async def take(self, *records: Record) -> None:
         """Lease what is not leased yet, and take the records in, in one batch."""
@@ -133,8 +135,9 @@ class Coordinator:
         return self.rows(
             f"SELECT verdict, reason FROM history {where} UNION ALL SELECT verdict, reason FROM verdict {where}"  # noqa: S608  own text
             f" UNION ALL SELECT 'held', NULL FROM held_event {where}"
+            f" UNION ALL SELECT 'held', NULL FROM parked {where}"
             f" UNION ALL SELECT 'dead-lettered', cause FROM dead_letter {where}",
-            *place * 4,
+            *place * 5,
         )
 
     async def stored(self, id_: str) -> Stored:
@@ -173,10 +176,13 @@ async def coordinator(
     operator = Operator(
         routes=routes, store=store, clock=clock, wire=wire, memory=memory, relay=relay, observer=watcher
     )
+    redrive = Redrive(routes=routes, store=store, clock=clock, wire=wire, memory=memory, relay=relay, observer=watcher)
     await sqlite.open()
     for home in (0, 1):
         leases.take(await sqlite.take(REPLIES, home, "test"))
     try:
-        yield Coordinator(path, routes, sqlite, clock, watcher, leases, memory, relay, intake, alarms, operator)
+        yield Coordinator(
+            path, routes, sqlite, clock, watcher, leases, memory, relay, intake, alarms, operator, redrive
+        )
     finally:
         await sqlite.close()
