@@ -59,7 +59,7 @@ def read(routes: Routes, record: Record) -> Arrival | Unreadable:
             return _reply(routes, record, envelope, payload)
         return _event(routes, record, envelope, payload)
     except ValidationError as error:
-        return Unreadable(record, _told(error))
+        return Unreadable(record, told_wrong(error))
     except ValueError as error:
         return Unreadable(record, str(error))
 
@@ -126,7 +126,7 @@ def class_of(error: BaseException) -> str:
     return f"{type(error).__module__}.{type(error).__qualname__}"
 
 
-def _told(error: ValidationError) -> str:
+def told_wrong(error: ValidationError) -> str:
     """Say what is wrong in which field, without the values: they may be secret."""
     problems = (
         f"{'.'.join(map(str, each['loc'])) or 'the value'}: {each['msg']}"

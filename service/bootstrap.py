@@ -9,7 +9,9 @@ from handlers.batch import Wire
 from handlers.intake import Intake
 from handlers.leases import Leases
 from handlers.memory import Memory
+from handlers.operator import Operator
 from handlers.ports import Clock, Observer
+from handlers.redrive import Redrive
 from handlers.relay import Relay
 from handlers.routing import REPLIES, AnySaga, Routes
 from handlers.trail import Sampler
@@ -34,6 +36,8 @@ class Service:
     relay: Relay
     feed: Feed
     alarms: Alarms
+    operator: Operator
+    redrive: Redrive
     health: Health
 
 
@@ -67,7 +71,7 @@ def _wired(
     observer, sampler, clock = watched
     leases, memory, health = Leases(), Memory(), Health(checks.ALL)
     relay = Relay(store, publisher, leases, observer)
-    wire = Wire(publisher.partition, sampler)
+    wire = Wire(publisher.partition, sampler, settings.kafka.group)
     intake = Intake(
         routes=routes,
         store=store,
@@ -88,6 +92,10 @@ def _wired(
         relay=relay,
         observer=observer,
     )
+    operator = Operator(
+        routes=routes, store=store, clock=clock, wire=wire, memory=memory, relay=relay, observer=observer
+    )
+    redrive = Redrive(routes=routes, store=store, clock=clock, wire=wire, memory=memory, relay=relay, observer=observer)
     feed = Feed(
         settings=settings,
         topics=routes.topics_in,
@@ -100,7 +108,7 @@ def _wired(
         health=health,
         observer=observer,
     )
-    return Service(settings, routes, store, publisher, relay, feed, alarms, health)
+    return Service(settings, routes, store, publisher, relay, feed, alarms, operator, redrive, health)
 
 
 def _owner(settings: Settings) -> str:

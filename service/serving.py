@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 from handlers.ports import Observer
 from handlers.routing import AnySaga
 from service.api import checks
+from service.api.actions import add_actions
 from service.api.app import build_api
 from service.api.server import listen, serve_api
 from service.bootstrap import Service, built
@@ -36,6 +37,7 @@ async def serve(settings: Settings, catalog: Sequence[AnySaga], telemetry: Telem
     try:
         async with built(settings, catalog, telemetry, telemetry.sampler) as service, asyncio.TaskGroup() as tasks:
             api = build_api(service.health, telemetry.metrics.text, CONTENT_TYPE)
+            add_actions(api, service.operator, service.redrive, settings.api.bind)
             beside = [
                 tasks.create_task(serve_api(api, listen(settings.api.bind)), name="api"),
                 tasks.create_task(_measure(service, telemetry), name="measures"),
@@ -84,6 +86,7 @@ async def _measure(service: Service, telemetry: Telemetry) -> None:
             counted = time.monotonic()
             try:
                 measures.set_instances(await service.store.count_by_status())
+                measures.set_set_aside(*await service.store.count_set_aside())
             except Exception as error:  # noqa: BLE001  a gauge stands still; nothing else depends on it
                 telemetry.troubled("instances were not counted", error)
         await asyncio.sleep(MEASURE_EVERY)

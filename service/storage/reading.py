@@ -13,11 +13,12 @@ from typing import Any, Final
 
 from handlers import trail as trails
 from handlers.routing import AnySaga
-from handlers.rows import DeadLetter, Entry, Held, Lease, Place, Record, Ruling, Verdict
+from handlers.rows import Entry, Held, Lease, Place, Ruling, Verdict
 from handlers.trail import Trail
 from sagas.machine import Instance, Snapshot, Status, thaw
-from service.storage.columns import from_time, to_headers, to_time
+from service.storage.columns import from_time, to_time
 from service.storage.migrations import StoreUnusable
+from service.storage.sqlite_set_aside import AT, RECORD, record_of
 
 WITHIN: Final = 5.0
 """Seconds that one question may take."""
@@ -33,11 +34,10 @@ _HISTORY: Final = (
     "seq, at, kind, verdict, reason, message_id, message_type, causation_id, value, decided,"
     ' topic, partition, "offset", trace_id, span_id'
 )
-_RECORD: Final = 'topic, partition, "offset", timestamp, key, headers, value'
-_AT: Final = 'topic = ? AND partition = ? AND "offset" = ?'
 
 _LIVE: Final = {status for status in Status if not status.is_final}
-_NEEDS_ATTENTION: Final = """(status = 'stalled' OR wake_at < :late OR EXISTS (
+_NEEDS_ATTENTION: Final = """(status = 'stalled' OR wake_at < :late
+    OR id IN (SELECT instance_id FROM dead_letter WHERE parks = 1) OR EXISTS (
     SELECT 1 FROM json_each(state, '$.steps') AS step, json_each(step.value) AS leg
     WHERE json_extract(leg.value, '$.progress') IN ('asked', 'waiting')
       AND json_extract(leg.value, '$.sendings') >= :sendings))"""
@@ -74,8 +74,8 @@ class InstanceRow:
 class Filter:
     """Which instances: of one saga, in one status, started before a number, with live legs or alarms that are late.
 
-    `late` and `sendings` together ask for those that need attention: stalled, an alarm before `late`, or a command
-    that is not settled after so many sendings.
+    `late` and `sendings` together ask for those that need attention: stalled, parked, an alarm before `late`, or a
+    command that is not settled after so many sendings.
     """
 
     saga: str | None = None
@@ -134,7 +134,7 @@ class Reading:
     @property
     def schema(self) -> int:
         """The version of the schema; 0 in a file that no coordinator has ever opened."""
-        return int(self._ask("PRAGMA user_version")[0][0])
+        return int(self.ask("PRAGMA user_version")[0][0])
 
     # --- instances
 
@@ -162,68 +162,63 @@ class Reading:
     def history(self, row: InstanceRow, most: int) -> Sequence[Entry]:
         """Return the newest entries of an instance's history, in order."""
         sql = f"SELECT {_HISTORY} FROM history WHERE instance = ? ORDER BY seq DESC LIMIT ?"  # noqa: S608  own columns
-        return [_entry(row.id, each) for each in reversed(self._ask(sql, (row.number, most)))]
+        return [_entry(row.id, each) for each in reversed(self.ask(sql, (row.number, most)))]
 
     def live_versions(self) -> Sequence[tuple[str, int, int]]:
         """Return the sagas and versions that have live instances, and how many."""
         sql = "SELECT saga, version, count(*) FROM instance WHERE ended_at IS NULL GROUP BY saga, version"
-        return [(saga, version, count) for saga, version, count in self._ask(sql)]
+        return [(saga, version, count) for saga, version, count in self.ask(sql)]
 
     # --- what became of a record
 
     def entries_at(self, place: Place) -> Sequence[Entry]:
         """Return the entries that a record has left in the histories of instances."""
-        rows = self._ask(
-            f"SELECT (SELECT id FROM instance WHERE number = history.instance), {_HISTORY} FROM history WHERE {_AT}",  # noqa: S608  own text
+        rows = self.ask(
+            f"SELECT (SELECT id FROM instance WHERE number = history.instance), {_HISTORY} FROM history WHERE {AT}",  # noqa: S608  own text
             place,
         )
         return [_entry(id_, row) for id_, *row in rows]
 
     def held_at(self, place: Place) -> Sequence[Held]:
         """Return the record as it is held, once for each instance that it is held for."""
-        sql = f"SELECT {_RECORD}, address, at, expires_at FROM held_event WHERE {_AT}"  # noqa: S608  own columns
+        sql = f"SELECT {RECORD}, address, at, expires_at FROM held_event WHERE {AT}"  # noqa: S608  own columns
         return [
-            Held(id_, _record(record), to_time(at), to_time(expires_at))
-            for *record, id_, at, expires_at in self._ask(sql, place)
+            Held(id_, record_of(record), to_time(at), to_time(expires_at))
+            for *record, id_, at, expires_at in self.ask(sql, place)
         ]
-
-    def dead_letter_at(self, place: Place) -> DeadLetter | None:
-        """Return the dead letter, if the record is one."""
-        for *record, at, cause in self._ask(f"SELECT {_RECORD}, at, cause FROM dead_letter WHERE {_AT}", place):  # noqa: S608  own columns
-            return DeadLetter(_record(record), to_time(at), cause)
-        return None
 
     def ruling_at(self, place: Place) -> Ruling | None:
         """Return the verdict on a record that has reached no instance."""
-        sql = f"SELECT at, verdict, reason, message_id, message_type FROM verdict WHERE {_AT}"  # noqa: S608  own text
-        for at, verdict, reason, message_id, message_type in self._ask(sql, place):
+        sql = f"SELECT at, verdict, reason, message_id, message_type FROM verdict WHERE {AT}"  # noqa: S608  own text
+        for at, verdict, reason, message_id, message_type in self.ask(sql, place):
             return Ruling(place, to_time(at), Verdict(verdict), reason, message_id, message_type)
         return None
 
     def leases(self, topic: str) -> Sequence[Lease]:
         """Return who owns the partitions of a topic, and how far they are done."""
         sql = "SELECT topic, partition, epoch, next_offset FROM lease WHERE topic = ? ORDER BY partition"
-        return [Lease(*row) for row in self._ask(sql, (topic,))]
+        return [Lease(*row) for row in self.ask(sql, (topic,))]
 
     # --- numbers
 
     def unsent(self, message_id: str) -> bool:
         """Say whether a message is still owed to Kafka."""
-        return bool(self._ask("SELECT 1 FROM outbox WHERE message_id = ? LIMIT 1", (message_id,)))
+        return bool(self.ask("SELECT 1 FROM outbox WHERE message_id = ? LIMIT 1", (message_id,)))
 
     def owed(self) -> int:
         """Return how many messages are owed to Kafka, counted up to `MOST_COUNTED`."""
-        return int(self._ask("SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT ?)", (MOST_COUNTED,))[0][0])
+        return int(self.ask("SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT ?)", (MOST_COUNTED,))[0][0])
 
     def dead_letters(self) -> int:
         """Return how many records were set aside, counted up to `MOST_COUNTED`."""
-        return int(self._ask("SELECT count(*) FROM (SELECT 1 FROM dead_letter LIMIT ?)", (MOST_COUNTED,))[0][0])
+        return int(self.ask("SELECT count(*) FROM (SELECT 1 FROM dead_letter LIMIT ?)", (MOST_COUNTED,))[0][0])
 
     def _instances(self, condition: str, named: Mapping[str, object]) -> Sequence[InstanceRow]:
         sql = f"SELECT {_INSTANCE} FROM instance WHERE {condition} ORDER BY number DESC LIMIT :most"  # noqa: S608  own text
-        return [_instance(row) for row in self._ask(sql, named)]
+        return [_instance(row) for row in self.ask(sql, named)]
 
-    def _ask(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[Sequence[Any]]:
+    def ask(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[Sequence[Any]]:
+        """Ask any question."""
         until = time.monotonic() + WITHIN
         self._connection.set_progress_handler(lambda: time.monotonic() > until, STEPS_BETWEEN_LOOKS)
         try:
@@ -272,8 +267,3 @@ def _entry(id_: str, row: Sequence[Any]) -> Entry:
         trace_id=trace_id,
         span_id=span_id,
     )
-
-
-def _record(row: Sequence[Any]) -> Record:
-    topic, partition, offset, timestamp, key, headers, value = row
-    return Record(Place(topic, partition, offset), timestamp, key, value, to_headers(headers))

@@ -136,6 +136,13 @@ class SqliteStore:
         async with self._open_reader.execute(sql) as cursor:
             return [(saga, status, count) for saga, status, count in await cursor.fetchall()]
 
+    async def count_set_aside(self) -> tuple[int, int]:
+        """Return how many dead letters wait for somebody, and behind how many of them an instance is parked."""
+        sql = "SELECT count(*), ifnull(sum(parks), 0) FROM dead_letter"
+        async with self._open_reader.execute(sql) as cursor:
+            [(letters, parked)] = await cursor.fetchall()
+        return letters, parked
+
     async def _transact(self, work: Callable[[SqliteTransaction], Awaitable[T]]) -> T:
         async with self._lock:
             writer = self._open_writer

@@ -47,6 +47,7 @@ CAUSE_STEP: Final = "saga.cause.step"
 CAUSE_CODE: Final = "saga.cause.code"
 COMPENSATED_STEPS: Final = "saga.compensated.steps"
 DUE_AT: Final = "saga.due_at"
+REDRIVEN: Final = "saga.redriven"
 
 EVENT_COMPENSATING: Final = "saga.compensating"
 EVENT_COMPENSATION: Final = "saga.compensation"

@@ -22,6 +22,14 @@ class Outbox:
     age: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """How many dead letters wait for somebody, and how many instances are parked behind one."""
+
+    letters: int = 0
+    parked: int = 0
+
+
 class Measures:
     """Counters and gauges. `committed` counts what happened; the `set_` methods take what only the loops know."""
 
@@ -37,6 +45,7 @@ class Measures:
         self.instances: dict[Labels, int] = {}
         self.lag: dict[Labels, int] = {}
         self.outbox = Outbox()
+        self.set_aside = SetAside()
 
     def committed(self, turn: Committed) -> None:
         """Count one transaction."""
@@ -57,6 +66,10 @@ class Measures:
     def set_outbox(self, pending: int, age: float) -> None:
         """Take how many messages are owed, and since how many seconds the oldest of them."""
         self.outbox = Outbox(pending, age)
+
+    def set_set_aside(self, letters: int, parked: int) -> None:
+        """Take how many dead letters wait for somebody, and how many instances are parked behind one."""
+        self.set_aside = SetAside(letters, parked)
 
     def set_lag(self, topic: str, partition: int, records: int) -> None:
         """Take how many records of a partition are not done yet."""

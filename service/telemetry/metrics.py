@@ -100,7 +100,7 @@ def _counted(measures: Measures) -> Iterable[_Instrument]:
             ("saga", "step"), lambda: measures.stalled,
         ),
         _Instrument(
-            "saga.dead_letters", "{record}", "Records set aside because they cannot be read", ("topic",),
+            "saga.dead_letters", "{record}", "Records set aside: unreadable, or a saga failed on them", ("topic",),
             lambda: measures.dead_letters,
         ),
     )  # fmt: skip
@@ -111,6 +111,14 @@ def _gauged(measures: Measures) -> Iterable[_Instrument]:
     return (
         _Instrument(
             "saga.instances", "{instance}", "Live instances", ("saga", "status"), lambda: measures.instances
+        ),
+        _Instrument(
+            "saga.dead_letters.waiting", "{record}", "Dead letters that wait for somebody", (),
+            lambda: {(): measures.set_aside.letters},
+        ),
+        _Instrument(
+            "saga.parked", "{instance}", "Instances that are parked behind a record that failed", (),
+            lambda: {(): measures.set_aside.parked},
         ),
         _Instrument(
             "saga.outbox.pending", "{message}", "Messages that are owed to Kafka", (),

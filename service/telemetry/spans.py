@@ -67,6 +67,8 @@ class SpanMaker:
         attributes = dict(told)
         attributes[names.SIGNAL] = entry.kind
         attributes[names.VERDICT] = entry.verdict
+        if hop.redriven:
+            attributes[names.REDRIVEN] = True
         if entry.reason is not None:
             attributes[names.REASON] = entry.reason
         status, events = _concerned(hop, attributes)
@@ -119,7 +121,7 @@ class SpanMaker:
         """Yield a span for each topic that has brought more than one message."""
         brought: defaultdict[str, list[Hop]] = defaultdict(list)
         for hop in sampled:
-            if hop.record is not None:
+            if hop.record is not None and not hop.redriven:
                 brought[hop.record.place.topic].append(hop)
         for topic, taken in brought.items():
             if len(taken) > 1:
