@@ -2,24 +2,29 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import typer
 
 from handlers.routing import REPLIES, Routes
-from handlers.rows import DeadLetter, Entry, Held, Place, Ruling
+from handlers.rows import DeadLetter, Entry, Held, Place, Queued, Record, Ruling
 from sagas.machine import instance_id
 from service.cli.console import as_json, plain, say, stamp, table
 from service.cli.looking import Look, known, looking
+from service.cli.parking import place_in_queue, told_audit
 from service.cli.waiting import told as told_wait
 from service.cli.waiting import waits
 from service.kafka.topics import purposes
 from service.storage.reading import InstanceRow, Reading
+from service.storage.reading_set_aside import audits_at, first_known, heads, letters_at, queue_of, queued_at
 
 PLACE: Final = re.compile(r"([\w.-]{1,249}):(\d{1,10}):(\d{1,18})", re.ASCII)
 MOST_CANDIDATES: Final = 5
+MOST_QUEUED: Final = 10_000
+"""How far in a queue it is told what stands directly before a record."""
+
 MOST_SHOWN: Final = 2_000
 """Bytes of a dead letter that are shown to people; JSON has all of it."""
 
@@ -30,7 +35,7 @@ NO_RECORD: Final = "no record"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """What became of a record. `verdict` is one of the six, or says why there is none."""
+    """What became of a record. `verdict` is one of the six, or says why there is none. `audit` is what people did."""
 
     place: Place
     verdict: str
@@ -41,13 +46,15 @@ class Explanation:
     instances: Sequence[str] = ()
     candidates: Sequence[InstanceRow] = ()
     record: dict[str, object] = field(default_factory=dict)
+    audit: Sequence[str] = ()
 
 
 def explain(*, place: str, as_json_: bool) -> None:
     """Print what became of the record at TOPIC:PARTITION:OFFSET."""
     wanted = parse_place(place)
     with looking() as look:
-        told = [*explanations(look, wanted)] or [_without_verdict(look, wanted)]
+        audit = [told_audit(each) for each in audits_at(look.reading, wanted)]
+        told = [replace(each, audit=audit) for each in explanations(look, wanted)] or [_without_verdict(look, wanted)]
         waiting = {row.id: _waiting(look, row) for each in told for row in each.candidates}
     if as_json_:
         as_json([_told(each, waiting) for each in told])
@@ -71,7 +78,9 @@ def explanations(look: Look, place: Place) -> Iterator[Explanation]:
         yield _of_entry(look.reading, place, entry)
     for held in look.reading.held_at(place):
         yield _of_held(look, held)
-    if letter := look.reading.dead_letter_at(place):
+    for queued in queued_at(look.reading, place):
+        yield _of_queued(look, queued)
+    for letter in letters_at(look.reading, place):
         yield _of_dead_letter(look, letter)
     if ruling := look.reading.ruling_at(place):
         yield _of_ruling(look, ruling)
@@ -105,13 +114,30 @@ def _of_held(look: Look, held: Held) -> Explanation:
     )
 
 
+def _of_queued(look: Look, queued: Queued) -> Explanation:
+    id_ = queued.instance_id
+    head, queue = heads(look.reading, [id_]).get(id_), queue_of(look.reading, id_, MOST_QUEUED)
+    return Explanation(
+        place=queued.record.place,
+        verdict="held",
+        reason=place_in_queue(queued, head, queue),
+        at=queued.at,
+        instances=(id_,),
+        candidates=look.reading.instances_by_id([id_]),
+        record=_shown(queued),
+    )
+
+
 def _of_dead_letter(look: Look, letter: DeadLetter) -> Explanation:
+    id_ = letter.instance_id
+    parks = f"; instance {id_} is parked behind it: saga dead-letters show {letter.record.place}"
     return Explanation(
         place=letter.record.place,
         verdict="dead-lettered",
-        reason=letter.cause,
+        reason=letter.cause + (parks if letter.parks else ""),
         at=letter.at,
-        candidates=_of_key(look, letter.record.key),
+        instances=(id_,) if id_ else (),
+        candidates=look.reading.instances_by_id([id_]) if id_ else _of_key(look, letter.record.key),
         record=_shown(letter),
     )
 
@@ -165,6 +191,13 @@ def _without_verdict(look: Look, place: Place) -> Explanation:
     if lease.next_offset is None or place.offset >= lease.next_offset:
         reason = f"the partition is done up to {lease.next_offset or 'nothing yet'}: this record, if it is there, comes"
         return Explanation(place=place, verdict=NOT_PROCESSED, reason=reason)
+    first = first_known(look.reading, place.topic, place.partition)
+    if first is not None and place.offset < first:
+        reason = (
+            f"the first record that was read here of this partition is {first}: what came before had been deleted by"
+            " the topic's retention, or was done into another database"
+        )
+        return Explanation(place=place, verdict=NO_RECORD, reason=reason)
     reason = (
         f"the partition is done up to {lease.next_offset} and nothing was read at this offset: "
         "it is a transaction's marker, or was compacted away before it was read"
@@ -197,6 +230,8 @@ def _print(told: Explanation, waiting: Mapping[str, Sequence[str]]) -> None:
     at = f" at {stamp(told.at)}" if told.at else ""
     say(f"{told.place}{kind}: {told.verdict}{at}")
     say(told.reason)
+    for line in told.audit:
+        say(f"  {line}")
     for name, value in told.record.items():
         say(f"  {name}: {str(value)[:MOST_SHOWN]}")
     if told.candidates:
@@ -205,8 +240,12 @@ def _print(told: Explanation, waiting: Mapping[str, Sequence[str]]) -> None:
         table(("key", "saga", "status", "waits for", "id"), rows)
 
 
-def _shown(of: Held | DeadLetter) -> dict[str, object]:
-    record = of.record
+def _shown(of: Held | DeadLetter | Queued) -> dict[str, object]:
+    return shown(of.record)
+
+
+def shown(record: Record) -> dict[str, object]:
+    """Return what a record says, for people and for JSON."""
     return {
         "key": _text(record.key),
         "headers": [[name, _text(value)] for name, value in record.headers],
@@ -227,6 +266,7 @@ def _told(told: Explanation, waiting: Mapping[str, Sequence[str]]) -> dict[str, 
         "message_id": told.message_id,
         "message_type": told.message_type,
         "instances": list(told.instances),
+        "audit": list(told.audit),
         "candidates": [
             {"id": row.id, "saga": row.saga, "key": row.key, "status": row.status, "waits_for": waiting[row.id]}
             for row in told.candidates

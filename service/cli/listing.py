@@ -1,6 +1,6 @@
 """`saga ls`: instances, the one that was started last first, and what each waits for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -9,8 +9,11 @@ from rich.text import Text
 from sagas.machine import Instance, Status
 from service.cli.console import as_json, plain, remark, say, span, table
 from service.cli.looking import Look, known, looking, told_leg
+from service.cli.parking import as_told as parked_told
+from service.cli.parking import behind
 from service.cli.waiting import ALARM_LATE, TOO_OFTEN, attention, pending, told, told_pending, waits
 from service.storage.reading import Filter, InstanceRow
+from service.storage.reading_set_aside import Head, heads
 
 MARKS: Final = {
     Status.RUNNING: ("▶", "cyan"),
@@ -35,18 +38,19 @@ def ls(
         which = Filter(saga=saga, status=status, before=before, late=late, sendings=TOO_OFTEN)
         rows = look.reading.instances(which, limit + 1)
         page, more = rows[:limit], len(rows) > limit
-        described = [_told(look, row, now) for row in page]
+        parked = heads(look.reading, [row.id for row in page])
+        described = [_told(look, row, now, parked.get(row.id)) for row in page]
         beside = _beside(look)
     if json:
         as_json({"instances": described, "next": page[-1].number if more else None, **beside})
         return
-    _print(page, look, now)
+    _print(page, look, now, parked)
     if more:
         remark(f"There are more: saga ls --before {page[-1].number}")
     if not page:
         say(_why_empty(which))
     if beside["dead_letters"]:
-        remark(f"{beside['dead_letters']} records were set aside as dead letters.")
+        remark(f"{beside['dead_letters']} records were set aside: saga dead-letters ls")
 
 
 def marked(instance: Instance[Any] | None, status: Status) -> Text:
@@ -56,19 +60,19 @@ def marked(instance: Instance[Any] | None, status: Status) -> Text:
     return Text(f"{icon} {status}{paused}", style=style)
 
 
-def _print(page: Sequence[InstanceRow], look: Look, now: datetime) -> None:
+def _print(page: Sequence[InstanceRow], look: Look, now: datetime, parked: Mapping[str, Head]) -> None:
     if page:
         headings = ("key", "saga", "status", "age", "waits for", "look", "id")
-        table(headings, [_row(row, known(look, row), now) for row in page])
+        table(headings, [_row(row, known(look, row), now, parked.get(row.id)) for row in page])
 
 
-def _row(row: InstanceRow, instance: Instance[Any] | None, now: datetime) -> Sequence[str | Text]:
+def _row(row: InstanceRow, instance: Instance[Any] | None, now: datetime, head: Head | None) -> Sequence[str | Text]:
     """Write an instance as a row."""
     if instance is None:
         waiting, look = "", f"version {row.version} is not in the catalog"
     else:
         waiting = "; ".join(_waiting(instance, now)) if instance.is_active else ""
-        look = ", ".join(attention(instance, now))
+        look = ", ".join([*attention(instance, now), *([behind(head)] if head else [])])
     age = span((row.ended_at or now) - row.started_at)
     status = marked(instance, Status(row.status))
     return row.key, f"{row.saga} v{row.version}", status, age, waiting, Text(plain(look), style="bold red"), row.id
@@ -83,7 +87,7 @@ def _waiting(instance: Instance[Any], now: datetime) -> Iterator[str]:
         yield f"and {len(told_all) - MOST_WAITS} more"
 
 
-def _told(look: Look, row: InstanceRow, now: datetime) -> dict[str, object]:
+def _told(look: Look, row: InstanceRow, now: datetime, head: Head | None) -> dict[str, object]:
     """Return what a program is told of an instance."""
     instance = known(look, row)
     return {
@@ -106,7 +110,8 @@ def _told(look: Look, row: InstanceRow, now: datetime) -> dict[str, object]:
             {"name": name, "since": wait.since, "due_at": wait.due_at, "for": "an event" if wait.address else "a time"}
             for name, wait in (pending(instance) if instance else ())
         ],
-        "attention": list(attention(instance, now)) if instance else [],
+        "attention": [*(attention(instance, now) if instance else ()), *([behind(head)] if head else [])],
+        "parked": parked_told(head),
     }
 
 
@@ -120,5 +125,7 @@ def _why_empty(which: Filter) -> str:
     narrowed += [f"status {which.status}"] if which.status else []
     of = f" of {', '.join(narrowed)}" if narrowed else ""
     if which.late is not None:
-        return f"No instance{of} needs attention: none is stalled, late or sent {TOO_OFTEN} times without an end."
+        return (
+            f"No instance{of} needs attention: none is stalled, parked, late or sent {TOO_OFTEN} times without an end."
+        )
     return f"There is no instance{of}" + (f" before {which.before}." if which.before is not None else ".")

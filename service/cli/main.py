@@ -12,11 +12,13 @@ from typing import Annotated, Literal
 import typer
 
 from service.cli.contracts import contracts
+from service.cli.dead_letters import dead_letters
 from service.cli.demo import bench, demo
 from service.cli.failing import Verbs
 from service.cli.options import HELP, Instance, Json, OfSaga
 from service.cli.simulating import simulate
 from service.cli.versions import diff, migrate, replay
+from service.cli.wishing import add_wishes
 
 app = typer.Typer(
     cls=Verbs,
@@ -190,11 +192,12 @@ def ls(
 ) -> None:
     """List instances, the newest first.
 
-    --attention: stalled, an alarm that has not rung, or a command sent four times without an end.
+    --attention: stalled, parked, an alarm that has not rung, or a command sent four times without an end.
 
     JSON: {"instances": [{"number", "id", "saga", "version", "key", "status", "paused_at", "started_at", "ended_at",
     "age_s", "wake_at", "waits_for": [{"step", "direction", "progress", "attempt", "sendings", "command_id",
-    "asked_at", "due_at"}], "attention": [TEXT]}], "next": NUMBER for --before, "dead_letters", "owed_messages"}
+    "asked_at", "due_at"}], "attention": [TEXT], "parked": {"behind", "cause", "since", "waiting"}}],
+    "next": NUMBER for --before, "dead_letters", "owed_messages"}
     """
     from service.cli import listing
 
@@ -208,7 +211,7 @@ def show(instance: Instance, *, saga: OfSaga = None, history: History = 500, jso
     Its steps and compensations, its history with timings, its data and its trace.
 
     JSON: {"id", "saga", "version", "key", "status", "why", "attention", "started_at", "ended_at", "deadline_at",
-    "paused_at", "wake_at", "cause", "stall", "choices", "trace_id", "revision", "home", "data",
+    "paused_at", "wake_at", "parked", "cause", "stall", "choices", "trace_id", "revision", "home", "data",
     "steps": [{"name", "pivot", "forward", "compensation"}], "history": [{"seq", "at", "kind", "told", "verdict",
     "reason", "message_id", "message_type", "causation_id", "value", "took_s", "status", "sent", "outcome", "place",
     "trace_id", "span_id"}]}
@@ -241,10 +244,10 @@ def explain(
 
     And which instances come nearest to it.
 
-    JSON: [{"place", "verdict", "reason", "at", "message_id", "message_type", "instances": [ID],
+    JSON: [{"place", "verdict", "reason", "at", "message_id", "message_type", "instances": [ID], "audit": [TEXT],
     "candidates": [{"id", "saga", "key", "status", "waits_for": [TEXT]}], "record": {"key", "headers", "value"} of one
     that is kept}], where the verdict is applied, duplicate, ignored, held, unmatched, dead-lettered; or "not processed
-    yet", "not read", "no record".
+    yet", "not read", "no record". The audit says what was done to a dead letter.
     """
     from service.cli import explaining
 
@@ -281,6 +284,8 @@ def version() -> None:
 app.add_typer(topics, name="topics")
 app.add_typer(demo, name="demo")
 app.add_typer(contracts, name="contracts")
+app.add_typer(dead_letters, name="dead-letters")
+add_wishes(app)
 app.command("bench")(bench)
 app.command("simulate")(simulate)
 app.command("diff")(diff)

@@ -25,8 +25,11 @@ from service.cli.console import as_json, plain, say, span, stamp, table
 from service.cli.journal import Line, Timing, journal, timings
 from service.cli.listing import marked
 from service.cli.looking import Found, Look, find, looking, told_leg
+from service.cli.parking import as_told as parked
+from service.cli.parking import behind
 from service.cli.waiting import attention, named
 from service.cli.why import Case, paragraph
+from service.storage.reading_set_aside import heads
 
 Timings = Mapping[tuple[str, Direction], Timing]
 
@@ -68,6 +71,7 @@ def _case(look: Look, found: Found, most: int) -> Case:
         lines=journal(look.reading.history(found.row, most)),
         now=datetime.now(UTC),
         outcome_owed=look.reading.unsent(outcome_id(found.row.id)),
+        head=heads(look.reading, [found.row.id]).get(found.row.id),
     )
 
 
@@ -179,7 +183,8 @@ def _told(found: Found, case: Case) -> dict[str, object]:
         "key": row.key,
         "status": instance.status,
         "why": paragraph(case),
-        "attention": attention(instance, case.now),
+        "attention": [*attention(instance, case.now), *([behind(case.head)] if case.head else [])],
+        "parked": parked(case.head),
         "started_at": instance.started_at,
         "ended_at": instance.ended_at,
         "deadline_at": instance.deadline_at,

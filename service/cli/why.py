@@ -22,7 +22,9 @@ from sagas.machine import (
 )
 from service.cli.console import span, stamp
 from service.cli.journal import Line
+from service.cli.parking import told as parked
 from service.cli.waiting import ALARM_LATE, Wait, pending, waits
+from service.storage.reading_set_aside import Head
 
 REMEDIES: Final = {
     UNSENDABLE: "Let the saga send a reference instead of so large a value.",
@@ -36,18 +38,22 @@ MOST_TOLD: Final = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """What a paragraph is made from. `outcome_owed`: the outcome event has not left for Kafka yet."""
+    """What a paragraph is made from. `outcome_owed`: the outcome event has not left for Kafka yet.
+
+    `head`: the record that the instance is parked behind.
+    """
 
     saga: AnySaga
     instance: Instance[Any]
     lines: Sequence[Line]
     now: datetime
     outcome_owed: bool
+    head: Head | None = None
 
 
 def paragraph(case: Case) -> str:
     """Say why an instance stands where it stands."""
-    return " ".join(_sentences(case))
+    return " ".join([*_sentences(case), *(parked(case.head) if case.head else ())])
 
 
 def because(cause: Cause) -> str:
@@ -185,7 +191,7 @@ def _stalled(case: Case) -> Iterator[str]:
         yield f"It was being undone because {because(case.instance.cause)}."
         yield f"Rollback incomplete, not undone: {_listed(open_)}." if open_ else "Everything is undone."
     yield REMEDIES.get(stall.code if stall else "", "Look at the participant that failed, and put its side right.")
-    yield "Then an operator has to decide how it ends: no message does."
+    yield "Then an operator has to decide, by `saga retry`, `skip` or `resolve`: no message does."
 
 
 def _ended(case: Case, reason: str) -> str:

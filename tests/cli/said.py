@@ -22,10 +22,10 @@ class Said(NamedTuple):
 
 
 class Saga:
-    """`saga(...)` runs a verb in this process. What nobody has expected is raised."""
+    """`saga(...)` runs a verb in this process, `given` on standard input. What nobody has expected is raised."""
 
-    def __call__(self, *arguments: str) -> Said:
-        result = CliRunner().invoke(app, list(arguments))
+    def __call__(self, *arguments: str, given: str | None = None) -> Said:
+        result = CliRunner().invoke(app, list(arguments), input=given)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return Said(result.exit_code, result.stdout, result.stderr)

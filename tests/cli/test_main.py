@@ -18,6 +18,7 @@ VERBS = [
     "diff",
     "replay",
     "migrate",
+    "dead-letters", "retry", "skip", "cancel", "pause", "resume", "resolve",
 ]  # fmt: skip
 SAGA = Path(sys.executable).with_name("saga")
 HEAVY = ("pydantic", "aiokafka", "rich", "asyncio", "sqlite3", "opentelemetry", "confluent_kafka", "fastapi")

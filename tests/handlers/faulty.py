@@ -54,6 +54,11 @@ def that_begins(fault: Fault) -> Saga[made.Begun, made.Data]:
 NO_FAULT = Fault(set())
 
 
+OF_CATALOG = Fault()
+catalog = (wide(OF_CATALOG, NO_FAULT),)
+"""For `SAGA_CATALOG`: a saga that a test in the same process breaks and corrects."""
+
+
 class Two:
     """The instances `bad` and `good` of a saga, and what their participants say."""
 

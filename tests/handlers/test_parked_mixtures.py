@@ -16,11 +16,11 @@ from tests.handlers.order_log import Log, type_of
 from tests.handlers.replay import replayed
 from tests.machine import made
 
-KEYS = ("k-1", "k-2", "k-3")
+KEYS = tuple(f"k-{number}" for number in range(8))
 
 
 class Troubled:
-    """Three instances whose definition breaks and is corrected at random, and an operator who acts at random."""
+    """Instances whose definition breaks and is corrected at random, and an operator who acts at random."""
 
     def __init__(self, it: Coordinator, faults: tuple[Fault, ...], seed: int) -> None:
         self.it = it
@@ -37,7 +37,7 @@ class Troubled:
             commands = [row for row in self.it.owed if row.topic == "made.commands.v1"]
             chosen = self.random.choices(commands, k=self.random.randint(0, 4))
             batch = [self.log.says(each, Done() if "undo" in type_of(each) else made.Did()) for each in chosen]
-            if self.random.random() < 0.05:
+            if self.random.random() < 0.01:
                 batch.append(self.log.event(made.Stopped(key=self.random.choice(KEYS)), "k"))
             await self.take(*batch)
             await self.act()
@@ -75,7 +75,7 @@ async def test_each_record_has_one_verdict_and_each_instance_hears_them_in_order
     faults = Fault(set()), Fault(set()), Fault(set())
     async with coordinator(tmp_path / "saga.db", wide(*faults)) as it:
         troubled = Troubled(it, faults, seed)
-        await troubled.stir(30)
+        await troubled.stir(40)
         check_verdicts(it, troubled.records)
         check_flags(it)
         await troubled.settle()
