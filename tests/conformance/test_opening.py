@@ -4,12 +4,14 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 from contracts.orders import OrderCancelled
 from handlers.routing import BadCatalog, Living, Routes
+from handlers.rows import Place, Record
 from sagas.order_fulfilment import order_fulfilment
 from service.bootstrap import built
 from service.settings import Settings
@@ -161,3 +163,26 @@ async def pragmas(store: SqliteStore) -> Sequence[object]:
         for name in ("journal_mode", "synchronous")
         for row in await connection.execute_fetchall(f"PRAGMA {name}")
     ]
+
+
+async def test_dead_letters_of_the_schema_before_parking_are_kept_and_park_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with closing(sqlite3.connect(path)) as connection:
+        for name in ("0001_pre_init.sql", "0002_pre_awaited.sql"):
+            connection.executescript((files("service.storage") / "migrations" / name).read_text(encoding="utf-8"))
+        connection.execute("INSERT INTO dead_letter VALUES ('t', 1, 2, 3, x'00', '[]', x'ff', 4, 'no JSON')")
+        connection.execute("INSERT INTO held_event VALUES ('t', 1, 9, 3, x'00', '[]', x'ff', 'i-1', 4, 5)")
+        connection.execute("PRAGMA user_version = 2")
+        connection.commit()
+    store = SqliteStore(path, known)
+    await store.open()
+    try:
+        found = await store.transact(lambda tx: tx.load_set_aside(Place("t", 1, 2), ()))
+        (held,) = await store.transact(lambda tx: tx.load_held(["i-1"]))
+        assert await store.count_set_aside() == (1, 0)
+    finally:
+        await store.close()
+    (letter,) = found.letters
+    assert letter.record == Record(Place("t", 1, 2), 3, b"\0", b"\xff", (), 0)
+    assert (letter.cause, letter.instance_id, letter.parks) == ("no JSON", "", False)
+    assert held.record == Record(Place("t", 1, 9), 3, b"\0", b"\xff", (), 0)

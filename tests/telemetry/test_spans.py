@@ -2,14 +2,18 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from opentelemetry.trace import SpanKind, StatusCode
 
 from contracts import Envelope, Failure, Reply
 from contracts import envelope as wire
+from handlers.redrive import Which
 from sagas.machine import Status
 from service.telemetry import conventions as names
+from tests.handlers.coordinator import coordinator
+from tests.handlers.faulty import NO_FAULT, OLGA, Fault, Two, wide
 from tests.telemetry.made import ids, in_header, link_ids, maker, named, of_order, own, parent_ids, spans_of, told
 from tests.telemetry.story import (
     Participant,
@@ -364,3 +368,23 @@ def test_a_long_description_is_cut() -> None:
 
     descriptions = [span.status.description or "" for turn in story.turns for span in maker().spans(turn)]
     assert max(map(len, descriptions)) == 500
+
+
+async def test_a_redriven_record_is_a_trace_of_its_own_linked_to_the_old_one(tmp_path: Path) -> None:
+    fault = Fault()
+    async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
+        two = await Two(it).begin()
+        failing, later = two.says("a"), two.says("b")
+        await it.take(failing, later)
+        fault.heal()
+        await it.redrive.redrive(Which(failing.place), OLGA)
+        old = {own(span).trace_id for span in spans_of(it.watcher.turns[:-1])}
+        spans = spans_of(it.watcher.turns[-1:])
+
+    assert [span.name for span in spans] == ["process saga.replies.v1"] * 2 + ["send made.commands.v1"]
+    first, second, sent = spans
+    assert [told(span, names.REDRIVEN) for span in spans] == [True, True, None]
+    assert (parent_ids(first), parent_ids(second), parent_ids(sent)) == (None, None, ids(second))
+    assert {own(span).trace_id for span in spans}.isdisjoint(old)
+    assert {trace_id for trace_id, _ in link_ids(first)} <= old
+    assert len(link_ids(first)) >= 2

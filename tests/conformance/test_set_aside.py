@@ -1,0 +1,99 @@
+"""What any store keeps of what was set aside: dead letters, queues and the audit, each byte of them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from handlers.ports import Conflict
+from handlers.rows import Audit, By, Changes, DeadLetter, Place, Queued, SetAside
+from tests.conformance.stores import TIME, Kind, OpenStore, begun, dead, record, starts
+
+NOWHERE = Place("", -1, -1)
+OLGA = By("olga", 'it\'s "corrected"')
+
+
+def parking(offset: int, id_: str) -> DeadLetter:
+    """A record that an instance is parked behind."""
+    return replace(dead(offset), instance_id=id_, parks=True)
+
+
+def waiting(offset: int, id_: str, seq: int = 0) -> Queued:
+    """A record that waits for a parked instance."""
+    return Queued(seq, id_, record(offset)._replace(timestamp_type=1), TIME)
+
+
+async def found(store: OpenStore, place: Place, *ids: str) -> SetAside:
+    return await store.transact(lambda tx: tx.load_set_aside(place, ids))
+
+
+async def test_dead_letters_are_read_again_whole_by_place_and_by_instance(store: OpenStore) -> None:
+    letters = [dead(1), parking(2, "i-1"), parking(2, "i-2"), replace(dead(3), instance_id="i-1")]
+    await store.transact(lambda tx: tx.save(Changes(dead_letters=letters)))
+    at_two = await found(store, letters[1].record.place)
+    assert sorted(at_two.letters, key=lambda each: each.instance_id) == letters[1:3]
+    assert (await found(store, letters[0].record.place)).letters == [letters[0]]
+    assert (await found(store, NOWHERE, "i-1", "nobody")).letters == [letters[1], letters[3]]
+    assert (await found(store, NOWHERE)).letters == []
+
+
+async def test_a_queue_is_read_in_the_order_in_which_it_was_written(store: OpenStore) -> None:
+    await store.transact(lambda tx: tx.save(Changes(queued=[waiting(9, "i-1"), waiting(2, "i-2")])))
+    await store.transact(lambda tx: tx.save(Changes(queued=[waiting(3, "i-1"), waiting(2, "i-1")])))
+    queue = (await found(store, NOWHERE, "i-1")).queued
+    assert [each._replace(seq=0) for each in queue] == [waiting(9, "i-1"), waiting(3, "i-1"), waiting(2, "i-1")]
+    assert [each.instance_id for each in (await found(store, record(2).place)).queued] == ["i-2", "i-1"]
+
+    await store.transact(lambda tx: tx.save(Changes(dequeued=list(queue[:2]))))
+    await store.transact(lambda tx: tx.save(Changes(queued=[waiting(4, "i-1")])))
+    assert [each.record.place.offset for each in (await found(store, NOWHERE, "i-1")).queued] == [2, 4]
+
+
+async def test_a_record_is_queued_once_for_an_instance(store: OpenStore) -> None:
+    for _ in range(2):
+        await store.transact(lambda tx: tx.save(Changes(queued=[waiting(1, "i-1")])))
+    assert len((await found(store, NOWHERE, "i-1")).queued) == 1
+
+
+async def test_an_instance_has_one_head(store: OpenStore) -> None:
+    await store.transact(lambda tx: tx.save(Changes(dead_letters=[parking(1, "i-1")])))
+    with pytest.raises(Exception, match=r"(?i)unique"):
+        await store.transact(lambda tx: tx.save(Changes(dead_letters=[parking(2, "i-1")])))
+    await store.transact(lambda tx: tx.save(Changes(settled=[parking(1, "i-1")], dead_letters=[parking(2, "i-1")])))
+    assert (await found(store, NOWHERE, "i-1")).letters == [parking(2, "i-1")]
+
+
+async def test_a_dead_letter_gets_another_value_and_cause_and_keeps_the_rest(store: OpenStore) -> None:
+    letter = parking(1, "i-1")
+    other = replace(letter, record=letter.record._replace(value=None), cause="another")
+    await store.transact(lambda tx: tx.save(Changes(dead_letters=[letter, dead(1)])))
+    await store.transact(lambda tx: tx.save(Changes(altered=[other])))
+    assert (await found(store, NOWHERE, "i-1")).letters == [other]
+    assert dead(1) in (await found(store, letter.record.place)).letters
+
+
+async def test_the_audit_keeps_every_byte(store: OpenStore, kind: Kind, tmp_path: Path) -> None:
+    audit = Audit(TIME, OLGA, "edited", parking(1, "i-1"))
+    await store.transact(lambda tx: tx.save(Changes(audits=[audit])))
+    rows = kind.look(
+        tmp_path,
+        'SELECT who, why, action, topic, partition, "offset", key, before, cause, instance_id FROM dead_letter_audit',
+    )
+    kept = audit.letter.record
+    assert rows == [(*OLGA, "edited", *kept.place, kept.key, kept.value, "it is no JSON", "i-1")]
+
+
+async def test_being_parked_is_compared_though_it_is_no_revision(store: OpenStore) -> None:
+    """Whoever has not heard of it may not write over it."""
+    stored = begun()
+    parked = stored._replace(trail=stored.trail._replace(parked=True))
+    await store.transact(lambda tx: tx.save(starts(stored)))
+    await store.transact(lambda tx: tx.save(Changes(instances=[(parked, 1)], flipped={stored.instance.id})))
+    assert (await store.transact(lambda tx: tx.load([stored.instance.id])))[stored.instance.id] == parked
+    for stale in (
+        Changes(instances=[(stored._replace(revision=2), 1)]),
+        Changes(instances=[(parked, 1)], flipped={stored.instance.id}),
+    ):
+        with pytest.raises(Conflict):
+            await store.transact(lambda tx, changes=stale: tx.save(changes))  # type: ignore[misc]  # a default binds it
+    await store.transact(lambda tx: tx.save(Changes(instances=[(parked._replace(revision=2), 1)])))
