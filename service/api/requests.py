@@ -9,8 +9,8 @@ from handlers.redrive import Result, types_sent
 from handlers.rows import By
 from sagas.machine import Decision, Status, Wish, signal
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1_000)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00]+$", max_length=1_000)]
+Name = Annotated[str, StringConstraints(pattern=r"^[^\x00]+$", max_length=1_000)]
 
 
 class Asked(BaseModel):

@@ -65,7 +65,9 @@ DEAD_LETTER: Final[dict[str, Any]] = {
         "kafka_dlt-original-offset": {"description": "8 bytes, big-endian."},
         "kafka_dlt-original-timestamp": {"description": "8 bytes, big-endian, milliseconds since 1970."},
         "kafka_dlt-original-timestamp-type": _TEXT,
+        "kafka_dlt-original-consumer-group": _TEXT,
         "kafka_dlt-exception-fqcn": _TEXT,
+        "kafka_dlt-exception-cause-fqcn": {**_TEXT, "description": "The class of what a saga's function raised."},
         "kafka_dlt-exception-message": {**_TEXT, "description": "The cause in words."},
     },
 }

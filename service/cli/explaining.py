@@ -130,14 +130,15 @@ def _of_queued(look: Look, queued: Queued) -> Explanation:
 
 def _of_dead_letter(look: Look, letter: DeadLetter) -> Explanation:
     id_ = letter.instance_id
+    rows = look.reading.instances_by_id([id_]) if id_ else ()
     parks = f"; instance {id_} is parked behind it: saga dead-letters show {letter.record.place}"
     return Explanation(
         place=letter.record.place,
         verdict="dead-lettered",
         reason=letter.cause + (parks if letter.parks else ""),
         at=letter.at,
-        instances=(id_,) if id_ else (),
-        candidates=look.reading.instances_by_id([id_]) if id_ else _of_key(look, letter.record.key),
+        instances=[row.id for row in rows],
+        candidates=rows or _of_key(look, letter.record.key),
         record=_shown(letter),
     )
 
