@@ -1,17 +1,20 @@
 """A dead letter is decided again: it counts as if it came now, and its instance goes on with what was queued."""
 
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from handlers.outgoing import MOST_BYTES
+from contracts import Done
 from handlers.redrive import End, Which
 from handlers.rows import Place
 from tests.handlers.coordinator import Coordinator, coordinator
 from tests.handlers.faulty import BAD, NO_FAULT, OLGA, Fault, Two, that_begins, wide
 from tests.handlers.order_log import EVENTS, Log, instance_id, placed_value
+from tests.handlers.test_child_sagas import asked, delivered
 from tests.handlers.test_parking import HELD, OTHER_TRIP, TRIP, heads, queue, trips
-from tests.handlers.trips import Approved, TripAsked
+from tests.handlers.trips import Approved, TripAsked, TripCancelled, hotel, hotel_booking, room, trip
 
 
 def verdicts(it: Coordinator, *places: Place) -> list[list[str]]:
@@ -206,64 +209,35 @@ async def test_a_reply_that_comes_too_late_when_it_is_redriven_is_ignored(tmp_pa
         assert len(it.verdicts(failing.place)) == 1
 
 
-# --- edit and discard
+async def test_a_parked_child_answers_its_command_after_all_and_hears_of_its_cancel_in_order(tmp_path: Path) -> None:
+    fault, log = Fault({"t-1"}), Log()
+    broken = replace(hotel_booking, on_completed=fault(room))
+    async with coordinator(tmp_path / "saga.db", trip(hotel), broken) as it:
+        done = log.says(await asked(it, log), Done())
+        cancel = log.event(TripCancelled(trip="t-1"), "t-1")
+        await it.take(done, cancel)
+        (withdrawal,) = it.sent("saga.cancel-command.v1", "t-1")
+        await it.take(delivered(log, withdrawal))
+        assert [kept[1:] for kept in queue(it)] == [("hotels.commands.v1", 1)]
+
+        fault.heal()
+        result = await it.redrive.redrive(Which(done.place), OLGA)
+        assert [each.verdict for each in result.fates] == ["applied", "ignored"]
+        (reply,) = it.sent("hotels.booked.v1", "t-1")
+        (command,) = it.sent("hotels.book.v1", "t-1")
+        assert dict(reply.headers)["ce_causationid"] == command.message_id.encode()
 
 
-async def test_an_edit_is_checked_and_keeps_the_original_in_the_audit(tmp_path: Path) -> None:
-    log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        bad = log.record(EVENTS, "o-1", b'{"order_id": "o-1"}', log.placed("o-x").headers)
-        await it.take(bad)
-        which = Which(bad.place)
-        refused = await it.redrive.edit(which, b'{"order_id": 1}', OLGA)
-        assert refused.end is End.REFUSED
-        assert "customer_id: Field required" in (refused.why or "")
-        assert audits(it) == []
-
-        assert (await it.redrive.edit(which, placed_value("o-1"), OLGA)).end is End.DONE
-        ((_, _, action, _, _, before, _),) = audits(it)
-        assert (action, before) == ("edited", bad.value)
-        assert it.rows("SELECT value, key FROM dead_letter") == [(placed_value("o-1"), b"o-1")]
-        assert (await it.redrive.redrive(which, OLGA)).end is End.DONE
-        assert it.status() == "running"
-
-
-async def test_an_edit_that_cannot_be_read_may_be_forced_and_one_too_large_may_not(tmp_path: Path) -> None:
-    log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        bad = log.record(EVENTS, "o-1", b"{", ())
-        await it.take(bad)
-        which = Which(bad.place)
-        assert (await it.redrive.edit(which, b"[", OLGA, is_forced=True)).end is End.DONE
-        assert it.rows("SELECT value FROM dead_letter") == [(b"[",)]
-        large = await it.redrive.edit(which, b"x" * (MOST_BYTES + 1), OLGA, is_forced=True)
-        assert large.end is End.REFUSED
-
-
-async def test_discarded_it_is_explained_and_audited_and_the_queue_goes_on(tmp_path: Path) -> None:
-    async with coordinator(tmp_path / "saga.db", wide(Fault(), NO_FAULT)) as it:
+async def test_a_queue_of_a_thousand_records_is_decided_in_one_transaction(tmp_path: Path) -> None:
+    fault = Fault()
+    async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
         two = await Two(it).begin()
-        failing, later = two.says("a"), two.says("b")
-        await it.take(failing, later)
-        result = await it.redrive.discard(Which(failing.place), OLGA)
-
-        assert (result.end, result.head) == (End.DONE, None)
-        why = "it was set aside because: the saga raised ArithmeticError: on purpose"
-        told = f"discarded by olga: the definition is corrected ({why})"
-        assert it.verdicts(failing.place) == [("dead-lettered", told)]
-        assert it.verdicts(later.place) == [("applied", None)]
-        assert two.seen() == ["b"]
-        assert [(action, before) for _, _, action, _, _, before, _ in audits(it)] == [("discarded", failing.value)]
-
-
-async def test_one_that_parks_nobody_is_discarded_too(tmp_path: Path) -> None:
-    log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        bad = log.record(EVENTS, "o-1", b"{", ())
-        await it.take(bad)
-        assert (await it.redrive.discard(Which(bad.place), OLGA)).end is End.DONE
-        assert verdicts(it, bad.place) == [["dead-lettered"]]
-        assert it.rows("SELECT count(*) FROM dead_letter") == [(0,)]
+        failing, copies = two.says("a"), [two.says("b") for _ in range(1_000)]
+        await it.take(failing, *copies)
+        fault.heal()
+        result = await it.redrive.redrive(Which(failing.place), OLGA)
+        assert Counter(each.verdict for each in result.fates) == {"applied": 2, "duplicate": 999}
+        assert queue(it) == []
 
 
 # --- the trace, and who stands in the way
