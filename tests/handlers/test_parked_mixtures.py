@@ -4,6 +4,7 @@ import random
 from pathlib import Path
 
 import pytest
+from tests.handlers.replay import replayed
 
 from contracts import Done
 from handlers.redrive import End, Which
@@ -13,7 +14,6 @@ from service.storage.reading import Filter, opened
 from tests.handlers.coordinator import Coordinator, coordinator
 from tests.handlers.faulty import OLGA, Fault, wide
 from tests.handlers.order_log import Log, type_of
-from tests.handlers.replay import replayed
 from tests.machine import made
 
 KEYS = tuple(f"k-{number}" for number in range(8))
