@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 import pytest
-from tests.handlers.replay import replayed
+from handlers.replay import replayed
 
 from contracts import Done
 from handlers.redrive import End, Which

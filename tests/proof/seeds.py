@@ -1,16 +1,6 @@
 """Faults that a machine might have: each an exact piece of its source, and what a careless hand would write there."""
 
-from typing import NamedTuple
-
-
-class Seed(NamedTuple):
-    """`old` stands exactly once in the file of `sagas/machine`; with `new` in its place the machine is wrong."""
-
-    bug: str
-    file: str
-    old: str
-    new: str
-
+from tests.proof.sowing import Seed
 
 SEEDS = (
     # --- undo

@@ -210,7 +210,7 @@ class Consumer:
             self._listener.on_partitions_revoked(self._assigned)
             self._generation = self.broker.generation
             self._assigned = self.broker.assigned(self)
-            self._positions.clear()
+            self._positions = {at: self.broker.hints[at] for at in self._assigned if at in self.broker.hints}
             self._paused.clear()
             self._listener.on_partitions_assigned(self._assigned)
 

@@ -9,8 +9,10 @@ from handlers.replay import replayed
 from handlers.rows import Verdict
 from sagas.machine import freeze
 from tests.handlers.order_log import OUTCOMES, REPLIES
+from tests.worlds import trip_checks
 from tests.worlds.broker import Polled
 from tests.worlds.people import COMMAND_TOPICS
+from tests.worlds.trip_checks import of
 from tests.worlds.world import World
 
 CONFIRMED: Final = "orders.order-confirmed.v1"
@@ -25,7 +27,7 @@ def every_order_ends_once_i1_i5(world: World) -> None:
     for record in said(world, OUTCOMES):
         outcomes[key_of(record)].add((dict(record.headers)["ce_id"], record.value))
     assert {order: len(told) for order, told in outcomes.items()} == dict.fromkeys(world.shop.orders, 1)
-    assert sorted(row.key for row in world.database.instances.values()) == sorted(world.shop.orders)
+    assert sorted(row.key for _, row in of(world, "order-fulfilment")) == sorted(world.shop.orders)
 
 
 def effects_stand_once_or_not_at_all_i8_i15(world: World) -> None:
@@ -40,7 +42,7 @@ def effects_stand_once_or_not_at_all_i8_i15(world: World) -> None:
 
 def an_id_has_one_content_i6(world: World) -> None:
     contents = defaultdict(set)
-    for record in said(world, *COMMAND_TOPICS, OUTCOMES):
+    for record in ours(world):
         headers = {name: raw for name, raw in record.headers if name in SAME_IN_EVERY_COPY}
         contents[dict(record.headers)["ce_id"]].add(
             (record.topic, record.partition, record.key, record.value, tuple(sorted(headers.items())))
@@ -50,7 +52,14 @@ def an_id_has_one_content_i6(world: World) -> None:
 
 def what_was_decided_was_published_and_nothing_else_i7(world: World) -> None:
     owed = {row.message_id for row in world.database.owed.values() if not row.topic.endswith("-dlt")}
-    assert {wire.read(record.headers, record.value)[0].id for record in said(world, *COMMAND_TOPICS, OUTCOMES)} == owed
+    assert {wire.read(record.headers, record.value)[0].id for record in ours(world)} == owed
+
+
+def every_dead_letter_lies_on_its_topic_i28(world: World) -> None:
+    written = sorted((letter.record.place.topic, letter.record.value) for letter in world.database.dead_letters)
+    topics = [f"{topic}-dlt" for topic in world.routes.topics_in]
+    lying = {(record.headers[-7:-4], record.topic, record.value) for record in said(world, *topics)}
+    assert sorted((topic.removesuffix("-dlt"), value) for _, topic, value in lying) == written
 
 
 def first_copies_lie_in_the_order_of_the_outbox_i12(world: World) -> None:
@@ -107,18 +116,27 @@ CHECKS: Final[tuple[Callable[[World], None], ...]] = (
     effects_stand_once_or_not_at_all_i8_i15,
     an_id_has_one_content_i6,
     what_was_decided_was_published_and_nothing_else_i7,
+    every_dead_letter_lies_on_its_topic_i28,
     first_copies_lie_in_the_order_of_the_outbox_i12,
     every_record_has_one_verdict_i11,
     the_history_replays_to_the_state_i3,
     a_reply_changes_state_once_i10,
     kafka_is_never_told_more_than_the_database_knows_i22,
     epochs_follow_each_other_i25,
+    *trip_checks.CHECKS,
 )
 
 
 def said(world: World, *topics: str) -> list[Polled]:
     """Every record of these topics, partition by partition, in order."""
     return [record for (topic, _), log in sorted(world.broker.logs.items()) if topic in topics for record in log]
+
+
+def ours(world: World) -> list[Polled]:
+    """Every record that a coordinator wrote, but for dead letters."""
+    topics = [topic for topic in sorted(world.routes.topics_out | {REPLIES}) if not topic.endswith("-dlt")]
+    mine = b"/saga-coordinator/"
+    return [each for each in said(world, *topics) if (dict(each.headers).get("ce_source") or b"").startswith(mine)]
 
 
 def key_of(record: Polled) -> str:

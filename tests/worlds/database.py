@@ -56,6 +56,7 @@ class Database:
 
     routes: Routes
     chance: Random
+    is_shared: bool = True
     mood: Mood = field(default_factory=Mood)
     instances: dict[str, Row] = field(default_factory=dict)
     history: dict[str, list[Entry]] = field(default_factory=dict)
@@ -207,9 +208,8 @@ class Session:
 class SimulatedStore:
     """`handlers.ports.Store` as one life of a coordinator has it."""
 
-    is_shared = True
-
     def __init__(self, database: Database) -> None:
+        self.is_shared = database.is_shared
         self._database = database
         self._running: set[asyncio.Task[object]] = set()
 

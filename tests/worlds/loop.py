@@ -39,6 +39,13 @@ class Stuck(AssertionError):
     """Nothing is left that could ever happen."""
 
 
+class Spinning(AssertionError):
+    """Somebody tries for ever, and time does not pass."""
+
+
+MOST_AT_ONE_MOMENT = 10_000
+
+
 class SimulatedLoop(BaseEventLoop):
     """Runs callbacks one at a time, chosen by chance; when none is ready, time jumps to the next timer."""
 
@@ -49,6 +56,7 @@ class SimulatedLoop(BaseEventLoop):
         super().__init__()
         self._chance = chance
         self._now = 0.0
+        self._since_it_passed = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._left: list[asyncio.Handle] = []
 
@@ -104,6 +112,9 @@ class SimulatedLoop(BaseEventLoop):
         ready: Any = self._ready
         if not ready:
             return
+        self._since_it_passed += 1
+        if self._since_it_passed == MOST_AT_ONE_MOMENT:
+            raise Spinning(f"{MOST_AT_ONE_MOMENT} things happened at {self._now} s")
         if len(ready) > 1:
             ready.rotate(-self._chance.randrange(len(ready)))
         handle = ready.popleft()
@@ -126,6 +137,7 @@ class SimulatedLoop(BaseEventLoop):
             if not scheduled:
                 raise Stuck("nobody waits for a time, and nothing is ready")
             self._now = max(self._now, scheduled[0]._when)  # noqa: SLF001
+            self._since_it_passed = 0
         while scheduled and scheduled[0]._when <= self._now:  # noqa: SLF001
             timer = heapq.heappop(scheduled)
             timer._scheduled = False  # noqa: SLF001

@@ -10,12 +10,14 @@ from typing import Final
 from contracts import envelope as wire
 from handlers.rows import RawHeaders
 from tests.handlers.order_log import ANSWERS, EVENTS, FAILURE, REPLIES, attributes, placed_value
+from tests.worlds import trips
 from tests.worlds.broker import Broker, Polled
 
 COMMAND_TOPICS: Final = (
     "inventory.commands.v1", "payments.commands.v1", "reviews.commands.v1", "shipping.commands.v1",
-    "notifications.commands.v1",
+    "notifications.commands.v1", *trips.TOPICS,
 )  # fmt: skip
+ALL_ANSWERS: Final = ANSWERS | trips.ANSWERS
 
 
 @dataclass
@@ -33,7 +35,7 @@ class Manners:
 
 @dataclass
 class Participants:
-    """All five. Each answers a copy of a command by its id, and bars what comes after its own undo."""
+    """All of them. Each answers a copy of a command by its id, and bars what comes after its own undo."""
 
     broker: Broker
     chance: Random
@@ -86,7 +88,7 @@ class Participants:
             return FAILURE, {"code": "busy", "message": "", "retryable": True}
         else:
             self.effects[envelope.id] = (order, envelope.step or "")
-        type_, fields = ANSWERS[envelope.type]
+        type_, fields = ALL_ANSWERS[envelope.type]
         return type_, dict(fields)
 
     def _reply(

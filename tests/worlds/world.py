@@ -23,15 +23,17 @@ from service.bootstrap import Service
 from service.kafka import feed as feeding
 from service.kafka.feed import Feed
 from service.settings import KafkaSettings, Settings
-from tests.acceptance.hurried_catalog import catalog
+from tests.acceptance import hurried_catalog
+from tests.worlds import trips
 from tests.worlds.broker import Broker, Consumer, Publisher, Weather
 from tests.worlds.database import Database, Mood, SimulatedStore
 from tests.worlds.loop import Life, SimulatedLoop
 from tests.worlds.people import Manners, Participants, Shop
+from tests.worlds.trips import Travellers
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SETTINGS = Settings(kafka=KafkaSettings(request_timeout=2.0, batch=20), store="sqlite:///simulated.db")
-ENDS_WITHIN = 3 * 3600.0
+ENDS_WITHIN = 1.25 * 3600.0
 QUIET = 16
 """Seconds in which nothing may happen any more: longer than a command and its reply may be late together."""
 
@@ -92,6 +94,7 @@ class World:
     broker: Broker
     database: Database
     shop: Shop
+    travellers: Travellers
     participants: Participants
     coordinators: list[Coordinator]
     ended_at: float = 0.0
@@ -130,7 +133,8 @@ def lived(seed: int, faults: tuple[Fault, ...] | None = None) -> World:
 
 
 def _made(seed: int, faults: tuple[Fault, ...], loop: SimulatedLoop, chance: Random) -> World:
-    routes = Routes(catalog)
+    routes = Routes((*hurried_catalog.catalog, *trips.catalog))
+    coordinators = [Coordinator(number, Clock(loop)) for number in range(chance.choice((1, 1, 2, 3)))]
     broker = Broker(chance)
     manners = Manners(
         refuses=chance.choice((0.0, 0.05, 0.2)),
@@ -147,10 +151,11 @@ def _made(seed: int, faults: tuple[Fault, ...], loop: SimulatedLoop, chance: Ran
         loop=loop,
         routes=routes,
         broker=broker,
-        database=Database(routes, chance),
+        database=Database(routes, chance, is_shared=len(coordinators) > 1),
         shop=Shop(broker, chance),
+        travellers=Travellers(broker, chance),
         participants=Participants(broker, chance, manners),
-        coordinators=[Coordinator(number, Clock(loop)) for number in range(chance.choice((1, 1, 2, 3)))],
+        coordinators=coordinators,
     )
     broker.hinted = lambda at, offset: _hinted(world, (at.topic, at.partition), offset)
     return world
@@ -159,6 +164,7 @@ def _made(seed: int, faults: tuple[Fault, ...], loop: SimulatedLoop, chance: Ran
 async def _live(world: World) -> None:
     world.participants.listen()
     world.shop.open(world.database.chance.randint(1, 5), 6.0)
+    world.travellers.open(world.database.chance.randint(0, 2), 6.0)
     for coordinator in world.coordinators:
         _start(world, coordinator)
     for fault in world.faults:
