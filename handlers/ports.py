@@ -64,6 +64,10 @@ class Store(Protocol):
         """Say whether other coordinators write to it too."""
         ...
 
+    async def leases(self) -> Sequence[Lease]:
+        """Return how all leases stand."""
+        ...
+
     async def unsent(self) -> Sequence[Unsent]:
         """Return all rows of the outbox, in order. They are as many as the intake lets become unsent."""
         ...

@@ -30,6 +30,7 @@ LONGEST_WAIT = 5.0
 HINT_EVERY = 1.0
 SETTLES_WITHIN = 3.0
 WATCH_EVERY = 2.0
+LOOK_EVERY = 2.0
 UNDECODABLE = (CorruptRecordException, UnicodeDecodeError)
 
 
@@ -63,6 +64,7 @@ class Feed:
         self._consumer: AIOKafkaConsumer | None = None
         self._assignment = _Assignment()
         self._is_careful = False
+        self._looked_at = -LOOK_EVERY
         self._stopped: dict[TopicPartition, str] = {}
         self._backlog: dict[TopicPartition, int] = {}
         self.lag: dict[tuple[str, int], int] = {}
@@ -132,6 +134,7 @@ class Feed:
         if self._assignment.has_changed():
             self._leases.clear()
             self._stopped.clear()
+        await self._look_at_leases()
         await self._take_leases(consumer)
         if self._relay.pending > self._settings.most_unsent:
             await asyncio.sleep(POLL_MS / 1000)
@@ -173,6 +176,12 @@ class Feed:
                 del self._backlog[at]
         if assigned and not self._backlog:
             self.caught_up.set()
+
+    async def _look_at_leases(self) -> None:
+        """Learn now and then which leases others took: where no record comes, no fence tells, and no alarm rings."""
+        if self._store.is_shared and time.monotonic() - self._looked_at > LOOK_EVERY:
+            self._leases.learn(await self._store.leases())
+            self._looked_at = time.monotonic()
 
     async def _take_leases(self, consumer: AIOKafkaConsumer) -> None:
         """Take every partition that the group has given us, and stand where the database says."""

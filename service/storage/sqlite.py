@@ -105,6 +105,12 @@ class SqliteStore:
         """Say that nobody else writes to it: the lock on the file sees to that."""
         return False
 
+    async def leases(self) -> Sequence[Lease]:
+        """Return how all leases stand."""
+        sql = "SELECT topic, partition, epoch, next_offset FROM lease ORDER BY topic, partition"
+        async with self._open_reader.execute(sql) as cursor:
+            return [Lease(*row) for row in await cursor.fetchall()]
+
     async def unsent(self) -> Sequence[Unsent]:
         """Return all rows of the outbox, in order."""
         sql = "SELECT seq, message_id, home, topic, partition, key, headers, value FROM outbox ORDER BY seq"

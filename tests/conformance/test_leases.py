@@ -81,3 +81,12 @@ async def test_a_transaction_that_is_rolled_back_moves_no_lease_i24(store: OpenS
 
 async def test_no_wish_moves_nothing(store: OpenStore) -> None:
     assert await moved(store) == []
+
+
+async def test_all_leases_are_told_as_they_stand(store: OpenStore) -> None:
+    assert await store.leases() == []
+    for number in (1, 0):
+        await store.take("t", number, "me")
+    await store.take("t", 1, "you")
+    await moved(store, Advance("t", 0, 1, None, 5))
+    assert await store.leases() == [Lease("t", 0, 1, 5), Lease("t", 1, 2, None)]

@@ -12,6 +12,7 @@ import pytest
 from contracts.orders import OrderCancelled
 from handlers.routing import BadCatalog, Living, Routes
 from handlers.rows import Place, Record
+from handlers.ports import Transaction
 from sagas.order_fulfilment import order_fulfilment
 from service.bootstrap import built
 from service.settings import Settings
@@ -105,6 +106,23 @@ class TestSqlite:
         await store.open()
         try:
             assert await pragmas(store) == [("wal",), (2,)]
+        finally:
+            await store.close()
+
+    async def test_a_transaction_has_the_file_before_it_reads(self, tmp_path: Path) -> None:
+        """Else another writer could come between what it reads and what it writes upon."""
+        store = SqliteStore(tmp_path / "saga.db", known)
+        await store.open()
+        try:
+            with closing(sqlite3.connect(tmp_path / "saga.db", timeout=0, isolation_level=None)) as other:
+
+                async def work(tx: Transaction) -> None:
+                    await tx.load([begun().instance.id])
+                    with pytest.raises(sqlite3.OperationalError, match="locked"):
+                        other.execute("BEGIN IMMEDIATE")
+
+                await store.transact(work)
+                other.execute("BEGIN IMMEDIATE")
         finally:
             await store.close()
 

@@ -41,6 +41,9 @@ class BrittleStore:
     def is_shared(self) -> bool:
         return self._store.is_shared
 
+    async def leases(self) -> Sequence[Lease]:
+        return await self._store.leases()
+
     async def unsent(self) -> Sequence[Unsent]:
         return await self._store.unsent()
 

@@ -39,12 +39,6 @@ SEEDS = (
         "            except Conflict:\n                pass",
     ),
     Seed(
-        "the lease is not noted after the commit",
-        "handlers/intake.py",
-        "self._leases.advanced(each.record.place for each in arrivals)",
-        "pass",
-    ),
-    Seed(
         "a batch is noted as done before its commit",
         "handlers/intake.py",
         "                batch, unsent = await self._store.transact(partial(self._work, arrivals))",
@@ -64,7 +58,9 @@ SEEDS = (
         "what is owed leaves before the commit",
         "handlers/intake.py",
         "        return batch, await tx.save(batch.finish())",
-        "        unsent = await tx.save(batch.finish())\n        self._relay._queue(unsent)\n        return batch, unsent",
+        "        unsent = await tx.save(batch.finish())\n"
+        "        self._relay._queue(unsent)\n"
+        "        return batch, unsent",
     ),
     Seed(
         "the lease of another epoch is taken for ours",
@@ -87,6 +83,12 @@ SEEDS = (
         "            self._stopped.clear()",
     ),
     Seed(
+        "a lease that another took where no record comes is never noticed",
+        "service/kafka/feed.py",
+        "            self._leases.learn(await self._store.leases())\n",
+        "",
+    ),
+    Seed(
         "it stands where Kafka's committed offset is",
         "service/kafka/feed.py",
         "        consumer.seek(at, offset)\n",
@@ -104,9 +106,8 @@ SEEDS = (
     Seed(
         "Kafka is told more than the database knows",
         "service/kafka/feed.py",
-        "{TopicPartition(*each): offset for each, offset in self._leases.offsets()}\n            if self._consumer is None or offsets",
-        "{TopicPartition(*each): offset + 1 for each, offset in self._leases.offsets()}\n"
-        "            if self._consumer is None or offsets",
+        "offset for each, offset in self._leases.offsets()}\n            if self._consumer is None or offsets",
+        "offset + 1 for each, offset in self._leases.offsets()}\n            if self._consumer is None or offsets",
     ),
     Seed(
         "rows of a life before are not loaded",

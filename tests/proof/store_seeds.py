@@ -40,7 +40,8 @@ SEEDS = (
         "a dead letter's failure is ignored",
         TRANSACTION,
         "        await self._save_unheard(changes)\n        return",
-        "        try:\n            await self._save_unheard(changes)\n        except sqlite3.Error:\n            pass\n        return",
+        "        try:\n            await self._save_unheard(changes)\n"
+        "        except sqlite3.Error:\n            pass\n        return",
     ),
     Seed(
         "acknowledged rows stay in the table",
@@ -96,7 +97,7 @@ SEEDS = (
     Seed(
         "a full batch drops its row",
         PUBLISHER,
-        "            batch = producer.create_batch()\n            batch.append(key=row.key, value=row.value, timestamp=None, headers=list(row.headers))\n",
-        "            batch = producer.create_batch()\n",
+        "            batch = producer.create_batch()\n            batch.append(",
+        "            batch = producer.create_batch()\n            dict(",
     ),
 )

@@ -222,6 +222,11 @@ class SimulatedStore:
     async def take(self, topic: str, partition: int, owner: str) -> Lease:
         return await self.transact(lambda tx: tx.take(topic, partition, owner))
 
+    async def leases(self) -> Sequence[Lease]:
+        await asyncio.sleep(0)
+        held = sorted(self._database.leases.items())
+        return [Lease(*at, epoch, next_offset) for at, (epoch, _, next_offset) in held]
+
     async def unsent(self) -> Sequence[Unsent]:
         await asyncio.sleep(0)
         return [Unsent(seq, owed) for seq, owed in sorted(self._database.outbox.items())]

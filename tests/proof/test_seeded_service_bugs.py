@@ -1,0 +1,58 @@
+"""The instruments are proved: faults sown into the service are found by simulated worlds, or else by a test."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.tree import ROOT
+from tests.proof.service_seeds import SEEDS as SIMULATED
+from tests.proof.sowing import Seed, check_anchors, copied, failed_test, run, sow
+from tests.proof.store_seeds import SEEDS as BENEATH
+
+PAGE = ROOT / "docs" / "proof.md"
+NEEDED = ("contracts", "sagas", "handlers", "service", "tests")
+MOST_WORLDS = 150
+TESTS = (("tests/handlers", "tests/conformance"), ("tests/integration",))
+
+
+@pytest.mark.parametrize("seed", [*SIMULATED, *BENEATH], ids=lambda seed: seed.bug.replace(" ", "-"))
+def test_a_seed_stands_exactly_once_in_the_service(seed: Seed) -> None:
+    check_anchors(seed, ROOT / seed.file)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_every_bug_sown_into_the_service_is_caught_and_the_page_says_by_what(tmp_path: Path) -> None:
+    seeds = [*SIMULATED, *BENEATH]
+    assert len(seeds) >= 30
+    with ThreadPoolExecutor(2) as pool:
+        caught = list(pool.map(lambda seed: caught_by(seed, tmp_path), seeds))
+    assert [seed.bug for seed, by in zip(seeds, caught, strict=True) if by is None] == [], "nothing finds these"
+    table = [f"| {seed.bug} | `{seed.file}` | {by} |" for seed, by in zip(seeds, caught, strict=True)]
+    page = PAGE.read_text(encoding="utf-8").split("## Bugs sown into the service", 1)[1].split("\n## ", 1)[0]
+    told = [line for line in page.splitlines() if line.startswith("| ")][1:]
+    assert told == table, f"write what is so into {PAGE.name}:\n" + "\n".join(table)
+
+
+def caught_by(seed: Seed, folder: Path) -> str | None:
+    """Sow one bug, and say what finds it: a check in so many worlds, or else a test. None: nothing does."""
+    project = copied(folder / seed.bug.replace(" ", "-").replace("/", "-"), NEEDED)
+    sow(seed, project / seed.file)
+    if seed in SIMULATED and (found := in_worlds(project)):
+        return found
+    for tests in TESTS:
+        if failed := failed_test(project, *tests):
+            return f"`{failed}`"
+    return None
+
+
+def in_worlds(project: Path) -> str | None:
+    """Live worlds on the project in this folder, and tell the first check that fails."""
+    done = run(project, "tests/proof/worlds_driver.py", str(MOST_WORLDS))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    if found is None:
+        return None
+    return f"worlds, {found['seeds']}: {found['check'].replace('_', ' ')}"
