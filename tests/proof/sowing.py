@@ -1,6 +1,7 @@
 """Sows a fault into a copy of the sources, and runs there what should find it."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,11 @@ class Seed(NamedTuple):
     old: str
     new: str
     more: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def slug(self) -> str:
+        """A name for a folder; a colon in it would end an entry of PYTHONPATH."""
+        return re.sub(r"\W+", "-", self.bug)
 
     @property
     def replacements(self) -> tuple[tuple[str, str], ...]:

@@ -17,7 +17,7 @@ NEEDED = ("sagas", "contracts", "tests/machine", "tests/matrix", "tests/proof", 
 TESTS = "tests/machine"
 
 
-@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.bug.replace(" ", "-"))
+@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.slug)
 def test_a_seed_stands_exactly_once_in_the_machine(seed: Seed) -> None:
     check_anchors(seed, source(ROOT, seed))
 
@@ -43,7 +43,7 @@ def test_every_seeded_bug_is_caught_and_the_page_says_by_what(tmp_path: Path) ->
 
 def caught_by(seed: Seed, folder: Path) -> str | None:
     """Sow one bug, and say what finds it: a law by the matrix, or else a test. None: nothing does."""
-    project = copied(folder / seed.bug.replace(" ", "-"), NEEDED)
+    project = copied(folder / seed.slug, NEEDED)
     sow(seed, source(project, seed))
     violation = first_violation(project)
     if violation is not None:

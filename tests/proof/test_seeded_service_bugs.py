@@ -17,7 +17,7 @@ MOST_WORLDS = 150
 TESTS = (("tests/handlers", "tests/conformance"), ("tests/integration",))
 
 
-@pytest.mark.parametrize("seed", [*SIMULATED, *BENEATH], ids=lambda seed: seed.bug.replace(" ", "-"))
+@pytest.mark.parametrize("seed", [*SIMULATED, *BENEATH], ids=lambda seed: seed.slug)
 def test_a_seed_stands_exactly_once_in_the_service(seed: Seed) -> None:
     check_anchors(seed, ROOT / seed.file)
 
@@ -38,7 +38,7 @@ def test_every_bug_sown_into_the_service_is_caught_and_the_page_says_by_what(tmp
 
 def caught_by(seed: Seed, folder: Path) -> str | None:
     """Sow one bug, and say what finds it: a check in so many worlds, or else a test. None: nothing does."""
-    project = copied(folder / seed.bug.replace(" ", "-").replace("/", "-"), NEEDED)
+    project = copied(folder / seed.slug, NEEDED)
     sow(seed, project / seed.file)
     if seed in SIMULATED and (found := in_worlds(project)):
         return found

@@ -25,7 +25,7 @@ from service.kafka.feed import Feed
 from service.settings import KafkaSettings, Settings
 from tests.acceptance import hurried_catalog
 from tests.worlds import trips
-from tests.worlds.broker import Broker, Consumer, Publisher, Weather
+from tests.worlds.broker import SESSION_TIMEOUT, Broker, Consumer, Publisher, Weather
 from tests.worlds.database import Database, Mood, SimulatedStore
 from tests.worlds.loop import Life, SimulatedLoop
 from tests.worlds.people import Manners, Participants, Shop
@@ -36,6 +36,11 @@ SETTINGS = Settings(kafka=KafkaSettings(request_timeout=2.0, batch=20), store="s
 ENDS_WITHIN = 1.25 * 3600.0
 QUIET = 16
 """Seconds in which nothing may happen any more: longer than a command and its reply may be late together."""
+
+KINDS = (
+    "crash", "crash", "pause", "pause", "rebalance", "database", "answer", "down", "send", "ack", "late-send", "clock",
+)  # fmt: skip
+"""What may go wrong; what stands twice does so twice as often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +109,27 @@ class World:
 def planned(seed: int) -> tuple[Fault, ...]:
     """What goes wrong in the world of a seed."""
     chance = Random(f"faults of {seed}")
-    kinds = ("crash", "crash", "pause", "rebalance", "database", "answer", "down", "send", "ack", "late-send", "clock")
-    return tuple(
-        Fault(chance.choice(kinds), chance.random() * 12, chance.random() * 8, chance.randrange(3), chance.random())
-        for _ in range(chance.randint(0, 8))
+    kinds = (
+        "crash",
+        "crash",
+        "pause",
+        "pause",
+        "rebalance",
+        "database",
+        "answer",
+        "down",
+        "send",
+        "ack",
+        "late-send",
+        "clock",
     )
+    return tuple(_one_fault(chance.choice(kinds), chance) for _ in range(chance.randint(0, 8)))
+
+
+def _one_fault(kind: str, chance: Random) -> Fault:
+    """A pause may be twice as long as the group waits for a member: its partitions are given to others meanwhile."""
+    longest = 2 * SESSION_TIMEOUT if kind == "pause" else 8.0
+    return Fault(kind, chance.random() * 12, chance.random() * longest, chance.randrange(3), chance.random())
 
 
 def lived(seed: int, faults: tuple[Fault, ...] | None = None) -> World:
@@ -239,6 +260,7 @@ def _begin(world: World, fault: Fault) -> None:
             coordinator.life = None
         case "pause" if life is not None:
             world.loop.pause(life)
+            world.loop.call_later(SESSION_TIMEOUT + 0.1, world.broker.rebalance)
         case "rebalance":
             world.broker.rebalance()
         case "clock":
