@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from contracts.strict_json import once_each
+
 Headers = tuple[tuple[str, bytes], ...]
 
 MOST_HEADERS = 64
@@ -162,7 +164,7 @@ def _fault(named: dict[str, str], where: str) -> str:
 def _structured(value: bytes | None) -> tuple[dict[str, str], bytes]:
     """Split a structured-mode value into its attributes and the JSON bytes of its data."""
     try:
-        whole = json.loads(value or b"")
+        whole = json.loads(value or b"", object_pairs_hook=once_each)
     except (ValueError, RecursionError) as error:
         raise BadEnvelope(f"the value of a structured CloudEvent is not JSON: {error}") from None
     if not isinstance(whole, dict):

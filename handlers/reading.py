@@ -1,12 +1,13 @@
 """From a record to what it says, or to the reason why it cannot be read."""
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 from pydantic import ValidationError
 
 from contracts import BadEnvelope, CancelCommand, Command, Envelope, Event, Message, Reply
 from contracts import envelope as wire
+from contracts.strict_json import refuse_odd
 from handlers.routing import REPLIES, Routes, Target
 from handlers.rows import Record
 
@@ -46,6 +47,7 @@ class Unreadable:
     raised: str | None = None
 
 
+M = TypeVar("M", bound=Message)
 Arrival: TypeAlias = EventArrival | ReplyArrival
 MOST_OF_A_CAUSE = 2_000
 
@@ -79,7 +81,7 @@ def _reply(routes: Routes, record: Record, envelope: Envelope, payload: bytes) -
     model = routes.replies.get(envelope.type)
     if model is None:
         return Unreadable(record, f"ce_type {envelope.type!r} answers no command of any saga in the catalog")
-    reply = model.model_validate_json(payload)
+    reply = _understood(model, payload)
     return ReplyArrival(record, envelope, payload, reply, envelope.correlation_id, envelope.causation_id)
 
 
@@ -90,7 +92,7 @@ def _event(routes: Routes, record: Record, envelope: Envelope, payload: bytes) -
         known = ", ".join(routes.known_on(topic))
         return Unreadable(record, f"ce_type {envelope.type!r} is not understood on {topic}: known are {known}")
     model, found = understood
-    message = cast("Event | Command[Any] | CancelCommand", model.model_validate_json(payload))
+    message = cast("Event | Command[Any] | CancelCommand", _understood(model, payload))
     if isinstance(message, Command) and (missing := _unanswerable(record, envelope)):
         return Unreadable(record, missing)
     try:
@@ -99,6 +101,13 @@ def _event(routes: Routes, record: Record, envelope: Envelope, payload: bytes) -
         cause = f"{envelope.type}: correlate or key raised {type(error).__name__}: {error}"
         return Unreadable(record, cause, class_of(error))
     return EventArrival(record, envelope, payload, message, tuple(targets.values()))
+
+
+def _understood(model: type[M], payload: bytes) -> M:
+    """Read a message. Raises `ValueError` for one that is wrong, or whose JSON is odd."""
+    message = model.model_validate_json(payload)
+    refuse_odd(payload)
+    return message
 
 
 def _unanswerable(record: Record, envelope: Envelope) -> str | None:

@@ -39,6 +39,14 @@ def structured(**changed: object) -> bytes:
     return json.dumps({name: value for name, value in whole.items() if value is not None}).encode()
 
 
+def nested(levels: int) -> object:
+    """Lists in lists."""
+    value: object = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
 BAD_EVENTS: dict[str, tuple[bytes | None, RawHeaders, str]] = {
     "not JSON": (b"{", told(), "OrderPlaced: the value: Invalid JSON"),
     "empty": (b"", told(), "OrderPlaced: the value: Invalid JSON"),
@@ -54,6 +62,25 @@ BAD_EVENTS: dict[str, tuple[bytes | None, RawHeaders, str]] = {
     "a total that is a number": (placed_value("o-1", total=79.98), told(), "total: Value error, must be a decimal"),
     "a wrong currency": (placed_value("o-1", currency="euro"), told(), "currency: String should match pattern"),
     "an empty key": (placed_value(""), told(), "order_id: String should have at least 1 character"),
+    "a key twice": (b'{"order_id": "o-1", ' + placed_value("o-1")[1:], told(), "key 'order_id' stands twice"),
+    "a key twice, far inside": (
+        placed_value("o-1", more=[{"a": {"b": 1, "c": 2}}]).replace(b'"c"', b'"b"'),
+        told(),
+        "key 'b' stands twice in one object",
+    ),
+    "a key twice, once written otherwise": (
+        placed_value("o-1", more={"b": 1, "c": 2}).replace(b'"c"', rb'"\u0062"'),
+        told(),
+        "key 'b' stands twice in one object",
+    ),
+    "a NUL": (placed_value("o-1", customer_id="a\0"), told(), "NUL character"),
+    "a NUL in a key that means nothing": (placed_value("o-1", more={"a\0": 1}), told(), "NUL character"),
+    "a number of 100,000 digits": (
+        placed_value("o-1", more="N").replace(b'"N"', b"9" * 100_000),
+        told(),
+        "Invalid JSON: number out of range",
+    ),
+    "65 levels": (placed_value("o-1", more=nested(64)), told(), "more than 64 levels"),
     "JSON too deep": (b"[" * 100_000, told(), "Invalid JSON"),
     "a lone surrogate": (placed_value("o-1", customer_id="\ud800"), told(), "Invalid JSON"),
     "a tombstone": (None, told(), "the record has no value"),
@@ -77,6 +104,17 @@ BAD_EVENTS: dict[str, tuple[bytes | None, RawHeaders, str]] = {
     "a batch of events": (b"[]", (("content-type", b"application/cloudevents-batch+json"),), "a batch of CloudEvents"),
     "structured, not JSON": (b"{", STRUCTURED, "structured CloudEvent is not JSON"),
     "structured, no object": (b"[]", STRUCTURED, "must be a JSON object"),
+    "structured, an attribute twice": (structured()[:-1] + b', "id": "m-2"}', STRUCTURED, "key 'id' stands twice"),
+    "structured, a key twice": (
+        structured(data={"order_id": 1, "order_ie": 2}).replace(b"order_ie", b"order_id"),
+        STRUCTURED,
+        "key 'order_id' stands twice",
+    ),
+    "structured, a number of 5,000 digits": (
+        structured(data={"a": "N"}).replace(b'"N"', b"9" * 5_000),
+        STRUCTURED,
+        "is not JSON: Exceeds the limit",
+    ),
     "structured, too deep": (b"[" * 100_000, STRUCTURED, "structured CloudEvent is not JSON"),
     "structured, without id": (structured(id=None), STRUCTURED, "attribute id is missing"),
     "structured, without data": (structured(data=None), STRUCTURED, "attribute data is missing"),
@@ -218,6 +256,32 @@ async def test_headers_that_mean_nothing_here_may_hold_what_they_like(
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.record(EVENTS, "o-1", placed_value("o-1"), (*told(), more)))
+        assert it.status() == "running"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        placed_value("o-1", more=nested(63)),
+        placed_value("o-1", more=[{"a": 1}, {"a": 1}]),
+        placed_value("o-1", more="N").replace(b'"N"', b"9" * 4_000),
+        placed_value("o-1", more="N").replace(b'"N"', b"-1e99999"),
+        placed_value("o-1", more='\\u0000 a quoted "a":1, "a":2'),
+    ],
+    ids=["64 levels", "like objects", "a number of 4,000 digits", "a number without end", "what looks like it"],
+)
+async def test_json_that_is_only_unusual_is_taken_i41(tmp_path: Path, value: bytes) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.record(EVENTS, "o-1", value, told()))
+        assert it.status() == "running"
+
+
+async def test_the_last_of_equal_headers_counts_i41(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        headers = (("ce_type", b"nonsense"), ("ce_id", b"\xff"), *told())
+        await it.take(log.record(EVENTS, "o-1", placed_value("o-1"), headers[:1] + headers[2:]))
         assert it.status() == "running"
 
 
