@@ -172,7 +172,7 @@ def _structured(value: bytes | None) -> tuple[dict[str, str], bytes]:
     payload = _data(whole)
     attributes = {str(name): str(given) for name, given in whole.items() if given is not None}
     try:
-        "".join(attributes.values()).encode()
+        "".join((*attributes, *attributes.values())).encode()
     except UnicodeEncodeError:
         raise BadEnvelope("an attribute holds half a character (a lone surrogate): send whole ones") from None
     plain = {name: attributes.pop(name) for name in _TRACE if name in attributes}

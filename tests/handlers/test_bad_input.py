@@ -121,6 +121,8 @@ BAD_EVENTS: dict[str, tuple[bytes | None, RawHeaders, str]] = {
     "structured, base64 that is none": (structured(data=None, data_base64="!"), STRUCTURED, "data_base64"),
     "structured, base64 beyond ASCII": (structured(data=None, data_base64="é"), STRUCTURED, "ASCII"),
     "structured, a lone surrogate as id": (structured(id="\ud800"), STRUCTURED, "surrogate"),
+    "structured, a lone surrogate in a name": (structured(**{"\ud800": "a\0"}), STRUCTURED, "lone surrogate"),
+    "structured, a lone surrogate in another name": (structured(**{"\ud800": "a"}), STRUCTURED, "lone surrogate"),
     "structured, an id of 20 kB": (structured(id="x" * 20_000), STRUCTURED, "attributes of 20"),
 }
 
