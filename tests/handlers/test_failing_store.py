@@ -139,3 +139,15 @@ def without_leases(it: Coordinator) -> Mapping[str, object]:
     history = it.rows("SELECT i.id, h.* FROM history h JOIN instance i ON i.number = h.instance ORDER BY i.id, h.seq")
     rows["history"] = [(id_, *rest) for id_, _number, *rest in history]
     return rows
+
+
+async def test_nothing_leaves_before_it_is_committed_i7(tmp_path: Path) -> None:
+    stores, log = Stores(), Log()
+    async with coordinator(tmp_path / "saga.db", worn=stores.worn) as it:
+        placed = log.placed()
+        stores.brittle.fails_at = "commit"
+        with pytest.raises(Broken):
+            await it.take(placed)
+        assert it.relay.pending == 0
+        await it.take(placed)
+        assert it.relay.pending == 2
