@@ -1,6 +1,7 @@
 # The commands of the project: `make help` lists them. What they need is built into .venv from pinned, hashed files.
 #
 #   PYTHON   the interpreter that builds .venv (python3; 3.11 or newer)
+#   MINUTES  how long `make soak` goes on (10)
 #   ARGS     passed on to the command, e.g. make demo ARGS="--orders 50 --json"
 
 PYTHON ?= python3
@@ -9,6 +10,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input
 LAYERS := service handlers sagas contracts
 ARGS   ?=
+MINUTES ?= 10
 
 RUNTIME_READY := $(VENV)/.runtime-ready
 DEV_READY     := $(VENV)/.dev-ready
@@ -18,7 +20,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo setup test check lint typecheck format bench lock clean
+.PHONY: help demo setup test check soak lint typecheck format bench lock clean
 
 help:  ## List the commands
 	@echo "make COMMAND [PYTHON=python3.13] [ARGS=\"...\"]"
@@ -34,6 +36,9 @@ test: lint typecheck  ## Check everything: lint, types, layers and all tests (re
 
 check: lint  ## Check the fast part, under a minute: lint, layers, unit and property tests
 	$(BIN)/python -m pytest -m "not kafka and not slow" $(ARGS)
+
+soak: $(DEV_READY)  ## Look for faults with random seeds for MINUTES=10, and write soak-report.md (real Kafka, atheris if there)
+	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(ARGS)
 
 lint: $(DEV_READY)  ## Check style, format and import layers
 	$(BIN)/ruff check .
@@ -57,7 +62,7 @@ lock: $(DEV_READY)  ## Pin the dependencies of pyproject.toml anew (ARGS=--upgra
 	$(LOCK) $(ARGS) --group build -c requirements/dev.txt -o requirements/build.txt
 
 clean:  ## Remove .venv and everything that was generated
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov build dist
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov build dist .soak soak-report.md
 	find $(LAYERS) tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -1,12 +1,28 @@
 """Whatever bytes may stand in a record: nonsense, nearly right, and right but for one thing."""
 
 import json
+import os
 from typing import Final
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from handlers.rows import RawHeaders
 from tests.handlers.order_log import EVENTS, FAILURE, REPLIES, attributes, command_id, instance_id, placed_value
+
+IS_SOAKED: Final = os.environ.get("SAGA_PROPERTIES") == "soak"
+
+
+def tried(examples: int) -> settings:
+    """How often a property is tried: always with the same examples, but with ever new ones in a soak."""
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize=not IS_SOAKED,
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+    )
+
 
 TYPES: Final = (
     "orders.order-placed.v1", "orders.order-cancelled.v1", "inventory.stock-reserved.v1", "saga.done.v1", FAILURE,

@@ -5,7 +5,7 @@ import tempfile
 import tracemalloc
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -20,7 +20,6 @@ from tests.handlers import fuzzed
 from tests.handlers.coordinator import coordinator
 from tests.handlers.order_log import EVENTS, TIMESTAMP, Log
 
-quick = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 ROUTES = Routes([order_fulfilment])
 MODELS: list[type[BaseModel]] = [*ROUTES.replies.values(), *(model for model, _ in ROUTES.events.values())]
 
@@ -29,7 +28,7 @@ Raw = tuple[str, bytes | None, Content]
 raw_records = st.tuples(fuzzed.topics, fuzzed.keys, fuzzed.contents)
 
 
-@quick
+@fuzzed.tried(60)
 @given(st.lists(raw_records, min_size=1, max_size=6))
 def test_any_record_has_one_verdict_and_the_next_is_taken_i11_i28(raw: list[Raw]) -> None:
     asyncio.run(taken(raw))
@@ -53,7 +52,7 @@ def placed(log: Log, raw: Raw) -> Record:
     return log.record(topic, None, value, headers)._replace(key=key)
 
 
-@settings(quick, max_examples=400)
+@fuzzed.tried(400)
 @given(fuzzed.contents)
 def test_an_envelope_is_read_or_refused_and_what_is_read_can_be_written_again(content: Content) -> None:
     try:
@@ -65,7 +64,7 @@ def test_an_envelope_is_read_or_refused_and_what_is_read_can_be_written_again(co
         assert wire.read(wire.write(envelope), payload) == (envelope, payload)
 
 
-@settings(quick, max_examples=400)
+@fuzzed.tried(400)
 @given(fuzzed.values)
 def test_a_message_is_understood_or_refused(value: bytes | None) -> None:
     for model in MODELS:

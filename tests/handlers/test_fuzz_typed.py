@@ -4,15 +4,14 @@ from collections.abc import Mapping
 
 import pytest
 import typer
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 
 from service.cli.explaining import parse_place
 from service.settings import Settings
-
-quick = settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+from tests.handlers import fuzzed
 
 
 def variables(model: type[BaseModel], prefix: str) -> list[str]:
@@ -31,7 +30,7 @@ odd = st.sampled_from(["", " ", "0", "-1", "1e999", "nan", "9" * 5_000, "{}", "[
 near = st.sampled_from(["kafka-1:9092", "sqlite:///a.db", "sqlite:////x/y", "127.0.0.1:8080", "PLAINTEXT", "10", "0.5"])
 
 
-@quick
+@fuzzed.tried(300)
 @given(st.dictionaries(st.sampled_from(NAMES), typed | odd | near, max_size=6))
 def test_any_environment_gives_settings_or_says_which_is_wrong(environment: Mapping[str, str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -52,7 +51,7 @@ places = st.builds(
 )
 
 
-@quick
+@fuzzed.tried(300)
 @given(typed | odd | places)
 def test_any_place_is_parsed_or_refused(text: str) -> None:
     try:
