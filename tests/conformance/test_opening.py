@@ -74,6 +74,7 @@ class TestSqlite:
             with pytest.raises(StoreUnusable, match=r"saga\.db open .* SAGA_STORE"):
                 await second.open()
         finally:
+            await second.close()
             await first.close()
         await second.open()
         await second.close()

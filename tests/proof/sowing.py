@@ -68,7 +68,7 @@ def failed_test(project: Path, *tests: str) -> str | None:
     done = run(project, "-m", "pytest", "-q", "-x", "--no-header", "-p", "no:cacheprovider", *tests)
     if done.returncode == 0:
         return None
-    lines = [line.split() for line in done.stdout.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+    lines = [line.split() for line in done.stdout.splitlines() if line.startswith(("FAILED tests/", "ERROR tests/"))]
     assert lines, done.stdout + done.stderr
     return lines[0][1].partition("[")[0]
 

@@ -44,20 +44,21 @@ class Soak:
 
     def _lives(self) -> None:
         while self.left > 0:
-            self._note(worlds(min(SLICE, self.left)))
+            self.note(worlds(min(SLICE, self.left)))
 
     def _kills_and_fuzzes(self) -> None:
         inputs = cycle(FUZZED)
         for test in cycle(KILLERS):
             if self.left > KILLERS[test]:
-                self._note(kills(test, self.left))
+                self.note(kills(test, self.left))
             for _ in range(2):
                 if self.left > 1:
-                    self._note(fuzz(next(inputs), min(SLICE, self.left), CRASHES))
+                    self.note(fuzz(next(inputs), min(SLICE, self.left), CRASHES))
             if self.left <= 1:
                 return
 
-    def _note(self, piece: Piece) -> None:
+    def note(self, piece: Piece) -> None:
+        """Add up what a piece has done, tell it, and write the report anew."""
         with self._lock:
             self.figures.update(Counter(piece.figures))
             self.found += piece.found
