@@ -44,10 +44,11 @@ class Row:
 
 @dataclass
 class Mood:
-    """What the database does to its clients now: shares from 0 to 1."""
+    """What the database does to its clients now: shares from 0 to 1, and the longest that it lets them wait, in s."""
 
     fails: float = 0.0
     loses_answer: float = 0.0
+    slow: float = 0.0
 
 
 @dataclass
@@ -175,7 +176,7 @@ class Session:
 
     async def _hop(self) -> None:
         """Go to the database and back: anything may happen meanwhile."""
-        await asyncio.sleep(0)
+        await asyncio.sleep(self._database.chance.random() * self._database.mood.slow)
         if not self.is_open:
             raise Lost("the session was ended by the database")
         if self._database.chance.random() < self._database.mood.fails:

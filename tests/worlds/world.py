@@ -40,8 +40,13 @@ QUIET = 16
 
 KINDS = (
     "crash", "crash", "pause", "pause", "rebalance", "database", "answer", "down", "send", "ack", "late-send", "clock",
+    "slow",
 )  # fmt: skip
 """What may go wrong; what stands twice does so twice as often."""
+
+
+class NotOver(AssertionError):
+    """All is well again, and something does not end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +203,8 @@ async def _live(world: World) -> None:
     limit, over_since = ENDS_WITHIN + ahead, 0
     while over_since < QUIET:
         over_since = over_since + 1 if _is_over(world) else 0
-        assert world.loop.time() < limit, f"not over after {limit:.0f} s: {_open(world)}"
+        if world.loop.time() > limit:
+            raise NotOver(f"not over after {limit:.0f} s: {_open(world)}")
         await asyncio.sleep(1)
     world.ended_at = world.loop.time()
 
@@ -283,6 +289,8 @@ def _worsen(world: World, fault: Fault) -> None:
             mood.fails = fault.strength / 4
         case "answer":
             mood.loses_answer = fault.strength / 2
+        case "slow":
+            mood.slow = fault.strength / 2
         case "down":
             weather.is_down = True
         case "send":
