@@ -60,12 +60,15 @@ class ApiKey(IntEnum):
 class EmbeddedBroker:
     """One broker that lives as long as its `with` block, with `topics` as name to number of partitions.
 
+    A test may want more `brokers` than one, numbered from 1, to let requests fail on one of them only.
+
     All methods return at once (leaving the block may take a second) and may be called from any thread. They raise
     BrokerError when the broker refuses or does not run.
     """
 
-    def __init__(self, topics: Mapping[str, int] | None = None) -> None:
+    def __init__(self, topics: Mapping[str, int] | None = None, *, brokers: int = 1) -> None:
         self._topics = dict(topics or {})
+        self._brokers = brokers
         self._library = _library()
         self._client: int | None = None
         self._running_cluster: int | None = None
@@ -87,7 +90,7 @@ class EmbeddedBroker:
 
     @property
     def bootstrap_servers(self) -> str:
-        """Where clients connect, `127.0.0.1:<port>`; it stays the same when the broker goes down and comes up."""
+        """Where clients connect, `127.0.0.1:<port>`, with commas; the same when the broker goes down and comes up."""
         address: bytes = self._library.rd_kafka_mock_cluster_bootstraps(self._cluster)
         return address.decode()
 
@@ -129,6 +132,31 @@ class EmbeddedBroker:
         """Forget the pushed errors of this kind that no request has met yet."""
         self._library.rd_kafka_mock_clear_request_errors(self._cluster, api_key)
 
+    def push_broker_errors(self, broker: int, api_key: ApiKey, errors: Sequence[int], *, delay_ms: int = 0) -> None:
+        """As `push_request_errors`, on one broker and ahead of those; each answer is held back for `delay_ms`."""
+        for error in errors:
+            code = self._library.rd_kafka_mock_broker_push_request_error_rtts(
+                self._cluster, broker, api_key, 1, ctypes.c_int(error), ctypes.c_int(delay_ms)
+            )
+            self._check(code, f"let requests fail on broker {broker}")
+
+    def unmet_errors(self, broker: int, api_key: ApiKey) -> int:
+        """Count the errors pushed to one broker that no request has met yet."""
+        unmet = ctypes.c_size_t()
+        code = self._library.rd_kafka_mock_broker_error_stack_cnt(self._cluster, broker, api_key, ctypes.byref(unmet))
+        self._check(code, f"count the errors of broker {broker}")
+        return unmet.value
+
+    def set_leader(self, topic: str, partition: int, broker: int) -> None:
+        """Let one of several brokers lead a partition."""
+        code = self._library.rd_kafka_mock_partition_set_leader(self._cluster, topic.encode(), partition, broker)
+        self._check(code, f"let broker {broker} lead {topic}:{partition}")
+
+    def set_coordinator(self, group: str, broker: int) -> None:
+        """Let one of several brokers coordinate a consumer group."""
+        code = self._library.rd_kafka_mock_coordinator_set(self._cluster, b"group", group.encode(), broker)
+        self._check(code, f"let broker {broker} coordinate {group}")
+
     @property
     def _cluster(self) -> int:
         if self._running_cluster is None:
@@ -137,7 +165,7 @@ class EmbeddedBroker:
 
     def _start(self) -> None:
         self._client = _new_client(self._library)
-        self._running_cluster = self._library.rd_kafka_mock_cluster_new(self._client, 1)
+        self._running_cluster = self._library.rd_kafka_mock_cluster_new(self._client, self._brokers)
         if self._running_cluster is None:
             raise BrokerError("librdkafka could not start its mock cluster; what it wrote to stderr says why")
         self._library.rd_kafka_mock_set_controller_id(self._cluster, 1)  # else an admin client waits until it times out
@@ -163,6 +191,7 @@ _EVERY_BROKER: Final = -1
 _PRODUCER: Final = 0  # RD_KAFKA_PRODUCER
 _HANDLE: Final = ctypes.c_void_p
 _CODES: Final = ctypes.POINTER(ctypes.c_int)
+_SIZE: Final = ctypes.POINTER(ctypes.c_size_t)
 
 # Result and parameters of each function that is used here, as declared in librdkafka's rdkafka.h and rdkafka_mock.h.
 _FUNCTIONS: Final[Mapping[str, tuple[type | None, ...]]] = {
@@ -172,6 +201,15 @@ _FUNCTIONS: Final[Mapping[str, tuple[type | None, ...]]] = {
     "rd_kafka_new": (_HANDLE, ctypes.c_int, _HANDLE, ctypes.c_char_p, ctypes.c_size_t),
     "rd_kafka_destroy": (None, _HANDLE),
     "rd_kafka_err2str": (ctypes.c_char_p, ctypes.c_int),
+    "rd_kafka_mock_broker_error_stack_cnt": (ctypes.c_int, _HANDLE, ctypes.c_int32, ctypes.c_int16, _SIZE),
+    # Of any number of parameters, of which these are the first:
+    "rd_kafka_mock_broker_push_request_error_rtts": (
+        ctypes.c_int,
+        _HANDLE,
+        ctypes.c_int32,
+        ctypes.c_int16,
+        ctypes.c_size_t,
+    ),
     "rd_kafka_mock_broker_set_down": (ctypes.c_int, _HANDLE, ctypes.c_int32),
     "rd_kafka_mock_broker_set_rtt": (ctypes.c_int, _HANDLE, ctypes.c_int32, ctypes.c_int),
     "rd_kafka_mock_broker_set_up": (ctypes.c_int, _HANDLE, ctypes.c_int32),
@@ -179,8 +217,10 @@ _FUNCTIONS: Final[Mapping[str, tuple[type | None, ...]]] = {
     "rd_kafka_mock_cluster_bootstraps": (ctypes.c_char_p, _HANDLE),
     "rd_kafka_mock_cluster_destroy": (None, _HANDLE),
     "rd_kafka_mock_cluster_new": (_HANDLE, _HANDLE, ctypes.c_int),
+    "rd_kafka_mock_coordinator_set": (ctypes.c_int, _HANDLE, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int32),
     "rd_kafka_mock_group_initial_rebalance_delay_ms": (None, _HANDLE, ctypes.c_int32),
     "rd_kafka_mock_partition_delete_records": (ctypes.c_int, _HANDLE, ctypes.c_char_p, ctypes.c_int32, ctypes.c_int64),
+    "rd_kafka_mock_partition_set_leader": (ctypes.c_int, _HANDLE, ctypes.c_char_p, ctypes.c_int32, ctypes.c_int32),
     "rd_kafka_mock_push_request_errors_array": (None, _HANDLE, ctypes.c_int16, ctypes.c_size_t, _CODES),
     "rd_kafka_mock_set_controller_id": (None, _HANDLE, ctypes.c_int32),
     "rd_kafka_mock_topic_create": (ctypes.c_int, _HANDLE, ctypes.c_char_p, ctypes.c_int, ctypes.c_int),

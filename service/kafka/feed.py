@@ -81,13 +81,11 @@ class Feed:
                 except Exception as error:  # noqa: BLE001  nothing is lost by it: all is read again from the database
                     self._observer.troubled("the feed begins anew", error)
                     self._health.failing(checks.KAFKA, f"{type(error).__name__}: {error}")
-                    self._begin_anew()
+                    await self._begin_anew(error)
                     await _either(stop, wait)
                     wait = min(wait * 2, LONGEST_WAIT)
         finally:
-            consumer, self._consumer = self._consumer, None
-            if consumer is not None:
-                await self._left(consumer)
+            await self._leave()
 
     async def hint(self) -> None:
         """Tell Kafka now and then how far the leases are, for lag tools. It may fail: nothing depends on it."""
@@ -247,10 +245,21 @@ class Feed:
             self._consumer = consumer
         return self._consumer
 
-    def _begin_anew(self) -> None:
-        """Forget all that may be wrong: leases and instances are read again, and the consumer seeks."""
+    async def _begin_anew(self, error: Exception) -> None:
+        """Forget all that may be wrong: leases and instances are read again, and the consumer seeks or is replaced.
+
+        A consumer whose heartbeat or coordination has met an error that is not retriable tells it at every poll, for
+        ever; it would never come back to its group.
+        """
         self._leases.clear()
         self._memory.clear()
+        if isinstance(error, KafkaError) and not error.retriable and not isinstance(error, UNDECODABLE):
+            await self._leave()
+
+    async def _leave(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await self._left(consumer)
 
     async def _left(self, consumer: AIOKafkaConsumer) -> None:
         """Leave the group, if the broker lets us."""
