@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from handlers.batch import Wire
 from handlers.intake import Intake
@@ -49,13 +50,14 @@ async def built(
 
     Raises `BadCatalog` when live instances need a definition that the catalog lacks, `StoreUnusable`.
     """
-    routes = Routes(catalog)
-    store = SqliteStore(settings.sqlite_path, routes.saga_of)
+    routes, health = Routes(catalog), Health(checks.ALL)
+    store = SqliteStore(settings.sqlite_path, routes.saga_of, partial(_tell, health))
     publisher = KafkaPublisher(settings.kafka, routes.topics_out | {REPLIES})
     await store.open()
     try:
         routes.refuse_homeless(await store.living())
-        yield _wired(settings, routes, store, publisher, (observer, sampler, clock or SystemClock()))
+        health.ok(checks.STORE)
+        yield _wired(settings, routes, (store, health), publisher, (observer, sampler, clock or SystemClock()))
     finally:
         await publisher.stop()
         await store.close()
@@ -64,12 +66,13 @@ async def built(
 def _wired(
     settings: Settings,
     routes: Routes,
-    store: SqliteStore,
+    kept: tuple[SqliteStore, Health],
     publisher: KafkaPublisher,
     watched: tuple[Observer, Sampler, Clock],
 ) -> Service:
+    store, health = kept
     observer, sampler, clock = watched
-    leases, memory, health = Leases(), Memory(), Health(checks.ALL)
+    leases, memory = Leases(), Memory()
     relay = Relay(store, publisher, leases, observer)
     wire = Wire(publisher.partition, sampler, settings.kafka.group)
     intake = Intake(
@@ -109,6 +112,14 @@ def _wired(
         observer=observer,
     )
     return Service(settings, routes, store, publisher, relay, feed, alarms, operator, redrive, health)
+
+
+def _tell(health: Health, trouble: str | None) -> None:
+    """Report how the store does."""
+    if trouble is None:
+        health.ok(checks.STORE)
+    else:
+        health.failing(checks.STORE, trouble)
 
 
 def _owner(settings: Settings) -> str:

@@ -84,15 +84,11 @@ async def _connect(publisher: KafkaPublisher, health: Health, observer: Observer
 
 async def _ring(service: Service, observer: Observer) -> None:
     """Ring what is due, a few times a second, for ever; but first let what came in a down time be taken in."""
-    health = service.health
-    health.ok(checks.STORE)
     await service.feed.caught_up.wait()
     while True:
         try:
             more = await service.alarms.ring()
-            health.ok(checks.STORE)
         except Exception as error:  # noqa: BLE001  the store's trouble is told, waited out and tried again
-            health.failing(checks.STORE, f"{type(error).__name__}: {error}")
             observer.troubled("alarms did not ring", error)
             more = False
         if not more:

@@ -41,6 +41,10 @@ class Health:
         """Report that everything is set up. It is not taken back."""
         self._is_started = True
 
+    def holds(self, name: str) -> bool:
+        """Say whether a check holds, as it was reported last."""
+        return self._checks[name].is_ok
+
     @property
     def is_started(self) -> bool:
         """Say whether the set-up is over."""

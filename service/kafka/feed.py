@@ -80,7 +80,8 @@ class Feed:
                     wait = FIRST_WAIT
                 except Exception as error:  # noqa: BLE001  nothing is lost by it: all is read again from the database
                     self._observer.troubled("the feed begins anew", error)
-                    self._health.failing(checks.KAFKA, f"{type(error).__name__}: {error}")
+                    if self._health.holds(checks.STORE):  # else it is the store's trouble, and the store has told it
+                        self._health.failing(checks.KAFKA, f"{type(error).__name__}: {error}")
                     await self._begin_anew(error)
                     await _either(stop, wait)
                     wait = min(wait * 2, LONGEST_WAIT)

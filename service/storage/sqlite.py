@@ -7,6 +7,7 @@ system's lock on a file beside the database keeps a second coordinator out.
 import asyncio
 import fcntl
 import json
+import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +24,9 @@ from service.storage.sqlite_transaction import Counters, SqliteTransaction
 T = TypeVar("T")
 
 Definitions = Callable[[str, int], AnySaga]
+
+Condition = Callable[[str | None], None]
+"""Who is told that the database works (None), or why it does not."""
 
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
@@ -47,11 +51,15 @@ FROM (SELECT saga, version, count(*) AS count FROM instance WHERE ended_at IS NU
 
 
 class SqliteStore:
-    """A store on one SQLite file. Opened with `open`, closed with `close` on every path."""
+    """A store on one SQLite file. Opened with `open`, closed with `close` on every path.
 
-    def __init__(self, path: Path, definitions: Definitions) -> None:
+    `condition` hears how every transaction went, as far as the database is concerned.
+    """
+
+    def __init__(self, path: Path, definitions: Definitions, condition: Condition = lambda _: None) -> None:
         self._path = path
         self._definitions = definitions
+        self._condition = condition
         self._lock = asyncio.Lock()
         self._guard: IO[str] | None = None
         self._writer: aiosqlite.Connection | None = None
@@ -151,16 +159,24 @@ class SqliteStore:
 
     async def _transact(self, work: Callable[[SqliteTransaction], Awaitable[T]]) -> T:
         async with self._lock:
-            writer = self._open_writer
-            await writer.execute("BEGIN IMMEDIATE")
             try:
-                result = await work(SqliteTransaction(writer, self._counters, self._definitions))
-                await writer.execute("COMMIT")
-            except BaseException:
-                if writer.in_transaction:
-                    await writer.execute("ROLLBACK")
+                result = await self._committed(self._open_writer, work)
+            except sqlite3.Error as error:
+                self._condition(f"{self._path}: {error}; {_remedy(error)}")
                 raise
+            self._condition(None)
             return result
+
+    async def _committed(self, writer: aiosqlite.Connection, work: Callable[[SqliteTransaction], Awaitable[T]]) -> T:
+        await writer.execute("BEGIN IMMEDIATE")
+        try:
+            result = await work(SqliteTransaction(writer, self._counters, self._definitions))
+            await writer.execute("COMMIT")
+        except BaseException:
+            if writer.in_transaction:
+                await writer.execute("ROLLBACK")
+            raise
+        return result
 
     def _ended(self, task: asyncio.Task[object]) -> None:
         """Forget a transaction; one whose caller was cancelled has nobody else to hear of its error."""
@@ -180,6 +196,21 @@ class SqliteStore:
     @property
     def _open_reader(self) -> aiosqlite.Connection:
         return _opened(self._reader)
+
+
+def _remedy(error: sqlite3.Error) -> str:
+    """Say what to do about a database that takes no transaction."""
+    match getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF:
+        case sqlite3.SQLITE_FULL:
+            return "make room on its disk, and it goes on by itself"
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            return "let this process write to the file and its folder, and it goes on by itself"
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return "end the other program that writes to it, and it goes on by itself"
+        case sqlite3.SQLITE_IOERR:
+            return "see that its disk has room, is whole and may be written to; it goes on by itself"
+        case _:
+            return "it is tried again"
 
 
 def _opened(connection: aiosqlite.Connection | None) -> aiosqlite.Connection:

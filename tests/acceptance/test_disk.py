@@ -1,0 +1,61 @@
+"""The disk fails the database: whole transactions fail, readiness says so, and it goes on by itself (I17, I34)."""
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.acceptance import evidence
+from tests.acceptance.business import Business, business
+from tests.acceptance.disk import Trouble, full, locked, read_only, small_disk
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+LONGER_THAN_A_LOCK_IS_WAITED_FOR_S: Final = 15.0
+
+
+def test_a_full_disk_stops_everything_whole_and_nothing_is_lost(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk, business(tmp_path, disk) as shop:
+        suffers(shop, full, "full", "make room")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [
+        pytest.param(read_only, ("disk I/O error", "may be written to"), id="read-only"),
+        pytest.param(locked, ("locked", "end the other program"), id="locked"),
+    ],
+)
+def test_a_database_that_takes_no_writes_stops_everything_whole_and_nothing_is_lost(
+    tmp_path: Path, trouble: Trouble, words: tuple[str, ...]
+) -> None:
+    with business(tmp_path) as shop:
+        suffers(shop, trouble, *words)
+
+
+def suffers(shop: Business, trouble: Trouble, *words: str) -> None:
+    """Let the disk fail in the middle of the work."""
+    store = shop.serve.store
+    shop.order(60)
+    shop.is_at_work()
+    with trouble(store):
+        told = shop.is_not_ready('"store"', str(store), *words)
+        assert '"kafka": "' not in told, "it is not Kafka's fault"
+        before = written(store)
+        assert shop.serve.get("/livez") == (200, shop.serve.get("/livez").body)  # type: ignore[union-attr]
+        assert shop.serve.get("/metrics") is not None
+        assert shop.serve.verb("ls", "--json").returncode == 0
+        shop.is_not_ready('"store"')
+        assert written(store) == before, "something was written in parts"
+    shop.serve.is_ready_within(15)
+    shop.order(20)
+    shop.ends()
+
+
+def written(store: Path) -> list[tuple[object, ...]]:
+    """How much stands in the tables that one transaction writes together."""
+    return evidence.rows(
+        store,
+        "SELECT (SELECT count(*) FROM history), (SELECT sum(revision) FROM instance),"
+        " (SELECT sum(next_offset) FROM lease), (SELECT max(seq) FROM outbox)",
+    )
