@@ -64,13 +64,10 @@ async def meets(here: Scene, api: ApiKey, errors: Sequence[Code], order: str) ->
     """Let the service meet errors, for which it may have to be made to ask, while an order is there to be done."""
     began = time.monotonic()
     what = f"{api.name} with {len(errors)} x {errors[0].name}"
-    brokers = brokers_of(api)
-    for broker in brokers:
-        here.broker.push_broker_errors(broker, api, errors)
-    left = unmet(here, api) - len(errors)
+    here.broker.push_broker_errors(broker_of(api), api, errors)
     await here.world.order(order)
     await eventually(
-        lambda: unmet(here, api) <= left or make_ask(here, api),
+        lambda: not unmet(here, api) or make_ask(here, api),
         f"the service meets {what}; it told {here.it.watcher.troubles[-5:]}",
         ENDS_WITHIN_S,
     )
@@ -87,24 +84,18 @@ def make_ask(here: Scene, api: ApiKey) -> bool:
     if api in KICKS:
         kick, code = KICKS[api]
         if not unmet(here, kick):
-            here.broker.push_broker_errors(brokers_of(kick)[0], kick, [code])
+            here.broker.push_broker_errors(broker_of(kick), kick, [code])
     return False
 
 
 def unmet(here: Scene, api: ApiKey) -> int:
     """How many errors no request has met yet."""
-    return sum(here.broker.unmet_errors(broker, api) for broker in brokers_of(api))
+    return here.broker.unmet_errors(broker_of(api), api)
 
 
-def brokers_of(api: ApiKey) -> Sequence[int]:
-    """The brokers that the service alone sends such requests to."""
-    match api:
-        case ApiKey.PRODUCE:
-            return (WRITTEN,)
-        case ApiKey.API_VERSIONS | ApiKey.METADATA | ApiKey.FIND_COORDINATOR | ApiKey.INIT_PRODUCER_ID:
-            return (READ, WRITTEN)
-        case _:
-            return (READ,)
+def broker_of(api: ApiKey) -> int:
+    """The broker that the service alone sends such requests to, sooner or later."""
+    return WRITTEN if api is ApiKey.PRODUCE else READ
 
 
 async def check(here: Scene, orders: Sequence[str]) -> None:
