@@ -129,19 +129,19 @@ class Relay:
             self._tasks.create_task(self._publish(lane), name=f"relay {lane[0]}:{lane[1]}")
 
     async def _publish(self, lane: tuple[str, int]) -> None:
-        """Publish one lane until it is empty."""
-        waiting, wait = self._lanes[lane], FIRST_WAIT
+        """Publish one lane until it is empty. After a failure begin with one row: others may be to blame for it."""
+        waiting, wait, most = self._lanes[lane], FIRST_WAIT, MOST_AT_ONCE
         try:
             while waiting:
-                rows = [waiting[index] for index in range(min(len(waiting), MOST_AT_ONCE))]
+                rows = [waiting[index] for index in range(min(len(waiting), most))]
                 try:
                     await self._publisher.publish(*lane, [row.owed for row in rows])
                 except Exception as error:  # noqa: BLE001  whatever it is, the rows stay and are tried again
                     self._observer.troubled(f"{len(rows)} messages to {lane[0]}:{lane[1]} were not acknowledged", error)
                     await asyncio.sleep(wait)
-                    wait = min(wait * 2, LONGEST_WAIT)
+                    wait, most = min(wait * 2, LONGEST_WAIT), 1
                 else:
-                    wait = FIRST_WAIT
+                    wait, most = FIRST_WAIT, min(most * 2, MOST_AT_ONCE)
                     for row in rows:
                         waiting.popleft()
                         self._acknowledged.append(row.seq)

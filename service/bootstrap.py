@@ -51,8 +51,9 @@ async def built(
     Raises `BadCatalog` when live instances need a definition that the catalog lacks, `StoreUnusable`.
     """
     routes, health = Routes(catalog), Health(checks.ALL)
-    store = SqliteStore(settings.sqlite_path, routes.saga_of, partial(_tell, health))
-    publisher = KafkaPublisher(settings.kafka, routes.topics_out | {REPLIES})
+    store = SqliteStore(settings.sqlite_path, routes.saga_of, partial(_tell, health, checks.STORE))
+    topics = routes.topics_out | {REPLIES}
+    publisher = KafkaPublisher(settings.kafka, topics, partial(_tell, health, checks.PUBLISHER))
     await store.open()
     try:
         routes.refuse_homeless(await store.living())
@@ -114,12 +115,12 @@ def _wired(
     return Service(settings, routes, store, publisher, relay, feed, alarms, operator, redrive, health)
 
 
-def _tell(health: Health, trouble: str | None) -> None:
-    """Report how the store does."""
+def _tell(health: Health, check: str, trouble: str | None) -> None:
+    """Report how the store does, or the publisher."""
     if trouble is None:
-        health.ok(checks.STORE)
+        health.ok(check)
     else:
-        health.failing(checks.STORE, trouble)
+        health.failing(check, trouble)
 
 
 def _owner(settings: Settings) -> str:

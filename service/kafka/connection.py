@@ -1,10 +1,13 @@
 """How a Kafka client connects: address, encryption and authentication, from the settings."""
 
-from typing import Any
+from typing import Any, Final
 
 from aiokafka.helpers import create_ssl_context
 
 from service.settings import KafkaSettings
+
+LOOKS_EVERY_S: Final = 30
+"""How soon a topic's new partitions are seen; what came into them meanwhile is read from their beginning."""
 
 
 def connection(settings: KafkaSettings) -> dict[str, Any]:
@@ -19,6 +22,7 @@ def connection(settings: KafkaSettings) -> dict[str, Any]:
     return {
         "bootstrap_servers": settings.bootstrap_servers.split(","),
         "client_id": settings.client_id,
+        "metadata_max_age_ms": LOOKS_EVERY_S * 1000,
         "request_timeout_ms": int(settings.request_timeout * 1000),
         "security_protocol": settings.security_protocol,
         "ssl_context": ssl_context,

@@ -21,6 +21,7 @@ from handlers.rows import Lease, Place, Record
 from service.api import checks
 from service.api.health import Health
 from service.kafka.connection import connection
+from service.kafka.refusal import what_is_refused
 from service.settings import Settings
 
 POLL_MS = 200
@@ -81,7 +82,7 @@ class Feed:
                 except Exception as error:  # noqa: BLE001  nothing is lost by it: all is read again from the database
                     self._observer.troubled("the feed begins anew", error)
                     if self._health.holds(checks.STORE):  # else it is the store's trouble, and the store has told it
-                        self._health.failing(checks.KAFKA, f"{type(error).__name__}: {error}")
+                        self._health.failing(checks.KAFKA, what_is_refused(self._settings.kafka, error))
                     await self._begin_anew(error)
                     await _either(stop, wait)
                     wait = min(wait * 2, LONGEST_WAIT)

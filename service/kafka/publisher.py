@@ -6,7 +6,7 @@ answers every later send with an error, so it is replaced.
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 
 from aiokafka import AIOKafkaProducer
@@ -15,6 +15,7 @@ from aiokafka.partitioner import murmur2
 
 from handlers.rows import Owed
 from service.kafka.connection import connection
+from service.kafka.refusal import what_is_refused
 from service.settings import KafkaSettings
 
 BATCH_BYTES = 900_000
@@ -25,12 +26,18 @@ class NoSuchTopic(LookupError):
     """A topic that the coordinator writes to does not exist: `saga topics apply` creates it."""
 
 
+Condition = Callable[[str | None], None]
+"""Who is told that everything can be published (None), or what cannot."""
+
+
 class KafkaPublisher:
     """Brings rows to Kafka; see `handlers.ports.Publisher`."""
 
-    def __init__(self, settings: KafkaSettings, topics: Collection[str]) -> None:
+    def __init__(self, settings: KafkaSettings, topics: Collection[str], condition: Condition = lambda _: None) -> None:
         self._settings = settings
         self._topics = topics
+        self._condition = condition
+        self._troubles: dict[tuple[str, int], str] = {}
         self._partitions: dict[str, int] = {}
         self._producer: AIOKafkaProducer | None = None
         self._connecting = asyncio.Lock()
@@ -60,6 +67,16 @@ class KafkaPublisher:
 
     async def publish(self, topic: str, partition: int, rows: Sequence[Owed]) -> None:
         """Publish rows in order; see `handlers.ports.Publisher`. Raises `TimeoutError`, or aiokafka's errors."""
+        try:
+            await self._publish(topic, partition, rows)
+        except (OSError, KafkaError) as error:
+            self._troubles[topic, partition] = f"{topic}:{partition}: {what_is_refused(self._settings, error)}"
+            self._condition("; ".join(self._troubles.values()))
+            raise
+        if self._troubles and self._troubles.pop((topic, partition), ""):
+            self._condition("; ".join(self._troubles.values()) or None)
+
+    async def _publish(self, topic: str, partition: int, rows: Sequence[Owed]) -> None:
         producer = await self._connected()
         try:
             async with asyncio.timeout(self._settings.request_timeout * 1.5):

@@ -8,10 +8,12 @@ from enum import StrEnum
 from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, TopicAuthorizationFailedError, for_code
+from aiokafka.protocol.metadata import MetadataRequest
 
 from handlers.routing import REPLIES, Routes, commands_of, dead_letter_topic
 from service.kafka.connection import connection
+from service.kafka.refusal import what_is_refused, why_no_connection
 from service.settings import KafkaSettings
 
 PARTITIONS: Final = 4
@@ -54,10 +56,13 @@ def purposes(routes: Routes) -> Mapping[str, str]:
 async def plan(settings: KafkaSettings, routes: Routes, partitions: int = PARTITIONS) -> Sequence[Topic]:
     """Compare the topics that a catalog needs with those that are there.
 
-    Raises `ConnectionError` when Kafka cannot be reached, and aiokafka's errors when it refuses.
+    Raises `ConnectionError` when Kafka cannot be reached, or hides topics from this client, and aiokafka's errors when
+    it refuses.
     """
     async with _admin(settings) as admin:
-        return await _plan(admin, routes, partitions)
+        topics = await _plan(admin, routes, partitions)
+        await _see_that_none_is_hidden(admin, settings, [each.name for each in topics if each.state is State.MISSING])
+        return topics
 
 
 async def apply(
@@ -84,8 +89,7 @@ async def _admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
     """Connect for administration; everything within has a limit, and so has the end."""
     admin = AIOKafkaAdminClient(**connection(settings))
     try:
-        async with asyncio.timeout(settings.request_timeout):
-            await _connected(admin, settings)
+        await _connected(admin, settings)
         async with asyncio.timeout(settings.request_timeout + THERE_WITHIN):
             yield admin
     except TimeoutError as error:
@@ -96,12 +100,12 @@ async def _admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
 
 async def _connected(admin: AIOKafkaAdminClient, settings: KafkaSettings) -> None:
     try:
-        await admin.start()
+        async with asyncio.timeout(settings.request_timeout):
+            await admin.start()
+    except TimeoutError:
+        raise
     except (OSError, KafkaError) as error:
-        raise ConnectionError(
-            f"no connection to Kafka at {settings.bootstrap_servers}: {error}; "
-            "is it running, and is SAGA_KAFKA__BOOTSTRAP_SERVERS right?"
-        ) from error
+        raise ConnectionError(await why_no_connection(settings, error)) from error
 
 
 async def _closed(admin: AIOKafkaAdminClient) -> None:
@@ -119,6 +123,20 @@ async def _plan(admin: AIOKafkaAdminClient, routes: Routes, partitions: int) -> 
         Topic(name, purpose, _state(there.get(name), partitions), there.get(name, 0), partitions)
         for name, purpose in purposes(routes).items()
     ]
+
+
+async def _see_that_none_is_hidden(admin: AIOKafkaAdminClient, settings: KafkaSettings, missing: list[str]) -> None:
+    """Ask for topics by name: one that this client may not see looks as if it were missing.
+
+    Raises `ConnectionError`: they must be allowed, not created.
+    """
+    if not missing:
+        return
+    request = MetadataRequest(missing, allow_auto_topic_creation=False)
+    answer = (await admin._send_request(request)).to_object()  # noqa: SLF001  what is public may create them unasked
+    denied = TopicAuthorizationFailedError()
+    if hidden := [each["topic"] for each in answer["topics"] if each["error_code"] == denied.errno]:
+        raise ConnectionError(f"Kafka does not show {', '.join(sorted(hidden))}: {what_is_refused(settings, denied)}")
 
 
 def _state(has: int | None, wanted: int) -> State:

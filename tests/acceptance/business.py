@@ -66,14 +66,22 @@ class Business:
 
 @contextmanager
 def business(folder: Path, store: Path | None = None, **variables: str) -> Iterator[Business]:
+    """Start a service and its participants on an embedded broker."""
+    with (
+        EmbeddedBroker(TOPICS) as broker,
+        business_on(broker.bootstrap_servers, folder, store, **variables) as opened,
+    ):
+        yield opened
+
+
+@contextmanager
+def business_on(address: str, folder: Path, store: Path | None = None, **variables: str) -> Iterator[Business]:
     """Start a service and its participants, with the database in a folder of its own if that is told."""
-    with EmbeddedBroker(TOPICS) as broker:
-        address = broker.bootstrap_servers
-        with (
-            Serve(store or folder, address, SAGA_CATALOG=HURRIED, **SOON, **variables) as serve,
-            Participants(folder, address, {"think_time_s": 0.02}) as participants,
-            ExitStack() as ending,
-        ):
-            serve.start()
-            participants.start()
-            yield Business(ending, folder, address, serve, participants)
+    with (
+        Serve(store or folder, address, **({"SAGA_CATALOG": HURRIED} | SOON | variables)) as serve,
+        Participants(folder, address, {"think_time_s": 0.02}) as participants,
+        ExitStack() as ending,
+    ):
+        serve.start()
+        participants.start()
+        yield Business(ending, folder, address, serve, participants)

@@ -18,7 +18,7 @@ Trouble = Callable[[Path], AbstractContextManager[None]]
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[Path]:
-    """A disk of 48 MB, in memory, for a log of 16 MB beside the database; without the right to mount one the test is skipped."""
+    """A disk of 48 MB, in memory, for the log of 16 MB too; without the right to mount one the test is skipped."""
     if os.geteuid():
         pytest.skip("only root may mount a small disk")
     folder.mkdir()
@@ -35,10 +35,9 @@ def small_disk(folder: Path) -> Iterator[Path]:
 def full(database: Path) -> Iterator[None]:
     """Leave no room beside a database."""
     ballast = database.with_name("ballast")
-    with ballast.open("wb", buffering=0) as file:
-        with suppress(OSError):
-            while True:
-                file.write(bytes(4096))
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
     try:
         yield
     finally:

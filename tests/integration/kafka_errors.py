@@ -58,7 +58,6 @@ class Code(IntEnum):
     FENCED_LEADER_EPOCH = 74
     UNKNOWN_LEADER_EPOCH = 75
     OFFSET_NOT_AVAILABLE = 78
-    MEMBER_ID_REQUIRED = 79
     GROUP_MAX_SIZE_REACHED = 81
     FENCED_INSTANCE_ID = 82
     INVALID_RECORD = 87
@@ -119,7 +118,6 @@ CODES: Final[Mapping[ApiKey, tuple[Code, ...]]] = {
         Code.INVALID_GROUP_ID,
         Code.UNKNOWN_MEMBER_ID,
         Code.INVALID_SESSION_TIMEOUT,
-        Code.MEMBER_ID_REQUIRED,
         Code.GROUP_MAX_SIZE_REACHED,
         Code.FENCED_INSTANCE_ID,
     ),
@@ -188,7 +186,10 @@ CODES: Final[Mapping[ApiKey, tuple[Code, ...]]] = {
         Code.PRODUCER_FENCED,
     ),
 }
-"""Every kind of request that the service makes. It never leaves its group: its place is kept for it when it restarts."""
+"""Every kind of request that the service makes. It never leaves its group: its place is kept for it when it restarts.
+
+MEMBER_ID_REQUIRED is not among them: it is no error but a step in joining, and the embedded broker dies of it.
+"""
 
 KICKS: Final[Mapping[ApiKey, tuple[ApiKey, Code]]] = {
     ApiKey.API_VERSIONS: (ApiKey.FETCH, Code.DISCONNECTED),

@@ -1,0 +1,90 @@
+"""Why Kafka does not let us in, or do something, in words for whoever can change it.
+
+aiokafka only logs why a first connection fails, and says that there is none. So one more is made, by hand.
+"""
+
+import asyncio
+import ssl
+from typing import Final
+
+from aiokafka.conn import create_conn
+from aiokafka.errors import (
+    AuthenticationFailedError,
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    InvalidSessionTimeoutError,
+    KafkaConnectionError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    SaslAuthenticationFailed,
+    TopicAuthorizationFailedError,
+    UnsupportedSaslMechanismError,
+)
+
+from service.kafka.connection import connection
+from service.settings import KafkaSettings
+
+CLOSE_WITHIN: Final = 1.0
+
+
+async def why_no_connection(settings: KafkaSettings, error: Exception) -> str:
+    """Say why no connection comes about, and what to do; `error` is what the client says of it."""
+    reason: Exception = error
+    options = connection(settings)
+    del options["metadata_max_age_ms"]
+    for server in options.pop("bootstrap_servers"):
+        host, _, port = server.strip().rpartition(":")
+        try:
+            async with asyncio.timeout(settings.request_timeout):
+                conn = await create_conn(host, int(port), **options)
+        except (OSError, KafkaError) as refused:
+            reason = refused
+        else:
+            conn.close()
+    return f"no connection to Kafka at {settings.bootstrap_servers}: {_told(reason)}; {_remedy(settings, reason)}"
+
+
+def what_is_refused(settings: KafkaSettings, error: BaseException) -> str:
+    """Say what Kafka does not let us do, and what to do; of an error that is no refusal, only what it is."""
+    user = f"user {settings.sasl_username}" if settings.sasl_username else "this client"
+    match error:
+        case TopicAuthorizationFailedError():
+            return f"{_told(error)}; allow {user} Describe, Read and Write on the topics of `saga topics plan`"
+        case GroupAuthorizationFailedError():
+            return f"{_told(error)}; allow {user} Read on the consumer group {settings.group}"
+        case ClusterAuthorizationFailedError():
+            return f"{_told(error)}; allow {user} IdempotentWrite on the cluster"
+        case InvalidSessionTimeoutError():
+            limits = "the broker's group.min.session.timeout.ms and group.max.session.timeout.ms"
+            return f"{_told(error)}; set SAGA_KAFKA__SESSION_TIMEOUT to seconds between {limits}"
+        case MessageSizeTooLargeError() | RecordListTooLargeError():
+            return f"{_told(error)}; raise max.message.bytes of the topic to 1048588 or more, and it goes on by itself"
+        case _:
+            return _told(error)
+
+
+def _remedy(settings: KafkaSettings, error: Exception) -> str:
+    """Name the setting that may be wrong."""
+    match error:
+        case UnsupportedSaslMechanismError():
+            return f"the broker does not know {settings.sasl_mechanism}: is SAGA_KAFKA__SASL_MECHANISM right?"
+        case SaslAuthenticationFailed() | AuthenticationFailedError():
+            return (
+                f"are SAGA_KAFKA__SASL_USERNAME={settings.sasl_username}, its password and "
+                f"SAGA_KAFKA__SASL_MECHANISM={settings.sasl_mechanism} right?"
+            )
+        case ssl.SSLCertVerificationError():
+            return "is SAGA_KAFKA__SSL_CAFILE the authority that signed the broker's certificate?"
+        case ssl.SSLError() | KafkaConnectionError():
+            return (
+                "is it running, are SAGA_KAFKA__BOOTSTRAP_SERVERS and "
+                f"SAGA_KAFKA__SECURITY_PROTOCOL={settings.security_protocol} right?"
+            )
+        case _:
+            return "is it running, and is SAGA_KAFKA__BOOTSTRAP_SERVERS right?"
+
+
+def _told(error: BaseException) -> str:
+    name, text = type(error).__name__, str(error)
+    return text if name in text else f"{name}: {text}" if text else name

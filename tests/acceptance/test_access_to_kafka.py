@@ -1,0 +1,165 @@
+"""A Kafka that asks who one is: the right user works; a wrong one is told what is wrong, and need not be restarted."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+from confluent_kafka.admin import (
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+)
+
+from service.kafka.java import JavaKafka
+from service.kafka.java_secured import Secured
+from tests.acceptance.business import business_on
+from tests.acceptance.processes import Serve
+from tests.acceptance.topics import make_topics_anew
+from tests.acceptance.until import until
+from tests.kafka_fixtures import give_up
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(180)]
+
+USER, PASSWORD = "saga", "pass-of-saga"
+SHIPPING, REPLIES = "shipping.commands.v1", "saga.replies.v1"
+TOPICS: Final = (ResourceType.TOPIC, "*", ResourcePatternType.LITERAL)
+GROUPS: Final = (ResourceType.GROUP, "saga-coordinator-", ResourcePatternType.PREFIXED)
+
+
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JavaKafka]:
+    """A Kafka with one user, whose topics are there."""
+    if missing := JavaKafka.missing():
+        give_up(f"it needs a real Kafka of its own, with users: install {missing}")
+    with JavaKafka(tmp_path_factory.mktemp("kafka"), Secured({USER: PASSWORD})) as kafka:
+        make_topics_anew(kafka)
+        yield kafka
+
+
+@pytest.fixture
+def allowed(kafka: JavaKafka) -> Iterator[JavaKafka]:
+    """That Kafka with empty topics, while its user may do what the coordinator must do."""
+    make_topics_anew(kafka)
+    forbid_everything(kafka)
+    allow(kafka, TOPICS, AclOperation.DESCRIBE, AclOperation.READ, AclOperation.WRITE)
+    allow(kafka, GROUPS, AclOperation.READ)
+    yield kafka
+    forbid_everything(kafka)
+
+
+def test_the_right_user_works_over_sasl_ssl(allowed: JavaKafka, tmp_path: Path) -> None:
+    with business_on(allowed.bootstrap_servers, tmp_path, **as_user(allowed)) as shop:
+        shop.order(30)
+        shop.ends()
+    assert PASSWORD not in shop.serve.log
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"SAGA_KAFKA__SASL_PASSWORD": "wrong"}, ("SaslAuthenticationFailed", "SAGA_KAFKA__SASL_USERNAME=saga")),
+        ({"SAGA_KAFKA__SASL_USERNAME": "nobody"}, ("SaslAuthenticationFailed", "SAGA_KAFKA__SASL_USERNAME=nobody")),
+        ({"SAGA_KAFKA__SASL_MECHANISM": "SCRAM-SHA-256"}, ("SCRAM-SHA-256", "SAGA_KAFKA__SASL_MECHANISM")),
+        ({"SAGA_KAFKA__SSL_CAFILE": ""}, ("CERTIFICATE_VERIFY_FAILED", "SAGA_KAFKA__SSL_CAFILE")),
+        ({"SAGA_KAFKA__SECURITY_PROTOCOL": "PLAINTEXT"}, ("SAGA_KAFKA__SECURITY_PROTOCOL=PLAINTEXT",)),
+    ],
+    ids=["password", "user", "mechanism", "authority", "protocol"],
+)
+def test_whom_kafka_does_not_let_in_is_not_ready_and_is_told_which_setting_is_wrong(
+    allowed: JavaKafka, tmp_path: Path, wrong: Mapping[str, str], words: tuple[str, ...]
+) -> None:
+    variables = {name: value for name, value in (as_user(allowed) | wrong).items() if value}
+    with Serve(tmp_path, allowed.secured_servers, **variables) as serve:
+        serve.start(ready=False)
+        until(lambda: says(serve, *words), f"readiness tells {words}: {serve.get('/readyz')}")
+        assert serve.stop() == 0
+    assert PASSWORD not in serve.log
+    assert "Traceback" not in serve.log
+
+
+def test_a_user_who_may_not_see_the_topics_is_told_so_and_works_when_he_may(kafka: JavaKafka, tmp_path: Path) -> None:
+    forbid_everything(kafka)
+    with Serve(tmp_path, kafka.secured_servers, **as_user(kafka)) as serve:
+        serve.start(ready=False)
+        until(lambda: says(serve, "does not show", SHIPPING, "allow user saga Describe"), "readiness tells of topics")
+        allow(kafka, TOPICS, AclOperation.DESCRIBE, AclOperation.READ, AclOperation.WRITE)
+        until(lambda: says(serve, "allow user saga Read on the consumer group"), "readiness tells of the group")
+        allow(kafka, GROUPS, AclOperation.READ)
+        serve.is_ready_within(20)
+        assert serve.stop() == 0
+    forbid_everything(kafka)
+
+
+@pytest.mark.parametrize(("topic", "operation"), [(SHIPPING, AclOperation.WRITE), (REPLIES, AclOperation.READ)])
+def test_a_right_that_is_taken_away_is_told_and_nothing_is_lost_when_it_is_given_back(
+    allowed: JavaKafka, tmp_path: Path, topic: str, operation: AclOperation
+) -> None:
+    on = (ResourceType.TOPIC, topic, ResourcePatternType.LITERAL)
+    with business_on(allowed.bootstrap_servers, tmp_path, **as_user(allowed)) as shop:
+        shop.order(60)
+        shop.is_at_work()
+        allow(allowed, on, operation, permission=AclPermissionType.DENY)
+        shop.is_not_ready(topic, "TopicAuthorizationFailedError", "allow user saga")
+        assert shop.serve.exit_code is None
+        forbid(allowed, on, operation, permission=AclPermissionType.DENY)
+        shop.serve.is_ready_within(20)
+        shop.ends()
+
+
+def as_user(kafka: JavaKafka) -> dict[str, str]:
+    """The settings of the user."""
+    return {
+        "SAGA_KAFKA__BOOTSTRAP_SERVERS": kafka.secured_servers,
+        "SAGA_KAFKA__SECURITY_PROTOCOL": "SASL_SSL",
+        "SAGA_KAFKA__SASL_MECHANISM": "SCRAM-SHA-512",
+        "SAGA_KAFKA__SASL_USERNAME": USER,
+        "SAGA_KAFKA__SASL_PASSWORD": PASSWORD,
+        "SAGA_KAFKA__SSL_CAFILE": str(kafka.certificate),
+        "SAGA_KAFKA__REQUEST_TIMEOUT": "4",
+        "SAGA_KAFKA__SESSION_TIMEOUT": "6",
+    }
+
+
+def says(serve: Serve, *words: str) -> bool:
+    """Whether it is up and not ready, for a reason that has these words."""
+    assert serve.exit_code is None, f"it ended:\n{serve.log[-2000:]}"
+    answer = serve.get("/readyz")
+    return answer is not None and answer.status == 503 and all(word in answer.body for word in words)
+
+
+On = tuple[ResourceType, str, ResourcePatternType]
+
+
+def allow(
+    kafka: JavaKafka, on: On, *operations: AclOperation, permission: AclPermissionType = AclPermissionType.ALLOW
+) -> None:
+    """Give the user rights, or deny them."""
+    kind, name, pattern = on
+    bindings = [AclBinding(kind, name, pattern, f"User:{USER}", "*", each, permission) for each in operations]
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
+    for each in admin.create_acls(bindings).values():
+        each.result()
+
+
+def forbid(kafka: JavaKafka, on: On, operation: AclOperation, *, permission: AclPermissionType) -> None:
+    """Take one such rule back."""
+    kind, name, pattern = on
+    rule = AclBindingFilter(kind, name, pattern, f"User:{USER}", "*", operation, permission)
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
+    for each in admin.delete_acls([rule]).values():
+        each.result()
+
+
+def forbid_everything(kafka: JavaKafka) -> None:
+    """Take all rules back."""
+    anything = AclBindingFilter(
+        ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY
+    )
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
+    for each in admin.delete_acls([anything]).values():
+        each.result()
