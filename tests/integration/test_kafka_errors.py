@@ -15,7 +15,7 @@ from tests.handlers.order_log import EVENTS, REPLIES
 from tests.integration.kafka_errors import CODES, KICKS, Code
 from tests.integration.on_broker import PARTITIONS, TOPICS, Running, World, serving
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 READ, WRITTEN = 1, 2
 """The broker that leads what the service reads, and coordinates its group; and the one that leads what it writes."""
@@ -106,13 +106,14 @@ def broker_of(api: ApiKey) -> int:
 async def check(here: Scene, orders: Sequence[str]) -> None:
     """Every order has one outcome, no id has two contents, and nothing is owed."""
     await eventually(lambda: here.it.service.health.is_ready, f"ready: {here.it.service.health.checks}")
+    open_ = "SELECT count(*) FROM instance WHERE ended_at IS NULL"
+    await eventually(lambda: here.it.rows(open_) == [(0,)], "every instance has ended", ENDS_WITHIN_S)
     await eventually(lambda: here.it.rows("SELECT count(*) FROM outbox") == [(0,)], "nothing is owed")
     told = here.world.told()
     assert set(orders) <= told.keys()
     assert {order: len(types) for order, types in told.items()} == dict.fromkeys(told, 1)
     contents = {(row.message_id, row.topic, row.key, row.value) for row in here.world.received}
     assert len(contents) == len({row.message_id for row in here.world.received})
-    assert here.it.rows("SELECT count(*) FROM instance WHERE ended_at IS NULL") == [(0,)]
 
 
 @asynccontextmanager
