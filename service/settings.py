@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FilePath, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LARGEST_PORT = 65_535
@@ -32,6 +32,20 @@ def _servers(addresses: str) -> str:
     return addresses
 
 
+def _file(path: Path) -> Path:
+    """Look whether a file is there; a name that no file can have is not."""
+    try:
+        is_there = path.is_file()
+    except OSError as error:
+        raise ValueError(f"cannot be a file: {error.strerror}") from error
+    if not is_there:
+        raise ValueError("there is no such file")
+    return path
+
+
+ExistingFile = Annotated[Path, AfterValidator(_file)]
+
+
 class KafkaSettings(BaseModel):
     """How to reach Kafka."""
 
@@ -50,10 +64,10 @@ class KafkaSettings(BaseModel):
     )
     sasl_username: str | None = Field(None, description="User, with a SASL protocol")
     sasl_password: SecretStr | None = Field(None, description="Password, with a SASL protocol")
-    sasl_password_file: FilePath | None = Field(None, description="File that holds the password, instead of it")
-    ssl_cafile: FilePath | None = Field(None, description="Authorities to trust, PEM; the system's if not set")
-    ssl_certfile: FilePath | None = Field(None, description="Own certificate, PEM, where brokers ask for one")
-    ssl_keyfile: FilePath | None = Field(None, description="Key of the own certificate, PEM")
+    sasl_password_file: ExistingFile | None = Field(None, description="File that holds the password, instead of it")
+    ssl_cafile: ExistingFile | None = Field(None, description="Authorities to trust, PEM; the system's if not set")
+    ssl_certfile: ExistingFile | None = Field(None, description="Own certificate, PEM, where brokers ask for one")
+    ssl_keyfile: ExistingFile | None = Field(None, description="Key of the own certificate, PEM")
     request_timeout: float = Field(10.0, gt=0, description="Seconds until a request to Kafka counts as lost")
     session_timeout: float = Field(45.0, ge=1, description="Seconds without a heartbeat until the group lets it go")
     fetch_wait: float = Field(0.2, gt=0, le=5, description="Seconds that the broker may hold an empty fetch")

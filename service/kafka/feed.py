@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Collection, Sequence
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CorruptRecordException, KafkaError, NoOffsetForPartitionError
 from aiokafka.structs import ConsumerRecord
 
@@ -20,6 +20,7 @@ from handlers.relay import Relay
 from handlers.rows import Lease, Place, Record
 from service.api import checks
 from service.api.health import Health
+from service.kafka.assignment import Assignment
 from service.kafka.connection import connection
 from service.kafka.refusal import what_is_refused
 from service.settings import Settings
@@ -29,7 +30,6 @@ STOP_WITHIN = 3.0
 FIRST_WAIT = 0.2
 LONGEST_WAIT = 5.0
 HINT_EVERY = 1.0
-SETTLES_WITHIN = 3.0
 WATCH_EVERY = 2.0
 LOOK_EVERY = 2.0
 UNDECODABLE = (CorruptRecordException, UnicodeDecodeError)
@@ -63,7 +63,7 @@ class Feed:
         self._health = health
         self._observer = observer
         self._consumer: AIOKafkaConsumer | None = None
-        self._assignment = _Assignment()
+        self._assignment = Assignment()
         self._is_careful = False
         self._looked_at = -LOOK_EVERY
         self._stopped: dict[TopicPartition, str] = {}
@@ -236,7 +236,7 @@ class Feed:
                 heartbeat_interval_ms=min(3_000, session_ms // 3),
                 fetch_max_wait_ms=int(self._settings.kafka.fetch_wait * 1000),
             )
-            self._assignment = _Assignment()
+            self._assignment = Assignment()
             consumer.subscribe(topics=list(self._topics), listener=self._assignment)
             try:
                 async with asyncio.timeout(self._settings.kafka.request_timeout * 1.5):
@@ -270,29 +270,6 @@ class Feed:
                 await consumer.stop()
         except (TimeoutError, KafkaError) as error:
             self._observer.troubled("the consumer did not stop in time and is abandoned", error)
-
-
-class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka carries no types
-    """Notes that the assignment has changed. An exception here would be swallowed, so nothing else is done."""
-
-    def __init__(self) -> None:
-        self._changed = False
-        self._changed_at = -SETTLES_WITHIN
-
-    def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:  # noqa: ARG002  the listener's form
-        self._changed, self._changed_at = True, time.monotonic()
-
-    def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:  # noqa: ARG002  the listener's form
-        self._changed, self._changed_at = True, time.monotonic()
-
-    def is_fresh(self) -> bool:
-        """Say whether it changed a moment ago. A commit of the generation before would make everybody join anew."""
-        return time.monotonic() - self._changed_at < SETTLES_WITHIN
-
-    def has_changed(self) -> bool:
-        """Say whether it has changed since this was last asked."""
-        changed, self._changed = self._changed, False
-        return changed
 
 
 def _record(polled: "ConsumerRecord[bytes, bytes]") -> Record:

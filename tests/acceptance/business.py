@@ -1,9 +1,10 @@
 """Orders that go through a service while something is done to it, on the embedded broker: placed, answered, counted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from service.demo.audit import audit
 from service.demo.ledger import read_ledgers
@@ -32,8 +33,9 @@ class Business:
     def order(self, orders: int, *, window: int = 10) -> Shop:
         """Open one more shop, that places so many orders."""
         name = f"shop-{len(self.shops)}"
-        options = {"name": name, "orders": orders, "window": window, "seed": len(self.shops)}
-        shop = self.ending.enter_context(Shop(self.folder, self.address, mix={}, **options))
+        seed = len(self.shops)
+        shop = Shop(self.folder, self.address, mix={}, name=name, orders=orders, window=window, seed=seed)
+        self.ending.enter_context(shop)
         shop.start()
         self.shops.append(shop)
         return shop
@@ -65,20 +67,22 @@ class Business:
 
 
 @contextmanager
-def business(folder: Path, store: Path | None = None, **variables: str) -> Iterator[Business]:
+def business(folder: Path, store: Path | None = None) -> Iterator[Business]:
     """Start a service and its participants on an embedded broker."""
     with (
         EmbeddedBroker(TOPICS) as broker,
-        business_on(broker.bootstrap_servers, folder, store, **variables) as opened,
+        business_on(broker.bootstrap_servers, folder, store) as opened,
     ):
         yield opened
 
 
 @contextmanager
-def business_on(address: str, folder: Path, store: Path | None = None, **variables: str) -> Iterator[Business]:
+def business_on(
+    address: str, folder: Path, store: Path | None = None, variables: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Business]:
     """Start a service and its participants, with the database in a folder of its own if that is told."""
     with (
-        Serve(store or folder, address, **({"SAGA_CATALOG": HURRIED} | SOON | variables)) as serve,
+        Serve(store or folder, address, **{"SAGA_CATALOG": HURRIED, **SOON, **variables}) as serve,
         Participants(folder, address, {"think_time_s": 0.02}) as participants,
         ExitStack() as ending,
     ):

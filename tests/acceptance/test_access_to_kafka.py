@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
-from confluent_kafka.admin import (
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it exports them all, and does not say so
     AclBinding,
     AclBindingFilter,
     AclOperation,
@@ -53,7 +53,7 @@ def allowed(kafka: JavaKafka) -> Iterator[JavaKafka]:
 
 
 def test_the_right_user_works_over_sasl_ssl(allowed: JavaKafka, tmp_path: Path) -> None:
-    with business_on(allowed.bootstrap_servers, tmp_path, **as_user(allowed)) as shop:
+    with business_on(allowed.bootstrap_servers, tmp_path, variables=as_user(allowed)) as shop:
         shop.order(30)
         shop.ends()
     assert PASSWORD not in shop.serve.log
@@ -73,7 +73,7 @@ def test_the_right_user_works_over_sasl_ssl(allowed: JavaKafka, tmp_path: Path) 
 def test_whom_kafka_does_not_let_in_is_not_ready_and_is_told_which_setting_is_wrong(
     allowed: JavaKafka, tmp_path: Path, wrong: Mapping[str, str], words: tuple[str, ...]
 ) -> None:
-    variables = {name: value for name, value in (as_user(allowed) | wrong).items() if value}
+    variables = {name: value for name, value in {**as_user(allowed), **wrong}.items() if value}
     with Serve(tmp_path, allowed.secured_servers, **variables) as serve:
         serve.start(ready=False)
         until(lambda: says(serve, *words), f"readiness tells {words}: {serve.get('/readyz')}")
@@ -100,7 +100,7 @@ def test_a_right_that_is_taken_away_is_told_and_nothing_is_lost_when_it_is_given
     allowed: JavaKafka, tmp_path: Path, topic: str, operation: AclOperation
 ) -> None:
     on = (ResourceType.TOPIC, topic, ResourcePatternType.LITERAL)
-    with business_on(allowed.bootstrap_servers, tmp_path, **as_user(allowed)) as shop:
+    with business_on(allowed.bootstrap_servers, tmp_path, variables=as_user(allowed)) as shop:
         shop.order(60)
         shop.is_at_work()
         allow(allowed, on, operation, permission=AclPermissionType.DENY)
@@ -157,9 +157,8 @@ def forbid(kafka: JavaKafka, on: On, operation: AclOperation, *, permission: Acl
 
 def forbid_everything(kafka: JavaKafka) -> None:
     """Take all rules back."""
-    anything = AclBindingFilter(
-        ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY
-    )
+    every: tuple[Any, ...] = (ResourceType.ANY, None, ResourcePatternType.ANY, None, None)
+    anything = AclBindingFilter(*every, AclOperation.ANY, AclPermissionType.ANY)
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
     for each in admin.delete_acls([anything]).values():
         each.result()

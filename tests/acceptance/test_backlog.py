@@ -54,7 +54,7 @@ def place(address: str, orders: int) -> None:
     producer, log = Producer({"bootstrap.servers": address, "linger.ms": 20}), Log()
     for number in range(orders):
         record = log.placed(f"o-{number}")
-        headers = list(record.headers)
+        headers: dict[str, str | bytes | None] = dict(record.headers)
         while True:
             try:
                 producer.produce(EVENTS, record.value, record.key, headers=headers)

@@ -7,20 +7,17 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from confluent_kafka.admin import (
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it exports them all, and does not say so
     AdminClient,
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
-    NewPartitions,
     ResourceType,
 )
 
 from service.kafka.java import JavaKafka
-from tests.acceptance import evidence
 from tests.acceptance.business import Business, business_on
 from tests.acceptance.topics import make_topics_anew
-from tests.acceptance.until import until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -29,14 +26,13 @@ SESSION_TIMEOUT_S: Final = 6
 
 PATIENT: Final = {"SAGA_KAFKA__SESSION_TIMEOUT": str(SESSION_TIMEOUT_S)}
 SHIPPING, ORDERS, REPLIES = "shipping.commands.v1", "orders.events.v1", "saga.replies.v1"
-PARTITIONS, MORE_PARTITIONS = 4, 7
 
 
 @pytest.fixture
 def shop(shared_kafka: JavaKafka, tmp_path: Path) -> Iterator[Business]:
     """A service at work on topics of its own."""
     make_topics_anew(shared_kafka)
-    with business_on(shared_kafka.bootstrap_servers, tmp_path, **PATIENT) as shop:
+    with business_on(shared_kafka.bootstrap_servers, tmp_path, variables=PATIENT) as shop:
         shop.order(100)
         shop.is_at_work()
         yield shop
@@ -52,18 +48,6 @@ def test_one_that_was_frozen_for_twice_its_session_comes_back_and_goes_on(shop: 
     shop.ends()
 
 
-def test_topics_that_get_more_partitions_while_it_runs_are_read_and_written_whole(shop: Business) -> None:
-    wanted = [NewPartitions(topic, MORE_PARTITIONS) for topic in (ORDERS, REPLIES, SHIPPING)]
-    admin = admin_of(shop)
-    for added in admin.create_partitions(wanted).values():
-        added.result()
-    shop.order(40)
-    until(lambda: leased(shop, ORDERS) == leased(shop, REPLIES) == MORE_PARTITIONS, "all partitions are leased", 60)
-    shop.serve.is_ready_within(15)
-    shop.ends()
-    assert evidence.count(shop.serve.store, "outbox") == 0
-
-
 def test_a_topic_that_takes_only_small_records_is_named_and_all_leaves_when_it_takes_larger_ones(
     shop: Business,
 ) -> None:
@@ -72,11 +56,6 @@ def test_a_topic_that_takes_only_small_records_is_named_and_all_leaves_when_it_t
     limit(shop, SHIPPING, "1048588")
     shop.serve.is_ready_within(30)
     shop.ends()
-
-
-def leased(shop: Business, topic: str) -> int:
-    """How many partitions of a topic the service has taken."""
-    return len(evidence.rows(shop.serve.store, "SELECT partition FROM lease WHERE topic = ?", topic))
 
 
 def limit(shop: Business, topic: str, most_bytes: str) -> None:

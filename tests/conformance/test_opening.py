@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from contracts.orders import OrderCancelled
+from handlers.ports import Transaction
 from handlers.routing import BadCatalog, Living, Routes
 from handlers.rows import Place, Record
-from handlers.ports import Transaction
 from sagas.order_fulfilment import order_fulfilment
 from service.bootstrap import built
 from service.settings import Settings

@@ -24,7 +24,7 @@ def published(**changed: object) -> Owed:
     record = usual._replace(**{name: value for name, value in changed.items() if name in Record._fields})  # type: ignore[arg-type]  # fields by name
     letter = DeadLetter(record, TIME, "not JSON: ü \ud800", str(changed.get("instance_id", "")))
     raised = changed.get("raised")
-    return dead_letter(letter, raised if isinstance(raised, str) else None, partition=3, group="the-group")
+    return dead_letter(letter, raised if isinstance(raised, str) else None, partition=3, home=1, group="the-group")
 
 
 def told(row: Owed) -> dict[str, bytes | None]:

@@ -4,10 +4,10 @@ import random
 from pathlib import Path
 
 import pytest
-from handlers.replay import replayed
 
 from contracts import Done
 from handlers.redrive import End, Which
+from handlers.replay import replayed
 from handlers.rows import Place, Record
 from sagas.machine import freeze
 from service.storage.reading import Filter, opened

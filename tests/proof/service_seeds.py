@@ -195,7 +195,7 @@ SEEDS = (
     Seed(
         "a dead letter is not written",
         "handlers/batch.py",
-        "self.changes.dead_letters.append(DeadLetter(record, self.at, unreadable.cause))",
+        "self.changes.dead_letters.append(letter)",
         "pass",
     ),
     Seed(
@@ -245,8 +245,8 @@ SEEDS = (
     Seed(
         "an event that raises stops its batch",
         "handlers/deciding.py",
-        '            batch.dead_letter(Unreadable(arrival.record, f"the saga',
-        '            raise\n            batch.dead_letter(Unreadable(arrival.record, f"the saga',
+        "            batch.dead_letter(Unreadable(arrival.record, cause, class_of(error)), id_)",
+        "            raise",
     ),
     Seed(
         "a held event outlives its time without a verdict",

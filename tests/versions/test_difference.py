@@ -147,6 +147,7 @@ class Richer(BaseModel):
     key: str
     coins: str
     vip: bool
+    items: tuple[str, ...] = ()
     note: str | None = None
 
 

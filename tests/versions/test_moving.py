@@ -192,6 +192,7 @@ def test_a_compensation_that_cannot_be_made_of_the_data_is_refused() -> None:
 class Renamed(BaseModel, frozen=True):
     key: str
     coins: int
+    items: tuple[str, ...] = ()
     noted: tuple[str, ...] = ()
     vip: bool
 

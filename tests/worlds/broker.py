@@ -28,6 +28,7 @@ class Polled(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: RawHeaders
+    timestamp_type: int = 0
 
 
 @dataclass

@@ -14,7 +14,21 @@ from typing import TypeVar
 from handlers import trail as trails
 from handlers.ports import Conflict
 from handlers.routing import Routes
-from handlers.rows import Advance, Awaited, Changes, DeadLetter, Entry, Held, Lease, Owed, Ruling, Stored, Unsent
+from handlers.rows import (
+    Advance,
+    Awaited,
+    Changes,
+    DeadLetter,
+    Entry,
+    Held,
+    Lease,
+    Owed,
+    Place,
+    Ruling,
+    SetAside,
+    Stored,
+    Unsent,
+)
 from sagas.machine import Snapshot, freeze, thaw
 from tests.worlds.loop import Life, current_life
 
@@ -156,6 +170,10 @@ class Session:
     async def load_expired(self, now: datetime, most: int) -> Sequence[Held]:
         await self._hop()
         return [each for each in self._database.held if each.expires_at <= now][:most]
+
+    async def load_set_aside(self, place: Place, ids: Collection[str]) -> SetAside:  # noqa: ARG002  the port's form
+        await self._hop()
+        raise NotImplementedError("nobody redrives anything in a world")
 
     async def save(self, changes: Changes) -> Sequence[Unsent]:
         await self._hop()

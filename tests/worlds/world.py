@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any, cast
+from typing import Any
 
 from handlers.batch import Wire
 from handlers.intake import Intake
@@ -20,6 +20,7 @@ from service import run as running
 from service.api import checks
 from service.api.health import Health
 from service.bootstrap import Service
+from service.kafka import assignment
 from service.kafka import feed as feeding
 from service.kafka.feed import Feed
 from service.settings import KafkaSettings, Settings
@@ -252,7 +253,8 @@ async def _coordinate(world: World, coordinator: Coordinator) -> None:
         health=health,
         observer=watch,
     )
-    service = Service(SETTINGS, world.routes, cast("Any", store), cast("Any", publisher), relay, feed, alarms, health)
+    parts: Any = (SETTINGS, world.routes, store, publisher, relay, feed, alarms, None, None, health)
+    service = Service(*parts)  # nobody operates it here
     await running._ran(service, asyncio.Event(), watch)  # noqa: SLF001  without the collector's settings
 
 
@@ -355,13 +357,14 @@ def _hinted(world: World, place: tuple[str, int], offset: int) -> None:
 def _in_place_of_kafka(broker: Broker) -> Iterator[None]:
     """Let the feed find the simulated consumer, and the loop's time."""
     Consumer.broker = broker
-    found: Any = feeding
-    real = found.AIOKafkaConsumer, found.time
-    found.AIOKafkaConsumer, found.time = Consumer, _LoopTime
+    feeds: Any = feeding
+    times: Any = assignment
+    real = feeds.AIOKafkaConsumer, feeds.time, times.time
+    feeds.AIOKafkaConsumer, feeds.time, times.time = Consumer, _LoopTime, _LoopTime
     try:
         yield
     finally:
-        found.AIOKafkaConsumer, found.time = real
+        feeds.AIOKafkaConsumer, feeds.time, times.time = real
 
 
 class _LoopTime:
