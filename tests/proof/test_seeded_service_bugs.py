@@ -8,7 +8,7 @@ import pytest
 
 from tests.architecture.tree import ROOT
 from tests.proof.service_seeds import SEEDS as SIMULATED
-from tests.proof.sowing import LIMIT, Seed, check_anchors, copied, failed_test, run, sow
+from tests.proof.sowing import Seed, check_anchors, copied, failed_test, run, sow
 from tests.proof.store_seeds import SEEDS as BENEATH
 
 PAGE = ROOT / "docs" / "proof.md"
@@ -55,7 +55,7 @@ def caught_by(seed: Seed, folder: Path) -> str | None:
 
 def in_worlds(project: Path) -> str | None:
     """Live worlds on the project in this folder, and tell the first check that fails."""
-    done = run(project, "tests/proof/worlds_driver.py", str(MOST_WORLDS), limit=4 * LIMIT)
+    done = run(project, "tests/proof/worlds_driver.py", str(MOST_WORLDS))
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     if found is None:

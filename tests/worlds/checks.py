@@ -10,7 +10,7 @@ from handlers.rows import Verdict
 from sagas.machine import freeze
 from tests.handlers.order_log import OUTCOMES, REPLIES
 from tests.worlds import trip_checks
-from tests.worlds.broker import Polled
+from tests.worlds.broker import EPOCH_MS, Polled
 from tests.worlds.people import COMMAND_TOPICS
 from tests.worlds.trip_checks import of
 from tests.worlds.world import World
@@ -105,6 +105,17 @@ def kafka_is_never_told_more_than_the_database_knows_i22(world: World) -> None:
     assert world.offsets_ahead == []
 
 
+def no_alarm_rings_before_what_came_while_it_was_down(world: World) -> None:
+    """An answer that lay in the log when a life began is taken before any alarm of that life; with one coordinator."""
+    alarms = world.coordinators[0].watch.alarms if len(world.coordinators) == 1 else ()
+    for id_, seq, began in alarms:
+        for entry in world.database.history[id_][seq:]:
+            if entry.kind == "answer" and entry.place is not None:
+                topic, partition, offset = entry.place
+                came = (world.broker.log(topic, partition)[offset].timestamp - EPOCH_MS) / 1000
+                assert came >= began - 0.001, f"{id_}: its alarm rang, and {entry.place} lay there before the start"
+
+
 def epochs_follow_each_other_i25(world: World) -> None:
     for place in {(topic, partition) for topic, partition, _ in world.database.epochs}:
         epochs = [epoch for topic, partition, epoch in world.database.epochs if (topic, partition) == place]
@@ -122,6 +133,7 @@ CHECKS: Final[tuple[Callable[[World], None], ...]] = (
     the_history_replays_to_the_state_i3,
     a_reply_changes_state_once_i10,
     kafka_is_never_told_more_than_the_database_knows_i22,
+    no_alarm_rings_before_what_came_while_it_was_down,
     epochs_follow_each_other_i25,
     *trip_checks.CHECKS,
 )

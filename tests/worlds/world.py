@@ -78,12 +78,15 @@ class Clock:
 
 @dataclass
 class Watch:
-    """An observer that keeps what it is told of trouble."""
+    """An observer that keeps what it is told: of trouble, and which row of a history is an alarm of which life."""
 
+    began: float = 0.0
     troubles: list[str] = field(default_factory=list)
+    alarms: list[tuple[str, int, float]] = field(default_factory=list)
 
     def committed(self, turn: Committed) -> None:
-        """Learn of a committed transaction."""
+        rows = [hop.entry for hop in turn.hops if hop.entry.kind == "wake"]
+        self.alarms += [(row.instance_id, row.seq, self.began) for row in rows]
 
     def troubled(self, what: str, error: BaseException) -> None:
         self.troubles.append(f"{what}: {type(error).__name__} {error}")
@@ -216,6 +219,7 @@ async def _live(world: World) -> None:
 
 def _start(world: World, coordinator: Coordinator) -> None:
     """Begin a life of a coordinator: its memory is empty, the database is what it was."""
+    coordinator.watch.began = world.loop.time()
     life = coordinator.life = Life(f"coordinator-{coordinator.number}")
     _ = world.loop.live(life, _coordinate(world, coordinator))
 
