@@ -158,7 +158,7 @@ def forbid(kafka: JavaKafka, on: On, operation: AclOperation, *, permission: Acl
 def forbid_everything(kafka: JavaKafka) -> None:
     """Take all rules back."""
     every: tuple[Any, ...] = (ResourceType.ANY, None, ResourcePatternType.ANY, None, None)
-    anything = AclBindingFilter(*every, AclOperation.ANY, AclPermissionType.ANY)
+    anything = AclBindingFilter(*every, AclOperation.ANY, AclPermissionType.ANY)  # type: ignore[call-arg]  # it counts the names
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
     for each in admin.delete_acls([anything]).values():
         each.result()

@@ -2,12 +2,13 @@
 
 import pytest
 
-from sagas.machine import Ignored, Resolve, Status, transition
+from sagas.machine import Ignored, Resolve, Status, parallel, transition
 from sagas.scenario import Scenario, given
 from tests.machine.hindered import TOO_LARGE, obstructed
 from tests.machine.made import Begun, Data, Did, Finished, Unwound, compensatable, point_of_no_return, retriable, saga
 
 ROW = saga(compensatable("a"), point_of_no_return(), retriable("z"))
+LAST = (retriable("y"), retriable("z"))
 BEGUN = given(ROW, Begun())
 PAST = BEGUN.replies("a", Did()).replies("pivot", Did())
 FORWARD = PAST.fails("z", code="gone")
@@ -64,3 +65,14 @@ def test_it_is_refused_where_it_makes_no_sense(scenario: Scenario[Data], status:
 
     assert (decision.ignored, decision.reason) == (Ignored.OUT_OF_PLACE, because)
     assert decision.instance is scenario.instance
+
+
+def test_answers_that_were_still_awaited_come_too_late_when_it_is_resolved() -> None:
+    pair = saga(parallel(compensatable("a"), compensatable("b")), point_of_no_return(), parallel(*LAST))
+    past = given(pair, Begun()).replies("a", Did()).replies("b", Did()).replies("pivot", Did())
+    forward = past.fails("y", code="gone").resolves(Status.COMPLETED)
+    forward.replies("z", Did()).ignores(Ignored.LATE)
+
+    turned = given(pair, Begun()).replies("a", Did()).replies("b", Did()).fails("pivot", code="no")
+    back = turned.undo_fails("a", code="gone").resolves(Status.COMPENSATED)
+    back.undone("b").ignores(Ignored.LATE)
