@@ -98,7 +98,7 @@ def under_load(
             each.start()
         scene = Scene(kafka, serve, shop, Witness(address, serve))
         yield scene
-        assert shop.ended(within=90) == 0, shop.log
+        assert shop.ended(within=240) == 0, shop.log
         wait_until_nothing_moves(address, serve)
         assert serve.stop() == 0
         assert participants.stop() == 0
