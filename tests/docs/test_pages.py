@@ -37,7 +37,8 @@ def test_every_test_that_a_page_names_is_there(page: Path) -> None:
         assert (ROOT / file).exists(), f"{shown(page)} names {named}, and there is no such test"
         if function:
             text = (ROOT / file).read_text(encoding="utf-8")
-            assert f"def {function}(" in text, f"{shown(page)} names {named}, and there is no such test in the file"
+            is_there = f"def {function}(" in text or f"class {function}:" in text
+            assert is_there, f"{shown(page)} names {named}, and there is no such test in the file"
 
 
 def test_every_promise_of_the_readme_names_the_test_that_shows_it() -> None:

@@ -121,12 +121,6 @@ SEEDS = (
         "if self._relay.pending > self._settings.most_unsent:",
         "if False:",
     ),
-    Seed(
-        "alarms do not wait for the backlog",
-        "service/run.py",
-        "    await service.feed.caught_up.wait()\n",
-        "",
-    ),
     # --- the relay
     Seed(
         "marked as sent before the acknowledgement",
@@ -166,12 +160,6 @@ SEEDS = (
         "handlers/relay.py",
         "                    await asyncio.sleep(wait)\n",
         "                    return\n",
-    ),
-    Seed(
-        "the relay sends for homes that are not ours",
-        "handlers/relay.py",
-        "if self._leases.is_home(row.owed.home)]",
-        "if True]",
     ),
     # --- what is decided and written
     Seed(
