@@ -17,6 +17,7 @@ MOST_WORLDS = 200
 ENDS = {"NotOver": "something does not end", "Spinning": "it tries for ever", "Stuck": "nothing happens any more"}
 TESTS = (
     ("tests/conformance", "tests/integration/test_publisher_alone.py"),
+    ("tests/worlds", "-m", "not slow"),
     ("tests/handlers", "--ignore-glob=*/test_fuzz_*"),
     ("tests/integration",),
 )

@@ -9,7 +9,7 @@ import pytest
 
 from tests.architecture.tree import ROOT
 from tests.worlds.search import problems_of, search
-from tests.worlds.world import lived
+from tests.worlds.world import Fault, lived
 
 SEEDS = int(os.environ.get("SAGA_TEST_SEEDS", "2000"))
 FEW = 8
@@ -18,6 +18,13 @@ FEW = 8
 @pytest.mark.parametrize("seed", range(FEW))
 def test_a_few_worlds_end_well(seed: int) -> None:
     assert problems_of(seed) == ()
+
+
+def test_after_a_down_time_no_alarm_overtakes_what_came_meanwhile() -> None:
+    """A slow database and a coordinator that is down longer than any step waits: which comes first is decided often."""
+    for seed in range(30):
+        crash = Fault("crash", 1 + seed % 10 * 0.6, 8.0, 0, 0.0)
+        assert problems_of(seed, (Fault("slow", 0.0, 40.0, 0, 0.2), crash)) == ()
 
 
 @pytest.mark.slow
@@ -34,7 +41,7 @@ def test_many_worlds_end_well(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.slow
 def test_the_world_of_a_seed_is_the_same_in_every_process() -> None:
     look = (
-        "from tests.worlds.world import lived\n"
+        "from tests.worlds.world import Fault, lived\n"
         "for seed in (1, 5, 7):\n"
         "    world = lived(seed)\n"
         "    print(world.ended_at, sorted((place, len(log)) for place, log in world.broker.logs.items()),\n"
