@@ -171,10 +171,11 @@ class Feed:
     async def _catch_up(self, consumer: AIOKafkaConsumer) -> None:
         """Note when everything is taken in that was there at the start: an answer may lie there that no alarm knows."""
         assigned = consumer.assignment()
+        known = {TopicPartition(*each) for each in self._leases.owned()} | self._stopped.keys()
         for at, end in tuple(self._backlog.items()):
             if at not in assigned or await consumer.position(at) >= end:
                 del self._backlog[at]
-        if assigned and not self._backlog:
+        if assigned and assigned <= known and not self._backlog:  # what was assigned by this poll is not leased yet
             self.caught_up.set()
 
     async def _look_at_leases(self) -> None:
