@@ -65,11 +65,12 @@ def every_dead_letter_lies_on_its_topic_i28(world: World) -> None:
 def first_copies_lie_in_the_order_of_the_outbox_i12(world: World) -> None:
     lying: dict[tuple[object, ...], list[str]] = defaultdict(list)
     for record in said(world, *COMMAND_TOPICS):
-        lying[record.topic, record.key].append(wire.read(record.headers, record.value)[0].id)
+        envelope, _ = wire.read(record.headers, record.value)
+        lying[record.topic, envelope.correlation_id].append(envelope.id)
     decided: dict[tuple[object, ...], list[str]] = defaultdict(list)
     for _, row in sorted(world.database.owed.items()):
         if row.topic in COMMAND_TOPICS:
-            decided[row.topic, row.key].append(row.message_id)
+            decided[row.topic, wire.read(row.headers, row.value)[0].correlation_id].append(row.message_id)
     for place, ids in firsts(decided).items():
         assert firsts(lying)[place] == ids, f"{place}: {firsts(lying)[place]} instead of {ids}"
 
