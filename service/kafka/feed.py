@@ -20,13 +20,12 @@ from handlers.relay import Relay
 from handlers.rows import Lease, Place, Record
 from service.api import checks
 from service.api.health import Health
+from service.kafka import consumers
 from service.kafka.assignment import Assignment
-from service.kafka.connection import connection
 from service.kafka.refusal import what_is_refused
 from service.settings import Settings
 
 POLL_MS = 200
-STOP_WITHIN = 3.0
 FIRST_WAIT = 0.2
 LONGEST_WAIT = 5.0
 HINT_EVERY = 1.0
@@ -222,30 +221,8 @@ class Feed:
 
     async def _connected(self) -> AIOKafkaConsumer:
         if self._consumer is None:
-            options = connection(self._settings.kafka)
-            session_ms = int(self._settings.kafka.session_timeout * 1000)
-            options["request_timeout_ms"] = max(options["request_timeout_ms"], session_ms + 5_000)
-            consumer = AIOKafkaConsumer(
-                **options,
-                group_id=self._settings.kafka.group,
-                group_instance_id=self._owner,
-                enable_auto_commit=False,
-                auto_offset_reset="none",  # a log that is trimmed ahead of us is an error, not a place to jump to
-                isolation_level="read_committed",
-                max_poll_records=self._settings.kafka.batch,
-                session_timeout_ms=session_ms,
-                heartbeat_interval_ms=min(3_000, session_ms // 3),
-                fetch_max_wait_ms=int(self._settings.kafka.fetch_wait * 1000),
-            )
             self._assignment = Assignment()
-            consumer.subscribe(topics=list(self._topics), listener=self._assignment)
-            try:
-                async with asyncio.timeout(self._settings.kafka.request_timeout * 1.5):
-                    await consumer.start()
-            except BaseException:
-                await self._left(consumer)
-                raise
-            self._consumer = consumer
+            self._consumer = await consumers.joined(self._settings.kafka, self._topics, self._owner, self._assignment)
         return self._consumer
 
     async def _begin_anew(self, error: Exception) -> None:
@@ -260,17 +237,10 @@ class Feed:
             await self._leave()
 
     async def _leave(self) -> None:
-        consumer, self._consumer = self._consumer, None
-        if consumer is not None:
-            await self._left(consumer)
-
-    async def _left(self, consumer: AIOKafkaConsumer) -> None:
         """Leave the group, if the broker lets us."""
-        try:
-            async with asyncio.timeout(STOP_WITHIN):
-                await consumer.stop()
-        except (TimeoutError, KafkaError) as error:
-            self._observer.troubled("the consumer did not stop in time and is abandoned", error)
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None and (trouble := await consumers.left(consumer)):
+            self._observer.troubled("the consumer did not stop in time and is abandoned", trouble)
 
 
 def _record(polled: "ConsumerRecord[bytes, bytes]") -> Record:

@@ -20,7 +20,7 @@ from service import run as running
 from service.api import checks
 from service.api.health import Health
 from service.bootstrap import Service
-from service.kafka import assignment
+from service.kafka import assignment, consumers
 from service.kafka import feed as feeding
 from service.kafka.feed import Feed
 from service.settings import KafkaSettings, Settings
@@ -368,14 +368,15 @@ def _hinted(world: World, place: tuple[str, int], offset: int) -> None:
 def _in_place_of_kafka(broker: Broker) -> Iterator[None]:
     """Let the feed find the simulated consumer, and the loop's time."""
     Consumer.broker = broker
+    members: Any = consumers
     feeds: Any = feeding
     times: Any = assignment
-    real = feeds.AIOKafkaConsumer, feeds.time, times.time
-    feeds.AIOKafkaConsumer, feeds.time, times.time = Consumer, _LoopTime, _LoopTime
+    real = members.AIOKafkaConsumer, feeds.time, times.time
+    members.AIOKafkaConsumer, feeds.time, times.time = Consumer, _LoopTime, _LoopTime
     try:
         yield
     finally:
-        feeds.AIOKafkaConsumer, feeds.time, times.time = real
+        members.AIOKafkaConsumer, feeds.time, times.time = real
 
 
 class _LoopTime:
