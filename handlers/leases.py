@@ -1,6 +1,6 @@
 """The partitions that this coordinator owns: since which epoch, and up to which offset they are done."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from handlers.routing import REPLIES
 from handlers.rows import Advance, Lease, Place
@@ -11,6 +11,7 @@ class Leases:
 
     def __init__(self) -> None:
         self._held: dict[tuple[str, int], Lease] = {}
+        self._taken_over: set[tuple[str, int]] = set()
 
     def take(self, lease: Lease) -> None:
         """Own a partition from now on."""
@@ -23,6 +24,7 @@ class Leases:
     def clear(self) -> None:
         """Own nothing: what the database says must be read again."""
         self._held.clear()
+        self._taken_over.clear()
 
     def owned(self) -> Iterable[tuple[str, int]]:
         """Return the partitions that are owned."""
@@ -65,7 +67,15 @@ class Leases:
         """Take in how leases really stand: one of another epoch is somebody else's now."""
         for lease in actual:
             held = self._held.get((lease.topic, lease.partition))
-            if held is not None and held.epoch == lease.epoch:
+            if held is None:
+                continue
+            if held.epoch == lease.epoch:
                 self.take(lease)
             else:
                 self.drop(lease.topic, lease.partition)
+                self._taken_over.add((lease.topic, lease.partition))
+
+    def taken_over(self) -> Collection[tuple[str, int]]:
+        """Return the partitions that somebody else took since this was last asked."""
+        lost, self._taken_over = self._taken_over, set()
+        return lost

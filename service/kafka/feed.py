@@ -7,6 +7,7 @@ Kafka's committed offsets are a hint for lag tools. Whatever fails, the leases a
 import asyncio
 import time
 from collections.abc import Collection, Sequence
+from random import Random
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CorruptRecordException, KafkaError, NoOffsetForPartitionError
@@ -23,6 +24,7 @@ from service.api.health import Health
 from service.kafka import consumers
 from service.kafka.assignment import Assignment
 from service.kafka.refusal import what_is_refused
+from service.kafka.retakes import Retakes
 from service.settings import Settings
 
 POLL_MS = 200
@@ -63,6 +65,7 @@ class Feed:
         self._observer = observer
         self._consumer: AIOKafkaConsumer | None = None
         self._assignment = Assignment()
+        self._retakes = Retakes(Random(owner))  # noqa: S311  it only spreads waits
         self._is_careful = False
         self._looked_at = -LOOK_EVERY
         self._stopped: dict[TopicPartition, str] = {}
@@ -133,6 +136,7 @@ class Feed:
         if self._assignment.has_changed():
             self._leases.clear()
             self._stopped.clear()
+            self._retakes.clear()
         await self._look_at_leases()
         await self._take_leases(consumer)
         if self._relay.pending > self._settings.most_unsent:
@@ -185,9 +189,10 @@ class Feed:
 
     async def _take_leases(self, consumer: AIOKafkaConsumer) -> None:
         """Take every partition that the group has given us, and stand where the database says."""
-        assigned = consumer.assignment()
+        now = time.monotonic()
+        self._retakes.lost(self._leases.taken_over(), now)
         owned = {TopicPartition(*each) for each in self._leases.owned()}
-        missing = assigned - owned - self._stopped.keys()
+        missing = consumer.assignment() - owned - self._stopped.keys() - self._retakes.waiting(now)
         if missing:
             async with asyncio.timeout(self._settings.kafka.request_timeout):
                 first = await consumer.beginning_offsets(missing)

@@ -1,6 +1,7 @@
 """Two consumers of one group on one store: partitions change hands, only the holder of a lease writes."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from service.api.health import Health
 from service.clock import SystemClock
 from service.kafka.embedded import EmbeddedBroker
 from service.kafka.feed import Feed
+from service.kafka.retakes import FIRST_WAIT
 from service.storage.sqlite import SqliteStore
 from tests.handlers.coordinator import Watcher, sampled
 from tests.handlers.eventually import eventually
@@ -130,3 +132,22 @@ async def check_fence(it: Running, second: Second, world: World) -> None:
     await it.service.feed._intake.take([stale])  # noqa: SLF001  as a poll that came back late would
     assert it.rows("SELECT 1 FROM instance WHERE correlation = 'o-stale'") == []
     assert (topic, partition) not in first.owned()
+
+
+async def test_one_that_is_overtaken_again_and_again_waits_longer_each_time_i25(
+    tmp_path: Path,
+) -> None:
+    with EmbeddedBroker(TOPICS) as broker:
+        async with World(broker) as world, serving(broker, tmp_path / "saga.db") as it:
+            await it.ready()
+            store, publisher = it.service.store, it.service.publisher
+            names = [name for name in (f"o-{n}" for n in range(40)) if publisher.partition(REPLIES, name.encode()) == 0]
+            began, takeovers = time.monotonic(), 5
+            for name in names[:takeovers]:
+                zombies = await store.take(EVENTS, 0, "a zombie")
+                await world.order(name)
+                await world.outcomes(name)
+                (epoch,) = it.rows("SELECT epoch FROM lease WHERE topic = 'orders.events.v1' AND partition = 0")
+                assert epoch > (zombies.epoch,)
+            assert time.monotonic() - began >= sum(FIRST_WAIT / 2 * 2**number for number in range(takeovers))
+            assert it.rows(TWICE) == []
