@@ -9,6 +9,7 @@ from random import Random
 import pytest
 
 from handlers.relay import Relay
+from handlers.routing import REPLIES
 from handlers.rows import Changes, Owed, Unsent
 from tests.handlers.brittle import Stores
 from tests.handlers.coordinator import Coordinator, Wall, coordinator
@@ -203,3 +204,17 @@ async def test_whatever_fails_each_lane_keeps_its_order_and_nothing_is_lost_i7_i
         await it.relay.drained()
         assert {lane: gate.first_copies(*lane) for lane in lanes} == owed
         assert await it.store.unsent() == []
+
+
+async def test_rows_of_a_home_that_another_holds_are_left_to_him_i12_i25(tmp_path: Path) -> None:
+    async with coordinator(tmp_path / "saga.db", publisher=Gate()) as it:
+        it.leases.drop(REPLIES, 1)
+        it.relay.push(await written(it, message("ours"), message("his")._replace(home=1)))
+        async with relaying(it.relay):
+            await it.relay.drained()
+        assert await in_the_outbox(it) == ["his"]
+        it.leases.take(await it.store.take(REPLIES, 1, "test"))
+        it.relay.push(await it.store.unsent())
+        async with relaying(it.relay):
+            await it.relay.drained()
+        assert await in_the_outbox(it) == []

@@ -65,8 +65,8 @@ SEEDS = (
     Seed(
         "the lease of another epoch is taken for ours",
         "handlers/leases.py",
-        "held is not None and held.epoch == lease.epoch",
-        "held is not None",
+        "if held.epoch == lease.epoch:",
+        "if True:",
     ),
     Seed("records that are done are taken again", "handlers/leases.py", "place.offset >= lease.next_offset", "True"),
     # --- the feed
@@ -121,6 +121,18 @@ SEEDS = (
         "if self._relay.pending > self._settings.most_unsent:",
         "if False:",
     ),
+    Seed(
+        "who is overtaken takes the partition back at once",
+        "service/kafka/feed.py",
+        " - self._retakes.waiting(now)",
+        "",
+    ),
+    Seed(
+        "alarms do not wait for the backlog",
+        "service/run.py",
+        "    await service.feed.caught_up.wait()\n",
+        "",
+    ),
     # --- the relay
     Seed(
         "marked as sent before the acknowledgement",
@@ -160,6 +172,12 @@ SEEDS = (
         "handlers/relay.py",
         "                    await asyncio.sleep(wait)\n",
         "                    return\n",
+    ),
+    Seed(
+        "the relay sends for homes that are not ours",
+        "handlers/relay.py",
+        "if self._leases.is_home(row.owed.home)]",
+        "if True]",
     ),
     # --- what is decided and written
     Seed(
