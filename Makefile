@@ -35,7 +35,7 @@ test: lint typecheck  ## Check everything: lint, types, layers and all tests (re
 	$(BIN)/python -m pytest $(ARGS)
 
 check: lint  ## Check the fast part, under a minute: lint, layers, unit and property tests
-	$(BIN)/python -m pytest -m "not kafka and not slow" $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not kafka and not slow" $(ARGS)
 
 soak: $(DEV_READY)  ## Look for faults with random seeds for MINUTES=10, and write soak-report.md (real Kafka, atheris if there)
 	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(ARGS)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import count
 
 import pytest
 
@@ -151,7 +152,7 @@ def test_the_outcome_and_what_was_ignored_stand_in_the_story() -> None:
         lambda: BEGUN.expects(asks("a", key="k-2")),
         lambda: BEGUN.expects(asks("c")),
     ],
-    ids=str,
+    ids=map(str, count(1)),
 )
 def test_an_expectation_that_does_not_hold_says_what_was_expected_and_what_was_sent(
     word: Callable[[], Scenario[Data]],
