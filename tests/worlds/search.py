@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 
 from tests.worlds.checks import CHECKS, failed
-from tests.worlds.world import Fault, lived, planned
+from tests.worlds.faults import Fault, planned
+from tests.worlds.world import lived
 
 AT_ONCE = 50
 

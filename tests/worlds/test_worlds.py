@@ -8,8 +8,9 @@ import time
 import pytest
 
 from tests.architecture.tree import ROOT
+from tests.worlds.faults import KINDS, Fault
 from tests.worlds.search import problems_of, search
-from tests.worlds.world import Fault, lived
+from tests.worlds.world import lived
 
 SEEDS = int(os.environ.get("SAGA_TEST_SEEDS", "2000"))
 FEW = 8
@@ -27,6 +28,11 @@ def test_after_a_down_time_no_alarm_overtakes_what_came_meanwhile() -> None:
         assert problems_of(seed, (Fault("slow", 0.0, 40.0, 0, 0.2), crash)) == ()
 
 
+def test_leases_that_somebody_took_too_late_are_noticed_where_no_record_comes() -> None:
+    for seed in range(60):
+        assert problems_of(seed, (Fault("takeover", 0.0, 0.0, 0, seed % 7 / 20),)) == ()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_many_worlds_end_well(capsys: pytest.CaptureFixture[str]) -> None:
@@ -41,7 +47,7 @@ def test_many_worlds_end_well(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.slow
 def test_the_world_of_a_seed_is_the_same_in_every_process() -> None:
     look = (
-        "from tests.worlds.world import Fault, lived\n"
+        "from tests.worlds.world import lived\n"
         "for seed in (1, 5, 7):\n"
         "    world = lived(seed)\n"
         "    print(world.ended_at, sorted((place, len(log)) for place, log in world.broker.logs.items()),\n"
@@ -58,9 +64,8 @@ def test_the_world_of_a_seed_is_the_same_in_every_process() -> None:
 
 
 def test_worlds_differ_and_things_do_go_wrong_in_them() -> None:
-    worlds = [lived(seed) for seed in range(12)]
-    kinds = {fault.kind for world in worlds for fault in world.faults}
-    assert {"crash", "pause", "rebalance", "database", "answer", "down", "clock"} <= kinds
+    worlds = [lived(seed) for seed in range(20)]
+    assert {fault.kind for world in worlds for fault in world.faults} == {*KINDS, "takeover"}
     assert {len(world.coordinators) for world in worlds} == {1, 2, 3}
     assert sum(len(each.watch.troubles) for world in worlds for each in world.coordinators) > 20
     verdicts = {e.verdict for world in worlds for es in world.database.history.values() for e in es}

@@ -1,0 +1,153 @@
+"""The service as it is, with its handlers, its feed and its loops, on simulated ports: one life after the other."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from handlers.batch import Wire
+from handlers.intake import Intake
+from handlers.leases import Leases
+from handlers.memory import Memory
+from handlers.relay import Relay
+from handlers.routing import Routes
+from handlers.rows import Committed
+from handlers.wake import Alarms
+from service import run as running
+from service.api import checks
+from service.api.health import Health
+from service.bootstrap import Service
+from service.kafka import assignment, consumers
+from service.kafka import feed as feeding
+from service.kafka.feed import Feed
+from service.settings import KafkaSettings, Settings
+from tests.worlds.broker import Broker, Consumer, Publisher
+from tests.worlds.database import Database, SimulatedStore
+from tests.worlds.loop import Life, SimulatedLoop
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+SETTINGS = Settings(kafka=KafkaSettings(request_timeout=2.0, batch=20), store="sqlite:///simulated.db")
+
+
+@dataclass
+class Clock:
+    """What time a coordinator believes it is."""
+
+    loop: SimulatedLoop
+    jump: timedelta = timedelta()
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=self.loop.time()) + self.jump
+
+
+@dataclass
+class Watch:
+    """An observer that keeps what it is told: of trouble, and which row of a history is an alarm of which life."""
+
+    began: float = 0.0
+    troubles: list[str] = field(default_factory=list)
+    alarms: list[tuple[str, int, float]] = field(default_factory=list)
+
+    def committed(self, turn: Committed) -> None:
+        rows = [hop.entry for hop in turn.hops if hop.entry.kind == "wake"]
+        self.alarms += [(row.instance_id, row.seq, self.began) for row in rows]
+
+    def troubled(self, what: str, error: BaseException) -> None:
+        self.troubles.append(f"{what}: {type(error).__name__} {error}")
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What is around a coordinator, and outlives it."""
+
+    loop: SimulatedLoop
+    routes: Routes
+    broker: Broker
+    database: Database
+
+
+@dataclass
+class Coordinator:
+    """One coordinator, through all its lives."""
+
+    number: int
+    around: Around
+    clock: Clock
+    watch: Watch = field(default_factory=Watch)
+    life: Life | None = None
+
+    def start(self) -> None:
+        """Begin a life: the memory is empty, the database is what it was."""
+        self.watch.began = self.around.loop.time()
+        life = self.life = Life(f"coordinator-{self.number}")
+        _ = self.around.loop.live(life, self._live())
+
+    def crash(self) -> None:
+        """End this life, wherever it is."""
+        if self.life is not None:
+            self.around.loop.end(self.life)
+            self.life = None
+
+    async def _live(self) -> None:
+        """Run the service as `saga serve` does, on simulated ports."""
+        store, publisher = SimulatedStore(self.around.database), Publisher(self.around.broker)
+        leases, memory, health, watch = Leases(), Memory(), Health(checks.ALL, self.clock.now), self.watch
+        relay, wire = Relay(store, publisher, leases, watch), Wire(self.around.broker.partition, lambda _: False)
+        intake = Intake(
+            routes=self.around.routes,
+            store=store,
+            clock=self.clock,
+            wire=wire,
+            leases=leases,
+            memory=memory,
+            relay=relay,
+            observer=watch,
+        )
+        alarms = Alarms(
+            routes=self.around.routes,
+            store=store,
+            clock=self.clock,
+            wire=wire,
+            leases=leases,
+            memory=memory,
+            relay=relay,
+            observer=watch,
+        )
+        feed = Feed(
+            settings=SETTINGS,
+            topics=self.around.routes.topics_in,
+            owner=f"coordinator-{self.number}",
+            intake=intake,
+            store=store,
+            leases=leases,
+            memory=memory,
+            relay=relay,
+            health=health,
+            observer=watch,
+        )
+        parts: Any = (SETTINGS, self.around.routes, store, publisher, relay, feed, alarms, None, None, health)
+        service = Service(*parts)  # nobody operates it here
+        await running._ran(service, asyncio.Event(), watch)  # noqa: SLF001  without the collector's settings
+
+
+@contextmanager
+def in_place_of_kafka(broker: Broker) -> Iterator[None]:
+    """Let the feed find the simulated consumer, and the loop's time."""
+    Consumer.broker = broker
+    members: Any = consumers
+    feeds: Any = feeding
+    times: Any = assignment
+    real = members.AIOKafkaConsumer, feeds.time, times.time
+    members.AIOKafkaConsumer, feeds.time, times.time = Consumer, _LoopTime, _LoopTime
+    try:
+        yield
+    finally:
+        members.AIOKafkaConsumer, feeds.time, times.time = real
+
+
+class _LoopTime:
+    @staticmethod
+    def monotonic() -> float:
+        return asyncio.get_event_loop().time()
