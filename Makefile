@@ -14,6 +14,7 @@ MINUTES ?= 10
 
 RUNTIME_READY := $(VENV)/.runtime-ready
 DEV_READY     := $(VENV)/.dev-ready
+SOAK_READY    := $(VENV)/.soak-ready
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
         --no-strip-extras --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
@@ -37,7 +38,7 @@ test: lint typecheck  ## Check everything: lint, types, layers and all tests (re
 check: lint  ## Check the fast part, under a minute: lint, layers, unit and property tests
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not kafka and not slow" $(ARGS)
 
-soak: $(DEV_READY)  ## Look for faults with random seeds for MINUTES=10, and write soak-report.md (real Kafka, atheris if there)
+soak: $(SOAK_READY)  ## Look for faults with random seeds for MINUTES=10, and write soak-report.md (real Kafka, atheris)
 	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(ARGS)
 
 lint: $(DEV_READY)  ## Check style, format and import layers
@@ -60,6 +61,7 @@ lock: $(DEV_READY)  ## Pin the dependencies of pyproject.toml anew (ARGS=--upgra
 	$(LOCK) $(ARGS) pyproject.toml -o requirements/runtime.txt
 	$(LOCK) $(ARGS) pyproject.toml --group dev -c requirements/runtime.txt -o requirements/dev.txt
 	$(LOCK) $(ARGS) --group build -c requirements/dev.txt -o requirements/build.txt
+	$(LOCK) $(ARGS) --group soak -c requirements/dev.txt -o requirements/soak.txt
 
 clean:  ## Remove .venv and everything that was generated
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov build dist .soak soak-report.md
@@ -87,4 +89,8 @@ $(RUNTIME_READY): requirements/runtime.txt requirements/build.txt pyproject.toml
 $(DEV_READY): requirements/dev.txt $(RUNTIME_READY)
 	@echo "Installing the development tools into $(VENV) ..."
 	@$(PIP) install --quiet --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(SOAK_READY): requirements/soak.txt $(DEV_READY)
+	@$(PIP) install --quiet --require-hashes -r requirements/soak.txt
 	@touch $@

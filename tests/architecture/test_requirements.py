@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from tests.architecture.tree import ROOT, shown, tracked_files
 
-FILES = ("runtime", "dev", "build")
+FILES = ("runtime", "dev", "build", "soak")
 OLDEST, NEWEST = "3.11", "3.14"
 TARGETS = [(python, platform) for python in (OLDEST, NEWEST) for platform in ("linux", "darwin")]
 
@@ -38,6 +38,7 @@ def test_what_pyproject_asks_for_is_pinned_to_a_version_that_fits(python: str, p
         "runtime": declared_runtime(),
         "dev": declared_runtime() + declared_group("dev"),
         "build": declared_group("build"),
+        "soak": declared_group("soak"),
     }
     misfits = [
         f"requirements/{name}.txt: {requirement}"
