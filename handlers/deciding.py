@@ -14,8 +14,9 @@ from handlers.ports import Observer, Transaction
 from handlers.reading import Arrival, EventArrival, ReplyArrival, Unreadable, class_of, read, wrong_reply
 from handlers.routing import AnySaga, Role, Routes, Target, awaited_reply
 from handlers.rows import Held, Stored, Verdict
-from sagas.machine import HOLD_FOR, Answer, Cancel, Happen, Ignored, Start, transition
+from sagas.machine import HOLD_FOR, Answer, Cancel, Cause, Happen, Ignored, Obstruct, Start, Wake, transition
 
+RAISED = "definition-raised"
 NOT_BY_THIS_VERSION = "the version of the saga that its instance keeps is neither cancelled by it nor waits for it"
 
 
@@ -55,6 +56,25 @@ class Decider:
             held = [each for each in batch.changes.held if each.address in fresh]
             for early in [*await tx.load_held(fresh), *held]:
                 self._try(batch, early)
+
+    def wake(self, batch: Batch, stored: Stored) -> None:
+        """Let an instance act on what is due. One whose definition raises stalls, and rings no more."""
+        saga = self._saga_of(stored)
+        try:
+            batch.apply(saga, stored, Wake(batch.at))
+        except Exception as error:  # noqa: BLE001  the saga's own function: it concerns this instance alone
+            self._observer.troubled(f"instance {stored.instance.id} of {stored.instance.saga} stalled", error)
+            cause = Cause(None, RAISED, f"{type(error).__name__}: {error}")
+            batch.apply(saga, stored, Obstruct(batch.at, cause))
+
+    def expire(self, batch: Batch, held: Held) -> None:
+        """Give up an event that was held for too long."""
+        batch.release(held)
+        arrival = read(self._routes, held.record)
+        if isinstance(arrival, Unreadable):
+            batch.dead_letter(arrival)
+        else:
+            batch.rule(arrival, Verdict.UNMATCHED, f"held until {held.expires_at}, and nobody awaited it")
 
     # --- what a record does
 

@@ -9,77 +9,53 @@ again and read again.
 from collections.abc import Sequence
 from functools import partial
 
-from handlers.batch import Batch, Wire
+from handlers.batch import Batch
 from handlers.deciding import Decider, addresses_of, instances_of
 from handlers.leases import Leases
-from handlers.memory import Memory
-from handlers.ports import Clock, Conflict, Observer, Store, Transaction
+from handlers.ports import Transaction
 from handlers.reading import Arrival, Unreadable, read
-from handlers.relay import Relay
 from handlers.routing import Routes
-from handlers.rows import Committed, Lease, Record, Unsent
+from handlers.rows import Lease, Record
+from handlers.writing import Writer
 
 
 class Intake:
     """Takes records in. One call at a time; it returns when their transaction is committed."""
 
-    def __init__(
-        self,
-        *,
-        routes: Routes,
-        store: Store,
-        clock: Clock,
-        wire: Wire,
-        leases: Leases,
-        memory: Memory,
-        relay: Relay,
-        observer: Observer,
-    ) -> None:
+    def __init__(self, routes: Routes, decider: Decider, writer: Writer, leases: Leases) -> None:
         self._routes = routes
-        self._store = store
-        self._clock = clock
-        self._wire = wire
+        self._decider = decider
+        self._writer = writer
         self._leases = leases
-        self._memory = memory
-        self._relay = relay
-        self._observer = observer
-        self._decider = Decider(routes, observer)
 
     async def take(self, records: Sequence[Record]) -> None:
         """Take records in, in the order of their offsets; those of no leased partition, and those done, are left out.
 
         Raises whatever the store raises; then nothing is known of the commit.
         """
-        began = self._clock.now()
         arrivals = [read(self._routes, record) for record in records if self._leases.awaits(record.place)]
         while arrivals:
             try:
-                batch, unsent = await self._store.transact(partial(self._work, arrivals))
+                await self._writer.write(partial(self._decide, arrivals))
             except _Missed as missed:
                 self._leases.learn(missed.leases)
                 arrivals = [each for each in arrivals if self._leases.awaits(each.record.place)]
-            except Conflict:
-                self._memory.clear()
             else:
                 self._leases.advanced(each.record.place for each in arrivals)
-                self._memory.keep(batch.changes.instances)
-                self._relay.push(unsent, deleted=batch.changes.acknowledged)
-                self._observer.committed(Committed(batch.hops, batch.changes, began, self._clock.now()))
                 return
 
-    async def _work(self, arrivals: Sequence[Arrival | Unreadable], tx: Transaction) -> tuple[Batch, Sequence[Unsent]]:
+    async def _decide(self, arrivals: Sequence[Arrival | Unreadable], tx: Transaction) -> tuple[Batch, None]:
         missed = await tx.advance(self._leases.wishes(each.record.place for each in arrivals))
         if missed:
             raise _Missed(missed)
-        batch = Batch(self._wire, self._clock.now())
+        batch = self._writer.batch()
         if addresses := addresses_of(arrivals):
             batch.expect(await tx.load_awaiting(addresses))
-        batch.know(await self._memory.load(tx, instances_of(arrivals) | batch.expected))
+        batch.know(await self._writer.load(tx, instances_of(arrivals) | batch.expected))
         for arrival in arrivals:
             self._decider.decide(batch, arrival)
         await self._decider.release(batch, tx)
-        batch.changes.acknowledged = self._relay.acknowledged()
-        return batch, await tx.save(batch.finish())
+        return batch, None
 
 
 class _Missed(Exception):

@@ -5,11 +5,9 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from contracts import Event, Reply
-from handlers.batch import Batch, Wire
+from handlers.batch import Batch
 from handlers.deciding import Decider
-from handlers.memory import Memory
-from handlers.ports import Clock, Observer, Store, Transaction
-from handlers.relay import Relay
+from handlers.ports import Transaction
 from handlers.routing import AnySaga, Routes
 from handlers.rows import By
 from handlers.writing import Writer
@@ -21,20 +19,10 @@ Made: TypeAlias = Callable[[AnySaga, Instance[Any], datetime], Wish | Cancel]
 class Operator:
     """Takes wishes. It needs no lease: the instance's row and its revision suffice."""
 
-    def __init__(
-        self,
-        *,
-        routes: Routes,
-        store: Store,
-        clock: Clock,
-        wire: Wire,
-        memory: Memory,
-        relay: Relay,
-        observer: Observer,
-    ) -> None:
+    def __init__(self, routes: Routes, decider: Decider, writer: Writer) -> None:
         self._routes = routes
-        self._writer = Writer(store=store, clock=clock, wire=wire, memory=memory, relay=relay, observer=observer)
-        self._decider = Decider(routes, observer)
+        self._decider = decider
+        self._writer = writer
 
     async def wish(self, id_: str, made: Callable[[datetime], Wish | Cancel]) -> Decision[Any] | None:
         """Let `made(now)` happen to an instance, and return what was decided: `ignored` and `reason` if refused.

@@ -9,13 +9,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from handlers.batch import Batch, Wire
+from handlers.batch import Batch
 from handlers.deciding import Decider, addresses_of, instances_of
-from handlers.memory import Memory
 from handlers.outgoing import MOST_BYTES
-from handlers.ports import Clock, Observer, Store, Transaction
+from handlers.ports import Transaction
 from handlers.reading import Unreadable, read
-from handlers.relay import Relay
 from handlers.routing import Routes
 from handlers.rows import Audit, By, DeadLetter, Place, Queued, Ruling, Verdict
 from handlers.writing import Writer
@@ -66,20 +64,10 @@ class Result:
 class Redrive:
     """Acts upon dead letters. It needs no lease: their records are done, and instances have their revisions."""
 
-    def __init__(
-        self,
-        *,
-        routes: Routes,
-        store: Store,
-        clock: Clock,
-        wire: Wire,
-        memory: Memory,
-        relay: Relay,
-        observer: Observer,
-    ) -> None:
+    def __init__(self, routes: Routes, decider: Decider, writer: Writer) -> None:
         self._routes = routes
-        self._writer = Writer(store=store, clock=clock, wire=wire, memory=memory, relay=relay, observer=observer)
-        self._decider = Decider(routes, observer)
+        self._decider = decider
+        self._writer = writer
 
     async def redrive(self, which: Which, by: By, *, is_rehearsal: bool = False) -> Result:
         """Decide a dead letter again, and then what is queued behind it. A rehearsal writes nothing.

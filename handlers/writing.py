@@ -1,4 +1,4 @@
-"""A transaction beside the intake: it needs no lease, since the rows that it changes and their revisions suffice."""
+"""A batch in one transaction, and what follows its commit: memory, relay and observer learn of it, in this order."""
 
 from collections.abc import Awaitable, Callable, Collection
 from typing import TypeVar
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Writer:
-    """Writes beside the intake."""
+    """Writes what the handlers decide. It is shared by all that write: intake, alarms, operator, redrive."""
 
     def __init__(
         self, *, store: Store, clock: Clock, wire: Wire, memory: Memory, relay: Relay, observer: Observer
@@ -32,14 +32,15 @@ class Writer:
         return Batch(self._wire, self._clock.now(), redriven=redriven)
 
     async def load(self, tx: Transaction, ids: Collection[str]) -> dict[str, Stored]:
-        """Return those of the instances that exist."""
+        """Return those of the instances that exist, from memory or the database."""
         return await self._memory.load(tx, ids)
 
     async def write(self, work: Callable[[Transaction], Awaitable[tuple[Batch, T]]]) -> T:
         """Save the batch that `work` returns, in its transaction, and return what came with it.
 
-        Raises `Conflict` if instances change faster than it can be written, whatever `work` raises (then nothing has
-        happened), and whatever the store raises.
+        A conflict rolls all back: memory is cleared, and all is read and decided again. Raises `Conflict` if instances
+        change faster than they can be written, whatever `work` raises (then nothing has happened), and whatever the
+        store raises (then nothing is known of the commit).
         """
         for tries_left in reversed(range(MOST_TRIES)):
             began = self._clock.now()
@@ -58,7 +59,7 @@ class Writer:
 
     async def _saved(
         self, tx: Transaction, work: Callable[[Transaction], Awaitable[tuple[Batch, T]]]
-    ) -> tuple[Batch, "list[Unsent]", T]:
+    ) -> "tuple[Batch, list[Unsent], T]":
         batch, result = await work(tx)
         batch.changes.acknowledged = self._relay.acknowledged()
         return batch, list(await tx.save(batch.finish())), result

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from handlers.batch import Wire
+from handlers.deciding import Decider
 from handlers.intake import Intake
 from handlers.leases import Leases
 from handlers.memory import Memory
@@ -17,6 +18,7 @@ from handlers.relay import Relay
 from handlers.routing import REPLIES, AnySaga, Routes
 from handlers.trail import Sampler
 from handlers.wake import Alarms
+from handlers.writing import Writer
 from service.api import checks
 from service.api.health import Health
 from service.clock import SystemClock
@@ -76,30 +78,11 @@ def _wired(
     leases, memory = Leases(), Memory()
     relay = Relay(store, publisher, leases, observer)
     wire = Wire(publisher.partition, sampler, settings.kafka.group)
-    intake = Intake(
-        routes=routes,
-        store=store,
-        clock=clock,
-        wire=wire,
-        leases=leases,
-        memory=memory,
-        relay=relay,
-        observer=observer,
-    )
-    alarms = Alarms(
-        routes=routes,
-        store=store,
-        clock=clock,
-        wire=wire,
-        leases=leases,
-        memory=memory,
-        relay=relay,
-        observer=observer,
-    )
-    operator = Operator(
-        routes=routes, store=store, clock=clock, wire=wire, memory=memory, relay=relay, observer=observer
-    )
-    redrive = Redrive(routes=routes, store=store, clock=clock, wire=wire, memory=memory, relay=relay, observer=observer)
+    decider = Decider(routes, observer)
+    writer = Writer(store=store, clock=clock, wire=wire, memory=memory, relay=relay, observer=observer)
+    intake = Intake(routes, decider, writer, leases)
+    alarms = Alarms(store, clock, decider, writer, leases)
+    operator, redrive = Operator(routes, decider, writer), Redrive(routes, decider, writer)
     feed = Feed(
         settings=settings,
         topics=routes.topics_in,

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from handlers.batch import UNSENDABLE
+from handlers.deciding import RAISED
 from handlers.routing import AnySaga
-from handlers.wake import RAISED
 from sagas.machine import (
     CANCELLED,
     DEADLINE_PASSED,

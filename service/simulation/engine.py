@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any, TypeAlias, assert_never
 
 from contracts import Event, Message
+from handlers.deciding import RAISED
 from handlers.routing import AnySaga
-from handlers.wake import RAISED
 from sagas.machine import (
     Answer,
     Cancel,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from handlers.batch import Wire
+from handlers.deciding import Decider
 from handlers.intake import Intake
 from handlers.leases import Leases
 from handlers.memory import Memory
@@ -19,6 +20,7 @@ from handlers.relay import Relay
 from handlers.routing import REPLIES, AnySaga, Routes
 from handlers.rows import Committed, Owed, Place, Record, Stored
 from handlers.wake import Alarms
+from handlers.writing import Writer
 from sagas.order_fulfilment import order_fulfilment
 from service.storage.sqlite import SqliteStore
 from tests.handlers.order_log import type_of
@@ -160,23 +162,11 @@ async def coordinator(
     publisher = publisher or Wall()
     clock, watcher, leases, memory = clock or HandClock(), Watcher(), Leases(), Memory()
     relay, wire = Relay(store, publisher, leases, watcher), Wire(publisher.partition, sampled)
-    intake = Intake(
-        routes=routes,
-        store=store,
-        clock=clock,
-        wire=wire,
-        leases=leases,
-        memory=memory,
-        relay=relay,
-        observer=watcher,
-    )
-    alarms = Alarms(
-        routes=routes, store=store, clock=clock, wire=wire, leases=leases, memory=memory, relay=relay, observer=watcher
-    )
-    operator = Operator(
-        routes=routes, store=store, clock=clock, wire=wire, memory=memory, relay=relay, observer=watcher
-    )
-    redrive = Redrive(routes=routes, store=store, clock=clock, wire=wire, memory=memory, relay=relay, observer=watcher)
+    decider = Decider(routes, watcher)
+    writer = Writer(store=store, clock=clock, wire=wire, memory=memory, relay=relay, observer=watcher)
+    intake = Intake(routes, decider, writer, leases)
+    alarms = Alarms(store, clock, decider, writer, leases)
+    operator, redrive = Operator(routes, decider, writer), Redrive(routes, decider, writer)
     await sqlite.open()
     for home in (0, 1):
         leases.take(await sqlite.take(REPLIES, home, "test"))

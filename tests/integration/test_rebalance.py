@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from handlers.batch import Wire
+from handlers.deciding import Decider
 from handlers.intake import Intake
 from handlers.leases import Leases
 from handlers.memory import Memory
 from handlers.relay import Relay
 from handlers.rows import Lease
+from handlers.writing import Writer
 from service.api import checks
 from service.api.health import Health
 from service.clock import SystemClock
@@ -53,16 +55,9 @@ class Second:
 def beside(it: Running) -> Second:
     service, leases, memory, watcher = it.service, Leases(), Memory(), Watcher()
     relay = Relay(service.store, service.publisher, leases, watcher)
-    intake = Intake(
-        routes=service.routes,
-        store=service.store,
-        clock=SystemClock(),
-        wire=Wire(service.publisher.partition, sampled),
-        leases=leases,
-        memory=memory,
-        relay=relay,
-        observer=watcher,
-    )
+    wire = Wire(service.publisher.partition, sampled)
+    writer = Writer(store=service.store, clock=SystemClock(), wire=wire, memory=memory, relay=relay, observer=watcher)
+    intake = Intake(service.routes, Decider(service.routes, watcher), writer, leases)
     feed = Feed(
         settings=service.settings,
         topics=service.routes.topics_in,

@@ -14,11 +14,11 @@ SEEDS = (
     Seed(
         "the offset is stored first, by itself",
         "handlers/intake.py",
-        "                batch, unsent = await self._store.transact(partial(self._work, arrivals))",
+        "                await self._writer.write(partial(self._decide, arrivals))",
         "                wishes = self._leases.wishes(each.record.place for each in arrivals)\n"
-        "                if missed := await self._store.transact(lambda tx: tx.advance(wishes)):\n"
+        "                if missed := await self._writer._store.transact(lambda tx: tx.advance(wishes)):\n"
         "                    raise _Missed(missed)\n"
-        "                batch, unsent = await self._store.transact(partial(self._work, arrivals))",
+        "                await self._writer.write(partial(self._decide, arrivals))",
         (
             (
                 "missed = await tx.advance(self._leases.wishes(each.record.place for each in arrivals))",
@@ -34,17 +34,17 @@ SEEDS = (
     ),
     Seed(
         "memory is not cleared after a conflict",
-        "handlers/intake.py",
+        "handlers/writing.py",
         "            except Conflict:\n                self._memory.clear()",
         "            except Conflict:\n                pass",
     ),
     Seed(
         "a batch is noted as done before its commit",
         "handlers/intake.py",
-        "                batch, unsent = await self._store.transact(partial(self._work, arrivals))",
-        "                work = partial(self._work, arrivals, self._leases.wishes(a.record.place for a in arrivals))\n"
+        "                await self._writer.write(partial(self._decide, arrivals))",
+        "                wishes = self._leases.wishes(each.record.place for each in arrivals)\n"
         "                self._leases.advanced(each.record.place for each in arrivals)\n"
-        "                batch, unsent = await self._store.transact(work)",
+        "                await self._writer.write(partial(self._decide, arrivals, wishes))",
         (
             ("arrivals: Sequence[Arrival | Unreadable], tx: Transaction)", "arrivals, wishes, tx)"),
             ("tx.advance(self._leases.wishes(each.record.place for each in arrivals))", "tx.advance(wishes)"),
@@ -56,11 +56,11 @@ SEEDS = (
     ),
     Seed(
         "what is owed leaves before the commit",
-        "handlers/intake.py",
-        "        return batch, await tx.save(batch.finish())",
-        "        unsent = await tx.save(batch.finish())\n"
+        "handlers/writing.py",
+        "        return batch, list(await tx.save(batch.finish())), result",
+        "        unsent = list(await tx.save(batch.finish()))\n"
         "        self._relay._queue(unsent)\n"
-        "        return batch, unsent",
+        "        return batch, unsent, result",
     ),
     Seed(
         "the lease of another epoch is taken for ours",
@@ -256,7 +256,7 @@ SEEDS = (
     ),
     Seed(
         "a held event outlives its time without a verdict",
-        "handlers/wake.py",
+        "handlers/deciding.py",
         'batch.rule(arrival, Verdict.UNMATCHED, f"held until',
         'str((arrival, Verdict.UNMATCHED, f"held until',
         (('nobody awaited it")', 'nobody awaited it"))'),),

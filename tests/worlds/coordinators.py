@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from handlers.batch import Wire
+from handlers.deciding import Decider
 from handlers.intake import Intake
 from handlers.leases import Leases
 from handlers.memory import Memory
@@ -15,6 +16,7 @@ from handlers.relay import Relay
 from handlers.routing import Routes
 from handlers.rows import Committed
 from handlers.wake import Alarms
+from handlers.writing import Writer
 from service import run as running
 from service.api import checks
 from service.api.health import Health
@@ -95,26 +97,10 @@ class Coordinator:
         store, publisher = SimulatedStore(self.around.database), Publisher(self.around.broker)
         leases, memory, health, watch = Leases(), Memory(), Health(checks.ALL, self.clock.now), self.watch
         relay, wire = Relay(store, publisher, leases, watch), Wire(self.around.broker.partition, lambda _: False)
-        intake = Intake(
-            routes=self.around.routes,
-            store=store,
-            clock=self.clock,
-            wire=wire,
-            leases=leases,
-            memory=memory,
-            relay=relay,
-            observer=watch,
-        )
-        alarms = Alarms(
-            routes=self.around.routes,
-            store=store,
-            clock=self.clock,
-            wire=wire,
-            leases=leases,
-            memory=memory,
-            relay=relay,
-            observer=watch,
-        )
+        decider = Decider(self.around.routes, watch)
+        writer = Writer(store=store, clock=self.clock, wire=wire, memory=memory, relay=relay, observer=watch)
+        intake = Intake(self.around.routes, decider, writer, leases)
+        alarms = Alarms(store, self.clock, decider, writer, leases)
         feed = Feed(
             settings=SETTINGS,
             topics=self.around.routes.topics_in,
