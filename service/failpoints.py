@@ -4,7 +4,8 @@
 
 names each place with what happens there, the third time it is reached (the first, if nothing is said): `kill` ends the
 process by SIGKILL, `stop` freezes it by SIGSTOP, `fail` raises `OSError`. The names are those of `PLACES`, `.before`
-or `.after`. The instruments wrap the libraries' own calls, so that the code that is tested knows nothing of them.
+or `.after`. The instruments wrap the calls of the libraries, and the one that writes to the database, so that the code
+that is tested knows nothing of them.
 """
 
 import functools
@@ -13,10 +14,13 @@ import re
 import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from types import ModuleType
 from typing import Any, Final
 
 import aiosqlite
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from service.storage import one_trip
 
 VARIABLE: Final = "SAGA_TEST_FAILPOINTS"
 
@@ -92,9 +96,10 @@ class _Instruments:
         os.kill(os.getpid(), signal.SIGKILL if deed == "kill" else signal.SIGSTOP)
 
     def wrap(self) -> None:
-        """Wrap the calls of the libraries."""
-        for name in ("execute", "executemany", "execute_fetchall"):
+        """Wrap the calls."""
+        for name in ("execute", "execute_fetchall"):
             self._wrap(aiosqlite.Connection, name, _statement)
+        _replace(one_trip, "run", self._writing)
         self._wrap(AIOKafkaConsumer, "commit", lambda *_: "offset")
         _replace(AIOKafkaConsumer, "getmany", self._fetching)
         _replace(AIOKafkaProducer, "send_batch", self._sending)
@@ -110,6 +115,19 @@ class _Instruments:
             return call
 
         _replace(owner, method, around)
+
+    def _writing(self, original: Callable[..., None]) -> Callable[..., None]:
+        """Stand before and after each statement that writes, in the database's thread."""
+
+        def call(connection: object, sql: str, *rest: Any) -> None:  # noqa: ANN401  what is passed on
+            place = _statement(sql)
+            if place is not None:
+                self.reach(f"{place}.before")
+            original(connection, sql, *rest)
+            if place is not None:
+                self.reach(f"{place}.after")
+
+        return call
 
     def _fetching(self, original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         """Count only the polls that have brought something."""
@@ -168,7 +186,7 @@ class _Between:
         return result
 
 
-def _replace(owner: type, method: str, around: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+def _replace(owner: type | ModuleType, method: str, around: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
     original = getattr(owner, method)
     setattr(owner, method, functools.wraps(original)(around(original)))
 

@@ -1,10 +1,11 @@
 """How dead letters, what is queued behind them, and what was done to them stand in SQLite."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from handlers.rows import Audit, Changes, DeadLetter, Place, Queued, Record
 from service.storage.columns import from_headers, from_time, to_headers, to_time
+from service.storage.one_trip import Statement
 
 RECORD: Final = 'topic, partition, "offset", timestamp, key, headers, value, timestamp_type'
 AT: Final = 'topic = ? AND partition = ? AND "offset" = ?'
@@ -14,34 +15,31 @@ QUEUED: Final = f"SELECT seq, instance_id, {RECORD}, at FROM parked"  # noqa: S6
 _ONCE: Final = 'ON CONFLICT (topic, partition, "offset", instance_id) DO NOTHING'
 _LETTER_AT: Final = f"{AT} AND instance_id = ?"
 
-Statement = tuple[str, Iterable[Sequence[object]]]
-"""A statement, and the rows that it is run for."""
-
 
 def statements(changes: Changes) -> Iterator[Statement]:
     """Yield what writes down everything that was set aside, queued, altered or settled."""
-    yield (
+    yield Statement(
         f"DELETE FROM dead_letter WHERE {_LETTER_AT}",  # noqa: S608  own columns
         [(*each.record.place, each.instance_id) for each in changes.settled],
     )
     columns = f"{RECORD}, at, cause, instance_id, parks"
-    yield "DELETE FROM parked WHERE seq = ?", [(each.seq,) for each in changes.dequeued]
-    yield (
+    yield Statement("DELETE FROM parked WHERE seq = ?", [(each.seq,) for each in changes.dequeued])
+    yield Statement(
         f"INSERT INTO dead_letter ({columns}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?) {_ONCE}",  # noqa: S608  own columns
-        map(_letter_row, changes.dead_letters),
+        [_letter_row(each) for each in changes.dead_letters],
     )
-    yield (
+    yield Statement(
         f"UPDATE dead_letter SET value = ?, cause = ? WHERE {_LETTER_AT}",  # noqa: S608  own columns
         [(each.record.value, each.cause, *each.record.place, each.instance_id) for each in changes.altered],
     )
-    yield (
+    yield Statement(
         f"INSERT INTO parked ({RECORD}, instance_id, at) VALUES (?,?,?,?,?,?,?,?,?,?) {_ONCE}",  # noqa: S608  own text
         [(*record_row(each.record), each.instance_id, from_time(each.at)) for each in changes.queued],
     )
     columns = f"{RECORD.replace('value', 'before')}, at, who, why, action, cause, instance_id"
-    yield (
+    yield Statement(
         f"INSERT INTO dead_letter_audit ({columns}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608  own columns
-        map(_audit_row, changes.audits),
+        [_audit_row(each) for each in changes.audits],
     )
 
 

@@ -1,8 +1,7 @@
 """One transaction on SQLite: a statement for each kind of row, never one for each record."""
 
 import json
-import sqlite3
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Any
@@ -10,12 +9,13 @@ from typing import Any
 import aiosqlite
 
 from handlers import trail as trails
-from handlers.ports import Conflict
 from handlers.routing import AnySaga
 from handlers.rows import Advance, Awaited, Changes, Entry, Held, Lease, Place, SetAside, Stored, Unsent
 from sagas.machine import Snapshot, freeze, thaw
+from service.storage import one_trip, sqlite_set_aside
 from service.storage.columns import from_headers, from_optional_time, from_time, to_time
-from service.storage.sqlite_set_aside import AT, LETTERS, QUEUED, letter, queued, record_of, record_row, statements
+from service.storage.one_trip import Statement
+from service.storage.sqlite_set_aside import AT, LETTERS, QUEUED, letter, queued, record_of, record_row
 from service.storage.sqlite_set_aside import RECORD as _RECORD
 
 Definitions = Callable[[str, int], AnySaga]
@@ -30,6 +30,7 @@ _ADVANCE = (
     " AND lease.next_offset IS wish.expected AND ifnull(lease.next_offset, 0) <= wish.next_offset"
     " RETURNING topic, partition"
 )
+_HISTORY = "INSERT INTO history VALUES ((SELECT number FROM instance WHERE id = ?),?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 
 
 @dataclass(slots=True)
@@ -110,73 +111,39 @@ class SqliteTransaction:
 
     async def save(self, changes: Changes) -> Sequence[Unsent]:
         """Write everything; see `handlers.ports.Transaction`."""
-        new = [stored for stored, seen in changes.instances if seen == 0]
-        known = [(stored, seen) for stored, seen in changes.instances if seen]
-        await self._insert(new)
-        await self._update(known, changes.flipped)
-        await self._write(
-            "INSERT INTO history VALUES ((SELECT number FROM instance WHERE id = ?),?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-            map(_history_row, changes.entries),
-        )
         unsent = [Unsent(self._next_seq(), owed) for owed in changes.outbox]
-        await self._write("INSERT INTO outbox VALUES (?,?,?,?,?,?,?,?)", map(_outbox_row, unsent))
-        await self._write("DELETE FROM outbox WHERE seq = ?", [(seq,) for seq in changes.acknowledged])
-        await self._save_awaited(changes)
-        await self._save_unheard(changes)
+        await one_trip.write(
+            self._connection,
+            [
+                *self._instances(changes),
+                Statement(_HISTORY, [_history_row(each) for each in changes.entries]),
+                Statement("INSERT INTO outbox VALUES (?,?,?,?,?,?,?,?)", [_outbox_row(each) for each in unsent]),
+                Statement("DELETE FROM outbox WHERE seq = ?", [(seq,) for seq in changes.acknowledged]),
+                *_awaited(changes),
+                *sqlite_set_aside.statements(changes),
+                *_unheard(changes),
+            ],
+        )
         return unsent
 
-    async def _save_awaited(self, changes: Changes) -> None:
-        """Write who awaits what, and who does no longer."""
-        await self._write("INSERT INTO awaited_event VALUES (?,?) ON CONFLICT DO NOTHING", changes.awaited)
-        await self._write("DELETE FROM awaited_event WHERE address = ? AND instance_id = ?", changes.unawaited)
+    def _instances(self, changes: Changes) -> Iterator[Statement]:
+        """Write new ones, and known ones upon the revision that was seen and upon whether they were parked.
 
-    async def _save_unheard(self, changes: Changes) -> None:
-        """Write what has reached no instance."""
-        for sql, rows in statements(changes):
-            await self._write(sql, rows)
-        await self._write(
-            f"INSERT INTO held_event ({_RECORD}, address, at, expires_at) VALUES (?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608
-            [
-                (*record_row(each.record), each.address, from_time(each.at), from_time(each.expires_at))
-                for each in changes.held
-            ],
-        )
-        await self._write(
-            'DELETE FROM held_event WHERE topic = ? AND partition = ? AND "offset" = ? AND address = ?',
-            [(*each.record.place, each.address) for each in changes.released],
-        )
-        await self._write(
-            "INSERT INTO verdict VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
-            [
-                (*each.place, from_time(each.at), each.verdict, each.reason, each.message_id, each.message_type)
-                for each in changes.rulings
-            ],
-        )
-
-    async def _insert(self, new: Sequence[Stored]) -> None:
-        rows = []
-        for stored in new:
-            self._counters.instance += 1
-            rows.append((self._counters.instance, *_instance_row(stored)))
-        try:
-            await self._write("INSERT INTO instance VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", rows)
-        except sqlite3.IntegrityError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_CONSTRAINT_UNIQUE:
-                raise
-            raise Conflict(f"an instance was started by somebody else: {error}") from error
-
-    async def _update(self, known: Sequence[tuple[Stored, int]], flipped: Collection[str]) -> None:
-        """Write upon the revision that was seen, and upon whether it was parked: that is no revision of its own."""
-        changed = await self._write(
+        A park is no revision of its own.
+        """
+        new = [stored for stored, seen in changes.instances if seen == 0]
+        rows = [(self._next_number(), *_instance_row(stored)) for stored in new]
+        yield Statement("INSERT INTO instance VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", rows, must_fit=True)
+        yield Statement(
             "UPDATE instance SET status = ?, data = ?, state = ?, trail = ?, revision = ?, wake_at = ?, ended_at = ?"
             """ WHERE id = ? AND revision = ? AND (instr(trail, '"parked":true') > 0) = ?""",
             [
-                (*_changing(stored), stored.instance.id, seen, stored.trail.parked ^ (stored.instance.id in flipped))
-                for stored, seen in known
+                (*_changing(each), each.instance.id, seen, each.trail.parked ^ (each.instance.id in changes.flipped))
+                for each, seen in changes.instances
+                if seen
             ],
+            must_fit=True,
         )
-        if changed != len(known):
-            raise Conflict(f"{len(known) - changed} of {len(known)} instances were changed by somebody else")
 
     async def _lease(self, topic: str, partition: int) -> Lease:
         """Return a lease as it is; in epoch 0 if nobody ever took it."""
@@ -205,16 +172,40 @@ class SqliteTransaction:
         self._counters.outbox += 1
         return self._counters.outbox
 
+    def _next_number(self) -> int:
+        self._counters.instance += 1
+        return self._counters.instance
+
     async def _read(self, sql: str, parameters: Iterable[object]) -> Sequence[Sequence[Any]]:
         return list(await self._connection.execute_fetchall(sql, parameters))
 
-    async def _write(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
-        """Run a statement for all rows at once, and return how many it has changed."""
-        rows = list(rows)
-        if not rows:
-            return 0
-        cursor = await self._connection.executemany(sql, rows)
-        return cursor.rowcount
+
+def _awaited(changes: Changes) -> Iterator[Statement]:
+    """Write who awaits what, and who does no longer."""
+    yield Statement("INSERT INTO awaited_event VALUES (?,?) ON CONFLICT DO NOTHING", changes.awaited)
+    yield Statement("DELETE FROM awaited_event WHERE address = ? AND instance_id = ?", changes.unawaited)
+
+
+def _unheard(changes: Changes) -> Iterator[Statement]:
+    """Write what has reached no instance."""
+    yield Statement(
+        f"INSERT INTO held_event ({_RECORD}, address, at, expires_at) VALUES (?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608
+        [
+            (*record_row(each.record), each.address, from_time(each.at), from_time(each.expires_at))
+            for each in changes.held
+        ],
+    )
+    yield Statement(
+        'DELETE FROM held_event WHERE topic = ? AND partition = ? AND "offset" = ? AND address = ?',
+        [(*each.record.place, each.address) for each in changes.released],
+    )
+    yield Statement(
+        "INSERT INTO verdict VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+        [
+            (*each.place, from_time(each.at), each.verdict, each.reason, each.message_id, each.message_type)
+            for each in changes.rulings
+        ],
+    )
 
 
 def _changing(stored: Stored) -> Sequence[object]:

@@ -1,0 +1,46 @@
+"""Writes in one trip to aiosqlite's thread, whatever they are: a trip costs the loop some 100 us, a statement a few.
+
+aiosqlite offers a trip for each statement; what it is made of takes any function.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import aiosqlite
+
+from handlers.ports import Conflict
+
+
+class Statement(NamedTuple):
+    """A statement, and the rows that it is run for, if there are any.
+
+    `must_fit`: each row must change one in the table, else somebody else was first.
+    """
+
+    sql: str
+    rows: Sequence[Sequence[object]]
+    must_fit: bool = False
+
+
+async def write(connection: aiosqlite.Connection, statements: Iterable[Statement]) -> None:
+    """Run statements in their order. Raises `Conflict` if rows do not fit, and SQLite's errors."""
+    some = [each for each in statements if each.rows]
+    await connection._execute(_run_all, connection._conn, some)  # type: ignore[no-untyped-call]  # noqa: SLF001  see above
+
+
+def _run_all(connection: sqlite3.Connection, statements: Sequence[Statement]) -> None:
+    for statement in statements:
+        run(connection, *statement)
+
+
+def run(connection: sqlite3.Connection, sql: str, rows: Sequence[Sequence[object]], must_fit: bool) -> None:  # noqa: FBT001  a statement's own fields
+    """Run one statement for all its rows. Called in aiosqlite's thread."""
+    try:
+        changed = connection.executemany(sql, rows).rowcount
+    except sqlite3.IntegrityError as error:
+        if must_fit and error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_UNIQUE:
+            raise Conflict(f"an instance was started by somebody else: {error}") from error
+        raise
+    if must_fit and changed != len(rows):
+        raise Conflict(f"{len(rows) - changed} of {len(rows)} instances were changed by somebody else")
