@@ -157,20 +157,21 @@ class Load:
         at = datetime.now(UTC).isoformat()
         while self._extras and self._extras[0][0] <= time.perf_counter():
             self._send(heappop(self._extras)[2])
-        plan = self._plan
         for number in range(len(self.journal.placed), len(self.journal.placed) + wanted):
-            for after_s, event in extra_events(number, plan.seed, plan.mix, at=at):
-                if after_s < 0:
-                    self._send(event)
-                else:
-                    heappush(self._extras, (time.perf_counter() + after_s, next(self._sequence), event))
-            self._place_one(number, order_event(number, plan.seed, plan.mix, at=at))
+            self._place_one(number, at)
 
-    def _place_one(self, number: int, event: Event) -> None:
-        order = order_id(number, self._plan.seed)
-        self.journal.placed[order] = is_large(number, self._plan.seed, self._plan.mix)
-        self._in_flight[order] = self._last_moved = time.perf_counter()
-        self._send(event)
+    def _place_one(self, number: int, at: str) -> None:
+        """Place an order with what comes beside it; what is not the first of these is sent later."""
+        seed, mix, now = self._plan.seed, self._plan.mix, time.perf_counter()
+        order = order_id(number, seed)
+        self.journal.placed[order] = is_large(number, seed, mix)
+        self._in_flight[order] = self._last_moved = now
+        events = sorted([(0.0, order_event(number, seed, mix, at=at)), *extra_events(number, seed, mix, at=at)])
+        for after_s, event in events:
+            if after_s == events[0][0]:
+                self._send(event)
+            else:
+                heappush(self._extras, (now + after_s - events[0][0], next(self._sequence), event))
         if self._on_placed is not None:
             self._on_placed(order)
 

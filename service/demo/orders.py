@@ -39,8 +39,8 @@ class Mix:
         large: Orders of 1000 and more, which need a fraud review.
         duplicates: Order events that come twice, byte for byte.
         cancels: Orders that their customer cancels within `cancel_within_s` seconds.
-        early_cancels: Orders whose cancellation comes before the order itself.
-        cancel_within_s: See `cancels`.
+        early_cancels: Orders that come within `cancel_within_s` seconds after their own cancellation.
+        cancel_within_s: See `cancels` and `early_cancels`.
         traced: Which trace context the events carry.
     """
 
@@ -113,7 +113,8 @@ def extra_events(number: int, seed: int, mix: Mix, *, at: str) -> list[tuple[flo
     """What comes beside the order itself: (seconds after the order, event); below zero is before it."""
     extras: list[tuple[float, Event]] = []
     if _hits(mix.early_cancels, "early cancel", number, seed):
-        extras.append((-1.0, cancel_event(number, seed, mix, at=at)))
+        delay = mix.cancel_within_s * chance(seed, "order after its cancel", str(number))
+        extras.append((-delay, cancel_event(number, seed, mix, at=at)))
     elif _hits(mix.cancels, "cancel", number, seed):
         delay = mix.cancel_within_s * chance(seed, "cancel after", str(number))
         extras.append((delay, cancel_event(number, seed, mix, at=at)))
