@@ -11,7 +11,7 @@ from typing import assert_never
 from contracts import CancelCommand, Command, Event, Failure
 from handlers.batch import Batch
 from handlers.ports import Observer, Transaction
-from handlers.reading import Arrival, EventArrival, ReplyArrival, Unreadable, class_of, read, wrong_reply
+from handlers.reading import Arrival, EventArrival, ReplyArrival, Unreadable, class_of, read, said, wrong_reply
 from handlers.routing import AnySaga, Role, Routes, Target, awaited_reply
 from handlers.rows import Held, Stored, Verdict
 from sagas.machine import HOLD_FOR, Answer, Cancel, Cause, Happen, Ignored, Obstruct, Start, Wake, transition
@@ -64,7 +64,7 @@ class Decider:
             batch.apply(saga, stored, Wake(batch.at))
         except Exception as error:  # noqa: BLE001  the saga's own function: it concerns this instance alone
             self._observer.troubled(f"instance {stored.instance.id} of {stored.instance.saga} stalled", error)
-            cause = Cause(None, RAISED, f"{type(error).__name__}: {error}")
+            cause = Cause(None, RAISED, said(error))
             batch.apply(saga, stored, Obstruct(batch.at, cause))
 
     def expire(self, batch: Batch, held: Held) -> None:
@@ -88,7 +88,7 @@ class Decider:
             return self._happen(batch, arrival, stored, target)
         except Exception as error:  # noqa: BLE001  its cause is written down with the record
             self._observer.troubled(f"record {arrival.record.place} was set aside", error)
-            cause = f"the saga raised {type(error).__name__}: {error}"
+            cause = f"the saga raised {said(error)}"
             batch.dead_letter(Unreadable(arrival.record, cause, class_of(error)), id_)
             return True
 

@@ -63,7 +63,7 @@ def read(routes: Routes, record: Record) -> Arrival | Unreadable:
     except ValidationError as error:
         return Unreadable(record, told_wrong(error))
     except ValueError as error:
-        return Unreadable(record, str(error))
+        return Unreadable(record, _storable(str(error)))
 
 
 def _check(envelope: Envelope) -> None:
@@ -98,7 +98,7 @@ def _event(routes: Routes, record: Record, envelope: Envelope, payload: bytes) -
     try:
         targets = {to.place: to for to in (route.target(message, envelope.id) for route in found)}
     except Exception as error:  # noqa: BLE001  the saga's own function: its failure concerns this record alone
-        cause = f"{envelope.type}: correlate or key raised {type(error).__name__}: {error}"
+        cause = f"{envelope.type}: correlate or key raised {said(error)}"
         return Unreadable(record, cause, class_of(error))
     return EventArrival(record, envelope, payload, message, tuple(targets.values()))
 
@@ -135,10 +135,24 @@ def class_of(error: BaseException) -> str:
     return f"{type(error).__module__}.{type(error).__qualname__}"
 
 
+def said(error: Exception) -> str:
+    """Return the class and the words of what a saga's own function raised: whatever they are, they can be stored."""
+    try:
+        words = str(error)
+    except Exception:  # noqa: BLE001  the saga's own class: not even this may stop a partition
+        words = "without words: its __str__ raises, too"
+    return _storable(f"{type(error).__name__}: {words}")
+
+
+def _storable(text: str) -> str:
+    """Return a text as UTF-8 and every database takes it: half characters and NUL spelled out, and not too long."""
+    return text[:MOST_OF_A_CAUSE].encode(errors="backslashreplace").decode().replace("\0", "\\x00")
+
+
 def told_wrong(error: ValidationError) -> str:
     """Say what is wrong in which field, without the values: they may be secret."""
     problems = (
         f"{'.'.join(map(str, each['loc'])) or 'the value'}: {each['msg']}"
         for each in error.errors(include_url=False, include_input=False, include_context=False)
     )
-    return f"{error.title}: {'; '.join(problems)}"[:MOST_OF_A_CAUSE]
+    return _storable(f"{error.title}: {'; '.join(problems)}")

@@ -16,7 +16,7 @@ from pydantic_core import to_json
 
 from handlers.operator import Operator
 from handlers.ports import Conflict
-from handlers.reading import told_wrong
+from handlers.reading import said, told_wrong
 from handlers.redrive import Redrive, Which
 from handlers.rows import Place
 from sagas.machine import Decision
@@ -64,7 +64,7 @@ class _Answers:
         except (sqlite3.Error, OSError) as error:
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, f"the database does not take it: {error}; see /readyz")
         except Exception as error:  # noqa: BLE001  the saga's own function: whoever asked has to know
-            detail = f"the saga raised {type(error).__name__}: {error}; nothing was changed"
+            detail = f"the saga raised {said(error)}; nothing was changed"
             return problem(HTTPStatus.CONFLICT, detail)
 
 

@@ -133,6 +133,26 @@ async def test_an_instance_whose_definition_raises_stalls_and_the_others_ring(tm
         assert len(it.rows("SELECT 1 FROM history WHERE kind = 'obstruct'")) == 1
 
 
+async def test_whatever_a_definition_raises_at_an_alarm_is_written_down_and_the_others_ring(tmp_path: Path) -> None:
+    def send(data: made.Data) -> Command[Any]:
+        if data.key == "bad" and is_broken:
+            raise ValueError("caf\udce9")
+        return whole.send(data)
+
+    log, whole, is_broken = Log(), made.compensatable("a"), False
+    send.__annotations__ = whole.send.__annotations__
+    retried = step("a", send, remember=made.remembers("a"), compensate=whole.compensate, retry=Retry(attempts=3))
+    async with coordinator(tmp_path / "saga.db", made.saga(retried)) as it:
+        await it.take(*(log.event(made.Begun(key=key), key) for key in ("bad", "k-1")))
+        await it.take(*(log.refuse(command, retryable=True) for command in it.owed))
+        is_broken = True
+        it.clock.pass_by(MINUTE)
+        await it.alarms.ring()
+
+        assert it.rows("SELECT reason FROM history WHERE kind = 'obstruct'") == [("ValueError: caf\\udce9",)]
+        assert len(it.types("k-1")) == 2
+
+
 async def test_a_clock_that_is_set_back_loses_nothing_and_sends_nothing_twice_i21(tmp_path: Path) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:

@@ -95,6 +95,42 @@ async def test_a_reply_that_raises_is_set_aside_and_leaves_its_instance_unchange
         assert it.types("bad") == ["made.do-a.v1", "made.did.v1"]
 
 
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("it does not even say what it is")
+
+
+RAISED: dict[str, Exception] = {
+    "half a character": ValueError("caf\udce9"),
+    "NUL": ValueError("a\0b"),
+    "very long": ValueError("x" * 2_000_000),
+    "without words": Unspeakable(),
+}
+
+
+@pytest.mark.parametrize("error", RAISED.values(), ids=RAISED)
+async def test_whatever_a_saga_raises_is_written_down_and_the_partition_goes_on_i28(
+    tmp_path: Path, error: Exception
+) -> None:
+    def remember(data: made.Data, reply: made.Did) -> made.Data:  # noqa: ARG001  a saga's form
+        raise error
+
+    log, whole = Log(), made.compensatable("a")
+    saga = made.saga(step("a", whole.send, remember=remember, compensate=whole.compensate))
+    async with coordinator(tmp_path / "saga.db", saga) as it:
+        await it.take(log.event(made.Begun(key="bad"), "bad"))
+        reply, event = log.says(it.owed[0], made.Did()), log.event(made.Begun(key="k-2"), "k-2")
+        await it.take(reply, event)
+
+        ((verdict, cause),) = it.verdicts(reply.place)
+        assert verdict == "dead-lettered"
+        assert (cause or "").startswith(f"the saga raised {type(error).__name__}")
+        assert len(cause or "") < 2_100
+        assert "\0" not in (cause or ""), "PostgreSQL takes none"
+        assert it.verdicts(event.place) == [("applied", None)]
+        assert it.owed[1].topic == "saga.replies.v1-dlt", "it is published, too"
+
+
 async def test_a_command_too_large_to_publish_stalls_its_instance_and_says_so(tmp_path: Path) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db", made.saga(first_step(), second_step())) as it:
