@@ -33,6 +33,7 @@ from sagas.machine import (
     Signal,
     Start,
     outcome_of,
+    refuse_unwritable,
     transition,
 )
 
@@ -102,6 +103,8 @@ class Batch:
         Raises what the saga's own functions raise; then nothing has happened.
         """
         decision = transition(saga, stored.instance if stored else None, signal)
+        if stored is None or decision.instance.data is not stored.instance.data:
+            refuse_unwritable(decision.instance.data)
         seq = stored.revision + 1 if stored else 1
         footing = self._footing(stored, (decision.instance.id, seq), signal, arrival)
         trail = stored.trail if stored else Trail(footing.span)

@@ -50,7 +50,7 @@ from sagas.machine.signal import (
     Wake,
     Wish,
 )
-from sagas.machine.snapshot import Snapshot, freeze, thaw
+from sagas.machine.snapshot import Snapshot, freeze, refuse_unwritable, thaw
 from sagas.machine.soundness import UnsoundSaga
 from sagas.machine.transition import transition
 
@@ -117,6 +117,7 @@ __all__ = [
     "parallel",
     "pivot",
     "receive",
+    "refuse_unwritable",
     "series",
     "step",
     "steps_of",

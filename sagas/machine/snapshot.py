@@ -62,6 +62,14 @@ def freeze(instance: Instance[Any]) -> Snapshot:
     return Snapshot(instance.data.model_dump_json(), _CODEC.dump_json(state, exclude_defaults=True).decode())
 
 
+def refuse_unwritable(data: BaseModel) -> None:
+    """Raise pydantic's `PydanticSerializationError` for data that JSON has no words for, or that are not of their type.
+
+    A `model_copy(update=...)` looks at neither.
+    """
+    data.__pydantic_serializer__.to_json(data, warnings="error")
+
+
 def thaw(saga: Saga[Any, D], id_: str, key: str, snapshot: Snapshot) -> Instance[D]:
     """Read an instance of this saga from JSON. Raises pydantic's `ValidationError` when it is not one."""
     state = _CODEC.validate_json(snapshot.state)

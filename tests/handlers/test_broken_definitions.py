@@ -131,6 +131,40 @@ async def test_whatever_a_saga_raises_is_written_down_and_the_partition_goes_on_
         assert it.owed[1].topic == "saga.replies.v1-dlt", "it is published, too"
 
 
+UNWRITABLE: dict[str, object] = {"no JSON": (object(),), "half a character": ("caf\udce9",), "another type": 5}
+
+
+@pytest.mark.parametrize("seen", UNWRITABLE.values(), ids=UNWRITABLE)
+async def test_data_that_cannot_be_written_concern_their_record_alone_i28_i29(tmp_path: Path, seen: object) -> None:
+    def remember(data: made.Data, reply: made.Did) -> made.Data:
+        return data.model_copy(update={"seen": seen}) if reply.word == "bad" else data
+
+    log, whole = Log(), made.compensatable("a")
+    forgetful = step("a", whole.send, remember=remember, compensate=whole.compensate)
+    async with coordinator(tmp_path / "saga.db", made.saga(parallel(forgetful, small_step()))) as it:
+        await it.take(*(log.event(made.Begun(key=key), key) for key in ("k-1", "k-2")))
+        bad, good = it.sent("made.do-a.v1", "k-1")[0], it.sent("made.do-a.v1", "k-2")[0]
+        replies = [log.says(bad, made.Did(word="bad")), log.says(good, made.Did())]
+        await it.take(*replies)
+
+        assert [it.verdicts(reply.place)[0][0] for reply in replies] == ["dead-lettered", "applied"]
+        assert "raised PydanticSerializationError" in (it.verdicts(replies[0].place)[0][1] or "")
+        assert it.rows("SELECT json_extract(data, '$.seen') FROM instance ORDER BY 1") == [("[]",), ("[]",)]
+        assert it.rows("SELECT revision FROM instance ORDER BY 1") == [(1,), (2,)]
+
+
+async def test_an_instance_that_begins_with_data_that_cannot_be_written_does_not_begin_i28(tmp_path: Path) -> None:
+    def begin(event: made.Begun) -> made.Data:
+        return made.begin(event).model_copy(update={"coins": object()})
+
+    log = Log()
+    async with coordinator(tmp_path / "saga.db", replace(made.saga(safe_step()), begin=begin)) as it:
+        event = log.event(made.Begun(key="k-1"), "k-1")
+        await it.take(event)
+        assert it.verdicts(event.place)[0][0] == "dead-lettered"
+        assert it.rows("SELECT 1 FROM instance") == []
+
+
 async def test_a_command_too_large_to_publish_stalls_its_instance_and_says_so(tmp_path: Path) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db", made.saga(first_step(), second_step())) as it:
@@ -170,6 +204,10 @@ async def test_an_outcome_too_large_to_publish_does_not_block_its_topic(tmp_path
         assert (verdict, it.types("k-2")[-1]) == ("dead-lettered", "made.finished.v1")
         assert "made.finished.v1 has 1000" in (reason or "")
         assert all(len(row.value or b"") < MOST_BYTES for row in it.owed)
+
+
+def safe_step() -> Step[made.Data]:
+    return step("a", made.makes(made.command("a", safe=True)), remember=made.remembers("a"))
 
 
 def small_step() -> Step[made.Data]:
