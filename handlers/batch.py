@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from contracts import Event, Message, Reply
+from contracts import Event, Reply
 from handlers import trail as trails
 from handlers.dead_letters import dead_letter
+from handlers.keeping import addresses, kept
 from handlers.outgoing import (
     Origin,
     PartitionOf,
@@ -15,20 +16,34 @@ from handlers.outgoing import (
     command_row,
     is_too_large,
     outcome_row,
+    too_large,
     withdrawal_row,
 )
 from handlers.reading import Arrival, Unreadable
 from handlers.recording import entry_of
 from handlers.routing import REPLIES, AnySaga, Target, dead_letter_topic
-from handlers.rows import Awaited, Changes, DeadLetter, Held, Hop, Owed, Place, Queued, Record, Ruling, Stored, Verdict
-from handlers.trail import Ask, Footing, Sampler, SpanContext, Trail
+from handlers.rows import (
+    Awaited,
+    Changes,
+    DeadLetter,
+    Held,
+    Hop,
+    Illegible,
+    Owed,
+    Place,
+    Queued,
+    Record,
+    Ruling,
+    Stored,
+    Verdict,
+)
+from handlers.trail import Footing, Sampler, SpanContext, Trail
 from sagas.machine import (
     Answer,
     Cause,
     Decision,
     Instance,
     Obstruct,
-    Progress,
     Send,
     Signal,
     Start,
@@ -62,6 +77,7 @@ class Batch:
         self.redriven = redriven
         self.hops: list[Hop] = []
         self.changes = Changes()
+        self.illegible: Mapping[str, Illegible] = {}
         self._wire = wire
         self._stored: dict[str, Stored] = {}
         self._seen: dict[str, int] = {}
@@ -70,9 +86,10 @@ class Batch:
         self._waits: dict[Awaited, bool] = {}
         self._set_aside: set[tuple[str, Place]] = set()
 
-    def know(self, stored: Mapping[str, Stored]) -> None:
-        """Take in what was loaded."""
+    def know(self, stored: Mapping[str, Stored], illegible: Mapping[str, Illegible]) -> None:
+        """Take in what was loaded, and what could not be read."""
         self._stored.update(stored)
+        self.illegible = illegible
 
     def expect(self, awaited: Iterable[Awaited]) -> None:
         """Take in who awaits what at addresses of their own."""
@@ -117,7 +134,7 @@ class Batch:
         if isinstance(signal, Start) and stored and stored.instance.status.is_final and saga.is_child:
             over = decision.instance
             sent.append(self._outcome(origin, outcome_of(saga, over.status, over.data, over.cause), footing.span))
-        after = Stored(decision.instance, seq, home, _kept(trail, decision, signal, sent, message))
+        after = Stored(decision.instance, seq, home, kept(trail, decision, signal, sent, message))
         hop = Hop(
             saga,
             stored.instance if stored else None,
@@ -223,7 +240,7 @@ class Batch:
             child = span.child(send.command_id)
             row = command_row(origin, send, child, self._wire.partition_of)
             if is_too_large(row):
-                unsendable.append((send, _too_large(send.command, row)))
+                unsendable.append((send, too_large(send.command, row)))
             else:
                 sent.append((row, child))
         for withdrawal in decision.withdrawals:
@@ -237,7 +254,7 @@ class Batch:
         child = span.child("outcome")
         row = outcome_row(origin, outcome, child, self._wire.partition_of)
         if is_too_large(row):
-            raise ValueError(_too_large(type(outcome), row))
+            raise ValueError(too_large(type(outcome), row))
         return row, child
 
     def _note(self, stored: Stored | None, after: Stored, hop: Hop) -> None:
@@ -261,7 +278,7 @@ class Batch:
 
     def _note_waits(self, before: Instance[Any] | None, after: Instance[Any]) -> None:
         """Note which addresses an instance awaits an event at from now on, and which no longer."""
-        was, now = _addresses(before) if before else set(), _addresses(after)
+        was, now = addresses(before) if before else set(), addresses(after)
         self._fresh |= now - was
         for address in now - was - {after.id}:
             self._awaited.setdefault(address, set()).add(after.id)
@@ -269,27 +286,3 @@ class Batch:
         for address in was - now - {after.id}:
             self._awaited.get(address, set()).discard(after.id)
             self._waits[Awaited(address, after.id)] = False
-
-
-def _addresses(instance: Instance[Any]) -> set[str]:
-    """Return where an instance awaits events."""
-    if instance.status.is_final or instance.cause is not None:
-        return set()
-    return {wait.address for wait in instance.waits.values() if wait.address and wait.progress is Progress.ASKED}
-
-
-def _kept(trail: Trail, decision: Decision[Any], signal: Signal, sent: list[Sent], message: str | None) -> Trail:
-    """Return what the wire remembers after a signal: the asks that are open now, the message that came last."""
-    if decision.instance.status.is_final:
-        return Trail(trail.root, {}, message, trail.asked, trail.parked)
-    asks = dict(trail.asks)
-    if isinstance(signal, Answer) and decision.ignored is None:
-        asks.pop(signal.command_id, None)
-    asks.update((row.message_id, Ask(span, signal.at)) for row, span in sent)
-    return Trail(trail.root, asks, message, trail.asked, trail.parked)
-
-
-def _too_large(message: type[Message], row: Owed) -> str:
-    """Say that a message can never be published."""
-    size = len(row.value or b"")
-    return f"{message.message_type} has {size} bytes, more than a topic takes: send a reference instead"

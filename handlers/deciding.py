@@ -13,7 +13,7 @@ from handlers.batch import Batch
 from handlers.ports import Observer, Transaction
 from handlers.reading import Arrival, EventArrival, ReplyArrival, Unreadable, class_of, read, said, wrong_reply
 from handlers.routing import AnySaga, Role, Routes, Target, awaited_reply
-from handlers.rows import Held, Stored, Verdict
+from handlers.rows import Held, Illegible, Stored, Verdict
 from sagas.machine import HOLD_FOR, Answer, Cancel, Cause, Happen, Ignored, Obstruct, Start, Wake, transition
 
 RAISED = "definition-raised"
@@ -67,6 +67,10 @@ class Decider:
             cause = Cause(None, RAISED, said(error))
             batch.apply(saga, stored, Obstruct(batch.at, cause))
 
+    def silence(self, id_: str, illegible: Illegible) -> None:
+        """Tell that the alarm of an instance that cannot be read does not ring."""
+        self._observer.troubled(f"instance {id_} rings no alarm", LookupError(illegible.why))
+
     def expire(self, batch: Batch, held: Held) -> None:
         """Give up an event that was held for too long."""
         batch.release(held)
@@ -84,6 +88,9 @@ class Decider:
         if stored is not None and stored.trail.parked:
             batch.queue(id_, arrival.record)
             return True
+        if id_ in batch.illegible:
+            self._not_read(batch, arrival, id_)
+            return True
         try:
             return self._happen(batch, arrival, stored, target)
         except Exception as error:  # noqa: BLE001  its cause is written down with the record
@@ -91,6 +98,15 @@ class Decider:
             cause = f"the saga raised {said(error)}"
             batch.dead_letter(Unreadable(arrival.record, cause, class_of(error)), id_)
             return True
+
+    def _not_read(self, batch: Batch, arrival: Arrival, id_: str) -> None:
+        """Let a record do nothing to an instance that is over; set it aside for one that has to be made legible."""
+        why, is_over = batch.illegible[id_]
+        if is_over:
+            batch.rule(arrival, Verdict.IGNORED, why)
+        else:
+            self._observer.troubled(f"record {arrival.record.place} was set aside", LookupError(why))
+            batch.dead_letter(Unreadable(arrival.record, why), id_)
 
     def _happen(self, batch: Batch, arrival: Arrival, stored: Stored | None, target: Target | None) -> bool:
         if isinstance(arrival, ReplyArrival):

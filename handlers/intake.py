@@ -51,7 +51,7 @@ class Intake:
         batch = self._writer.batch()
         if addresses := addresses_of(arrivals):
             batch.expect(await tx.load_awaiting(addresses))
-        batch.know(await self._writer.load(tx, instances_of(arrivals) | batch.expected))
+        batch.know(await self._writer.load(tx, instances_of(arrivals) | batch.expected), tx.illegible)
         for arrival in arrivals:
             self._decider.decide(batch, arrival)
         await self._decider.release(batch, tx)

@@ -8,7 +8,7 @@ from contracts import Event, Reply
 from handlers.batch import Batch
 from handlers.deciding import Decider
 from handlers.ports import Transaction
-from handlers.routing import AnySaga, Routes
+from handlers.routing import AnySaga, BadCatalog, Routes
 from handlers.rows import By
 from handlers.writing import Writer
 from sagas.machine import Cancel, Decision, Instance, SkipStep, Wish
@@ -28,7 +28,8 @@ class Operator:
         """Let `made(now)` happen to an instance, and return what was decided: `ignored` and `reason` if refused.
 
         None: there is no such instance. Raises `Conflict` if the instance changes faster than the wish can be taken,
-        what the saga's own functions raise (then nothing has happened), and whatever the store raises.
+        `BadCatalog` if it cannot be read, what the saga's own functions raise (then nothing has happened), and
+        whatever the store raises.
         """
         return await self._writer.write(lambda tx: self._work(tx, id_, lambda _saga, _instance, now: made(now)))
 
@@ -47,7 +48,9 @@ class Operator:
 
     async def _work(self, tx: Transaction, id_: str, made: Made) -> tuple[Batch, Decision[Any] | None]:
         batch = self._writer.batch()
-        batch.know(await self._writer.load(tx, [id_]))
+        batch.know(await self._writer.load(tx, [id_]), tx.illegible)
+        if id_ in batch.illegible:
+            raise BadCatalog(batch.illegible[id_].why)
         stored = batch.find(id_)
         if stored is not None:
             saga = self._routes.saga_of(stored.instance.saga, stored.instance.version)

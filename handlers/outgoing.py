@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from contracts import Envelope, Event, Reply
+from contracts import Envelope, Event, Message, Reply
 from contracts import envelope as wire
 from handlers.reading import Arrival
 from handlers.routing import REPLIES
@@ -100,6 +100,12 @@ def is_too_large(row: Owed) -> bool:
     """Say whether a row could never be published."""
     headers = sum(len(raw or b"") for _, raw in row.headers)
     return len(row.key or b"") + len(row.value or b"") + headers > MOST_BYTES
+
+
+def too_large(message: type[Message], row: Owed) -> str:
+    """Say that a message can never be published."""
+    size = len(row.value or b"")
+    return f"{message.message_type} has {size} bytes, more than a topic takes: send a reference instead"
 
 
 def _row(origin: Origin, envelope: Envelope, topic: str, payload: str, partition_of: PartitionOf) -> Owed:

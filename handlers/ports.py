@@ -4,7 +4,20 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from handlers.rows import Advance, Awaited, Changes, Committed, Held, Lease, Owed, Place, SetAside, Stored, Unsent
+from handlers.rows import (
+    Advance,
+    Awaited,
+    Changes,
+    Committed,
+    Held,
+    Illegible,
+    Lease,
+    Owed,
+    Place,
+    SetAside,
+    Stored,
+    Unsent,
+)
 
 T = TypeVar("T")
 
@@ -17,11 +30,19 @@ class Transaction(Protocol):
         ...
 
     async def load(self, ids: Collection[str]) -> Mapping[str, Stored]:
-        """Return those of the instances that exist, by id."""
+        """Return those of the instances that exist and can be read, by id."""
+        ...
+
+    @property
+    def illegible(self) -> Mapping[str, Illegible]:
+        """The instances that this transaction was asked for and could not read, by id."""
         ...
 
     async def load_due(self, now: datetime, most: int, homes: Sequence[Lease]) -> Sequence[Stored]:
-        """Return the instances whose alarm is due and whose home is one of these leases, as it is now; oldest first."""
+        """Return the instances whose alarm is due and whose home is one of these leases, as it is now; oldest first.
+
+        Those that cannot be read are left out; a later call looks behind them.
+        """
         ...
 
     async def load_held(self, addresses: Collection[str]) -> Sequence[Held]:

@@ -166,7 +166,7 @@ class Redrive:
         if addresses := addresses_of(arrivals):
             batch.expect(await tx.load_awaiting(addresses))
         own = {letter.instance_id} if letter.instance_id else set()
-        batch.know(await self._writer.load(tx, instances_of(arrivals) | batch.expected | own))
+        batch.know(await self._writer.load(tx, instances_of(arrivals) | batch.expected | own), tx.illegible)
         if letter.parks:
             batch.unpark(letter.instance_id)
         return batch, queue

@@ -132,7 +132,7 @@ class Routes:
             return self.sagas[name, version]
         except KeyError:
             raise BadCatalog(
-                f"saga {name} version {version} has live instances but is not in the catalog: add it again, "
+                f"saga {name} version {version} is not in the catalog: add it again, "
                 "and remove it only when its last instance is over"
             ) from None
 

@@ -87,6 +87,13 @@ class Stored(NamedTuple):
     trail: Trail
 
 
+class Illegible(NamedTuple):
+    """Why an instance cannot be read by the catalog. To one that is over nothing more can happen anyway."""
+
+    why: str
+    is_over: bool
+
+
 class Entry(NamedTuple):
     """One row of an instance's history: a signal, and what was decided. Times are UTC.
 

@@ -32,6 +32,8 @@ class Alarms:
     async def _decide(self, tx: Transaction) -> tuple[Batch, bool]:
         batch = self._writer.batch()
         due = await tx.load_due(batch.at, MOST_AT_ONCE, self._leases.homes())
+        for id_, illegible in tx.illegible.items():
+            self._decider.silence(id_, illegible)
         for stored in due:
             self._decider.wake(batch, stored)
         await self._decider.release(batch, tx)

@@ -18,6 +18,7 @@ from handlers.operator import Operator
 from handlers.ports import Conflict
 from handlers.reading import said, told_wrong
 from handlers.redrive import Redrive, Which
+from handlers.routing import BadCatalog
 from handlers.rows import Place
 from sagas.machine import Decision
 from service.api import requests as asked
@@ -59,6 +60,8 @@ class _Answers:
             return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"the reply does not answer this step: {told_wrong(error)}")
         except Conflict as error:
             return problem(HTTPStatus.CONFLICT, f"nothing was changed: {error}; try again")
+        except BadCatalog as error:
+            return problem(HTTPStatus.CONFLICT, str(error))
         except ValueError as error:
             return problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
         except (sqlite3.Error, OSError) as error:

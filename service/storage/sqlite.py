@@ -65,6 +65,7 @@ class SqliteStore:
         self._writer: aiosqlite.Connection | None = None
         self._reader: aiosqlite.Connection | None = None
         self._counters = Counters(0, 0)
+        self._silent: set[str] = set()
         self._running: set[asyncio.Task[object]] = set()
 
     async def open(self) -> None:
@@ -170,7 +171,7 @@ class SqliteStore:
     async def _committed(self, writer: aiosqlite.Connection, work: Callable[[SqliteTransaction], Awaitable[T]]) -> T:
         await writer.execute("BEGIN IMMEDIATE")
         try:
-            result = await work(SqliteTransaction(writer, self._counters, self._definitions))
+            result = await work(SqliteTransaction(writer, self._counters, self._definitions, self._silent))
             await writer.execute("COMMIT")
         except BaseException:
             if writer.in_transaction:

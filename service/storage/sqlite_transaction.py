@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import Any
 
 import aiosqlite
+from pydantic import ValidationError
 
 from handlers import trail as trails
-from handlers.routing import AnySaga
-from handlers.rows import Advance, Awaited, Changes, Entry, Held, Lease, Place, SetAside, Stored, Unsent
+from handlers.reading import said, told_wrong
+from handlers.routing import AnySaga, BadCatalog
+from handlers.rows import Advance, Awaited, Changes, Entry, Held, Illegible, Lease, Place, SetAside, Stored, Unsent
 from sagas.machine import Snapshot, freeze, thaw
 from service.storage import one_trip, sqlite_set_aside
 from service.storage.columns import from_headers, from_optional_time, from_time, to_time
@@ -20,7 +22,7 @@ from service.storage.sqlite_set_aside import RECORD as _RECORD
 
 Definitions = Callable[[str, int], AnySaga]
 
-_COLUMNS = "id, saga, version, correlation, data, state, trail, revision, home"
+_COLUMNS = "id, saga, version, correlation, data, state, trail, revision, home, ended_at"
 _ADVANCE = (
     "WITH wish AS (SELECT json_extract(value, '$[0]') AS topic, json_extract(value, '$[1]') AS partition,"
     " json_extract(value, '$[2]') AS epoch, json_extract(value, '$[3]') AS expected,"
@@ -42,12 +44,19 @@ class Counters:
 
 
 class SqliteTransaction:
-    """What can be done between BEGIN and COMMIT; see `handlers.ports.Transaction`."""
+    """What can be done between BEGIN and COMMIT; see `handlers.ports.Transaction`.
 
-    def __init__(self, connection: aiosqlite.Connection, counters: Counters, definitions: Definitions) -> None:
+    `silent` are those that could not be read when their alarm was due: they are not asked for again.
+    """
+
+    def __init__(
+        self, connection: aiosqlite.Connection, counters: Counters, definitions: Definitions, silent: set[str]
+    ) -> None:
         self._connection = connection
         self._counters = counters
         self._definitions = definitions
+        self._silent = silent
+        self.illegible: dict[str, Illegible] = {}
 
     async def advance(self, wishes: Sequence[Advance]) -> Sequence[Lease]:
         """Move the leases, or return those that do not stand as expected."""
@@ -72,18 +81,21 @@ class SqliteTransaction:
             f"SELECT {_COLUMNS} FROM instance WHERE id IN (SELECT value FROM json_each(?))",  # noqa: S608  own columns
             (json.dumps(sorted(ids)),),
         )
-        return {stored.instance.id: stored for stored in map(self._stored, rows)}
+        return {stored.instance.id: stored for stored in self._stored(rows)}
 
     async def load_due(self, now: datetime, most: int, homes: Sequence[Lease]) -> Sequence[Stored]:
         """Return the instances whose alarm is due and whose home is leased as it says, oldest first."""
+        held = json.dumps([(each.topic, each.partition, each.epoch) for each in homes])
         rows = await self._read(
             f"SELECT {_COLUMNS} FROM instance WHERE wake_at <= ? AND home IN (SELECT partition FROM lease,"  # noqa: S608  own columns
             " json_each(?) AS held WHERE topic = json_extract(held.value, '$[0]')"
             " AND partition = json_extract(held.value, '$[1]') AND epoch = json_extract(held.value, '$[2]'))"
-            " ORDER BY wake_at LIMIT ?",
-            (from_time(now), json.dumps([(each.topic, each.partition, each.epoch) for each in homes]), most),
+            " AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY wake_at LIMIT ?",
+            (from_time(now), held, json.dumps(sorted(self._silent)), most),
         )
-        return [self._stored(row) for row in rows]
+        due = list(self._stored(rows))
+        self._silent.update(self.illegible)
+        return due
 
     async def load_held(self, addresses: Collection[str]) -> Sequence[Held]:
         """Return what is held at these addresses, in order of arrival."""
@@ -163,10 +175,17 @@ class SqliteTransaction:
             for *record, address, at, expires_at in rows
         ]
 
-    def _stored(self, row: Sequence[Any]) -> Stored:
-        id_, saga, version, key, data, state, trail, revision, home = row
-        instance = thaw(self._definitions(saga, version), id_, key, Snapshot(data, state))
-        return Stored(instance, revision, home, trails.read(trail))
+    def _stored(self, rows: Iterable[Sequence[Any]]) -> Iterator[Stored]:
+        """Read instances, and note those that cannot be read: they may not stop the others."""
+        for id_, saga, version, key, data, state, trail, revision, home, ended_at in rows:
+            try:
+                instance = thaw(self._definitions(saga, version), id_, key, Snapshot(data, state))
+                stored = Stored(instance, revision, home, trails.read(trail))
+            except Exception as error:  # noqa: BLE001  a saga's own models may raise anything
+                why = f"instance {id_} of saga {saga} version {version} cannot be read: {_remedied(error, version)}"
+                self.illegible[id_] = Illegible(why, is_over=ended_at is not None)
+            else:
+                yield stored
 
     def _next_seq(self) -> int:
         self._counters.outbox += 1
@@ -206,6 +225,14 @@ def _unheard(changes: Changes) -> Iterator[Statement]:
             for each in changes.rulings
         ],
     )
+
+
+def _remedied(error: Exception, version: int) -> str:
+    """Say why an instance cannot be read, and what to do."""
+    if isinstance(error, BadCatalog):
+        return str(error)
+    why = told_wrong(error) if isinstance(error, ValidationError) else said(error)
+    return f"{why}; put its definition back as it was, and let the changed one be version {version + 1}"
 
 
 def _changing(stored: Stored) -> Sequence[object]:

@@ -160,6 +160,13 @@ async def test_what_a_sagas_function_raises_on_a_wish_is_a_problem_and_changes_n
     assert asked.it.everything() == before
 
 
+async def test_a_wish_for_an_instance_that_cannot_be_read_says_what_to_do(asked: Asked) -> None:
+    asked.it.execute("UPDATE instance SET data = '{}'")
+    asked.it.memory.clear()
+    told = problem(await asked.wish("pause"), 409)
+    assert told.startswith(f"instance {BAD} of saga made version 1 cannot be read: Data: key: Field required")
+
+
 @pytest.mark.parametrize("point", ["load_set_aside", "save", "commit"])
 async def test_a_store_that_fails_is_a_503_and_the_same_key_may_try_again(asked: Asked, point: str) -> None:
     asked.fault.heal()

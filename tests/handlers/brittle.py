@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from handlers.ports import Transaction
-from handlers.rows import Advance, Awaited, Changes, Held, Lease, Place, SetAside, Stored, Unsent
+from handlers.rows import Advance, Awaited, Changes, Held, Illegible, Lease, Place, SetAside, Stored, Unsent
 from service.storage.sqlite import SqliteStore
 
 T = TypeVar("T")
@@ -80,6 +80,10 @@ class BrittleTransaction:
 
     async def load(self, ids: Collection[str]) -> Mapping[str, Stored]:
         return self._passed("load", await self._real.load(ids))
+
+    @property
+    def illegible(self) -> Mapping[str, Illegible]:
+        return self._real.illegible
 
     async def load_due(self, now: datetime, most: int, homes: Sequence[Lease]) -> Sequence[Stored]:
         return self._passed("load_due", await self._real.load_due(now, most, homes))

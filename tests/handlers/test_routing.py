@@ -55,7 +55,7 @@ def test_events_start_the_newest_version_and_older_ones_are_still_known_i30() ->
 
 
 def test_a_definition_that_is_missing_is_named_with_the_remedy_i30() -> None:
-    with pytest.raises(BadCatalog, match="order-fulfilment version 3 has live instances but is not in the catalog"):
+    with pytest.raises(BadCatalog, match="order-fulfilment version 3 is not in the catalog: add it again"):
         Routes([order_fulfilment]).saga_of("order-fulfilment", 3)
 
 

@@ -168,7 +168,7 @@ class Story:
     def _commit(self, work: Callable[[Batch], object]) -> Committed:
         """Run one transaction that takes 4 ms; the next begins 20 ms after it has begun."""
         batch = Batch(self._wire, self.at + TOOK / 2)
-        batch.know(self._stored)
+        batch.know(self._stored, {})
         work(batch)
         changes = batch.finish()
         self._stored.update({stored.instance.id: stored for stored, _ in changes.instances})

@@ -21,6 +21,7 @@ from handlers.rows import (
     DeadLetter,
     Entry,
     Held,
+    Illegible,
     Lease,
     Owed,
     Place,
@@ -130,6 +131,7 @@ class Session:
         self._database = database
         self._staged: list[Callable[[], None]] = []
         self._seq = max(database.owed, default=0)
+        self.illegible: Mapping[str, Illegible] = {}
 
     async def advance(self, wishes: Sequence[Advance]) -> Sequence[Lease]:
         await self._hop()
