@@ -33,6 +33,7 @@ class Relay:
         self._lanes: defaultdict[tuple[str, int], deque[Unsent]] = defaultdict(deque)
         self._busy: set[tuple[str, int]] = set()
         self._known: set[int] = set()
+        self._early: list[Unsent] | None = None
         self._acknowledged: list[int] = []
         self._pushes: deque[tuple[int, float]] = deque(maxlen=MOST_PUSHES)
         self._look = asyncio.Event()
@@ -61,8 +62,20 @@ class Relay:
             self._known -= gone
         if rows and self._store.is_shared:
             self._look.set()
+        elif self._early is not None:
+            self._early += rows
         else:
             self._queue(rows)
+
+    async def load(self) -> None:
+        """Take over what the table holds; rows that are pushed meanwhile wait, so that they overtake no older one."""
+        self._early = []
+        try:
+            older = await self._store.unsent()
+        finally:
+            newer, self._early = self._early, None
+        rows = {row.seq: row for row in (*older, *newer)}
+        self._queue([rows[seq] for seq in sorted(rows)])
 
     def _queue(self, rows: Sequence[Unsent]) -> None:
         """Let rows of our homes leave, in their order."""

@@ -197,10 +197,10 @@ class Feed:
             async with asyncio.timeout(self._settings.kafka.request_timeout):
                 first = await consumer.beginning_offsets(missing)
                 end = await consumer.end_offsets(missing)
-            for each in sorted(missing):
-                lease = await self._store.take(each.topic, each.partition, self._owner)
+            taken = {each: await self._store.take(each.topic, each.partition, self._owner) for each in sorted(missing)}
+            for each, lease in taken.items():
                 self._stand(consumer, each, lease, (first[each], end[each]))
-            self._relay.push(await self._store.unsent())
+            await self._relay.load()  # at once: whatever is written for these homes now has older rows before it
             self._report()
 
     def _stand(self, consumer: AIOKafkaConsumer, at: TopicPartition, lease: Lease, log: tuple[int, int]) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -11,7 +12,8 @@ import pytest
 from handlers.relay import Relay
 from handlers.routing import REPLIES
 from handlers.rows import Changes, Owed, Unsent
-from tests.handlers.brittle import Stores
+from service.storage.sqlite import SqliteStore
+from tests.handlers.brittle import BrittleStore, Stores
 from tests.handlers.coordinator import Coordinator, Wall, coordinator
 from tests.handlers.eventually import eventually
 from tests.handlers.order_log import Log
@@ -41,6 +43,21 @@ class Gate(Wall):
         """The ids of a lane in the order in which each was first written."""
         ids = [row.message_id for row in self.published if (row.topic, row.partition) == (topic, partition)]
         return list(dict.fromkeys(ids))
+
+
+class Slow(BrittleStore):
+    """A store that reads the outbox, and tells it when it may."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        super().__init__(store)
+        self.has_read = asyncio.Event()
+        self.may_tell = asyncio.Event()
+
+    async def unsent(self) -> Sequence[Unsent]:
+        rows = await super().unsent()
+        self.has_read.set()
+        await self.may_tell.wait()
+        return rows
 
 
 @asynccontextmanager
@@ -204,6 +221,33 @@ async def test_whatever_fails_each_lane_keeps_its_order_and_nothing_is_lost_i7_i
         await it.relay.drained()
         assert {lane: gate.first_copies(*lane) for lane in lanes} == owed
         assert await it.store.unsent() == []
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+async def test_what_is_written_while_older_rows_are_loaded_does_not_overtake_them_i12(
+    tmp_path: Path, *, is_lost: bool
+) -> None:
+    """An operator, or an alarm, may write while the rows of a life before are read from the table."""
+    gate, slow = Gate(), list[Slow]()
+    async with coordinator(tmp_path / "saga.db", publisher=gate, worn=partial(worn, slow)) as it, relaying(it.relay):
+        await written(it, message("m-1"), message("m-2"))
+        loading = asyncio.create_task(it.relay.load())
+        await slow[0].has_read.wait()
+        it.relay.push(await written(it, message("m-3")))
+        if is_lost:
+            loading.cancel()
+            await asyncio.wait({loading})
+        slow[0].may_tell.set()
+        await (it.relay.load() if is_lost else loading)
+        it.relay.push(await written(it, message("m-4")))
+        await it.relay.drained()
+        assert [row.message_id for row in gate.published] == ["m-1", "m-2", "m-3", "m-4"]
+        assert await it.store.unsent() == []
+
+
+def worn(kept: list[Slow], store: SqliteStore) -> Slow:
+    kept.append(Slow(store))
+    return kept[0]
 
 
 async def test_rows_of_a_home_that_another_holds_are_left_to_him_i12_i25(tmp_path: Path) -> None:

@@ -112,8 +112,8 @@ SEEDS = (
     Seed(
         "rows of a life before are not loaded",
         "service/kafka/feed.py",
-        "            self._relay.push(await self._store.unsent())\n",
-        "",
+        "            await self._relay.load()  #",
+        "            #",
     ),
     Seed(
         "too much unsent does not stop the intake",

@@ -1,0 +1,62 @@
+"""An operator acts while the leases are taken: what he causes leaves behind what a life before has left (I12)."""
+
+from pathlib import Path
+
+from aiokafka.partitioner import murmur2
+
+from handlers.rows import By, Lease
+from sagas.machine import Cancel
+from service.kafka.embedded import EmbeddedBroker
+from tests.handlers.coordinator import coordinator
+from tests.handlers.eventually import eventually
+from tests.handlers.order_log import REPLIES, Log, instance_id, type_of
+from tests.integration.on_broker import PARTITIONS, TOPICS, Running, World, serving
+
+OLGA = By("olga", "she knows better")
+
+
+class Hasty:
+    """A store in front of which an operator turns an order back, when all partitions but the last are taken."""
+
+    def __init__(self, it: Running, order: str) -> None:
+        self.has_acted = False
+        self._order = order
+        self._operator = it.service.operator
+        self._take = it.service.store.take
+        it.service.store.take = self.take  # type: ignore[method-assign]  # the store that is wired already
+
+    async def take(self, topic: str, partition: int, owner: str) -> Lease:
+        if (topic, partition) == (REPLIES, PARTITIONS - 1) and not self.has_acted:
+            await self._act(instance_id(self._order))
+            self.has_acted = True
+        return await self._take(topic, partition, owner)
+
+    async def _act(self, id_: str) -> None:
+        await self._operator.skip(id_, "reserve-stock", b'{"reservation_id": "R-1"}', OLGA)
+        await self._operator.wish(id_, lambda now: Cancel(now, OLGA.why, OLGA.who))
+        await self._operator.skip(id_, "charge-card", b'{"charge_id": "C-1"}', OLGA)
+
+
+async def test_what_an_operator_causes_while_leases_are_taken_leaves_behind_what_was_owed_before(
+    tmp_path: Path,
+) -> None:
+    path, order = tmp_path / "saga.db", at_home_0()
+    async with coordinator(path) as before:
+        await before.take(Log().placed(order))
+        assert {row.partition for row in before.owed} == {0}
+    with EmbeddedBroker(TOPICS) as broker:
+        async with World(broker) as world:
+            world.is_silent = True
+            async with serving(broker, path) as it:
+                hasty = Hasty(it, order)
+                await eventually(lambda: hasty.has_acted and len(told(world)) >= 2, "both are sent")
+            assert told(world) == ["inventory.reserve-stock.v1", "inventory.release-stock.v1"]
+
+
+def at_home_0() -> str:
+    """An order that belongs to partition 0 by every client's hash, and by the hand's own."""
+    return next(f"o-{number}" for number in range(10, 100) if murmur2(f"o-{number}".encode()) & 1 == 0)
+
+
+def told(world: World) -> list[str]:
+    return [type_of(row) for row in world.of("inventory.commands.v1")]
