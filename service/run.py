@@ -83,11 +83,14 @@ async def _connect(publisher: KafkaPublisher, health: Health, observer: Observer
 
 
 async def _ring(service: Service, observer: Observer) -> None:
-    """Ring what is due, a few times a second, for ever; but first let what came in a down time be taken in."""
+    """Ring what is due, a few times a second, for ever; but first let what came in a down time be taken in.
+
+    While too much is unsent nothing rings: what is asked again could not leave, and would fill the memory.
+    """
     await service.feed.caught_up.wait()
     while True:
         try:
-            more = await service.alarms.ring()
+            more = service.relay.pending <= service.settings.most_unsent and await service.alarms.ring()
         except Exception as error:  # noqa: BLE001  the store's trouble is told, waited out and tried again
             observer.troubled("alarms did not ring", error)
             more = False
