@@ -153,7 +153,7 @@ class SqliteStore:
 
     async def count_set_aside(self) -> tuple[int, int]:
         """Return how many dead letters wait for somebody, and behind how many of them an instance is parked."""
-        sql = "SELECT count(*), ifnull(sum(parks), 0) FROM dead_letter"
+        sql = "SELECT (SELECT count(*) FROM dead_letter), (SELECT count(*) FROM dead_letter WHERE parks = 1)"
         async with self._open_reader.execute(sql) as cursor:
             [(letters, parked)] = await cursor.fetchall()
         return letters, parked

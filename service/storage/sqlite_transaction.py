@@ -99,7 +99,8 @@ class SqliteTransaction:
 
     async def load_held(self, addresses: Collection[str]) -> Sequence[Held]:
         """Return what is held at these addresses, in order of arrival."""
-        return await self._held("address IN (SELECT value FROM json_each(?))", (json.dumps(sorted(addresses)), -1))
+        among = "address IN (SELECT value FROM json_each(?))"
+        return await self._held(among, "at", (json.dumps(sorted(addresses)), -1))
 
     async def load_awaiting(self, addresses: Collection[str]) -> Sequence[Awaited]:
         """Return the instances that await an event at these addresses."""
@@ -110,8 +111,8 @@ class SqliteTransaction:
         return [Awaited(*row) for row in rows]
 
     async def load_expired(self, now: datetime, most: int) -> Sequence[Held]:
-        """Return what was held for too long."""
-        return await self._held("expires_at <= ?", (from_time(now), most))
+        """Return what was held for too long, what was to be held the shortest first."""
+        return await self._held("expires_at <= ?", "expires_at", (from_time(now), most))
 
     async def load_set_aside(self, place: Place, ids: Collection[str]) -> SetAside:
         """Return what was set aside or queued at a place, and for these instances."""
@@ -164,10 +165,10 @@ class SqliteTransaction:
             return Lease(topic, partition, epoch, next_offset)
         return Lease(topic, partition, 0, None)
 
-    async def _held(self, condition: str, parameters: tuple[object, int]) -> Sequence[Held]:
+    async def _held(self, condition: str, order: str, parameters: tuple[object, int]) -> Sequence[Held]:
         rows = await self._read(
             f"SELECT {_RECORD}, address, at, expires_at FROM held_event WHERE {condition}"  # noqa: S608  own text
-            ' ORDER BY at, topic, partition, "offset" LIMIT ?',
+            f' ORDER BY {order}, topic, partition, "offset" LIMIT ?',
             parameters,
         )
         return [

@@ -1,0 +1,89 @@
+"""What SQLite does for each statement: it finds rows by an index, however many are over, and sorts no backlog."""
+
+import re
+import sqlite3
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+import pytest
+
+from handlers.redrive import Which
+from handlers.rows import Awaited, By, Changes
+from tests.handlers.coordinator import Coordinator, coordinator
+from tests.handlers.faulty import NO_FAULT, Fault, Two, wide
+from tests.machine import made
+
+OLGA = By("olga", "to see what it costs")
+
+SMALL = re.compile(r"SCAN (outbox|lease|live|\(subquery-\d\)|(json_each|held) VIRTUAL TABLE INDEX 1:)")
+"""What may be read whole: it is bounded, or made by the statement itself."""
+
+OF_THE_LIVE = re.compile(r"SCAN (instance|one) USING (COVERING )?INDEX instance_live")
+WAITING = re.compile(r"SCAN (dead_letter USING (COVERING )?INDEX \w+|CONSTANT ROW)")
+"""What grows with what is alive, or waits for somebody, is read by an index that holds all that is asked for."""
+
+SORTED = ("FROM dead_letter WHERE (", "FROM parked WHERE (", "FROM held_event WHERE address", "SELECT saga, version")
+"""What may be sorted: what was set aside or is held for one instance, and a few of the live ones at a start."""
+
+
+async def test_each_statement_finds_its_rows_by_an_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: dict[str, Any] = {}
+    for name in ("execute", "execute_fetchall", "executemany"):
+        monkeypatch.setattr(aiosqlite.Connection, name, listening(getattr(aiosqlite.Connection, name), told))
+    path, fault = tmp_path / "saga.db", Fault()
+    async with coordinator(path, wide(fault, NO_FAULT)) as it:
+        await everything_happens(it, fault)
+        with closing(sqlite3.connect(path)) as connection:
+            plans = {sql: plan(connection, sql, parameters) for sql, parameters in told.items()}
+    assert len(plans) > 25
+    assert {sql: steps for sql, steps in plans.items() if any(map(is_slow, steps))} == {}
+    sorting = [sql for sql, steps in plans.items() if any("USE TEMP B-TREE FOR ORDER BY" in step for step in steps)]
+    assert [sql for sql in sorting if not any(part in sql for part in SORTED)] == []
+
+
+def listening(original: Callable[..., Any], told: dict[str, Any]) -> Callable[..., Any]:
+    """A method of a connection that notes its statement, with the parameters of one row."""
+
+    def call(this: object, sql: str, parameters: Any = ()) -> Any:  # noqa: ANN401  the library's own form
+        told[sql] = parameters[0] if isinstance(parameters, list) else parameters
+        return original(this, sql, parameters)
+
+    return call
+
+
+async def everything_happens(it: Coordinator, fault: Fault) -> None:
+    """Instances start, are parked, redriven, rung and cancelled, and all is asked that loops and gauges ask."""
+    two = await Two(it).begin()
+    failing = two.says("a")
+    await it.take(failing, two.says("b"), two.stopped(), two.log.event(made.Stopped(key="nobody"), "nobody"))
+    it.clock.pass_by(timedelta(hours=2))
+    await it.alarms.ring()
+    fault.heal()
+    await it.redrive.redrive(Which(failing.place), OLGA)
+    it.memory.clear()
+    await it.take(two.says("b", "good"))
+    await it.store.transact(lambda tx: tx.load_awaiting({"address"}))
+    await it.store.transact(lambda tx: tx.save(Changes(acknowledged=[1], awaited=[Awaited("address", "id")])))
+    await it.store.transact(lambda tx: tx.save(Changes(unawaited=[Awaited("address", "id")])))
+    await it.store.unsent()
+    await it.store.leases()
+    await it.store.next_alarm()
+    await it.store.living()
+    await it.store.count_by_status()
+    await it.store.count_set_aside()
+
+
+def plan(connection: sqlite3.Connection, sql: str, parameters: Mapping[str, object]) -> list[str]:
+    """What SQLite would do, step by step; nothing for what is no question and no change."""
+    if not sql.lstrip().startswith(("SELECT", "WITH", "INSERT", "UPDATE", "DELETE")):
+        return []
+    return [step for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)]
+
+
+def is_slow(step: str) -> bool:
+    """Say whether a step reads all of something that grows."""
+    return step.startswith("SCAN") and not any(kind.match(step) for kind in (SMALL, OF_THE_LIVE, WAITING))
