@@ -31,6 +31,7 @@ from service.kafka.topics import State, Topic, plan
 from service.settings import KafkaSettings, Settings
 from service.storage.migrations import StoreUnusable
 from service.storage.reading import newest_schema, opened
+from service.storage.sqlite import lock_of
 from service.telemetry.environment import Kind, endpoint, unsupported
 
 TRACES_WITHIN: Final = 5.0
@@ -177,7 +178,7 @@ def _live(live: Sequence[tuple[str, int, int]], routes: Routes | None) -> Findin
 
 def _coordinator(path: Path) -> Finding:
     """Say whether a coordinator has the database open. Neither is a fault."""
-    lock = path.with_name(path.name + ".lock")
+    lock = lock_of(path)
     try:
         with lock.open("rb") as guard:
             fcntl.flock(guard, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -71,7 +71,7 @@ class SqliteStore:
     async def open(self) -> None:
         """Lock the file, bring its schema up to date, and be ready. Raises `StoreUnusable`."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._guard = _locked(self._path.with_name(self._path.name + ".lock"))
+        self._guard = _locked(lock_of(self._path))
         try:
             self._writer = await aiosqlite.connect(self._path, isolation_level=None)
             for pragma in _PRAGMAS:
@@ -218,6 +218,12 @@ def _opened(connection: aiosqlite.Connection | None) -> aiosqlite.Connection:
     if connection is None:
         raise RuntimeError("the store is not open: await open() first")
     return connection
+
+
+def lock_of(path: Path) -> Path:
+    """Return the file whose lock belongs to a database, by whatever name that is reached: two locks would be none."""
+    file = path.resolve()
+    return file.with_name(file.name + ".lock")
 
 
 def _locked(path: Path) -> IO[str]:

@@ -74,8 +74,11 @@ class TestSqlite:
             await store.close()
         assert (tmp_path / folder / "saga.db").stat().st_size > 0
 
-    async def test_a_second_one_on_the_same_file_is_told_that_it_is_taken(self, tmp_path: Path) -> None:
-        first, second = (SqliteStore(tmp_path / "saga.db", known) for _ in range(2))
+    @pytest.mark.parametrize("name", ["saga.db", "link.db", "folder/saga.db"])
+    async def test_a_second_one_on_the_same_file_is_told_that_it_is_taken(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / "link.db").symlink_to("saga.db")
+        (tmp_path / "folder").symlink_to(tmp_path)
+        first, second = SqliteStore(tmp_path / "saga.db", known), SqliteStore(tmp_path / name, known)
         await first.open()
         try:
             with pytest.raises(StoreUnusable, match=r"saga\.db open .* SAGA_STORE"):
