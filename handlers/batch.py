@@ -10,12 +10,14 @@ from handlers import trail as trails
 from handlers.dead_letters import dead_letter
 from handlers.keeping import addresses, kept
 from handlers.outgoing import (
+    MOST_BYTES,
+    MostOf,
     Origin,
     PartitionOf,
     asked_by,
     command_row,
-    is_too_large,
     outcome_row,
+    size_of,
     too_large,
     withdrawal_row,
 )
@@ -59,11 +61,15 @@ Sent = tuple[Owed, SpanContext]
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """What a batch needs to know of the wire: where keys belong, which new traces are sampled, who consumes."""
+    """What a batch needs to know of the wire: where keys belong, which new traces are sampled, who consumes.
+
+    `most_of` says how large a message to a topic may be.
+    """
 
     partition_of: PartitionOf
     sampler: Sampler
     group: str | None = None
+    most_of: MostOf = lambda _: MOST_BYTES
 
 
 class Batch:
@@ -165,7 +171,7 @@ class Batch:
         partition = self._wire.partition_of(dead_letter_topic(record.place.topic), record.key or b"")
         home = self._wire.partition_of(REPLIES, record.key or b"")
         row = dead_letter(letter, unreadable.raised, partition=partition, home=home, group=self._wire.group)
-        if not is_too_large(row):
+        if size_of(row) <= self._wire.most_of(row.topic):
             self.changes.outbox.append(row)
 
     def queue(self, id_: str, record: Record) -> None:
@@ -239,8 +245,8 @@ class Batch:
         for send in decision.commands:
             child = span.child(send.command_id)
             row = command_row(origin, send, child, self._wire.partition_of)
-            if is_too_large(row):
-                unsendable.append((send, too_large(send.command, row)))
+            if size_of(row) > (most := self._wire.most_of(row.topic)):
+                unsendable.append((send, too_large(send.command, row, most)))
             else:
                 sent.append((row, child))
         for withdrawal in decision.withdrawals:
@@ -253,8 +259,8 @@ class Batch:
     def _outcome(self, origin: Origin, outcome: Event | Reply, span: SpanContext) -> Sent:
         child = span.child("outcome")
         row = outcome_row(origin, outcome, child, self._wire.partition_of)
-        if is_too_large(row):
-            raise ValueError(too_large(type(outcome), row))
+        if size_of(row) > (most := self._wire.most_of(row.topic)):
+            raise ValueError(too_large(type(outcome), row, most))
         return row, child
 
     def _note(self, stored: Stored | None, after: Stored, hop: Hop) -> None:

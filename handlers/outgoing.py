@@ -14,9 +14,13 @@ from handlers.trail import Asked, SpanContext
 from sagas.machine import Instance, Saga, Send, Withdrawal, outcome_id
 
 MOST_BYTES = 1_000_000
-"""The largest key, value and headers that are published: a topic's default limit, less room for what frames them."""
+"""The largest message that is published anywhere, with its headers and its frame."""
+
+FRAME, HEADER_FRAME = 100, 10
+"""The most bytes around one record in a batch of its own, and around one header (Kafka's message format, version 2)."""
 
 PartitionOf = Callable[[str, bytes], int]
+MostOf = Callable[[str], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +100,16 @@ def asked_by(arrival: Arrival, partition_of: PartitionOf) -> Asked:
     return Asked(envelope.id, envelope.reply_to, envelope.correlation_id, key.decode())
 
 
-def is_too_large(row: Owed) -> bool:
-    """Say whether a row could never be published."""
-    headers = sum(len(raw or b"") for _, raw in row.headers)
-    return len(row.key or b"") + len(row.value or b"") + headers > MOST_BYTES
+def size_of(row: Owed) -> int:
+    """Return how many bytes a row has in Kafka at most, in a batch of its own."""
+    headers = sum(len(name.encode()) + len(raw or b"") + HEADER_FRAME for name, raw in row.headers)
+    return len(row.key or b"") + len(row.value or b"") + headers + FRAME
 
 
-def too_large(message: type[Message], row: Owed) -> str:
-    """Say that a message can never be published."""
-    size = len(row.value or b"")
-    return f"{message.message_type} has {size} bytes, more than a topic takes: send a reference instead"
+def too_large(message: type[Message], row: Owed, most: int) -> str:
+    """Say that a message can never be published to its topic, which takes so many bytes."""
+    remedy = "send a reference instead, or raise its max.message.bytes (to 1048588) and start again"
+    return f"{message.message_type} has {size_of(row)} bytes, and {row.topic} takes {most}: {remedy}"
 
 
 def _row(origin: Origin, envelope: Envelope, topic: str, payload: str, partition_of: PartitionOf) -> Owed:

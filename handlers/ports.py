@@ -105,6 +105,10 @@ class Publisher(Protocol):
         """Return the partition of a topic that a key belongs to."""
         ...
 
+    def most(self, topic: str) -> int:
+        """Return how many bytes a message to a topic may have, with its headers and its frame."""
+        ...
+
     async def publish(self, topic: str, partition: int, rows: Sequence[Owed]) -> None:
         """Publish rows in order, and return when all are acknowledged. When it raises, any may have been written."""
         ...

@@ -77,7 +77,7 @@ def _wired(
     observer, sampler, clock = watched
     leases, memory = Leases(), Memory()
     relay = Relay(store, publisher, leases, observer)
-    wire = Wire(publisher.partition, sampler, settings.kafka.group)
+    wire = Wire(publisher.partition, sampler, settings.kafka.group, publisher.most)
     decider = Decider(routes, observer)
     writer = Writer(store=store, clock=clock, wire=wire, memory=memory, relay=relay, observer=observer)
     intake = Intake(routes, decider, writer, leases)

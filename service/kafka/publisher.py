@@ -6,16 +6,18 @@ answers every later send with an error, so it is replaced.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
+from handlers.outgoing import MOST_BYTES, size_of
 from handlers.rows import Owed
 from service.kafka.connection import connection
 from service.kafka.refusal import what_is_refused
+from service.kafka.topics import largest
 from service.settings import KafkaSettings
 
 BATCH_BYTES = 900_000
@@ -39,11 +41,16 @@ class KafkaPublisher:
         self._condition = condition
         self._troubles: dict[tuple[str, int], str] = {}
         self._partitions: dict[str, int] = {}
+        self._limits: Mapping[str, int] = {}
         self._producer: AIOKafkaProducer | None = None
         self._connecting = asyncio.Lock()
 
     async def start(self) -> None:
-        """Connect, and learn how many partitions each topic has. Raises `NoSuchTopic`, or aiokafka's errors."""
+        """Connect, and learn of each topic how many partitions it has, and how large a batch may be.
+
+        Raises `NoSuchTopic`, or aiokafka's errors.
+        """
+        self._limits = await largest(self._settings, self._topics)
         producer = await self._connected()
         async with asyncio.timeout(self._settings.request_timeout):
             for topic in self._topics:
@@ -65,6 +72,10 @@ class KafkaPublisher:
         except KeyError:
             raise NoSuchTopic(f"topic {topic} is not known: create it by `saga topics apply`, and restart") from None
 
+    def most(self, topic: str) -> int:
+        """Return how many bytes a message to a topic may have, with its headers and its frame."""
+        return min(MOST_BYTES, self._limits.get(topic, MOST_BYTES))
+
     async def publish(self, topic: str, partition: int, rows: Sequence[Owed]) -> None:
         """Publish rows in order; see `handlers.ports.Publisher`. Raises `TimeoutError`, or aiokafka's errors."""
         try:
@@ -80,7 +91,8 @@ class KafkaPublisher:
         producer = await self._connected()
         try:
             async with asyncio.timeout(self._settings.request_timeout * 1.5):
-                await _sent(producer, topic, partition, rows)
+                for portion in _portions(rows, min(BATCH_BYTES, self.most(topic))):
+                    await _sent(producer, topic, partition, portion)
         except KafkaError as error:
             if not error.retriable and self._producer is producer:
                 await self.stop()
@@ -110,6 +122,17 @@ class KafkaPublisher:
             await _stopped(producer)
             raise
         return producer
+
+
+def _portions(rows: Sequence[Owed], most: int) -> Iterator[Sequence[Owed]]:
+    """Split rows, in order, so that those of a portion fit into a batch of so many bytes; a larger one stands alone."""
+    begin, size = 0, 0
+    for index, row in enumerate(rows):
+        size += size_of(row)
+        if size > most and index > begin:
+            yield rows[begin:index]
+            begin, size = index, size_of(row)
+    yield rows[begin:]
 
 
 async def _sent(producer: AIOKafkaProducer, topic: str, partition: int, rows: Sequence[Owed]) -> None:

@@ -1,14 +1,21 @@
 """The topics that a catalog needs: which are there, which are missing, and their creation. Nothing is ever deleted."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, TopicAuthorizationFailedError, for_code
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import (
+    IncompatibleBrokerVersion,
+    KafkaError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 from aiokafka.protocol.metadata import MetadataRequest
 
 from handlers.routing import REPLIES, Routes, commands_of, dead_letter_topic
@@ -21,6 +28,7 @@ MOST_REPLICAS: Final = 3
 CLOSE_WITHIN: Final = 3.0
 THERE_WITHIN: Final = 15.0
 LOOK_EVERY: Final = 0.1
+LIMIT: Final = "max.message.bytes"
 
 
 class State(StrEnum):
@@ -82,6 +90,21 @@ async def apply(
             refused = dict(_refusals(await admin.create_topics(created)))
             await _there(admin, {topic.name for topic in missing} - refused.keys())
         return await _plan(admin, routes, partitions), refused
+
+
+async def largest(settings: KafkaSettings, names: Collection[str]) -> Mapping[str, int]:
+    """Return how many bytes a batch of each topic may have, as far as the broker tells this client.
+
+    Raises `ConnectionError` when Kafka cannot be reached.
+    """
+    wanted = [ConfigResource(ConfigResourceType.TOPIC, name, {LIMIT: None}) for name in sorted(names)]
+    async with _admin(settings) as admin:
+        try:
+            answers = await admin.describe_configs(wanted)
+        except (IncompatibleBrokerVersion, NotImplementedError):
+            return {}
+    told = (resource for answer in answers for resource in answer.resources)
+    return {name: int(value) for _, _, _, name, entries in told for _, value, *_ in entries}
 
 
 @asynccontextmanager

@@ -1,12 +1,15 @@
 """Kafka changes, or the service sleeps, while orders are on their way: nothing is lost and nothing is done twice."""
 
+import json
 import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
 import pytest
+from confluent_kafka import Producer
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it exports them all, and does not say so
     AdminClient,
     AlterConfigOpType,
@@ -16,8 +19,11 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it exports 
 )
 
 from service.kafka.java import JavaKafka
+from tests.acceptance import evidence
 from tests.acceptance.business import Business, business_on
+from tests.acceptance.foreign_client import ADDRESS, PLACED, Fields, order_fields
 from tests.acceptance.topics import make_topics_anew
+from tests.acceptance.until import until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -51,22 +57,49 @@ def test_one_that_was_frozen_for_twice_its_session_comes_back_and_goes_on(shop: 
 def test_a_topic_that_takes_only_small_records_is_named_and_all_leaves_when_it_takes_larger_ones(
     shop: Business,
 ) -> None:
-    limit(shop, SHIPPING, "100")
+    limit(shop.address, SHIPPING, "100")
     shop.is_not_ready(SHIPPING, "MessageSizeTooLargeError", "raise max.message.bytes")
-    limit(shop, SHIPPING, "1048588")
+    limit(shop.address, SHIPPING, "1048588")
     shop.serve.is_ready_within(30)
     shop.ends()
 
 
-def limit(shop: Business, topic: str, most_bytes: str) -> None:
+def test_a_command_larger_than_its_topic_takes_stalls_its_instance_and_no_other_waits_i29_i41(
+    shared_kafka: JavaKafka, tmp_path: Path
+) -> None:
+    make_topics_anew(shared_kafka)
+    address = shared_kafka.bootstrap_servers
+    limit(address, SHIPPING, "20000")
+    with business_on(address, tmp_path, variables=PATIENT) as shop:
+        place(address, order_fields("far-away", ship_to=ADDRESS | {"street": "x" * 30_000}))
+        until(lambda: status(shop, "far-away") == "stalled", "the large one stalls")
+        told = shop.serve.verb("why", "far-away").stdout
+        assert "shipping.ship-order.v1 has 30" in told
+        assert f"{SHIPPING} takes 20000: send a reference instead" in " ".join(told.split())
+        small = shop.order(40)
+        assert small.ended(60) == 0, small.log
+        shop.serve.is_ready_within(5)
+        assert shop.serve.stop() == shop.participants.stop() == 0
+
+
+def place(address: str, fields: Fields) -> None:
+    """Place one order by hand."""
+    producer = Producer({"bootstrap.servers": address})
+    told = {"ce_specversion": "1.0", "ce_id": str(uuid4()), "ce_source": "/shop", "ce_type": PLACED}
+    producer.produce(ORDERS, json.dumps(fields).encode(), fields["order_id"], headers={**told})
+    assert producer.flush(30) == 0
+
+
+def status(shop: Business, order: str) -> object:
+    found = evidence.rows(shop.serve.store, "SELECT status FROM instance WHERE correlation = ?", order)
+    return found[0][0] if found else None
+
+
+def limit(address: str, topic: str, most_bytes: str) -> None:
     """Let a topic take no larger batch than this."""
     entry = ConfigEntry("max.message.bytes", most_bytes, incremental_operation=AlterConfigOpType.SET)
-    admin = admin_of(shop)
+    admin = AdminClient({"bootstrap.servers": address})
     for altered in admin.incremental_alter_configs(
         [ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])]
     ).values():
         altered.result()
-
-
-def admin_of(shop: Business) -> AdminClient:
-    return AdminClient({"bootstrap.servers": shop.address})

@@ -14,6 +14,7 @@ from handlers.intake import Intake
 from handlers.leases import Leases
 from handlers.memory import Memory
 from handlers.operator import Operator
+from handlers.outgoing import MOST_BYTES
 from handlers.ports import Publisher, Store
 from handlers.redrive import Redrive
 from handlers.relay import Relay
@@ -47,9 +48,13 @@ class Wall:
 
     def __init__(self) -> None:
         self.published: list[Owed] = []
+        self.limits: dict[str, int] = {}
 
     def partition(self, topic: str, key: bytes) -> int:  # noqa: ARG002  the port's form
         return len(key) % 2
+
+    def most(self, topic: str) -> int:
+        return self.limits.get(topic, MOST_BYTES)
 
     async def publish(self, topic: str, partition: int, rows: Sequence[Owed]) -> None:
         assert {(row.topic, row.partition) for row in rows} == {(topic, partition)}
@@ -161,7 +166,7 @@ async def coordinator(
     store: Store = worn(sqlite) if worn else sqlite
     publisher = publisher or Wall()
     clock, watcher, leases, memory = clock or HandClock(), Watcher(), Leases(), Memory()
-    relay, wire = Relay(store, publisher, leases, watcher), Wire(publisher.partition, sampled)
+    relay, wire = Relay(store, publisher, leases, watcher), Wire(publisher.partition, sampled, most_of=publisher.most)
     decider = Decider(routes, watcher)
     writer = Writer(store=store, clock=clock, wire=wire, memory=memory, relay=relay, observer=watcher)
     intake = Intake(routes, decider, writer, leases)

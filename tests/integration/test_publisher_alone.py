@@ -1,11 +1,13 @@
 """The publisher on a producer that does as it is told: batches one after the other, limits, and a new producer."""
 
 import asyncio
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Collection
 
 import pytest
 from aiokafka.errors import InvalidProducerEpoch, KafkaError, NotLeaderForPartitionError
 
+from handlers.outgoing import size_of
 from handlers.rows import Owed
 from service.kafka import publisher as publishing
 from service.kafka.publisher import KafkaPublisher
@@ -44,6 +46,9 @@ class Producer:
 
     async def stop(self) -> None:
         self.is_stopped = True
+
+    async def partitions_for(self, topic: str) -> set[int]:  # noqa: ARG002  the library's own form
+        return {0}
 
     def create_batch(self) -> Batch:
         return Batch()
@@ -88,6 +93,25 @@ async def test_a_batch_leaves_when_the_one_before_it_is_acknowledged_i12(produce
     with pytest.raises(NotLeaderForPartitionError):
         await publishing_all
     assert producers[0].batches == [[b"0", b"1"]]
+
+
+async def test_no_batch_is_larger_than_its_topic_takes_unless_one_row_is(
+    producers: list[Producer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was written before the topic's limit was lowered has to wait until it is raised."""
+
+    async def largest(_settings: KafkaSettings, names: Collection[str]) -> dict[str, int]:
+        await asyncio.sleep(0)
+        return dict.fromkeys(names, 2 * size_of(rows(1)[0]))
+
+    monkeypatch.setattr(publishing, "largest", largest)
+    monkeypatch.setattr(sys.modules[__name__], "ROWS_IN_A_BATCH", 9)
+    it = KafkaPublisher(KafkaSettings(request_timeout=0.2), ["t"])
+    await it.start()
+    large = [Owed("m", 0, "t", 0, b"k", (), b"x" * 500)]
+    await it.publish("t", 0, [*large, *rows(3), *large, *rows(1)])
+    values = [[value[:1] if value else value for value in batch] for batch in producers[0].batches]
+    assert values == [[b"x"], [b"0", b"1"], [b"2"], [b"x"], [b"0"]]
 
 
 @pytest.mark.parametrize(("error", "producer_count"), [(NotLeaderForPartitionError, 1), (InvalidProducerEpoch, 2)])

@@ -96,8 +96,8 @@ SEEDS = (
     Seed(
         "a publication has no limit",
         PUBLISHER,
-        "            async with asyncio.timeout(self._settings.request_timeout * 1.5):\n                await _sent",
-        "            if True:\n                await _sent",
+        "            async with asyncio.timeout(self._settings.request_timeout * 1.5):\n                for portion",
+        "            if True:\n                for portion",
     ),
     Seed(
         "a full batch drops its row",
