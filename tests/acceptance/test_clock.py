@@ -1,0 +1,73 @@
+"""The clock of the service steps by an hour, and back, under load: nothing is lost and nothing is sent twice (I21)."""
+
+from pathlib import Path
+from typing import Final, cast
+
+import pytest
+
+from service.kafka.java import JavaKafka
+from tests.acceptance import evidence
+from tests.acceptance.accounts import CHECKS
+from tests.acceptance.fake_clock import FakeClock
+from tests.acceptance.load import Scene, under_load
+from tests.acceptance.seeds import seeded
+from tests.acceptance.until import until
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(300)]
+
+HOUR: Final = 3600
+STEPS: Final = {
+    "ahead, true, an hour later": (HOUR, 0, HOUR),
+    "behind, true": (-HOUR, 0),
+}
+"""After the way back to the true time some wait for an alarm that was set an hour too late: that hour has to pass."""
+
+ORDERS, PER_S = 300, 20
+BETWEEN_STEPS: Final = 200
+"""Rows of history: some 30 orders."""
+
+ABOUT_S: Final = 60
+MICROSECONDS: Final = 1_000_000
+
+LAST_START: Final = "SELECT started_at FROM instance ORDER BY number DESC LIMIT 1"
+RUNG: Final = "SELECT count(*) FROM history WHERE kind = 'wake'"
+LATE: Final = "SELECT count(*) FROM instance WHERE wake_at > CAST(? AS INTEGER)"
+
+
+@pytest.mark.parametrize("steps", STEPS.values(), ids=STEPS)
+def test_a_clock_that_steps_by_an_hour_loses_nothing_and_sends_nothing_twice_i21(
+    shared_kafka: JavaKafka, tmp_path: Path, steps: tuple[int, ...]
+) -> None:
+    clock = FakeClock(tmp_path)
+    with under_load(shared_kafka, tmp_path, seeded(), orders=ORDERS, pace={"rate": PER_S}) as scene:
+        assert scene.serve.stop() == 0
+        scene.serve.variables.update(clock.variables)
+        scene.serve.start()
+        before = 0
+        for after in steps:
+            scene.wait_for(evidence.count(scene.serve.store, "history") + BETWEEN_STEPS)
+            assert scene.shop.exit_code is None, "all orders were over before the clock was set"
+            scene.make_noise()
+            is_set(scene, clock, before, after)
+            before = after
+    assert scene.left is not None
+    for check in CHECKS:
+        check(scene.left)
+
+
+def is_set(scene: Scene, clock: FakeClock, before: int, after: int) -> None:
+    """Set the clock, and see that the service goes by it: alarms ring at once, or an hour too late."""
+    rung = asked(scene, RUNG)
+    clock.set(after)
+    until(lambda: abs(asked(scene, LAST_START) / MICROSECONDS - clock.now) < ABOUT_S, f"orders start {after} s ahead")
+    if after > before:
+        until(lambda: asked(scene, RUNG) > rung, "what is due has rung")
+    else:
+        late = str(round((clock.now + HOUR / 2) * MICROSECONDS))
+        until(lambda: asked(scene, LATE, late), "somebody waits for an alarm that was set by the clock as it was")
+
+
+def asked(scene: Scene, sql: str, *parameters: str) -> int:
+    """Ask the service's database for a number."""
+    [(number,)] = cast("list[tuple[int]]", evidence.rows(scene.serve.store, sql, *parameters))
+    return number
