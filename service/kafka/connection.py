@@ -6,7 +6,7 @@ from aiokafka.helpers import create_ssl_context
 
 from service.settings import KafkaSettings
 
-LOOKS_EVERY_S: Final = 30
+LOOKS_EVERY_S: Final = 5
 """How soon a topic's new partitions are seen; what came into them meanwhile is read from their beginning."""
 
 

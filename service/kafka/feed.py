@@ -67,7 +67,7 @@ class Feed:
         self._assignment = Assignment()
         self._retakes = Retakes(Random(owner))  # noqa: S311  it only spreads waits
         self._is_careful = False
-        self._looked_at = -LOOK_EVERY
+        self._looked_at = self._sought_at = -LOOK_EVERY
         self._stopped: dict[TopicPartition, str] = {}
         self._backlog: dict[TopicPartition, int] = {}
         self.lag: dict[tuple[str, int], int] = {}
@@ -139,6 +139,7 @@ class Feed:
             self._retakes.clear()
         await self._look_at_leases()
         await self._take_leases(consumer)
+        await self._look_for_unread(consumer)
         if self._relay.pending > self._settings.most_unsent:
             await asyncio.sleep(POLL_MS / 1000)
             return
@@ -186,6 +187,21 @@ class Feed:
         if self._store.is_shared and time.monotonic() - self._looked_at > LOOK_EVERY:
             self._leases.learn(await self._store.leases())
             self._looked_at = time.monotonic()
+
+    async def _look_for_unread(self, consumer: AIOKafkaConsumer) -> None:
+        """Join the group anew when topics have come or grown: what nobody has ever taken, the group gave to nobody.
+
+        Who comes back to its place in the group is given what it had, and is not told that it leads: nobody would look.
+        """
+        if self._assignment.is_fresh() or time.monotonic() - self._sought_at < LOOK_EVERY:
+            return
+        self._sought_at = time.monotonic()
+        taken = {(lease.topic, lease.partition) for lease in await self._store.leases()}
+        there = {(topic, each) for topic in self._topics for each in consumer.partitions_for_topic(topic) or ()}
+        if unread := sorted(there - taken):
+            names = ", ".join(f"{topic}:{partition}" for topic, partition in unread)
+            self._observer.troubled(f"the group is joined anew: nobody reads {names}", LookupError("they are new"))
+            consumer.subscribe(topics=list(self._topics), listener=self._assignment)
 
     async def _take_leases(self, consumer: AIOKafkaConsumer) -> None:
         """Take every partition that the group has given us, and stand where the database says."""

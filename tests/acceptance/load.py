@@ -63,6 +63,7 @@ class Scene:
 
     kafka: JavaKafka
     serve: Serve
+    participants: Participants
     shop: Shop
     witness: Witness
     noises: int = 0
@@ -96,7 +97,7 @@ def under_load(
     ):
         for each in (serve, participants, shop):
             each.start()
-        scene = Scene(kafka, serve, shop, Witness(address, serve))
+        scene = Scene(kafka, serve, participants, shop, Witness(address, serve))
         yield scene
         assert shop.ended(within=240) == 0, shop.log
         wait_until_nothing_moves(address, serve)
