@@ -1,6 +1,7 @@
 """Consumers of aiokafka that join the coordinators' group, and leave it in a bounded time."""
 
 import asyncio
+import hashlib
 from collections.abc import Collection
 
 from aiokafka import AIOKafkaConsumer
@@ -13,10 +14,20 @@ from service.settings import KafkaSettings
 STOP_WITHIN = 3.0
 
 
+def member(owner: str, retired: Collection[str]) -> str:
+    """Name a member of the group after its owner, and after the topics that the owner has read and reads no more.
+
+    Who comes back under a name is given what that name had, and cannot join with a topic that it does not want.
+    """
+    if not retired:
+        return owner
+    return f"{owner}-{hashlib.sha256(' '.join(sorted(retired)).encode()).hexdigest()[:12]}"
+
+
 async def joined(
-    settings: KafkaSettings, topics: Collection[str], owner: str, assignment: Assignment
+    settings: KafkaSettings, topics: Collection[str], name: str, assignment: Assignment
 ) -> AIOKafkaConsumer:
-    """Start a consumer that joins the group under the owner's name; the assignment hears of its partitions.
+    """Start a consumer that joins the group under a name; the assignment hears of its partitions.
 
     Raises `KafkaError`, `TimeoutError`; then nothing is left open.
     """
@@ -26,7 +37,7 @@ async def joined(
     consumer = AIOKafkaConsumer(
         **options,
         group_id=settings.group,
-        group_instance_id=owner,
+        group_instance_id=name,
         enable_auto_commit=False,
         auto_offset_reset="none",  # a log that is trimmed ahead of us is an error, not a place to jump to
         isolation_level="read_committed",

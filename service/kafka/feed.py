@@ -242,8 +242,10 @@ class Feed:
 
     async def _connected(self) -> AIOKafkaConsumer:
         if self._consumer is None:
+            retired = {lease.topic for lease in await self._store.leases()} - set(self._topics)
+            name = consumers.member(self._owner, retired)
             self._assignment = Assignment()
-            self._consumer = await consumers.joined(self._settings.kafka, self._topics, self._owner, self._assignment)
+            self._consumer = await consumers.joined(self._settings.kafka, self._topics, name, self._assignment)
         return self._consumer
 
     async def _begin_anew(self, error: Exception) -> None:
