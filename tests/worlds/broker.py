@@ -152,7 +152,13 @@ class Consumer:
         self._paused: set[TopicPartition] = set()
 
     def subscribe(self, *, topics: Sequence[str], listener: object) -> None:
+        """Wish for topics; a member that does so again joins anew."""
         self.topics, self._listener = sorted(topics), listener
+        if self.broker.members.get(self.name) is self:
+            self.broker.join(self)
+
+    def partitions_for_topic(self, topic: str) -> set[int]:  # noqa: ARG002  the library's own form
+        return set(range(PARTITIONS))
 
     async def start(self) -> None:
         await self._ask()
