@@ -11,7 +11,10 @@ class StoreUnusable(Exception):
 
 
 async def migrate(connection: aiosqlite.Connection, name: str) -> None:
-    """Apply what is missing. `name` is the database, for the error message."""
+    """Apply what is missing, and write at least the version: who may not write learns it now.
+
+    `name` is the database, for the error message. Raises `StoreUnusable`, or `sqlite3.Error`.
+    """
     async with connection.execute("PRAGMA user_version") as cursor:
         row = await cursor.fetchone()
     version = int(row[0]) if row else 0
@@ -24,6 +27,7 @@ async def migrate(connection: aiosqlite.Connection, name: str) -> None:
     for number, sql in sorted(steps.items()):
         if number > version:
             await connection.executescript(f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version = {number};\nCOMMIT;")
+    await connection.executescript(f"BEGIN IMMEDIATE; PRAGMA user_version = {max(steps)}; COMMIT;")
 
 
 def _steps() -> Iterator[tuple[int, str]]:

@@ -17,6 +17,7 @@ import aiosqlite
 
 from handlers.routing import AnySaga, Living
 from handlers.rows import Lease, Owed, Unsent
+from service.storage import remedy
 from service.storage.columns import to_headers, to_time
 from service.storage.migrations import StoreUnusable, migrate
 from service.storage.sqlite_transaction import Counters, SqliteTransaction
@@ -70,21 +71,29 @@ class SqliteStore:
 
     async def open(self) -> None:
         """Lock the file, bring its schema up to date, and be ready. Raises `StoreUnusable`."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._guard = _locked(lock_of(self._path))
         try:
-            self._writer = await aiosqlite.connect(self._path, isolation_level=None)
-            for pragma in _PRAGMAS:
-                await self._writer.execute(pragma)
-            await migrate(self._writer, str(self._path))
-            reading = f"{self._path.absolute().as_uri()}?mode=ro"
-            self._reader = await aiosqlite.connect(reading, uri=True, isolation_level=None)
-            number = await self._value("SELECT max(number) FROM instance")
-            seq = await self._value("SELECT max(seq) FROM outbox")
-            self._counters = Counters(number or 0, seq or 0)
+            await self._open()
+        except (sqlite3.Error, OSError) as error:
+            await self.close()
+            told = f"database {self._path} cannot be used: {error}; {remedy.at_start(error)}"
+            raise StoreUnusable(told) from error
         except BaseException:
             await self.close()
             raise
+
+    async def _open(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._guard = _locked(lock_of(self._path))
+        sqlite3.connect(self._path).close()  # aiosqlite leaves a thread behind when it cannot
+        self._writer = await aiosqlite.connect(self._path, isolation_level=None)
+        for pragma in _PRAGMAS:
+            await self._writer.execute(pragma)
+        await migrate(self._writer, str(self._path))
+        reading = f"{self._path.absolute().as_uri()}?mode=ro"
+        self._reader = await aiosqlite.connect(reading, uri=True, isolation_level=None)
+        number = await self._value("SELECT max(number) FROM instance")
+        seq = await self._value("SELECT max(seq) FROM outbox")
+        self._counters = Counters(number or 0, seq or 0)
 
     async def close(self) -> None:
         """Wait for the transaction that is running, and release everything."""
@@ -163,7 +172,7 @@ class SqliteStore:
             try:
                 result = await self._committed(self._open_writer, work)
             except sqlite3.Error as error:
-                self._condition(f"{self._path}: {error}; {_remedy(error)}")
+                self._condition(f"{self._path}: {error}; {remedy.while_it_runs(error)}")
                 raise
             self._condition(None)
             return result
@@ -197,21 +206,6 @@ class SqliteStore:
     @property
     def _open_reader(self) -> aiosqlite.Connection:
         return _opened(self._reader)
-
-
-def _remedy(error: sqlite3.Error) -> str:
-    """Say what to do about a database that takes no transaction."""
-    match getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF:
-        case sqlite3.SQLITE_FULL:
-            return "make room on its disk, and it goes on by itself"
-        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
-            return "let this process write to the file and its folder, and it goes on by itself"
-        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return "end the other program that writes to it, and it goes on by itself"
-        case sqlite3.SQLITE_IOERR:
-            return "see that its disk has room, is whole and may be written to; it goes on by itself"
-        case _:
-            return "it is tried again"
 
 
 def _opened(connection: aiosqlite.Connection | None) -> aiosqlite.Connection:

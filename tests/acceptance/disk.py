@@ -59,6 +59,18 @@ def read_only(database: Path) -> Iterator[None]:
 
 
 @contextmanager
+def on_read_only_disk(database: Path) -> Iterator[None]:
+    """Lay a disk that nobody may write to over a database's folder; without the right to do so the test is skipped."""
+    refused = tell("mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(database.parent))
+    if refused is not None:
+        pytest.skip(f"no disk can be mounted here: {refused}")
+    try:
+        yield
+    finally:
+        assert tell("umount", "--lazy", str(database.parent)) is None
+
+
+@contextmanager
 def locked(database: Path) -> Iterator[None]:
     """Let another program write to a database, and not end."""
     with closing(sqlite3.connect(database, isolation_level=None, timeout=30)) as other:

@@ -105,7 +105,7 @@ class TestSqlite:
     async def test_a_file_that_is_no_database_is_refused_and_not_held(self, tmp_path: Path) -> None:
         path = tmp_path / "saga.db"
         path.write_bytes(b"this is a text and long enough to be taken for a header" * 30)
-        with pytest.raises(sqlite3.DatabaseError):
+        with pytest.raises(StoreUnusable, match=r"saga\.db cannot be used: file is not a database"):
             await SqliteStore(path, known).open()
         path.unlink()
         store = SqliteStore(path, known)
