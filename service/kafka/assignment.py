@@ -14,20 +14,37 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka c
     def __init__(self) -> None:
         self._changed = False
         self._changed_at = -SETTLES_WITHIN
+        self._revoked_at: float | None = None
 
     def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:  # noqa: ARG002  the listener's form
-        """Note it."""
+        """Note that the group begins to give out its partitions anew."""
         self._changed, self._changed_at = True, time.monotonic()
+        self._revoked_at = self._changed_at
 
     def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:  # noqa: ARG002  the listener's form
-        """Note it."""
+        """Note that it has done so."""
         self._changed, self._changed_at = True, time.monotonic()
+        self._revoked_at = None
 
     def is_fresh(self) -> bool:
         """Say whether it changed a moment ago. A commit of the generation before would make everybody join anew."""
         return time.monotonic() - self._changed_at < SETTLES_WITHIN
 
+    def is_settled(self) -> bool:
+        """Say whether the group is not giving out its partitions anew just now: until it has, the old ones are told."""
+        return self._revoked_at is None
+
+    def unsettled_for(self) -> float:
+        """Return for how many seconds the group has been giving out its partitions anew."""
+        return 0.0 if self._revoked_at is None else time.monotonic() - self._revoked_at
+
+    def is_followed(self) -> bool:
+        """Say whether nothing has changed since `has_changed` was last asked."""
+        return not self._changed
+
     def has_changed(self) -> bool:
-        """Say whether it has changed since this was last asked."""
+        """Say whether it has changed since this was last asked, and is settled again."""
+        if not self.is_settled():
+            return False
         changed, self._changed = self._changed, False
         return changed

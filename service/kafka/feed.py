@@ -28,6 +28,7 @@ from service.kafka.retakes import Retakes
 from service.settings import Settings
 
 POLL_MS = 200
+POLLED_WITHIN = 1.0
 FIRST_WAIT = 0.2
 LONGEST_WAIT = 5.0
 HINT_EVERY = 1.0
@@ -151,7 +152,11 @@ class Feed:
         """Poll once. After a record that cannot be decoded go on one by one up to it, and stop its partition there."""
         most = 1 if self._is_careful else self._settings.kafka.batch
         try:
-            polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=most)
+            async with asyncio.timeout(POLLED_WITHIN):
+                polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=most)
+        except TimeoutError:
+            self._see_that_it_settles()
+            return ()
         except NoOffsetForPartitionError:
             return ()  # it was assigned during the poll, and stands nowhere before its lease is taken
         except UNDECODABLE:
@@ -162,11 +167,22 @@ class Feed:
         self._is_careful = self._is_careful and bool(polled)
         return [_record(each) for some in polled.values() for each in some]
 
+    def _see_that_it_settles(self) -> None:
+        """Wait for the group's partitions a while longer: a poll outlasts its time while they are given out anew.
+
+        Raises `TimeoutError`, so that readiness tells of it, when the group has taken too long.
+        """
+        seconds = self._assignment.unsettled_for()
+        if seconds > self._settings.kafka.request_timeout:
+            group = self._settings.kafka.group
+            raise TimeoutError(f"the group {group} has not given out its partitions for {seconds:.0f} s")
+
     async def _stop_undecodable(self, consumer: AIOKafkaConsumer) -> None:
         """Stop the partitions whose next record cannot be decoded, so that the others go on."""
         for at in consumer.assignment() - self._stopped.keys():
             try:
-                await consumer.getmany(at, timeout_ms=POLL_MS, max_records=1)
+                async with asyncio.timeout(POLLED_WITHIN):
+                    await consumer.getmany(at, timeout_ms=POLL_MS, max_records=1)
             except UNDECODABLE as error:
                 place = Place(at.topic, at.partition, await consumer.position(at))
                 remedy = "copy it with another client, then set next_offset in the table lease behind it by hand"
@@ -174,12 +190,14 @@ class Feed:
 
     async def _catch_up(self, consumer: AIOKafkaConsumer) -> None:
         """Note when everything is taken in that was there at the start: an answer may lie there that no alarm knows."""
+        if not self._assignment.is_followed():
+            return  # what was assigned by this poll stands nowhere yet, and has no position that could be awaited
         assigned = consumer.assignment()
         known = {TopicPartition(*each) for each in self._leases.owned()} | self._stopped.keys()
         for at, end in tuple(self._backlog.items()):
             if at not in assigned or await consumer.position(at) >= end:
                 del self._backlog[at]
-        if assigned and assigned <= known and not self._backlog:  # what was assigned by this poll is not leased yet
+        if assigned and assigned <= known and not self._backlog:
             self.caught_up.set()
 
     async def _look_at_leases(self) -> None:
@@ -209,7 +227,7 @@ class Feed:
         self._retakes.lost(self._leases.taken_over(), now)
         owned = {TopicPartition(*each) for each in self._leases.owned()}
         missing = consumer.assignment() - owned - self._stopped.keys() - self._retakes.waiting(now)
-        if missing:
+        if missing and self._assignment.is_settled():
             async with asyncio.timeout(self._settings.kafka.request_timeout):
                 first = await consumer.beginning_offsets(missing)
                 end = await consumer.end_offsets(missing)
