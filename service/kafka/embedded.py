@@ -147,6 +147,10 @@ class EmbeddedBroker:
         self._check(code, f"count the errors of broker {broker}")
         return unmet.value
 
+    def set_topic_error(self, topic: str, error: int) -> None:
+        """Let the metadata tell this error code of a topic until 0 is set. Codes pushed to `METADATA` are not told."""
+        self._library.rd_kafka_mock_topic_set_error(self._cluster, topic.encode(), error)
+
     def set_leader(self, topic: str, partition: int, broker: int) -> None:
         """Let one of several brokers lead a partition."""
         code = self._library.rd_kafka_mock_partition_set_leader(self._cluster, topic.encode(), partition, broker)
@@ -225,6 +229,7 @@ _FUNCTIONS: Final[Mapping[str, tuple[type | None, ...]]] = {
     "rd_kafka_mock_set_controller_id": (None, _HANDLE, ctypes.c_int32),
     "rd_kafka_mock_topic_create": (ctypes.c_int, _HANDLE, ctypes.c_char_p, ctypes.c_int, ctypes.c_int),
     "rd_kafka_mock_topic_delete": (ctypes.c_int, _HANDLE, ctypes.c_char_p),
+    "rd_kafka_mock_topic_set_error": (None, _HANDLE, ctypes.c_char_p, ctypes.c_int),
 }
 
 
