@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aiokafka.errors import KafkaError
 
@@ -92,7 +92,7 @@ async def _measure(service: Service, telemetry: Telemetry) -> None:
         await asyncio.sleep(MEASURE_EVERY)
 
 
-def _tell_lag(measures: Measures, lag: dict[tuple[str, int], int]) -> None:
+def _tell_lag(measures: Measures, lag: Mapping[tuple[str, int], int]) -> None:
     for topic, partition in {(topic, int(number)) for topic, number in measures.lag} - lag.keys():
         measures.drop_lag(topic, partition)
     for (topic, partition), records in lag.items():

@@ -6,7 +6,7 @@ Kafka's committed offsets are a hint for lag tools. Whatever fails, the leases a
 
 import asyncio
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from random import Random
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -25,6 +25,7 @@ from service.kafka import consumers
 from service.kafka.assignment import Assignment
 from service.kafka.refusal import what_is_refused
 from service.kafka.retakes import Retakes
+from service.kafka.watch import BrokerWatch
 from service.settings import Settings
 
 POLL_MS = 200
@@ -67,11 +68,17 @@ class Feed:
         self._consumer: AIOKafkaConsumer | None = None
         self._assignment = Assignment()
         self._retakes = Retakes(Random(owner))  # noqa: S311  it only spreads waits
+        self._watch = BrokerWatch(
+            topics=topics,
+            patience=settings.kafka.request_timeout,
+            leases=leases,
+            health=health,
+            observer=observer,
+        )
         self._is_careful = False
         self._looked_at = self._sought_at = -LOOK_EVERY
         self._stopped: dict[TopicPartition, str] = {}
         self._backlog: dict[TopicPartition, int] = {}
-        self.lag: dict[tuple[str, int], int] = {}
         self.caught_up = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -108,28 +115,16 @@ class Feed:
                 self._observer.troubled("offsets were not told to Kafka", error)
 
     async def watch(self) -> None:
-        """Ask the broker now and then where the logs end: a broker that is silent fails no poll, but it fails this."""
+        """Look now and then whether the broker lets us read."""
         while True:
             await asyncio.sleep(WATCH_EVERY)
-            owned = {TopicPartition(*each): offset for each, offset in self._leases.offsets()}
-            if self._consumer is None or not owned:
-                continue
-            try:
-                async with asyncio.timeout(self._settings.kafka.request_timeout):
-                    ends = await self._consumer.end_offsets(list(owned))
-            except (KafkaError, TimeoutError) as error:
-                self._health.failing(checks.KAFKA, f"the broker does not answer: {type(error).__name__} {error}")
-                self._observer.troubled("the broker does not answer", error)
-            else:
-                self.lag = {(at.topic, at.partition): max(0, end - owned[at]) for at, end in ends.items()}
-                self._report()
+            if self._consumer is not None:
+                await self._watch.look(self._consumer, self._stopped)
 
-    def _report(self) -> None:
-        """Report that the feed works, but for the partitions that were stopped."""
-        if self._stopped:
-            self._health.failing(checks.KAFKA, "; ".join(self._stopped.values()))
-        else:
-            self._health.ok(checks.KAFKA)
+    @property
+    def lag(self) -> Mapping[tuple[str, int], int]:
+        """Return how many records of each partition were still to come when the broker was last asked."""
+        return self._watch.lag
 
     async def _turn(self) -> None:
         """Follow the assignment, poll once, and take in what came."""
@@ -138,6 +133,7 @@ class Feed:
             self._leases.clear()
             self._stopped.clear()
             self._retakes.clear()
+            self._watch.fetching.clear()
         await self._look_at_leases()
         await self._take_leases(consumer)
         await self._look_for_unread(consumer)
@@ -164,6 +160,8 @@ class Feed:
                 await self._stop_undecodable(consumer)
             self._is_careful = not self._is_careful
             raise
+        if not polled:
+            self._watch.fetching.nothing_came(consumer, time.monotonic())
         self._is_careful = self._is_careful and bool(polled)
         return [_record(each) for some in polled.values() for each in some]
 
@@ -235,7 +233,7 @@ class Feed:
             for each, lease in taken.items():
                 self._stand(consumer, each, lease, (first[each], end[each]))
             await self._relay.load()  # at once: whatever is written for these homes now has older rows before it
-            self._report()
+            self._watch.report(consumer, self._stopped)
 
     def _stand(self, consumer: AIOKafkaConsumer, at: TopicPartition, lease: Lease, log: tuple[int, int]) -> None:
         """Seek to the database's offset; where the log does not reach it, stop that partition and never jump."""
@@ -263,6 +261,7 @@ class Feed:
             retired = {lease.topic for lease in await self._store.leases()} - set(self._topics)
             name = consumers.member(self._owner, retired)
             self._assignment = Assignment()
+            self._watch.fetching.clear()
             self._consumer = await consumers.joined(self._settings.kafka, self._topics, name, self._assignment)
         return self._consumer
 

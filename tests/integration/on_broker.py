@@ -154,6 +154,7 @@ async def serving(
     *,
     crash: bool = False,
     request_timeout: float = 5.0,
+    session_timeout: float = 1.0,
     group: str | None = None,
     batch: int = 500,
     most_unsent: int = 10_000,
@@ -165,7 +166,7 @@ async def serving(
     kafka = KafkaSettings(
         bootstrap_servers=broker.bootstrap_servers,
         group=group or f"group-{uuid4()}",
-        session_timeout=1.0,
+        session_timeout=session_timeout,
         request_timeout=request_timeout,
         fetch_wait=0.02,
         batch=batch,
