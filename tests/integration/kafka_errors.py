@@ -1,0 +1,215 @@
+"""The errors that a broker can answer to each kind of request that the service makes.
+
+From the errors that Kafka 4.1 lists for each request (https://kafka.apache.org/protocol#protocol_error_codes).
+"""
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Final
+
+from service.kafka.embedded import DISCONNECT, ApiKey
+
+
+class Code(IntEnum):
+    """The errors, as the protocol numbers them; and a connection that is closed instead of an answer."""
+
+    DISCONNECTED = DISCONNECT
+    UNKNOWN_SERVER_ERROR = -1
+    OFFSET_OUT_OF_RANGE = 1
+    CORRUPT_MESSAGE = 2
+    UNKNOWN_TOPIC_OR_PARTITION = 3
+    LEADER_NOT_AVAILABLE = 5
+    NOT_LEADER_OR_FOLLOWER = 6
+    REQUEST_TIMED_OUT = 7
+    REPLICA_NOT_AVAILABLE = 9
+    MESSAGE_TOO_LARGE = 10
+    OFFSET_METADATA_TOO_LARGE = 12
+    NETWORK_EXCEPTION = 13
+    COORDINATOR_LOAD_IN_PROGRESS = 14
+    COORDINATOR_NOT_AVAILABLE = 15
+    NOT_COORDINATOR = 16
+    INVALID_TOPIC = 17
+    RECORD_LIST_TOO_LARGE = 18
+    NOT_ENOUGH_REPLICAS = 19
+    NOT_ENOUGH_REPLICAS_AFTER_APPEND = 20
+    INVALID_REQUIRED_ACKS = 21
+    ILLEGAL_GENERATION = 22
+    INCONSISTENT_GROUP_PROTOCOL = 23
+    INVALID_GROUP_ID = 24
+    UNKNOWN_MEMBER_ID = 25
+    INVALID_SESSION_TIMEOUT = 26
+    REBALANCE_IN_PROGRESS = 27
+    INVALID_COMMIT_OFFSET_SIZE = 28
+    TOPIC_AUTHORIZATION_FAILED = 29
+    GROUP_AUTHORIZATION_FAILED = 30
+    CLUSTER_AUTHORIZATION_FAILED = 31
+    INVALID_TIMESTAMP = 32
+    INVALID_REQUEST = 42
+    UNSUPPORTED_FOR_MESSAGE_FORMAT = 43
+    OUT_OF_ORDER_SEQUENCE_NUMBER = 45
+    INVALID_PRODUCER_EPOCH = 47
+    INVALID_TXN_STATE = 48
+    INVALID_PRODUCER_ID_MAPPING = 49
+    CONCURRENT_TRANSACTIONS = 51
+    TRANSACTIONAL_ID_AUTHORIZATION_FAILED = 53
+    KAFKA_STORAGE_ERROR = 56
+    UNKNOWN_PRODUCER_ID = 59
+    GROUP_ID_NOT_FOUND = 69
+    FETCH_SESSION_ID_NOT_FOUND = 70
+    INVALID_FETCH_SESSION_EPOCH = 71
+    LISTENER_NOT_FOUND = 72
+    FENCED_LEADER_EPOCH = 74
+    UNKNOWN_LEADER_EPOCH = 75
+    UNSUPPORTED_COMPRESSION_TYPE = 76
+    OFFSET_NOT_AVAILABLE = 78
+    GROUP_MAX_SIZE_REACHED = 81
+    FENCED_INSTANCE_ID = 82
+    INVALID_RECORD = 87
+    UNSTABLE_OFFSET_COMMIT = 88
+    THROTTLING_QUOTA_EXCEEDED = 89
+    PRODUCER_FENCED = 90
+    UNKNOWN_TOPIC_ID = 100
+    INCONSISTENT_TOPIC_ID = 103
+    FETCH_SESSION_TOPIC_ID_ERROR = 106
+
+
+_ANY: Final = (Code.DISCONNECTED, Code.UNKNOWN_SERVER_ERROR)
+_COORDINATOR: Final = (
+    *_ANY,
+    Code.COORDINATOR_LOAD_IN_PROGRESS,
+    Code.COORDINATOR_NOT_AVAILABLE,
+    Code.NOT_COORDINATOR,
+    Code.GROUP_AUTHORIZATION_FAILED,
+)
+_MEMBER: Final = (
+    *_COORDINATOR,
+    Code.ILLEGAL_GENERATION,
+    Code.UNKNOWN_MEMBER_ID,
+    Code.REBALANCE_IN_PROGRESS,
+    Code.FENCED_INSTANCE_ID,
+)
+_LEADER: Final = (
+    *_ANY,
+    Code.UNKNOWN_TOPIC_OR_PARTITION,
+    Code.NOT_LEADER_OR_FOLLOWER,
+    Code.REPLICA_NOT_AVAILABLE,
+    Code.TOPIC_AUTHORIZATION_FAILED,
+    Code.KAFKA_STORAGE_ERROR,
+    Code.FENCED_LEADER_EPOCH,
+    Code.UNKNOWN_LEADER_EPOCH,
+)
+
+CODES: Final[Mapping[ApiKey, tuple[Code, ...]]] = {
+    ApiKey.API_VERSIONS: (Code.DISCONNECTED,),
+    ApiKey.METADATA: (
+        *_ANY,
+        Code.UNKNOWN_TOPIC_OR_PARTITION,
+        Code.LEADER_NOT_AVAILABLE,
+        Code.INVALID_TOPIC,
+        Code.TOPIC_AUTHORIZATION_FAILED,
+        Code.LISTENER_NOT_FOUND,
+        Code.UNKNOWN_TOPIC_ID,
+    ),
+    ApiKey.FIND_COORDINATOR: (
+        *_ANY,
+        Code.COORDINATOR_LOAD_IN_PROGRESS,
+        Code.COORDINATOR_NOT_AVAILABLE,
+        Code.INVALID_GROUP_ID,
+        Code.GROUP_AUTHORIZATION_FAILED,
+        Code.INVALID_REQUEST,
+    ),
+    ApiKey.JOIN_GROUP: (
+        *_COORDINATOR,
+        Code.INCONSISTENT_GROUP_PROTOCOL,
+        Code.INVALID_GROUP_ID,
+        Code.UNKNOWN_MEMBER_ID,
+        Code.INVALID_SESSION_TIMEOUT,
+        Code.REBALANCE_IN_PROGRESS,
+        Code.GROUP_MAX_SIZE_REACHED,
+        Code.FENCED_INSTANCE_ID,
+    ),
+    ApiKey.SYNC_GROUP: (*_MEMBER, Code.INCONSISTENT_GROUP_PROTOCOL),
+    ApiKey.HEARTBEAT: _MEMBER,
+    ApiKey.OFFSET_FETCH: (
+        *_MEMBER,
+        Code.UNKNOWN_TOPIC_OR_PARTITION,
+        Code.TOPIC_AUTHORIZATION_FAILED,
+        Code.GROUP_ID_NOT_FOUND,
+        Code.UNSTABLE_OFFSET_COMMIT,
+    ),
+    ApiKey.OFFSET_COMMIT: (
+        *_MEMBER,
+        Code.UNKNOWN_TOPIC_OR_PARTITION,
+        Code.REQUEST_TIMED_OUT,
+        Code.OFFSET_METADATA_TOO_LARGE,
+        Code.INVALID_COMMIT_OFFSET_SIZE,
+        Code.TOPIC_AUTHORIZATION_FAILED,
+        Code.GROUP_ID_NOT_FOUND,
+    ),
+    ApiKey.LIST_OFFSETS: (
+        *_LEADER,
+        Code.LEADER_NOT_AVAILABLE,
+        Code.UNSUPPORTED_FOR_MESSAGE_FORMAT,
+        Code.OFFSET_NOT_AVAILABLE,
+    ),
+    ApiKey.FETCH: (
+        *_LEADER,
+        Code.OFFSET_OUT_OF_RANGE,
+        Code.CORRUPT_MESSAGE,
+        Code.FETCH_SESSION_ID_NOT_FOUND,
+        Code.INVALID_FETCH_SESSION_EPOCH,
+        Code.UNSUPPORTED_COMPRESSION_TYPE,
+        Code.OFFSET_NOT_AVAILABLE,
+        Code.UNKNOWN_TOPIC_ID,
+        Code.INCONSISTENT_TOPIC_ID,
+        Code.FETCH_SESSION_TOPIC_ID_ERROR,
+    ),
+    ApiKey.PRODUCE: (
+        *_ANY,
+        Code.CORRUPT_MESSAGE,
+        Code.UNKNOWN_TOPIC_OR_PARTITION,
+        Code.LEADER_NOT_AVAILABLE,
+        Code.NOT_LEADER_OR_FOLLOWER,
+        Code.REQUEST_TIMED_OUT,
+        Code.MESSAGE_TOO_LARGE,
+        Code.NETWORK_EXCEPTION,
+        Code.INVALID_TOPIC,
+        Code.RECORD_LIST_TOO_LARGE,
+        Code.NOT_ENOUGH_REPLICAS,
+        Code.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+        Code.INVALID_REQUIRED_ACKS,
+        Code.TOPIC_AUTHORIZATION_FAILED,
+        Code.CLUSTER_AUTHORIZATION_FAILED,
+        Code.INVALID_TIMESTAMP,
+        Code.UNSUPPORTED_FOR_MESSAGE_FORMAT,
+        Code.OUT_OF_ORDER_SEQUENCE_NUMBER,
+        Code.INVALID_PRODUCER_EPOCH,
+        Code.INVALID_TXN_STATE,
+        Code.INVALID_PRODUCER_ID_MAPPING,
+        Code.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+        Code.KAFKA_STORAGE_ERROR,
+        Code.UNKNOWN_PRODUCER_ID,
+        Code.UNSUPPORTED_COMPRESSION_TYPE,
+        Code.INVALID_RECORD,
+        Code.THROTTLING_QUOTA_EXCEEDED,
+        Code.PRODUCER_FENCED,
+    ),
+    ApiKey.INIT_PRODUCER_ID: (
+        *_ANY,
+        Code.COORDINATOR_LOAD_IN_PROGRESS,
+        Code.COORDINATOR_NOT_AVAILABLE,
+        Code.NOT_COORDINATOR,
+        Code.CLUSTER_AUTHORIZATION_FAILED,
+        Code.INVALID_REQUEST,
+        Code.INVALID_PRODUCER_EPOCH,
+        Code.CONCURRENT_TRANSACTIONS,
+        Code.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+        Code.PRODUCER_FENCED,
+    ),
+}
+"""Every kind of request that the service makes. It never leaves its group: its place is kept for it when it restarts.
+
+Left out is what the embedded broker cannot tell as a Kafka does: MEMBER_ID_REQUIRED, which is a step in joining rather
+than an error, and of which it dies; the errors of `API_VERSIONS`; and DUPLICATE_SEQUENCE_NUMBER, by which a Kafka says
+that it has the records already, and which is no loss there.
+"""
