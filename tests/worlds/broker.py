@@ -144,7 +144,7 @@ class Consumer:
         self.name = group_instance_id
         self.life: Life = current_life()
         self.topics: list[str] = []
-        self.heard_at = 0.0
+        self.heard_at = self._answered_at = 0.0
         self._listener: Any = None
         self._generation = -1
         self._assigned: set[TopicPartition] = set()
@@ -179,6 +179,12 @@ class Consumer:
     def pause(self, at: TopicPartition) -> None:
         self._paused.add(at)
 
+    def paused(self) -> set[TopicPartition]:
+        return set(self._paused)
+
+    def last_poll_timestamp(self, at: TopicPartition) -> int:  # noqa: ARG002  the library's own form
+        return int(self._answered_at * 1000)
+
     async def position(self, at: TopicPartition) -> int:
         await asyncio.sleep(0)
         return self._positions[at]
@@ -206,6 +212,7 @@ class Consumer:
         if self.broker.weather.is_down:
             await asyncio.sleep(timeout_ms / 1000)
             return {}
+        self._answered_at = self.heard_at
         self._follow()
         polled = self._polled(max_records)
         if not polled:

@@ -1,6 +1,7 @@
 """The service as it is, with its handlers, its feed and its loops, on simulated ports: one life after the other."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from service import run as running
 from service.api import checks
 from service.api.health import Health
 from service.bootstrap import Service
-from service.kafka import assignment, consumers
+from service.kafka import assignment, consumers, watch
 from service.kafka import feed as feeding
 from service.kafka.feed import Feed
 from service.settings import KafkaSettings, Settings
@@ -123,14 +124,16 @@ def in_place_of_kafka(broker: Broker) -> Iterator[None]:
     """Let the feed find the simulated consumer, and the loop's time."""
     Consumer.broker = broker
     members: Any = consumers
-    feeds: Any = feeding
-    times: Any = assignment
-    real = members.AIOKafkaConsumer, feeds.time, times.time
-    members.AIOKafkaConsumer, feeds.time, times.time = Consumer, _LoopTime, _LoopTime
+    timed: tuple[Any, ...] = (feeding, assignment, watch)
+    members.AIOKafkaConsumer, real = Consumer, members.AIOKafkaConsumer
+    for module in timed:
+        module.time = _LoopTime
     try:
         yield
     finally:
-        members.AIOKafkaConsumer, feeds.time, times.time = real
+        members.AIOKafkaConsumer = real
+        for module in timed:
+            module.time = time
 
 
 class _LoopTime:
