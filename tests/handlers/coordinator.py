@@ -23,7 +23,7 @@ from handlers.rows import Committed, Owed, Place, Record, Stored
 from handlers.wake import Alarms
 from handlers.writing import Writer
 from sagas.order_fulfilment import order_fulfilment
-from service.storage.sqlite import SqliteStore
+from service.storage.sqlite import Condition, SqliteStore
 from tests.handlers.order_log import type_of
 
 TIME = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -159,10 +159,14 @@ async def coordinator(
     publisher: Publisher | None = None,
     worn: Callable[[SqliteStore], Store] | None = None,
     clock: HandClock | None = None,
+    told: Condition = lambda _: None,
 ) -> AsyncIterator[Coordinator]:
-    """A coordinator on a database file; without a catalog it fulfils orders. `worn` puts something around its store."""
+    """A coordinator on a database file; without a catalog it fulfils orders. `worn` puts something around its store.
+
+    `told` hears how every transaction went.
+    """
     routes = Routes(catalog or (order_fulfilment,))
-    sqlite = SqliteStore(path, routes.saga_of)
+    sqlite = SqliteStore(path, routes.saga_of, told)
     store: Store = worn(sqlite) if worn else sqlite
     publisher = publisher or Wall()
     clock, watcher, leases, memory = clock or HandClock(), Watcher(), Leases(), Memory()
