@@ -87,7 +87,8 @@ class SqliteStore:
         sqlite3.connect(self._path).close()  # aiosqlite leaves a thread behind when it cannot
         self._writer = await aiosqlite.connect(self._path, isolation_level=None)
         for pragma in _PRAGMAS:
-            await self._writer.execute(pragma)
+            await self._writer.execute_fetchall(pragma)  # to its end: an error may come after its first row
+        await _see_that_it_has_a_wal(self._writer, self._path)
         await migrate(self._writer, str(self._path))
         reading = f"{self._path.absolute().as_uri()}?mode=ro"
         self._reader = await aiosqlite.connect(reading, uri=True, isolation_level=None)
@@ -206,6 +207,16 @@ class SqliteStore:
     @property
     def _open_reader(self) -> aiosqlite.Connection:
         return _opened(self._reader)
+
+
+async def _see_that_it_has_a_wal(writer: aiosqlite.Connection, path: Path) -> None:
+    """See that WAL mode was taken: where it is not possible SQLite goes on in the old mode, and says nothing."""
+    ((mode,),) = await writer.execute_fetchall("PRAGMA journal_mode")
+    if mode != "wal":
+        raise StoreUnusable(
+            f"database {path} cannot be in WAL mode and stays in mode {mode!r}, in which commits may be lost: "
+            "let SAGA_STORE name a file on a local disk, on which processes can share memory"
+        )
 
 
 def _opened(connection: aiosqlite.Connection | None) -> aiosqlite.Connection:

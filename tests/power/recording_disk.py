@@ -13,6 +13,8 @@ from ctypes import POINTER, addressof, byref, c_void_p, cast, string_at
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
 from tests.power import sqlite_vfs
 from tests.power.sqlite_vfs import IOERR_FSYNC, OK, OPEN_DIRECTORY, Call, Methods, Vfs
 
@@ -61,21 +63,51 @@ Fails = Callable[[str], bool]
 
 
 @contextmanager
-def recording(folder: Path, tell: Tell, fails: Fails = lambda _: False) -> Iterator[None]:
+def recording(
+    folder: Path, tell: Tell, fails: Fails = lambda _: False, *, shares_memory: bool = True
+) -> Iterator[None]:
     """Tell all that SQLite does in a folder, and before that what is there. `fails` says which file's sync shall fail.
 
-    Every connection that was opened meanwhile has to be closed within.
+    A disk that shares no memory allows no WAL. Every connection that was opened meanwhile has to be closed within.
     """
     layer = _Layer(folder.resolve(), tell, fails)
-    for file in sorted(folder.iterdir()):
+    layer.shares_memory = shares_memory
+    for file in sorted(each for each in folder.iterdir() if each.is_file()):
         for event in (Created(file.name), Written(file.name, 0, file.read_bytes()), Synced(file.name)):
             tell(event)
     tell(FolderSynced())
     layer.put_in()
     try:
-        yield
+        with _python_telling(folder, tell):
+            yield
     finally:
         layer.take_out()
+
+
+@contextmanager
+def _python_telling(folder: Path, tell: Tell) -> Iterator[None]:
+    """Tell what Python itself writes there, past SQLite."""
+
+    def name_of(descriptor: int) -> str | None:
+        file = os.fstat(descriptor).st_ino
+        return next((each.name for each in folder.iterdir() if each.stat().st_ino == file), None)
+
+    def pwrite(descriptor: int, data: bytes, offset: int) -> int:
+        written = real_pwrite(descriptor, data, offset)
+        if name := name_of(descriptor):
+            tell(Written(name, offset, data[:written]))
+        return written
+
+    def fsync(descriptor: int) -> None:
+        real_fsync(descriptor)
+        if name := name_of(descriptor):
+            tell(Synced(name))
+
+    real_pwrite, real_fsync = os.pwrite, os.fsync
+    with pytest.MonkeyPatch.context() as system:
+        system.setattr(os, "pwrite", pwrite)
+        system.setattr(os, "fsync", fsync)
+        yield
 
 
 class _Layer:
@@ -85,6 +117,7 @@ class _Layer:
         self._folder = folder
         self._tell = tell
         self._fails = fails
+        self.shares_memory = True
         self._names: dict[int, str] = {}
         self._synced: set[int] = set()
         self._methods: dict[int, Methods] = {}
@@ -170,6 +203,7 @@ class _Layer:
             return self._told(real.sync(file, flags) if is_first else OK, Synced(self._names[file]))
 
         between = Methods.from_buffer_copy(real)
+        between.version = real.version if self.shares_memory else 1
         between.close, between.write = sqlite_vfs.Close(close), sqlite_vfs.Write(write)
         between.truncate, between.sync = sqlite_vfs.Truncate(truncate), sqlite_vfs.Sync(sync)
         return between

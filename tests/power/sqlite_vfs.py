@@ -25,8 +25,12 @@ OpenDirectory = CFUNCTYPE(c_int, c_void_p, c_void_p)
 
 
 class Methods(Structure):
-    """`sqlite3_io_methods`, version 3: what can be done to an open file, whose first word is the address of these."""
+    """`sqlite3_io_methods`, version 3: what can be done to an open file, whose first word is the address of these.
 
+    In version 1 there is no shared memory.
+    """
+
+    version: int
     close: Call
     write: Call
     truncate: Call
