@@ -18,6 +18,7 @@ from service.kafka.publisher import NoSuchTopic
 from service.kafka.topics import State, plan
 from service.run import FIRST_WAIT, LONGEST_WAIT, run
 from service.settings import Settings
+from service.storage.writing_back import write_back
 from service.telemetry.logs import logger
 from service.telemetry.measures import Measures
 from service.telemetry.metrics import CONTENT_TYPE
@@ -30,8 +31,8 @@ COUNT_EVERY = 5.0
 async def serve(settings: Settings, catalog: Sequence[AnySaga], telemetry: Telemetry, stop: asyncio.Event) -> None:
     """Serve until `stop` is set, then finish what was begun. Takes everything apart again on every path.
 
-    Raises, alone or in a group, with a text for whoever has started it: `BadCatalog`, `StoreUnusable`, `NoSuchTopic`,
-    `OSError` for a port that is in use, `Abandoned` when finishing took too long.
+    Raises, alone or in a group, with a text for whoever has started it: `BadCatalog`, `StoreUnusable` (also when a sync
+    has failed later on), `NoSuchTopic`, `OSError` for a port that is in use, `Abandoned` when finishing took too long.
     """
     telemetry.start()
     try:
@@ -41,6 +42,7 @@ async def serve(settings: Settings, catalog: Sequence[AnySaga], telemetry: Telem
             beside = [
                 tasks.create_task(serve_api(api, listen(settings.api.bind)), name="api"),
                 tasks.create_task(_measure(service, telemetry), name="measures"),
+                tasks.create_task(write_back(service.store, telemetry), name="write back"),
             ]
             logger().info("serving", api=settings.api.bind, store=str(settings.sqlite_path), pid=os.getpid())
             looking = tasks.create_task(_topics_there(service, telemetry), name="topics")

@@ -25,6 +25,7 @@ from service.api import requests as asked
 from service.api.gate import Gate
 from service.api.once import Once
 from service.api.problems import problem
+from service.storage.migrations import StoreUnusable
 
 Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
 Number = Annotated[int, Path(ge=0, lt=2**63)]
@@ -64,7 +65,7 @@ class _Answers:
             return problem(HTTPStatus.CONFLICT, str(error))
         except ValueError as error:
             return problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, StoreUnusable, OSError) as error:
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, f"the database does not take it: {error}; see /readyz")
         except Exception as error:  # noqa: BLE001  the saga's own function: whoever asked has to know
             detail = f"the saga raised {said(error)}; nothing was changed"

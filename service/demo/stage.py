@@ -31,6 +31,7 @@ from service.not_ready import NotReady
 from service.run import run
 from service.settings import KafkaSettings, Settings
 from service.storage.reading import opened
+from service.storage.writing_back import write_back
 from service.telemetry.audience import Audience
 from service.telemetry.environment import Kind, endpoint
 from service.telemetry.observer import Telemetry
@@ -103,6 +104,7 @@ async def _played(
     try:
         async with asyncio.TaskGroup() as tasks:
             serving = tasks.create_task(run(service, stop, observer), name="service")
+            writing_back = tasks.create_task(write_back(service.store, observer), name="write back")
             tasks.create_task(_ended(in_thread(company.participants.run, go_home)), name="participants")
             await _ready(company.participants, leave)
             tally.phase = "placing orders"
@@ -110,6 +112,7 @@ async def _played(
             tally.phase = "stopping"
             stop.set()
             await serving
+            writing_back.cancel()
             go_home.set()
     finally:
         leave.set()

@@ -1,6 +1,18 @@
 """What to do about a database file that cannot be used, by the error that was met."""
 
 import sqlite3
+from typing import Final
+
+_OF_A_SYNC: Final = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
+
+
+def is_of_a_sync(error: sqlite3.Error | OSError) -> bool:
+    """Say whether something could not be brought to the disk.
+
+    The operating system says it once, and may have dropped what it could not write: another sync of the same file
+    would say that all is well (see ATC 2020, "Can Applications Recover from fsync Failures?").
+    """
+    return getattr(error, "sqlite_errorcode", None) in _OF_A_SYNC
 
 
 def at_start(error: sqlite3.Error | OSError) -> str:
@@ -12,6 +24,11 @@ def at_start(error: sqlite3.Error | OSError) -> str:
 
 def while_it_runs(error: sqlite3.Error) -> str:
     """Say what to do about a database that takes no transaction."""
+    if is_of_a_sync(error):
+        return (
+            "what was written did not reach the disk, and must not be tried again from here, so the coordinator ends: "
+            "see that the disk is whole, then start it again, and it goes on with what is committed"
+        )
     remedy = _what_to_do(error)
     return f"{remedy}, and it goes on by itself" if remedy else "it is tried again"
 

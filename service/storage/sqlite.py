@@ -1,17 +1,18 @@
 """The store on SQLite: one file, one coordinator, one writing connection; every commit is on the disk.
 
 WAL with `synchronous=FULL`. A transaction is one task that no cancellation of its caller can split. An operating
-system's lock on a file beside the database keeps a second coordinator out.
+system's lock on a file beside the database keeps a second coordinator out. After a sync that failed it writes nothing
+more: what the disk holds is known to nobody before the next start.
 """
 
 import asyncio
 import fcntl
 import json
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 import aiosqlite
 
@@ -20,6 +21,7 @@ from handlers.rows import Lease, Owed, Unsent
 from service.storage import remedy
 from service.storage.columns import to_headers, to_time
 from service.storage.migrations import StoreUnusable, migrate
+from service.storage.settling import settle
 from service.storage.sqlite_transaction import Counters, SqliteTransaction
 
 T = TypeVar("T")
@@ -35,7 +37,7 @@ _PRAGMAS = (
     "PRAGMA busy_timeout = 5000",
     "PRAGMA foreign_keys = OFF",  # history is written in the order of its instances, by one writer
     "PRAGMA cache_size = -65536",
-    "PRAGMA wal_autocheckpoint = 4000",
+    "PRAGMA wal_autocheckpoint = 0",  # `write_back` does it: SQLite's own tells nobody that a sync has failed
 )
 
 FEW = 3
@@ -67,7 +69,8 @@ class SqliteStore:
         self._reader: aiosqlite.Connection | None = None
         self._counters = Counters(0, 0)
         self._silent: set[str] = set()
-        self._running: set[asyncio.Task[object]] = set()
+        self._running: set[asyncio.Task[Any]] = set()
+        self._unusable: str | None = None
 
     async def open(self) -> None:
         """Lock the file, bring its schema up to date, and be ready. Raises `StoreUnusable`."""
@@ -84,6 +87,7 @@ class SqliteStore:
     async def _open(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._guard = _locked(lock_of(self._path))
+        settle(self._path.resolve())
         sqlite3.connect(self._path).close()  # aiosqlite leaves a thread behind when it cannot
         self._writer = await aiosqlite.connect(self._path, isolation_level=None)
         for pragma in _PRAGMAS:
@@ -100,7 +104,8 @@ class SqliteStore:
         """Wait for the transaction that is running, and release everything."""
         if self._running:
             await asyncio.wait(self._running)
-        for connection in (self._reader, self._writer):
+        # who closes last writes back, and syncs what must not be synced again; the reader cannot
+        for connection in (self._writer, self._reader) if self._unusable else (self._reader, self._writer):
             if connection is not None:
                 await connection.close()
         self._reader = self._writer = None
@@ -109,11 +114,12 @@ class SqliteStore:
             self._guard = None
 
     async def transact(self, work: Callable[[SqliteTransaction], Awaitable[T]]) -> T:
-        """Run `work` in one transaction; see `handlers.ports.Store`."""
-        task = asyncio.ensure_future(self._transact(work))
-        self._running.add(task)
-        task.add_done_callback(self._ended)
-        return await asyncio.shield(task)
+        """Run `work` in one transaction; see `handlers.ports.Store`. Raises `StoreUnusable` after a failed sync."""
+        return await self._whole(self._transact(work))
+
+    async def write_back(self) -> None:
+        """Bring what the WAL holds into the database. Raises `StoreUnusable` after a failed sync, here or earlier."""
+        await self._whole(self._write_back())
 
     async def take(self, topic: str, partition: int, owner: str) -> Lease:
         """Take a partition over, in a new epoch."""
@@ -170,13 +176,43 @@ class SqliteStore:
 
     async def _transact(self, work: Callable[[SqliteTransaction], Awaitable[T]]) -> T:
         async with self._lock:
+            self._refuse_unusable()
             try:
                 result = await self._committed(self._open_writer, work)
             except sqlite3.Error as error:
-                self._condition(f"{self._path}: {error}; {remedy.while_it_runs(error)}")
+                self._troubled(error)
                 raise
             self._condition(None)
             return result
+
+    async def _write_back(self) -> None:
+        async with self._lock:
+            self._refuse_unusable()
+            try:
+                await self._open_writer.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
+            except sqlite3.Error as error:
+                if remedy.is_of_a_sync(error):
+                    self._troubled(error)
+                self._refuse_unusable()
+                raise
+
+    def _troubled(self, error: sqlite3.Error) -> None:
+        """Tell what is wrong with the database."""
+        trouble = f"{self._path}: {error}; {remedy.while_it_runs(error)}"
+        if remedy.is_of_a_sync(error):
+            self._unusable = trouble
+        self._condition(trouble)
+
+    def _refuse_unusable(self) -> None:
+        if self._unusable is not None:
+            raise StoreUnusable(self._unusable)
+
+    async def _whole(self, unit: Coroutine[Any, Any, T]) -> T:
+        """Run something that no cancellation of its caller can split, nor the end of the store cut off."""
+        task = asyncio.ensure_future(unit)
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
 
     async def _committed(self, writer: aiosqlite.Connection, work: Callable[[SqliteTransaction], Awaitable[T]]) -> T:
         await writer.execute("BEGIN IMMEDIATE")
@@ -189,7 +225,7 @@ class SqliteStore:
             raise
         return result
 
-    def _ended(self, task: asyncio.Task[object]) -> None:
+    def _ended(self, task: asyncio.Task[Any]) -> None:
         """Forget a transaction; one whose caller was cancelled has nobody else to hear of its error."""
         self._running.discard(task)
         if not task.cancelled():

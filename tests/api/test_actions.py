@@ -1,6 +1,7 @@
 """The routes that change something, on the real handlers and a real file: what they do, what they answer."""
 
 import asyncio
+import sqlite3
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from handlers.rows import Record
 from service.api.actions import add_actions
 from service.api.app import build_api
 from service.api.health import Health
+from service.storage.migrations import StoreUnusable
 from tests.handlers.brittle import Stores
 from tests.handlers.coordinator import Coordinator, coordinator
 from tests.handlers.faulty import BAD, NO_FAULT, Fault, Two, wide
@@ -168,9 +170,12 @@ async def test_a_wish_for_an_instance_that_cannot_be_read_says_what_to_do(asked:
 
 
 @pytest.mark.parametrize("point", ["load_set_aside", "save", "commit"])
-async def test_a_store_that_fails_is_a_503_and_the_same_key_may_try_again(asked: Asked, point: str) -> None:
+@pytest.mark.parametrize("error", [OSError, sqlite3.OperationalError, StoreUnusable])
+async def test_a_store_that_fails_is_a_503_and_the_same_key_may_try_again(
+    asked: Asked, point: str, error: type[Exception]
+) -> None:
     asked.fault.heal()
-    asked.stores.brittle.fails_at = point
+    asked.stores.brittle.fails_at, asked.stores.brittle.fails_with = point, error
     assert "on purpose" in problem(await asked.letter("redrive", idempotency_key="k-1"), 503)
     assert (await asked.letter("redrive", idempotency_key="k-1")).json()["end"] == "done"
 

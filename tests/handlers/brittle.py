@@ -20,6 +20,7 @@ class BrittleStore:
 
     def __init__(self, store: SqliteStore) -> None:
         self.fails_at: str | None = None
+        self.fails_with: Callable[[str], Exception] = Broken
         self._store = store
 
     async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
@@ -54,7 +55,7 @@ class BrittleStore:
         """Fail if this is the point to fail at."""
         if point == self.fails_at:
             self.fails_at = None
-            raise Broken(f"on purpose: {point}")
+            raise self.fails_with(f"on purpose: {point}")
 
 
 class Stores:

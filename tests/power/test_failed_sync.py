@@ -1,0 +1,119 @@
+"""A sync that fails is told once: the store writes nothing more, and the next life begins with what is surely there."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from handlers.rows import Changes, Owed
+from service.storage.migrations import StoreUnusable
+from service.storage.sqlite import SqliteStore
+from tests.conformance.stores import begun, known, starts
+from tests.power.recording_disk import Created, Deleted, DiskEvent, Synced, Truncated, Written, recording
+from tests.power.sqlite_vfs import library
+
+pytestmark = pytest.mark.skipif(
+    library() is None, reason="the SQLite of this Python is built in, and lets nobody put a layer beneath it"
+)
+
+DATABASE, WAL = "saga.db", "saga.db-wal"
+NO_SYNC = r"saga\.db: disk I/O error; what was written did not reach the disk, .* start it again"
+
+
+class Opened:
+    """A store on a disk that remembers, and whose next sync of a file may fail."""
+
+    def __init__(self, path: Path) -> None:
+        self.events: list[DiskEvent] = []
+        self.told: list[str | None] = []
+        self.fails: str | None = None
+        self.store = SqliteStore(path, known, self.told.append)
+
+    def is_failing(self, name: str) -> bool:
+        """Let one sync fail, if it is that of this file."""
+        fails = name == self.fails
+        self.fails = None if fails else self.fails
+        return fails
+
+    def written(self, name: str) -> list[DiskEvent]:
+        """What was done to a file."""
+        return [each for each in self.events if isinstance(each, Written | Truncated | Synced) and each.name == name]
+
+
+@pytest.fixture
+async def it(tmp_path: Path) -> AsyncIterator[Opened]:
+    """A store that is open, and has committed something."""
+    opened = Opened(tmp_path / DATABASE)
+    with recording(tmp_path, opened.events.append, opened.is_failing):
+        await opened.store.open()
+        await opened.store.take("t", 0, "me")
+        yield opened
+        await opened.store.close()
+
+
+@pytest.mark.parametrize("failing", [WAL, DATABASE])
+async def test_after_a_failed_sync_nothing_is_written_any_more_and_it_says_so_i32(it: Opened, failing: str) -> None:
+    it.fails = failing
+    with pytest.raises((sqlite3.OperationalError, StoreUnusable), match="disk I/O error"):
+        await (it.store.take("t", 1, "me") if failing == WAL else it.store.write_back())
+    assert it.events[-1] == Synced(failing, is_done=False)
+    happened = len(it.events)
+
+    for _ in range(2):
+        with pytest.raises(StoreUnusable, match=NO_SYNC):
+            await it.store.transact(lambda tx: tx.save(starts(begun())))
+        with pytest.raises(StoreUnusable, match=NO_SYNC):
+            await it.store.write_back()
+    assert [(each.topic, each.epoch) for each in await it.store.leases()] == [("t", 1)], "it may be read"
+    await it.store.close()
+    assert it.events[happened:] == []
+    assert it.told[-1] is not None
+    assert "did not reach the disk" in it.told[-1]
+
+
+async def test_the_wal_is_written_back_only_when_its_syncs_are_looked_at_i32(it: Opened) -> None:
+    await it.store.write_back()
+    done = len(it.written(DATABASE))
+    rows = [Owed(f"m-{number}", 0, "t", 0, b"k", (), b"x" * 4_000) for number in range(5_000)]
+    await it.store.transact(lambda tx: tx.save(Changes(outbox=rows)))
+    await it.store.take("t", 0, "me")
+    assert len(it.written(DATABASE)) == done, "SQLite has written back by itself, and tells nobody what became of it"
+    await it.store.write_back()
+    assert len(it.written(DATABASE)) > done + 5_000
+    assert it.written(DATABASE)[-1] == Synced(DATABASE)
+
+
+async def test_the_wal_begins_anew_after_it_was_written_back(it: Opened) -> None:
+    await it.store.transact(lambda tx: tx.save(starts(begun())))
+    await it.store.write_back()
+    await it.store.write_back()
+    happened = len(it.events)
+    await it.store.take("t", 0, "me")
+    first = next(each for each in it.events[happened:] if isinstance(each, Written))
+    assert (first.name, first.offset) == (WAL, 0)
+
+
+async def test_what_another_life_has_left_in_the_wal_is_synced_before_it_is_read_i32(tmp_path: Path) -> None:
+    first = Opened(tmp_path / DATABASE)
+    with recording(tmp_path, first.events.append, first.is_failing):
+        await first.store.open()
+        first.fails = WAL
+        with pytest.raises(sqlite3.OperationalError, match="disk I/O error"):
+            await first.store.transact(lambda tx: tx.save(starts(begun())))
+        await first.store.close()
+    left = (tmp_path / WAL).read_bytes()
+
+    second = Opened(tmp_path / DATABASE)
+    with recording(tmp_path, second.events.append):
+        found = len(second.events)
+        await second.store.open()
+        assert second.events[found : found + 2] == [Written(WAL, 0, left), Synced(WAL)]
+        await second.store.close()
+    assert second.events[-1] == Deleted(WAL), "an orderly end leaves no WAL"
+    third = Opened(tmp_path / DATABASE)
+    with recording(tmp_path, third.events.append):
+        found = len(third.events)
+        await third.store.open()
+        assert third.events[found] == Created(WAL)
+        await third.store.close()
