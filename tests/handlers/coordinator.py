@@ -177,9 +177,9 @@ async def coordinator(
     alarms = Alarms(store, clock, decider, writer, leases)
     operator, redrive = Operator(routes, decider, writer), Redrive(routes, decider, writer)
     await sqlite.open()
-    for home in (0, 1):
-        leases.take(await sqlite.take(REPLIES, home, "test"))
     try:
+        for home in (0, 1):
+            leases.take(await sqlite.take(REPLIES, home, "test"))
         yield Coordinator(
             path, routes, sqlite, clock, watcher, leases, memory, relay, intake, alarms, operator, redrive
         )

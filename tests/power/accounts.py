@@ -10,7 +10,7 @@ from typing import Any
 
 from handlers.rows import Owed
 from tests.handlers.order_log import ANSWERS, OUTCOMES, type_of
-from tests.power.life import Image, Neighbours, image
+from tests.power.neighbours import Image, Neighbours, image
 
 _PLACES = " UNION ALL ".join(
     f'SELECT topic, partition, "offset" FROM {table} WHERE topic IS NOT NULL'  # noqa: S608  own names

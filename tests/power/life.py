@@ -1,153 +1,128 @@
-"""A coordinator's life among its neighbours, noted as it goes: what it was told to have committed, what it sent.
-
-The neighbours (Kafka, participants) lose nothing when its power fails. Each command is answered when it comes first;
-every fifth order cannot be shipped, and is undone.
-"""
+"""A coordinator's life among its neighbours, from its start until there is nothing more to do, or a sync has failed."""
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import closing, suppress
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from random import Random
-from typing import NamedTuple
 
-from handlers.rows import Owed, Record
-from tests.handlers.coordinator import Coordinator, Wall, coordinator
-from tests.handlers.order_log import ANSWERS, EVENTS, Log, header, type_of
+from handlers.rows import Record
+from service.storage.migrations import StoreUnusable
+from service.storage.trouble import is_of_a_sync
+from tests.handlers.coordinator import Coordinator, coordinator
+from tests.handlers.order_log import EVENTS, REPLIES
+from tests.power.neighbours import Acknowledged, Neighbours, Note, ToNeighbours, image
 
-PAGES_OF_WAL = 30
-"""So early the WAL is written back: a life has dozens of checkpoints, and as many beginnings of the WAL."""
-
-Image = Mapping[str, Sequence[tuple[object, ...]]]
-"""All rows of the tables that have any."""
-
-
-class Acknowledged(NamedTuple):
-    """The store has said that a transaction is committed; so the database was then."""
-
-    image: Image
+Course = tuple[Random, int]
+"""What decides on the way, and how many orders there will be."""
 
 
-class Published(NamedTuple):
-    """Kafka has a message."""
-
-    message: Owed
-
-
-class Appended(NamedTuple):
-    """A record stands in one of the topics that the coordinator reads."""
-
-    record: Record
-
-
-Note = Acknowledged | Published | Appended
-
-
-def image(path: Path) -> Image:
-    """Return what stands in a database."""
-    with closing(sqlite3.connect(path)) as connection:
-        names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
-        tables = {name: connection.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall() for (name,) in names}  # noqa: S608  own names
-    return {name: rows for name, rows in tables.items() if rows}
-
-
-class Neighbours:
-    """Kafka and the participants, with all that has happened there so far."""
-
-    def __init__(self, notes: Sequence[Note] = (), tell: Callable[[Note], None] = lambda _: None) -> None:
-        self.records: list[Record] = []
-        self.published: list[Owed] = []
-        self.orders: list[str] = []
-        self._log = Log()
-        self._answered: set[str] = set()
-        self._tell = tell
-        for each in notes:
-            match each:
-                case Appended(record):
-                    topic, partition, _ = record.place
-                    key = (record.key or b"").decode()
-                    self._append(self._log.record(topic, key, record.value, record.headers, partition=partition))
-                case Published(message):
-                    self.publish(message)
-                case Acknowledged():
-                    pass
-
-    def order(self) -> None:
-        """Place one more order."""
-        number = len(self.orders) + 1
-        self._append(self._log.placed(f"o-{number}", partition=number % 2))
-
-    def publish(self, message: Owed) -> None:
-        """Take a message from the coordinator."""
-        self.published.append(message)
-        self._tell(Published(message))
-
-    def answer(self) -> None:
-        """Answer every command that is not answered yet."""
-        for each in self.published:
-            if type_of(each) in ANSWERS and each.message_id not in self._answered:
-                refused = type_of(each) == "shipping.ship-order.v1" and int((each.key or b"")[2:]) % 5 == 0
-                say = self._log.refuse if refused else self._log.answer
-                self._append(say(each, partition=each.home))
-
-    def _append(self, record: Record) -> None:
-        self.records.append(record)
-        if record.place.topic == EVENTS:
-            self.orders.append((record.key or b"").decode())
-        else:
-            self._answered.add(header(record, "ce_causationid") or "")
-        self._tell(Appended(record))
-
-
-class ToNeighbours(Wall):
-    """The coordinator's publisher."""
-
-    def __init__(self, neighbours: Neighbours) -> None:
-        super().__init__()
-        self._neighbours = neighbours
-
-    async def publish(self, topic: str, partition: int, rows: Sequence[Owed]) -> None:  # noqa: ARG002  the port's form
-        for row in rows:
-            self._neighbours.publish(row)
-
-
-async def lived(path: Path, neighbours: Neighbours, course: tuple[Random, int], tell: Callable[[Note], None]) -> None:
-    """Live as chance has it until so many orders are placed, and there is nothing more to do."""
+async def lived(path: Path, neighbours: Neighbours, course: Course, tell: Callable[[Note], None]) -> bool:
+    """Live until all orders are placed and there is nothing more to do. False: a sync has failed before."""
 
     def told(trouble: str | None) -> None:
-        assert trouble is None, trouble
-        tell(Acknowledged(image(path)))
+        if trouble is None:
+            tell(Acknowledged(image(path)))
 
-    async with coordinator(path, publisher=ToNeighbours(neighbours), told=told) as it:
-        await it.store._open_writer.execute(f"PRAGMA wal_autocheckpoint = {PAGES_OF_WAL}")  # noqa: SLF001  a short life
-        for partition in (0, 1):
-            it.leases.take(await it.store.take(EVENTS, partition, "test"))
-        it.relay.push(await it.store.unsent())
-        running = asyncio.create_task(it.relay.run())
-        try:
-            async with asyncio.timeout(60):
-                await _worked(it, neighbours, *course)
-        finally:
-            running.cancel()
-            with suppress(asyncio.CancelledError):
-                await running
+    try:
+        with closing(Reader(path)) as reader:
+            async with coordinator(path, publisher=ToNeighbours(neighbours), told=told) as it:
+                await _at_work(_Feed(it, neighbours, reader, *course))
+    except StoreUnusable as error:
+        assert "did not reach the disk" in str(error)  # noqa: PT017  it has to be raised only where a sync has failed
+        return False
+    except sqlite3.OperationalError as error:
+        if not is_of_a_sync(error):
+            raise
+        return False
+    return True
 
 
-async def _worked(it: Coordinator, neighbours: Neighbours, chance: Random, orders: int) -> None:
-    """Take in what comes, in batches of any size; let what is owed leave at once, or beside the next batch."""
-    while True:
-        for _ in range(min(orders - len(neighbours.orders), chance.randint(0, 3))):
-            neighbours.order()
-        fresh = _fresh(it, neighbours)
-        await it.intake.take(fresh[: chance.randint(1, 8)])
-        if not fresh or chance.random() < 0.3:
-            await it.relay.drained()
-        neighbours.answer()
-        if len(neighbours.orders) >= orders and not (fresh or _fresh(it, neighbours)):
+class Reader:
+    """Somebody who looks at the database now and then, as `saga ls` does: meanwhile only parts are written back."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._looking: sqlite3.Connection | None = None
+
+    def looks(self) -> None:
+        """Look, or look no longer."""
+        if self._looking is not None:
+            self.close()
             return
+        self._looking = sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True, isolation_level=None)
+        self._looking.execute("BEGIN")
+        self._looking.execute("SELECT count(*) FROM instance").fetchall()
+
+    def close(self) -> None:
+        """Look no longer."""
+        if self._looking is not None:
+            self._looking.close()
+            self._looking = None
 
 
-def _fresh(it: Coordinator, neighbours: Neighbours) -> list[Record]:
-    """What is not taken in yet."""
-    return [each for each in neighbours.records if it.leases.awaits(each.place)]
+@dataclass
+class _Feed:
+    """Takes in what comes, as chance has it: in batches of any size, what is owed leaving at once or meanwhile."""
+
+    it: Coordinator
+    neighbours: Neighbours
+    reader: Reader
+    chance: Random
+    orders: int
+
+    async def begin(self) -> None:
+        """Take all partitions, and read what is owed."""
+        self.it.leases.clear()
+        self.it.memory.clear()
+        for topic, partition in product((EVENTS, REPLIES), (0, 1)):
+            self.it.leases.take(await self.it.store.take(topic, partition, "test"))
+        self.it.relay.push(await self.it.store.unsent())
+
+    async def run(self) -> None:
+        """Go on until all orders are placed and nothing is left; after a failed sync begin anew, as the real feed."""
+        while True:
+            try:
+                is_idle = await self._turn()
+            except sqlite3.OperationalError as error:
+                if not is_of_a_sync(error):
+                    raise
+                await self.begin()
+            else:
+                if is_idle and len(self.neighbours.orders) >= self.orders:
+                    return
+
+    async def _turn(self) -> bool:
+        """Do one thing after the other. True: there was nothing to do."""
+        for _ in range(min(self.orders - len(self.neighbours.orders), self.chance.randint(0, 3))):
+            self.neighbours.order()
+        fresh = self._fresh()
+        await self.it.intake.take(fresh[: self.chance.randint(1, 8)])
+        if not fresh or self.chance.random() < 0.3:
+            await self.it.relay.drained()
+        if self.chance.random() < 0.2:
+            self.reader.looks()
+        if self.chance.random() < 0.3:
+            await self.it.store.write_back()
+        self.neighbours.answer()
+        return not (fresh or self._fresh())
+
+    def _fresh(self) -> list[Record]:
+        """What is not taken in yet."""
+        return [each for each in self.neighbours.records if self.it.leases.awaits(each.place)]
+
+
+async def _at_work(feed: _Feed) -> None:
+    """Let a feed run beside the relay."""
+    running = asyncio.create_task(feed.it.relay.run())
+    try:
+        async with asyncio.timeout(60):
+            await feed.begin()
+            await feed.run()
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running

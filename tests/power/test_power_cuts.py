@@ -19,22 +19,24 @@ pytestmark = pytest.mark.skipif(
     library() is None, reason="the SQLite of this Python is built in, and lets nobody put a layer beneath it"
 )
 
-FEW, MANY, CUTS = 2, 20, 10
+FEW, MANY, LIVES = 2, 5, 8
 
 
-@pytest.mark.parametrize("seed", range(FEW))
-async def test_a_few_power_cuts_lose_nothing_and_bring_forth_nothing(tmp_path: Path, seed: int) -> None:
-    await after_cuts(tmp_path, seed, CUTS)
+@pytest.mark.parametrize("failing", [0, 2], ids=["sound", "failing-syncs"])
+async def test_a_few_power_cuts_lose_nothing_and_bring_forth_nothing(tmp_path: Path, failing: int) -> None:
+    for seed in range(FEW):
+        await after_cuts(tmp_path, seed, lives=2, failing=failing)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("failing", [0, 2], ids=["sound", "failing-syncs"])
 async def test_many_power_cuts_lose_nothing_and_bring_forth_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], failing: int
 ) -> None:
-    began = time.monotonic()
+    began, cuts = time.monotonic(), 0
     for seed in range(FEW, FEW + MANY):
-        await after_cuts(tmp_path, seed, CUTS)
-    cuts, took = MANY * CUTS, time.monotonic() - began
+        cuts += await after_cuts(tmp_path, seed, LIVES, failing)
+    took = time.monotonic() - began
     with capsys.disabled():
         print(f"\n{cuts} power cuts survived, {cuts / took:.0f} a second")  # noqa: T201  the figure of the run
 
