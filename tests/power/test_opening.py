@@ -1,6 +1,5 @@
 """A store opens in WAL mode or not at all: in any other a commit may be lost, and who reads keeps us from writing."""
 
-import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -32,7 +31,7 @@ async def test_a_sync_that_fails_while_the_file_is_made_is_an_error_and_no_other
     failing = iter([True])
     with recording(tmp_path, lambda _: None, lambda name: name == "saga.db" and next(failing, False)):
         async with closing(tmp_path / "saga.db") as store:
-            with pytest.raises(sqlite3.OperationalError, match="disk I/O error"):
+            with pytest.raises(StoreUnusable, match="disk I/O error; see that its disk"):
                 await store.open()
             await store.open()
 
