@@ -64,8 +64,7 @@ class Lease:
     next_offset: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Advance:
+class Advance(NamedTuple):
     """The wish to move a lease from the offset that it should stand at to the first one after this batch."""
 
     topic: str
@@ -240,6 +239,21 @@ class Changes:
     unawaited: list[Awaited] = field(default_factory=list)
     rulings: list[Ruling] = field(default_factory=list)
     acknowledged: Sequence[int] = ()
+
+    @property
+    def is_plain(self) -> bool:
+        """Say whether it is all about instances and their messages: nothing held, set aside, or without an instance."""
+        return not (
+            self.rulings
+            or self.held
+            or self.released
+            or self.dead_letters
+            or self.altered
+            or self.settled
+            or self.queued
+            or self.dequeued
+            or self.audits
+        )
 
 
 class Hop(NamedTuple):

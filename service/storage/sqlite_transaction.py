@@ -1,13 +1,13 @@
 """One transaction on SQLite: a statement for each kind of row, never one for each record."""
 
-import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import aiosqlite
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from handlers import trail as trails
 from handlers.reading import said, told_wrong
@@ -60,7 +60,7 @@ class SqliteTransaction:
 
     async def advance(self, wishes: Sequence[Advance]) -> Sequence[Lease]:
         """Move the leases, or return those that do not stand as expected."""
-        moved = await self._read(_ADVANCE, (json.dumps([astuple(each) for each in wishes]),))
+        moved = await self._read(_ADVANCE, (to_json(wishes).decode(),))
         missed = {(each.topic, each.partition) for each in wishes} - {(topic, partition) for topic, partition in moved}
         return [await self._lease(*each) for each in sorted(missed)]
 
@@ -79,19 +79,19 @@ class SqliteTransaction:
         """Return those of the instances that exist, by id."""
         rows = await self._read(
             f"SELECT {_COLUMNS} FROM instance WHERE id IN (SELECT value FROM json_each(?))",  # noqa: S608  own columns
-            (json.dumps(sorted(ids)),),
+            (to_json(sorted(ids)).decode(),),
         )
         return {stored.instance.id: stored for stored in self._stored(rows)}
 
     async def load_due(self, now: datetime, most: int, homes: Sequence[Lease]) -> Sequence[Stored]:
         """Return the instances whose alarm is due and whose home is leased as it says, oldest first."""
-        held = json.dumps([(each.topic, each.partition, each.epoch) for each in homes])
+        held = to_json([(each.topic, each.partition, each.epoch) for each in homes]).decode()
         rows = await self._read(
             f"SELECT {_COLUMNS} FROM instance WHERE wake_at <= ? AND home IN (SELECT partition FROM lease,"  # noqa: S608  own columns
             " json_each(?) AS held WHERE topic = json_extract(held.value, '$[0]')"
             " AND partition = json_extract(held.value, '$[1]') AND epoch = json_extract(held.value, '$[2]'))"
             " AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY wake_at LIMIT ?",
-            (from_time(now), held, json.dumps(sorted(self._silent)), most),
+            (from_time(now), held, to_json(sorted(self._silent)).decode(), most),
         )
         due = list(self._stored(rows))
         self._silent.update(self.illegible)
@@ -100,13 +100,13 @@ class SqliteTransaction:
     async def load_held(self, addresses: Collection[str]) -> Sequence[Held]:
         """Return what is held at these addresses, in order of arrival."""
         among = "address IN (SELECT value FROM json_each(?))"
-        return await self._held(among, "at", (json.dumps(sorted(addresses)), -1))
+        return await self._held(among, "at", (to_json(sorted(addresses)).decode(), -1))
 
     async def load_awaiting(self, addresses: Collection[str]) -> Sequence[Awaited]:
         """Return the instances that await an event at these addresses."""
         rows = await self._read(
             "SELECT address, instance_id FROM awaited_event WHERE address IN (SELECT value FROM json_each(?))",
-            (json.dumps(sorted(addresses)),),
+            (to_json(sorted(addresses)).decode(),),
         )
         return [Awaited(*row) for row in rows]
 
@@ -117,7 +117,7 @@ class SqliteTransaction:
     async def load_set_aside(self, place: Place, ids: Collection[str]) -> SetAside:
         """Return what was set aside or queued at a place, and for these instances."""
         which = f"({AT}) OR instance_id IN (SELECT value FROM json_each(?))"  # noqa: S608  own text
-        named = (*place, json.dumps(sorted(ids)))
+        named = (*place, to_json(sorted(ids)).decode())
         letters = await self._read(f'{LETTERS} WHERE {which} ORDER BY at, topic, partition, "offset"', named)
         waiting = await self._read(f"{QUEUED} WHERE {which} ORDER BY seq", named)
         return SetAside([letter(each) for each in letters], [queued(each) for each in waiting])
@@ -133,8 +133,7 @@ class SqliteTransaction:
                 Statement("INSERT INTO outbox VALUES (?,?,?,?,?,?,?,?)", [_outbox_row(each) for each in unsent]),
                 Statement("DELETE FROM outbox WHERE seq = ?", [(seq,) for seq in changes.acknowledged]),
                 *_awaited(changes),
-                *sqlite_set_aside.statements(changes),
-                *_unheard(changes),
+                *(() if changes.is_plain else (*sqlite_set_aside.statements(changes), *_unheard(changes))),
             ],
         )
         return unsent

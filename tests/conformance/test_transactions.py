@@ -1,10 +1,12 @@
 """A transaction of any store is whole or nothing, whoever is cancelled, and alone while it lasts."""
 
 import asyncio
+from dataclasses import fields
 
 import pytest
 
 from handlers.ports import Conflict, Transaction
+from handlers.rows import Changes
 from tests.conformance.stores import OpenStore, begun, later, owed, starts
 
 
@@ -132,3 +134,12 @@ async def test_what_is_not_committed_is_not_seen_outside(store: OpenStore) -> No
     go.set()
     await writing
     assert (len(await store.unsent()), await store.next_alarm()) == (1, begun().instance.wake_at)
+
+
+@pytest.mark.parametrize("name", [each.name for each in fields(Changes)])
+def test_only_what_is_about_instances_and_their_messages_is_plain(name: str) -> None:
+    """What a store leaves out of a plain transaction would be lost if a new kind of row were forgotten here."""
+    of_instances = {"instances", "entries", "outbox", "acknowledged", "flipped", "awaited", "unawaited"}
+    changes = Changes()
+    setattr(changes, name, ["something"])
+    assert changes.is_plain is (name in of_instances)
