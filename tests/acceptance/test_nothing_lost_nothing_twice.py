@@ -8,7 +8,7 @@ import pytest
 from service.kafka.java import JavaKafka
 from tests.acceptance.accounts import CHECKS
 from tests.acceptance.load import Scene, under_load
-from tests.acceptance.processes import Serve
+from tests.acceptance.processes import READY_WITHIN_S, Serve
 from tests.acceptance.seeds import seeded
 from tests.acceptance.until import until
 
@@ -41,6 +41,25 @@ def test_nothing_is_lost_and_nothing_is_done_twice_whatever_is_killed(own_kafka:
         check(scene.left)
 
 
+def test_nothing_is_lost_and_nothing_is_done_twice_when_the_broker_alone_is_killed(
+    own_kafka: JavaKafka, tmp_path: Path
+) -> None:
+    chance = seeded()
+    with under_load(own_kafka, tmp_path, chance, orders=ORDER_COUNT, pace={"window": 40}) as scene:
+        scene.wait_for(chance.choice(UNDER_LOAD))
+        scene.serve.is_ready_within(READY_WITHIN_S)
+        assert scene.shop.exit_code is None, "all orders were over before the broker was killed"
+        scene.make_noise()
+        scene.kafka.kill()
+        scene.kafka.restart()
+        scene.serve.is_ready_within(READY_WITHIN_S)
+        assert vain(scene.serve), "nothing was to be sent meanwhile"
+        assert [line["event"] for line in scene.serve.objects()].count("serving") == 1
+    assert scene.left is not None
+    for check in CHECKS:
+        check(scene.left)
+
+
 def kill(serve: Serve) -> None:
     serve.kill()
     serve.start(ready=False)
@@ -48,7 +67,13 @@ def kill(serve: Serve) -> None:
 
 def kill_both(scene: Scene) -> None:
     """Kill the broker; once messages were tried in vain the service, too; and bring the service back first."""
+    scene.serve.is_ready_within(READY_WITHIN_S)  # it may have been killed a moment ago
     scene.kafka.kill()
-    until(lambda: scene.serve.log.count("were not acknowledged") > 1, "the service has tried twice to send something")
+    until(lambda: vain(scene.serve) > 1, "the service has tried twice to send something")
     kill(scene.serve)
     scene.kafka.restart()
+
+
+def vain(serve: Serve) -> int:
+    """How often the service has said that it sent something in vain."""
+    return serve.log.count("were not acknowledged")
