@@ -33,6 +33,7 @@ class World:
     """Everybody but the coordinator: answers each command as often as it comes, unless it is told otherwise."""
 
     def __init__(self, broker: EmbeddedBroker) -> None:
+        self.placed: list[str] = []
         self.received: list[Owed] = []
         self.refused: set[tuple[str, str]] = set()
         self.is_silent = False
@@ -83,6 +84,7 @@ class World:
 
     async def order(self, *orders: str) -> None:
         """Place orders."""
+        self.placed += orders
         await self.send(*(self.log.placed(order) for order in orders))
 
     async def outcomes(self, *orders: str) -> None:

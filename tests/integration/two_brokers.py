@@ -1,11 +1,13 @@
 """A service between two brokers, so that errors meet it alone: one that it reads from, one that it writes to."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from service.kafka.embedded import EmbeddedBroker
+from tests.handlers.eventually import eventually
 from tests.handlers.order_log import EVENTS, REPLIES
 from tests.integration.on_broker import PARTITIONS, TOPICS, Running, World, serving
 
@@ -13,6 +15,7 @@ READ, WRITTEN = 1, 2
 """The broker that leads what the service reads, and coordinates its group; and the one that leads what it writes."""
 
 GROUP: Final = "group"
+READY_WITHIN_S: Final = 40.0
 SESSION_TIMEOUT_S: Final = 1.2
 """What is above one second is the time that the embedded broker takes to give out partitions anew."""
 
@@ -27,17 +30,32 @@ class Scene(NamedTuple):
 
 @asynccontextmanager
 async def scene(path: Path, request_timeout: float = 2.0) -> AsyncIterator[Scene]:
-    """A service that is ready, on a database file."""
-    with EmbeddedBroker(TOPICS, brokers=2) as broker:
-        for topic in TOPICS:
-            for partition in range(PARTITIONS):
-                broker.set_leader(topic, partition, READ if topic in {EVENTS, REPLIES} else WRITTEN)
-        broker.set_coordinator(GROUP, READ)
-        async with (
-            World(broker) as world,
-            serving(
-                broker, path, request_timeout=request_timeout, session_timeout=SESSION_TIMEOUT_S, group=GROUP
-            ) as it,
-        ):
-            await it.ready()
-            yield Scene(broker, world, it)
+    """A service that has done an order, so that all clients know all topics, on a database file."""
+    async with (
+        two_brokers() as broker,
+        World(broker) as world,
+        serving(broker, path, request_timeout=request_timeout, session_timeout=SESSION_TIMEOUT_S, group=GROUP) as it,
+    ):
+        await eventually(lambda: it.service.health.is_ready, "the service is ready", READY_WITHIN_S)
+        await world.order("before")
+        await eventually(lambda: "before" in world.told(), "it has done an order", READY_WITHIN_S)
+        yield Scene(broker, world, it)
+
+
+@asynccontextmanager
+async def two_brokers() -> AsyncIterator[EmbeddedBroker]:
+    """The brokers. To begin takes them a second or two, in which services beside are not to stand still."""
+    ending = ExitStack()
+    try:
+        yield await asyncio.to_thread(_begun, ending)
+    finally:
+        await asyncio.to_thread(ending.close)
+
+
+def _begun(ending: ExitStack) -> EmbeddedBroker:
+    broker = ending.enter_context(EmbeddedBroker(TOPICS, brokers=2))
+    for topic in TOPICS:
+        for partition in range(PARTITIONS):
+            broker.set_leader(topic, partition, READ if topic in {EVENTS, REPLIES} else WRITTEN)
+    broker.set_coordinator(GROUP, READ)
+    return broker

@@ -1,0 +1,105 @@
+"""Lets a service that runs meet errors of Kafka, and sees that nothing of it is left in the end."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from service.kafka.embedded import ApiKey
+from tests.handlers.eventually import LOOK_EVERY, eventually
+from tests.integration.kafka_errors import Code
+from tests.integration.on_broker import TOPICS
+from tests.integration.two_brokers import READ, WRITTEN, Scene
+
+KICKS: Final[Mapping[ApiKey, Sequence[tuple[ApiKey, Code]]]] = {
+    ApiKey.API_VERSIONS: [(ApiKey.FETCH, Code.DISCONNECTED)],
+    ApiKey.METADATA: [(ApiKey.FETCH, Code.NOT_LEADER_OR_FOLLOWER), (ApiKey.PRODUCE, Code.NOT_LEADER_OR_FOLLOWER)],
+    ApiKey.INIT_PRODUCER_ID: [(ApiKey.PRODUCE, Code.INVALID_PRODUCER_EPOCH)],
+    ApiKey.FIND_COORDINATOR: [(ApiKey.HEARTBEAT, Code.NOT_COORDINATOR)],
+    ApiKey.JOIN_GROUP: [(ApiKey.HEARTBEAT, Code.UNKNOWN_MEMBER_ID)],
+    ApiKey.SYNC_GROUP: [(ApiKey.HEARTBEAT, Code.ILLEGAL_GENERATION)],
+    ApiKey.OFFSET_FETCH: [(ApiKey.HEARTBEAT, Code.REBALANCE_IN_PROGRESS)],
+}
+"""What makes a service that runs send a request that it otherwise sends only at its start."""
+
+ENDS_WITHIN_S: Final = 40.0
+KICKED_AGAIN_AFTER_S: Final = 1.0
+KICKS_AT_MOST: Final = 30
+
+
+async def meets(here: Scene, api: ApiKey, errors: Sequence[Code], order: str) -> None:
+    """Let the service meet errors, for which it may have to be made to ask, while there is an order to be done."""
+    what = f"{api.name} with {len(errors)} x {errors[0].name}"
+    await push(here, api, errors)
+    await here.world.order(order)
+    for number in range(KICKS_AT_MOST):
+        await kick(here, api, f"{order}-{number}")
+        if await are_met(here, api):
+            break
+    await eventually(lambda: not unmet(here, api), f"the service meets {what}", ENDS_WITHIN_S)
+    if is_set(api, errors[0]):
+        await set_topic_errors(here, 0)
+    await eventually(lambda: order in here.world.told(), f"{order} has ended after {what}", ENDS_WITHIN_S)
+    await eventually(lambda: here.it.service.health.is_ready, f"it is ready after {what}", ENDS_WITHIN_S)
+
+
+async def push(here: Scene, api: ApiKey, errors: Sequence[Code]) -> None:
+    """Let the next requests of a kind fail."""
+    if is_set(api, errors[0]):
+        await set_topic_errors(here, errors[0])
+        here.broker.push_broker_errors(broker_of(api), api, [0] * len(errors))  # they count the requests
+    else:
+        here.broker.push_broker_errors(broker_of(api), api, errors)
+
+
+def is_set(api: ApiKey, error: Code) -> bool:
+    """Say whether an error is told for as long as it is set, and not as often as it was pushed."""
+    return api is ApiKey.METADATA and error is not Code.DISCONNECTED
+
+
+async def set_topic_errors(here: Scene, error: int) -> None:
+    """Let the metadata tell an error of every topic. It may take seconds, in which services beside go on."""
+    for topic in TOPICS:
+        await asyncio.to_thread(here.broker.set_topic_error, topic, error)
+
+
+async def kick(here: Scene, api: ApiKey, order: str) -> None:
+    """Let other requests fail, so that the service sends one that it otherwise sends only at its start."""
+    for other, code in KICKS.get(api, ()):
+        if not unmet(here, other):
+            here.broker.push_broker_errors(broker_of(other), other, [code])
+        if other is ApiKey.PRODUCE:
+            await here.world.order(order)
+
+
+async def are_met(here: Scene, api: ApiKey) -> bool:
+    """Say whether requests have met all errors; give them a moment for it."""
+    try:
+        async with asyncio.timeout(KICKED_AGAIN_AFTER_S):
+            while unmet(here, api):  # noqa: ASYNC110  what is looked at sets no event
+                await asyncio.sleep(LOOK_EVERY)
+    except TimeoutError:
+        return False
+    return True
+
+
+def unmet(here: Scene, api: ApiKey) -> int:
+    """How many errors no request has met yet."""
+    return here.broker.unmet_errors(broker_of(api), api)
+
+
+def broker_of(api: ApiKey) -> int:
+    """The broker that the service alone sends such requests to, sooner or later."""
+    return WRITTEN if api is ApiKey.PRODUCE else READ
+
+
+async def check(here: Scene) -> None:
+    """Every order has one outcome, no id has two contents, nothing is owed, and the service is ready."""
+    health = here.it.service.health
+    await eventually(lambda: health.is_ready, f"ready: {health.checks}", ENDS_WITHIN_S)
+    await eventually(lambda: set(here.world.placed) <= here.world.told().keys(), "all orders have ended", ENDS_WITHIN_S)
+    open_ = "SELECT count(*) FROM instance WHERE ended_at IS NULL"
+    await eventually(lambda: here.it.rows(open_) == [(0,)], "every instance has ended", ENDS_WITHIN_S)
+    await eventually(lambda: here.it.rows("SELECT count(*) FROM outbox") == [(0,)], "nothing is owed")
+    assert {order: len(types) for order, types in here.world.told().items()} == dict.fromkeys(here.world.placed, 1)
+    contents = {(row.message_id, row.topic, row.key, row.headers, row.value) for row in here.world.received}
+    assert len(contents) == len({row.message_id for row in here.world.received})
