@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -22,12 +23,16 @@ NO_SYNC = r"saga\.db: disk I/O error; what was written did not reach the disk, .
 
 
 class Opened:
-    """A store on a disk that remembers, and whose next sync of a file may fail."""
+    """A store on a disk that remembers, and whose next sync of a file may fail.
+
+    So many events tell what was `found` before it was opened.
+    """
 
     def __init__(self, path: Path) -> None:
         self.events: list[DiskEvent] = []
         self.told: list[str | None] = []
         self.fails: str | None = None
+        self.found = 0
         self.store = SqliteStore(path, known, self.told.append)
 
     def is_failing(self, name: str) -> bool:
@@ -41,15 +46,25 @@ class Opened:
         return [each for each in self.events if isinstance(each, Written | Truncated | Synced) and each.name == name]
 
 
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[Opened]:
+    """A store that is open, and closed in the end."""
+    it = Opened(folder / DATABASE)
+    with recording(folder, it.events.append, it.is_failing):
+        it.found = len(it.events)
+        await it.store.open()
+        try:
+            yield it
+        finally:
+            await it.store.close()
+
+
 @pytest.fixture
 async def it(tmp_path: Path) -> AsyncIterator[Opened]:
-    """A store that is open, and has committed something."""
-    opened = Opened(tmp_path / DATABASE)
-    with recording(tmp_path, opened.events.append, opened.is_failing):
-        await opened.store.open()
-        await opened.store.take("t", 0, "me")
-        yield opened
-        await opened.store.close()
+    """A store that has committed something."""
+    async with opened(tmp_path) as it:
+        await it.store.take("t", 0, "me")
+        yield it
 
 
 @pytest.mark.parametrize("failing", [WAL, DATABASE])
@@ -95,25 +110,14 @@ async def test_the_wal_begins_anew_after_it_was_written_back(it: Opened) -> None
 
 
 async def test_what_another_life_has_left_in_the_wal_is_synced_before_it_is_read_i32(tmp_path: Path) -> None:
-    first = Opened(tmp_path / DATABASE)
-    with recording(tmp_path, first.events.append, first.is_failing):
-        await first.store.open()
+    async with opened(tmp_path) as first:
         first.fails = WAL
         with pytest.raises(sqlite3.OperationalError, match="disk I/O error"):
             await first.store.transact(lambda tx: tx.save(starts(begun())))
-        await first.store.close()
     left = (tmp_path / WAL).read_bytes()
 
-    second = Opened(tmp_path / DATABASE)
-    with recording(tmp_path, second.events.append):
-        found = len(second.events)
-        await second.store.open()
-        assert second.events[found : found + 2] == [Written(WAL, 0, left), Synced(WAL)]
-        await second.store.close()
+    async with opened(tmp_path) as second:
+        assert second.events[second.found :][:2] == [Written(WAL, 0, left), Synced(WAL)]
     assert second.events[-1] == Deleted(WAL), "an orderly end leaves no WAL"
-    third = Opened(tmp_path / DATABASE)
-    with recording(tmp_path, third.events.append):
-        found = len(third.events)
-        await third.store.open()
-        assert third.events[found] == Created(WAL)
-        await third.store.close()
+    async with opened(tmp_path) as third:
+        assert third.events[third.found] == Created(WAL)

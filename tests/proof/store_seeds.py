@@ -4,6 +4,8 @@ from tests.proof.sowing import Seed
 
 SQLITE = "service/storage/sqlite.py"
 TRANSACTION = "service/storage/sqlite_transaction.py"
+MIGRATIONS = "service/storage/migrations.py"
+WRITING_BACK = "service/storage/writing_back.py"
 PUBLISHER = "service/kafka/publisher.py"
 
 SEEDS = (
@@ -68,10 +70,30 @@ SEEDS = (
     ),
     Seed("synchronous = NORMAL", SQLITE, 'synchronous = FULL"', 'synchronous = NORMAL"'),
     Seed("synchronous = OFF", SQLITE, 'synchronous = FULL"', 'synchronous = OFF"'),
+    Seed("SQLite's mode is not looked at", SQLITE, "await _see_that_it_has_a_wal(self._writer, self._path)", "pass"),
+    Seed("a pragma is run for its first row", SQLITE, "execute_fetchall(pragma)", "execute(pragma)"),
+    Seed(
+        "a migration is not one transaction",
+        MIGRATIONS,
+        'f"BEGIN IMMEDIATE;\\n{sql}\\nPRAGMA user_version = {number};\\nCOMMIT;"',
+        'f"{sql}\\nPRAGMA user_version = {number};"',
+    ),
+    # --- a sync that fails
+    Seed("after a failed sync it is tried again", SQLITE, "self._unusable = trouble", "pass"),
+    Seed("a failed sync does not end the service", WRITING_BACK, "except sqlite3.Error as", "except Exception as"),
+    Seed("a checkpoint's failure is dropped", SQLITE, "wal_autocheckpoint = 0", "wal_autocheckpoint = 4000"),
+    Seed("closing syncs again", SQLITE, "if self._unusable else", "if False else"),
+    Seed("a WAL is taken for what it shows", SQLITE, 'settle(self._path.with_name(self._path.name + "-wal"))', "pass"),
+    # --- one writer
     Seed("BEGIN is deferred", SQLITE, '"BEGIN IMMEDIATE"', '"BEGIN"'),
     Seed("a cancellation splits a transaction", SQLITE, "return await asyncio.shield(task)", "return await task"),
     Seed("what failed is committed", SQLITE, 'execute("ROLLBACK")', 'execute("COMMIT")'),
-    Seed("transactions overlap", SQLITE, "        async with self._lock:\n", "        if True:\n"),
+    Seed(
+        "transactions overlap",
+        SQLITE,
+        "        async with self._lock:\n            self._refuse_unusable()\n            try:\n                result",
+        "        if True:\n            self._refuse_unusable()\n            try:\n                result",
+    ),
     Seed("two coordinators open one file", SQLITE, "fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)", "pass"),
     Seed(
         "closing cuts off the last transaction",

@@ -23,6 +23,7 @@ ENDS = {"NotOver": "something does not end", "Spinning": "it tries for ever", "S
 TESTS = (
     ("tests/conformance", "tests/integration/test_publisher_alone.py"),
     ("tests/worlds", "-m", "not slow"),
+    ("tests/power",),
     ("tests/handlers", "--ignore-glob=*/test_fuzz_*"),
     ("tests/integration",),
 )
