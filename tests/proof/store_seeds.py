@@ -83,7 +83,7 @@ SEEDS = (
     Seed("a failed sync does not end the service", WRITING_BACK, "except sqlite3.Error as", "except Exception as"),
     Seed("a checkpoint's failure is dropped", SQLITE, "wal_autocheckpoint = 0", "wal_autocheckpoint = 4000"),
     Seed("closing syncs again", SQLITE, "if self._unusable else", "if False else"),
-    Seed("a WAL is taken for what it shows", SQLITE, 'settle(self._path.with_name(self._path.name + "-wal"))', "pass"),
+    Seed("a WAL is taken for what it shows", SQLITE, "settle(self._path.resolve())", "pass"),
     # --- one writer
     Seed("BEGIN is deferred", SQLITE, '"BEGIN IMMEDIATE"', '"BEGIN"'),
     Seed("a cancellation splits a transaction", SQLITE, "return await asyncio.shield(task)", "return await task"),
