@@ -11,10 +11,11 @@ from service.kafka.embedded import DISCONNECT, ApiKey
 
 
 class Code(IntEnum):
-    """The errors, as the protocol numbers them; and a connection that is closed instead of an answer."""
+    """The errors, as the protocol numbers them, or that there is none; and a connection that is closed instead."""
 
     DISCONNECTED = DISCONNECT
     UNKNOWN_SERVER_ERROR = -1
+    NONE = 0
     OFFSET_OUT_OF_RANGE = 1
     CORRUPT_MESSAGE = 2
     UNKNOWN_TOPIC_OR_PARTITION = 3

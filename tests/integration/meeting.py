@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from service.kafka.embedded import ApiKey
+from service.kafka.embedded import ApiKey, EmbeddedBroker
 from tests.handlers.eventually import LOOK_EVERY, eventually
 from tests.integration.kafka_errors import Code
 from tests.integration.on_broker import TOPICS
@@ -26,46 +26,46 @@ KICKED_AGAIN_AFTER_S: Final = 1.0
 KICKS_AT_MOST: Final = 30
 
 
-async def meets(here: Scene, api: ApiKey, errors: Sequence[Code], order: str) -> None:
-    """Let the service meet errors, for which it may have to be made to ask, while there is an order to be done."""
-    what = f"{api.name} with {len(errors)} x {errors[0].name}"
-    await push(here, api, errors)
+async def meets(here: Scene, api: ApiKey, errors: Sequence[Code], order: str, delay_ms: int = 0) -> None:
+    """Let the service meet errors, or answers that are late, while there is an order to be done."""
+    what = f"{api.name} with {len(errors)} x {errors[0].name}, late by {delay_ms} ms"
+    await push(here.broker, api, errors, delay_ms)
     await here.world.order(order)
     for number in range(KICKS_AT_MOST):
         await kick(here, api, f"{order}-{number}")
         if await are_met(here, api):
             break
-    await eventually(lambda: not unmet(here, api), f"the service meets {what}", ENDS_WITHIN_S)
+    await eventually(lambda: not unmet(here.broker, api), f"the service meets {what}", ENDS_WITHIN_S)
     if is_set(api, errors[0]):
-        await set_topic_errors(here, 0)
+        await set_topic_errors(here.broker, 0)
     await eventually(lambda: order in here.world.told(), f"{order} has ended after {what}", ENDS_WITHIN_S)
     await eventually(lambda: here.it.service.health.is_ready, f"it is ready after {what}", ENDS_WITHIN_S)
 
 
-async def push(here: Scene, api: ApiKey, errors: Sequence[Code]) -> None:
-    """Let the next requests of a kind fail."""
+async def push(broker: EmbeddedBroker, api: ApiKey, errors: Sequence[Code], delay_ms: int = 0) -> None:
+    """Let the next requests of a kind fail, or their answers be late."""
     if is_set(api, errors[0]):
-        await set_topic_errors(here, errors[0])
-        here.broker.push_broker_errors(broker_of(api), api, [0] * len(errors))  # they count the requests
+        await set_topic_errors(broker, errors[0])
+        broker.push_broker_errors(broker_of(api), api, [0] * len(errors))  # they count the requests
     else:
-        here.broker.push_broker_errors(broker_of(api), api, errors)
+        broker.push_broker_errors(broker_of(api), api, errors, delay_ms=delay_ms)
 
 
 def is_set(api: ApiKey, error: Code) -> bool:
     """Say whether an error is told for as long as it is set, and not as often as it was pushed."""
-    return api is ApiKey.METADATA and error is not Code.DISCONNECTED
+    return api is ApiKey.METADATA and error not in {Code.DISCONNECTED, Code.NONE}
 
 
-async def set_topic_errors(here: Scene, error: int) -> None:
+async def set_topic_errors(broker: EmbeddedBroker, error: int) -> None:
     """Let the metadata tell an error of every topic. It may take seconds, in which services beside go on."""
     for topic in TOPICS:
-        await asyncio.to_thread(here.broker.set_topic_error, topic, error)
+        await asyncio.to_thread(broker.set_topic_error, topic, error)
 
 
 async def kick(here: Scene, api: ApiKey, order: str) -> None:
     """Let other requests fail, so that the service sends one that it otherwise sends only at its start."""
     for other, code in KICKS.get(api, ()):
-        if not unmet(here, other):
+        if not unmet(here.broker, other):
             here.broker.push_broker_errors(broker_of(other), other, [code])
         if other is ApiKey.PRODUCE:
             await here.world.order(order)
@@ -75,16 +75,16 @@ async def are_met(here: Scene, api: ApiKey) -> bool:
     """Say whether requests have met all errors; give them a moment for it."""
     try:
         async with asyncio.timeout(KICKED_AGAIN_AFTER_S):
-            while unmet(here, api):  # noqa: ASYNC110  what is looked at sets no event
+            while unmet(here.broker, api):  # noqa: ASYNC110  what is looked at sets no event
                 await asyncio.sleep(LOOK_EVERY)
     except TimeoutError:
         return False
     return True
 
 
-def unmet(here: Scene, api: ApiKey) -> int:
+def unmet(broker: EmbeddedBroker, api: ApiKey) -> int:
     """How many errors no request has met yet."""
-    return here.broker.unmet_errors(broker_of(api), api)
+    return broker.unmet_errors(broker_of(api), api)
 
 
 def broker_of(api: ApiKey) -> int:

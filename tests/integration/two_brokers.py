@@ -32,7 +32,7 @@ class Scene(NamedTuple):
 async def scene(path: Path, request_timeout: float = 2.0) -> AsyncIterator[Scene]:
     """A service that has done an order, so that all clients know all topics, on a database file."""
     async with (
-        two_brokers() as broker,
+        brokers(2) as broker,
         World(broker) as world,
         serving(broker, path, request_timeout=request_timeout, session_timeout=SESSION_TIMEOUT_S, group=GROUP) as it,
     ):
@@ -43,19 +43,21 @@ async def scene(path: Path, request_timeout: float = 2.0) -> AsyncIterator[Scene
 
 
 @asynccontextmanager
-async def two_brokers() -> AsyncIterator[EmbeddedBroker]:
-    """The brokers. To begin takes them a second or two, in which services beside are not to stand still."""
+async def brokers(number: int) -> AsyncIterator[EmbeddedBroker]:
+    """The brokers, or one of them. To begin takes a second or two, in which services beside are not to stand still."""
     ending = ExitStack()
+    broker = EmbeddedBroker(TOPICS, brokers=number)
     try:
-        yield await asyncio.to_thread(_begun, ending)
+        await asyncio.to_thread(ending.enter_context, broker)
+        if number > 1:
+            await asyncio.to_thread(_part, broker)
+        yield broker
     finally:
         await asyncio.to_thread(ending.close)
 
 
-def _begun(ending: ExitStack) -> EmbeddedBroker:
-    broker = ending.enter_context(EmbeddedBroker(TOPICS, brokers=2))
+def _part(broker: EmbeddedBroker) -> None:
     for topic in TOPICS:
         for partition in range(PARTITIONS):
             broker.set_leader(topic, partition, READ if topic in {EVENTS, REPLIES} else WRITTEN)
     broker.set_coordinator(GROUP, READ)
-    return broker
