@@ -34,13 +34,23 @@ STATEMENTS: Final[Mapping[str, str]] = {
     "history": r"INSERT INTO history",
     "outbox": r"INSERT INTO outbox",
     "delete": r"DELETE FROM outbox",
-    "dead-letter": r"INSERT INTO dead_letter",
+    "dead-letter": r"INSERT INTO dead_letter\b",
     "hold": r"INSERT INTO held_event",
     "release": r"DELETE FROM held_event",
     "verdict": r"INSERT INTO verdict",
+    "park": r"INSERT INTO parked",
+    "unpark": r"DELETE FROM parked",
+    "alter": r"UPDATE dead_letter\b",
+    "settle": r"DELETE FROM dead_letter\b",
+    "audit": r"INSERT INTO dead_letter_audit",
+    "await": r"INSERT INTO awaited_event",
+    "unawait": r"DELETE FROM awaited_event",
     "commit": r"COMMIT",
 }
 """Places in the database, each a statement."""
+
+BESIDE_ORDERS: Final = ("park", "unpark", "alter", "settle", "audit", "await", "unawait")
+"""Those that no order reaches: somebody has to redrive a record, or to await an event at another key."""
 
 CALLS: Final = ("fetch", "send", "ack", "offset")
 """Places in Kafka: a poll that brought records, a batch handed over, its acknowledgement, the commit of offsets."""
