@@ -5,13 +5,11 @@ import hashlib
 from collections.abc import Collection
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
 
 from service.kafka.assignment import Assignment
 from service.kafka.connection import connection
+from service.kafka.ending import Task, ended
 from service.settings import KafkaSettings
-
-STOP_WITHIN = 3.0
 
 
 def member(owner: str, retired: Collection[str]) -> str:
@@ -58,10 +56,16 @@ async def joined(
 
 
 async def left(consumer: AIOKafkaConsumer) -> Exception | None:
-    """Stop a consumer, if the broker lets us; else abandon it and return why."""
-    try:
-        async with asyncio.timeout(STOP_WITHIN):
-            await consumer.stop()
-    except (TimeoutError, KafkaError) as error:
-        return error
-    return None
+    """Stop a consumer within seconds, whatever the broker does; return what was in its way."""
+    return await ended(consumer.stop, lambda: _tasks(consumer), consumer._client.close)  # noqa: SLF001  as in `_tasks`
+
+
+def _tasks(consumer: AIOKafkaConsumer) -> Collection[Task]:
+    """Return what aiokafka runs for a consumer, and leaves running when `stop` does not come to its end."""
+    coordinator, fetcher = consumer._coordinator, consumer._fetcher  # noqa: SLF001  there is no other way to them
+    tasks: list[Task | None] = []
+    if coordinator is not None:
+        tasks += [coordinator._coordination_task, coordinator._heartbeat_task, coordinator._commit_refresh_task]  # noqa: SLF001
+    if fetcher is not None:
+        tasks += [fetcher._fetch_task, *fetcher._pending_tasks]  # noqa: SLF001
+    return [task for task in tasks if task is not None]

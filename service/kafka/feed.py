@@ -280,7 +280,7 @@ class Feed:
         """Leave the group, if the broker lets us."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None and (trouble := await consumers.left(consumer)):
-            self._observer.troubled("the consumer did not stop in time and is abandoned", trouble)
+            self._observer.troubled("the consumer did not stop by itself and was taken apart", trouble)
 
 
 def _record(polled: "ConsumerRecord[bytes, bytes]") -> Record:

@@ -10,18 +10,18 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, ProducerClosed
 from aiokafka.partitioner import murmur2
 
 from handlers.outgoing import MOST_BYTES, size_of
 from handlers.rows import Owed
 from service.kafka.connection import connection
+from service.kafka.ending import Task, ended
 from service.kafka.refusal import what_is_refused
 from service.kafka.topics import largest
 from service.settings import KafkaSettings
 
 BATCH_BYTES = 900_000
-STOP_WITHIN = 3.0
 
 
 class NoSuchTopic(LookupError):
@@ -147,12 +147,15 @@ async def _sent(producer: AIOKafkaProducer, topic: str, partition: int, rows: Se
 
 
 async def _stopped(producer: AIOKafkaProducer) -> None:
-    """Stop a producer, or leave it when it does not stop."""
-    try:
-        async with asyncio.timeout(STOP_WITHIN):
-            await producer.stop()
-    except (TimeoutError, KafkaError):
-        return
+    """Stop a producer within seconds. What it has not sent by then fails at once, and it sends it no more."""
+    await ended(producer.stop, lambda: _tasks(producer), producer.client.close)
+
+
+def _tasks(producer: AIOKafkaProducer) -> Collection[Task]:
+    """Fail what waits to be sent, and return the task that would send it."""
+    producer._message_accumulator.fail_all(ProducerClosed())  # noqa: SLF001  there is no other way to it
+    sending = producer._sender.sender_task  # noqa: SLF001
+    return [] if sending is None else [sending]
 
 
 @lru_cache(maxsize=65_536)
