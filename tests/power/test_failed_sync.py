@@ -1,5 +1,6 @@
 """A sync that fails is told once: the store writes nothing more, and the next life begins with what is surely there."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from handlers.rows import Changes, Owed
+from service.storage import writing_back
 from service.storage.migrations import StoreUnusable
 from service.storage.sqlite import SqliteStore
 from tests.conformance.stores import begun, known, starts
+from tests.handlers.coordinator import Watcher
+from tests.handlers.eventually import eventually
 from tests.power.recording_disk import Created, Deleted, DiskEvent, Synced, Truncated, Written, recording
 from tests.power.sqlite_vfs import library
 
@@ -97,6 +101,20 @@ async def test_the_wal_is_written_back_only_when_its_syncs_are_looked_at_i32(it:
     await it.store.write_back()
     assert len(it.written(DATABASE)) > done + 5_000
     assert it.written(DATABASE)[-1] == Synced(DATABASE)
+
+
+async def test_what_cannot_be_written_back_now_is_told_and_written_back_later(
+    it: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing_back, "EVERY", 0.01)
+    connection, watcher, done = it.store._open_writer, Watcher(), len(it.written(DATABASE))  # noqa: SLF001  in its way
+    await connection.execute("BEGIN IMMEDIATE")
+    loop = asyncio.create_task(writing_back.write_back(it.store, watcher))
+    await eventually(lambda: len(watcher.troubles) > 1, "told, and tried again")
+    assert {what for what, _ in watcher.troubles} == {"the WAL was not written back into the database"}
+    await connection.execute("ROLLBACK")
+    await eventually(lambda: len(it.written(DATABASE)) > done, "written back")
+    loop.cancel()
 
 
 async def test_the_wal_begins_anew_after_it_was_written_back(it: Opened) -> None:
