@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer
 
 from service.kafka.assignment import Assignment
 from service.kafka.connection import connection
-from service.kafka.ending import Task, ended
+from service.kafka.ending import Close, Task, ended
 from service.settings import KafkaSettings
 
 
@@ -57,10 +57,10 @@ async def joined(
 
 async def left(consumer: AIOKafkaConsumer) -> Exception | None:
     """Stop a consumer within seconds, whatever the broker does; return what was in its way."""
-    return await ended(consumer.stop, lambda: _tasks(consumer), consumer._client.close)  # noqa: SLF001  as in `_tasks`
+    return await ended(consumer.stop, lambda: _rest(consumer))
 
 
-def _tasks(consumer: AIOKafkaConsumer) -> Collection[Task]:
+def _rest(consumer: AIOKafkaConsumer) -> tuple[Collection[Task], Close]:
     """Return what aiokafka runs for a consumer, and leaves running when `stop` does not come to its end."""
     coordinator, fetcher = consumer._coordinator, consumer._fetcher  # noqa: SLF001  there is no other way to them
     tasks: list[Task | None] = []
@@ -68,4 +68,4 @@ def _tasks(consumer: AIOKafkaConsumer) -> Collection[Task]:
         tasks += [coordinator._coordination_task, coordinator._heartbeat_task, coordinator._commit_refresh_task]  # noqa: SLF001
     if fetcher is not None:
         tasks += [fetcher._fetch_task, *fetcher._pending_tasks]  # noqa: SLF001
-    return [task for task in tasks if task is not None]
+    return [task for task in tasks if task is not None], consumer._client.close  # noqa: SLF001

@@ -8,11 +8,12 @@ STOP_WITHIN = 3.0
 CLOSE_WITHIN = 1.0
 
 Task = asyncio.Future[Any]
-Tasks = Callable[[], Collection[Task]]
 Close = Callable[[], Coroutine[Any, Any, None]]
+Rest = Callable[[], tuple[Collection[Task], Close]]
+"""What a client runs, and what closes its connections."""
 
 
-async def ended(stop: Close, tasks: Tasks, close: Close) -> Exception | None:
+async def ended(stop: Close, rest: Rest) -> Exception | None:
     """Let a client stop by itself; when it does not, cancel its tasks, close its connections, and return why.
 
     A client that was left to itself would send for ever, and its heartbeats would hold its place in the group.
@@ -20,7 +21,7 @@ async def ended(stop: Close, tasks: Tasks, close: Close) -> Exception | None:
     trouble = await _done(stop(), STOP_WITHIN)
     if trouble is None:
         return None
-    left = tasks()
+    left, close = rest()
     for task in left:
         task.cancel()
     await _done(close(), CLOSE_WITHIN)

@@ -16,7 +16,7 @@ from aiokafka.partitioner import murmur2
 from handlers.outgoing import MOST_BYTES, size_of
 from handlers.rows import Owed
 from service.kafka.connection import connection
-from service.kafka.ending import Task, ended
+from service.kafka.ending import Close, Task, ended
 from service.kafka.refusal import what_is_refused
 from service.kafka.topics import largest
 from service.settings import KafkaSettings
@@ -148,14 +148,14 @@ async def _sent(producer: AIOKafkaProducer, topic: str, partition: int, rows: Se
 
 async def _stopped(producer: AIOKafkaProducer) -> None:
     """Stop a producer within seconds. What it has not sent by then fails at once, and it sends it no more."""
-    await ended(producer.stop, lambda: _tasks(producer), producer.client.close)
+    await ended(producer.stop, lambda: _rest(producer))
 
 
-def _tasks(producer: AIOKafkaProducer) -> Collection[Task]:
+def _rest(producer: AIOKafkaProducer) -> tuple[Collection[Task], Close]:
     """Fail what waits to be sent, and return the task that would send it."""
     producer._message_accumulator.fail_all(ProducerClosed())  # noqa: SLF001  there is no other way to it
     sending = producer._sender.sender_task  # noqa: SLF001
-    return [] if sending is None else [sending]
+    return [] if sending is None else [sending], producer.client.close
 
 
 @lru_cache(maxsize=65_536)
