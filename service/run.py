@@ -40,19 +40,22 @@ async def _ran(service: Service, stop: asyncio.Event, observer: Observer) -> boo
             return True
         service.health.started()
         relay = tasks.create_task(service.relay.run(), name="relay")
-        alarms = tasks.create_task(_ring(service, observer), name="alarms")
+        alarms = tasks.create_task(_ring(service, observer, stop), name="alarms")
         hints = tasks.create_task(service.feed.hint(), name="hints")
         watch = tasks.create_task(service.feed.watch(), name="watch")
         feed = tasks.create_task(service.feed.run(stop), name="feed")
         await stop.wait()
-        for loop in (alarms, hints, watch):
+        idle = () if service.feed.caught_up.is_set() else (alarms,)
+        for loop in (hints, watch, *idle):
             loop.cancel()
         try:
             async with asyncio.timeout(service.settings.shutdown_within):
                 await feed
+                await asyncio.wait({alarms})
                 await service.relay.drained()
         except TimeoutError:
             feed.cancel()
+            alarms.cancel()
             return False
         finally:
             relay.cancel()
@@ -82,13 +85,14 @@ async def _connect(publisher: KafkaPublisher, health: Health, observer: Observer
             return
 
 
-async def _ring(service: Service, observer: Observer) -> None:
-    """Ring what is due, a few times a second, for ever; but first let what came in a down time be taken in.
+async def _ring(service: Service, observer: Observer, stop: asyncio.Event) -> None:
+    """Ring what is due, a few times a second, until `stop` is set; but first let what came in a down time be taken in.
 
-    While too much is unsent nothing rings: what is asked again could not leave, and would fill the memory.
+    While too much is unsent nothing rings: what is asked again could not leave, and would fill the memory. What rings
+    is never cut off: its messages would be written, and nobody would send them before the next start.
     """
     await service.feed.caught_up.wait()
-    while True:
+    while not stop.is_set():
         try:
             more = service.relay.pending <= service.settings.most_unsent and await service.alarms.ring()
         except Exception as error:  # noqa: BLE001  the store's trouble is told, waited out and tried again

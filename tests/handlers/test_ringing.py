@@ -1,13 +1,17 @@
 """When alarms ring: not while more is unsent than may be, for what they ask again would only be added to it (I33)."""
 
 import asyncio
-from contextlib import suppress
+import sqlite3
+from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from handlers.relay import Relay
 from service import run as running
+from service.api import checks
+from service.api.health import Health
 from service.settings import Settings
 from tests.handlers.coordinator import Coordinator, coordinator
 from tests.handlers.eventually import eventually
@@ -24,7 +28,8 @@ async def test_nothing_rings_while_too_much_is_unsent_and_all_does_afterwards_i2
         await it.take(*(log.placed(f"o-{number}") for number in range(4)))
         it.clock.pass_by(HOUR)
         looks = Looks(it)
-        ringing = asyncio.create_task(running._ring(service(it, looks), it.watcher))  # noqa: SLF001  one loop of the service
+        rings = running._ring(service(it, looks), it.watcher, asyncio.Event())  # noqa: SLF001  one loop of the service
+        ringing = asyncio.create_task(rings)
         await eventually(lambda: looks.count > 3 or len(it.owed) > 8, "it has rung, or looked whether it may")
         assert len(it.owed) == 8, "nothing is asked again while it cannot leave"
 
@@ -34,6 +39,61 @@ async def test_nothing_rings_while_too_much_is_unsent_and_all_does_afterwards_i2
         with suppress(asyncio.CancelledError):
             await ringing
         await it.relay.drained()
+
+
+async def test_what_rings_when_the_service_is_told_to_end_still_leaves_i35(tmp_path: Path) -> None:
+    gate, stop = Gate(), asyncio.Event()
+    async with coordinator(tmp_path / "saga.db", publisher=gate) as it:
+        await it.take(Log().placed())
+        it.clock.pass_by(HOUR)
+        alarms, feed = Bell(it), Quiet()
+        whole = service(it, it.relay, alarms=alarms, feed=feed, health=Health(checks.ALL), publisher=feed)
+        with closing(sqlite3.connect(it.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            ended = asyncio.create_task(running._ran(whole, stop, it.watcher))  # noqa: SLF001  without the collector's settings
+            await eventually(lambda: alarms.rings, "an alarm rings, and waits for the database")
+            stop.set()
+            await eventually(lambda: feed.has_ended, "the service has heard that it is to end")
+            other.execute("ROLLBACK")
+        assert await ended
+        assert it.rows("SELECT count(*) FROM history WHERE kind = 'wake'") == [(1,)], "nothing has rung"
+        assert sorted(row.message_id for row in gate.published) == sorted(row.message_id for row in it.owed)
+        assert it.rows("SELECT count(*) FROM outbox") == [(0,)]
+
+
+class Bell:
+    """Alarms that say whether they ring."""
+
+    def __init__(self, it: Coordinator) -> None:
+        self._alarms = it.alarms
+        self.rings = False
+
+    async def ring(self) -> bool:
+        self.rings = True
+        return await self._alarms.ring()
+
+
+class Quiet:
+    """A feed that has nothing to take in and a publisher that is there, as far as the service starts and ends them."""
+
+    def __init__(self) -> None:
+        self.caught_up = asyncio.Event()
+        self.caught_up.set()
+        self.has_ended = False
+
+    async def start(self) -> None:
+        return
+
+    async def hint(self) -> None:
+        await asyncio.Event().wait()
+
+    async def watch(self) -> None:
+        await asyncio.Event().wait()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        await asyncio.sleep(0)
+        self.has_ended = True
 
 
 class Looks:
@@ -49,10 +109,7 @@ class Looks:
         return self._relay.pending
 
 
-def service(it: Coordinator, relay: Looks) -> Any:  # noqa: ANN401  as much of a service as rings
+def service(it: Coordinator, relay: Looks | Relay, **more: object) -> Any:  # noqa: ANN401  as much of a service as rings
     """What rings of a service: what came in the down time is taken in, and 7 messages may be unsent."""
-    caught_up = asyncio.Event()
-    caught_up.set()
-    return SimpleNamespace(
-        settings=Settings(most_unsent=7), feed=SimpleNamespace(caught_up=caught_up), alarms=it.alarms, relay=relay
-    )
+    parts = {"settings": Settings(most_unsent=7), "feed": Quiet(), "alarms": it.alarms, "relay": relay}
+    return SimpleNamespace(**(parts | more))
