@@ -1,7 +1,7 @@
 """Kafka is not there, goes away or falls silent: the service lives and says so, loses nothing, and ends when told."""
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Final, NamedTuple, cast
 
@@ -11,6 +11,7 @@ from service.demo.audit import audit
 from service.demo.ledger import read_ledgers
 from service.kafka.java import JavaKafka
 from tests.acceptance import evidence
+from tests.acceptance.disk import Trouble, locked
 from tests.acceptance.processes import HURRIED, STOP_WITHIN_S, Participants, Serve
 from tests.acceptance.shop import Shop
 from tests.acceptance.topics import make_topics_anew
@@ -82,8 +83,9 @@ def test_when_kafka_goes_away_it_is_not_ready_and_loses_nothing_i34(
         nothing_was_lost(business)
 
 
+@pytest.mark.parametrize("database", [nullcontext, locked], ids=["there", "locked"])
 def test_it_ends_when_told_with_kafka_and_collector_frozen_and_says_what_it_leaves_i35(
-    own_kafka: JavaKafka, tmp_path: Path
+    own_kafka: JavaKafka, tmp_path: Path, database: Trouble
 ) -> None:
     make_topics_anew(own_kafka)
     with ExitStack() as ending:
@@ -94,7 +96,8 @@ def test_it_ends_when_told_with_kafka_and_collector_frozen_and_says_what_it_leav
         own_kafka.pause()
         before = last_owed(business.serve)
         until(lambda: last_owed(business.serve) > before, "something is owed to Kafka that it cannot take any more")
-        assert business.serve.stop(within=STOP_WITHIN_S) == 1
+        with database(business.serve.store):
+            assert business.serve.stop(within=STOP_WITHIN_S) == 1
         assert "they are safe in the outbox" in business.serve.log
         assert evidence.count(business.serve.store, "outbox") > 0
 
