@@ -2,6 +2,9 @@
 
 import asyncio
 import gc
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
 
 from aiokafka.errors import KafkaError
 
@@ -39,11 +42,11 @@ async def _ran(service: Service, stop: asyncio.Event, observer: Observer) -> boo
             connected.cancel()
             return True
         service.health.started()
-        relay = tasks.create_task(service.relay.run(), name="relay")
-        alarms = tasks.create_task(_ring(service, observer, stop), name="alarms")
-        hints = tasks.create_task(service.feed.hint(), name="hints")
-        watch = tasks.create_task(service.feed.watch(), name="watch")
-        feed = tasks.create_task(service.feed.run(stop), name="feed")
+        relay = tasks.create_task(_kept(service.relay.run), name="relay")
+        alarms = tasks.create_task(_kept(partial(_ring, service, observer, stop)), name="alarms")
+        hints = tasks.create_task(_kept(service.feed.hint), name="hints")
+        watch = tasks.create_task(_kept(service.feed.watch), name="watch")
+        feed = tasks.create_task(_kept(partial(service.feed.run, stop)), name="feed")
         await stop.wait()
         idle = () if service.feed.caught_up.is_set() else (alarms,)
         for loop in (hints, watch, *idle):
@@ -60,6 +63,17 @@ async def _ran(service: Service, stop: asyncio.Event, observer: Observer) -> boo
         finally:
             relay.cancel()
         return True
+
+
+async def _kept(loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a loop. A cancellation that nobody has asked for is an error: a TaskGroup would not miss the loop."""
+    try:
+        await loop()
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise RuntimeError("a loop was cancelled, and by none of us: the service cannot go on without it") from error
 
 
 def _collect_seldom() -> None:
