@@ -1,0 +1,62 @@
+"""Whoever writes to the topics in transactions leaves markers in the logs: they hold up no alarm, and are explained."""
+
+import json
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from confluent_kafka import Producer
+
+from service.kafka.java import JavaKafka
+from tests.acceptance import evidence
+from tests.acceptance.foreign_client import ORDERS, PLACED, order_fields
+from tests.acceptance.processes import HURRIED, Serve
+from tests.acceptance.topics import make_topics_anew
+from tests.acceptance.until import until
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+
+
+def test_a_log_that_ends_with_a_marker_is_caught_up_with_and_its_gaps_are_explained_i11_i20(
+    shared_kafka: JavaKafka, tmp_path: Path
+) -> None:
+    make_topics_anew(shared_kafka)
+    address = shared_kafka.bootstrap_servers
+    with Serve(tmp_path, address, SAGA_CATALOG=HURRIED) as serve:
+        serve.start()
+        shop = Producer({"bootstrap.servers": address, "transactional.id": str(uuid4())})
+        shop.init_transactions(30)
+        place(shop, "committed", is_kept=True)
+        place(shop, "aborted", is_kept=False)
+        until(lambda: evidence.count(serve.store, "instance") == 1, "the committed one has started")
+        until(lambda: alarms(serve) > 0, "nobody answers, and its alarm rings")
+        serve.kill()
+        before = alarms(serve)
+        serve.start()
+        until(lambda: alarms(serve) > before, "its alarms ring in the next life, too")
+        assert evidence.rows(serve.store, "SELECT correlation FROM instance") == [("committed",)]
+
+        [(topic, partition, offset)] = evidence.rows(
+            serve.store, 'SELECT topic, partition, "offset" FROM history WHERE topic IS NOT NULL'
+        )
+        told = serve.verb("explain", f"{topic}:{partition}:{int(str(offset)) + 1}", "--json")
+        [marker] = json.loads(told.stdout)
+        assert marker["verdict"] in {"no record", "not processed yet"}
+        assert serve.stop() == 0
+
+
+def place(shop: Producer, order: str, *, is_kept: bool) -> None:
+    """Place an order in a transaction of its own, and keep it or take it back."""
+    headers = {"ce_specversion": "1.0", "ce_id": str(uuid4()), "ce_source": "/shop", "ce_type": PLACED}
+    shop.begin_transaction()
+    shop.produce(ORDERS, json.dumps(order_fields(order)).encode(), "one key", headers={**headers})
+    if is_kept:
+        shop.commit_transaction(30)
+    else:
+        shop.flush(30)
+        shop.abort_transaction(30)
+
+
+def alarms(serve: Serve) -> int:
+    [(number,)] = evidence.rows(serve.store, "SELECT count(*) FROM history WHERE kind = 'wake'")
+    return int(str(number))
