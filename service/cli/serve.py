@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Sequence
+from threading import Timer
 from typing import Final
 
 import typer
@@ -19,6 +20,8 @@ from service.telemetry.logs import Format, configure, logger
 from service.telemetry.observer import Telemetry
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+CLOSES_WITHIN: Final = 10.0
+"""Seconds that closing may take, once what was begun is finished or given up."""
 
 
 def serve() -> None:
@@ -38,7 +41,7 @@ def serve() -> None:
 async def _until_told(settings: Settings, catalog: Sequence[AnySaga], telemetry: Telemetry) -> None:
     """Serve until a signal comes."""
     stop = asyncio.Event()
-    _stop_on_signals(stop)
+    _stop_on_signals(stop, settings.shutdown_within + CLOSES_WITHIN)
     await serving.serve(settings, catalog, telemetry, stop)
 
 
@@ -51,8 +54,8 @@ def _telemetry(settings: Settings) -> Telemetry:
         raise typer.Exit(2) from error
 
 
-def _stop_on_signals(stop: asyncio.Event) -> None:
-    """Let the first signal begin the drain, and the second end the process at once."""
+def _stop_on_signals(stop: asyncio.Event, within: float) -> None:
+    """Let the first signal begin the drain, which may take so many seconds, and the second end the process at once."""
 
     def ask(name: str) -> None:
         if stop.is_set():
@@ -60,9 +63,25 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
             os._exit(1)
         logger().info("draining", signal=name)
         stop.set()
+        _end_after(within)
 
     for each in SIGNALS:
         asyncio.get_running_loop().add_signal_handler(each, ask, each.name)
+
+
+def _end_after(seconds: float) -> None:
+    """End the process if it has not ended until then: whoever waits for a disk that does not answer waits for ever."""
+
+    def end() -> None:
+        remark(
+            f"saga: not ended within {seconds:g} s, so ending at once: does the disk of the database answer? "
+            "What was committed before is safe, and what is unpublished leaves after the next start"
+        )
+        os._exit(1)
+
+    timer = Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -40,6 +40,9 @@ _PRAGMAS = (
     "PRAGMA wal_autocheckpoint = 0",  # `write_back` does it: SQLite's own tells nobody that a sync has failed
 )
 
+SLOW = 10.0
+_SLOW = f"a transaction has not ended for {SLOW:g} s; see that the disk answers, and it goes on by itself"
+
 FEW = 3
 """Of so many live instances the keys are told."""
 
@@ -177,11 +180,14 @@ class SqliteStore:
     async def _transact(self, work: Callable[[SqliteTransaction], Awaitable[T]]) -> T:
         async with self._lock:
             self._refuse_unusable()
+            slow = asyncio.get_running_loop().call_later(SLOW, self._condition, f"{self._path}: {_SLOW}")
             try:
                 result = await self._committed(self._open_writer, work)
             except sqlite3.Error as error:
                 self._troubled(error)
                 raise
+            finally:
+                slow.cancel()
             self._condition(None)
             return result
 

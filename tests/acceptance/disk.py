@@ -79,6 +79,27 @@ def locked(database: Path) -> Iterator[None]:
         other.execute("ROLLBACK")
 
 
+@contextmanager
+def stuck(pid: int) -> Iterator[None]:
+    """Let the disk of a process not answer: each fsync takes an hour. Without strace the test is skipped."""
+    wrong = ("-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:delay_enter=3600s")
+    try:
+        tracer = subprocess.Popen(
+            ("strace", "-f", "-o", os.devnull, "-p", str(pid), *wrong), stderr=subprocess.PIPE, text=True
+        )
+    except OSError as error:
+        pytest.skip(f"the disk cannot be made to hang: {error}; install strace")
+    assert tracer.stderr is not None
+    said = tracer.stderr.readline()
+    if "attached" not in said:
+        pytest.skip(f"the disk cannot be made to hang: {said.strip()}")
+    try:
+        yield
+    finally:
+        tracer.kill()  # a signal that it may delay waits as long as the process that it delays
+        tracer.communicate()
+
+
 def tell(*command: str) -> str | None:
     """Run a command; return why it failed, or None."""
     try:

@@ -1,5 +1,6 @@
 """The disk fails the database: whole transactions fail, readiness says so, and it goes on by itself (I17, I34)."""
 
+import signal
 from pathlib import Path
 from typing import Final
 
@@ -7,7 +8,9 @@ import pytest
 
 from tests.acceptance import evidence
 from tests.acceptance.business import Business, business
-from tests.acceptance.disk import Trouble, full, locked, read_only, small_disk
+from tests.acceptance.disk import Trouble, full, locked, read_only, small_disk, stuck
+from tests.acceptance.processes import STOP_WITHIN_S
+from tests.acceptance.until import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -31,6 +34,20 @@ def test_a_database_that_takes_no_writes_stops_everything_whole_and_nothing_is_l
 ) -> None:
     with business(tmp_path) as shop:
         suffers(shop, trouble, *words)
+
+
+def test_a_disk_that_does_not_answer_keeps_it_from_being_ready_and_not_from_ending_i35(tmp_path: Path) -> None:
+    with business(tmp_path) as shop:
+        shop.order(60)
+        shop.is_at_work()
+        [pid] = [line["pid"] for line in shop.serve.objects() if line["event"] == "serving"]
+        with stuck(pid):
+            shop.is_not_ready('"store"', "a transaction has not ended for 10 s", "see that the disk answers")
+            shop.serve.send(signal.SIGTERM)
+            until(lambda: "saga: not ended within 28 s" in shop.serve.log, "it ends itself", STOP_WITHIN_S)
+        assert shop.serve.ended(within=5) == 1, "its last thread has waited for the disk"
+        shop.serve.start()
+        shop.ends()
 
 
 def suffers(shop: Business, trouble: Trouble, *words: str) -> None:
