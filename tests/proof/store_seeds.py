@@ -91,8 +91,8 @@ SEEDS = (
     Seed(
         "transactions overlap",
         SQLITE,
-        "        async with self._lock:\n            self._refuse_unusable()\n            try:\n                result",
-        "        if True:\n            self._refuse_unusable()\n            try:\n                result",
+        "        async with self._lock:\n            self._refuse_unusable()\n            slow",
+        "        if True:\n            self._refuse_unusable()\n            slow",
     ),
     Seed("two coordinators open one file", SQLITE, "fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)", "pass"),
     Seed(
