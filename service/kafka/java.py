@@ -97,7 +97,7 @@ class JavaKafka:
 
     def pause(self) -> None:
         """Freeze it (SIGSTOP): its connections stay open, and nobody answers."""
-        self._running().send(signal.SIGSTOP)
+        self._running().freeze()
 
     def resume(self) -> None:
         """Let it go on after `pause`."""

@@ -43,6 +43,14 @@ class ChildProcess:
         if self._child.poll() is None:
             os.killpg(self._child.pid, number)
 
+    def freeze(self) -> None:
+        """Stop the child's group (SIGSTOP) until it is sent SIGCONT; returns once none of the child's threads runs.
+
+        The signal alone reaches them one after another, and one that still runs may answer meanwhile.
+        """
+        self.send(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._child.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
     def end(self, number: signal.Signals, grace: float) -> None:
         """End the child with this signal, frozen or not, and with SIGKILL if it still runs after `grace` seconds."""
         self.send(number)

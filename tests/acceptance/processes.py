@@ -77,6 +77,11 @@ class Program:
         assert self._process is not None, f"{self._command} was never started"
         self._process.send(number)
 
+    def freeze(self) -> None:
+        """Stop it as SIGSTOP does; returns once it stands still. SIGCONT lets it go on."""
+        assert self._process is not None, f"{self._command} was never started"
+        self._process.freeze()
+
     def ended(self, within: float) -> int:
         """Wait for its end, and return the exit code."""
         until(lambda: self.exit_code is not None, f"{self._command} has ended", within)

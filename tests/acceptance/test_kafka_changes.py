@@ -45,7 +45,7 @@ def shop(shared_kafka: JavaKafka, tmp_path: Path) -> Iterator[Business]:
 
 
 def test_one_that_was_frozen_for_twice_its_session_comes_back_and_goes_on(shop: Business) -> None:
-    shop.serve.send(signal.SIGSTOP)
+    shop.serve.freeze()
     time.sleep(2 * SESSION_TIMEOUT_S)  # the fault itself: nothing can be awaited
     shop.serve.send(signal.SIGCONT)
     shop.is_at_work()
