@@ -78,12 +78,16 @@ def business(folder: Path, store: Path | None = None) -> Iterator[Business]:
 
 @contextmanager
 def business_on(
-    address: str, folder: Path, store: Path | None = None, variables: Mapping[str, str] = MappingProxyType({})
+    address: str,
+    folder: Path,
+    store: Path | None = None,
+    variables: Mapping[str, str] = MappingProxyType({}),
+    behaviour: Mapping[str, object] = MappingProxyType({"think_time_s": 0.02}),
 ) -> Iterator[Business]:
     """Start a service and its participants, with the database in a folder of its own if that is told."""
     with (
         Serve(store or folder, address, **{"SAGA_CATALOG": HURRIED, **SOON, **variables}) as serve,
-        Participants(folder, address, {"think_time_s": 0.02}) as participants,
+        Participants(folder, address, behaviour) as participants,
         ExitStack() as ending,
     ):
         serve.start()

@@ -171,7 +171,7 @@ class Participants(Program):
 
     def __init__(self, folder: Path, bootstrap_servers: str, behaviour: Mapping[str, object]) -> None:
         self.ledgers: Final = folder / "ledgers"
-        options = ("--ledgers", str(self.ledgers), "--behaviour", json.dumps(behaviour))
+        options = ("--ledgers", str(self.ledgers), "--behaviour", json.dumps(dict(behaviour)))
         super().__init__(demo("participants", bootstrap_servers, *options), folder / "participants.log", {})
 
     def start(self) -> None:
