@@ -16,7 +16,7 @@ from sagas.machine.definition import (
 from sagas.machine.ending import outcome_of
 from sagas.machine.failure import CANCELLED, DEADLINE_PASSED, TIMED_OUT, Cause
 from sagas.machine.identity import address, command_id, instance_id, outcome_id
-from sagas.machine.instance import Direction, Instance, Leg, Progress, Status, StepRun, Trial, WaitRun
+from sagas.machine.instance import Direction, Instance, Leg, Progress, Status, StepRun, Trial, WaitRun, legs
 from sagas.machine.nodes import (
     HOLD_FOR,
     Alternatives,
@@ -111,6 +111,7 @@ __all__ = [
     "freeze",
     "instance_id",
     "leaf",
+    "legs",
     "length_of",
     "outcome_id",
     "outcome_of",

@@ -42,9 +42,10 @@ class Happen:
 
 @dataclass(frozen=True, slots=True)
 class Wake:
-    """The instance's alarm has rung."""
+    """The instance's alarm has rung. `unsent` are ids of commands that have not left yet: nobody can have answered."""
 
     at: datetime
+    unsent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,8 +46,7 @@ def take(turn: Turn[D], signal: Signal) -> Refusal | None:
         case Happen():
             return _take_event(turn, signal)
         case Wake():
-            due = turn.instance.wake_at
-            return None if due and due <= signal.at else (Ignored.NOT_DUE, "nothing is due")
+            return _take_wake(turn, signal)
         case Cancel():
             return _take_cancel(turn, signal)
         case Obstruct():
@@ -56,6 +55,16 @@ def take(turn: Turn[D], signal: Signal) -> Refusal | None:
             return wish(turn, signal)
         case _:
             assert_never(signal)
+
+
+def _take_wake(turn: Turn[D], wake: Wake) -> Refusal | None:
+    """Let what is due be acted upon; a command that has not left by the end of its time is given that time anew."""
+    due = turn.instance.wake_at
+    if due is None or due > wake.at:
+        return Ignored.NOT_DUE, "nothing is due"
+    if wake.unsent:
+        turn.give_time(wake.unsent)
+    return None
 
 
 def _take_answer(turn: Turn[D], answer: Answer) -> Refusal | None:

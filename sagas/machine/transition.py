@@ -10,7 +10,8 @@ law of them all:
 3. The state is the inbox. A reply is matched by causation id to a command still awaited, an event to the receive that
    waits for it; a second copy of any message finds nothing to do.
 4. A step that times out is *unknown*: asking again reuses the id, giving up undoes it too. A failure is definitely
-   not done: a retryable one is asked again under a new id; any other, or one too many, is a refusal.
+   not done: a retryable one is asked again under a new id; any other, or one too many, is a refusal. A command that
+   has not left by the end of its time (Kafka is away) is given that time anew: it was not silent.
 5. Before the pivot a refusal, cancel, deadline or given-up timeout sends nothing more forward. What is in flight is
    awaited until it answers or times out; then everything that was or may have been done is undone, in the strict
    reverse of the definition, the members of a group together. Within `alternatives` that holds for the alternative

@@ -144,6 +144,17 @@ class Turn(Generic[D]):
         due_at = self.paused_at or self.at
         self._write(name, Direction.COMPENSATION, replace(undo, sendings=max(0, undo.sendings - 1), due_at=due_at))
 
+    def give_time(self, unsent: Collection[str]) -> None:
+        """Let the time for an answer begin anew for commands that are overdue and have not left; no sending counts."""
+        for name, run in tuple(self.steps.items()):
+            for direction in Direction:
+                leg = run.leg(direction)
+                if leg is None or leg.progress is not Progress.ASKED or leg.command_id not in unsent:
+                    continue
+                if leg.due_at is not None and leg.due_at <= self.at:
+                    by = self._answer_by(self.rule(name).step) - leg.due_at
+                    self._write(name, direction, moved(leg, by))
+
     def renew(self, name: str, direction: Direction) -> None:
         """Let a leg be asked again now."""
         leg = self.steps[name].leg(direction)

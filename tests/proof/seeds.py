@@ -31,6 +31,7 @@ SEEDS = (
         "turn.hasten(name, undo)",
         "turn.put(name, COMPENSATION, DONE)",
     ),
+    Seed("what has not left counts as silent", "taking.py", "turn.give_time(wake.unsent)", "pass"),
     Seed("an overtaken undo is not sent again", "taking.py", "if undo.progress is ASKED:", "if False:"),
     Seed(
         "an overtaken undo costs an attempt", "turn.py", "sendings=max(0, undo.sendings - 1)", "sendings=undo.sendings"

@@ -12,6 +12,7 @@ class Act(Enum):
     ANSWER_COPY = "a copy of a reply arrives"
     LOSE_REPLY = "a reply is lost"
     ALARM = "time passes until the alarm rings"
+    OUTAGE = "time passes until the alarm rings, and the commands on their way have not even left"
     TO_THE_INSTANT = "time passes until the alarm is due, but something else comes first"
     A_WHILE = "some time passes"
     CLOCK_BACK = "the clock is set back by up to an hour (I21)"

@@ -28,6 +28,7 @@ EACH_TURN: tuple[Callable[[Witness, Turned], None], ...] = (
     on_undo.what_is_left_was_undone_before_the_next_is_tried,
     on_time.i18_the_deadline_counts_until_the_pivot_is_sent,
     on_time.i19_whatever_is_due_is_acted_upon_once,
+    on_time.what_has_not_left_was_not_silent,
     on_time.a_pause_moves_timers_but_neither_deadline_nor_delays,
     on_time.what_was_recorded_stays,
     on_time.nothing_is_sent_while_paused_stalled_or_ignored,

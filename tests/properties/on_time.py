@@ -1,6 +1,6 @@
 """Invariants of the lifecycle and of time, each a check by name of one turn; none looks at how the machine decides."""
 
-from sagas.machine import Direction, Progress, Resolve, Resume, RetryStep, SkipStep, Status
+from sagas.machine import Direction, Progress, Resolve, Resume, RetryStep, SkipStep, Status, Wake
 from sagas.machine.instance import legs
 from tests.properties.witness import Witness
 from tests.properties.world import Turned
@@ -42,6 +42,20 @@ def i19_whatever_is_due_is_acted_upon_once(_: Witness, turned: Turned) -> None:
         assert turned.after.wake_at > turned.signal.at
     ids = [send.command_id for send in turned.decision.commands]
     assert len(ids) == len(set(ids)), "sent twice in one turn"
+
+
+def what_has_not_left_was_not_silent(_: Witness, turned: Turned) -> None:
+    """Neither sent again nor given up, and no sending counts; its time is not over before its timeout has passed."""
+    if turned.before is None or not isinstance(turned.signal, Wake):
+        return
+    for name, run in turned.before.steps.items():
+        for direction in Direction:
+            was, now = run.leg(direction), turned.after.steps[name].leg(direction)
+            if was and now and was.progress is Progress.ASKED and was.command_id in turned.signal.unsent:
+                assert (now.progress, now.sendings, now.asked_at) == (was.progress, was.sendings, was.asked_at)
+                assert now.due_at is not None
+                assert turned.decision.ignored or now.due_at > turned.signal.at
+    assert not {send.command_id for send in turned.decision.commands} & set(turned.signal.unsent)
 
 
 def a_pause_moves_timers_but_neither_deadline_nor_delays(_: Witness, turned: Turned) -> None:

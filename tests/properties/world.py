@@ -154,12 +154,14 @@ class World:
             return self._handle(self.commands.pop(chance % len(self.commands)), chance)
         return self._ring() if self.instance.wake_at else None
 
-    def _ring(self) -> Turned:
+    def _ring(self, *unsent: str) -> Turned:
         self.now = max(self.now, self.instance.wake_at or self.now)
-        return self.hear(Wake(self.now))
+        return self.hear(Wake(self.now, unsent))
 
     def _intervene(self, act: Act) -> Turned | None:
         match act:
+            case Act.OUTAGE if self.instance.wake_at:
+                return self._ring(*{send.command_id: None for send in self.commands})
             case Act.EARLY_ALARM:
                 return self.hear(Wake(self.now))
             case Act.CANCEL:
