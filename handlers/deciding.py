@@ -5,7 +5,7 @@ instance is set aside, and the instance is parked behind it: what comes later fo
 record does to other instances is not touched by that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import assert_never
 
 from contracts import CancelCommand, Command, Event, Failure
@@ -14,7 +14,7 @@ from handlers.ports import Observer, Transaction
 from handlers.reading import Arrival, EventArrival, ReplyArrival, Unreadable, class_of, read, said, wrong_reply
 from handlers.routing import AnySaga, Role, Routes, Target, awaited_reply
 from handlers.rows import Held, Illegible, Stored, Verdict
-from sagas.machine import HOLD_FOR, Answer, Cancel, Cause, Happen, Ignored, Obstruct, Start, Wake, transition
+from sagas.machine import HOLD_FOR, Answer, Cancel, Cause, Happen, Ignored, Obstruct, Start, Wake, legs, transition
 
 RAISED = "definition-raised"
 NOT_BY_THIS_VERSION = "the version of the saga that its instance keeps is neither cancelled by it nor waits for it"
@@ -57,11 +57,15 @@ class Decider:
             for early in [*await tx.load_held(fresh), *held]:
                 self._try(batch, early)
 
-    def wake(self, batch: Batch, stored: Stored) -> None:
-        """Let an instance act on what is due. One whose definition raises stalls, and rings no more."""
+    def wake(self, batch: Batch, stored: Stored, unsent: Collection[str]) -> None:
+        """Let an instance act on what is due; `unsent` are ids of messages of any instance that have not left yet.
+
+        One whose definition raises stalls, and rings no more.
+        """
         saga = self._saga_of(stored)
+        own = tuple(each.command_id for each in legs(stored.instance.steps) if each.command_id in unsent)
         try:
-            batch.apply(saga, stored, Wake(batch.at))
+            batch.apply(saga, stored, Wake(batch.at, own))
         except Exception as error:  # noqa: BLE001  the saga's own function: it concerns this instance alone
             self._observer.troubled(f"instance {stored.instance.id} of {stored.instance.saga} stalled", error)
             cause = Cause(None, RAISED, said(error))

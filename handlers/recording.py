@@ -10,7 +10,7 @@ from pydantic_core import to_json
 from handlers.reading import Arrival
 from handlers.rows import Entry, Verdict
 from handlers.trail import SpanContext
-from sagas.machine import Decision, Ignored, Obstruct, RetryStep, Signal, SkipStep, Wake
+from sagas.machine import Decision, Ignored, Obstruct, RetryStep, Signal, SkipStep, Wake, legs
 
 KINDS: Final[Mapping[type[Signal], str]] = {RetryStep: "retry", SkipStep: "skip"}
 """The kinds whose name is not that of their signal."""
@@ -27,14 +27,13 @@ def entry_of(decision: Decision[Any], seq: int, signal: Signal, arrival: Arrival
     """Write the history's row of a signal."""
     envelope = arrival.envelope if arrival else None
     causation_id, value = _content(signal, arrival)
-    reason = signal.cause.message if isinstance(signal, Obstruct) else decision.reason
     return Entry(
         instance_id=decision.instance.id,
         seq=seq,
         at=signal.at,
         kind=kind_of(signal),
         verdict=VERDICTS.get(decision.ignored, Verdict.IGNORED),
-        reason=f"{decision.ignored}: {reason}" if decision.ignored else reason,
+        reason=_reason(decision, signal),
         message_id=envelope.id if envelope else None,
         message_type=envelope.type if envelope else None,
         causation_id=causation_id,
@@ -46,6 +45,18 @@ def entry_of(decision: Decision[Any], seq: int, signal: Signal, arrival: Arrival
     )
 
 
+def _reason(decision: Decision[Any], signal: Signal) -> str | None:
+    """Say why it changed nothing, what obstructs, or what was not looked for because it has not left."""
+    reason = signal.cause.message if isinstance(signal, Obstruct) else decision.reason
+    if decision.ignored:
+        return f"{decision.ignored}: {reason}"
+    if isinstance(signal, Wake) and signal.unsent:
+        steps = decision.instance.steps.items()
+        waiting = [name for name, run in steps if any(leg.command_id in signal.unsent for leg in legs({name: run}))]
+        return f"not left yet: {', '.join(waiting)}"
+    return reason
+
+
 def _content(signal: Signal, arrival: Arrival | None) -> tuple[str | None, bytes | None]:
     """Return the id of the message that a signal follows from, and what it says: enough to make it again."""
     if arrival is not None:
@@ -53,7 +64,7 @@ def _content(signal: Signal, arrival: Arrival | None) -> tuple[str | None, bytes
     if isinstance(signal, Obstruct):
         return signal.command_id, to_json(signal.cause)
     if isinstance(signal, Wake):
-        return None, None
+        return None, to_json({"unsent": signal.unsent}) if signal.unsent else None
     return None, wish_content(signal)
 
 

@@ -54,6 +54,10 @@ class Relay:
             self._pushes.popleft()
         return time.monotonic() - self._pushes[0][1] if self._pushes else 0.0
 
+    def unsent(self) -> frozenset[str]:
+        """Return the ids of the messages that have not left yet, as far as is known: none is acknowledged."""
+        return frozenset(row.owed.message_id for lane in self._lanes.values() for row in lane)
+
     def push(self, rows: Sequence[Unsent], *, deleted: Sequence[int] = ()) -> None:
         """Take over committed rows, and forget those that the same transaction has deleted."""
         if deleted:

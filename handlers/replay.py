@@ -91,7 +91,7 @@ def signal_of(saga: AnySaga, entry: Entry, instance: Instance[Any] | None = None
             event = _event_type(saga, entry.message_type).model_validate_json(value)
             return Happen(entry.at, event, _address(saga, event, instance), entry.message_id or "")
         case "wake":
-            return Wake(entry.at)
+            return Wake(entry.at, tuple(json.loads(value)["unsent"]) if value else ())
         case "obstruct":
             return Obstruct(entry.at, Cause(**json.loads(value)), entry.causation_id)
         case "cancel":

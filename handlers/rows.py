@@ -96,8 +96,9 @@ class Illegible(NamedTuple):
 class Entry(NamedTuple):
     """One row of an instance's history: a signal, and what was decided. Times are UTC.
 
-    `value` is the message as it came, or the JSON of what obstructs; `decided` JSON: the status that follows, the
-    commands sent, the outcome. The rows of an instance are all that it takes to replay it.
+    `value` is the message as it came, or JSON: what obstructs, or what had not left when an alarm rang; `decided` is
+    JSON: the status that follows, the commands sent, the outcome. The rows of an instance are all that it takes to
+    replay it.
     """
 
     instance_id: str

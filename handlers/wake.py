@@ -34,8 +34,9 @@ class Alarms:
         due = await tx.load_due(batch.at, MOST_AT_ONCE, self._leases.homes())
         for id_, illegible in tx.illegible.items():
             self._decider.silence(id_, illegible)
+        unsent = self._writer.unsent() if due else ()
         for stored in due:
-            self._decider.wake(batch, stored)
+            self._decider.wake(batch, stored, unsent)
         await self._decider.release(batch, tx)
         expired = await tx.load_expired(batch.at, MOST_AT_ONCE)
         for held in expired:

@@ -31,6 +31,10 @@ class Writer:
         """Return a new batch, of this moment."""
         return Batch(self._wire, self._clock.now(), redriven=redriven)
 
+    def unsent(self) -> Collection[str]:
+        """Return the ids of the messages that were written and have not left yet."""
+        return self._relay.unsent()
+
     async def load(self, tx: Transaction, ids: Collection[str]) -> dict[str, Stored]:
         """Return those of the instances that exist, from memory or the database."""
         return await self._memory.load(tx, ids)

@@ -1,8 +1,10 @@
 """Kafka is not there, goes away or falls silent: the service lives and says so, loses nothing, and ends when told."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, NamedTuple, cast
 
 import pytest
@@ -22,6 +24,11 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 READY_AGAIN_WITHIN_S: Final = 10.0
 NOTICED_WITHIN_S: Final = 15.0
+LONGER_THAN_ALL_RETRIES_S: Final = 45.0
+"""An undo of the hurried catalog is asked for so long, and then stalls."""
+
+PROMPT: Final = MappingProxyType({"think_time_s": 0.05})
+TURNING_BACK: Final = MappingProxyType({"think_time_s": 0.05, "declines": {"ship-order": 0.9}})
 AT_WORK: Final = 50
 """Rows of history after which the service is in the middle of its work."""
 
@@ -83,6 +90,21 @@ def test_when_kafka_goes_away_it_is_not_ready_and_loses_nothing_i34(
         nothing_was_lost(business)
 
 
+@pytest.mark.timeout(180)
+def test_an_outage_longer_than_all_retries_stalls_nothing(own_kafka: JavaKafka, tmp_path: Path) -> None:
+    make_topics_anew(own_kafka)
+    with ExitStack() as ending:
+        business = at_work(ending, own_kafka, tmp_path, behaviour=TURNING_BACK, SAGA_KAFKA__REQUEST_TIMEOUT="2")
+        own_kafka.stop()
+        time.sleep(LONGER_THAN_ALL_RETRIES_S)  # the fault itself: nothing can be awaited
+        store = business.serve.store
+        asked_again = evidence.rows(store, "SELECT count(*) FROM history WHERE kind = 'wake' AND value IS NOT NULL")
+        assert asked_again != [(0,)], "no time was over for what could not leave: it shows nothing"
+        own_kafka.restart()
+        nothing_was_lost(business)
+        assert evidence.rows(store, "SELECT correlation FROM instance WHERE status = 'stalled'") == []
+
+
 @pytest.mark.parametrize("database", [nullcontext, locked], ids=["there", "locked"])
 def test_it_ends_when_told_with_kafka_and_collector_frozen_and_says_what_it_leaves_i35(
     own_kafka: JavaKafka, tmp_path: Path, database: Trouble
@@ -124,19 +146,23 @@ def test_it_ends_well_when_it_has_never_reached_kafka(own_kafka: JavaKafka, tmp_
         assert serve.stop(within=STOP_WITHIN_S) == 0
 
 
-def opened(ending: ExitStack, kafka: JavaKafka, folder: Path, **variables: str) -> Business:
+def opened(
+    ending: ExitStack, kafka: JavaKafka, folder: Path, behaviour: Mapping[str, object] = PROMPT, **variables: str
+) -> Business:
     """Make everything ready to be started; nothing of it outlives the test."""
     address = kafka.bootstrap_servers
     return Business(
         ending.enter_context(Serve(folder, address, SAGA_CATALOG=HURRIED, **variables)),
-        ending.enter_context(Participants(folder, address, {"think_time_s": 0.05})),
+        ending.enter_context(Participants(folder, address, behaviour)),
         ending.enter_context(Shop(folder, address, mix={}, orders=100, window=10, seed=3)),
     )
 
 
-def at_work(ending: ExitStack, kafka: JavaKafka, folder: Path, **variables: str) -> Business:
+def at_work(
+    ending: ExitStack, kafka: JavaKafka, folder: Path, behaviour: Mapping[str, object] = PROMPT, **variables: str
+) -> Business:
     """Start everything, and wait until the service is in the middle of its work."""
-    business = opened(ending, kafka, folder, **variables)
+    business = opened(ending, kafka, folder, behaviour, **variables)
     for each in business:
         each.start()
     until(lambda: evidence.count(business.serve.store, "history") >= AT_WORK, "the service is at work")

@@ -61,7 +61,7 @@ async def everything_happens(it: Coordinator, fault: Fault) -> None:
     failing = two.says("a")
     await it.take(failing, two.says("b"), two.stopped(), two.log.event(made.Stopped(key="nobody"), "nobody"))
     it.clock.pass_by(timedelta(hours=2))
-    await it.alarms.ring()
+    await it.ring()
     fault.heal()
     await it.redrive.redrive(Which(failing.place), OLGA)
     it.memory.clear()

@@ -1,8 +1,9 @@
 """A coordinator in one hand: the real handlers on a real file, a clock that stands still, a wire that remembers."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -103,6 +104,12 @@ class Coordinator:
             self.leases.take(await self.store.take(topic, partition, "test"))
         await self.intake.take(records)
 
+    async def ring(self) -> bool:
+        """Let all that is owed leave, and ring what is due: while a command has not left, its time is not over."""
+        async with relaying(self.relay):
+            await self.relay.drained()
+        return await self.alarms.ring()
+
     @property
     def owed(self) -> list[Owed]:
         """All messages that were ever written to the outbox, in order."""
@@ -185,3 +192,15 @@ async def coordinator(
         )
     finally:
         await sqlite.close()
+
+
+@asynccontextmanager
+async def relaying(relay: Relay) -> AsyncIterator[None]:
+    """Let a relay run, and end it as a crash would: at once."""
+    running = asyncio.create_task(relay.run())
+    try:
+        yield
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running

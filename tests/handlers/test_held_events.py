@@ -23,7 +23,7 @@ async def test_a_cancel_before_its_order_is_held_and_applied_right_after_the_sta
         assert it.owed == []
 
         it.clock.pass_by(HOUR - timedelta(seconds=1))
-        await it.alarms.ring()
+        await it.ring()
         await it.take(log.placed())
         assert it.verdicts(early.place) == [("applied", None)]
         assert it.rows("SELECT seq, kind FROM history ORDER BY seq") == [(1, "start"), (2, "cancel")]
@@ -60,14 +60,14 @@ async def test_a_cancel_that_is_held_for_more_than_an_hour_is_unmatched(tmp_path
         early = log.cancelled()
         await it.take(early)
         it.clock.pass_by(HOUR)
-        await it.alarms.ring()
+        await it.ring()
         ((verdict, reason),) = it.verdicts(early.place)
         assert verdict == "unmatched"
         assert "nobody awaited it" in (reason or "")
 
         await it.take(log.placed())
         assert it.status() == "running"
-        assert await it.alarms.ring() is False
+        assert await it.ring() is False
 
 
 async def test_a_held_cancel_survives_a_restart(tmp_path: Path) -> None:
@@ -142,5 +142,5 @@ async def test_a_held_event_that_a_newer_program_cannot_read_expires_as_dead_let
     changed = replace(one, cancel_on=None)
     clock.pass_by(2 * HOUR)
     async with coordinator(tmp_path / "saga.db", changed, clock=clock) as it:
-        await it.alarms.ring()
+        await it.ring()
         assert [verdict for verdict, _ in it.verdicts(early.place)] == ["dead-lettered"]

@@ -201,7 +201,7 @@ async def test_a_reply_that_comes_too_late_when_it_is_redriven_is_ignored(tmp_pa
             due = await it.store.next_alarm()
             assert due is not None
             it.clock.time = due
-            await it.alarms.ring()
+            await it.ring()
         fault.heal()
         result = await it.redrive.redrive(Which(failing.place), OLGA)
         assert result.end is End.DONE

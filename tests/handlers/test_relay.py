@@ -1,20 +1,18 @@
 """The outbox leaves in order, whole, and is deleted only when Kafka has it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from handlers.relay import Relay
 from handlers.routing import REPLIES
 from handlers.rows import Changes, Owed, Unsent
 from service.storage.sqlite import SqliteStore
 from tests.handlers.brittle import BrittleStore, Stores
-from tests.handlers.coordinator import Coordinator, Wall, coordinator
+from tests.handlers.coordinator import Coordinator, Wall, coordinator, relaying
 from tests.handlers.eventually import eventually
 from tests.handlers.order_log import Log
 
@@ -58,18 +56,6 @@ class Slow(BrittleStore):
         self.has_read.set()
         await self.may_tell.wait()
         return rows
-
-
-@asynccontextmanager
-async def relaying(relay: Relay) -> AsyncIterator[None]:
-    """Let a relay run, and end it as a crash would: at once."""
-    running = asyncio.create_task(relay.run())
-    try:
-        yield
-    finally:
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
 
 
 def message(id_: str, topic: str = "t", partition: int = 0) -> Owed:

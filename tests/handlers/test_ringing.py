@@ -13,10 +13,10 @@ from service import run as running
 from service.api import checks
 from service.api.health import Health
 from service.settings import Settings
-from tests.handlers.coordinator import Coordinator, coordinator
+from tests.handlers.coordinator import Coordinator, coordinator, relaying
 from tests.handlers.eventually import eventually
 from tests.handlers.order_log import Log
-from tests.handlers.test_relay import Gate, relaying
+from tests.handlers.test_relay import Gate
 
 HOUR = timedelta(hours=1)
 

@@ -128,6 +128,12 @@ SEEDS = (
         "",
     ),
     Seed(
+        "alarms do not know what has not left",
+        "handlers/wake.py",
+        "self._writer.unsent() if due else ()",
+        "()",
+    ),
+    Seed(
         "alarms do not wait for the backlog",
         "service/run.py",
         "    await service.feed.caught_up.wait()\n",
