@@ -6,19 +6,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from handlers.batch import Wire
-from handlers.deciding import Decider
-from handlers.intake import Intake
-from handlers.leases import Leases
-from handlers.memory import Memory
-from handlers.operator import Operator
 from handlers.ports import Clock, Observer
-from handlers.redrive import Redrive
-from handlers.relay import Relay
 from handlers.routing import REPLIES, AnySaga, Routes
 from handlers.trail import Sampler
-from handlers.wake import Alarms
-from handlers.writing import Writer
+from handlers.wiring import Handlers, wired
 from service.api import checks
 from service.api.health import Health
 from service.clock import SystemClock
@@ -36,11 +27,8 @@ class Service:
     routes: Routes
     store: SqliteStore
     publisher: KafkaPublisher
-    relay: Relay
+    handlers: Handlers
     feed: Feed
-    alarms: Alarms
-    operator: Operator
-    redrive: Redrive
     health: Health
 
 
@@ -75,27 +63,25 @@ def _wired(
 ) -> Service:
     store, health = kept
     observer, sampler, clock = watched
-    leases, memory = Leases(), Memory()
-    relay = Relay(store, publisher, leases, observer)
-    wire = Wire(publisher.partition, sampler, settings.kafka.group, publisher.most)
-    decider = Decider(routes, observer)
-    writer = Writer(store=store, clock=clock, wire=wire, memory=memory, relay=relay, observer=observer)
-    intake = Intake(routes, decider, writer, leases)
-    alarms = Alarms(store, clock, decider, writer, leases)
-    operator, redrive = Operator(routes, decider, writer), Redrive(routes, decider, writer)
+    handlers = wired(
+        routes,
+        store=store,
+        publisher=publisher,
+        clock=clock,
+        observer=observer,
+        sampler=sampler,
+        group=settings.kafka.group,
+    )
     feed = Feed(
         settings=settings,
         topics=routes.topics_in,
         owner=_owner(settings),
-        intake=intake,
+        handlers=handlers,
         store=store,
-        leases=leases,
-        memory=memory,
-        relay=relay,
         health=health,
         observer=observer,
     )
-    return Service(settings, routes, store, publisher, relay, feed, alarms, operator, redrive, health)
+    return Service(settings, routes, store, publisher, handlers, feed, health)
 
 
 def _tell(health: Health, check: str, trouble: str | None) -> None:

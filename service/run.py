@@ -27,8 +27,9 @@ async def run(service: Service, stop: asyncio.Event, observer: Observer) -> None
     """Run until `stop` is set, then finish what was begun. Raises `Abandoned` when that takes too long."""
     _collect_seldom()
     if not await _ran(service, stop, observer):
+        pending, within = service.handlers.relay.pending, service.settings.shutdown_within
         raise Abandoned(
-            f"{service.relay.pending} messages were not acknowledged within {service.settings.shutdown_within} s; "
+            f"{pending} messages were not acknowledged within {within} s; "
             "they are safe in the outbox and leave after the next start"
         )
 
@@ -42,7 +43,7 @@ async def _ran(service: Service, stop: asyncio.Event, observer: Observer) -> boo
             connected.cancel()
             return True
         service.health.started()
-        relay = tasks.create_task(_kept(service.relay.run), name="relay")
+        relay = tasks.create_task(_kept(service.handlers.relay.run), name="relay")
         alarms = tasks.create_task(_kept(partial(_ring, service, observer, stop)), name="alarms")
         hints = tasks.create_task(_kept(service.feed.hint), name="hints")
         watch = tasks.create_task(_kept(service.feed.watch), name="watch")
@@ -55,7 +56,7 @@ async def _ran(service: Service, stop: asyncio.Event, observer: Observer) -> boo
             async with asyncio.timeout(service.settings.shutdown_within):
                 await feed
                 await asyncio.wait({alarms})
-                await service.relay.drained()
+                await service.handlers.relay.drained()
         except TimeoutError:
             feed.cancel()
             alarms.cancel()
@@ -108,7 +109,9 @@ async def _ring(service: Service, observer: Observer, stop: asyncio.Event) -> No
     await service.feed.caught_up.wait()
     while not stop.is_set():
         try:
-            more = service.relay.pending <= service.settings.most_unsent and await service.alarms.ring()
+            more = (
+                service.handlers.relay.pending <= service.settings.most_unsent and await service.handlers.alarms.ring()
+            )
         except Exception as error:  # noqa: BLE001  the store's trouble is told, waited out and tried again
             observer.troubled("alarms did not ring", error)
             more = False

@@ -38,7 +38,7 @@ async def serve(settings: Settings, catalog: Sequence[AnySaga], telemetry: Telem
     try:
         async with built(settings, catalog, telemetry, telemetry.sampler) as service, asyncio.TaskGroup() as tasks:
             api = build_api(service.health, telemetry.metrics.text, CONTENT_TYPE)
-            add_actions(api, service.operator, service.redrive, settings.api.bind)
+            add_actions(api, service.handlers.operator, service.handlers.redrive, settings.api.bind)
             beside = [
                 tasks.create_task(serve_api(api, listen(settings.api.bind)), name="api"),
                 tasks.create_task(_measure(service, telemetry), name="measures"),
@@ -82,7 +82,7 @@ async def _measure(service: Service, telemetry: Telemetry) -> None:
     """Tell the gauges what only the loops know, for ever."""
     measures, counted = telemetry.measures, -COUNT_EVERY
     while True:
-        measures.set_outbox(service.relay.pending, service.relay.age)
+        measures.set_outbox(service.handlers.relay.pending, service.handlers.relay.age)
         _tell_lag(measures, service.feed.lag)
         if time.monotonic() - counted > COUNT_EVERY:
             counted = time.monotonic()

@@ -13,12 +13,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CorruptRecordException, KafkaError, NoOffsetForPartitionError
 from aiokafka.structs import ConsumerRecord
 
-from handlers.intake import Intake
-from handlers.leases import Leases
-from handlers.memory import Memory
 from handlers.ports import Observer, Store
-from handlers.relay import Relay
 from handlers.rows import Lease, Place, Record
+from handlers.wiring import Handlers
 from service.api import checks
 from service.api.health import Health
 from service.kafka import consumers
@@ -47,22 +44,19 @@ class Feed:
         settings: Settings,
         topics: Collection[str],
         owner: str,
-        intake: Intake,
+        handlers: Handlers,
         store: Store,
-        leases: Leases,
-        memory: Memory,
-        relay: Relay,
         health: Health,
         observer: Observer,
     ) -> None:
         self._settings = settings
         self._topics = topics
         self._owner = owner
-        self._intake = intake
+        self._intake = handlers.intake
+        self._leases = handlers.leases
+        self._memory = handlers.memory
+        self._relay = handlers.relay
         self._store = store
-        self._leases = leases
-        self._memory = memory
-        self._relay = relay
         self._health = health
         self._observer = observer
         self._consumer: AIOKafkaConsumer | None = None
@@ -71,7 +65,7 @@ class Feed:
         self._watch = BrokerWatch(
             topics=topics,
             patience=settings.kafka.request_timeout,
-            leases=leases,
+            leases=handlers.leases,
             health=health,
             observer=observer,
         )

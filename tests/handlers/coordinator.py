@@ -9,20 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from handlers.batch import Wire
-from handlers.deciding import Decider
-from handlers.intake import Intake
-from handlers.leases import Leases
-from handlers.memory import Memory
-from handlers.operator import Operator
 from handlers.outgoing import MOST_BYTES
 from handlers.ports import Publisher, Store
-from handlers.redrive import Redrive
 from handlers.relay import Relay
 from handlers.routing import REPLIES, AnySaga, Routes
 from handlers.rows import Committed, Owed, Place, Record, Stored
-from handlers.wake import Alarms
-from handlers.writing import Writer
+from handlers.wiring import Handlers, wired
 from sagas.order_fulfilment import order_fulfilment
 from service.storage.sqlite import Condition, SqliteStore
 from tests.handlers.order_log import type_of
@@ -90,13 +82,13 @@ class Coordinator:
     store: SqliteStore
     clock: HandClock
     watcher: Watcher
-    leases: Leases
-    memory: Memory
-    relay: Relay
-    intake: Intake
-    alarms: Alarms
-    operator: Operator
-    redrive: Redrive
+    handlers: Handlers
+
+    def __post_init__(self) -> None:
+        """Hold what tests want to see at hand."""
+        self.leases, self.memory, self.relay = self.handlers.leases, self.handlers.memory, self.handlers.relay
+        self.intake, self.alarms = self.handlers.intake, self.handlers.alarms
+        self.operator, self.redrive = self.handlers.operator, self.handlers.redrive
 
     async def take(self, *records: Record) -> None:
         """Lease what is not leased yet, and take the records in, in one batch."""
@@ -176,20 +168,13 @@ async def coordinator(
     sqlite = SqliteStore(path, routes.saga_of, told)
     store: Store = worn(sqlite) if worn else sqlite
     publisher = publisher or Wall()
-    clock, watcher, leases, memory = clock or HandClock(), Watcher(), Leases(), Memory()
-    relay, wire = Relay(store, publisher, leases, watcher), Wire(publisher.partition, sampled, most_of=publisher.most)
-    decider = Decider(routes, watcher)
-    writer = Writer(store=store, clock=clock, wire=wire, memory=memory, relay=relay, observer=watcher)
-    intake = Intake(routes, decider, writer, leases)
-    alarms = Alarms(store, clock, decider, writer, leases)
-    operator, redrive = Operator(routes, decider, writer), Redrive(routes, decider, writer)
+    clock, watcher = clock or HandClock(), Watcher()
+    handlers = wired(routes, store=store, publisher=publisher, clock=clock, observer=watcher, sampler=sampled)
     await sqlite.open()
     try:
         for home in (0, 1):
-            leases.take(await sqlite.take(REPLIES, home, "test"))
-        yield Coordinator(
-            path, routes, sqlite, clock, watcher, leases, memory, relay, intake, alarms, operator, redrive
-        )
+            handlers.leases.take(await sqlite.take(REPLIES, home, "test"))
+        yield Coordinator(path, routes, sqlite, clock, watcher, handlers)
     finally:
         await sqlite.close()
 

@@ -3,12 +3,14 @@
 import asyncio
 import sqlite3
 from contextlib import closing, suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from handlers.relay import Relay
+from handlers.wake import Alarms
 from service import run as running
 from service.api import checks
 from service.api.health import Health
@@ -28,7 +30,7 @@ async def test_nothing_rings_while_too_much_is_unsent_and_all_does_afterwards_i2
         await it.take(*(log.placed(f"o-{number}") for number in range(4)))
         it.clock.pass_by(HOUR)
         looks = Looks(it)
-        rings = running._ring(service(it, looks), it.watcher, asyncio.Event())  # noqa: SLF001  one loop of the service
+        rings = running._ring(service(it, relay=looks, alarms=it.alarms), it.watcher, asyncio.Event())  # noqa: SLF001  one loop of the service
         ringing = asyncio.create_task(rings)
         await eventually(lambda: looks.count > 3 or len(it.owed) > 8, "it has rung, or looked whether it may")
         assert len(it.owed) == 8, "nothing is asked again while it cannot leave"
@@ -47,7 +49,7 @@ async def test_what_rings_when_the_service_is_told_to_end_still_leaves_i35(tmp_p
         await it.take(Log().placed())
         it.clock.pass_by(HOUR)
         alarms, feed = Bell(it), Quiet()
-        whole = service(it, it.relay, alarms=alarms, feed=feed, health=Health(checks.ALL), publisher=feed)
+        whole = service(it, relay=it.relay, alarms=alarms, feed=feed, health=Health(checks.ALL), publisher=feed)
         with closing(sqlite3.connect(it.path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             ended = asyncio.create_task(running._ran(whole, stop, it.watcher))  # noqa: SLF001  without the collector's settings
@@ -109,7 +111,8 @@ class Looks:
         return self._relay.pending
 
 
-def service(it: Coordinator, relay: Looks | Relay, **more: object) -> Any:  # noqa: ANN401  as much of a service as rings
+def service(it: Coordinator, *, relay: Looks | Relay, alarms: Bell | Alarms, **more: object) -> Any:  # noqa: ANN401  as much as rings
     """What rings of a service: what came in the down time is taken in, and 7 messages may be unsent."""
-    parts = {"settings": Settings(most_unsent=7), "feed": Quiet(), "alarms": it.alarms, "relay": relay}
+    handlers = replace(it.handlers, relay=cast("Relay", relay), alarms=cast("Alarms", alarms))
+    parts = {"settings": Settings(most_unsent=7), "feed": Quiet(), "handlers": handlers}
     return SimpleNamespace(**(parts | more))

@@ -118,9 +118,9 @@ async def test_nothing_more_is_taken_in_while_too_much_is_unsent_i33(tmp_path: P
             broker.push_request_errors(ApiKey.PRODUCE, [NOT_ENOUGH_REPLICAS] * 100_000)
             path = tmp_path / "saga.db"
             async with serving(broker, path, request_timeout=0.5, batch=batch, most_unsent=most_unsent) as it:
-                await eventually(lambda: it.service.relay.pending > most_unsent, "too much is unsent")
+                await eventually(lambda: it.service.handlers.relay.pending > most_unsent, "too much is unsent")
                 await eventually(lambda: bool(it.watcher.troubles), "Kafka takes nothing")
-                assert it.service.relay.pending <= most_unsent + 2 * batch
+                assert it.service.handlers.relay.pending <= most_unsent + 2 * batch
                 assert sum(offset or 0 for offset in it.leased().values()) < len(orders)
                 broker.clear_request_errors(ApiKey.PRODUCE)
                 await world.outcomes(*orders)

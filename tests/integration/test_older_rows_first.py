@@ -21,7 +21,7 @@ class Hasty:
     def __init__(self, it: Running, order: str) -> None:
         self.has_acted = False
         self._order = order
-        self._operator = it.service.operator
+        self._operator = it.service.handlers.operator
         self._take = it.service.store.take
         it.service.store.take = self.take  # type: ignore[method-assign]  # the store that is wired already
 

@@ -10,14 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from handlers.batch import Wire
-from handlers.deciding import Decider
-from handlers.intake import Intake
-from handlers.leases import Leases
-from handlers.memory import Memory
-from handlers.relay import Relay
 from handlers.rows import Lease
-from handlers.writing import Writer
+from handlers.wiring import Handlers, wired
 from service.api import checks
 from service.api.health import Health
 from service.clock import SystemClock
@@ -43,49 +37,48 @@ class Second:
     """A second consumer beside the service's own: leases, memory, intake and relay of its own, the same store."""
 
     feed: Feed
-    relay: Relay
-    intake: Intake
-    leases: Leases
+    handlers: Handlers
     watcher: Watcher
 
     @property
     def owned(self) -> set[tuple[str, int]]:
-        return set(self.leases.owned())
+        return set(self.handlers.leases.owned())
 
 
 def beside(it: Running) -> Second:
-    service, leases, memory, watcher = it.service, Leases(), Memory(), Watcher()
-    relay = Relay(service.store, service.publisher, leases, watcher)
-    wire = Wire(service.publisher.partition, sampled)
-    writer = Writer(store=service.store, clock=SystemClock(), wire=wire, memory=memory, relay=relay, observer=watcher)
-    intake = Intake(service.routes, Decider(service.routes, watcher), writer, leases)
+    service, watcher = it.service, Watcher()
+    handlers = wired(
+        service.routes,
+        store=service.store,
+        publisher=service.publisher,
+        clock=SystemClock(),
+        observer=watcher,
+        sampler=sampled,
+    )
     feed = Feed(
         settings=service.settings,
         topics=service.routes.topics_in,
         owner=EARLIER,
-        intake=intake,
+        handlers=handlers,
         store=service.store,
-        leases=leases,
-        memory=memory,
-        relay=relay,
         health=Health(checks.ALL),
         observer=watcher,
     )
-    return Second(feed, relay, intake, leases, watcher)
+    return Second(feed, handlers, watcher)
 
 
 @asynccontextmanager
 async def joined(it: Running) -> AsyncIterator[Second]:
     """A second consumer in the group; in the end it leaves."""
     second, stop = beside(it), asyncio.Event()
-    relaying = asyncio.create_task(second.relay.run())
+    relaying = asyncio.create_task(second.handlers.relay.run())
     running = asyncio.create_task(second.feed.run(stop))
     try:
         yield second
     finally:
         stop.set()
         await running
-        await second.relay.drained()
+        await second.handlers.relay.drained()
         relaying.cancel()
 
 
@@ -96,7 +89,7 @@ async def test_after_a_rebalance_only_the_holder_of_a_lease_writes_and_no_offset
     orders = [f"o-{number}" for number in range(60)]
     with EmbeddedBroker(TOPICS) as broker:
         async with World(broker) as world, serving(broker, tmp_path / "saga.db") as it:
-            first = it.service.feed._leases  # noqa: SLF001  what the service believes to own
+            first = it.service.handlers.leases  # what the service believes to own
             await it.ready()
             await world.order(*orders[:20])
             async with joined(it) as second:
@@ -125,11 +118,11 @@ async def check_fence(it: Running, second: Second, world: World) -> None:
     topic, partition = next(iter(second.owned & {(EVENTS, 0), (EVENTS, 1)}))
     leases = it.rows("SELECT topic, partition, epoch, next_offset FROM lease")
     epoch, next_offset = next((epoch, offset) for *at, epoch, offset in leases if at == [topic, partition])
-    first = it.service.feed._leases  # noqa: SLF001  made to believe what was true before the takeover
+    first = it.service.handlers.leases  # made to believe what was true before the takeover
     first.take(Lease(topic, partition, epoch - 1, next_offset))
     stale = world.log.placed("o-stale", partition=partition)
     stale = stale._replace(place=stale.place._replace(offset=next_offset))
-    await it.service.feed._intake.take([stale])  # noqa: SLF001  as a poll that came back late would
+    await it.service.handlers.intake.take([stale])  # as a poll that came back late would
     assert it.rows("SELECT 1 FROM instance WHERE correlation = 'o-stale'") == []
     assert (topic, partition) not in first.owned()
 

@@ -8,16 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from handlers.batch import Wire
-from handlers.deciding import Decider
-from handlers.intake import Intake
-from handlers.leases import Leases
-from handlers.memory import Memory
-from handlers.relay import Relay
 from handlers.routing import Routes
 from handlers.rows import Committed
-from handlers.wake import Alarms
-from handlers.writing import Writer
+from handlers.wiring import wired
 from service import run as running
 from service.api import checks
 from service.api.health import Health
@@ -96,26 +89,21 @@ class Coordinator:
     async def _live(self) -> None:
         """Run the service as `saga serve` does, on simulated ports."""
         store, publisher = SimulatedStore(self.around.database), Publisher(self.around.broker)
-        leases, memory, health, watch = Leases(), Memory(), Health(checks.ALL, self.clock.now), self.watch
-        relay, wire = Relay(store, publisher, leases, watch), Wire(self.around.broker.partition, lambda _: False)
-        decider = Decider(self.around.routes, watch)
-        writer = Writer(store=store, clock=self.clock, wire=wire, memory=memory, relay=relay, observer=watch)
-        intake = Intake(self.around.routes, decider, writer, leases)
-        alarms = Alarms(store, self.clock, decider, writer, leases)
+        health, watch, routes = Health(checks.ALL, self.clock.now), self.watch, self.around.routes
+        handlers = wired(
+            routes, store=store, publisher=publisher, clock=self.clock, observer=watch, sampler=lambda _: False
+        )
         feed = Feed(
             settings=SETTINGS,
-            topics=self.around.routes.topics_in,
+            topics=routes.topics_in,
             owner=f"coordinator-{self.number}",
-            intake=intake,
+            handlers=handlers,
             store=store,
-            leases=leases,
-            memory=memory,
-            relay=relay,
             health=health,
             observer=watch,
         )
-        parts: Any = (SETTINGS, self.around.routes, store, publisher, relay, feed, alarms, None, None, health)
-        service = Service(*parts)  # nobody operates it here
+        parts: Any = (SETTINGS, routes, store, publisher, handlers, feed, health)
+        service = Service(*parts)  # the store and the publisher are simulated ones
         await running._ran(service, asyncio.Event(), watch)  # noqa: SLF001  without the collector's settings
 
 
