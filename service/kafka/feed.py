@@ -70,7 +70,7 @@ class Feed:
             observer=observer,
         )
         self._is_careful = False
-        self._looked_at = self._sought_at = -LOOK_EVERY
+        self._looked_at = -LOOK_EVERY
         self._stopped: dict[TopicPartition, str] = {}
         self._backlog: dict[TopicPartition, int] = {}
         self.caught_up = asyncio.Event()
@@ -128,9 +128,8 @@ class Feed:
             self._stopped.clear()
             self._retakes.clear()
             self._watch.fetching.clear()
-        await self._look_at_leases()
         await self._take_leases(consumer)
-        await self._look_for_unread(consumer)
+        await self._look_at_leases(consumer)
         if self._relay.pending > self._settings.most_unsent:
             await asyncio.sleep(POLL_MS / 1000)
             return
@@ -192,23 +191,24 @@ class Feed:
         if assigned and assigned <= known and not self._backlog:
             self.caught_up.set()
 
-    async def _look_at_leases(self) -> None:
-        """Learn now and then which leases others took: where no record comes, no fence tells, and no alarm rings."""
-        if self._store.is_shared and time.monotonic() - self._looked_at > LOOK_EVERY:
-            self._leases.learn(await self._store.leases())
-            self._looked_at = time.monotonic()
+    async def _look_at_leases(self, consumer: AIOKafkaConsumer) -> None:
+        """Look now and then who has which lease: where no record comes no fence tells, and alarms ring all the same."""
+        if time.monotonic() - self._looked_at < LOOK_EVERY:
+            return
+        self._looked_at = time.monotonic()
+        leases = await self._store.leases()
+        if self._store.is_shared:
+            self._leases.learn(leases)
+        if not self._assignment.is_fresh():
+            self._join_for_unread(consumer, {(lease.topic, lease.partition) for lease in leases})
 
-    async def _look_for_unread(self, consumer: AIOKafkaConsumer) -> None:
+    def _join_for_unread(self, consumer: AIOKafkaConsumer, taken: Collection[tuple[str, int]]) -> None:
         """Join the group anew when topics have come or grown: what nobody has ever taken, the group gave to nobody.
 
         Who comes back to its place in the group is given what it had, and is not told that it leads: nobody would look.
         """
-        if self._assignment.is_fresh() or time.monotonic() - self._sought_at < LOOK_EVERY:
-            return
-        self._sought_at = time.monotonic()
-        taken = {(lease.topic, lease.partition) for lease in await self._store.leases()}
         there = {(topic, each) for topic in self._topics for each in consumer.partitions_for_topic(topic) or ()}
-        if unread := sorted(there - taken):
+        if unread := sorted(there.difference(taken)):
             names = ", ".join(f"{topic}:{partition}" for topic, partition in unread)
             self._observer.troubled(f"the group is joined anew: nobody reads {names}", LookupError("they are new"))
             consumer.subscribe(topics=list(self._topics), listener=self._assignment)
