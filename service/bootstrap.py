@@ -11,6 +11,7 @@ from handlers.routing import REPLIES, AnySaga, Routes
 from handlers.trail import Sampler
 from handlers.wiring import Handlers, wired
 from service.api import checks
+from service.api.door import Door
 from service.api.health import Health
 from service.clock import SystemClock
 from service.kafka.feed import Feed
@@ -30,6 +31,7 @@ class Service:
     handlers: Handlers
     feed: Feed
     health: Health
+    door: Door
 
 
 @asynccontextmanager
@@ -81,7 +83,7 @@ def _wired(
         health=health,
         observer=observer,
     )
-    return Service(settings, routes, store, publisher, handlers, feed, health)
+    return Service(settings, routes, store, publisher, handlers, feed, health, Door())
 
 
 def _tell(health: Health, check: str, trouble: str | None) -> None:

@@ -56,6 +56,7 @@ async def _ran(service: Service, stop: asyncio.Event, observer: Observer) -> boo
             async with asyncio.timeout(service.settings.shutdown_within):
                 await feed
                 await asyncio.wait({alarms})
+                await service.door.shut()
                 await service.handlers.relay.drained()
         except TimeoutError:
             feed.cancel()

@@ -38,7 +38,7 @@ async def serve(settings: Settings, catalog: Sequence[AnySaga], telemetry: Telem
     try:
         async with built(settings, catalog, telemetry, telemetry.sampler) as service, asyncio.TaskGroup() as tasks:
             api = build_api(service.health, telemetry.metrics.text, CONTENT_TYPE)
-            add_actions(api, service.handlers.operator, service.handlers.redrive, settings.api.bind)
+            add_actions(api, service.handlers.operator, service.handlers.redrive, settings.api.bind, service.door)
             beside = [
                 tasks.create_task(serve_api(api, listen(settings.api.bind)), name="api"),
                 tasks.create_task(_measure(service, telemetry), name="measures"),

@@ -22,6 +22,7 @@ from handlers.routing import BadCatalog
 from handlers.rows import Place
 from sagas.machine import Decision
 from service.api import requests as asked
+from service.api.door import Door
 from service.api.gate import Gate
 from service.api.once import Once
 from service.api.problems import problem
@@ -39,9 +40,12 @@ At = Annotated[Place, Depends(_place)]
 Told = Callable[[], Awaitable["dict[str, object] | None"]]
 
 
-def add_actions(api: FastAPI, operator: Operator, redrive: Redrive, bind: str) -> None:
-    """Give an API that is bound to `bind` the routes that change something."""
-    answers = _Answers()
+ENDING = "the coordinator is about to end and changes nothing more: ask again once it has started anew"
+
+
+def add_actions(api: FastAPI, operator: Operator, redrive: Redrive, bind: str, door: Door) -> None:
+    """Give an API that is bound to `bind` the routes that change something, for as long as the door is open."""
+    answers = _Answers(door)
     api.include_router(_instances(operator, answers))
     api.include_router(_dead_letters(redrive, answers))
     api.add_middleware(Gate, bind=bind)
@@ -50,13 +54,14 @@ def add_actions(api: FastAPI, operator: Operator, redrive: Redrive, bind: str) -
 class _Answers:
     """Carries out what is asked once, and tells what came of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, door: Door) -> None:
         self._once: Once[Response] = Once()
+        self._door = door
 
     async def to(self, request: Request, key: str | None, body: asked.Asked, work: Told) -> Response:
         """Answer a request; one with a key that was answered before, as it was then."""
         try:
-            return await self._once.answer(key, (request.url.path, body), lambda: _told(work))
+            return await self._once.answer(key, (request.url.path, body), lambda: self._told(work))
         except ValidationError as error:
             return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"the reply does not answer this step: {told_wrong(error)}")
         except Conflict as error:
@@ -71,12 +76,14 @@ class _Answers:
             detail = f"the saga raised {said(error)}; nothing was changed"
             return problem(HTTPStatus.CONFLICT, detail)
 
-
-async def _told(work: Told) -> Response:
-    told = await work()
-    if told is None:
-        return problem(HTTPStatus.NOT_FOUND, "there is no instance of this id: `saga ls` lists them")
-    return JSONResponse(told)
+    async def _told(self, work: Told) -> Response:
+        if not self._door.is_open:
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, ENDING)
+        with self._door.passed():
+            told = await work()
+        if told is None:
+            return problem(HTTPStatus.NOT_FOUND, "there is no instance of this id: `saga ls` lists them")
+        return JSONResponse(told)
 
 
 def _instances(operator: Operator, answers: _Answers) -> APIRouter:

@@ -13,6 +13,7 @@ import pytest
 from handlers.rows import Record
 from service.api.actions import add_actions
 from service.api.app import build_api
+from service.api.door import Door
 from service.api.health import Health
 from service.storage.migrations import StoreUnusable
 from tests.handlers.brittle import Stores
@@ -28,6 +29,7 @@ class Asked:
 
     def __init__(self, it: Coordinator, client: httpx.AsyncClient, fault: Fault, stores: Stores) -> None:
         self.it, self.client, self.fault, self.stores = it, client, fault, stores
+        self.door = Door()
         self.failing: Record
         self.later: Record
 
@@ -55,10 +57,11 @@ async def asked(tmp_path: Path) -> AsyncIterator[Asked]:
     fault, stores = Fault(), Stores()
     api = build_api(Health(["store"]), lambda: b"", "text/plain")
     async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT), worn=stores.worn) as it:
-        add_actions(api, it.operator, it.redrive, BIND)
         transport = httpx.ASGITransport(api, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url=f"http://{BIND}") as client:
-            yield await Asked(it, client, fault, stores).park()
+            asked = Asked(it, client, fault, stores)
+            add_actions(api, it.operator, it.redrive, BIND, asked.door)
+            yield await asked.park()
 
 
 def problem(response: httpx.Response, status: int) -> str:
@@ -190,3 +193,11 @@ async def test_the_same_key_is_answered_as_before_and_nothing_is_done_twice(aske
     assert other == "Idempotency-Key 'k-1' was used for another request: give each a key of its own"
     assert (await asked.wish("retry", {"step": "b"})).json()["end"] == "advanced"
     assert len(asked.it.sent("made.do-b.v1", "bad")) == 3
+
+
+async def test_when_the_coordinator_is_about_to_end_nothing_is_changed_any_more(asked: Asked) -> None:
+    before = asked.it.everything()
+    await asked.door.shut()
+    assert "about to end" in problem(await asked.wish("cancel"), 503)
+    assert "ask again" in problem(await asked.letter("discard"), 503)
+    assert asked.it.everything() == before

@@ -12,6 +12,7 @@ from typing import TypeVar
 from contracts import Reply
 from service.api.actions import add_actions
 from service.api.app import build_api
+from service.api.door import Door
 from service.api.health import Health
 from service.api.server import listen, serve_api
 from tests.handlers.coordinator import Coordinator, HandClock, coordinator
@@ -66,7 +67,7 @@ class Running:
         clock.time = datetime.now(UTC)
         async with coordinator(self._path, *catalog, clock=clock) as self.it, asyncio.TaskGroup() as tasks:
             api = build_api(Health(), lambda: b"", "text/plain")
-            add_actions(api, self.it.operator, self.it.redrive, self.bind)
+            add_actions(api, self.it.operator, self.it.redrive, self.bind, Door())
             serving = tasks.create_task(serve_api(api, listener))
             self.two = await Two(self.it).begin()
             started()

@@ -11,13 +11,15 @@ from typing import Any, cast
 
 from handlers.relay import Relay
 from handlers.wake import Alarms
+from sagas.machine import RetryStep
 from service import run as running
 from service.api import checks
+from service.api.door import Door
 from service.api.health import Health
 from service.settings import Settings
 from tests.handlers.coordinator import Coordinator, coordinator, relaying
 from tests.handlers.eventually import eventually
-from tests.handlers.order_log import Log
+from tests.handlers.order_log import Log, instance_id
 from tests.handlers.test_relay import Gate
 
 HOUR = timedelta(hours=1)
@@ -61,6 +63,37 @@ async def test_what_rings_when_the_service_is_told_to_end_still_leaves_i35(tmp_p
         assert it.rows("SELECT count(*) FROM history WHERE kind = 'wake'") == [(1,)], "nothing has rung"
         assert sorted(row.message_id for row in gate.published) == sorted(row.message_id for row in it.owed)
         assert it.rows("SELECT count(*) FROM outbox") == [(0,)]
+
+
+async def test_what_an_operator_wishes_while_the_service_ends_still_leaves_i35(tmp_path: Path) -> None:
+    gate, stop = Gate(), asyncio.Event()
+    async with coordinator(tmp_path / "saga.db", publisher=gate) as it:
+        await it.take(Log().placed())
+        feed, door = Quiet(), Door()
+        parts = {"feed": feed, "health": Health(checks.ALL), "publisher": feed, "door": door}
+        whole = service(it, relay=it.relay, alarms=it.alarms, **parts)
+        ended = asyncio.create_task(running._ran(whole, stop, it.watcher))  # noqa: SLF001  without the collector's settings
+        await eventually(lambda: it.relay.pending == 0, "all that was owed has left")
+        with closing(sqlite3.connect(it.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            wished = asyncio.create_task(asked_again(it, door))
+            await asyncio.sleep(0)
+            stop.set()
+            await eventually(lambda: feed.has_ended and not door.is_open, "the service ends, but for the wish")
+            assert not ended.done()
+            other.execute("ROLLBACK")
+        await wished
+        assert await ended
+        assert len(gate.published) == len(it.owed) == 3
+        assert it.rows("SELECT count(*) FROM outbox") == [(0,)]
+
+
+async def asked_again(it: Coordinator, door: Door) -> None:
+    """Let an operator have a step asked again, as the API does."""
+    with door.passed():
+        decision = await it.operator.wish(instance_id("o-1"), lambda at: RetryStep(at, "olga", "now", "charge-card"))
+    assert decision is not None
+    assert decision.ignored is None
 
 
 class Bell:
@@ -114,5 +147,5 @@ class Looks:
 def service(it: Coordinator, *, relay: Looks | Relay, alarms: Bell | Alarms, **more: object) -> Any:  # noqa: ANN401  as much as rings
     """What rings of a service: what came in the down time is taken in, and 7 messages may be unsent."""
     handlers = replace(it.handlers, relay=cast("Relay", relay), alarms=cast("Alarms", alarms))
-    parts = {"settings": Settings(most_unsent=7), "feed": Quiet(), "handlers": handlers}
+    parts = {"settings": Settings(most_unsent=7), "feed": Quiet(), "handlers": handlers, "door": Door()}
     return SimpleNamespace(**(parts | more))

@@ -13,6 +13,7 @@ from handlers.rows import Committed
 from handlers.wiring import wired
 from service import run as running
 from service.api import checks
+from service.api.door import Door
 from service.api.health import Health
 from service.bootstrap import Service
 from service.kafka import assignment, consumers, watch
@@ -102,7 +103,7 @@ class Coordinator:
             health=health,
             observer=watch,
         )
-        parts: Any = (SETTINGS, routes, store, publisher, handlers, feed, health)
+        parts: Any = (SETTINGS, routes, store, publisher, handlers, feed, health, Door())
         service = Service(*parts)  # the store and the publisher are simulated ones
         await running._ran(service, asyncio.Event(), watch)  # noqa: SLF001  without the collector's settings
 
