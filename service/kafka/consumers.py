@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from aiokafka import AIOKafkaConsumer
 
+from service.kafka import metadata
 from service.kafka.assignment import Assignment
 from service.kafka.connection import connection
 from service.kafka.ending import Close, Task, ended
@@ -53,6 +54,11 @@ async def joined(
             error.add_note(f"and it did not stop: {type(trouble).__name__} {trouble}")
         raise
     return consumer
+
+
+def lost(consumer: AIOKafkaConsumer) -> BaseException | None:
+    """Return what keeps a consumer from learning of brokers, if it has to be replaced for that."""
+    return metadata.lost(consumer._client)  # noqa: SLF001  there is no other way to it
 
 
 async def left(consumer: AIOKafkaConsumer) -> Exception | None:

@@ -251,6 +251,10 @@ class Feed:
         self._observer.troubled(trouble, LookupError(remedy))
 
     async def _connected(self) -> AIOKafkaConsumer:
+        if self._consumer is not None and (trouble := consumers.lost(self._consumer)):
+            self._observer.troubled("the consumer does not learn of brokers any more and is replaced", trouble)
+            self._leases.clear()
+            await self._leave()
         if self._consumer is None:
             retired = {lease.topic for lease in await self._store.leases()} - set(self._topics)
             name = consumers.member(self._owner, retired)

@@ -15,6 +15,7 @@ from aiokafka.partitioner import murmur2
 
 from handlers.outgoing import MOST_BYTES, size_of
 from handlers.rows import Owed
+from service.kafka import metadata
 from service.kafka.connection import connection
 from service.kafka.ending import Close, Task, ended
 from service.kafka.refusal import what_is_refused
@@ -99,7 +100,9 @@ class KafkaPublisher:
             raise
 
     async def _connected(self) -> AIOKafkaProducer:
-        """Return the one producer; lanes that find none wait for the first to make it."""
+        """Return the one producer; lanes that find none, or one that is lost, wait for the first to make it."""
+        if self._producer is not None and metadata.lost(self._producer.client):
+            await self.stop()
         if self._producer is None:
             async with self._connecting:
                 if self._producer is None:

@@ -127,4 +127,16 @@ SEEDS = (
         "            batch = producer.create_batch()\n            batch.append(",
         "            batch = producer.create_batch()\n            dict(",
     ),
+    Seed(
+        "a producer that learns of no broker is kept",
+        PUBLISHER,
+        "if self._producer is not None and metadata.lost(self._producer.client):",
+        "if False:",
+    ),
+    Seed(
+        "a consumer that learns of no broker is kept",
+        "service/kafka/feed.py",
+        "if self._consumer is not None and (trouble := consumers.lost(self._consumer)):",
+        "if trouble := None:",
+    ),
 )
