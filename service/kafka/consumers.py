@@ -6,10 +6,10 @@ from collections.abc import Collection
 
 from aiokafka import AIOKafkaConsumer
 
-from service.kafka import metadata
 from service.kafka.assignment import Assignment
 from service.kafka.connection import connection
 from service.kafka.ending import Close, Task, ended
+from service.kafka.losing import lost
 from service.settings import KafkaSettings
 
 
@@ -56,9 +56,11 @@ async def joined(
     return consumer
 
 
-def lost(consumer: AIOKafkaConsumer) -> BaseException | None:
-    """Return what keeps a consumer from learning of brokers, if it has to be replaced for that."""
-    return metadata.lost(consumer._client)  # noqa: SLF001  there is no other way to it
+def trouble_of(consumer: AIOKafkaConsumer) -> BaseException | None:
+    """Return by what one of a consumer's tasks was lost, if it has to be replaced for that."""
+    learning = consumer._client._sync_task  # noqa: SLF001  there is no other way to them
+    coordinator, fetcher = consumer._coordinator, consumer._fetcher  # noqa: SLF001
+    return lost(learning, coordinator and coordinator._coordination_task, fetcher and fetcher._fetch_task)  # noqa: SLF001
 
 
 async def left(consumer: AIOKafkaConsumer) -> Exception | None:

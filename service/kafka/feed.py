@@ -251,8 +251,8 @@ class Feed:
         self._observer.troubled(trouble, LookupError(remedy))
 
     async def _connected(self) -> AIOKafkaConsumer:
-        if self._consumer is not None and (trouble := consumers.lost(self._consumer)):
-            self._observer.troubled("the consumer does not learn of brokers any more and is replaced", trouble)
+        if self._consumer is not None and (trouble := consumers.trouble_of(self._consumer)):
+            self._observer.troubled("the consumer has lost a task of its own and is replaced", trouble)
             self._leases.clear()
             await self._leave()
         if self._consumer is None:

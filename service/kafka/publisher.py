@@ -15,9 +15,9 @@ from aiokafka.partitioner import murmur2
 
 from handlers.outgoing import MOST_BYTES, size_of
 from handlers.rows import Owed
-from service.kafka import metadata
 from service.kafka.connection import connection
 from service.kafka.ending import Close, Task, ended
+from service.kafka.losing import lost
 from service.kafka.refusal import what_is_refused
 from service.kafka.topics import largest
 from service.settings import KafkaSettings
@@ -101,7 +101,7 @@ class KafkaPublisher:
 
     async def _connected(self) -> AIOKafkaProducer:
         """Return the one producer; lanes that find none, or one that is lost, wait for the first to make it."""
-        if self._producer is not None and metadata.lost(self._producer.client):
+        if self._producer is not None and lost(self._producer.client._sync_task):  # noqa: SLF001
             await self.stop()
         if self._producer is None:
             async with self._connecting:

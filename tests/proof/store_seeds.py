@@ -128,15 +128,15 @@ SEEDS = (
         "            batch = producer.create_batch()\n            dict(",
     ),
     Seed(
-        "a producer that learns of no broker is kept",
+        "a producer that has lost its task is kept",
         PUBLISHER,
-        "if self._producer is not None and metadata.lost(self._producer.client):",
+        "if self._producer is not None and lost(self._producer.client._sync_task):",
         "if False:",
     ),
     Seed(
-        "a consumer that learns of no broker is kept",
+        "a consumer that has lost a task is kept",
         "service/kafka/feed.py",
-        "if self._consumer is not None and (trouble := consumers.lost(self._consumer)):",
+        "if self._consumer is not None and (trouble := consumers.trouble_of(self._consumer)):",
         "if trouble := None:",
     ),
 )

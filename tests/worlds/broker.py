@@ -4,7 +4,6 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any, ClassVar, NamedTuple
 
 from aiokafka import TopicPartition
@@ -151,7 +150,6 @@ class Consumer:
         self._assigned: set[TopicPartition] = set()
         self._positions: dict[TopicPartition, int] = {}
         self._paused: set[TopicPartition] = set()
-        self._client = SimpleNamespace(_sync_task=None)
 
     def subscribe(self, *, topics: Sequence[str], listener: object) -> None:
         """Wish for topics; a member that does so again joins anew."""

@@ -114,13 +114,14 @@ def in_place_of_kafka(broker: Broker) -> Iterator[None]:
     Consumer.broker = broker
     members: Any = consumers
     timed: tuple[Any, ...] = (feeding, assignment, watch)
-    members.AIOKafkaConsumer, real = Consumer, members.AIOKafkaConsumer
+    real = members.AIOKafkaConsumer, members.trouble_of
+    members.AIOKafkaConsumer, members.trouble_of = Consumer, lambda _: None
     for module in timed:
         module.time = _LoopTime
     try:
         yield
     finally:
-        members.AIOKafkaConsumer = real
+        members.AIOKafkaConsumer, members.trouble_of = real
         for module in timed:
             module.time = time
 

@@ -1,0 +1,63 @@
+"""A task that a client of aiokafka runs for itself ends by an error: the client is replaced, and work goes on.
+
+So it happened at one restart of a broker in ten: what is written to a connection that was closed a moment ago raises
+`RuntimeError` under uvloop, which aiokafka does not expect (aio-libs/aiokafka#1038).
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.kafka.losing import lost
+from tests.handlers.eventually import eventually
+from tests.integration.two_brokers import Scene, scene
+
+pytestmark = pytest.mark.slow
+
+
+def learning(consumer: Any) -> Any:  # noqa: ANN401  aiokafka carries no types
+    """Let a consumer learn of no broker any more."""
+    consumer._client._metadata_update = broken  # noqa: SLF001
+    consumer._client.force_metadata_update()  # noqa: SLF001
+    return consumer._client._sync_task  # noqa: SLF001
+
+
+def fetching(consumer: Any) -> Any:  # noqa: ANN401  aiokafka carries no types
+    """Let a consumer fetch nothing any more."""
+    consumer._fetcher._get_actions_per_node = broken  # noqa: SLF001
+    return consumer._fetcher._fetch_task  # noqa: SLF001
+
+
+def broken(*_: object) -> None:
+    """Fail as a write to a connection does that was closed."""
+    raise RuntimeError("the handler is closed")
+
+
+@pytest.mark.parametrize("breaking", [learning, fetching])
+async def test_a_consumer_that_has_lost_a_task_is_replaced(tmp_path: Path, breaking: Callable[[Any], Any]) -> None:
+    async with scene(tmp_path / "saga.db", request_timeout=1.0) as here:
+        consumer = consumer_of(here)
+        task = breaking(consumer)
+        await eventually(lambda: lost(task) is not None, "the task has ended")
+        await eventually(lambda: consumer_of(here) not in {consumer, None}, "it is replaced")
+        await here.world.order("o")
+        await here.world.outcomes("o")
+        await eventually(lambda: here.it.service.health.is_ready, "it is ready again")
+
+
+async def test_a_producer_that_learns_of_no_broker_any_more_is_replaced(tmp_path: Path) -> None:
+    async with scene(tmp_path / "saga.db", request_timeout=1.0) as here:
+        producer: Any = here.it.service.publisher._producer  # noqa: SLF001  to break it
+        producer.client._metadata_update = broken  # noqa: SLF001
+        producer.client.force_metadata_update()
+        await eventually(lambda: lost(producer.client._sync_task) is not None, "the task has ended")  # noqa: SLF001
+        await here.world.order("o")
+        await here.world.outcomes("o")
+        assert here.it.service.publisher._producer is not producer  # noqa: SLF001
+        assert here.it.service.health.is_ready
+
+
+def consumer_of(here: Scene) -> Any:  # noqa: ANN401  aiokafka carries no types
+    return here.it.service.feed._consumer  # noqa: SLF001  to break it
