@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from aiokafka.helpers import create_ssl_context
 
+from service.kafka.closed_connections import expect_closed_connections
 from service.settings import KafkaSettings
 
 LOOKS_EVERY_S: Final = 5
@@ -12,6 +13,7 @@ LOOKS_EVERY_S: Final = 5
 
 def connection(settings: KafkaSettings) -> dict[str, Any]:
     """Return the arguments that every aiokafka client of this service is made with."""
+    expect_closed_connections()
     ssl_context = None
     if settings.security_protocol in {"SSL", "SASL_SSL"}:
         ssl_context = create_ssl_context(
