@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable, Collection
+from types import SimpleNamespace
 
 import pytest
 from aiokafka.errors import InvalidProducerEpoch, KafkaError, NotLeaderForPartitionError
@@ -33,6 +34,7 @@ class Batch:
 class Producer:
     """A producer whose acknowledgements a test decides."""
 
+    client = SimpleNamespace(_sync_task=None)
     made: list["Producer"]
     acknowledge: Acknowledge
 
