@@ -11,9 +11,11 @@ def once_each(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """Make an object of its pairs, as a hook of `json.loads`. Raises `ValueError` for a key that stands twice."""
     made = dict(pairs)
     if len(made) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"key {twice[:80]!r} stands twice in one object: nobody can say which one counts")
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise ValueError(f"key {name[:80]!r} stands twice in one object: nobody can say which one counts")
+            seen.add(name)
     return made
 
 
