@@ -8,7 +8,7 @@ from typing import Any
 from contracts import Event, Reply
 from handlers import trail as trails
 from handlers.dead_letters import dead_letter
-from handlers.keeping import addresses, kept
+from handlers.keeping import kept, waits
 from handlers.outgoing import (
     MOST_BYTES,
     MostOf,
@@ -283,9 +283,13 @@ class Batch:
         self.changes.flipped ^= {id_}
 
     def _note_waits(self, before: Instance[Any] | None, after: Instance[Any]) -> None:
-        """Note which addresses an instance awaits an event at from now on, and which no longer."""
-        was, now = addresses(before) if before else set(), addresses(after)
-        self._fresh |= now - was
+        """Note which addresses an instance awaits an event at from now on, and which no longer.
+
+        An address is fresh for each receive that begins to wait there: what was held may be for none but this one.
+        """
+        waited, waiting = waits(before) if before else {}, waits(after)
+        self._fresh |= {address for name, address in waiting.items() if name not in waited}
+        was, now = set(waited.values()), set(waiting.values())
         for address in now - was - {after.id}:
             self._awaited.setdefault(address, set()).add(after.id)
             self._waits[Awaited(address, after.id)] = True

@@ -25,8 +25,10 @@ def kept(
     return Trail(trail.root, asks, message, trail.asked, trail.parked)
 
 
-def addresses(instance: Instance[Any]) -> set[str]:
-    """Return where an instance awaits events."""
+def waits(instance: Instance[Any]) -> dict[str, str]:
+    """Return the addresses where an instance awaits events, by the receives that wait there."""
     if instance.status.is_final or instance.cause is not None:
-        return set()
-    return {wait.address for wait in instance.waits.values() if wait.address and wait.progress is Progress.ASKED}
+        return {}
+    return {
+        name: wait.address for name, wait in instance.waits.items() if wait.address and wait.progress is Progress.ASKED
+    }

@@ -208,7 +208,8 @@ def _awaited(changes: Changes) -> Iterator[Statement]:
 def _unheard(changes: Changes) -> Iterator[Statement]:
     """Write what has reached no instance."""
     yield Statement(
-        f"INSERT INTO held_event ({_RECORD}, address, at, expires_at) VALUES (?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608
+        f"INSERT OR REPLACE INTO held_event ({_RECORD}, address, at, expires_at)"  # noqa: S608  own columns
+        " VALUES (?,?,?,?,?,?,?,?,?,?,?)",
         [
             (*record_row(each.record), each.address, from_time(each.at), from_time(each.expires_at))
             for each in changes.held

@@ -4,10 +4,23 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from contracts import Done, Event
 from handlers.rows import Record
-from sagas.machine import Saga
+from sagas.machine import Receive, Saga, alternatives, parallel, receive, series, step
 from tests.handlers.coordinator import HandClock, coordinator
 from tests.handlers.order_log import Log, command_id, instance_id
+from tests.handlers.trips import (
+    Approved,
+    HoldRoom,
+    SendTicket,
+    Trip,
+    TripAsked,
+    approval,
+    free,
+    hold,
+    trip,
+    trip_of,
+)
 from tests.machine import made
 
 RESERVE, CHARGE = "inventory.reserve-stock.v1", "payments.charge-card.v1"
@@ -144,3 +157,72 @@ async def test_a_held_event_that_a_newer_program_cannot_read_expires_as_dead_let
     async with coordinator(tmp_path / "saga.db", changed, clock=clock) as it:
         await it.ring()
         assert [verdict for verdict, _ in it.verdicts(early.place)] == ["dead-lettered"]
+
+
+class Signed(Event):
+    """A second event that a trip awaits at its own id, as it does `Approved`."""
+
+    message_type, topic = "trips.signed.v1", "trips.events.v1"
+    trip: str
+
+
+def signed_trip(event: Signed) -> str:
+    return event.trip
+
+
+SIGNED: Receive[Trip] = receive("signature", Signed, key=signed_trip, timeout=timedelta(days=1))
+SOON: Receive[Trip] = receive("approval", Approved, key=trip_of, timeout=timedelta(minutes=5))
+IN_ORDER, SIDE_BY_SIDE = (
+    trip(approval, SIGNED),
+    trip(parallel(approval, series(step("hold-room", hold, compensate=free), SIGNED))),
+)
+
+
+async def test_what_is_held_is_taken_by_the_receive_that_begins_as_another_ends_at_the_same_address(
+    tmp_path: Path,
+) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db", IN_ORDER) as it:
+        await it.take(log.event(TripAsked(trip="t-1"), "t-1"))
+        early = log.event(Signed(trip="t-1"), "t-1")
+        await it.take(early)
+        assert it.verdicts(early.place) == [("held", None)]
+        await it.take(log.event(Approved(trip="t-1"), "t-1"))
+        assert it.verdicts(early.place) == [("applied", None)]
+        assert it.types("t-1") == [SendTicket.message_type]
+
+
+async def test_what_is_held_is_taken_by_the_receive_that_begins_beside_another_at_the_same_address(
+    tmp_path: Path,
+) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db", SIDE_BY_SIDE) as it:
+        await it.take(log.event(TripAsked(trip="t-1"), "t-1"))
+        early = log.event(Signed(trip="t-1"), "t-1")
+        await it.take(early)
+        (held,) = it.sent(HoldRoom.message_type, "t-1")
+        await it.take(log.says(held, Done()))
+        assert it.verdicts(early.place) == [("applied", None)]
+
+
+async def test_what_is_held_is_taken_by_the_alternative_that_is_tried_next(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db", trip(alternatives(SOON, SIGNED, name="agreed"))) as it:
+        await it.take(log.event(TripAsked(trip="t-1"), "t-1"))
+        early = log.event(Signed(trip="t-1"), "t-1")
+        await it.take(early)
+        it.clock.pass_by(timedelta(minutes=6))
+        await it.ring()
+        assert it.verdicts(early.place) == [("applied", None)]
+
+
+async def test_a_log_that_is_read_again_meets_what_is_held_and_goes_on(tmp_path: Path) -> None:
+    log = Log()
+    early = log.cancelled()
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(early)
+    async with coordinator(tmp_path / "saga.db") as it:
+        it.execute("UPDATE lease SET next_offset = NULL")
+        await it.take(early, log.placed("o-2"))
+        assert it.verdicts(early.place) == [("held", None)]
+        assert it.types("o-2") == [RESERVE, CHARGE]
