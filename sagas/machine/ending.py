@@ -33,10 +33,12 @@ def fail(turn: Turn[D], name: str | None, cause: Cause) -> None:
 
 
 def _turn_back(turn: Turn[D], leaves: Collection[str] | None) -> None:
-    """Wait for nothing that was not sent."""
+    """Wait for nothing that was not sent, and ask nothing again that an operator wanted asked."""
     for name, run in turn.within(leaves):
         if run.forward.progress is Progress.WAITING:
             turn.put(name, Direction.FORWARD, Progress.REFUSED)
+        elif run.forward.progress is Progress.UNKNOWN and run.forward.due_at is not None:
+            turn.put(name, Direction.FORWARD, Progress.UNKNOWN)
     for name, wait in tuple(turn.waits.items()):
         if wait.progress is Progress.ASKED and (leaves is None or name in leaves):
             turn.settle(name, Progress.REFUSED)

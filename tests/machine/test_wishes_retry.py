@@ -2,7 +2,20 @@
 
 import pytest
 
-from sagas.machine import Direction, Ignored, Progress, Retry, RetryStep, Status, alternatives, parallel, transition
+from sagas.machine import (
+    Cancel,
+    Cause,
+    Direction,
+    Ignored,
+    Obstruct,
+    Progress,
+    Retry,
+    RetryStep,
+    Status,
+    alternatives,
+    parallel,
+    transition,
+)
 from sagas.scenario import Scenario, given
 from tests.machine.hindered import obstructed
 from tests.machine.made import (
@@ -199,3 +212,20 @@ def test_inside_alternatives_what_is_being_left_is_not_asked_again_but_its_undo_
 )
 def test_it_is_refused_where_it_makes_no_sense(scenario: Scenario[Data], step: str | None, because: str) -> None:
     refused(scenario, step, because)
+
+
+def test_what_an_operator_wanted_asked_again_rings_no_alarm_once_the_instance_turns_back() -> None:
+    """Two commands are obstructed after a sending; one is to be asked again, and then all is cancelled."""
+    thrice = Retry(attempts=3)
+    pair = saga(parallel(compensatable("a", retry=thrice), compensatable("b", retry=thrice)), point_of_no_return())
+    asked = given(pair, Begun()).passes(MINUTE)
+    instance, at = asked.instance, asked.at
+    for command in asked.sent[-2:]:
+        obstruct = Obstruct(at, Cause(command.step, "unsendable", "too large"), command.command_id)
+        instance = transition(pair, instance, obstruct).instance
+    instance = transition(pair, instance, RetryStep(at + MINUTE, "olga", "it fits now", "a")).instance
+    back = transition(pair, instance, Cancel(at + 2 * MINUTE, "not wanted", "olga")).instance
+
+    assert back.status is Status.COMPENSATING
+    assert back.wake_at is not None
+    assert back.wake_at > at + 2 * MINUTE
