@@ -91,6 +91,8 @@ class Redrive:
         if isinstance(letter, Result):
             return self._writer.batch(), letter
         batch, queue = await self._begun(tx, letter)
+        if letter.parks and letter.instance_id in batch.illegible:
+            return self._writer.batch(), _refused(batch.illegible[letter.instance_id].why)
         self._again(batch, letter)
         if stuck := batch.changes.queued:
             head = await self._head(tx, stuck[0].instance_id)
@@ -108,6 +110,8 @@ class Redrive:
         if isinstance(letter, Result):
             return self._writer.batch(), letter
         batch, queue = await self._begun(tx, letter)
+        if letter.parks and letter.instance_id in batch.illegible:
+            return self._writer.batch(), _refused(batch.illegible[letter.instance_id].why)
         reason = f"discarded by {by.who}: {by.why} (it was set aside because: {letter.cause})"
         batch.changes.rulings.append(self._ruling(batch, letter, reason))
         await self._go_on(tx, batch, letter, queue)
@@ -167,7 +171,7 @@ class Redrive:
             batch.expect(await tx.load_awaiting(addresses))
         own = {letter.instance_id} if letter.instance_id else set()
         batch.know(await self._writer.load(tx, instances_of(arrivals) | batch.expected | own), tx.illegible)
-        if letter.parks:
+        if letter.parks and letter.instance_id not in batch.illegible:
             batch.unpark(letter.instance_id)
         return batch, queue
 

@@ -125,9 +125,8 @@ def _add_skip(router: APIRouter, operator: Operator, answers: _Answers) -> None:
 
     @router.post("/skip")
     async def skip(request: Request, id_: str, body: asked.Skip, key: Key = None) -> Response:
-        reply = None if body.reply is None else to_json(body.reply)
-
         async def work() -> dict[str, object] | None:
+            reply = None if body.reply is None else to_json(body.reply)
             return _decided(await operator.skip(id_, body.step, reply, body.by()))
 
         return await answers.to(request, key, body, work)

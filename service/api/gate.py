@@ -52,11 +52,19 @@ def _foreign(headers: Headers) -> Refusal | None:
     hosts, origins = headers.getlist("host"), headers.getlist("origin")
     if len(hosts) != 1 or not is_loopback(hosts[0]):
         return HTTPStatus.FORBIDDEN, f"Host is {', '.join(hosts) or 'missing'}: ask for 127.0.0.1 or localhost"
-    if any(urlsplit(origin).netloc != hosts[0] for origin in origins):
+    if any(_netloc(origin) != hosts[0] for origin in origins):
         return HTTPStatus.FORBIDDEN, f"Origin is {', '.join(origins)}: only this API's own pages may ask"
     if headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
         return HTTPStatus.FORBIDDEN, "a page of another site may not ask"
     return None
+
+
+def _netloc(origin: str) -> str | None:
+    """Return host and port of an origin; None: it is no address."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _unfit(headers: Headers) -> Refusal | None:

@@ -131,6 +131,12 @@ async def test_each_wish_of_an_operator_has_a_route(asked: Asked) -> None:
 
 async def test_a_step_is_skipped_with_a_reply_that_answers_it(asked: Asked) -> None:
     wrong = problem(await asked.wish("skip", {"step": "b", "reply": {"word": 7}}), 422)
+    half = await asked.client.post(
+        f"/api/v1/instances/{BAD}/skip",
+        content=b'{"who": "olga", "why": "w", "step": "b", "reply": {"word": "\\ud800"}}',
+        headers={"content-type": "application/json"},
+    )
+    assert half.status_code == 422
     assert wrong == "the reply does not answer this step: Did: word: Input should be a valid string"
     assert (await asked.wish("skip", {"step": "b", "reply": {"word": "by hand"}})).json()["end"] == "advanced"
     unknown = (await asked.wish("skip", {"step": "nothing", "reply": {"word": "by hand"}})).json()

@@ -49,7 +49,9 @@ async def test_a_name_that_is_not_this_machines_is_refused_for_rebinding(host: s
     assert "Host is" in refused(await asked(host=host), 403)
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost:3000", "https://127.0.0.1"])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "http://localhost:3000", "https://127.0.0.1", "http://["]
+)
 async def test_a_page_of_another_origin_is_refused(origin: str) -> None:
     assert "Origin is" in refused(await asked(origin=origin), 403)
 

@@ -13,6 +13,7 @@ from handlers.rows import By
 from handlers.wake import MOST_AT_ONCE
 from sagas.machine import Pause, Saga, instance_id
 from tests.handlers.coordinator import Coordinator, coordinator
+from tests.handlers.faulty import NO_FAULT, Fault, Two, wide
 from tests.handlers.order_log import Log
 from tests.machine import made
 
@@ -109,3 +110,17 @@ async def test_an_operator_is_told_why_one_cannot_be_read(tmp_path: Path) -> Non
         damage(it)
         with pytest.raises(BadCatalog, match="cannot be read: Data: coins"):
             await it.operator.wish(BAD, lambda now: Pause(now, "olga", "to look"))
+
+
+async def test_a_dead_letter_of_one_that_cannot_be_read_is_neither_redriven_nor_discarded(tmp_path: Path) -> None:
+    async with coordinator(tmp_path / "saga.db", wide(Fault(), NO_FAULT)) as it:
+        two = await Two(it).begin()
+        failing = two.says("a")
+        await it.take(failing)
+        damage(it, where="1")
+        before = it.everything()
+        for act in (it.redrive.redrive, it.redrive.discard):
+            refused = await act(Which(failing.place), OLGA)
+            assert refused.end is End.REFUSED
+            assert "cannot be read" in (refused.why or ""), refused.why
+        assert it.everything() == before
