@@ -58,9 +58,7 @@ async def joined(
 
 def trouble_of(consumer: AIOKafkaConsumer) -> BaseException | None:
     """Return by what one of a consumer's tasks was lost, if it has to be replaced for that."""
-    learning = consumer._client._sync_task  # noqa: SLF001  there is no other way to them
-    coordinator, fetcher = consumer._coordinator, consumer._fetcher  # noqa: SLF001
-    return lost(learning, coordinator and coordinator._coordination_task, fetcher and fetcher._fetch_task)  # noqa: SLF001
+    return lost(consumer._client._sync_task, *_tasks(consumer))  # noqa: SLF001  there is no other way to it
 
 
 async def left(consumer: AIOKafkaConsumer) -> Exception | None:
@@ -70,10 +68,16 @@ async def left(consumer: AIOKafkaConsumer) -> Exception | None:
 
 def _rest(consumer: AIOKafkaConsumer) -> tuple[Collection[Task], Close]:
     """Return what aiokafka runs for a consumer, and leaves running when `stop` does not come to its end."""
+    fetches = () if consumer._fetcher is None else consumer._fetcher._pending_tasks  # noqa: SLF001  there is no other way to them
+    return [*_tasks(consumer), *fetches], consumer._client.close  # noqa: SLF001
+
+
+def _tasks(consumer: AIOKafkaConsumer) -> Collection[Task]:
+    """Return the tasks by which a consumer stays in its group and fetches."""
     coordinator, fetcher = consumer._coordinator, consumer._fetcher  # noqa: SLF001  there is no other way to them
     tasks: list[Task | None] = []
     if coordinator is not None:
         tasks += [coordinator._coordination_task, coordinator._heartbeat_task, coordinator._commit_refresh_task]  # noqa: SLF001
     if fetcher is not None:
-        tasks += [fetcher._fetch_task, *fetcher._pending_tasks]  # noqa: SLF001
-    return [task for task in tasks if task is not None], consumer._client.close  # noqa: SLF001
+        tasks.append(fetcher._fetch_task)  # noqa: SLF001
+    return [task for task in tasks if task is not None]

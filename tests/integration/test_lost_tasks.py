@@ -30,12 +30,18 @@ def fetching(consumer: Any) -> Any:  # noqa: ANN401  aiokafka carries no types
     return consumer._fetcher._fetch_task  # noqa: SLF001
 
 
+def beating(consumer: Any) -> Any:  # noqa: ANN401  aiokafka carries no types
+    """Let a consumer's heart beat no more."""
+    consumer._coordinator._do_heartbeat = broken  # noqa: SLF001
+    return consumer._coordinator._heartbeat_task  # noqa: SLF001
+
+
 def broken(*_: object) -> None:
     """Fail as a write to a connection does that was closed."""
     raise RuntimeError("the handler is closed")
 
 
-@pytest.mark.parametrize("breaking", [learning, fetching])
+@pytest.mark.parametrize("breaking", [learning, fetching, beating])
 async def test_a_consumer_that_has_lost_a_task_is_replaced(tmp_path: Path, breaking: Callable[[Any], Any]) -> None:
     async with scene(tmp_path / "saga.db", request_timeout=1.0) as here:
         consumer = consumer_of(here)
