@@ -50,6 +50,7 @@ class Unreadable:
 M = TypeVar("M", bound=Message)
 Arrival: TypeAlias = EventArrival | ReplyArrival
 MOST_OF_A_CAUSE = 2_000
+MOST_TOLD = 100
 
 
 def read(routes: Routes, record: Record) -> Arrival | Unreadable:
@@ -150,7 +151,9 @@ def _storable(text: str) -> str:
 
 
 def told_wrong(error: ValidationError) -> str:
-    """Say what is wrong in which field, without the values: they may be secret."""
+    """Say what is wrong in which field, without the values: they may be secret. Of very many only how many they are."""
+    if error.error_count() > MOST_TOLD:
+        return _storable(f"{error.title}: {error.error_count()} values are wrong, too many to be told one by one")
     problems = (
         f"{'.'.join(map(str, each['loc'])) or 'the value'}: {each['msg']}"
         for each in error.errors(include_url=False, include_input=False, include_context=False)

@@ -54,8 +54,10 @@ class Relay:
             self._pushes.popleft()
         return time.monotonic() - self._pushes[0][1] if self._pushes else 0.0
 
-    def unsent(self) -> frozenset[str]:
-        """Return the ids of the messages that have not left yet, as far as is known: none is acknowledged."""
+    def unsent(self) -> frozenset[str] | None:
+        """Return the ids of the messages that have not left yet: none is acknowledged. None: they are being read."""
+        if self._early is not None:
+            return None
         return frozenset(row.owed.message_id for lane in self._lanes.values() for row in lane)
 
     def push(self, rows: Sequence[Unsent], *, deleted: Sequence[int] = ()) -> None:

@@ -30,11 +30,12 @@ class Alarms:
         return await self._writer.write(self._decide)
 
     async def _decide(self, tx: Transaction) -> tuple[Batch, bool]:
-        batch = self._writer.batch()
+        batch, unsent = self._writer.batch(), self._writer.unsent()
+        if unsent is None:
+            return batch, False
         due = await tx.load_due(batch.at, MOST_AT_ONCE, self._leases.homes())
         for id_, illegible in tx.illegible.items():
             self._decider.silence(id_, illegible)
-        unsent = self._writer.unsent() if due else ()
         for stored in due:
             self._decider.wake(batch, stored, unsent)
         await self._decider.release(batch, tx)

@@ -31,8 +31,8 @@ class Writer:
         """Return a new batch, of this moment."""
         return Batch(self._wire, self._clock.now(), redriven=redriven)
 
-    def unsent(self) -> Collection[str]:
-        """Return the ids of the messages that were written and have not left yet."""
+    def unsent(self) -> Collection[str] | None:
+        """Return the ids of the messages that were written and have not left yet; None: not all are known just now."""
         return self._relay.unsent()
 
     async def load(self, tx: Transaction, ids: Collection[str]) -> dict[str, Stored]:

@@ -61,6 +61,11 @@ BAD_EVENTS: dict[str, tuple[bytes | None, RawHeaders, str]] = {
     ),
     "a total that is a number": (placed_value("o-1", total=79.98), told(), "total: Value error, must be a decimal"),
     "a wrong currency": (placed_value("o-1", currency="euro"), told(), "currency: String should match pattern"),
+    "lines that are all wrong": (
+        placed_value("o-1", lines=[0] * 500),
+        told(),
+        "values are wrong, too many to be told one by one",
+    ),
     "an empty key": (placed_value(""), told(), "order_id: String should have at least 1 character"),
     "a key twice": (b'{"order_id": "o-1", ' + placed_value("o-1")[1:], told(), "key 'order_id' stands twice"),
     "a key twice, far inside": (

@@ -2,15 +2,17 @@
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from handlers.replay import first_difference, replayed
+from handlers.routing import REPLIES
 from sagas.machine import freeze
 from sagas.order_fulfilment import order_fulfilment
 from service.storage.reading import Filter, opened
 from tests.handlers.coordinator import Coordinator, coordinator, relaying
 from tests.handlers.order_log import Log, instance_id
-from tests.handlers.test_relay import Gate
+from tests.handlers.test_relay import Gate, Slow, worn
 
 RESERVE, CHARGE, SHIP = "inventory.reserve-stock.v1", "payments.charge-card.v1", "shipping.ship-order.v1"
 HOUR = timedelta(hours=1)
@@ -76,3 +78,23 @@ async def test_a_history_that_tells_of_an_outage_leads_to_the_stored_state_i3(tm
     assert {entry.kind for entry in history} == {"start", "wake"}
     assert freeze(replayed(order_fulfilment, history)) == freeze(stored.instance)
     assert first_difference(order_fulfilment, history) is None
+
+
+async def test_while_what_is_owed_is_being_read_nothing_rings(tmp_path: Path) -> None:
+    """It was written while no home was leased: the relay does not know it yet, and it has not left."""
+    stores: list[Slow] = []
+    async with coordinator(tmp_path / "saga.db", worn=partial(worn, stores)) as it:
+        it.leases.clear()
+        await it.take(Log().placed())
+        it.clock.pass_by(HOUR)
+        for home in (0, 1):
+            it.leases.take(await it.store.take(REPLIES, home, "test"))
+        loading = asyncio.create_task(it.relay.load())
+        await stores[0].has_read.wait()
+        assert await it.alarms.ring() is False
+        assert it.rows("SELECT kind FROM history") == [("start",)]
+
+        stores[0].may_tell.set()
+        await loading
+        await it.alarms.ring()
+        assert (it.status(), it.types()) == ("running", [RESERVE, CHARGE])

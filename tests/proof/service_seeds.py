@@ -130,8 +130,8 @@ SEEDS = (
     Seed(
         "alarms do not know what has not left",
         "handlers/wake.py",
-        "self._writer.unsent() if due else ()",
-        "()",
+        "self._decider.wake(batch, stored, unsent)",
+        "self._decider.wake(batch, stored, ())",
     ),
     Seed(
         "alarms do not wait for the backlog",
