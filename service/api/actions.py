@@ -26,6 +26,7 @@ from service.api.door import Door
 from service.api.gate import Gate
 from service.api.once import Once
 from service.api.problems import problem
+from service.not_ready import NotReady
 from service.storage.migrations import StoreUnusable
 
 Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
@@ -38,9 +39,6 @@ def _place(topic: str, partition: Number, offset: Number) -> Place:
 
 At = Annotated[Place, Depends(_place)]
 Told = Callable[[], Awaitable["dict[str, object] | None"]]
-
-
-ENDING = "the coordinator is about to end and changes nothing more: ask again once it has started anew"
 
 
 def add_actions(api: FastAPI, operator: Operator, redrive: Redrive, bind: str, door: Door) -> None:
@@ -72,13 +70,15 @@ class _Answers:
             return problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
         except (sqlite3.Error, StoreUnusable, OSError) as error:
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, f"the database does not take it: {error}; see /readyz")
+        except NotReady as error:
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, f"nothing was changed: {error}")
         except Exception as error:  # noqa: BLE001  the saga's own function: whoever asked has to know
             detail = f"the saga raised {said(error)}; nothing was changed"
             return problem(HTTPStatus.CONFLICT, detail)
 
     async def _told(self, work: Told) -> Response:
-        if not self._door.is_open:
-            return problem(HTTPStatus.SERVICE_UNAVAILABLE, ENDING)
+        if self._door.why_shut is not None:
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, self._door.why_shut)
         with self._door.passed():
             told = await work()
         if told is None:

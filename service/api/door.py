@@ -3,13 +3,16 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
+
+ENDING: Final = "the coordinator is about to end and changes nothing more: ask again once it has started anew"
 
 
 class Door:
-    """Open until it is shut. Whoever is inside by then is awaited; whoever comes later has to see that it is shut."""
+    """Whoever is inside when it is shut is awaited; whoever comes later has to see why it is (None: it is open)."""
 
     def __init__(self) -> None:
-        self.is_open = True
+        self.why_shut: str | None = None
         self._inside = 0
         self._empty = asyncio.Event()
         self._empty.set()
@@ -28,5 +31,5 @@ class Door:
 
     async def shut(self) -> None:
         """Let nobody in any more, and wait until nobody is inside."""
-        self.is_open = False
+        self.why_shut = ENDING
         await self._empty.wait()

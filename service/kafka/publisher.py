@@ -20,6 +20,7 @@ from service.kafka.ending import Close, Task, ended
 from service.kafka.losing import lost
 from service.kafka.refusal import what_is_refused
 from service.kafka.topics import largest
+from service.not_ready import NotReady
 from service.settings import KafkaSettings
 
 BATCH_BYTES = 900_000
@@ -67,7 +68,9 @@ class KafkaPublisher:
             await _stopped(producer)
 
     def partition(self, topic: str, key: bytes) -> int:
-        """Return the partition of a key, as every standard client computes it. Raises `NoSuchTopic`."""
+        """Return the partition of a key, as every standard client computes it. Raises `NoSuchTopic`, `NotReady`."""
+        if not self._partitions:
+            raise NotReady("Kafka has not been reached since the start: nobody knows where this belongs; see /readyz")
         try:
             return _murmur2(key) % self._partitions[topic]
         except KeyError:

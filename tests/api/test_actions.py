@@ -15,10 +15,13 @@ from service.api.actions import add_actions
 from service.api.app import build_api
 from service.api.door import Door
 from service.api.health import Health
+from service.kafka.publisher import KafkaPublisher
+from service.settings import KafkaSettings
 from service.storage.migrations import StoreUnusable
 from tests.handlers.brittle import Stores
 from tests.handlers.coordinator import Coordinator, coordinator
 from tests.handlers.faulty import BAD, NO_FAULT, Fault, Two, wide
+from tests.handlers.order_log import Log, instance_id
 
 OLGA = {"who": "olga", "why": "the definition is corrected"}
 BIND = "127.0.0.1:8080"
@@ -207,3 +210,19 @@ async def test_when_the_coordinator_is_about_to_end_nothing_is_changed_any_more(
     assert "about to end" in problem(await asked.wish("cancel"), 503)
     assert "ask again" in problem(await asked.letter("discard"), 503)
     assert asked.it.everything() == before
+
+
+async def test_before_kafka_was_reached_what_would_send_something_is_refused_and_why(tmp_path: Path) -> None:
+    api = build_api(Health(["store"]), lambda: b"", "text/plain")
+    publisher = KafkaPublisher(KafkaSettings(), ["t"])
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.placed())
+    async with coordinator(tmp_path / "saga.db", publisher=publisher) as it:
+        add_actions(api, it.operator, it.redrive, BIND, Door())
+        before = it.everything()
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url=f"http://{BIND}") as client:
+            path = f"/api/v1/instances/{instance_id('o-1')}/retry"
+            answer = await client.post(path, json=OLGA | {"step": "charge-card"})
+        assert "Kafka has not been reached" in problem(answer, 503)
+        assert it.everything() == before

@@ -14,7 +14,7 @@ from handlers.wake import Alarms
 from sagas.machine import RetryStep
 from service import run as running
 from service.api import checks
-from service.api.door import Door
+from service.api.door import ENDING, Door
 from service.api.health import Health
 from service.settings import Settings
 from tests.handlers.coordinator import Coordinator, coordinator, relaying
@@ -79,7 +79,7 @@ async def test_what_an_operator_wishes_while_the_service_ends_still_leaves_i35(t
             wished = asyncio.create_task(asked_again(it, door))
             await asyncio.sleep(0)
             stop.set()
-            await eventually(lambda: feed.has_ended and not door.is_open, "the service ends, but for the wish")
+            await eventually(lambda: feed.has_ended and door.why_shut == ENDING, "the service ends, but for the wish")
             assert not ended.done()
             other.execute("ROLLBACK")
         await wished
