@@ -2,15 +2,21 @@
 
 import asyncio
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from aiokafka.structs import ConsumerRecord
 
+from handlers.rows import Place, Record
 from service.kafka.assignment import Assignment
 from service.kafka.connection import connection
 from service.kafka.ending import Close, Task, ended
 from service.kafka.losing import lost
 from service.settings import KafkaSettings
+
+Logs = Mapping[TopicPartition, tuple[int, int]]
+"""The first offset of each log, and the one behind its last."""
 
 
 def member(owner: str, retired: Collection[str]) -> str:
@@ -54,6 +60,34 @@ async def joined(
             error.add_note(f"and it did not stop: {type(trouble).__name__} {trouble}")
         raise
     return consumer
+
+
+async def logs_of(
+    consumer: AIOKafkaConsumer, asked: Collection[TopicPartition], within: float
+) -> tuple[Logs, Mapping[TopicPartition, Exception]]:
+    """Return where logs begin and end, and why not, of partitions that have not told within so many seconds."""
+    logs: dict[TopicPartition, tuple[int, int]] = {}
+    silent: dict[TopicPartition, Exception] = {}
+
+    async def ask(at: TopicPartition) -> None:
+        try:
+            async with asyncio.timeout(within):
+                first, end = await consumer.beginning_offsets([at]), await consumer.end_offsets([at])
+        except (KafkaError, TimeoutError) as error:
+            silent[at] = error
+        else:
+            logs[at] = first[at], end[at]
+
+    async with asyncio.TaskGroup() as asking:
+        for at in sorted(asked):
+            asking.create_task(ask(at))
+    return logs, silent
+
+
+def record(polled: "ConsumerRecord[bytes, bytes]") -> Record:
+    """Return a record as the handlers take it."""
+    place = Place(polled.topic, polled.partition, polled.offset)
+    return Record(place, polled.timestamp, polled.key, polled.value, polled.headers, polled.timestamp_type or 0)
 
 
 def trouble_of(consumer: AIOKafkaConsumer) -> BaseException | None:

@@ -11,7 +11,6 @@ from random import Random
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CorruptRecordException, KafkaError, NoOffsetForPartitionError
-from aiokafka.structs import ConsumerRecord
 
 from handlers.ports import Observer, Store
 from handlers.rows import Lease, Place, Record
@@ -72,6 +71,7 @@ class Feed:
         self._is_careful = False
         self._looked_at = -LOOK_EVERY
         self._stopped: dict[TopicPartition, str] = {}
+        self._silent: dict[TopicPartition, str] = {}
         self._backlog: dict[TopicPartition, int] = {}
         self.caught_up = asyncio.Event()
 
@@ -113,7 +113,7 @@ class Feed:
         while True:
             await asyncio.sleep(WATCH_EVERY)
             if self._consumer is not None:
-                await self._watch.look(self._consumer, self._stopped)
+                await self._watch.look(self._consumer, self._stopped | self._silent)
 
     @property
     def lag(self) -> Mapping[tuple[str, int], int]:
@@ -126,6 +126,7 @@ class Feed:
         if self._assignment.has_changed():
             self._leases.clear()
             self._stopped.clear()
+            self._silent.clear()
             self._retakes.clear()
             self._watch.fetching.clear()
         await self._take_leases(consumer)
@@ -144,7 +145,7 @@ class Feed:
             async with asyncio.timeout(POLLED_WITHIN):
                 polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=most)
         except TimeoutError:
-            self._see_that_it_settles()
+            self._assignment.see_that_it_settles(self._settings.kafka.request_timeout)
             return ()
         except NoOffsetForPartitionError:
             return ()  # it was assigned during the poll, and stands nowhere before its lease is taken
@@ -156,17 +157,7 @@ class Feed:
         if not polled:
             self._watch.fetching.nothing_came(consumer, time.monotonic())
         self._is_careful = self._is_careful and bool(polled)
-        return [_record(each) for some in polled.values() for each in some]
-
-    def _see_that_it_settles(self) -> None:
-        """Wait for the group's partitions a while longer: a poll outlasts its time while they are given out anew.
-
-        Raises `TimeoutError`, so that readiness tells of it, when the group has taken too long.
-        """
-        seconds = self._assignment.unsettled_for()
-        if seconds > self._settings.kafka.request_timeout:
-            group = self._settings.kafka.group
-            raise TimeoutError(f"the group {group} has not given out its partitions for {seconds:.0f} s")
+        return [consumers.record(each) for some in polled.values() for each in some]
 
     async def _stop_undecodable(self, consumer: AIOKafkaConsumer) -> None:
         """Stop the partitions whose next record cannot be decoded, so that the others go on."""
@@ -184,7 +175,7 @@ class Feed:
         if not self._assignment.is_followed():
             return  # what was assigned by this poll stands nowhere yet, and has no position that could be awaited
         assigned = consumer.assignment()
-        known = {TopicPartition(*each) for each in self._leases.owned()} | self._stopped.keys()
+        known = {TopicPartition(*each) for each in self._leases.owned()} | self._stopped.keys() | self._silent.keys()
         for at, end in tuple(self._backlog.items()):
             if at not in assigned or await consumer.position(at) >= end:
                 del self._backlog[at]
@@ -220,20 +211,39 @@ class Feed:
         owned = {TopicPartition(*each) for each in self._leases.owned()}
         missing = consumer.assignment() - owned - self._stopped.keys() - self._retakes.waiting(now)
         if missing and self._assignment.is_settled():
-            async with asyncio.timeout(self._settings.kafka.request_timeout):
-                first = await consumer.beginning_offsets(missing)
-                end = await consumer.end_offsets(missing)
-            taken = {each: await self._store.take(each.topic, each.partition, self._owner) for each in sorted(missing)}
+            logs = await self._logs(consumer, missing)
+            taken = {each: await self._store.take(each.topic, each.partition, self._owner) for each in sorted(logs)}
             for each, lease in taken.items():
-                self._stand(consumer, each, lease, (first[each], end[each]))
+                self._stand(consumer, each, lease, logs[each])
             await self._relay.load()  # at once: whatever is written for these homes now has older rows before it
-            self._watch.report(consumer, self._stopped)
+            self._watch.report(consumer, self._stopped | self._silent)
+
+    async def _logs(self, consumer: AIOKafkaConsumer, missing: Collection[TopicPartition]) -> consumers.Logs:
+        """Return where logs begin and end. One without a leader answers nobody, and keeps us from no other."""
+        within = POLLED_WITHIN if self._leases.owned() else self._settings.kafka.request_timeout
+        logs, silent = await consumers.logs_of(consumer, missing, within)
+        for at, error in silent.items():
+            is_refused = isinstance(error, KafkaError) and not error.retriable
+            if is_refused or not (logs or self._leases.owned()):
+                raise error
+            self._wait_for(consumer, at, error)
+        return logs
+
+    def _wait_for(self, consumer: AIOKafkaConsumer, at: TopicPartition, error: Exception) -> None:
+        """Take a partition later that answers nobody; until then nothing is read of it, wherever it stands."""
+        self._retakes.lost({(at.topic, at.partition)}, time.monotonic())
+        self._silent[at] = f"{at.topic}:{at.partition} does not tell where its log ends: has it a leader?"
+        self._observer.troubled(f"{at.topic}:{at.partition} cannot be taken yet", error)
+        consumer.seek(at, 0)
+        consumer.pause(at)
 
     def _stand(self, consumer: AIOKafkaConsumer, at: TopicPartition, lease: Lease, log: tuple[int, int]) -> None:
         """Seek to the database's offset; where the log does not reach it, stop that partition and never jump."""
         first, end = log
         offset = first if lease.next_offset is None else lease.next_offset
         consumer.seek(at, offset)
+        if self._silent.pop(at, None):
+            consumer.resume(at)
         if first <= offset <= end:
             self._leases.take(lease)
             self._backlog[at] = end
@@ -279,11 +289,6 @@ class Feed:
         consumer, self._consumer = self._consumer, None
         if consumer is not None and (trouble := await consumers.left(consumer)):
             self._observer.troubled("the consumer did not stop by itself and was taken apart", trouble)
-
-
-def _record(polled: "ConsumerRecord[bytes, bytes]") -> Record:
-    place = Place(polled.topic, polled.partition, polled.offset)
-    return Record(place, polled.timestamp, polled.key, polled.value, polled.headers, polled.timestamp_type or 0)
 
 
 async def _either(stop: asyncio.Event, seconds: float) -> None:

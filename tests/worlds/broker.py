@@ -179,6 +179,9 @@ class Consumer:
     def pause(self, at: TopicPartition) -> None:
         self._paused.add(at)
 
+    def resume(self, at: TopicPartition) -> None:
+        self._paused.discard(at)
+
     def paused(self) -> set[TopicPartition]:
         return set(self._paused)
 

@@ -1,0 +1,38 @@
+"""A partition without a leader answers nobody: all others are taken in, and readiness names the one."""
+
+from pathlib import Path
+
+import pytest
+from aiokafka.partitioner import murmur2
+
+from service.kafka.embedded import EmbeddedBroker
+from tests.handlers.eventually import eventually
+from tests.handlers.order_log import EVENTS
+from tests.integration.on_broker import TOPICS, World, serving
+
+pytestmark = pytest.mark.slow
+
+NOBODY, SOMEBODY = -1, 1
+
+
+def orders(partition: int) -> list[str]:
+    """Three orders that belong to a partition."""
+    names = (f"o-{number}" for number in range(40))
+    return [name for name in names if (murmur2(name.encode()) & 0x7FFFFFFF) % 2 == partition][:3]
+
+
+async def test_a_partition_without_a_leader_keeps_nobody_from_the_others_i29(tmp_path: Path) -> None:
+    with EmbeddedBroker(TOPICS) as broker:
+        async with World(broker) as world:
+            await world.order(*orders(0), *orders(1))
+            broker.set_leader(EVENTS, 1, NOBODY)
+            async with serving(broker, tmp_path / "saga.db", request_timeout=2.0) as it:
+                await world.outcomes(*orders(0))
+                reasons = [str(check.reason) for check in it.service.health.checks if not check.is_ok]
+                assert any(f"{EVENTS}:1 does not tell where its log ends" in reason for reason in reasons), reasons
+                assert it.service.feed.caught_up.is_set(), "alarms ring"
+                assert not set(orders(1)) & world.told().keys()
+
+                broker.set_leader(EVENTS, 1, SOMEBODY)
+                await world.outcomes(*orders(1))
+                await eventually(lambda: it.service.health.is_ready, "it is ready")
