@@ -35,7 +35,7 @@ STATEMENTS: Final[Mapping[str, str]] = {
     "outbox": r"INSERT INTO outbox",
     "delete": r"DELETE FROM outbox",
     "dead-letter": r"INSERT INTO dead_letter\b",
-    "hold": r"INSERT INTO held_event",
+    "hold": r"INSERT OR REPLACE INTO held_event",
     "release": r"DELETE FROM held_event",
     "verdict": r"INSERT INTO verdict",
     "park": r"INSERT INTO parked",
