@@ -90,9 +90,10 @@ class Redrive:
         letter = await self._find(tx, which)
         if isinstance(letter, Result):
             return self._writer.batch(), letter
-        batch, queue = await self._begun(tx, letter)
-        if letter.parks and letter.instance_id in batch.illegible:
-            return self._writer.batch(), _refused(batch.illegible[letter.instance_id].why)
+        begun = await self._begun(tx, letter)
+        if isinstance(begun, Result):
+            return self._writer.batch(), begun
+        batch, queue = begun
         self._again(batch, letter)
         if stuck := batch.changes.queued:
             head = await self._head(tx, stuck[0].instance_id)
@@ -109,9 +110,10 @@ class Redrive:
         letter = await self._find(tx, which)
         if isinstance(letter, Result):
             return self._writer.batch(), letter
-        batch, queue = await self._begun(tx, letter)
-        if letter.parks and letter.instance_id in batch.illegible:
-            return self._writer.batch(), _refused(batch.illegible[letter.instance_id].why)
+        begun = await self._begun(tx, letter)
+        if isinstance(begun, Result):
+            return self._writer.batch(), begun
+        batch, queue = begun
         reason = f"discarded by {by.who}: {by.why} (it was set aside because: {letter.cause})"
         batch.changes.rulings.append(self._ruling(batch, letter, reason))
         await self._go_on(tx, batch, letter, queue)
@@ -162,8 +164,11 @@ class Redrive:
         found = await tx.load_set_aside(NOWHERE, [id_])
         return next(each.record.place for each in found.letters if each.parks)
 
-    async def _begun(self, tx: Transaction, letter: DeadLetter) -> tuple[Batch, Sequence[Queued]]:
-        """Return a batch that knows whom the record and what is queued behind it concern; unpark the instance."""
+    async def _begun(self, tx: Transaction, letter: DeadLetter) -> tuple[Batch, Sequence[Queued]] | Result:
+        """Return a batch that knows whom the record and what is queued behind it concern; unpark the instance.
+
+        Or return why it cannot be unparked: it cannot be read.
+        """
         batch = self._writer.batch(redriven=True)
         queue = (await tx.load_set_aside(NOWHERE, [letter.instance_id])).queued if letter.parks else ()
         arrivals = [read(self._routes, each) for each in (letter.record, *(each.record for each in queue))]
@@ -171,7 +176,9 @@ class Redrive:
             batch.expect(await tx.load_awaiting(addresses))
         own = {letter.instance_id} if letter.instance_id else set()
         batch.know(await self._writer.load(tx, instances_of(arrivals) | batch.expected | own), tx.illegible)
-        if letter.parks and letter.instance_id not in batch.illegible:
+        if letter.parks:
+            if letter.instance_id in batch.illegible:
+                return _refused(batch.illegible[letter.instance_id].why)
             batch.unpark(letter.instance_id)
         return batch, queue
 
