@@ -34,14 +34,14 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka c
         """Say whether the group is not giving out its partitions anew just now: until it has, the old ones are told."""
         return self._revoked_at is None
 
-    def see_that_it_settles(self, within: float) -> None:
+    def see_that_it_settles(self, group: str, within: float) -> None:
         """Wait for the group's partitions a while longer: a poll outlasts its time while they are given out anew.
 
         Raises `TimeoutError`, so that readiness tells of it, when the group has taken too long.
         """
         seconds = 0.0 if self._revoked_at is None else time.monotonic() - self._revoked_at
         if seconds > within:
-            raise TimeoutError(f"the group has not given out its partitions for {seconds:.0f} s")
+            raise TimeoutError(f"the group {group} has not given out its partitions for {seconds:.0f} s")
 
     def is_followed(self) -> bool:
         """Say whether nothing has changed since `has_changed` was last asked."""

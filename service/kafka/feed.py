@@ -145,7 +145,7 @@ class Feed:
             async with asyncio.timeout(POLLED_WITHIN):
                 polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=most)
         except TimeoutError:
-            self._assignment.see_that_it_settles(self._settings.kafka.request_timeout)
+            self._assignment.see_that_it_settles(self._settings.kafka.group, self._settings.kafka.request_timeout)
             return ()
         except NoOffsetForPartitionError:
             return ()  # it was assigned during the poll, and stands nowhere before its lease is taken
