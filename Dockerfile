@@ -14,6 +14,7 @@ RUN python -m venv /opt/saga \
  && /opt/build/bin/pip install --require-hashes -r requirements/build.txt
 
 COPY pyproject.toml README.md LICENSE ./
+COPY src/ src/
 COPY contracts/ contracts/
 COPY sagas/ sagas/
 COPY handlers/ handlers/

@@ -47,7 +47,7 @@ lint: $(DEV_READY)  ## Check style, format and import layers
 	$(BIN)/lint-imports
 
 typecheck: $(DEV_READY)  ## Check types (mypy --strict)
-	$(BIN)/mypy $(LAYERS) tests
+	$(BIN)/mypy -p saga_coordinator -p tests
 
 format: $(DEV_READY)  ## Format the code and apply the safe fixes
 	$(BIN)/ruff check --fix-only --quiet .

@@ -1,6 +1,6 @@
 """The conversation with the directory of accounts: open one that sleeps, wake it, close it."""
 
-from contracts.message import Command, Done, Reply
+from saga_coordinator.contracts.message import Command, Done, Reply
 
 TOPIC = "accounts.commands.v1"
 

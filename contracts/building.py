@@ -1,6 +1,6 @@
 """The conversation with the build machines: build, test, scan. An image that nobody deploys harms nobody."""
 
-from contracts.message import Command, Done, Reply
+from saga_coordinator.contracts.message import Command, Done, Reply
 
 TOPIC = "building.commands.v1"
 

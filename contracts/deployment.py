@@ -1,6 +1,6 @@
 """The conversation with the deployer: a release on a host, what was there before, and what is there from now on."""
 
-from contracts.message import Command, Done
+from saga_coordinator.contracts.message import Command, Done
 
 TOPIC = "deployment.commands.v1"
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from contracts.message import Command, Done
+from saga_coordinator.contracts.message import Command, Done
 
 TOPIC = "dns.commands.v1"
 

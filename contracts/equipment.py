@@ -1,6 +1,6 @@
 """The conversation with those who keep the equipment: order a laptop, take the order back, hand it over."""
 
-from contracts.message import Command, Done, Reply
+from saga_coordinator.contracts.message import Command, Done, Reply
 
 TOPIC = "equipment.commands.v1"
 

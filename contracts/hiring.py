@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from contracts.message import Event
+from saga_coordinator.contracts.message import Event
 
 TOPIC = "hiring.events.v1"
 

@@ -1,7 +1,7 @@
 """The conversation with the inventory: set stock aside, and give it back."""
 
-from contracts.message import Command, Done, Reply
-from contracts.orders import Lines
+from saga_coordinator.contracts.message import Command, Done, Reply
+from saga_coordinator.contracts.orders import Lines
 
 TOPIC = "inventory.commands.v1"
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from contracts.message import Command, Done, Event
+from saga_coordinator.contracts.message import Command, Done, Event
 
 TOPIC = "monitoring.commands.v1"
 EVENTS = "monitoring.events.v1"

@@ -1,6 +1,6 @@
 """The conversation with notifications: tell the customer."""
 
-from contracts.message import Command, Done
+from saga_coordinator.contracts.message import Command, Done
 
 TOPIC = "notifications.commands.v1"
 

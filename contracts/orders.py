@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from contracts.message import Event
-from contracts.money import Amount, Country, Currency
+from saga_coordinator.contracts.message import Event
+from saga_coordinator.contracts.money import Amount, Country, Currency
 
 TOPIC = "orders.events.v1"
 

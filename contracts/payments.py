@@ -1,7 +1,7 @@
 """The conversation with payments: charge a card, and refund it."""
 
-from contracts.message import Command, Done, Reply
-from contracts.money import Amount, Currency
+from saga_coordinator.contracts.message import Command, Done, Reply
+from saga_coordinator.contracts.money import Amount, Currency
 
 TOPIC = "payments.commands.v1"
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from contracts.message import Command, Done
+from saga_coordinator.contracts.message import Command, Done
 
 TOPIC = "payroll.commands.v1"
 

@@ -1,6 +1,6 @@
 """The conversation with our own cloud: set capacity aside, make machines on it, give both back."""
 
-from contracts.message import Command, Done, Reply
+from saga_coordinator.contracts.message import Command, Done, Reply
 
 TOPIC = "private-cloud.commands.v1"
 

@@ -1,6 +1,6 @@
 """The conversation with a cloud for hire: a network of our own, machines in it, and their end."""
 
-from contracts.message import Command, Done, Reply
+from saga_coordinator.contracts.message import Command, Done, Reply
 
 TOPIC = "public-cloud.commands.v1"
 

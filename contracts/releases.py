@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from contracts.message import Event
+from saga_coordinator.contracts.message import Event
 
 TOPIC = "releases.events.v1"
 

@@ -1,7 +1,7 @@
 """The conversation with the reviewers: have a large order looked at."""
 
-from contracts.message import Command, Done
-from contracts.money import Amount, Currency
+from saga_coordinator.contracts.message import Command, Done
+from saga_coordinator.contracts.money import Amount, Currency
 
 TOPIC = "reviews.commands.v1"
 

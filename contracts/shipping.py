@@ -1,7 +1,7 @@
 """The conversation with shipping: hand an order to the carrier."""
 
-from contracts.message import Command, Reply
-from contracts.orders import Address, Lines
+from saga_coordinator.contracts.message import Command, Reply
+from saga_coordinator.contracts.orders import Address, Lines
 
 TOPIC = "shipping.commands.v1"
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from contracts.message import Command, Done, Event, Reply
+from saga_coordinator.contracts.message import Command, Done, Event, Reply
 
 TOPIC = "signing.commands.v1"
 

@@ -1,6 +1,6 @@
 """The conversation with the storage: a volume for a server, and its end."""
 
-from contracts.message import Command, Done
+from saga_coordinator.contracts.message import Command, Done
 
 TOPIC = "storage.commands.v1"
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from contracts import Event, Reply
-from handlers import trail as trails
-from handlers.dead_letters import dead_letter
-from handlers.keeping import kept, waits
-from handlers.outgoing import (
+from saga_coordinator.contracts import Event, Reply
+from saga_coordinator.handlers import trail as trails
+from saga_coordinator.handlers.dead_letters import dead_letter
+from saga_coordinator.handlers.keeping import kept, waits
+from saga_coordinator.handlers.outgoing import (
     MOST_BYTES,
     MostOf,
     Origin,
@@ -21,10 +21,10 @@ from handlers.outgoing import (
     too_large,
     withdrawal_row,
 )
-from handlers.reading import Arrival, Unreadable
-from handlers.recording import entry_of
-from handlers.routing import REPLIES, AnySaga, Target, dead_letter_topic
-from handlers.rows import (
+from saga_coordinator.handlers.reading import Arrival, Unreadable
+from saga_coordinator.handlers.recording import entry_of
+from saga_coordinator.handlers.routing import REPLIES, AnySaga, Target, dead_letter_topic
+from saga_coordinator.handlers.rows import (
     Awaited,
     Changes,
     DeadLetter,
@@ -39,8 +39,8 @@ from handlers.rows import (
     Stored,
     Verdict,
 )
-from handlers.trail import Footing, Sampler, SpanContext, Trail
-from sagas.machine import (
+from saga_coordinator.handlers.trail import Footing, Sampler, SpanContext, Trail
+from saga_coordinator.sagas.machine import (
     Answer,
     Cause,
     Decision,

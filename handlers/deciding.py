@@ -8,13 +8,34 @@ record does to other instances is not touched by that.
 from collections.abc import Collection, Sequence
 from typing import assert_never
 
-from contracts import CancelCommand, Command, Event, Failure
-from handlers.batch import Batch
-from handlers.ports import Observer, Transaction
-from handlers.reading import Arrival, EventArrival, ReplyArrival, Unreadable, class_of, read, said, wrong_reply
-from handlers.routing import AnySaga, Role, Routes, Target, awaited_reply
-from handlers.rows import Held, Illegible, Stored, Verdict
-from sagas.machine import HOLD_FOR, Answer, Cancel, Cause, Happen, Ignored, Obstruct, Start, Wake, legs, transition
+from saga_coordinator.contracts import CancelCommand, Command, Event, Failure
+from saga_coordinator.handlers.batch import Batch
+from saga_coordinator.handlers.ports import Observer, Transaction
+from saga_coordinator.handlers.reading import (
+    Arrival,
+    EventArrival,
+    ReplyArrival,
+    Unreadable,
+    class_of,
+    read,
+    said,
+    wrong_reply,
+)
+from saga_coordinator.handlers.routing import AnySaga, Role, Routes, Target, awaited_reply
+from saga_coordinator.handlers.rows import Held, Illegible, Stored, Verdict
+from saga_coordinator.sagas.machine import (
+    HOLD_FOR,
+    Answer,
+    Cancel,
+    Cause,
+    Happen,
+    Ignored,
+    Obstruct,
+    Start,
+    Wake,
+    legs,
+    transition,
+)
 
 RAISED = "definition-raised"
 NOT_BY_THIS_VERSION = "the version of the saga that its instance keeps is neither cancelled by it nor waits for it"

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from handlers.rows import Owed
-from handlers.trail import Ask, SpanContext, Trail
-from sagas.machine import Answer, Decision, Instance, Progress, Signal
+from saga_coordinator.handlers.rows import Owed
+from saga_coordinator.handlers.trail import Ask, SpanContext, Trail
+from saga_coordinator.sagas.machine import Answer, Decision, Instance, Progress, Signal
 
 
 def kept(

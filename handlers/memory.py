@@ -6,8 +6,8 @@ It may be wrong: every save compares the revision, and a miss clears it.
 from collections import OrderedDict
 from collections.abc import Collection, Iterable
 
-from handlers.ports import Transaction
-from handlers.rows import Stored
+from saga_coordinator.handlers.ports import Transaction
+from saga_coordinator.handlers.rows import Stored
 
 
 class Memory:

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from contracts import Event, Reply
-from handlers.batch import Batch
-from handlers.deciding import Decider
-from handlers.ports import Transaction
-from handlers.routing import AnySaga, BadCatalog, Routes
-from handlers.rows import By
-from handlers.writing import Writer
-from sagas.machine import Cancel, Decision, Instance, SkipStep, Wish
+from saga_coordinator.contracts import Event, Reply
+from saga_coordinator.handlers.batch import Batch
+from saga_coordinator.handlers.deciding import Decider
+from saga_coordinator.handlers.ports import Transaction
+from saga_coordinator.handlers.routing import AnySaga, BadCatalog, Routes
+from saga_coordinator.handlers.rows import By
+from saga_coordinator.handlers.writing import Writer
+from saga_coordinator.sagas.machine import Cancel, Decision, Instance, SkipStep, Wish
 
 Made: TypeAlias = Callable[[AnySaga, Instance[Any], datetime], Wish | Cancel]
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from contracts import Envelope, Event, Message, Reply
-from contracts import envelope as wire
-from handlers.reading import Arrival
-from handlers.routing import REPLIES
-from handlers.rows import Owed
-from handlers.trail import Asked, SpanContext
-from sagas.machine import Instance, Saga, Send, Withdrawal, outcome_id
+from saga_coordinator.contracts import Envelope, Event, Message, Reply
+from saga_coordinator.contracts import envelope as wire
+from saga_coordinator.handlers.reading import Arrival
+from saga_coordinator.handlers.routing import REPLIES
+from saga_coordinator.handlers.rows import Owed
+from saga_coordinator.handlers.trail import Asked, SpanContext
+from saga_coordinator.sagas.machine import Instance, Saga, Send, Withdrawal, outcome_id
 
 MOST_BYTES = 1_000_000
 """The largest message that is published anywhere, with its headers and its frame."""

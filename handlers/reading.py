@@ -5,11 +5,11 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 from pydantic import ValidationError
 
-from contracts import BadEnvelope, CancelCommand, Command, Envelope, Event, Message, Reply
-from contracts import envelope as wire
-from contracts.strict_json import refuse_odd
-from handlers.routing import REPLIES, Routes, Target
-from handlers.rows import Record
+from saga_coordinator.contracts import BadEnvelope, CancelCommand, Command, Envelope, Event, Message, Reply
+from saga_coordinator.contracts import envelope as wire
+from saga_coordinator.contracts.strict_json import refuse_odd
+from saga_coordinator.handlers.routing import REPLIES, Routes, Target
+from saga_coordinator.handlers.rows import Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from handlers.reading import Arrival
-from handlers.rows import Entry, Verdict
-from handlers.trail import SpanContext
-from sagas.machine import Decision, Ignored, Obstruct, RetryStep, Signal, SkipStep, Wake, legs
+from saga_coordinator.handlers.reading import Arrival
+from saga_coordinator.handlers.rows import Entry, Verdict
+from saga_coordinator.handlers.trail import SpanContext
+from saga_coordinator.sagas.machine import Decision, Ignored, Obstruct, RetryStep, Signal, SkipStep, Wake, legs
 
 KINDS: Final[Mapping[type[Signal], str]] = {RetryStep: "retry", SkipStep: "skip"}
 """The kinds whose name is not that of their signal."""

@@ -11,9 +11,9 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Sequence
 
-from handlers.leases import Leases
-from handlers.ports import Observer, Publisher, Store, Transaction
-from handlers.rows import Changes, Unsent
+from saga_coordinator.handlers.leases import Leases
+from saga_coordinator.handlers.ports import Observer, Publisher, Store, Transaction
+from saga_coordinator.handlers.rows import Changes, Unsent
 
 MOST_AT_ONCE = 1_000
 MOST_PUSHES = 10_000

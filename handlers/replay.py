@@ -4,11 +4,11 @@ import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from contracts import CancelCommand, Done, Event, Failure, Reply
-from handlers.recording import decided
-from handlers.routing import AnySaga, commands_of
-from handlers.rows import Entry, Verdict
-from sagas.machine import (
+from saga_coordinator.contracts import CancelCommand, Done, Event, Failure, Reply
+from saga_coordinator.handlers.recording import decided
+from saga_coordinator.handlers.routing import AnySaga, commands_of
+from saga_coordinator.handlers.rows import Entry, Verdict
+from saga_coordinator.sagas.machine import (
     Answer,
     Cancel,
     Cause,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple, TypeAlias
 
-from contracts import CancelCommand, Command, Event, Failure, Message, Reply
-from sagas.machine import Instance, Receive, Saga, address, instance_id
+from saga_coordinator.contracts import CancelCommand, Command, Event, Failure, Message, Reply
+from saga_coordinator.sagas.machine import Instance, Receive, Saga, address, instance_id
 
 REPLIES = "saga.replies.v1"
 

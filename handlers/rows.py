@@ -6,9 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from handlers.routing import AnySaga
-from handlers.trail import Footing, SpanContext, Trail
-from sagas.machine import Decision, Instance
+from saga_coordinator.handlers.routing import AnySaga
+from saga_coordinator.handlers.trail import Footing, SpanContext, Trail
+from saga_coordinator.sagas.machine import Decision, Instance
 
 RawHeaders = tuple[tuple[str, bytes | None], ...]
 """Headers as Kafka has them: a name may come twice, and a value may be null."""

@@ -3,11 +3,11 @@
 Who holds the lease on an instance's home rings its alarm: the lease is looked at in the alarm's own transaction.
 """
 
-from handlers.batch import Batch
-from handlers.deciding import Decider
-from handlers.leases import Leases
-from handlers.ports import Clock, Store, Transaction
-from handlers.writing import Writer
+from saga_coordinator.handlers.batch import Batch
+from saga_coordinator.handlers.deciding import Decider
+from saga_coordinator.handlers.leases import Leases
+from saga_coordinator.handlers.ports import Clock, Store, Transaction
+from saga_coordinator.handlers.writing import Writer
 
 MOST_AT_ONCE = 500
 

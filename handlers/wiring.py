@@ -2,19 +2,19 @@
 
 from dataclasses import dataclass
 
-from handlers.batch import Wire
-from handlers.deciding import Decider
-from handlers.intake import Intake
-from handlers.leases import Leases
-from handlers.memory import Memory
-from handlers.operator import Operator
-from handlers.ports import Clock, Observer, Publisher, Store
-from handlers.redrive import Redrive
-from handlers.relay import Relay
-from handlers.routing import Routes
-from handlers.trail import Sampler
-from handlers.wake import Alarms
-from handlers.writing import Writer
+from saga_coordinator.handlers.batch import Wire
+from saga_coordinator.handlers.deciding import Decider
+from saga_coordinator.handlers.intake import Intake
+from saga_coordinator.handlers.leases import Leases
+from saga_coordinator.handlers.memory import Memory
+from saga_coordinator.handlers.operator import Operator
+from saga_coordinator.handlers.ports import Clock, Observer, Publisher, Store
+from saga_coordinator.handlers.redrive import Redrive
+from saga_coordinator.handlers.relay import Relay
+from saga_coordinator.handlers.routing import Routes
+from saga_coordinator.handlers.trail import Sampler
+from saga_coordinator.handlers.wake import Alarms
+from saga_coordinator.handlers.writing import Writer
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,11 @@
 from collections.abc import Awaitable, Callable, Collection
 from typing import TypeVar
 
-from handlers.batch import Batch, Wire
-from handlers.memory import Memory
-from handlers.ports import Clock, Conflict, Observer, Store, Transaction
-from handlers.relay import Relay
-from handlers.rows import Committed, Stored, Unsent
+from saga_coordinator.handlers.batch import Batch, Wire
+from saga_coordinator.handlers.memory import Memory
+from saga_coordinator.handlers.ports import Clock, Conflict, Observer, Store, Transaction
+from saga_coordinator.handlers.relay import Relay
+from saga_coordinator.handlers.rows import Committed, Stored, Unsent
 
 MOST_TRIES = 5
 

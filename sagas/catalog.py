@@ -1,5 +1,5 @@
 """All sagas that the service runs, every version of them that may have live instances."""
 
-from sagas.order_fulfilment import order_fulfilment
+from saga_coordinator.sagas.order_fulfilment import order_fulfilment
 
 catalog = (order_fulfilment,)

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
 
-from contracts.accounts import (
+from saga_coordinator.contracts.accounts import (
     AccountOpened,
     ActivateAccount,
     CloseAccount,
@@ -12,12 +12,12 @@ from contracts.accounts import (
     OpenAccount,
     RevokeLicences,
 )
-from contracts.equipment import HandOverLaptop, LaptopOrdered, OrderLaptop, ReturnLaptop
-from contracts.hiring import EmployeeOnboarded, HireAgreed, HireWithdrawn, OnboardingAbandoned
-from contracts.payroll import StartPay
-from contracts.provisioning import DecommissionServers, ProvisionServers, Server
-from contracts.signing import ContractSent, ContractSigned, SendContract, WithdrawContract
-from sagas.machine import Cause, Retry, Saga, branch, delay, parallel, pivot, receive, series, step
+from saga_coordinator.contracts.equipment import HandOverLaptop, LaptopOrdered, OrderLaptop, ReturnLaptop
+from saga_coordinator.contracts.hiring import EmployeeOnboarded, HireAgreed, HireWithdrawn, OnboardingAbandoned
+from saga_coordinator.contracts.payroll import StartPay
+from saga_coordinator.contracts.provisioning import DecommissionServers, ProvisionServers, Server
+from saga_coordinator.contracts.signing import ContractSent, ContractSigned, SendContract, WithdrawContract
+from saga_coordinator.sagas.machine import Cause, Retry, Saga, branch, delay, parallel, pivot, receive, series, step
 
 SIGNED_WITHIN = timedelta(days=14)
 LATEST_ACTIVATION = timedelta(days=3)

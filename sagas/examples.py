@@ -1,7 +1,7 @@
 """Sagas to learn from and to test with; the service runs those of `catalog.py`."""
 
-from sagas.employee_onboarding import employee_onboarding
-from sagas.release import release
-from sagas.server_provisioning import server_provisioning
+from saga_coordinator.sagas.employee_onboarding import employee_onboarding
+from saga_coordinator.sagas.release import release
+from saga_coordinator.sagas.server_provisioning import server_provisioning
 
 catalog = (employee_onboarding, server_provisioning, release)

@@ -6,8 +6,8 @@ from typing import Any, TypeVar, assert_never, cast
 
 from pydantic import BaseModel
 
-from contracts import Command, Event
-from sagas.machine import (
+from saga_coordinator.contracts import Command, Event
+from saga_coordinator.sagas.machine import (
     Alternatives,
     Branch,
     Delay,

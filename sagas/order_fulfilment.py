@@ -5,13 +5,13 @@ from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict
 
-from contracts.inventory import ReleaseStock, ReserveStock, StockReserved
-from contracts.notifications import NotifyCustomer
-from contracts.orders import Address, Line, OrderCancelled, OrderConfirmed, OrderPlaced, OrderRejected
-from contracts.payments import CardCharged, ChargeCard, RefundCard
-from contracts.reviews import ReviewFraud
-from contracts.shipping import OrderShipped, ShipOrder
-from sagas.machine import Cause, Retry, Saga, branch, parallel, pivot, step
+from saga_coordinator.contracts.inventory import ReleaseStock, ReserveStock, StockReserved
+from saga_coordinator.contracts.notifications import NotifyCustomer
+from saga_coordinator.contracts.orders import Address, Line, OrderCancelled, OrderConfirmed, OrderPlaced, OrderRejected
+from saga_coordinator.contracts.payments import CardCharged, ChargeCard, RefundCard
+from saga_coordinator.contracts.reviews import ReviewFraud
+from saga_coordinator.contracts.shipping import OrderShipped, ShipOrder
+from saga_coordinator.sagas.machine import Cause, Retry, Saga, branch, parallel, pivot, step
 
 LARGE = Decimal(1000)
 

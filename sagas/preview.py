@@ -6,7 +6,7 @@ from typing import Any, TypeVar, assert_never
 
 from pydantic import BaseModel
 
-from sagas.machine import (
+from saga_coordinator.sagas.machine import (
     Cancel,
     Decision,
     Ignored,
@@ -20,7 +20,7 @@ from sagas.machine import (
     Withdrawal,
     transition,
 )
-from sagas.way_back import WayBack, way_back
+from saga_coordinator.sagas.way_back import WayBack, way_back
 
 D = TypeVar("D", bound=BaseModel)
 

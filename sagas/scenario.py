@@ -24,8 +24,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
-from contracts import Command, Done, Event, Failure, Reply
-from sagas.machine import (
+from saga_coordinator.contracts import Command, Done, Event, Failure, Reply
+from saga_coordinator.sagas.machine import (
     Answer,
     Cancel,
     Decision,
@@ -47,7 +47,7 @@ from sagas.machine import (
     command_id,
     transition,
 )
-from sagas.telling import called, destination, is_that, told
+from saga_coordinator.sagas.telling import called, destination, is_that, told
 
 E = TypeVar("E", bound=Event | Command[Any])
 D = TypeVar("D", bound=BaseModel)

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 from pydantic import BaseModel, ConfigDict
 
-from contracts.dns import PublishNames, RemoveNames
-from contracts.monitoring import ProbeServers, WatchServers
-from contracts.private_cloud import (
+from saga_coordinator.contracts.dns import PublishNames, RemoveNames
+from saga_coordinator.contracts.monitoring import ProbeServers, WatchServers
+from saga_coordinator.contracts.private_cloud import (
     CapacityReserved,
     CreateMachine,
     DeleteMachine,
@@ -15,8 +15,8 @@ from contracts.private_cloud import (
     ReleaseCapacity,
     ReserveCapacity,
 )
-from contracts.provisioning import ProvisionServers, Server, ServersProvisioned
-from contracts.public_cloud import (
+from saga_coordinator.contracts.provisioning import ProvisionServers, Server, ServersProvisioned
+from saga_coordinator.contracts.public_cloud import (
     CreateNetwork,
     DeleteNetwork,
     EndRent,
@@ -24,9 +24,9 @@ from contracts.public_cloud import (
     NetworkCreated,
     RentMachine,
 )
-from contracts.server_register import RegisterServers
-from contracts.storage import AttachVolume, DeleteVolume
-from sagas.machine import Retry, Saga, alternatives, for_each, parallel, pivot, series, step
+from saga_coordinator.contracts.server_register import RegisterServers
+from saga_coordinator.contracts.storage import AttachVolume, DeleteVolume
+from saga_coordinator.sagas.machine import Retry, Saga, alternatives, for_each, parallel, pivot, series, step
 
 AT_ONCE = 5
 MACHINE_WITHIN = timedelta(minutes=10)

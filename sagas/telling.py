@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from contracts import Command, Event
-from sagas.machine import Direction, Saga, Send, address, instance_id
+from saga_coordinator.contracts import Command, Event
+from saga_coordinator.sagas.machine import Direction, Saga, Send, address, instance_id
 
 
 def is_that(send: Send, direction: Direction, expected: str | Command[Any]) -> bool:

@@ -9,8 +9,8 @@ from typing import Any, TypeVar, assert_never
 
 from pydantic import BaseModel
 
-from contracts import Command, Done, Failure
-from sagas.machine import (
+from saga_coordinator.contracts import Command, Done, Failure
+from saga_coordinator.sagas.machine import (
     Alternatives,
     Branch,
     Cause,

@@ -6,18 +6,18 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from handlers.ports import Clock, Observer
-from handlers.routing import REPLIES, AnySaga, Routes
-from handlers.trail import Sampler
-from handlers.wiring import Handlers, wired
-from service.api import checks
-from service.api.door import Door
-from service.api.health import Health
-from service.clock import SystemClock
-from service.kafka.feed import Feed
-from service.kafka.publisher import KafkaPublisher
-from service.settings import Settings
-from service.storage.sqlite import SqliteStore
+from saga_coordinator.handlers.ports import Clock, Observer
+from saga_coordinator.handlers.routing import REPLIES, AnySaga, Routes
+from saga_coordinator.handlers.trail import Sampler
+from saga_coordinator.handlers.wiring import Handlers, wired
+from saga_coordinator.service.api import checks
+from saga_coordinator.service.api.door import Door
+from saga_coordinator.service.api.health import Health
+from saga_coordinator.service.clock import SystemClock
+from saga_coordinator.service.kafka.feed import Feed
+from saga_coordinator.service.kafka.publisher import KafkaPublisher
+from saga_coordinator.service.settings import Settings
+from saga_coordinator.service.storage.sqlite import SqliteStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 from importlib import import_module
 
-from handlers.routing import AnySaga, BadCatalog
-from sagas.machine import Saga
+from saga_coordinator.handlers.routing import AnySaga, BadCatalog
+from saga_coordinator.sagas.machine import Saga
 
 
 def load_catalog(name: str) -> tuple[AnySaga, ...]:

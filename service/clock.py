@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 
 class SystemClock:
-    """The clock of the operating system; see `handlers.ports.Clock`."""
+    """The clock of the operating system; see `saga_coordinator.handlers.ports.Clock`."""
 
     def now(self) -> datetime:
         """Return the time, in UTC."""

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from handlers.routing import AnySaga
-from sagas.catalog import catalog as own_catalog
-from service.asyncapi.changes import breaks
-from service.asyncapi.conversation import Said, conversation, schemas
-from service.asyncapi.document import SCHEMAS, document
-from service.asyncapi.yaml_text import yaml
+from saga_coordinator.handlers.routing import AnySaga
+from saga_coordinator.sagas.catalog import catalog as own_catalog
+from saga_coordinator.service.asyncapi.changes import breaks
+from saga_coordinator.service.asyncapi.conversation import Said, conversation, schemas
+from saga_coordinator.service.asyncapi.document import SCHEMAS, document
+from saga_coordinator.service.asyncapi.yaml_text import yaml
 
 DOCUMENT: Final = "asyncapi.yaml"
 EXPORT: Final = "run `saga contracts export`"

@@ -23,16 +23,16 @@ from opentelemetry.sdk.environment_variables import (
 )
 from opentelemetry.util.re import parse_env_headers
 
-from handlers.routing import BadCatalog, Routes
-from sagas.machine import UnsoundSaga
-from service.catalog import load_catalog
-from service.kafka.connection import connection
-from service.kafka.topics import State, Topic, plan
-from service.settings import KafkaSettings, Settings
-from service.storage.migrations import StoreUnusable
-from service.storage.reading import newest_schema, opened
-from service.storage.sqlite import lock_of
-from service.telemetry.environment import Kind, endpoint, unsupported
+from saga_coordinator.handlers.routing import BadCatalog, Routes
+from saga_coordinator.sagas.machine import UnsoundSaga
+from saga_coordinator.service.catalog import load_catalog
+from saga_coordinator.service.kafka.connection import connection
+from saga_coordinator.service.kafka.topics import State, Topic, plan
+from saga_coordinator.service.settings import KafkaSettings, Settings
+from saga_coordinator.service.storage.migrations import StoreUnusable
+from saga_coordinator.service.storage.reading import newest_schema, opened
+from saga_coordinator.service.storage.sqlite import lock_of
+from saga_coordinator.service.telemetry.environment import Kind, endpoint, unsupported
 
 TRACES_WITHIN: Final = 5.0
 CLOSE_WITHIN: Final = 3.0

@@ -8,11 +8,11 @@ from typing import Any
 
 from aiokafka.errors import KafkaError
 
-from handlers.ports import Observer
-from service.api import checks
-from service.api.health import Health
-from service.bootstrap import Service
-from service.kafka.publisher import KafkaPublisher
+from saga_coordinator.handlers.ports import Observer
+from saga_coordinator.service.api import checks
+from saga_coordinator.service.api.health import Health
+from saga_coordinator.service.bootstrap import Service
+from saga_coordinator.service.kafka.publisher import KafkaPublisher
 
 RING_EVERY = 0.2
 FIRST_WAIT = 0.2

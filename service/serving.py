@@ -7,22 +7,22 @@ from collections.abc import Mapping, Sequence
 
 from aiokafka.errors import KafkaError
 
-from handlers.ports import Observer
-from handlers.routing import AnySaga
-from service.api import checks
-from service.api.actions import add_actions
-from service.api.app import build_api
-from service.api.server import listen, serve_api
-from service.bootstrap import Service, built
-from service.kafka.publisher import NoSuchTopic
-from service.kafka.topics import State, plan
-from service.run import FIRST_WAIT, LONGEST_WAIT, run
-from service.settings import Settings
-from service.storage.writing_back import write_back
-from service.telemetry.logs import logger
-from service.telemetry.measures import Measures
-from service.telemetry.metrics import CONTENT_TYPE
-from service.telemetry.observer import Telemetry
+from saga_coordinator.handlers.ports import Observer
+from saga_coordinator.handlers.routing import AnySaga
+from saga_coordinator.service.api import checks
+from saga_coordinator.service.api.actions import add_actions
+from saga_coordinator.service.api.app import build_api
+from saga_coordinator.service.api.server import listen, serve_api
+from saga_coordinator.service.bootstrap import Service, built
+from saga_coordinator.service.kafka.publisher import NoSuchTopic
+from saga_coordinator.service.kafka.topics import State, plan
+from saga_coordinator.service.run import FIRST_WAIT, LONGEST_WAIT, run
+from saga_coordinator.service.settings import Settings
+from saga_coordinator.service.storage.writing_back import write_back
+from saga_coordinator.service.telemetry.logs import logger
+from saga_coordinator.service.telemetry.measures import Measures
+from saga_coordinator.service.telemetry.metrics import CONTENT_TYPE
+from saga_coordinator.service.telemetry.observer import Telemetry
 
 MEASURE_EVERY = 1.0
 COUNT_EVERY = 5.0

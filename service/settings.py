@@ -124,7 +124,9 @@ class Settings(BaseSettings):
     api: ApiSettings = ApiSettings()
     log: LogSettings = LogSettings()
     catalog: str = Field(
-        "sagas.catalog:catalog", pattern=r"^[\w.]+:\w+$", description="Sagas to run: MODULE:NAME of a tuple of them"
+        "saga_coordinator.sagas.catalog:catalog",
+        pattern=r"^[\w.]+:\w+$",
+        description="Sagas to run: MODULE:NAME of a tuple of them",
     )
     most_unsent: int = Field(10_000, ge=1, description="Unpublished messages beyond which nothing more is taken in")
     shutdown_within: float = Field(

@@ -12,8 +12,8 @@ from typing import NoReturn
 
 import pytest
 
-from service.kafka.embedded import EmbeddedBroker
-from service.kafka.java import JavaKafka, create_topics
+from saga_coordinator.service.kafka.embedded import EmbeddedBroker
+from saga_coordinator.service.kafka.java import JavaKafka, create_topics
 
 
 @dataclass(frozen=True, slots=True)

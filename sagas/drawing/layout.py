@@ -3,11 +3,20 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from sagas.drawing.legend import legend
-from sagas.drawing.measures import LANE_NAME, LINE, SizedCell, SizedItem, SizedRow, broken, size_item, size_row
-from sagas.drawing.placing import row_shapes
-from sagas.drawing.shapes import Picture, Shape, Style, Text
-from sagas.drawing.sketch import Cell, Sketch
+from saga_coordinator.sagas.drawing.legend import legend
+from saga_coordinator.sagas.drawing.measures import (
+    LANE_NAME,
+    LINE,
+    SizedCell,
+    SizedItem,
+    SizedRow,
+    broken,
+    size_item,
+    size_row,
+)
+from saga_coordinator.sagas.drawing.placing import row_shapes
+from saga_coordinator.sagas.drawing.shapes import Picture, Shape, Style, Text
+from saga_coordinator.sagas.drawing.sketch import Cell, Sketch
 
 MARGIN = 24
 LEAST_WIDTH = 560

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from math import ceil
 
-from sagas.drawing.measures import LINE
-from sagas.drawing.shapes import FACES, Line, Shape, Sign, Stroke, Style, Text
-from sagas.drawing.sketch import Mark, Sketch
+from saga_coordinator.sagas.drawing.measures import LINE
+from saga_coordinator.sagas.drawing.shapes import FACES, Line, Shape, Sign, Stroke, Style, Text
+from saga_coordinator.sagas.drawing.sketch import Mark, Sketch
 
 ARROWS: dict[Stroke | Mark, str] = {
     Stroke.FORWARD: "goes on",

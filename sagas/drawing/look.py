@@ -3,8 +3,8 @@
 Nothing hangs on a colour: every state has an icon and a word, and what is still ahead a broken edge.
 """
 
-from sagas.drawing.shapes import FACES
-from sagas.drawing.sketch import Kind, Mark
+from saga_coordinator.sagas.drawing.shapes import FACES
+from saga_coordinator.sagas.drawing.sketch import Kind, Mark
 
 ICON_SIZE = 14
 

@@ -11,8 +11,8 @@ from itertools import pairwise
 from math import ceil
 from typing import TypeAlias, Union
 
-from sagas.drawing.shapes import FACES, Style
-from sagas.drawing.sketch import Card, Cell, Group, Item, Kind, Way
+from saga_coordinator.sagas.drawing.shapes import FACES, Style
+from saga_coordinator.sagas.drawing.sketch import Card, Cell, Group, Item, Kind, Way
 
 CARD = 200
 """The width of a card: all have the same, so that lanes look like lanes."""

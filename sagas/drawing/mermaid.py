@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from sagas.drawing.sketch import Card, Cell, Group, Item, Kind, Sketch, Way
-from sagas.drawing.sketching import sketch
-from sagas.machine import Instance, Saga
+from saga_coordinator.sagas.drawing.sketch import Card, Cell, Group, Item, Kind, Sketch, Way
+from saga_coordinator.sagas.drawing.sketching import sketch
+from saga_coordinator.sagas.machine import Instance, Saga
 
 D = TypeVar("D", bound=BaseModel)
 

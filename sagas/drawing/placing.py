@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil
 
-from sagas.drawing.measures import (
+from saga_coordinator.sagas.drawing.measures import (
     GAP,
     ICON,
     LINE,
@@ -22,8 +22,8 @@ from sagas.drawing.measures import (
     SizedRow,
     levels_of,
 )
-from sagas.drawing.shapes import FACES, Box, Frame, Line, Shape, Stroke, Style, Text
-from sagas.drawing.sketch import Kind, Way
+from saga_coordinator.sagas.drawing.shapes import FACES, Box, Frame, Line, Shape, Stroke, Style, Text
+from saga_coordinator.sagas.drawing.sketch import Kind, Way
 
 NO_RETURN = "point of no return"
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from sagas.drawing.letters import Face
-from sagas.drawing.sketch import Card, Mark
+from saga_coordinator.sagas.drawing.letters import Face
+from saga_coordinator.sagas.drawing.sketch import Card, Mark
 
 
 class Style(StrEnum):

@@ -6,12 +6,12 @@ from typing import Any, Generic, TypeVar, assert_never, get_type_hints
 
 from pydantic import BaseModel
 
-from contracts import Failure
-from sagas.drawing.moments import length_in_words
-from sagas.drawing.sketch import Card, Cell, Group, Item, Kind, Mark, Sketch, State, Way
-from sagas.drawing.states import NOT_REACHED, States, is_settled
-from sagas.drawing.wording import in_a_line, limit, ordinal, rule_of_list, sendings
-from sagas.machine import (
+from saga_coordinator.contracts import Failure
+from saga_coordinator.sagas.drawing.moments import length_in_words
+from saga_coordinator.sagas.drawing.sketch import Card, Cell, Group, Item, Kind, Mark, Sketch, State, Way
+from saga_coordinator.sagas.drawing.states import NOT_REACHED, States, is_settled
+from saga_coordinator.sagas.drawing.wording import in_a_line, limit, ordinal, rule_of_list, sendings
+from saga_coordinator.sagas.machine import (
     Alternatives,
     Branch,
     Delay,

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sagas.drawing.moments import Calendar
-from sagas.drawing.sketch import Mark, State
-from sagas.drawing.wording import in_a_line
-from sagas.machine import (
+from saga_coordinator.sagas.drawing.moments import Calendar
+from saga_coordinator.sagas.drawing.sketch import Mark, State
+from saga_coordinator.sagas.drawing.wording import in_a_line
+from saga_coordinator.sagas.machine import (
     Alternatives,
     Branch,
     Delay,
@@ -21,7 +21,7 @@ from sagas.machine import (
     Step,
     StepRun,
 )
-from sagas.machine.nodes import inside
+from saga_coordinator.sagas.machine.nodes import inside
 
 _MARKS = {
     Progress.ASKED: Mark.ASKED,

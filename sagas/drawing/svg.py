@@ -6,13 +6,13 @@ from xml.sax.saxutils import escape, quoteattr
 
 from pydantic import BaseModel
 
-from sagas.drawing.layout import picture
-from sagas.drawing.look import CIRCLE, KIND_ICONS, MARK_ICONS, stylesheet
-from sagas.drawing.measures import PAD
-from sagas.drawing.shapes import Box, Frame, Line, Picture, Shape, Sign, Text
-from sagas.drawing.sketch import Card, Kind, Mark
-from sagas.drawing.sketching import sketch
-from sagas.machine import Instance, Saga
+from saga_coordinator.sagas.drawing.layout import picture
+from saga_coordinator.sagas.drawing.look import CIRCLE, KIND_ICONS, MARK_ICONS, stylesheet
+from saga_coordinator.sagas.drawing.measures import PAD
+from saga_coordinator.sagas.drawing.shapes import Box, Frame, Line, Picture, Shape, Sign, Text
+from saga_coordinator.sagas.drawing.sketch import Card, Kind, Mark
+from saga_coordinator.sagas.drawing.sketching import sketch
+from saga_coordinator.sagas.machine import Instance, Saga
 
 D = TypeVar("D", bound=BaseModel)
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from sagas.drawing.moments import length_in_words
-from sagas.machine import ForEach, Retry
+from saga_coordinator.sagas.drawing.moments import length_in_words
+from saga_coordinator.sagas.machine import ForEach, Retry
 
 MOST_LETTERS = 200
 """How much of a message, a key or a name that somebody else wrote stands in a picture."""

@@ -1,7 +1,7 @@
 """The machine that advances instances of sagas, and the language that sagas are written in."""
 
-from sagas.machine.decision import Decision, Ignored, Send, Withdrawal
-from sagas.machine.definition import (
+from saga_coordinator.sagas.machine.decision import Decision, Ignored, Send, Withdrawal
+from saga_coordinator.sagas.machine.definition import (
     Saga,
     alternatives,
     branch,
@@ -13,11 +13,21 @@ from sagas.machine.definition import (
     series,
     step,
 )
-from sagas.machine.ending import outcome_of
-from sagas.machine.failure import CANCELLED, DEADLINE_PASSED, TIMED_OUT, Cause
-from sagas.machine.identity import address, command_id, instance_id, outcome_id
-from sagas.machine.instance import Direction, Instance, Leg, Progress, Status, StepRun, Trial, WaitRun, legs
-from sagas.machine.nodes import (
+from saga_coordinator.sagas.machine.ending import outcome_of
+from saga_coordinator.sagas.machine.failure import CANCELLED, DEADLINE_PASSED, TIMED_OUT, Cause
+from saga_coordinator.sagas.machine.identity import address, command_id, instance_id, outcome_id
+from saga_coordinator.sagas.machine.instance import (
+    Direction,
+    Instance,
+    Leg,
+    Progress,
+    Status,
+    StepRun,
+    Trial,
+    WaitRun,
+    legs,
+)
+from saga_coordinator.sagas.machine.nodes import (
     HOLD_FOR,
     Alternatives,
     Branch,
@@ -34,8 +44,8 @@ from sagas.machine.nodes import (
     steps_of,
     walk,
 )
-from sagas.machine.retry import FOREVER, ONCE, PATIENT, Retry
-from sagas.machine.signal import (
+from saga_coordinator.sagas.machine.retry import FOREVER, ONCE, PATIENT, Retry
+from saga_coordinator.sagas.machine.signal import (
     Answer,
     Cancel,
     Happen,
@@ -50,9 +60,9 @@ from sagas.machine.signal import (
     Wake,
     Wish,
 )
-from sagas.machine.snapshot import Snapshot, freeze, refuse_unwritable, thaw
-from sagas.machine.soundness import UnsoundSaga
-from sagas.machine.transition import transition
+from saga_coordinator.sagas.machine.snapshot import Snapshot, freeze, refuse_unwritable, thaw
+from saga_coordinator.sagas.machine.soundness import UnsoundSaga
+from saga_coordinator.sagas.machine.transition import transition
 
 __all__ = [
     "CANCELLED",

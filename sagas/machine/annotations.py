@@ -8,11 +8,11 @@ from typing import Any, Generic, TypeVar, Union, cast, get_args, get_origin, get
 
 from pydantic import BaseModel, TypeAdapter
 
-from contracts import Command, Event, Failure, Message, Reply
-from sagas.machine.definition import Saga
-from sagas.machine.failure import Cause
-from sagas.machine.nodes import Branch, Delay, ForEach, Receive, Step
-from sagas.machine.storable import losses, name_of
+from saga_coordinator.contracts import Command, Event, Failure, Message, Reply
+from saga_coordinator.sagas.machine.definition import Saga
+from saga_coordinator.sagas.machine.failure import Cause
+from saga_coordinator.sagas.machine.nodes import Branch, Delay, ForEach, Receive, Step
+from saga_coordinator.sagas.machine.storable import losses, name_of
 
 D = TypeVar("D", bound=BaseModel)
 

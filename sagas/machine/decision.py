@@ -6,9 +6,9 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
-from contracts import CancelCommand, Command, Event, Reply
-from sagas.machine.instance import Direction, Instance
-from sagas.machine.slots import quick
+from saga_coordinator.contracts import CancelCommand, Command, Event, Reply
+from saga_coordinator.sagas.machine.instance import Direction, Instance
+from saga_coordinator.sagas.machine.slots import quick
 
 D = TypeVar("D", bound=BaseModel)
 

@@ -13,9 +13,9 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
-from contracts import Command, Event, Failure, Reply
-from sagas.machine.failure import Cause
-from sagas.machine.nodes import (
+from saga_coordinator.contracts import Command, Event, Failure, Reply
+from saga_coordinator.sagas.machine.failure import Cause
+from saga_coordinator.sagas.machine.nodes import (
     ANSWER_WITHIN,
     EVENT_WITHIN,
     HOLD_FOR,
@@ -36,7 +36,7 @@ from sagas.machine.nodes import (
     steps_of,
     walk,
 )
-from sagas.machine.retry import PATIENT, Retry
+from saga_coordinator.sagas.machine.retry import PATIENT, Retry
 
 D = TypeVar("D", bound=BaseModel)
 E = TypeVar("E", bound=Event | Command[Any])
@@ -208,7 +208,7 @@ class Saga(Generic[E, D]):
 
     def __post_init__(self) -> None:
         """Refuse an unsound definition, and note what its functions' annotations say."""
-        from sagas.machine import soundness  # noqa: PLC0415  the rules are written in terms of this language
+        from saga_coordinator.sagas.machine import soundness  # noqa: PLC0415  the rules are written in terms of this language
 
         findings = soundness.inspect(self)
         self._note("data_type", findings.data_type)

@@ -5,12 +5,12 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from contracts import Event, Failure, Reply
-from sagas.machine.definition import Saga
-from sagas.machine.failure import Cause
-from sagas.machine.instance import Direction, Progress, Status, Trial
-from sagas.machine.nodes import leaf
-from sagas.machine.turn import Turn
+from saga_coordinator.contracts import Event, Failure, Reply
+from saga_coordinator.sagas.machine.definition import Saga
+from saga_coordinator.sagas.machine.failure import Cause
+from saga_coordinator.sagas.machine.instance import Direction, Progress, Status, Trial
+from saga_coordinator.sagas.machine.nodes import leaf
+from saga_coordinator.sagas.machine.turn import Turn
 
 D = TypeVar("D", bound=BaseModel)
 

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from sagas.machine.definition import Saga
-from sagas.machine.nodes import (
+from saga_coordinator.sagas.machine.definition import Saga
+from saga_coordinator.sagas.machine.nodes import (
     Alternatives,
     Branch,
     Delay,

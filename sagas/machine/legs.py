@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sagas.machine.instance import Leg, Progress
+from saga_coordinator.sagas.machine.instance import Leg, Progress
 
 
 def come_to(leg: Leg, progress: Progress, due_at: datetime | None) -> Leg:

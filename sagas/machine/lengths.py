@@ -7,8 +7,8 @@ from typing import Any, TypeVar, assert_never
 
 from pydantic import BaseModel
 
-from sagas.machine.definition import Saga
-from sagas.machine.nodes import (
+from saga_coordinator.sagas.machine.definition import Saga
+from saga_coordinator.sagas.machine.nodes import (
     Alternatives,
     Branch,
     Delay,
@@ -21,7 +21,7 @@ from sagas.machine.nodes import (
     Step,
     steps_of,
 )
-from sagas.machine.retry import Retry
+from saga_coordinator.sagas.machine.retry import Retry
 
 D = TypeVar("D", bound=BaseModel)
 

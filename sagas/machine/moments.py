@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from sagas.machine.nodes import Duration, length_of
+from saga_coordinator.sagas.machine.nodes import Duration, length_of
 
 D = TypeVar("D", bound=BaseModel)
 

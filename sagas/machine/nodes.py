@@ -9,8 +9,8 @@ from typing import Any, Generic, TypeAlias, TypeVar, Union, assert_never
 
 from pydantic import BaseModel, TypeAdapter
 
-from contracts import Command, Event
-from sagas.machine.retry import FOREVER, ONCE, PATIENT, Retry
+from saga_coordinator.contracts import Command, Event
+from saga_coordinator.sagas.machine.retry import FOREVER, ONCE, PATIENT, Retry
 
 D = TypeVar("D", bound=BaseModel)
 

@@ -6,8 +6,18 @@ from typing import Any, TypeVar, assert_never
 
 from pydantic import BaseModel
 
-from contracts import Command
-from sagas.machine.nodes import Alternatives, Branch, Delay, ForEach, Node, Parallel, Receive, Series, Step
+from saga_coordinator.contracts import Command
+from saga_coordinator.sagas.machine.nodes import (
+    Alternatives,
+    Branch,
+    Delay,
+    ForEach,
+    Node,
+    Parallel,
+    Receive,
+    Series,
+    Step,
+)
 
 D = TypeVar("D", bound=BaseModel)
 

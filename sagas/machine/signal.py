@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from contracts import Command, Event, Failure, Reply
-from sagas.machine.failure import Cause
-from sagas.machine.instance import Status
+from saga_coordinator.contracts import Command, Event, Failure, Reply
+from saga_coordinator.sagas.machine.failure import Cause
+from saga_coordinator.sagas.machine.instance import Status
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter
 
-from sagas.machine.definition import Saga
-from sagas.machine.failure import Cause
-from sagas.machine.instance import Instance, Status, StepRun, Trial, WaitRun
+from saga_coordinator.sagas.machine.definition import Saga
+from saga_coordinator.sagas.machine.failure import Cause
+from saga_coordinator.sagas.machine.instance import Instance, Status, StepRun, Trial, WaitRun
 
 D = TypeVar("D", bound=BaseModel)
 

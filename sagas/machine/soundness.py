@@ -11,12 +11,12 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
-from contracts import Command, Event
-from sagas.machine import layout, lengths, phases
-from sagas.machine.annotations import Reader, data_of
-from sagas.machine.definition import Saga
-from sagas.machine.nodes import Branch, Delay, ForEach, Node, Receive, Rule, Step, default_retry, walk
-from sagas.machine.phases import Phases
+from saga_coordinator.contracts import Command, Event
+from saga_coordinator.sagas.machine import layout, lengths, phases
+from saga_coordinator.sagas.machine.annotations import Reader, data_of
+from saga_coordinator.sagas.machine.definition import Saga
+from saga_coordinator.sagas.machine.nodes import Branch, Delay, ForEach, Node, Receive, Rule, Step, default_retry, walk
+from saga_coordinator.sagas.machine.phases import Phases
 
 D = TypeVar("D", bound=BaseModel)
 

@@ -5,14 +5,14 @@ from typing import TypeVar, assert_never
 
 from pydantic import BaseModel
 
-from contracts import Failure
-from sagas.machine import identity
-from sagas.machine.decision import Ignored
-from sagas.machine.ending import fail
-from sagas.machine.failure import CANCELLED, Cause
-from sagas.machine.instance import Direction, Leg, Progress, Status, StepRun
-from sagas.machine.retry import Retry
-from sagas.machine.signal import (
+from saga_coordinator.contracts import Failure
+from saga_coordinator.sagas.machine import identity
+from saga_coordinator.sagas.machine.decision import Ignored
+from saga_coordinator.sagas.machine.ending import fail
+from saga_coordinator.sagas.machine.failure import CANCELLED, Cause
+from saga_coordinator.sagas.machine.instance import Direction, Leg, Progress, Status, StepRun
+from saga_coordinator.sagas.machine.retry import Retry
+from saga_coordinator.sagas.machine.signal import (
     Answer,
     Cancel,
     Happen,
@@ -26,8 +26,8 @@ from sagas.machine.signal import (
     Start,
     Wake,
 )
-from sagas.machine.turn import Turn
-from sagas.machine.wishes import Refusal, unstall, wish
+from saga_coordinator.sagas.machine.turn import Turn
+from saga_coordinator.sagas.machine.wishes import Refusal, unstall, wish
 
 D = TypeVar("D", bound=BaseModel)
 

@@ -33,17 +33,27 @@ from typing import Any, TypeVar, assert_never
 
 from pydantic import BaseModel
 
-from sagas.machine import identity
-from sagas.machine.decision import Decision
-from sagas.machine.definition import Saga
-from sagas.machine.ending import end, fail
-from sagas.machine.failure import DEADLINE_PASSED, TIMED_OUT, Cause
-from sagas.machine.instance import Direction, Instance, Leg, Progress, Status, Trial
-from sagas.machine.moments import with_zone
-from sagas.machine.nodes import Alternatives, Branch, Delay, ForEach, Node, Parallel, Receive, Series, Step
-from sagas.machine.signal import Signal, Start
-from sagas.machine.taking import take
-from sagas.machine.turn import Turn
+from saga_coordinator.sagas.machine import identity
+from saga_coordinator.sagas.machine.decision import Decision
+from saga_coordinator.sagas.machine.definition import Saga
+from saga_coordinator.sagas.machine.ending import end, fail
+from saga_coordinator.sagas.machine.failure import DEADLINE_PASSED, TIMED_OUT, Cause
+from saga_coordinator.sagas.machine.instance import Direction, Instance, Leg, Progress, Status, Trial
+from saga_coordinator.sagas.machine.moments import with_zone
+from saga_coordinator.sagas.machine.nodes import (
+    Alternatives,
+    Branch,
+    Delay,
+    ForEach,
+    Node,
+    Parallel,
+    Receive,
+    Series,
+    Step,
+)
+from saga_coordinator.sagas.machine.signal import Signal, Start
+from saga_coordinator.sagas.machine.taking import take
+from saga_coordinator.sagas.machine.turn import Turn
 
 D = TypeVar("D", bound=BaseModel)
 

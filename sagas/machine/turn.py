@@ -7,15 +7,15 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
-from contracts import CancelCommand, Event, Reply
-from sagas.machine import identity
-from sagas.machine.decision import Decision, Send, Withdrawal
-from sagas.machine.definition import Saga
-from sagas.machine.failure import Cause
-from sagas.machine.instance import Direction, Instance, Leg, Progress, Status, StepRun, WaitRun
-from sagas.machine.legs import asked_again, come_to, moved, renewed
-from sagas.machine.moments import timeout_of, with_zone
-from sagas.machine.nodes import Delay, ForEach, Receive, Rule, Step, leaf, length_of
+from saga_coordinator.contracts import CancelCommand, Event, Reply
+from saga_coordinator.sagas.machine import identity
+from saga_coordinator.sagas.machine.decision import Decision, Send, Withdrawal
+from saga_coordinator.sagas.machine.definition import Saga
+from saga_coordinator.sagas.machine.failure import Cause
+from saga_coordinator.sagas.machine.instance import Direction, Instance, Leg, Progress, Status, StepRun, WaitRun
+from saga_coordinator.sagas.machine.legs import asked_again, come_to, moved, renewed
+from saga_coordinator.sagas.machine.moments import timeout_of, with_zone
+from saga_coordinator.sagas.machine.nodes import Delay, ForEach, Receive, Rule, Step, leaf, length_of
 
 D = TypeVar("D", bound=BaseModel)
 

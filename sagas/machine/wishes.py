@@ -5,13 +5,13 @@ from typing import TypeVar, assert_never
 
 from pydantic import BaseModel
 
-from contracts import Done, Event, Failure, Message, Reply
-from sagas.machine.decision import Ignored
-from sagas.machine.ending import end
-from sagas.machine.failure import Cause
-from sagas.machine.instance import Direction, Leg, Progress, Status, WaitRun
-from sagas.machine.signal import Pause, Resolve, Resume, RetryStep, SkipStep, Wish
-from sagas.machine.turn import Turn
+from saga_coordinator.contracts import Done, Event, Failure, Message, Reply
+from saga_coordinator.sagas.machine.decision import Ignored
+from saga_coordinator.sagas.machine.ending import end
+from saga_coordinator.sagas.machine.failure import Cause
+from saga_coordinator.sagas.machine.instance import Direction, Leg, Progress, Status, WaitRun
+from saga_coordinator.sagas.machine.signal import Pause, Resolve, Resume, RetryStep, SkipStep, Wish
+from saga_coordinator.sagas.machine.turn import Turn
 
 D = TypeVar("D", bound=BaseModel)
 

@@ -5,16 +5,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from contracts import Message
-from sagas.machine import Start, command_id, leaf, transition
-from sagas.matrix.abridging import abridged
-from sagas.matrix.laws import LAWS
-from sagas.matrix.laws_of_hearing import Probe, changed_by, i3_read_again_it_is_the_same, probes
-from sagas.matrix.moves import Move, apply, moves
-from sagas.matrix.order import AnySaga, leaves, order_of
-from sagas.matrix.samples import Samples, gather
-from sagas.matrix.turned import Broken, Turned
-from sagas.matrix.world import FORWARD, World
+from saga_coordinator.contracts import Message
+from saga_coordinator.sagas.machine import Start, command_id, leaf, transition
+from saga_coordinator.sagas.matrix.abridging import abridged
+from saga_coordinator.sagas.matrix.laws import LAWS
+from saga_coordinator.sagas.matrix.laws_of_hearing import Probe, changed_by, i3_read_again_it_is_the_same, probes
+from saga_coordinator.sagas.matrix.moves import Move, apply, moves
+from saga_coordinator.sagas.matrix.order import AnySaga, leaves, order_of
+from saga_coordinator.sagas.matrix.samples import Samples, gather
+from saga_coordinator.sagas.matrix.turned import Broken, Turned
+from saga_coordinator.sagas.matrix.world import FORWARD, World
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 MOST = 200_000

@@ -1,11 +1,11 @@
 """All laws of the machine, each checked on every turn; none looks at how the machine decides."""
 
-from sagas.matrix import laws_of_ends as ends
-from sagas.matrix import laws_of_hearing as hearing
-from sagas.matrix import laws_of_sending as sending
-from sagas.matrix import laws_of_time as time_
-from sagas.matrix import laws_of_undo as undo
-from sagas.matrix.turned import Law
+from saga_coordinator.sagas.matrix import laws_of_ends as ends
+from saga_coordinator.sagas.matrix import laws_of_hearing as hearing
+from saga_coordinator.sagas.matrix import laws_of_sending as sending
+from saga_coordinator.sagas.matrix import laws_of_time as time_
+from saga_coordinator.sagas.matrix import laws_of_undo as undo
+from saga_coordinator.sagas.matrix.turned import Law
 
 LAWS: tuple[Law, ...] = (
     ends.i2_a_final_status_is_absorbing,

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from contracts import Event, Failure, Reply
-from sagas.machine import Cancel, Cause, Status
-from sagas.matrix.moves import is_awaited
-from sagas.matrix.order import way
-from sagas.matrix.turned import Broken, Turned, being_undone, belongs, is_given_up_rightly, unsent
-from sagas.matrix.world import COMPENSATION, FORWARD, Heard
+from saga_coordinator.contracts import Event, Failure, Reply
+from saga_coordinator.sagas.machine import Cancel, Cause, Status
+from saga_coordinator.sagas.matrix.moves import is_awaited
+from saga_coordinator.sagas.matrix.order import way
+from saga_coordinator.sagas.matrix.turned import Broken, Turned, being_undone, belongs, is_given_up_rightly, unsent
+from saga_coordinator.sagas.matrix.world import COMPENSATION, FORWARD, Heard
 
 
 def i2_a_final_status_is_absorbing(turned: Turned) -> Iterator[Broken]:

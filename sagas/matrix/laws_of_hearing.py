@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from contracts import Event, Failure
-from sagas.machine import (
+from saga_coordinator.contracts import Event, Failure
+from saga_coordinator.sagas.machine import (
     Answer,
     Happen,
     Ignored,
@@ -21,12 +21,12 @@ from sagas.machine import (
     thaw,
     transition,
 )
-from sagas.matrix.moves import Move, event
-from sagas.matrix.order import ahead
-from sagas.matrix.samples import Samples, keyed
-from sagas.matrix.turned import Broken, Turned
-from sagas.matrix.world import COMPENSATION, World
-from sagas.telling import destination
+from saga_coordinator.sagas.matrix.moves import Move, event
+from saga_coordinator.sagas.matrix.order import ahead
+from saga_coordinator.sagas.matrix.samples import Samples, keyed
+from saga_coordinator.sagas.matrix.turned import Broken, Turned
+from saga_coordinator.sagas.matrix.world import COMPENSATION, World
+from saga_coordinator.sagas.telling import destination
 
 STRANGER = "00000000-0000-5000-8000-000000000000"
 NOBODY = Failure(code="stranger", message="", retryable=False)

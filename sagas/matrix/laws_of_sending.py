@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid5
 
-from sagas.machine import Branch, ForEach, Progress, Status
-from sagas.matrix.order import front
-from sagas.matrix.turned import Broken, Turned, unsent, wait_of
-from sagas.matrix.world import COMPENSATION, FORWARD, Heard
+from saga_coordinator.sagas.machine import Branch, ForEach, Progress, Status
+from saga_coordinator.sagas.matrix.order import front
+from saga_coordinator.sagas.matrix.turned import Broken, Turned, unsent, wait_of
+from saga_coordinator.sagas.matrix.world import COMPENSATION, FORWARD, Heard
 
 
 def i6_an_id_is_derived_and_keeps_its_content(turned: Turned) -> Iterator[Broken]:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from sagas.machine import Delay, Progress, Status
-from sagas.matrix.turned import Broken, Turned
-from sagas.matrix.world import World
+from saga_coordinator.sagas.machine import Delay, Progress, Status
+from saga_coordinator.sagas.matrix.turned import Broken, Turned
+from saga_coordinator.sagas.matrix.world import World
 
 
 def i4_whatever_is_awaited_has_an_alarm(turned: Turned) -> Iterator[Broken]:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from uuid import UUID, uuid5
 
-from contracts import Failure
-from sagas.machine import Answer, ForEach, Status, leaf
-from sagas.matrix.turned import Broken, Turned, being_undone, belongs, is_given_up_rightly, unsent
-from sagas.matrix.world import COMPENSATION, Heard, World
+from saga_coordinator.contracts import Failure
+from saga_coordinator.sagas.machine import Answer, ForEach, Status, leaf
+from saga_coordinator.sagas.matrix.turned import Broken, Turned, being_undone, belongs, is_given_up_rightly, unsent
+from saga_coordinator.sagas.matrix.world import COMPENSATION, Heard, World
 
 
 def i13_only_what_may_have_been_done_is_undone(turned: Turned) -> Iterator[Broken]:

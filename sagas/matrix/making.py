@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema
 
-from sagas.matrix.patterns import text_for
+from saga_coordinator.sagas.matrix.patterns import text_for
 
 M = TypeVar("M", bound=BaseModel)
 

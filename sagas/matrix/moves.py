@@ -6,10 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import product
 
-from contracts import Event, Failure, Reply
-from sagas.machine import Answer, Cancel, Direction, Happen, Progress, Signal, Status, Wake, address
-from sagas.matrix.samples import Samples, keyed
-from sagas.matrix.world import COMPENSATION, FORWARD, Call, Heard, Mood, Way, World
+from saga_coordinator.contracts import Event, Failure, Reply
+from saga_coordinator.sagas.machine import Answer, Cancel, Direction, Happen, Progress, Signal, Status, Wake, address
+from saga_coordinator.sagas.matrix.samples import Samples, keyed
+from saga_coordinator.sagas.matrix.world import COMPENSATION, FORWARD, Call, Heard, Mood, Way, World
 
 PATIENCE = 3
 """After so many sendings whoever is asked without end answers at last: otherwise no story would end."""

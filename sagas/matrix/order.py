@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from sagas.machine import (
+from saga_coordinator.sagas.machine import (
     Alternatives,
     Branch,
     Delay,

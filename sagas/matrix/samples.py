@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from contracts import Command, Event, Failure, Message, Reply
-from sagas.machine import Receive, Saga
-from sagas.matrix.making import has_choices, make
+from saga_coordinator.contracts import Command, Event, Failure, Message, Reply
+from saga_coordinator.sagas.machine import Receive, Saga
+from saga_coordinator.sagas.matrix.making import has_choices, make
 
 D = TypeVar("D", bound=BaseModel)
 M = TypeVar("M", bound=Message)

@@ -8,17 +8,28 @@ from itertools import groupby
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from contracts import Done, Failure
-from sagas.machine import Answer, Cancel, Decision, Happen, Instance, Resolve, Start, Wake, command_id, transition
-from sagas.matrix.abridging import MOST_ATTEMPTS, abridged
-from sagas.matrix.exploring import BEGINNING, PARENT, Violation
-from sagas.matrix.moves import Move
-from sagas.matrix.order import AnySaga
-from sagas.matrix.source import Source, quoted
-from sagas.matrix.world import COMPENSATION, FORWARD
+from saga_coordinator.contracts import Done, Failure
+from saga_coordinator.sagas.machine import (
+    Answer,
+    Cancel,
+    Decision,
+    Happen,
+    Instance,
+    Resolve,
+    Start,
+    Wake,
+    command_id,
+    transition,
+)
+from saga_coordinator.sagas.matrix.abridging import MOST_ATTEMPTS, abridged
+from saga_coordinator.sagas.matrix.exploring import BEGINNING, PARENT, Violation
+from saga_coordinator.sagas.matrix.moves import Move
+from saga_coordinator.sagas.matrix.order import AnySaga
+from saga_coordinator.sagas.matrix.source import Source, quoted
+from saga_coordinator.sagas.matrix.world import COMPENSATION, FORWARD
 
 _NAMES = {
-    "sagas.machine": ("Answer", "Start", "Status", "Wake", "freeze", "thaw", "transition"),
+    "saga_coordinator.sagas.machine": ("Answer", "Start", "Status", "Wake", "freeze", "thaw", "transition"),
     "contracts": ("Failure",),
 }
 """What claims are written with."""
@@ -43,12 +54,12 @@ def place_of(saga: AnySaga, *modules: ModuleType) -> Place:
 def script(violation: Violation, saga: AnySaga, place: Place) -> str:
     """Write the test. Its words say what the saga did up to the last move; its claim is what does not hold."""
     source = Source()
-    given = source.name("sagas.scenario", "given")
+    given = source.name("saga_coordinator.sagas.scenario", "given")
     source.name(place.module, place.name)
     words = list(_words(violation, abridged(saga), source))
     name = place.name
     if abridged(saga) is not saga and _is_long(violation, abridged(saga)):
-        name = f"{source.name('sagas.matrix.abridging', 'abridged')}({name})"
+        name = f"{source.name('saga_coordinator.sagas.matrix.abridging', 'abridged')}({name})"
     claim = _claim(violation.claim.replace("START", source.value(violation.start)), source)
     lines = [f"{given}({name}, {source.value(violation.start)})", *words]
     story = "\n".join(f"        {line}" for line in lines)
@@ -135,7 +146,7 @@ def _acts(move: Move, at: datetime, instance: Instance[Any], source: Source) -> 
         case Happen():
             yield f".happens({source.value(move.signal.event)}, id={quoted(move.signal.event_id)})"
         case Resolve():
-            status = source.name("sagas.machine", "Status")
+            status = source.name("saga_coordinator.sagas.machine", "Status")
             yield f".resolves({status}.{move.signal.status.name})"
         case _:
             yield f"# then: {type(move.signal).__name__}"

@@ -3,10 +3,10 @@
 from collections import defaultdict
 from dataclasses import dataclass
 
-from contracts import Failure
-from sagas.machine import Answer, Direction, Happen, Status
-from sagas.matrix.exploring import Exploration
-from sagas.matrix.moves import Fault, Hit, Move
+from saga_coordinator.contracts import Failure
+from saga_coordinator.sagas.machine import Answer, Direction, Happen, Status
+from saga_coordinator.sagas.matrix.exploring import Exploration
+from saga_coordinator.sagas.matrix.moves import Fault, Hit, Move
 
 
 @dataclass(frozen=True, slots=True)

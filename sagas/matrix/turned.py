@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeAlias
 
-from sagas.machine import Cause, Decision, Send, leaf
-from sagas.matrix.moves import Move
-from sagas.matrix.world import COMPENSATION, FORWARD, Heard, Way, World
+from saga_coordinator.sagas.machine import Cause, Decision, Send, leaf
+from saga_coordinator.sagas.matrix.moves import Move
+from saga_coordinator.sagas.matrix.world import COMPENSATION, FORWARD, Heard, Way, World
 
 
 @dataclass(frozen=True, slots=True)

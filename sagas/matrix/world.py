@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from contracts import Event, Reply
-from sagas.machine import Decision, Delay, Direction, Progress, Receive, Retry, Rule, Send, Status
-from sagas.matrix.order import AnyInstance, AnySaga, Order
+from saga_coordinator.contracts import Event, Reply
+from saga_coordinator.sagas.machine import Decision, Delay, Direction, Progress, Receive, Retry, Rule, Send, Status
+from saga_coordinator.sagas.matrix.order import AnyInstance, AnySaga, Order
 
 FORWARD, COMPENSATION = Direction.FORWARD, Direction.COMPENSATION
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from sagas.versions.outline import AnySaga, Part, fields_of, parts_of, whole_of
+from saga_coordinator.sagas.versions.outline import AnySaga, Part, fields_of, parts_of, whole_of
 
 
 class What(StrEnum):

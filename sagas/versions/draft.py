@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from sagas.machine import Cause, Instance, leaf
-from sagas.versions.outline import AnySaga, Part, parts_of
-from sagas.versions.translation import Translation
+from saga_coordinator.sagas.machine import Cause, Instance, leaf
+from saga_coordinator.sagas.versions.outline import AnySaga, Part, parts_of
+from saga_coordinator.sagas.versions.translation import Translation
 
 V = TypeVar("V")
 

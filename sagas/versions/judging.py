@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sagas.machine import Instance, Progress, leaf
-from sagas.versions.draft import Pair, begun
-from sagas.versions.obligations import obligations, pivots_sent, raised_by
+from saga_coordinator.sagas.machine import Instance, Progress, leaf
+from saga_coordinator.sagas.versions.draft import Pair, begun
+from saga_coordinator.sagas.versions.obligations import obligations, pivots_sent, raised_by
 
 ASKED, DONE, UNKNOWN = Progress.ASKED, Progress.DONE, Progress.UNKNOWN
 SAYS_THE_SAME = {

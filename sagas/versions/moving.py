@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sagas.machine import Instance, leaf
-from sagas.versions.draft import begun, drafted, paired
-from sagas.versions.judging import lost, unclear
-from sagas.versions.obstacles import in_the_way, unreadable
-from sagas.versions.outline import AnySaga
-from sagas.versions.translation import STRAIGHT, Translation, read
+from saga_coordinator.sagas.machine import Instance, leaf
+from saga_coordinator.sagas.versions.draft import begun, drafted, paired
+from saga_coordinator.sagas.versions.judging import lost, unclear
+from saga_coordinator.sagas.versions.obstacles import in_the_way, unreadable
+from saga_coordinator.sagas.versions.outline import AnySaga
+from saga_coordinator.sagas.versions.translation import STRAIGHT, Translation, read
 
 
 class Fate(StrEnum):

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from sagas.machine import Cause, Instance, Progress, Status, StepRun
-from sagas.versions.outline import AnySaga
-from sagas.way_back import way_back
+from saga_coordinator.sagas.machine import Cause, Instance, Progress, Status, StepRun
+from saga_coordinator.sagas.versions.outline import AnySaga
+from saga_coordinator.sagas.way_back import way_back
 
 TURNED_BACK = Cause(None, "turned-back", "to see what would be undone")
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from sagas.machine import Instance, Progress, Receive, address, leaf
-from sagas.versions.draft import Pair
-from sagas.versions.outline import AnySaga
-from sagas.versions.reach import gaps
+from saga_coordinator.sagas.machine import Instance, Progress, Receive, address, leaf
+from saga_coordinator.sagas.versions.draft import Pair
+from saga_coordinator.sagas.versions.outline import AnySaga
+from saga_coordinator.sagas.versions.reach import gaps
 
 ASKED, WAITING, UNKNOWN = Progress.ASKED, Progress.WAITING, Progress.UNKNOWN
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeAlias, assert_never, get_args, get_type_hints
 
-from contracts import Message
-from sagas.machine import (
+from saga_coordinator.contracts import Message
+from saga_coordinator.sagas.machine import (
     Alternatives,
     Branch,
     Delay,

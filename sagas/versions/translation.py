@@ -7,8 +7,8 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from pydantic_core import to_json
 
-from sagas.machine import leaf
-from sagas.versions.outline import AnySaga, parts_of
+from saga_coordinator.sagas.machine import leaf
+from saga_coordinator.sagas.versions.outline import AnySaga, parts_of
 
 DROPPED: Final = ""
 """The new name of a data field that is not wanted any more."""

@@ -14,20 +14,20 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from handlers.operator import Operator
-from handlers.ports import Conflict
-from handlers.reading import said, told_wrong
-from handlers.redrive import Redrive, Which
-from handlers.routing import BadCatalog
-from handlers.rows import Place
-from sagas.machine import Decision
-from service.api import requests as asked
-from service.api.door import Door
-from service.api.gate import Gate
-from service.api.once import Once
-from service.api.problems import problem
-from service.not_ready import NotReady
-from service.storage.migrations import StoreUnusable
+from saga_coordinator.handlers.operator import Operator
+from saga_coordinator.handlers.ports import Conflict
+from saga_coordinator.handlers.reading import said, told_wrong
+from saga_coordinator.handlers.redrive import Redrive, Which
+from saga_coordinator.handlers.routing import BadCatalog
+from saga_coordinator.handlers.rows import Place
+from saga_coordinator.sagas.machine import Decision
+from saga_coordinator.service.api import requests as asked
+from saga_coordinator.service.api.door import Door
+from saga_coordinator.service.api.gate import Gate
+from saga_coordinator.service.api.once import Once
+from saga_coordinator.service.api.problems import problem
+from saga_coordinator.service.not_ready import NotReady
+from saga_coordinator.service.storage.migrations import StoreUnusable
 
 Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
 Number = Annotated[int, Path(ge=0, lt=2**63)]

@@ -5,8 +5,8 @@ from http import HTTPStatus
 
 from fastapi import FastAPI, Response
 
-from service.api.health import Check, Health
-from service.api.problems import problem, tell_problems
+from saga_coordinator.service.api.health import Check, Health
+from saga_coordinator.service.api.problems import problem, tell_problems
 
 
 def build_api(health: Health, metrics: Callable[[], bytes], media_type: str) -> FastAPI:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.api.problems import problem
+from saga_coordinator.service.api.problems import problem
 
 PREFIX: Final = "/api/"
 MOST_BODY: Final = 2_000_000

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
-from handlers.redrive import Result, types_sent
-from handlers.rows import By
-from sagas.machine import Decision, Status, Wish, signal
+from saga_coordinator.handlers.redrive import Result, types_sent
+from saga_coordinator.handlers.rows import By
+from saga_coordinator.sagas.machine import Decision, Status, Wish, signal
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00]+$", max_length=1_000)]
 Name = Annotated[str, StringConstraints(pattern=r"^[^\x00]+$", max_length=1_000)]

@@ -9,9 +9,9 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from contracts import CancelCommand, Command, Event, Failure, Message
-from contracts.money import Amount
-from handlers.routing import REPLIES, AnySaga, Routes, commands_of
+from saga_coordinator.contracts import CancelCommand, Command, Event, Failure, Message
+from saga_coordinator.contracts.money import Amount
+from saga_coordinator.handlers.routing import REPLIES, AnySaga, Routes, commands_of
 
 DIALECT: Final = GenerateJsonSchema.schema_dialect
 AMOUNT: Final[JsonSchemaValue] = {"type": "string", "pattern": r"^-?[0-9]{1,18}(\.[0-9]{1,9})?$"}

@@ -7,9 +7,9 @@ coordinator's: a participant receives what it sends. Payloads stand beside the d
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from handlers.routing import REPLIES, dead_letter_topic
-from service.asyncapi.conversation import Part, Said, summary
-from service.asyncapi.headers import DEAD_LETTER, headers_of
+from saga_coordinator.handlers.routing import REPLIES, dead_letter_topic
+from saga_coordinator.service.asyncapi.conversation import Part, Said, summary
+from saga_coordinator.service.asyncapi.headers import DEAD_LETTER, headers_of
 
 Node = dict[str, Any]
 

@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
-from handlers.routing import REPLIES
-from service.asyncapi.conversation import Part
+from saga_coordinator.handlers.routing import REPLIES
+from saga_coordinator.service.asyncapi.conversation import Part
 
 _TEXT: Final = {"type": "string"}
 

@@ -19,17 +19,17 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from handlers.routing import Routes
-from sagas.catalog import catalog
-from service.bench import processes
-from service.bench.machine import QUICK as QUICK_EFFORT
-from service.bench.machine import Cost, Effort
-from service.bench.machine import cost as cost_of_machine
-from service.bench.plan import FULL, MODES, QUICK, WARM_UP, Figures, Scenario, Tracing
-from service.kafka.broker_error import BrokerError
-from service.kafka.embedded import EmbeddedBroker
-from service.kafka.java import JavaKafka
-from service.not_ready import NotReady
+from saga_coordinator.handlers.routing import Routes
+from saga_coordinator.sagas.catalog import catalog
+from saga_coordinator.service.bench import processes
+from saga_coordinator.service.bench.machine import QUICK as QUICK_EFFORT
+from saga_coordinator.service.bench.machine import Cost, Effort
+from saga_coordinator.service.bench.machine import cost as cost_of_machine
+from saga_coordinator.service.bench.plan import FULL, MODES, QUICK, WARM_UP, Figures, Scenario, Tracing
+from saga_coordinator.service.kafka.broker_error import BrokerError
+from saga_coordinator.service.kafka.embedded import EmbeddedBroker
+from saga_coordinator.service.kafka.java import JavaKafka
+from saga_coordinator.service.not_ready import NotReady
 
 PARTITIONS = 4
 
@@ -94,7 +94,7 @@ def _all(kafka: str, folder: Path, scenarios: tuple[Scenario, ...], tell: Callab
     with ExitStack() as around:
         collector_port = _free_port()
         log = folder / "collector.log"
-        around.enter_context(processes.running(["service.bench.collector", str(collector_port)], log))
+        around.enter_context(processes.running(["saga_coordinator.service.bench.collector", str(collector_port)], log))
         processes.wait_for_text(log, "collecting")
         for tracing in MODES:
             tell(f"tracing {tracing}")
@@ -114,7 +114,7 @@ def _one_mode(
     tracing, endpoint = traced
     port, log = _free_port(), folder / f"service-{tracing}.log"
     environment = processes.service_environment(bootstrap, folder, port, tracing, endpoint)
-    with processes.running(["service.cli", "serve"], log, environment) as pid:
+    with processes.running(["saga_coordinator.service.cli", "serve"], log, environment) as pid:
         processes.wait_for_service(f"http://127.0.0.1:{port}", log)
         for scenario in (WARM_UP, *scenarios):
             with processes.participants(bootstrap, scenario, folder / "participants.log"):

@@ -1,4 +1,4 @@
-"""A real OTLP/HTTP endpoint that decodes and counts spans: `python -m service.bench.collector PORT`."""
+"""A real OTLP/HTTP endpoint that decodes and counts spans, as a process: its one argument is the port."""
 
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

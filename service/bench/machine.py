@@ -17,15 +17,15 @@ from statistics import median
 from time import thread_time
 from typing import Any, TypeAlias
 
-from contracts import Done, Failure, Reply
-from contracts.inventory import StockReserved
-from contracts.orders import OrderPlaced
-from contracts.payments import CardCharged
-from contracts.shipping import OrderShipped
-from sagas.machine import Answer, Decision, Direction, Instance, Signal, Start, transition
-from sagas.order_fulfilment import order_fulfilment
-from service.bench.many_items import ListMade, many_items
-from service.demo.orders import Mix, order_event
+from saga_coordinator.contracts import Done, Failure, Reply
+from saga_coordinator.contracts.inventory import StockReserved
+from saga_coordinator.contracts.orders import OrderPlaced
+from saga_coordinator.contracts.payments import CardCharged
+from saga_coordinator.contracts.shipping import OrderShipped
+from saga_coordinator.sagas.machine import Answer, Decision, Direction, Instance, Signal, Start, transition
+from saga_coordinator.sagas.order_fulfilment import order_fulfilment
+from saga_coordinator.service.bench.many_items import ListMade, many_items
+from saga_coordinator.service.demo.orders import Mix, order_event
 
 FORWARD, COMPENSATION = Direction.FORWARD, Direction.COMPENSATION
 AT = datetime(2026, 1, 1, tzinfo=UTC)

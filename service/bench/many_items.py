@@ -2,8 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from contracts import Command, Done, Event
-from sagas.machine import Cause, Saga, for_each, pivot
+from saga_coordinator.contracts import Command, Done, Event
+from saga_coordinator.sagas.machine import Cause, Saga, for_each, pivot
 
 
 class ListMade(Event):

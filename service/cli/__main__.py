@@ -1,5 +1,5 @@
-"""`python -m service.cli`: the command line where the script `saga` is not on the path."""
+"""`python -m saga_coordinator.service.cli`: the command line where the script `saga` is not on the path."""
 
-from service.cli.main import main
+from saga_coordinator.service.cli.main import main
 
 main()

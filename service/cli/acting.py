@@ -10,13 +10,13 @@ from typing import Any, Final, NamedTuple
 import typer
 from pydantic_core import from_json
 
-from sagas.machine import Direction, Progress, Status
-from service.cli.calling import call
-from service.cli.console import as_json, remark, say
-from service.cli.journal import journal
-from service.cli.looking import Found, find, looking
-from service.cli.waiting import named, waits
-from service.cli.why import because
+from saga_coordinator.sagas.machine import Direction, Progress, Status
+from saga_coordinator.service.cli.calling import call
+from saga_coordinator.service.cli.console import as_json, remark, say
+from saga_coordinator.service.cli.journal import journal
+from saga_coordinator.service.cli.looking import Found, find, looking
+from saga_coordinator.service.cli.waiting import named, waits
+from saga_coordinator.service.cli.why import because
 
 LOOK_EVERY: Final = 0.2
 ADVANCED, FAILED, WAITING = "advanced", "failed again", "still waiting"

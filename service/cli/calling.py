@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import httpx
 
-from service.cli.configuration import load_settings
-from service.cli.console import fail
+from saga_coordinator.service.cli.configuration import load_settings
+from saga_coordinator.service.cli.console import fail
 
 WITHIN: Final = 30.0
 """Seconds that the coordinator may take for an answer."""

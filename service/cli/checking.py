@@ -7,15 +7,15 @@ from typing import Final
 import typer
 from rich.text import Text
 
-from handlers.routing import Routes
-from service.catalog import load_catalog
-from service.cli.configuration import load_settings, unknown_variables
-from service.cli.console import as_json, fail, plain, remark, say, table
-from service.cli.start import keep_libraries_quiet
-from service.doctor import Finding, examine
-from service.kafka import topics as kafka_topics
-from service.kafka.topics import State, Topic
-from service.settings import KafkaSettings
+from saga_coordinator.handlers.routing import Routes
+from saga_coordinator.service.catalog import load_catalog
+from saga_coordinator.service.cli.configuration import load_settings, unknown_variables
+from saga_coordinator.service.cli.console import as_json, fail, plain, remark, say, table
+from saga_coordinator.service.cli.start import keep_libraries_quiet
+from saga_coordinator.service.doctor import Finding, examine
+from saga_coordinator.service.kafka import topics as kafka_topics
+from saga_coordinator.service.kafka.topics import State, Topic
+from saga_coordinator.service.settings import KafkaSettings
 
 MARKS: Final = {
     State.EXISTS: ("✔ exists", "green"),

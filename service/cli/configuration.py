@@ -13,8 +13,8 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import SettingsError
 
-from service.cli.console import as_json, remark, table
-from service.settings import Settings
+from saga_coordinator.service.cli.console import as_json, remark, table
+from saga_coordinator.service.settings import Settings
 
 PREFIX: Final = "SAGA_"
 BETWEEN: Final = "__"

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.options import HELP, Json
+from saga_coordinator.service.cli.options import HELP, Json
 
 if TYPE_CHECKING:
-    from handlers.routing import AnySaga
+    from saga_coordinator.handlers.routing import AnySaga
 
 contracts = typer.Typer(help="The messages of the catalog, written down.", context_settings=HELP, no_args_is_help=True)
 
@@ -24,8 +24,8 @@ def contracts_export(*, folder: Folder = HERE, json: Json = False) -> None:
 
     JSON: {"written": [PATH], "problems": [TEXT]}
     """
-    from service.cli.console import as_json, say
-    from service.contracts_export import check, export
+    from saga_coordinator.service.cli.console import as_json, say
+    from saga_coordinator.service.contracts_export import check, export
 
     catalog = _catalog()
     written = [str(path) for path in export(folder, catalog)]
@@ -43,8 +43,8 @@ def contracts_check(*, folder: Folder = HERE, json: Json = False) -> None:
 
     JSON: {"ok", "problems": [TEXT]}
     """
-    from service.cli.console import as_json, say
-    from service.contracts_export import check
+    from saga_coordinator.service.cli.console import as_json, say
+    from saga_coordinator.service.contracts_export import check
 
     problems = check(folder, _catalog())
     if json:
@@ -55,14 +55,14 @@ def contracts_check(*, folder: Folder = HERE, json: Json = False) -> None:
 
 
 def _catalog() -> "tuple[AnySaga, ...]":
-    from service.catalog import load_catalog
-    from service.cli.configuration import load_settings
+    from saga_coordinator.service.catalog import load_catalog
+    from saga_coordinator.service.cli.configuration import load_settings
 
     return load_catalog(load_settings().catalog)
 
 
 def _end(problems: list[str]) -> None:
-    from service.cli.console import fail
+    from saga_coordinator.service.cli.console import fail
 
     if problems:
         fail("\n".join(problems))

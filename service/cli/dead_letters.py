@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli.options import HELP, Json, Reason, Who
+from saga_coordinator.service.cli.options import HELP, Json, Reason, Who
 
 dead_letters = typer.Typer(
     help="Records that were set aside: look, edit, redrive, discard.", context_settings=HELP, no_args_is_help=True
@@ -34,7 +34,7 @@ def ls(
 
     JSON: {"dead_letters": [{"place", "at", "cause", "instance", "parks", "waiting"}], "next": CURSOR for --before}
     """
-    from service.cli import set_aside
+    from saga_coordinator.service.cli import set_aside
 
     set_aside.ls(set_aside.Wanted(topic, instance, cause, before), limit, is_json=json)
 
@@ -48,7 +48,7 @@ def show(place: Place, *, json: Json = False) -> None:
     JSON: [{"place", "at", "cause", "instance", "parks", "record": {"key", "headers", "value"}, "audit": [{"at", "who",
     "why", "action", "value", "cause"}], "queue": [PLACE]}], one for each instance for which it failed
     """
-    from service.cli import set_aside
+    from saga_coordinator.service.cli import set_aside
 
     set_aside.show(place, is_json=json)
 
@@ -70,7 +70,7 @@ def edit(
 
     JSON: {"place", "end": "done|refused", "why", "difference": [LINE]}
     """
-    from service.cli import redriving
+    from saga_coordinator.service.cli import redriving
 
     redriving.edit(place, value, redriving.Asking(who, reason, instance, json), is_forced=force)
 
@@ -95,7 +95,7 @@ def redrive(
     JSON: [{"place", "end": "done|failed again|refused", "why", "records": [{"place", "verdict", "reason"}],
     "sent": [TYPE], "parked_behind": PLACE}]
     """
-    from service.cli import redriving
+    from saga_coordinator.service.cli import redriving
 
     if not dry_run and reason is None:
         raise typer.BadParameter("say why by --reason: it is kept with what is done")
@@ -110,6 +110,6 @@ def discard(place: Place, *, reason: Reason, instance: OfInstance = None, who: W
 
     JSON: as `redrive`
     """
-    from service.cli import redriving
+    from saga_coordinator.service.cli import redriving
 
     redriving.discard(place, redriving.Asking(who, reason, instance, json))

@@ -4,11 +4,11 @@ from importlib import import_module
 
 import typer
 
-from handlers.routing import AnySaga, BadCatalog, Routes
-from sagas.machine import Saga, UnsoundSaga
-from service.catalog import load_catalog
-from service.cli.configuration import load_settings
-from service.cli.console import as_json, fail, remark, say
+from saga_coordinator.handlers.routing import AnySaga, BadCatalog, Routes
+from saga_coordinator.sagas.machine import Saga, UnsoundSaga
+from saga_coordinator.service.catalog import load_catalog
+from saga_coordinator.service.cli.configuration import load_settings
+from saga_coordinator.service.cli.console import as_json, fail, remark, say
 
 
 def lint(*, name: str | None, as_json_: bool) -> None:
@@ -48,7 +48,9 @@ def sagas_at(where: str) -> tuple[AnySaga, ...]:
     """Return the sagas at MODULE:NAME, where one saga may stand as well as a tuple of them."""
     module, separator, attribute = where.partition(":")
     if not (module and separator and attribute):
-        raise typer.BadParameter(f"{where!r} is no place in the code: write MODULE:NAME, such as sagas.catalog:catalog")
+        raise typer.BadParameter(
+            f"{where!r} is no place in the code: write MODULE:NAME, such as saga_coordinator.sagas.catalog:catalog"
+        )
     try:
         found = getattr(import_module(module), attribute)
     except (ImportError, AttributeError) as error:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 
 import typer
 
-from service.cli.options import HELP, Json
+from saga_coordinator.service.cli.options import HELP, Json
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ def play(
     """
     if context.invoked_subcommand is not None:
         return
-    from service.demo.play import play as played
+    from saga_coordinator.service.demo.play import play as played
 
     raise typer.Exit(played(orders, as_json=json))
 
@@ -56,8 +56,8 @@ def participants(
 
     Prints JSON, one object a line.
     """
-    from service.demo.behaviour import Behaviour
-    from service.demo.process import run_participants
+    from saga_coordinator.service.demo.behaviour import Behaviour
+    from saga_coordinator.service.demo.process import run_participants
 
     behaves = _parsed("--behaviour", Behaviour.from_json, behaviour)
     raise typer.Exit(run_participants(_servers(servers), ledgers, behaves, _properties(properties)))
@@ -78,9 +78,9 @@ def place_orders(
 
     Prints one line of JSON. Exit code 1 if an order has no outcome, or two.
     """
-    from service.cli.console import fail
-    from service.demo.load import Plan, Rate, Window
-    from service.demo.process import run_load
+    from saga_coordinator.service.cli.console import fail
+    from saga_coordinator.service.demo.load import Plan, Rate, Window
+    from saga_coordinator.service.demo.process import run_load
 
     plan = Plan(
         orders=orders or ENDLESS,
@@ -110,14 +110,14 @@ def bench(
     JSON, one line: {"machine", "runs": [{"tracing", "window" or "rate", "sagas_per_s", "cpu_ms_per_saga", "p50_ms",
     "p99_ms"}], "machine_us": {"order_fulfilment": {"median", SIGNAL: ...}, "for_each_1000": {SIGNAL: ...}}}
     """
-    from service.bench.bench import bench as measured
+    from saga_coordinator.service.bench.bench import bench as measured
 
     raise typer.Exit(measured(kafka=kafka, quick=quick, as_json=json, only=only))
 
 
 def _servers(given: str | None) -> str:
     """Return where Kafka is."""
-    from service.cli.configuration import load_settings
+    from saga_coordinator.service.cli.configuration import load_settings
 
     return given or load_settings().kafka.bootstrap_servers
 

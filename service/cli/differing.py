@@ -5,12 +5,12 @@ from typing import Final
 import typer
 from rich.text import Text
 
-from handlers.routing import AnySaga, Routes
-from sagas.versions.difference import Change, What, differences
-from service.catalog import load_catalog
-from service.cli.configuration import load_settings
-from service.cli.console import as_json, fail, plain, say
-from service.cli.defining import sagas_at
+from saga_coordinator.handlers.routing import AnySaga, Routes
+from saga_coordinator.sagas.versions.difference import Change, What, differences
+from saga_coordinator.service.catalog import load_catalog
+from saga_coordinator.service.cli.configuration import load_settings
+from saga_coordinator.service.cli.console import as_json, fail, plain, say
+from saga_coordinator.service.cli.defining import sagas_at
 
 STYLES: Final = {What.ADDED: "green", What.REMOVED: "red", What.MOVED: "yellow", What.CHANGED: "cyan"}
 

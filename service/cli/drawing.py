@@ -7,13 +7,13 @@ from typing import Any
 
 import typer
 
-from handlers.routing import AnySaga
-from sagas.drawing.mermaid import mermaid
-from sagas.drawing.svg import svg
-from sagas.machine import Instance
-from service.cli.console import as_json, fail
-from service.cli.defining import chosen
-from service.cli.looking import find, looking
+from saga_coordinator.handlers.routing import AnySaga
+from saga_coordinator.sagas.drawing.mermaid import mermaid
+from saga_coordinator.sagas.drawing.svg import svg
+from saga_coordinator.sagas.machine import Instance
+from saga_coordinator.service.cli.console import as_json, fail
+from saga_coordinator.service.cli.defining import chosen
+from saga_coordinator.service.cli.looking import find, looking
 
 
 class Form(StrEnum):

@@ -8,17 +8,24 @@ from typing import Any, Final
 
 import typer
 
-from handlers.routing import REPLIES, Routes
-from handlers.rows import DeadLetter, Entry, Held, Place, Queued, Record, Ruling
-from sagas.machine import instance_id
-from service.cli.console import as_json, plain, say, stamp, table
-from service.cli.looking import Look, known, looking
-from service.cli.parking import place_in_queue, told_audit
-from service.cli.waiting import told as told_wait
-from service.cli.waiting import waits
-from service.kafka.topics import purposes
-from service.storage.reading import InstanceRow, Reading
-from service.storage.reading_set_aside import audits_at, first_known, heads, letters_at, queue_of, queued_at
+from saga_coordinator.handlers.routing import REPLIES, Routes
+from saga_coordinator.handlers.rows import DeadLetter, Entry, Held, Place, Queued, Record, Ruling
+from saga_coordinator.sagas.machine import instance_id
+from saga_coordinator.service.cli.console import as_json, plain, say, stamp, table
+from saga_coordinator.service.cli.looking import Look, known, looking
+from saga_coordinator.service.cli.parking import place_in_queue, told_audit
+from saga_coordinator.service.cli.waiting import told as told_wait
+from saga_coordinator.service.cli.waiting import waits
+from saga_coordinator.service.kafka.topics import purposes
+from saga_coordinator.service.storage.reading import InstanceRow, Reading
+from saga_coordinator.service.storage.reading_set_aside import (
+    audits_at,
+    first_known,
+    heads,
+    letters_at,
+    queue_of,
+    queued_at,
+)
 
 PLACE: Final = re.compile(r"([\w.-]{1,249}):(\d{1,10}):(\d{1,18})", re.ASCII)
 MOST_CANDIDATES: Final = 5

@@ -18,7 +18,7 @@ class Verbs(TyperGroup):
             reasons = list(_reasons(error))
             if None in reasons:
                 raise
-            from service.cli.console import fail  # noqa: PLC0415  only a failure pays for it
+            from saga_coordinator.service.cli.console import fail  # noqa: PLC0415  only a failure pays for it
 
             fail("\nsaga: ".join(str(each) for each in reasons))
 
@@ -40,11 +40,11 @@ def _expected() -> tuple[type[BaseException], ...]:
 
     from aiokafka.errors import KafkaError  # noqa: PLC0415
 
-    from handlers.routing import BadCatalog  # noqa: PLC0415
-    from sagas.machine import UnsoundSaga  # noqa: PLC0415
-    from service.kafka.publisher import NoSuchTopic  # noqa: PLC0415
-    from service.run import Abandoned  # noqa: PLC0415
-    from service.storage.migrations import StoreUnusable  # noqa: PLC0415
+    from saga_coordinator.handlers.routing import BadCatalog  # noqa: PLC0415
+    from saga_coordinator.sagas.machine import UnsoundSaga  # noqa: PLC0415
+    from saga_coordinator.service.kafka.publisher import NoSuchTopic  # noqa: PLC0415
+    from saga_coordinator.service.run import Abandoned  # noqa: PLC0415
+    from saga_coordinator.service.storage.migrations import StoreUnusable  # noqa: PLC0415
 
     return (UnsoundSaga, BadCatalog, NoSuchTopic, StoreUnusable, Abandoned, KafkaError, sqlite3.Error, OSError)
 

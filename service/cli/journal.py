@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from contracts import Failure
-from handlers.rows import Entry, Verdict
-from sagas.machine import Direction
+from saga_coordinator.contracts import Failure
+from saga_coordinator.handlers.rows import Entry, Verdict
+from saga_coordinator.sagas.machine import Direction
 
 Leg = tuple[str, Direction]
 

@@ -6,14 +6,14 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from sagas.machine import Instance, Status
-from service.cli.console import as_json, plain, remark, say, span, table
-from service.cli.looking import Look, known, looking, told_leg
-from service.cli.parking import as_told as parked_told
-from service.cli.parking import behind
-from service.cli.waiting import ALARM_LATE, TOO_OFTEN, attention, pending, told, told_pending, waits
-from service.storage.reading import Filter, InstanceRow
-from service.storage.reading_set_aside import Head, heads
+from saga_coordinator.sagas.machine import Instance, Status
+from saga_coordinator.service.cli.console import as_json, plain, remark, say, span, table
+from saga_coordinator.service.cli.looking import Look, known, looking, told_leg
+from saga_coordinator.service.cli.parking import as_told as parked_told
+from saga_coordinator.service.cli.parking import behind
+from saga_coordinator.service.cli.waiting import ALARM_LATE, TOO_OFTEN, attention, pending, told, told_pending, waits
+from saga_coordinator.service.storage.reading import Filter, InstanceRow
+from saga_coordinator.service.storage.reading_set_aside import Head, heads
 
 MARKS: Final = {
     Status.RUNNING: ("▶", "cyan"),

@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from handlers.routing import AnySaga, Routes
-from sagas.machine import Instance, Leg, instance_id
-from service.catalog import load_catalog
-from service.cli.configuration import load_settings
-from service.cli.console import fail
-from service.storage.reading import InstanceRow, Reading, opened
+from saga_coordinator.handlers.routing import AnySaga, Routes
+from saga_coordinator.sagas.machine import Instance, Leg, instance_id
+from saga_coordinator.service.catalog import load_catalog
+from saga_coordinator.service.cli.configuration import load_settings
+from saga_coordinator.service.cli.console import fail
+from saga_coordinator.service.storage.reading import InstanceRow, Reading, opened
 
 
 class Look(NamedTuple):

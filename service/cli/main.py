@@ -11,14 +11,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from service.cli.contracts import contracts
-from service.cli.dead_letters import dead_letters
-from service.cli.demo import bench, demo
-from service.cli.failing import Verbs
-from service.cli.options import HELP, Instance, Json, OfSaga
-from service.cli.simulating import simulate
-from service.cli.versions import diff, migrate, replay
-from service.cli.wishing import add_wishes
+from saga_coordinator.service.cli.contracts import contracts
+from saga_coordinator.service.cli.dead_letters import dead_letters
+from saga_coordinator.service.cli.demo import bench, demo
+from saga_coordinator.service.cli.failing import Verbs
+from saga_coordinator.service.cli.options import HELP, Instance, Json, OfSaga
+from saga_coordinator.service.cli.simulating import simulate
+from saga_coordinator.service.cli.versions import diff, migrate, replay
+from saga_coordinator.service.cli.wishing import add_wishes
 
 app = typer.Typer(
     cls=Verbs,
@@ -47,7 +47,7 @@ def saga(
     show_version: Annotated[bool, typer.Option("--version", help="Print the version, and end")] = False,
 ) -> None:
     """Run business processes that span services: sagas over Kafka, durable, compensated and traced."""
-    from service.cli.start import import_from_here
+    from saga_coordinator.service.cli.start import import_from_here
 
     import_from_here()
     if show_version:
@@ -64,7 +64,7 @@ def serve() -> None:
 
     It then drains, and ends with 0. A second signal ends it at once.
     """
-    from service.cli import serve as serving
+    from saga_coordinator.service.cli import serve as serving
 
     serving.serve()
 
@@ -77,7 +77,7 @@ def doctor(*, json: Json = False) -> None:
 
     JSON: {"ok", "checks": [{"check", "ok", "told", "remedy"}]}
     """
-    from service.cli import checking
+    from saga_coordinator.service.cli import checking
 
     checking.doctor(as_json_=json)
 
@@ -88,7 +88,7 @@ def topics_plan(*, partitions: Partitions = 4, json: Json = False) -> None:
 
     JSON: [{"name", "purpose", "state": "exists|missing|differs", "partitions", "wanted"}]
     """
-    from service.cli import checking
+    from saga_coordinator.service.cli import checking
 
     checking.topics_plan(partitions, as_json_=json)
 
@@ -108,7 +108,7 @@ def topics_apply(
 
     JSON: as `plan`, and beside each topic that could not be created "refused", the reason.
     """
-    from service.cli import checking
+    from saga_coordinator.service.cli import checking
 
     checking.topics_apply(partitions, replication, as_json_=json)
 
@@ -125,7 +125,7 @@ def lint(
 
     JSON: {"ok", "sagas": [{"saga", "version", "steps"}], "problems": [TEXT]}
     """
-    from service.cli import defining
+    from saga_coordinator.service.cli import defining
 
     defining.lint(name=where, as_json_=json)
 
@@ -151,7 +151,7 @@ def try_faults(
     COUNT}, "cells": [{"step", "direction", "fault", "hits", "completed", "compensated", "stalled"}],
     "violations": [{"law", "says", "test"}]}
     """
-    from service.cli import proving
+    from saga_coordinator.service.cli import proving
 
     proving.try_faults(name=saga, depth=depth, samples=samples, most=most, as_json_=json)
 
@@ -173,7 +173,7 @@ def graph(
 
     JSON: [{"saga", "version", "instance", "mermaid" or "svg"}]
     """
-    from service.cli import drawing
+    from saga_coordinator.service.cli import drawing
 
     drawing.graph(name=saga, instance=instance, form=form, output=output, as_json_=json)
 
@@ -199,7 +199,7 @@ def ls(
     "asked_at", "due_at"}], "attention": [TEXT], "parked": {"behind", "cause", "since", "waiting"}}],
     "next": NUMBER for --before, "dead_letters", "owed_messages"}
     """
-    from service.cli import listing
+    from saga_coordinator.service.cli import listing
 
     listing.ls(saga=saga, status=status, before=before, limit=limit, needing_attention=attention, json=json)
 
@@ -216,7 +216,7 @@ def show(instance: Instance, *, saga: OfSaga = None, history: History = 500, jso
     "reason", "message_id", "message_type", "causation_id", "value", "took_s", "status", "sent", "outcome", "place",
     "trace_id", "span_id"}]}
     """
-    from service.cli import showing
+    from saga_coordinator.service.cli import showing
 
     showing.show(wanted=instance, saga=saga, most=history, as_json_=json)
 
@@ -229,7 +229,7 @@ def why(instance: Instance, *, saga: OfSaga = None, history: History = 500, json
 
     JSON: {"id", "status", "why"}
     """
-    from service.cli import showing
+    from saga_coordinator.service.cli import showing
 
     showing.why(wanted=instance, saga=saga, most=history, as_json_=json)
 
@@ -249,7 +249,7 @@ def explain(
     that is kept}], where the verdict is applied, duplicate, ignored, held, unmatched, dead-lettered; or "not processed
     yet", "not read", "no record". The audit says what was done to a dead letter.
     """
-    from service.cli import explaining
+    from saga_coordinator.service.cli import explaining
 
     explaining.explain(place=place, as_json_=json)
 
@@ -268,7 +268,7 @@ def config(
 
     JSON: [{"name", "value", "default", "origin": "environment|default", "description", "secret"}]
     """
-    from service.cli import configuration
+    from saga_coordinator.service.cli import configuration
 
     configuration.config(as_json_=json, markdown=markdown)
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from handlers.rows import Audit, Queued
-from service.cli.console import stamp
-from service.storage.reading_set_aside import Head
+from saga_coordinator.handlers.rows import Audit, Queued
+from saga_coordinator.service.cli.console import stamp
+from saga_coordinator.service.storage.reading_set_aside import Head
 
 
 def behind(head: Head) -> str:

@@ -6,13 +6,13 @@ from typing import Any, Final
 
 import typer
 
-from contracts import Message
-from handlers.routing import AnySaga
-from sagas.matrix.exploring import Exploration, explore
-from sagas.matrix.script import Place, place_of, script
-from sagas.matrix.table import Cell, cells
-from service.cli.console import as_json, fail, remark, say, table
-from service.cli.defining import chosen
+from saga_coordinator.contracts import Message
+from saga_coordinator.handlers.routing import AnySaga
+from saga_coordinator.sagas.matrix.exploring import Exploration, explore
+from saga_coordinator.sagas.matrix.script import Place, place_of, script
+from saga_coordinator.sagas.matrix.table import Cell, cells
+from saga_coordinator.service.cli.console import as_json, fail, remark, say, table
+from saga_coordinator.service.cli.defining import chosen
 
 HEADINGS: Final = ("step", "what happens", "moments", "completed", "compensated", "stalled")
 

@@ -9,15 +9,15 @@ from typing import Final
 
 import typer
 
-from handlers.routing import AnySaga
-from service import serving
-from service.catalog import load_catalog
-from service.cli.configuration import load_settings, unknown_variables
-from service.cli.console import remark
-from service.failpoints import installed
-from service.settings import Settings
-from service.telemetry.logs import Format, configure, logger
-from service.telemetry.observer import Telemetry
+from saga_coordinator.handlers.routing import AnySaga
+from saga_coordinator.service import serving
+from saga_coordinator.service.catalog import load_catalog
+from saga_coordinator.service.cli.configuration import load_settings, unknown_variables
+from saga_coordinator.service.cli.console import remark
+from saga_coordinator.service.failpoints import installed
+from saga_coordinator.service.settings import Settings
+from saga_coordinator.service.telemetry.logs import Format, configure, logger
+from saga_coordinator.service.telemetry.observer import Telemetry
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 CLOSES_WITHIN: Final = 10.0

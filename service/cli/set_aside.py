@@ -6,12 +6,12 @@ from typing import Final, NamedTuple
 
 import typer
 
-from handlers.rows import Audit, DeadLetter, Place
-from service.cli.console import as_json, fail, remark, say, span, stamp, table
-from service.cli.explaining import parse_place, shown
-from service.cli.looking import Look, looking
-from service.cli.parking import told_audit
-from service.storage.reading_set_aside import (
+from saga_coordinator.handlers.rows import Audit, DeadLetter, Place
+from saga_coordinator.service.cli.console import as_json, fail, remark, say, span, stamp, table
+from saga_coordinator.service.cli.explaining import parse_place, shown
+from saga_coordinator.service.cli.looking import Look, looking
+from saga_coordinator.service.cli.parking import told_audit
+from saga_coordinator.service.storage.reading_set_aside import (
     Head,
     Letters,
     audits_at,

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from handlers.rows import Verdict
-from sagas.machine import (
+from saga_coordinator.handlers.rows import Verdict
+from saga_coordinator.sagas.machine import (
     Delay,
     Direction,
     ForEach,
@@ -21,15 +21,15 @@ from sagas.machine import (
     outcome_id,
     walk,
 )
-from service.cli.console import as_json, plain, say, span, stamp, table
-from service.cli.journal import Line, Timing, journal, timings
-from service.cli.listing import marked
-from service.cli.looking import Found, Look, find, looking, told_leg
-from service.cli.parking import as_told as parked
-from service.cli.parking import behind
-from service.cli.waiting import attention, named
-from service.cli.why import Case, paragraph
-from service.storage.reading_set_aside import heads
+from saga_coordinator.service.cli.console import as_json, plain, say, span, stamp, table
+from saga_coordinator.service.cli.journal import Line, Timing, journal, timings
+from saga_coordinator.service.cli.listing import marked
+from saga_coordinator.service.cli.looking import Found, Look, find, looking, told_leg
+from saga_coordinator.service.cli.parking import as_told as parked
+from saga_coordinator.service.cli.parking import behind
+from saga_coordinator.service.cli.waiting import attention, named
+from saga_coordinator.service.cli.why import Case, paragraph
+from saga_coordinator.service.storage.reading_set_aside import heads
 
 Timings = Mapping[tuple[str, Direction], Timing]
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.options import Json
+from saga_coordinator.service.cli.options import Json
 
 if TYPE_CHECKING:
-    from handlers.routing import AnySaga
-    from service.simulation.engine import Simulation
+    from saga_coordinator.handlers.routing import AnySaga
+    from saga_coordinator.service.simulation.engine import Simulation
 
 
 def simulate(
@@ -37,10 +37,10 @@ def simulate(
     "participants": {NAME: {"requests", "carried_out", "done", "refused", "retryable", "lost", "busy", "at_once",
     "peak", "waited_p50", "waited_p99"}}}
     """
-    from service.cli.console import as_json, remark
-    from service.simulation.figures import figures
-    from service.simulation.plot import drawn
-    from service.simulation.table import show
+    from saga_coordinator.service.cli.console import as_json, remark
+    from saga_coordinator.service.simulation.figures import figures
+    from saga_coordinator.service.simulation.plot import drawn
+    from saga_coordinator.service.simulation.table import show
 
     simulation = _simulation(_saga(name), participants, instances, seed)
     simulation.run()
@@ -55,10 +55,10 @@ def simulate(
 
 
 def _saga(name: str) -> "AnySaga":
-    from handlers.routing import Routes
-    from service.catalog import load_catalog
-    from service.cli.configuration import load_settings
-    from service.cli.console import fail
+    from saga_coordinator.handlers.routing import Routes
+    from saga_coordinator.service.catalog import load_catalog
+    from saga_coordinator.service.cli.configuration import load_settings
+    from saga_coordinator.service.cli.console import fail
 
     newest = Routes(load_catalog(load_settings().catalog)).newest
     if name not in newest:
@@ -68,10 +68,10 @@ def _saga(name: str) -> "AnySaga":
 
 def _simulation(saga: "AnySaga", path: Path, instances: int, seed: int) -> "Simulation":
     """Read the model and prepare the simulation; end with 2 where the model is wrong."""
-    from service.cli.console import remark
-    from service.simulation.engine import Simulation
-    from service.simulation.model_file import ModelFile
-    from service.simulation.roles import roles
+    from saga_coordinator.service.cli.console import remark
+    from saga_coordinator.service.simulation.engine import Simulation
+    from saga_coordinator.service.simulation.model_file import ModelFile
+    from saga_coordinator.service.simulation.roles import roles
 
     try:
         parts = roles(saga, ModelFile.read(path), seed)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli.options import Json, OfSaga
+from saga_coordinator.service.cli.options import Json, OfSaga
 
 
 def diff(
@@ -26,7 +26,7 @@ def diff(
     JSON: {"from", "to": {"saga", "version"}, "changes": [{"what": "added|removed|moved|changed", "subject", "detail",
     "means"}]}
     """
-    from service.cli import differing
+    from saga_coordinator.service.cli import differing
 
     differing.diff(first=first, second=second, third=third, as_json_=json)
 
@@ -49,7 +49,7 @@ def replay(
     JSON: {"ok", "instances", "entries", "differ": [{"id", "saga", "version", "key", "seq", "at", "kind",
     "recorded", "now": {"status", "sent", "outcome"}, "why" if nothing can be decided}]}
     """
-    from service.cli import replaying
+    from saga_coordinator.service.cli import replaying
 
     replaying.replay(wanted=instance, saga=saga, against=against, as_json_=json)
 
@@ -72,7 +72,7 @@ def migrate(
     JSON: {"ok", "saga", "from", "to", "sum": {FATE: NUMBER}, "instances": [{"id", "key", "status", "fate":
     "moves|needs a mapping|drains|refused", "reasons": [TEXT], "dropped": [FIELD]}]}
     """
-    from service.cli import migrating
+    from saga_coordinator.service.cli import migrating
 
     if not plan:
         raise typer.BadParameter("only a plan can be made in this version: add --plan")

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from sagas.machine import Direction, Instance, Leg, Progress, Status, WaitRun
-from service.cli.console import span
+from saga_coordinator.sagas.machine import Direction, Instance, Leg, Progress, Status, WaitRun
+from saga_coordinator.service.cli.console import span
 
 ALARM_LATE: Final = timedelta(seconds=10)
 """An alarm rings a second late at most while a coordinator runs; one that is later has nobody to ring it."""

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from handlers.batch import UNSENDABLE
-from handlers.deciding import RAISED
-from handlers.routing import AnySaga
-from sagas.machine import (
+from saga_coordinator.handlers.batch import UNSENDABLE
+from saga_coordinator.handlers.deciding import RAISED
+from saga_coordinator.handlers.routing import AnySaga
+from saga_coordinator.sagas.machine import (
     CANCELLED,
     DEADLINE_PASSED,
     TIMED_OUT,
@@ -20,11 +20,11 @@ from sagas.machine import (
     Status,
     WaitRun,
 )
-from service.cli.console import span, stamp
-from service.cli.journal import Line
-from service.cli.parking import told as parked
-from service.cli.waiting import ALARM_LATE, Wait, pending, waits
-from service.storage.reading_set_aside import Head
+from saga_coordinator.service.cli.console import span, stamp
+from saga_coordinator.service.cli.journal import Line
+from saga_coordinator.service.cli.parking import told as parked
+from saga_coordinator.service.cli.waiting import ALARM_LATE, Wait, pending, waits
+from saga_coordinator.service.storage.reading_set_aside import Head
 
 REMEDIES: Final = {
     UNSENDABLE: "Let the saga send a reference instead of so large a value.",

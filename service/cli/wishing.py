@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from service.cli.options import Instance, Json, OfSaga, Reason, Who
+from saga_coordinator.service.cli.options import Instance, Json, OfSaga, Reason, Who
 
 Wait = Annotated[float, typer.Option(min=0, max=3600, help="Follow it for at most so many seconds")]
 StepArgument = Annotated[str, typer.Argument(help="The step, as `saga show` names it")]
@@ -29,7 +29,7 @@ def retry(
 
     JSON: {"id", "end": "advanced|refused|failed again|still waiting", "why", "status", "paused", "sent": [TYPE]}
     """
-    from service.cli.acting import Wished, wish
+    from saga_coordinator.service.cli.acting import Wished, wish
 
     wish(Wished("retry", instance, saga, who, reason, json), {"step": step}, follow=(step, wait))
 
@@ -52,7 +52,7 @@ def skip(
 
     JSON: as `retry`
     """
-    from service.cli.acting import Wished, given_json, wish
+    from saga_coordinator.service.cli.acting import Wished, given_json, wish
 
     body = {"step": step, "reply": None if reply is None else given_json(reply)}
     wish(Wished("skip", instance, saga, who, reason, json), body)
@@ -65,7 +65,7 @@ def cancel(instance: Instance, *, reason: Reason, saga: OfSaga = None, who: Who 
 
     JSON: as `retry`
     """
-    from service.cli.acting import Wished, wish
+    from saga_coordinator.service.cli.acting import Wished, wish
 
     wish(Wished("cancel", instance, saga, who, reason, json), {})
 
@@ -75,7 +75,7 @@ def pause(instance: Instance, *, reason: Reason, saga: OfSaga = None, who: Who =
 
     JSON: as `retry`
     """
-    from service.cli.acting import Wished, wish
+    from saga_coordinator.service.cli.acting import Wished, wish
 
     wish(Wished("pause", instance, saga, who, reason, json), {})
 
@@ -85,7 +85,7 @@ def resume(instance: Instance, *, reason: Reason, saga: OfSaga = None, who: Who 
 
     JSON: as `retry`
     """
-    from service.cli.acting import Wished, wish
+    from saga_coordinator.service.cli.acting import Wished, wish
 
     wish(Wished("resume", instance, saga, who, reason, json), {})
 
@@ -105,7 +105,7 @@ def resolve(
 
     JSON: as `retry`
     """
-    from service.cli.acting import Wished, wish
+    from saga_coordinator.service.cli.acting import Wished, wish
 
     wish(Wished("resolve", instance, saga, who, reason, json), {"status": status})
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from service.demo.behaviour import Behaviour, chance
-from service.demo.clients import Complain, Record
-from service.demo.conformance import deviations, wrong_value
-from service.demo.conversation import Command, Malformed, Reply, read_command
-from service.demo.entries import Did, Entry
-from service.demo.ledger import open_ledgers
+from saga_coordinator.service.demo.behaviour import Behaviour, chance
+from saga_coordinator.service.demo.clients import Complain, Record
+from saga_coordinator.service.demo.conformance import deviations, wrong_value
+from saga_coordinator.service.demo.conversation import Command, Malformed, Reply, read_command
+from saga_coordinator.service.demo.entries import Did, Entry
+from saga_coordinator.service.demo.ledger import open_ledgers
 
 
 @dataclass(frozen=True, slots=True)

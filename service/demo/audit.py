@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from service.demo.conversation import COMMANDS, CONFIRMED, REJECTED
-from service.demo.journal import Outcome
-from service.demo.ledger import Ledger
+from saga_coordinator.service.demo.conversation import COMMANDS, CONFIRMED, REJECTED
+from saga_coordinator.service.demo.journal import Outcome
+from saga_coordinator.service.demo.ledger import Ledger
 
 _UNDONE_BY: Final = {kind.undoes for kind in COMMANDS.values() if kind.undoes is not None}
 _REVIEW: Final = "reviews.review-fraud.v1"

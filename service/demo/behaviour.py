@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from hashlib import blake2b
 from typing import Final, Self, TypeAlias
 
-from service.demo.conversation import COMMAND_NAMES, PARTICIPANTS, CommandKind, Reply, failure
+from saga_coordinator.service.demo.conversation import COMMAND_NAMES, PARTICIPANTS, CommandKind, Reply, failure
 
 Shares: TypeAlias = Mapping[str, float]
 

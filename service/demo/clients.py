@@ -8,7 +8,7 @@ from typing import Final, TypeAlias, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from service.demo.conversation import Headers, RawHeaders
+from saga_coordinator.service.demo.conversation import Headers, RawHeaders
 
 Complain: TypeAlias = Callable[[str], None]
 Properties: TypeAlias = Mapping[str, str | int | float | bool]

@@ -4,8 +4,8 @@ import json
 from typing import Final
 from uuid import UUID, uuid5
 
-from service.demo.conversation import Command, instance_id
-from service.demo.fields import wrong_fields
+from saga_coordinator.service.demo.conversation import Command, instance_id
+from saga_coordinator.service.demo.fields import wrong_fields
 
 _FIXED: Final = {
     "ce_specversion": b"1.0",

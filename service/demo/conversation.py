@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import Final, Literal, TypeAlias
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from service.demo.fields import Check, a_decimal, a_text, an_address, order_lines, text_or_null
+from saga_coordinator.service.demo.fields import Check, a_decimal, a_text, an_address, order_lines, text_or_null
 
 Headers: TypeAlias = list[tuple[str, str | bytes | None]]
 RawHeaders: TypeAlias = Sequence[tuple[str, bytes | None]]

@@ -12,9 +12,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from sagas.machine import Status
-from service.demo.script import Script
-from service.demo.tally import Tally
+from saga_coordinator.sagas.machine import Status
+from saga_coordinator.service.demo.script import Script
+from saga_coordinator.service.demo.tally import Tally
 
 COLOURS: Final[Mapping[Status, str]] = {
     Status.RUNNING: "cyan",

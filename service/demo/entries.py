@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias, assert_never
 
-from service.demo.conversation import Reply
+from saga_coordinator.service.demo.conversation import Reply
 
 
 class Did(StrEnum):

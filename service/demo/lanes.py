@@ -7,12 +7,12 @@ from pydantic_core import from_json
 from rich.table import Table
 from rich.text import Text
 
-from contracts import Failure
-from handlers.routing import AnySaga
-from handlers.rows import Entry, Verdict
-from sagas.machine import Direction, Status
-from service.demo.story import Story
-from service.demo.words import brief, listed
+from saga_coordinator.contracts import Failure
+from saga_coordinator.handlers.routing import AnySaga
+from saga_coordinator.handlers.rows import Entry, Verdict
+from saga_coordinator.sagas.machine import Direction, Status
+from saga_coordinator.service.demo.story import Story
+from saga_coordinator.service.demo.words import brief, listed
 
 LEGEND: Final = "→ sent, ✓ done, ✗ refused, » outcome"
 

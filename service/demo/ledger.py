@@ -6,8 +6,17 @@ from io import BufferedWriter
 from pathlib import Path
 from typing import Final, Self
 
-from service.demo.conversation import COMMANDS, DONE, PARTICIPANTS, Command, CommandKind, Reply, failure, reply_with
-from service.demo.entries import Did, Entry, Line, Repeat, Violation, from_line, to_line
+from saga_coordinator.service.demo.conversation import (
+    COMMANDS,
+    DONE,
+    PARTICIPANTS,
+    Command,
+    CommandKind,
+    Reply,
+    failure,
+    reply_with,
+)
+from saga_coordinator.service.demo.entries import Did, Entry, Line, Repeat, Violation, from_line, to_line
 
 
 class Ledger:

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from confluent_kafka import TopicPartition
 
-from service.demo.clients import (
+from saga_coordinator.service.demo.clients import (
     Complain,
     Properties,
     Record,
@@ -23,10 +23,10 @@ from service.demo.clients import (
     send,
     to_stderr,
 )
-from service.demo.conversation import CONFIRMED, ORDERS, OUTCOMES, REJECTED, last_of_each
-from service.demo.journal import Journal, Outcome
-from service.demo.orders import Event, Mix, extra_events, is_large, order_event, order_id
-from service.demo.report import LoadReport, percentile, steady_rate
+from saga_coordinator.service.demo.conversation import CONFIRMED, ORDERS, OUTCOMES, REJECTED, last_of_each
+from saga_coordinator.service.demo.journal import Journal, Outcome
+from saga_coordinator.service.demo.orders import Event, Mix, extra_events, is_large, order_event, order_id
+from saga_coordinator.service.demo.report import LoadReport, percentile, steady_rate
 
 _IDLE_WAIT_S: Final = 0.1
 _LEAST_WAIT_S: Final = 0.001

@@ -7,8 +7,8 @@ from enum import StrEnum
 from hashlib import shake_128
 from typing import Final, NamedTuple, Self
 
-from service.demo.behaviour import chance
-from service.demo.conversation import Headers
+from saga_coordinator.service.demo.behaviour import chance
+from saga_coordinator.service.demo.conversation import Headers
 
 _ONE_EACH_FROM_CENTS: Final = 10_000
 _ARTICLES: Final = (

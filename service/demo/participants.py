@@ -11,9 +11,9 @@ from typing import Final, TypeAlias
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from service.demo.answering import Answer, Answering, Watch
-from service.demo.behaviour import Behaviour
-from service.demo.clients import (
+from saga_coordinator.service.demo.answering import Answer, Answering, Watch
+from saga_coordinator.service.demo.behaviour import Behaviour
+from saga_coordinator.service.demo.clients import (
     Complain,
     Properties,
     Record,
@@ -24,8 +24,8 @@ from service.demo.clients import (
     send,
     to_stderr,
 )
-from service.demo.conversation import COMMAND_TOPICS, Command, reply_headers
-from service.demo.ledger import Ledger
+from saga_coordinator.service.demo.conversation import COMMAND_TOPICS, Command, reply_headers
+from saga_coordinator.service.demo.ledger import Ledger
 
 GROUP: Final = "demo-participants"
 

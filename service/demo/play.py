@@ -2,7 +2,7 @@
 
 import sys
 
-from service.demo.script import Script
+from saga_coordinator.service.demo.script import Script
 
 _WHEEL = "confluent_kafka"
 _INTERRUPTED = 130
@@ -16,7 +16,7 @@ def play(orders: int = 200, *, as_json: bool = False) -> int:
     """
     script = Script.for_orders(orders)
     try:
-        from service.demo.show import show  # noqa: PLC0415  a missing wheel is told in a sentence, not a traceback
+        from saga_coordinator.service.demo.show import show  # noqa: PLC0415  a missing wheel is told in a sentence, not a traceback
     except ImportError as error:
         if (error.name or "").partition(".")[0] != _WHEEL:
             raise

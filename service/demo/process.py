@@ -1,4 +1,4 @@
-"""Participants, shop and audit as processes of their own: `python -m service.demo.process participants|load|audit`."""
+"""Participants, shop and audit as processes of their own: `python -m ... participants|load|audit`."""
 
 import gc
 import json
@@ -13,15 +13,15 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from service.demo.audit import audit
-from service.demo.behaviour import Behaviour
-from service.demo.clients import Properties
-from service.demo.conversation import PARTICIPANTS
-from service.demo.journal import Journal
-from service.demo.ledger import read_ledgers
-from service.demo.load import Load, Plan, Rate, Window
-from service.demo.orders import Mix
-from service.demo.participants import GROUP, Participants
+from saga_coordinator.service.demo.audit import audit
+from saga_coordinator.service.demo.behaviour import Behaviour
+from saga_coordinator.service.demo.clients import Properties
+from saga_coordinator.service.demo.conversation import PARTICIPANTS
+from saga_coordinator.service.demo.journal import Journal
+from saga_coordinator.service.demo.ledger import read_ledgers
+from saga_coordinator.service.demo.load import Load, Plan, Rate, Window
+from saga_coordinator.service.demo.orders import Mix
+from saga_coordinator.service.demo.participants import GROUP, Participants
 
 _READY_POLL_S: Final = 0.1
 _OBJECTS_BEFORE_COLLECTING: Final = 100_000
@@ -98,7 +98,7 @@ def _tell(what: dict[str, object]) -> None:
 
 
 def _parser() -> ArgumentParser:
-    parser = ArgumentParser(prog="python -m service.demo.process", description=__doc__)
+    parser = ArgumentParser(prog="python -m saga_coordinator.service.demo.process", description=__doc__)
     roles = parser.add_subparsers(required=True, metavar="participants|load|audit")
 
     participants = roles.add_parser("participants", help="carry out commands until SIGTERM")

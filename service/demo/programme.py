@@ -6,13 +6,13 @@ from rich.console import Group, RenderableType
 from rich.rule import Rule
 from rich.text import Text
 
-from sagas.order_fulfilment import order_fulfilment
-from service.demo.lanes import LEGEND, history_lanes
-from service.demo.script import Script
-from service.demo.story import Story
-from service.demo.trace_tree import trace_ids, trace_tree
-from service.demo.words import span
-from service.telemetry.environment import Kind, endpoint
+from saga_coordinator.sagas.order_fulfilment import order_fulfilment
+from saga_coordinator.service.demo.lanes import LEGEND, history_lanes
+from saga_coordinator.service.demo.script import Script
+from saga_coordinator.service.demo.story import Story
+from saga_coordinator.service.demo.trace_tree import trace_ids, trace_tree
+from saga_coordinator.service.demo.words import span
+from saga_coordinator.service.telemetry.environment import Kind, endpoint
 
 
 def opening(script: Script) -> RenderableType:

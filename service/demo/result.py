@@ -6,14 +6,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from sagas.machine import Status
-from service.demo.display import COLOURS
-from service.demo.report import percentile
-from service.demo.script import FETCH_WAIT, Script
-from service.demo.stage import Performance
-from service.demo.tally import Tally
-from service.demo.trace_tree import trace_ids
-from service.demo.words import span
+from saga_coordinator.sagas.machine import Status
+from saga_coordinator.service.demo.display import COLOURS
+from saga_coordinator.service.demo.report import percentile
+from saga_coordinator.service.demo.script import FETCH_WAIT, Script
+from saga_coordinator.service.demo.stage import Performance
+from saga_coordinator.service.demo.tally import Tally
+from saga_coordinator.service.demo.trace_tree import trace_ids
+from saga_coordinator.service.demo.words import span
 
 MOST_VIOLATIONS: Final = 10
 

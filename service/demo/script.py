@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Final, Self
 
-from service.demo.behaviour import Behaviour
-from service.demo.orders import Mix
+from saga_coordinator.service.demo.behaviour import Behaviour
+from saga_coordinator.service.demo.orders import Mix
 
 HURRY: Final = 60
 """How much shorter the time limits are than the saga declares: its minutes pass in seconds."""

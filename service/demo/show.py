@@ -11,17 +11,17 @@ from typing import Final
 
 from rich.console import Console
 
-from service.demo import display, programme
-from service.demo.participants import Participants
-from service.demo.result import as_object, is_good, summary
-from service.demo.script import Script
-from service.demo.stage import Performance, perform
-from service.demo.tally import Tally
-from service.kafka.broker_error import BrokerError
-from service.not_ready import NotReady
-from service.run import Abandoned
-from service.telemetry.environment import Kind, endpoint
-from service.telemetry.logs import configure
+from saga_coordinator.service.demo import display, programme
+from saga_coordinator.service.demo.participants import Participants
+from saga_coordinator.service.demo.result import as_object, is_good, summary
+from saga_coordinator.service.demo.script import Script
+from saga_coordinator.service.demo.stage import Performance, perform
+from saga_coordinator.service.demo.tally import Tally
+from saga_coordinator.service.kafka.broker_error import BrokerError
+from saga_coordinator.service.not_ready import NotReady
+from saga_coordinator.service.run import Abandoned
+from saga_coordinator.service.telemetry.environment import Kind, endpoint
+from saga_coordinator.service.telemetry.logs import configure
 
 _LIBRARIES: Final = ("aiokafka", "asyncio")
 _MOST_TROUBLES: Final = 5

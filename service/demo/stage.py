@@ -12,29 +12,29 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from handlers.ports import Observer
-from handlers.routing import Routes
-from sagas.hurry import hurried
-from sagas.machine import Status
-from sagas.order_fulfilment import order_fulfilment
-from service.bootstrap import Service, built
-from service.demo.audit import Audit, audit
-from service.demo.entries import Did
-from service.demo.load import Load, Plan, Rate
-from service.demo.participants import Participants
-from service.demo.report import LoadReport
-from service.demo.script import FETCH_WAIT, Script
-from service.demo.story import Story
-from service.demo.tally import Tally
-from service.kafka.embedded import EmbeddedBroker
-from service.not_ready import NotReady
-from service.run import run
-from service.settings import KafkaSettings, Settings
-from service.storage.reading import opened
-from service.storage.writing_back import write_back
-from service.telemetry.audience import Audience
-from service.telemetry.environment import Kind, endpoint
-from service.telemetry.observer import Telemetry
+from saga_coordinator.handlers.ports import Observer
+from saga_coordinator.handlers.routing import Routes
+from saga_coordinator.sagas.hurry import hurried
+from saga_coordinator.sagas.machine import Status
+from saga_coordinator.sagas.order_fulfilment import order_fulfilment
+from saga_coordinator.service.bootstrap import Service, built
+from saga_coordinator.service.demo.audit import Audit, audit
+from saga_coordinator.service.demo.entries import Did
+from saga_coordinator.service.demo.load import Load, Plan, Rate
+from saga_coordinator.service.demo.participants import Participants
+from saga_coordinator.service.demo.report import LoadReport
+from saga_coordinator.service.demo.script import FETCH_WAIT, Script
+from saga_coordinator.service.demo.story import Story
+from saga_coordinator.service.demo.tally import Tally
+from saga_coordinator.service.kafka.embedded import EmbeddedBroker
+from saga_coordinator.service.not_ready import NotReady
+from saga_coordinator.service.run import run
+from saga_coordinator.service.settings import KafkaSettings, Settings
+from saga_coordinator.service.storage.reading import opened
+from saga_coordinator.service.storage.writing_back import write_back
+from saga_coordinator.service.telemetry.audience import Audience
+from saga_coordinator.service.telemetry.environment import Kind, endpoint
+from saga_coordinator.service.telemetry.observer import Telemetry
 
 _PARTITIONS: Final = 4
 _READY_WITHIN_S: Final = 30.0

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple, TypeAlias
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from handlers.routing import AnySaga
-from handlers.rows import Entry, Hop
-from sagas.machine import Instance, Status
-from service.demo import answering
-from service.telemetry.conventions import INSTANCE_ID
+from saga_coordinator.handlers.routing import AnySaga
+from saga_coordinator.handlers.rows import Entry, Hop
+from saga_coordinator.sagas.machine import Instance, Status
+from saga_coordinator.service.demo import answering
+from saga_coordinator.service.telemetry.conventions import INSTANCE_ID
 
 _Score: TypeAlias = tuple[bool, bool, bool, int]
 

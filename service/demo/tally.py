@@ -7,16 +7,16 @@ from typing import Final
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from handlers.routing import REPLIES
-from handlers.rows import Committed, Hop, Verdict
-from sagas.machine import Direction, Send, Status
-from service.demo import answering
-from service.demo.conversation import CONFIRMED
-from service.demo.happening import Happening, asked_again, happening
-from service.demo.journal import Outcome
-from service.demo.story import Answered, Stories
-from service.telemetry.conventions import SCOPE, SERVICE_NAME
-from service.telemetry.spans import SpanMaker
+from saga_coordinator.handlers.routing import REPLIES
+from saga_coordinator.handlers.rows import Committed, Hop, Verdict
+from saga_coordinator.sagas.machine import Direction, Send, Status
+from saga_coordinator.service.demo import answering
+from saga_coordinator.service.demo.conversation import CONFIRMED
+from saga_coordinator.service.demo.happening import Happening, asked_again, happening
+from saga_coordinator.service.demo.journal import Outcome
+from saga_coordinator.service.demo.story import Answered, Stories
+from saga_coordinator.service.telemetry.conventions import SCOPE, SERVICE_NAME
+from saga_coordinator.service.telemetry.spans import SpanMaker
 
 _MOST_HAPPENINGS: Final = 30
 

@@ -9,10 +9,18 @@ from opentelemetry.sdk.trace import ReadableSpan
 from rich.table import Table
 from rich.text import Text
 
-from service.demo.entries import Did
-from service.demo.story import Answered, Story
-from service.demo.words import brief
-from service.telemetry.conventions import ATTEMPT, DIRECTION, ERROR_TYPE, EVENT_TYPE, MESSAGE_ID, STATUS, STEP
+from saga_coordinator.service.demo.entries import Did
+from saga_coordinator.service.demo.story import Answered, Story
+from saga_coordinator.service.demo.words import brief
+from saga_coordinator.service.telemetry.conventions import (
+    ATTEMPT,
+    DIRECTION,
+    ERROR_TYPE,
+    EVENT_TYPE,
+    MESSAGE_ID,
+    STATUS,
+    STEP,
+)
 
 _BRANCH, _LAST, _BESIDE, _BELOW = "├ ", "└ ", "│ ", "  "
 _PLAIN, _FOREIGN, _UNDO, _WRONG, _HEAD = "", "italic cyan", "magenta", "red", "bold"

@@ -4,8 +4,8 @@ from typing import Any, Final
 
 from aiokafka.helpers import create_ssl_context
 
-from service.kafka.closed_connections import expect_closed_connections
-from service.settings import KafkaSettings
+from saga_coordinator.service.kafka.closed_connections import expect_closed_connections
+from saga_coordinator.service.settings import KafkaSettings
 
 LOOKS_EVERY_S: Final = 5
 """How soon a topic's new partitions are seen; what came into them meanwhile is read from their beginning."""

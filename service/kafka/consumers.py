@@ -8,12 +8,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
-from handlers.rows import Place, Record
-from service.kafka.assignment import Assignment
-from service.kafka.connection import connection
-from service.kafka.ending import Close, Task, ended
-from service.kafka.losing import lost
-from service.settings import KafkaSettings
+from saga_coordinator.handlers.rows import Place, Record
+from saga_coordinator.service.kafka.assignment import Assignment
+from saga_coordinator.service.kafka.connection import connection
+from saga_coordinator.service.kafka.ending import Close, Task, ended
+from saga_coordinator.service.kafka.losing import lost
+from saga_coordinator.service.settings import KafkaSettings
 
 Logs = Mapping[TopicPartition, tuple[int, int]]
 """The first offset of each log, and the one behind its last."""

@@ -12,17 +12,17 @@ from random import Random
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CorruptRecordException, KafkaError, NoOffsetForPartitionError
 
-from handlers.ports import Observer, Store
-from handlers.rows import Lease, Place, Record
-from handlers.wiring import Handlers
-from service.api import checks
-from service.api.health import Health
-from service.kafka import consumers
-from service.kafka.assignment import Assignment
-from service.kafka.refusal import what_is_refused
-from service.kafka.retakes import Retakes
-from service.kafka.watch import BrokerWatch
-from service.settings import Settings
+from saga_coordinator.handlers.ports import Observer, Store
+from saga_coordinator.handlers.rows import Lease, Place, Record
+from saga_coordinator.handlers.wiring import Handlers
+from saga_coordinator.service.api import checks
+from saga_coordinator.service.api.health import Health
+from saga_coordinator.service.kafka import consumers
+from saga_coordinator.service.kafka.assignment import Assignment
+from saga_coordinator.service.kafka.refusal import what_is_refused
+from saga_coordinator.service.kafka.retakes import Retakes
+from saga_coordinator.service.kafka.watch import BrokerWatch
+from saga_coordinator.service.settings import Settings
 
 POLL_MS = 200
 POLLED_WITHIN = 1.0

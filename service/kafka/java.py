@@ -16,10 +16,10 @@ from typing import Final, Self
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import KafkaException, NewTopic
 
-from service.kafka.broker_error import BrokerError
-from service.kafka.java_jars import java_command, kafka_jars, missing_tools
-from service.kafka.java_process import ChildProcess, run
-from service.kafka.java_secured import Secured, certificate_in
+from saga_coordinator.service.kafka.broker_error import BrokerError
+from saga_coordinator.service.kafka.java_jars import java_command, kafka_jars, missing_tools
+from saga_coordinator.service.kafka.java_process import ChildProcess, run
+from saga_coordinator.service.kafka.java_secured import Secured, certificate_in
 
 
 class JavaKafka:

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from service.kafka.broker_error import BrokerError
-from service.kafka.java_process import run
+from saga_coordinator.service.kafka.broker_error import BrokerError
+from saga_coordinator.service.kafka.java_process import run
 
 KAFKA_VERSION: Final = "4.1.0"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from service.kafka.java_process import run
+from saga_coordinator.service.kafka.java_process import run
 
 _MADE_WITHIN: Final = 60.0
 _SETTINGS: Final = """\

@@ -13,15 +13,15 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerClosed
 from aiokafka.partitioner import murmur2
 
-from handlers.outgoing import MOST_BYTES, size_of
-from handlers.rows import Owed
-from service.kafka.connection import connection
-from service.kafka.ending import Close, Task, ended
-from service.kafka.losing import lost
-from service.kafka.refusal import what_is_refused
-from service.kafka.topics import largest
-from service.not_ready import NotReady
-from service.settings import KafkaSettings
+from saga_coordinator.handlers.outgoing import MOST_BYTES, size_of
+from saga_coordinator.handlers.rows import Owed
+from saga_coordinator.service.kafka.connection import connection
+from saga_coordinator.service.kafka.ending import Close, Task, ended
+from saga_coordinator.service.kafka.losing import lost
+from saga_coordinator.service.kafka.refusal import what_is_refused
+from saga_coordinator.service.kafka.topics import largest
+from saga_coordinator.service.not_ready import NotReady
+from saga_coordinator.service.settings import KafkaSettings
 
 BATCH_BYTES = 900_000
 

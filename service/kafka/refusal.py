@@ -22,8 +22,8 @@ from aiokafka.errors import (
     UnsupportedSaslMechanismError,
 )
 
-from service.kafka.connection import connection
-from service.settings import KafkaSettings
+from saga_coordinator.service.kafka.connection import connection
+from saga_coordinator.service.settings import KafkaSettings
 
 CLOSE_WITHIN: Final = 1.0
 

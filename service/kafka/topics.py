@@ -18,10 +18,10 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
-from handlers.routing import REPLIES, Routes, commands_of, dead_letter_topic
-from service.kafka.connection import connection
-from service.kafka.refusal import what_is_refused, why_no_connection
-from service.settings import KafkaSettings
+from saga_coordinator.handlers.routing import REPLIES, Routes, commands_of, dead_letter_topic
+from saga_coordinator.service.kafka.connection import connection
+from saga_coordinator.service.kafka.refusal import what_is_refused, why_no_connection
+from saga_coordinator.service.settings import KafkaSettings
 
 PARTITIONS: Final = 4
 MOST_REPLICAS: Final = 3

@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from handlers.leases import Leases
-from handlers.ports import Observer
-from service.api import checks
-from service.api.health import Health
-from service.kafka.fetching import Fetching
+from saga_coordinator.handlers.leases import Leases
+from saga_coordinator.handlers.ports import Observer
+from saga_coordinator.service.api import checks
+from saga_coordinator.service.api.health import Health
+from saga_coordinator.service.kafka.fetching import Fetching
 
 
 class BrokerWatch:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias, assert_never
 
-from contracts import Event, Message
-from handlers.deciding import RAISED
-from handlers.routing import AnySaga
-from sagas.machine import (
+from saga_coordinator.contracts import Event, Message
+from saga_coordinator.handlers.deciding import RAISED
+from saga_coordinator.handlers.routing import AnySaga
+from saga_coordinator.sagas.machine import (
     Answer,
     Cancel,
     Cause,
@@ -29,11 +29,11 @@ from sagas.machine import (
     leaf,
     transition,
 )
-from service.simulation.agenda import Agenda, as_datetime, as_moment, microseconds
-from service.simulation.participants import Finishes, Job, Participant, Reopens, crew_of
-from service.simulation.roles import Roles, stream
-from service.simulation.samples import key_field
-from service.simulation.tally import Ending, Tally, Why
+from saga_coordinator.service.simulation.agenda import Agenda, as_datetime, as_moment, microseconds
+from saga_coordinator.service.simulation.participants import Finishes, Job, Participant, Reopens, crew_of
+from saga_coordinator.service.simulation.roles import Roles, stream
+from saga_coordinator.service.simulation.samples import key_field
+from saga_coordinator.service.simulation.tally import Ending, Tally, Why
 
 
 @dataclass(slots=True, eq=False)

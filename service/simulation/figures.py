@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from sagas.machine import Status
-from service.simulation.agenda import SECOND
-from service.simulation.engine import Run, Simulation
-from service.simulation.participants import Participant
-from service.simulation.tally import Why
+from saga_coordinator.sagas.machine import Status
+from saga_coordinator.service.simulation.agenda import SECOND
+from saga_coordinator.service.simulation.engine import Run, Simulation
+from saga_coordinator.service.simulation.participants import Participant
+from saga_coordinator.service.simulation.tally import Why
 
 PERCENTILES = (50, 90, 95, 99)
 IN_ORDER = (Status.COMPLETED, Status.COMPENSATED, Status.STALLED, Status.COMPENSATING, Status.RUNNING)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 
-from service.simulation.patterns import text_for
+from saga_coordinator.service.simulation.patterns import text_for
 
 M = TypeVar("M", bound=BaseModel)
 

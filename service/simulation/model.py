@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
-from contracts.message import MOST_RETRY_AFTER
-from service.simulation.durations import AT_ONCE, UNITS, Latency, MoreThanNothing, Seconds
-from service.simulation.part import Part
+from saga_coordinator.contracts.message import MOST_RETRY_AFTER
+from saga_coordinator.service.simulation.durations import AT_ONCE, UNITS, Latency, MoreThanNothing, Seconds
+from saga_coordinator.service.simulation.part import Part
 
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 """How many of all, 0 to 1."""

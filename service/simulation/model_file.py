@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from service.simulation.model import Model
+from saga_coordinator.service.simulation.model import Model
 
 Place: TypeAlias = tuple[str | int, ...]
 """Keys and indexes, from the top of the file."""

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from contracts import Failure, Reply
-from service.simulation.agenda import Agenda, microseconds
-from service.simulation.model import Outage
-from service.simulation.roles import Conduct, Crew, stream
+from saga_coordinator.contracts import Failure, Reply
+from saga_coordinator.service.simulation.agenda import Agenda, microseconds
+from saga_coordinator.service.simulation.model import Outage
+from saga_coordinator.service.simulation.roles import Conduct, Crew, stream
 
 O = TypeVar("O")  # noqa: E741  an owner
 

@@ -6,13 +6,13 @@ Nothing is told by colour alone: statuses differ by their dashes and marks, wait
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
-from service.simulation.agenda import SECOND
-from service.simulation.axes import Axis, ceiling, durations
-from service.simulation.engine import Run, Simulation
-from service.simulation.figures import Figures, cycle_times, percentile
-from service.simulation.participants import Participant
-from service.simulation.svg import FAINT, INK, WORK, area, curve, document, line, mark, text
-from service.simulation.table import length, share
+from saga_coordinator.service.simulation.agenda import SECOND
+from saga_coordinator.service.simulation.axes import Axis, ceiling, durations
+from saga_coordinator.service.simulation.engine import Run, Simulation
+from saga_coordinator.service.simulation.figures import Figures, cycle_times, percentile
+from saga_coordinator.service.simulation.participants import Participant
+from saga_coordinator.service.simulation.svg import FAINT, INK, WORK, area, curve, document, line, mark, text
+from saga_coordinator.service.simulation.table import length, share
 
 WIDTH, LEFT, RIGHT = 1000.0, 204.0, 970.0
 CURVES_TOP, CURVES_HEIGHT = 92.0, 260.0

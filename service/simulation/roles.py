@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from contracts import Command, Event, Message, Reply
-from handlers.routing import AnySaga, commands_of
-from service.simulation.durations import AT_ONCE, Latency
-from service.simulation.model import Arrivals, Cancelling, Coming, Manner, Model, Outage, Samples
-from service.simulation.model_file import ModelFile, Place
-from service.simulation.part import nothing_called
-from service.simulation.samples import Drawn, given, made_up
+from saga_coordinator.contracts import Command, Event, Message, Reply
+from saga_coordinator.handlers.routing import AnySaga, commands_of
+from saga_coordinator.service.simulation.durations import AT_ONCE, Latency
+from saga_coordinator.service.simulation.model import Arrivals, Cancelling, Coming, Manner, Model, Outage, Samples
+from saga_coordinator.service.simulation.model_file import ModelFile, Place
+from saga_coordinator.service.simulation.part import nothing_called
+from saga_coordinator.service.simulation.samples import Drawn, given, made_up
 
 REFUSED = "refused"
 

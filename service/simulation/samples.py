@@ -7,9 +7,9 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from service.simulation.made_up import make_up
-from service.simulation.model import Samples
-from service.simulation.model_file import ModelFile, Place
+from saga_coordinator.service.simulation.made_up import make_up
+from saga_coordinator.service.simulation.model import Samples
+from saga_coordinator.service.simulation.model_file import ModelFile, Place
 
 M = TypeVar("M", bound=BaseModel)
 

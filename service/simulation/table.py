@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import astuple
 from datetime import timedelta
 
-from sagas.machine import Direction
-from service.cli.console import say, span, table
-from service.simulation.figures import Figures, Load, Spread
-from service.simulation.tally import Why
+from saga_coordinator.sagas.machine import Direction
+from saga_coordinator.service.cli.console import say, span, table
+from saga_coordinator.service.simulation.figures import Figures, Load, Spread
+from saga_coordinator.service.simulation.tally import Why
 
 
 def show(figures: Figures) -> None:

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from sagas.machine import Direction, Send, Status, leaf
+from saga_coordinator.sagas.machine import Direction, Send, Status, leaf
 
 
 @dataclass(frozen=True, slots=True)

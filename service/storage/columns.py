@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic_core import from_json, to_json
 
-from handlers.rows import RawHeaders
+from saga_coordinator.handlers.rows import RawHeaders
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

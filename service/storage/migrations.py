@@ -31,6 +31,6 @@ async def migrate(connection: aiosqlite.Connection, name: str) -> None:
 
 
 def _steps() -> Iterator[tuple[int, str]]:
-    for file in (files("service.storage") / "migrations").iterdir():
+    for file in (files("saga_coordinator.service.storage") / "migrations").iterdir():
         if file.name.endswith(".sql"):
             yield int(file.name.split("_", 1)[0]), file.read_text(encoding="utf-8")

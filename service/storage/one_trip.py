@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import aiosqlite
 
-from handlers.ports import Conflict
+from saga_coordinator.handlers.ports import Conflict
 
 
 class Statement(NamedTuple):

@@ -11,14 +11,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from handlers import trail as trails
-from handlers.routing import AnySaga
-from handlers.rows import Entry, Held, Lease, Place, Ruling, Verdict
-from handlers.trail import Trail
-from sagas.machine import Instance, Snapshot, Status, thaw
-from service.storage.columns import from_time, to_time
-from service.storage.migrations import StoreUnusable
-from service.storage.sqlite_set_aside import AT, RECORD, record_of
+from saga_coordinator.handlers import trail as trails
+from saga_coordinator.handlers.routing import AnySaga
+from saga_coordinator.handlers.rows import Entry, Held, Lease, Place, Ruling, Verdict
+from saga_coordinator.handlers.trail import Trail
+from saga_coordinator.sagas.machine import Instance, Snapshot, Status, thaw
+from saga_coordinator.service.storage.columns import from_time, to_time
+from saga_coordinator.service.storage.migrations import StoreUnusable
+from saga_coordinator.service.storage.sqlite_set_aside import AT, RECORD, record_of
 
 WITHIN: Final = 5.0
 """Seconds that one question may take."""
@@ -121,7 +121,7 @@ def _begun(connection: sqlite3.Connection, reading: "Reading", path: Path) -> in
 
 def newest_schema() -> int:
     """Return the schema that the migrations lead to."""
-    folder = files("service.storage") / "migrations"
+    folder = files("saga_coordinator.service.storage") / "migrations"
     return max(int(file.name.split("_", 1)[0]) for file in folder.iterdir() if file.name.endswith(".sql"))
 
 

@@ -5,10 +5,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from handlers.rows import Audit, By, DeadLetter, Place, Queued
-from service.storage.columns import from_time, to_time
-from service.storage.reading import Reading
-from service.storage.sqlite_set_aside import AT, LETTERS, QUEUED, RECORD, letter, queued, record_of
+from saga_coordinator.handlers.rows import Audit, By, DeadLetter, Place, Queued
+from saga_coordinator.service.storage.columns import from_time, to_time
+from saga_coordinator.service.storage.reading import Reading
+from saga_coordinator.service.storage.sqlite_set_aside import AT, LETTERS, QUEUED, RECORD, letter, queued, record_of
 
 _ORDER: Final = '(at, topic, partition, "offset")'
 _AUDIT_RECORD: Final = RECORD.replace("value", "before")

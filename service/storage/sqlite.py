@@ -16,13 +16,13 @@ from typing import IO, Any, TypeVar
 
 import aiosqlite
 
-from handlers.routing import AnySaga, Living
-from handlers.rows import Lease, Owed, Unsent
-from service.storage import remedy
-from service.storage.columns import to_headers, to_time
-from service.storage.migrations import StoreUnusable, migrate
-from service.storage.settling import settle
-from service.storage.sqlite_transaction import Counters, SqliteTransaction
+from saga_coordinator.handlers.routing import AnySaga, Living
+from saga_coordinator.handlers.rows import Lease, Owed, Unsent
+from saga_coordinator.service.storage import remedy
+from saga_coordinator.service.storage.columns import to_headers, to_time
+from saga_coordinator.service.storage.migrations import StoreUnusable, migrate
+from saga_coordinator.service.storage.settling import settle
+from saga_coordinator.service.storage.sqlite_transaction import Counters, SqliteTransaction
 
 T = TypeVar("T")
 

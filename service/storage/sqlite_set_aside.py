@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from handlers.rows import Audit, Changes, DeadLetter, Place, Queued, Record
-from service.storage.columns import from_headers, from_time, to_headers, to_time
-from service.storage.one_trip import Statement
+from saga_coordinator.handlers.rows import Audit, Changes, DeadLetter, Place, Queued, Record
+from saga_coordinator.service.storage.columns import from_headers, from_time, to_headers, to_time
+from saga_coordinator.service.storage.one_trip import Statement
 
 RECORD: Final = 'topic, partition, "offset", timestamp, key, headers, value, timestamp_type'
 AT: Final = 'topic = ? AND partition = ? AND "offset" = ?'

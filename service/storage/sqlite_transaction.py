@@ -9,16 +9,28 @@ import aiosqlite
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from handlers import trail as trails
-from handlers.reading import said, told_wrong
-from handlers.routing import AnySaga, BadCatalog
-from handlers.rows import Advance, Awaited, Changes, Entry, Held, Illegible, Lease, Place, SetAside, Stored, Unsent
-from sagas.machine import Snapshot, freeze, thaw
-from service.storage import one_trip, sqlite_set_aside
-from service.storage.columns import from_headers, from_optional_time, from_time, to_time
-from service.storage.one_trip import Statement
-from service.storage.sqlite_set_aside import AT, LETTERS, QUEUED, letter, queued, record_of, record_row
-from service.storage.sqlite_set_aside import RECORD as _RECORD
+from saga_coordinator.handlers import trail as trails
+from saga_coordinator.handlers.reading import said, told_wrong
+from saga_coordinator.handlers.routing import AnySaga, BadCatalog
+from saga_coordinator.handlers.rows import (
+    Advance,
+    Awaited,
+    Changes,
+    Entry,
+    Held,
+    Illegible,
+    Lease,
+    Place,
+    SetAside,
+    Stored,
+    Unsent,
+)
+from saga_coordinator.sagas.machine import Snapshot, freeze, thaw
+from saga_coordinator.service.storage import one_trip, sqlite_set_aside
+from saga_coordinator.service.storage.columns import from_headers, from_optional_time, from_time, to_time
+from saga_coordinator.service.storage.one_trip import Statement
+from saga_coordinator.service.storage.sqlite_set_aside import AT, LETTERS, QUEUED, letter, queued, record_of, record_row
+from saga_coordinator.service.storage.sqlite_set_aside import RECORD as _RECORD
 
 Definitions = Callable[[str, int], AnySaga]
 
@@ -44,7 +56,7 @@ class Counters:
 
 
 class SqliteTransaction:
-    """What can be done between BEGIN and COMMIT; see `handlers.ports.Transaction`.
+    """What can be done between BEGIN and COMMIT; see `saga_coordinator.handlers.ports.Transaction`.
 
     `silent` are those that could not be read when their alarm was due: they are not asked for again.
     """
@@ -123,7 +135,7 @@ class SqliteTransaction:
         return SetAside([letter(each) for each in letters], [queued(each) for each in waiting])
 
     async def save(self, changes: Changes) -> Sequence[Unsent]:
-        """Write everything; see `handlers.ports.Transaction`."""
+        """Write everything; see `saga_coordinator.handlers.ports.Transaction`."""
         unsent = [Unsent(self._next_seq(), owed) for owed in changes.outbox]
         await one_trip.write(
             self._connection,

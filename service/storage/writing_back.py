@@ -4,8 +4,8 @@ import asyncio
 import sqlite3
 from typing import Final
 
-from handlers.ports import Observer
-from service.storage.sqlite import SqliteStore
+from saga_coordinator.handlers.ports import Observer
+from saga_coordinator.service.storage.sqlite import SqliteStore
 
 EVERY: Final = 1.0
 """Seconds. The WAL holds what is written in so long, and is used again; what nobody writes costs nothing."""

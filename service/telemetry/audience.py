@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from handlers.ports import Observer
-from handlers.rows import Committed
-from service.telemetry.logs import logger
-from service.telemetry.seldom import Seldom
+from saga_coordinator.handlers.ports import Observer
+from saga_coordinator.handlers.rows import Committed
+from saga_coordinator.service.telemetry.logs import logger
+from saga_coordinator.service.telemetry.seldom import Seldom
 
 
 class Audience:

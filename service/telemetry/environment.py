@@ -20,7 +20,7 @@ from opentelemetry.sdk.environment_variables import (
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, OTELResourceDetector, Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from service.telemetry.conventions import SCHEMA_URL, SCOPE
+from saga_coordinator.service.telemetry.conventions import SCHEMA_URL, SCOPE
 
 OTLP = "otlp"
 HTTP_PROTOBUF = "http/protobuf"

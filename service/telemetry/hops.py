@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from handlers.rows import Hop, Verdict
-from sagas.machine import CANCELLED, Cause, Direction, Leg, Progress, Status
+from saga_coordinator.handlers.rows import Hop, Verdict
+from saga_coordinator.sagas.machine import CANCELLED, Cause, Direction, Leg, Progress, Status
 
 ANSWER, WAKE = "answer", "wake"
 """The kinds of hops that are told apart; the others are named for an operator's wish."""

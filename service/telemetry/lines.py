@@ -4,11 +4,11 @@ import logging
 import traceback
 from pathlib import Path
 
-from handlers.rows import Committed, Hop
-from sagas.machine import Status
-from service.telemetry import hops
-from service.telemetry.logs import logger
-from service.telemetry.seldom import Seldom, gist
+from saga_coordinator.handlers.rows import Committed, Hop
+from saga_coordinator.sagas.machine import Status
+from saga_coordinator.service.telemetry import hops
+from saga_coordinator.service.telemetry.logs import logger
+from saga_coordinator.service.telemetry.seldom import Seldom, gist
 
 
 class Lines:

@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from handlers.rows import Committed, Hop, Verdict
-from sagas.machine import Direction, Status
-from service.telemetry import hops
-from service.telemetry.histogram import Durations, Labels
+from saga_coordinator.handlers.rows import Committed, Hop, Verdict
+from saga_coordinator.sagas.machine import Direction, Status
+from saga_coordinator.service.telemetry import hops
+from saga_coordinator.service.telemetry.histogram import Durations, Labels
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,10 +25,10 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
-from service.telemetry.environment import Kind, endpoint
-from service.telemetry.histogram import Labels
-from service.telemetry.measures import Measures
-from service.telemetry.readers import DurationMetrics, OtlpReader, PrometheusReader
+from saga_coordinator.service.telemetry.environment import Kind, endpoint
+from saga_coordinator.service.telemetry.histogram import Labels
+from saga_coordinator.service.telemetry.measures import Measures
+from saga_coordinator.service.telemetry.readers import DurationMetrics, OtlpReader, PrometheusReader
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from functools import partial
 from threading import Thread
 
-from handlers.rows import Committed
-from handlers.trail import Sampler
-from service.telemetry.audience import Guard
-from service.telemetry.environment import (
+from saga_coordinator.handlers.rows import Committed
+from saga_coordinator.handlers.trail import Sampler
+from saga_coordinator.service.telemetry.audience import Guard
+from saga_coordinator.service.telemetry.environment import (
     Kind,
     endpoint,
     portions_of_environment,
@@ -17,14 +17,14 @@ from service.telemetry.environment import (
     scope,
     unsupported,
 )
-from service.telemetry.export import SpanExport
-from service.telemetry.lines import Lines
-from service.telemetry.logs import logger
-from service.telemetry.measures import Measures
-from service.telemetry.metrics import Metrics
-from service.telemetry.otlp import LeanSpanExporter
-from service.telemetry.sampling import sampler_of_environment
-from service.telemetry.spans import SpanMaker
+from saga_coordinator.service.telemetry.export import SpanExport
+from saga_coordinator.service.telemetry.lines import Lines
+from saga_coordinator.service.telemetry.logs import logger
+from saga_coordinator.service.telemetry.measures import Measures
+from saga_coordinator.service.telemetry.metrics import Metrics
+from saga_coordinator.service.telemetry.otlp import LeanSpanExporter
+from saga_coordinator.service.telemetry.sampling import sampler_of_environment
+from saga_coordinator.service.telemetry.spans import SpanMaker
 
 STOP_WITHIN = 5.0
 

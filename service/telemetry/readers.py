@@ -20,8 +20,8 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from prometheus_client import CollectorRegistry
 
-from service.telemetry.histogram import BOUNDS, Buckets, Durations
-from service.telemetry.measures import Measures
+from saga_coordinator.service.telemetry.histogram import BOUNDS, Buckets, Durations
+from saga_coordinator.service.telemetry.measures import Measures
 
 
 class PrometheusReader(PrometheusMetricReader):

@@ -20,12 +20,12 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 
-from handlers import trail
-from handlers.rows import Committed, Hop, Owed
-from service.telemetry import conventions as names
-from service.telemetry import hops
-from service.telemetry.conversion import Times, context, nanoseconds, times
-from service.telemetry.summary import Attributes, summary
+from saga_coordinator.handlers import trail
+from saga_coordinator.handlers.rows import Committed, Hop, Owed
+from saga_coordinator.service.telemetry import conventions as names
+from saga_coordinator.service.telemetry import hops
+from saga_coordinator.service.telemetry.conversion import Times, context, nanoseconds, times
+from saga_coordinator.service.telemetry.summary import Attributes, summary
 
 MOST_LINKS = 128
 """The SDK's own limit on the links of one span."""

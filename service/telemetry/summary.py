@@ -8,10 +8,10 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 
-from handlers.rows import Hop
-from sagas.machine import Leg
-from service.telemetry import conventions as names
-from service.telemetry.conversion import context, nanoseconds
+from saga_coordinator.handlers.rows import Hop
+from saga_coordinator.sagas.machine import Leg
+from saga_coordinator.service.telemetry import conventions as names
+from saga_coordinator.service.telemetry.conversion import context, nanoseconds
 
 Attributes: TypeAlias = dict[str, str | int | Sequence[str]]
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from handlers.replay import replayed
-from sagas.machine import freeze
-from service.demo.audit import audit
-from service.demo.conversation import COMMAND_TOPICS, COMMANDS, CONFIRMED, ORDERS, OUTCOMES, REJECTED
-from service.demo.journal import Journal
-from service.demo.ledger import read_ledgers
-from service.storage.reading import Filter, opened
+from saga_coordinator.handlers.replay import replayed
+from saga_coordinator.sagas.machine import freeze
+from saga_coordinator.service.demo.audit import audit
+from saga_coordinator.service.demo.conversation import COMMAND_TOPICS, COMMANDS, CONFIRMED, ORDERS, OUTCOMES, REJECTED
+from saga_coordinator.service.demo.journal import Journal
+from saga_coordinator.service.demo.ledger import read_ledgers
+from saga_coordinator.service.storage.reading import Filter, opened
 from tests.acceptance import evidence
 from tests.acceptance.evidence import Published
 from tests.acceptance.hurried_catalog import catalog

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from service.demo.audit import audit
-from service.demo.ledger import read_ledgers
-from service.kafka.embedded import EmbeddedBroker
+from saga_coordinator.service.demo.audit import audit
+from saga_coordinator.service.demo.ledger import read_ledgers
+from saga_coordinator.service.kafka.embedded import EmbeddedBroker
 from tests.acceptance import evidence
 from tests.acceptance.processes import HURRIED, Participants, Serve
 from tests.acceptance.shop import Shop

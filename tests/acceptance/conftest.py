@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.kafka.java import JavaKafka
+from saga_coordinator.service.kafka.java import JavaKafka
 from tests.acceptance.foreign_client import ForeignClient
 from tests.acceptance.processes import Program, Serve
 from tests.acceptance.topics import make_topics_anew

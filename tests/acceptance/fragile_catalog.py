@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from sagas.machine import parallel, step
+from saga_coordinator.sagas.machine import parallel, step
 from tests.machine import made
 from tests.machine.made_nodes import awaits
 

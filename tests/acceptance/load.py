@@ -11,9 +11,9 @@ from uuid import uuid4
 
 from confluent_kafka import Producer
 
-from service.demo.conversation import COMMAND_TOPICS
-from service.demo.participants import GROUP
-from service.kafka.java import JavaKafka
+from saga_coordinator.service.demo.conversation import COMMAND_TOPICS
+from saga_coordinator.service.demo.participants import GROUP
+from saga_coordinator.service.kafka.java import JavaKafka
 from tests.acceptance import evidence
 from tests.acceptance.accounts import INPUTS, OUTPUTS, Left
 from tests.acceptance.evidence import Partition

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 from uuid import uuid4
 
-from service.kafka.java_process import ChildProcess
+from saga_coordinator.service.kafka.java_process import ChildProcess
 from tests.acceptance.until import until
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -189,7 +189,15 @@ def saga(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
 
 def demo(role: str, bootstrap_servers: str, *options: str) -> tuple[str, ...]:
     """The command of a process that talks to the service as somebody else."""
-    return (sys.executable, "-m", "service.demo.process", role, "--bootstrap-servers", bootstrap_servers, *options)
+    return (
+        sys.executable,
+        "-m",
+        "saga_coordinator.service.demo.process",
+        role,
+        "--bootstrap-servers",
+        bootstrap_servers,
+        *options,
+    )
 
 
 def in_environment(command: tuple[str, ...], variables: Mapping[str, str]) -> list[str]:

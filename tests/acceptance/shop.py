@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from service.demo.journal import Journal
+from saga_coordinator.service.demo.journal import Journal
 from tests.acceptance.processes import Program, demo
 
 SETTLE_S: Final = 0.5

@@ -15,8 +15,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it exports 
     ResourceType,
 )
 
-from service.kafka.java import JavaKafka
-from service.kafka.java_secured import Secured
+from saga_coordinator.service.kafka.java import JavaKafka
+from saga_coordinator.service.kafka.java_secured import Secured
 from tests.acceptance.business import business_on
 from tests.acceptance.processes import Serve
 from tests.acceptance.topics import make_topics_anew

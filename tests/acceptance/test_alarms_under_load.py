@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.kafka.java import JavaKafka
+from saga_coordinator.service.kafka.java import JavaKafka
 from tests.acceptance.business import Business, business_on
 from tests.acceptance.topics import make_topics_anew
 from tests.acceptance.until import until

@@ -9,7 +9,7 @@ import psutil
 import pytest
 from confluent_kafka import Producer
 
-from service.kafka.java import JavaKafka
+from saga_coordinator.service.kafka.java import JavaKafka
 from tests.acceptance import evidence
 from tests.acceptance.processes import Serve
 from tests.acceptance.topics import make_topics_anew

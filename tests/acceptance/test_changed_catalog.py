@@ -8,9 +8,9 @@ from typing import Final
 import pytest
 from confluent_kafka import Consumer, Producer
 
-from handlers.routing import Routes
-from service.catalog import load_catalog
-from service.kafka.java import JavaKafka
+from saga_coordinator.handlers.routing import Routes
+from saga_coordinator.service.catalog import load_catalog
+from saga_coordinator.service.kafka.java import JavaKafka
 from tests.acceptance import evidence
 from tests.acceptance.evidence import Partition
 from tests.acceptance.processes import Serve, saga
@@ -19,7 +19,7 @@ from tests.acceptance.until import until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
-SERVED, WHOLE = "sagas.catalog:catalog", "tests.acceptance.whole_catalog:catalog"
+SERVED, WHOLE = "saga_coordinator.sagas.catalog:catalog", "tests.acceptance.whole_catalog:catalog"
 SESSION_TIMEOUT_S: Final = 6
 """The least that a broker grants."""
 

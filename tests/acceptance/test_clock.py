@@ -5,7 +5,7 @@ from typing import Final, cast
 
 import pytest
 
-from service.kafka.java import JavaKafka
+from saga_coordinator.service.kafka.java import JavaKafka
 from tests.acceptance import evidence
 from tests.acceptance.accounts import CHECKS
 from tests.acceptance.fake_clock import FakeClock

@@ -18,7 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it exports 
     ResourceType,
 )
 
-from service.kafka.java import JavaKafka
+from saga_coordinator.service.kafka.java import JavaKafka
 from tests.acceptance import evidence
 from tests.acceptance.business import Business, business_on
 from tests.acceptance.foreign_client import ADDRESS, PLACED, Fields, order_fields

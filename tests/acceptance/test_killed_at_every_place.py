@@ -6,8 +6,8 @@ from typing import Final
 
 import pytest
 
-from service.failpoints import BESIDE_ORDERS, PLACES, VARIABLE
-from service.kafka.java import JavaKafka
+from saga_coordinator.service.failpoints import BESIDE_ORDERS, PLACES, VARIABLE
+from saga_coordinator.service.kafka.java import JavaKafka
 from tests.acceptance.accounts import CHECKS
 from tests.acceptance.load import Scene, under_load
 from tests.acceptance.seeds import seeded

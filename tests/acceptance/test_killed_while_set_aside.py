@@ -12,10 +12,10 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Producer
 
-from contracts import Message
-from sagas.machine import command_id, instance_id
-from service.failpoints import BESIDE_ORDERS, VARIABLE
-from service.kafka.embedded import EmbeddedBroker
+from saga_coordinator.contracts import Message
+from saga_coordinator.sagas.machine import command_id, instance_id
+from saga_coordinator.service.failpoints import BESIDE_ORDERS, VARIABLE
+from saga_coordinator.service.kafka.embedded import EmbeddedBroker
 from tests.acceptance import evidence, fragile_catalog
 from tests.acceptance.processes import Serve
 from tests.acceptance.until import until

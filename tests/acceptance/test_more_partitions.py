@@ -7,9 +7,9 @@ from typing import Final, cast
 import pytest
 from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]  # it exports them all
 
-from service.demo.conversation import ORDERS
-from service.kafka.connection import LOOKS_EVERY_S
-from service.kafka.java import JavaKafka
+from saga_coordinator.service.demo.conversation import ORDERS
+from saga_coordinator.service.kafka.connection import LOOKS_EVERY_S
+from saga_coordinator.service.kafka.java import JavaKafka
 from tests.acceptance import evidence
 from tests.acceptance.accounts import CHECKS, INPUTS, Left
 from tests.acceptance.business import business_on

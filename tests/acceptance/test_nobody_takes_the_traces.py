@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from service.kafka.embedded import EmbeddedBroker
+from saga_coordinator.service.kafka.embedded import EmbeddedBroker
 from tests.acceptance.business import Business, business_on
 from tests.acceptance.processes import free_port
 from tests.acceptance.until import until

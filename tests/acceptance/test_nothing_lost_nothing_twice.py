@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from service.kafka.java import JavaKafka
+from saga_coordinator.service.kafka.java import JavaKafka
 from tests.acceptance.accounts import CHECKS
 from tests.acceptance.load import Scene, under_load
 from tests.acceptance.processes import READY_WITHIN_S, Serve

@@ -6,9 +6,9 @@ from typing import Final
 
 import pytest
 
-from service.demo.audit import audit
-from service.demo.ledger import read_ledgers
-from service.kafka.java import JavaKafka
+from saga_coordinator.service.demo.audit import audit
+from saga_coordinator.service.demo.ledger import read_ledgers
+from saga_coordinator.service.kafka.java import JavaKafka
 from tests.acceptance import evidence
 from tests.acceptance.processes import HURRIED, STOP_WITHIN_S, Participants, Serve
 from tests.acceptance.shop import Shop

@@ -11,8 +11,8 @@ import psutil
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from service.demo.conversation import COMMAND_TOPICS, ORDERS, OUTCOMES, instance_id
-from service.kafka.java import JavaKafka
+from saga_coordinator.service.demo.conversation import COMMAND_TOPICS, ORDERS, OUTCOMES, instance_id
+from saga_coordinator.service.kafka.java import JavaKafka
 from tests.acceptance import evidence
 from tests.acceptance.evidence import Published
 from tests.acceptance.processes import HURRIED, Participants, Serve

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Producer
 
-from service.kafka.java import JavaKafka
+from saga_coordinator.service.kafka.java import JavaKafka
 from tests.acceptance import evidence
 from tests.acceptance.foreign_client import ORDERS, PLACED, order_fields
 from tests.acceptance.processes import HURRIED, Serve

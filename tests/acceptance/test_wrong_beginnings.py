@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.kafka.java import JavaKafka
+from saga_coordinator.service.kafka.java import JavaKafka
 from tests.acceptance.processes import Serve
 from tests.acceptance.topics import delete_topics, make_topics_anew
 

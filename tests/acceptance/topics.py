@@ -2,7 +2,7 @@
 
 from confluent_kafka.admin import AdminClient
 
-from service.kafka.java import JavaKafka
+from saga_coordinator.service.kafka.java import JavaKafka
 from tests.acceptance.processes import saga
 from tests.acceptance.until import until
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sagas import examples
-from sagas.catalog import catalog as served
+from saga_coordinator.sagas import examples
+from saga_coordinator.sagas.catalog import catalog as served
 
 catalog: Final = (*served, *examples.catalog)

@@ -10,14 +10,14 @@ from typing import Any
 import httpx
 import pytest
 
-from handlers.rows import Record
-from service.api.actions import add_actions
-from service.api.app import build_api
-from service.api.door import Door
-from service.api.health import Health
-from service.kafka.publisher import KafkaPublisher
-from service.settings import KafkaSettings
-from service.storage.migrations import StoreUnusable
+from saga_coordinator.handlers.rows import Record
+from saga_coordinator.service.api.actions import add_actions
+from saga_coordinator.service.api.app import build_api
+from saga_coordinator.service.api.door import Door
+from saga_coordinator.service.api.health import Health
+from saga_coordinator.service.kafka.publisher import KafkaPublisher
+from saga_coordinator.service.settings import KafkaSettings
+from saga_coordinator.service.storage.migrations import StoreUnusable
 from tests.handlers.brittle import Stores
 from tests.handlers.coordinator import Coordinator, coordinator
 from tests.handlers.faulty import BAD, NO_FAULT, Fault, Two, wide

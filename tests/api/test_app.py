@@ -6,8 +6,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from service.api.app import build_api
-from service.api.health import Health
+from saga_coordinator.service.api.app import build_api
+from saga_coordinator.service.api.health import Health
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from service.api.gate import Gate, is_loopback
+from saga_coordinator.service.api.gate import Gate, is_loopback
 
 JSON = {"content-type": "application/json"}
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from service.api.health import NOT_REPORTED, Health
+from saga_coordinator.service.api.health import NOT_REPORTED, Health
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from sagas.catalog import catalog
-from service.serving import serve
-from service.settings import ApiSettings, KafkaSettings, Settings
-from service.telemetry.observer import Telemetry
+from saga_coordinator.sagas.catalog import catalog
+from saga_coordinator.service.serving import serve
+from saga_coordinator.service.settings import ApiSettings, KafkaSettings, Settings
+from saga_coordinator.service.telemetry.observer import Telemetry
 from tests.handlers.coordinator import coordinator
 from tests.handlers.order_log import EVENTS, Log
 

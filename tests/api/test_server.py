@@ -8,9 +8,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from service.api.app import build_api
-from service.api.health import Health
-from service.api.server import listen, serve_api
+from saga_coordinator.service.api.app import build_api
+from saga_coordinator.service.api.health import Health
+from saga_coordinator.service.api.server import listen, serve_api
 
 LIMIT = 20
 

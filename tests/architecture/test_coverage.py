@@ -18,7 +18,7 @@ SUITES = ("tests/machine", "tests/sagas")
 def test_every_branch_of_the_machine_is_taken(tmp_path: Path) -> None:
     report = tmp_path / "coverage.json"
     command = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", "--cov-branch")
-    wanted = ("--cov=sagas/machine", f"--cov-report=json:{report}", "--cov-report=")
+    wanted = ("--cov=saga_coordinator.sagas.machine", f"--cov-report=json:{report}", "--cov-report=")
     run = subprocess.run(
         (*command, *wanted, *SUITES),
         cwd=ROOT,
@@ -30,7 +30,7 @@ def test_every_branch_of_the_machine_is_taken(tmp_path: Path) -> None:
 
     assert run.returncode == 0, run.stdout[-4_000:] + run.stderr[-4_000:]
     files = json.loads(report.read_text("utf-8"))["files"]
-    assert "sagas/machine/transition.py" in files
+    assert "src/saga_coordinator/sagas/machine/transition.py" in files
     missed = {
         name: (each["missing_lines"], each["missing_branches"])
         for name, each in files.items()

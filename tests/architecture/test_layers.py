@@ -24,9 +24,9 @@ def test_every_import_keeps_the_contracts_of_the_layers() -> None:
 @pytest.mark.parametrize(
     ("module", "source", "contract"),
     [
-        ("contracts/upward.py", "import sagas", DOWNWARDS),
-        ("sagas/upward.py", "import handlers", DOWNWARDS),
-        ("handlers/upward.py", "import service", DOWNWARDS),
+        ("contracts/upward.py", "import saga_coordinator.sagas", DOWNWARDS),
+        ("sagas/upward.py", "import saga_coordinator.handlers", DOWNWARDS),
+        ("handlers/upward.py", "import saga_coordinator.service", DOWNWARDS),
         ("sagas/machine/clock.py", "import time", PURE),
         ("sagas/machine/chance.py", "import random", PURE),
         ("sagas/traced.py", "import opentelemetry.trace", PURE),
@@ -34,16 +34,17 @@ def test_every_import_keeps_the_contracts_of_the_layers() -> None:
         ("contracts/log.py", "import structlog", PURE),
         ("handlers/adapter.py", "import aiokafka", PORTS),
         ("handlers/query.py", "import sqlite3", PORTS),
-        ("sagas/machine/knowing.py", "import sagas.catalog", MACHINE),
+        ("sagas/machine/knowing.py", "import saga_coordinator.sagas.catalog", MACHINE),
     ],
 )
 def test_an_import_against_the_layers_is_caught(tmp_path: Path, module: str, source: str, contract: str) -> None:
-    for package in (*LAYERS, "sagas/machine"):
-        (tmp_path / package).mkdir()
-        (tmp_path / package / "__init__.py").touch()
-    (tmp_path / "sagas/catalog.py").touch()
+    top = tmp_path / "saga_coordinator"
+    for package in ("", *LAYERS, "sagas/machine"):
+        (top / package).mkdir()
+        (top / package / "__init__.py").touch()
+    (top / "sagas/catalog.py").touch()
     (tmp_path / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
-    (tmp_path / module).write_text(source + "\n", encoding="utf-8")
+    (top / module).write_text(source + "\n", encoding="utf-8")
 
     code, report = lint_imports(tmp_path)
 
@@ -93,7 +94,7 @@ def lint_imports(project: Path) -> tuple[int, str]:
     done = subprocess.run(
         [tool("lint-imports"), "--no-cache"],
         cwd=project,
-        env={**os.environ, "PYTHONPATH": str(project), "COLUMNS": "200"},
+        env={**os.environ, "PYTHONPATH": f"{project / 'src'}:{project}", "COLUMNS": "200"},
         capture_output=True,
         text=True,
         check=False,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.kafka.embedded import EmbeddedBroker
+from saga_coordinator.service.kafka.embedded import EmbeddedBroker
 from tests.cli.said import Saga
 from tests.cli.stories import topics_of_orders
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TypeVar
 
-from contracts import Reply
-from service.api.actions import add_actions
-from service.api.app import build_api
-from service.api.door import Door
-from service.api.health import Health
-from service.api.server import listen, serve_api
+from saga_coordinator.contracts import Reply
+from saga_coordinator.service.api.actions import add_actions
+from saga_coordinator.service.api.app import build_api
+from saga_coordinator.service.api.door import Door
+from saga_coordinator.service.api.health import Health
+from saga_coordinator.service.api.server import listen, serve_api
 from tests.handlers.coordinator import Coordinator, HandClock, coordinator
 from tests.handlers.eventually import eventually
 from tests.handlers.faulty import OF_CATALOG, Two, catalog

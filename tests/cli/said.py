@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from typer.testing import CliRunner
 
-from service.cli.main import app
+from saga_coordinator.service.cli.main import app
 
 
 class Said(NamedTuple):

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeAlias
 
-from handlers.routing import AnySaga, Routes
-from sagas.catalog import catalog
+from saga_coordinator.handlers.routing import AnySaga, Routes
+from saga_coordinator.sagas.catalog import catalog
 from tests.handlers.coordinator import Coordinator, HandClock, coordinator
 from tests.handlers.order_log import Log
 

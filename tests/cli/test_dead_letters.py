@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.rows import Record
+from saga_coordinator.handlers.rows import Record
 from tests.cli.running import Running, running
 from tests.cli.said import Saga
 from tests.cli.stories import placed, tell

@@ -4,17 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from sagas.drawing.mermaid import mermaid
-from sagas.drawing.svg import svg
-from sagas.order_fulfilment import order_fulfilment
+from saga_coordinator.sagas.drawing.mermaid import mermaid
+from saga_coordinator.sagas.drawing.svg import svg
+from saga_coordinator.sagas.order_fulfilment import order_fulfilment
 from tests.cli.said import Saga
 from tests.cli.stories import refused_at_shipping, tell
 
 UNSOUND = """
 from datetime import timedelta
 from dataclasses import replace
-from sagas.order_fulfilment import order_fulfilment, reserve_stock, ship_order
-from sagas.machine import pivot, step
+from saga_coordinator.sagas.order_fulfilment import order_fulfilment, reserve_stock, ship_order
+from saga_coordinator.sagas.machine import pivot, step
 catalog = (replace(order_fulfilment, steps=(
     step("reserve-stock", reserve_stock), pivot("ship-order", ship_order), pivot("Ship Again", ship_order),
 )),)
@@ -31,7 +31,10 @@ def test_a_sound_catalog_is_told_saga_by_saga(saga: Saga) -> None:
 
 
 def test_a_single_saga_can_be_checked_by_its_place_in_the_code(saga: Saga) -> None:
-    assert saga.does("lint", "sagas.order_fulfilment:order_fulfilment").out == "ok: order-fulfilment v1, 5 steps\n"
+    assert (
+        saga.does("lint", "saga_coordinator.sagas.order_fulfilment:order_fulfilment").out
+        == "ok: order-fulfilment v1, 5 steps\n"
+    )
 
 
 def test_every_problem_of_an_unsound_saga_of_the_working_directory_is_told(saga: Saga, tmp_path: Path) -> None:
@@ -59,7 +62,10 @@ def test_an_unsound_catalog_is_one_reason_and_no_traceback_for_every_verb(
         assert "cannot be undone" in said.err
 
 
-@pytest.mark.parametrize("where", ["no_such_module:catalog", "sagas.catalog:nothing", "sagas.catalog:__name__"])
+@pytest.mark.parametrize(
+    "where",
+    ["no_such_module:catalog", "saga_coordinator.sagas.catalog:nothing", "saga_coordinator.sagas.catalog:__name__"],
+)
 def test_a_place_without_sagas_says_what_is_wrong_with_it(saga: Saga, where: str) -> None:
     said = saga("lint", where)
 
@@ -68,7 +74,7 @@ def test_a_place_without_sagas_says_what_is_wrong_with_it(saga: Saga, where: str
 
 
 def test_a_place_that_is_none_is_a_wrong_command_line(saga: Saga) -> None:
-    assert saga("lint", "sagas.catalog").code == 2
+    assert saga("lint", "saga_coordinator.sagas.catalog").code == 2
 
 
 def test_an_error_that_nobody_has_expected_keeps_its_traceback(saga: Saga, tmp_path: Path) -> None:
@@ -132,7 +138,7 @@ def test_an_instance_is_drawn_as_svg_with_its_state(saga: Saga, store: Path) -> 
 
 
 def test_sagas_at_a_place_in_the_code_are_drawn_one_after_the_other(saga: Saga) -> None:
-    drawn = saga.does("graph", "sagas.examples:catalog").out
+    drawn = saga.does("graph", "saga_coordinator.sagas.examples:catalog").out
 
     assert [line for line in drawn.splitlines() if line.startswith("%%")] == [
         "%% employee-onboarding v1",
@@ -142,7 +148,7 @@ def test_sagas_at_a_place_in_the_code_are_drawn_one_after_the_other(saga: Saga) 
 
 
 def test_one_svg_is_one_picture(saga: Saga) -> None:
-    said = saga("graph", "sagas.examples:catalog", "--format", "svg")
+    said = saga("graph", "saga_coordinator.sagas.examples:catalog", "--format", "svg")
 
     assert (said.code, said.out) == (1, "")
     assert "name one of employee-onboarding, server-provisioning, release" in said.err
@@ -157,7 +163,7 @@ def test_a_file_that_cannot_be_written_is_a_reason(saga: Saga, tmp_path: Path) -
 
 
 def test_the_examples_are_sound(saga: Saga) -> None:
-    assert saga.does("lint", "sagas.examples:catalog").out.splitlines() == [
+    assert saga.does("lint", "saga_coordinator.sagas.examples:catalog").out.splitlines() == [
         "ok: employee-onboarding v1, 8 steps",
         "ok: server-provisioning v1, 9 steps",
         "ok: release v1, 6 steps",

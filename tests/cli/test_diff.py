@@ -4,7 +4,7 @@ import pytest
 
 from tests.cli.said import Saga
 
-PLACES = ("sagas.order_fulfilment:order_fulfilment", "tests.cli.versions:second")
+PLACES = ("saga_coordinator.sagas.order_fulfilment:order_fulfilment", "tests.cli.versions:second")
 CHANGED = "step notify-customer: timeout: 0:05:00 -> 7 days, 0:00:00"
 
 

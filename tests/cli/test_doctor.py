@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import pytest
 
-from service.kafka.embedded import EmbeddedBroker
+from saga_coordinator.service.kafka.embedded import EmbeddedBroker
 from tests.cli.said import Saga
 from tests.cli.stories import placed, tell
 from tests.handlers.coordinator import coordinator
@@ -109,7 +109,7 @@ def test_live_instances_without_a_definition_are_told(
     tell(store, placed("o-1"))
     assert looked(saga, 0)["live instances"]["told"] == "1 of order-fulfilment v1"
     (tmp_path / "second_version.py").write_text(
-        "from dataclasses import replace\nfrom sagas.order_fulfilment import order_fulfilment\n"
+        "from dataclasses import replace\nfrom saga_coordinator.sagas.order_fulfilment import order_fulfilment\n"
         "catalog = (replace(order_fulfilment, version=2),)\n"
     )
     monkeypatch.setenv("SAGA_CATALOG", "second_version:catalog")

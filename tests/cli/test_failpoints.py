@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from service.failpoints import BESIDE_ORDERS, STATEMENTS, VARIABLE
+from saga_coordinator.service.failpoints import BESIDE_ORDERS, STATEMENTS, VARIABLE
 from tests.architecture.tree import ROOT
 
 COUNT_TO = """
 import asyncio, sys, aiosqlite
-from service.failpoints import installed
+from saga_coordinator.service.failpoints import installed
 print(installed(), aiosqlite.Connection.execute.__module__)
 async def main():
     async with aiosqlite.connect(sys.argv[1], isolation_level=None) as it:

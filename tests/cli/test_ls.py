@@ -108,7 +108,7 @@ def test_a_version_that_the_catalog_lacks_is_listed_and_named(
 ) -> None:
     tell(store, placed("o-1"))
     (tmp_path / "newer_catalog.py").write_text(
-        "from dataclasses import replace\nfrom sagas.order_fulfilment import order_fulfilment\n"
+        "from dataclasses import replace\nfrom saga_coordinator.sagas.order_fulfilment import order_fulfilment\n"
         "catalog = (replace(order_fulfilment, version=2),)\n"
     )
     monkeypatch.setenv("SAGA_CATALOG", "newer_catalog:catalog")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.cli.main import app
+from saga_coordinator.service.cli.main import app
 from tests.cli.said import Saga
 from tests.cli.stories import placed, tell
 
@@ -21,6 +21,7 @@ VERBS = [
     "dead-letters", "retry", "skip", "cancel", "pause", "resume", "resolve",
 ]  # fmt: skip
 SAGA = Path(sys.executable).with_name("saga")
+MAIN = "saga_coordinator.service.cli.main"
 HEAVY = ("pydantic", "aiokafka", "rich", "asyncio", "sqlite3", "opentelemetry", "confluent_kafka", "fastapi")
 
 
@@ -59,7 +60,7 @@ def test_wrong_options_of_demo_and_bench_end_with_2(saga: Saga, arguments: list[
 
 def test_help_waits_for_nothing_heavy() -> None:
     told = subprocess.run(
-        [sys.executable, "-c", f"import sys, service.cli.main\nprint([m for m in {HEAVY} if m in sys.modules])"],
+        [sys.executable, "-c", f"import sys, {MAIN}\nprint([m for m in {HEAVY} if m in sys.modules])"],
         capture_output=True, text=True, check=True, timeout=30,
     )  # fmt: skip
 

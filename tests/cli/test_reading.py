@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from handlers.rows import Place
-from sagas.order_fulfilment import order_fulfilment
-from service.storage import reading
-from service.storage.migrations import StoreUnusable
-from service.storage.reading import Filter, newest_schema, opened
+from saga_coordinator.handlers.rows import Place
+from saga_coordinator.sagas.order_fulfilment import order_fulfilment
+from saga_coordinator.service.storage import reading
+from saga_coordinator.service.storage.migrations import StoreUnusable
+from saga_coordinator.service.storage.reading import Filter, newest_schema, opened
 from tests.cli.said import Saga
 from tests.cli.stories import completed, placed, stalled, tell
 from tests.handlers.coordinator import coordinator

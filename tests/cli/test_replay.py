@@ -59,7 +59,7 @@ def test_other_data_behind_the_same_decisions_are_found(
 
 def test_a_definition_that_the_catalog_lacks_is_told(saga: Saga, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tell(store, placed("o-1"))
-    monkeypatch.setenv("SAGA_CATALOG", "sagas.examples:catalog")
+    monkeypatch.setenv("SAGA_CATALOG", "saga_coordinator.sagas.examples:catalog")
 
     told = saga("replay", "--json")
 
@@ -70,7 +70,14 @@ def test_a_definition_that_the_catalog_lacks_is_told(saga: Saga, store: Path, mo
 def test_a_definition_of_another_saga_is_refused(saga: Saga, store: Path) -> None:
     tell(store, placed("o-1"))
 
-    said = saga("replay", instance_id("o-1"), "--saga", "order-fulfilment", "--against", "sagas.release:release")
+    said = saga(
+        "replay",
+        instance_id("o-1"),
+        "--saga",
+        "order-fulfilment",
+        "--against",
+        "saga_coordinator.sagas.release:release",
+    )
 
     assert said.code == 1
     assert "replay it against a version of its own saga" in said.err

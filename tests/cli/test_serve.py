@@ -14,7 +14,7 @@ import httpx
 import pytest
 from confluent_kafka import Producer
 
-from service.kafka.embedded import EmbeddedBroker
+from saga_coordinator.service.kafka.embedded import EmbeddedBroker
 from tests.cli.said import Saga
 from tests.cli.stories import placed, tell, topics_of_orders
 
@@ -217,7 +217,7 @@ def test_a_live_instance_without_its_definition_keeps_it_from_starting_i30(
 ) -> None:
     tell(store, placed("o-1"), placed("o-2"))
     (tmp_path / "third_version.py").write_text(
-        "from dataclasses import replace\nfrom sagas.order_fulfilment import order_fulfilment\n"
+        "from dataclasses import replace\nfrom saga_coordinator.sagas.order_fulfilment import order_fulfilment\n"
         "catalog = (replace(order_fulfilment, version=3),)\n"
     )
     monkeypatch.setenv("SAGA_CATALOG", "third_version:catalog")

@@ -56,7 +56,7 @@ def test_the_same_seed_gives_the_same_bytes_in_every_process(tmp_path: Path) -> 
     for number in ("1", "2"):
         plot = tmp_path / f"{number}.svg"
         done = subprocess.run(
-            [sys.executable, "-m", "service.cli", *FEW, "--seed", "5", "--json", "--plot", plot],
+            [sys.executable, "-m", "saga_coordinator.service.cli", *FEW, "--seed", "5", "--json", "--plot", plot],
             env=os.environ | {"PYTHONHASHSEED": number, "PYTHONPATH": str(ROOT)},
             capture_output=True, check=True, timeout=60,
         )  # fmt: skip

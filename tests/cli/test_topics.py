@@ -5,8 +5,8 @@ import socket
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from service.kafka.embedded import EmbeddedBroker
-from service.kafka.java import JavaKafka
+from saga_coordinator.service.kafka.embedded import EmbeddedBroker
+from saga_coordinator.service.kafka.java import JavaKafka
 from tests.cli.said import Saga
 from tests.cli.stories import topics_of_orders
 

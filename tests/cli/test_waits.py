@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts import Done
+from saga_coordinator.contracts import Done
 from tests.cli.said import Saga
 from tests.cli.stories import tell
 from tests.handlers.coordinator import Coordinator

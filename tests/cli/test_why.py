@@ -3,10 +3,22 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from contracts import Failure
-from sagas.machine import Answer, Cancel, Cause, Decision, Instance, Obstruct, Pause, Signal, Start, Wake, transition
-from sagas.order_fulfilment import order_fulfilment
-from service.cli.why import Case, paragraph
+from saga_coordinator.contracts import Failure
+from saga_coordinator.sagas.machine import (
+    Answer,
+    Cancel,
+    Cause,
+    Decision,
+    Instance,
+    Obstruct,
+    Pause,
+    Signal,
+    Start,
+    Wake,
+    transition,
+)
+from saga_coordinator.sagas.order_fulfilment import order_fulfilment
+from saga_coordinator.service.cli.why import Case, paragraph
 from tests.handlers.order_log import placed_value
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)

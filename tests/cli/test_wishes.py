@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts import Done, Failure, Reply
+from saga_coordinator.contracts import Done, Failure, Reply
 from tests.cli.running import Running, running
 from tests.cli.said import Saga
 from tests.handlers.faulty import OF_CATALOG

@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from contracts.shipping import OrderShipped
-from sagas.machine import Node, Parallel, Step, parallel
-from sagas.order_fulfilment import OrderData, order_fulfilment
+from saga_coordinator.contracts.shipping import OrderShipped
+from saga_coordinator.sagas.machine import Node, Parallel, Step, parallel
+from saga_coordinator.sagas.order_fulfilment import OrderData, order_fulfilment
 
 patient: tuple[Node[OrderData], ...] = tuple(
     replace(node, timeout=timedelta(days=7)) if isinstance(node, Step) and node.name == "notify-customer" else node

@@ -8,14 +8,25 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from contracts.orders import OrderPlaced
-from handlers.ports import Store
-from handlers.routing import AnySaga
-from handlers.rows import Changes, DeadLetter, Entry, Held, Owed, Place, Record, Ruling, Stored, Verdict
-from handlers.trail import Ask, SpanContext, Trail
-from sagas.machine import Start, transition
-from sagas.order_fulfilment import order_fulfilment
-from service.storage.sqlite import SqliteStore
+from saga_coordinator.contracts.orders import OrderPlaced
+from saga_coordinator.handlers.ports import Store
+from saga_coordinator.handlers.routing import AnySaga
+from saga_coordinator.handlers.rows import (
+    Changes,
+    DeadLetter,
+    Entry,
+    Held,
+    Owed,
+    Place,
+    Record,
+    Ruling,
+    Stored,
+    Verdict,
+)
+from saga_coordinator.handlers.trail import Ask, SpanContext, Trail
+from saga_coordinator.sagas.machine import Start, transition
+from saga_coordinator.sagas.order_fulfilment import order_fulfilment
+from saga_coordinator.service.storage.sqlite import SqliteStore
 from tests.handlers.order_log import TIMESTAMP, placed_value
 
 TIME = datetime(2026, 1, 1, 12, 0, 0, 123_456, tzinfo=UTC)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from handlers.ports import Transaction
-from handlers.rows import Advance, Lease
+from saga_coordinator.handlers.ports import Transaction
+from saga_coordinator.handlers.rows import Advance, Lease
 from tests.conformance.stores import OpenStore
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import aiosqlite
 import pytest
 
-from handlers.redrive import Which
-from handlers.rows import Awaited, By, Changes
+from saga_coordinator.handlers.redrive import Which
+from saga_coordinator.handlers.rows import Awaited, By, Changes
 from tests.handlers.coordinator import Coordinator, coordinator
 from tests.handlers.faulty import NO_FAULT, Fault, Two, wide
 from tests.machine import made

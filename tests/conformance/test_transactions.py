@@ -5,8 +5,8 @@ from dataclasses import fields
 
 import pytest
 
-from handlers.ports import Conflict, Transaction
-from handlers.rows import Changes
+from saga_coordinator.handlers.ports import Conflict, Transaction
+from saga_coordinator.handlers.rows import Changes
 from tests.conformance.stores import OpenStore, begun, later, owed, starts
 
 

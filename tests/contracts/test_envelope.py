@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts import BadEnvelope, Envelope
-from contracts.envelope import MOST_HEADER_BYTES, MOST_HEADERS, read, write
+from saga_coordinator.contracts import BadEnvelope, Envelope
+from saga_coordinator.contracts.envelope import MOST_HEADER_BYTES, MOST_HEADERS, read, write
 
 WHOLE = Envelope(
     id="c-1",

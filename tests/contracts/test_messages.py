@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from contracts import Command, Done, Failure, Message, Reply
-from contracts.inventory import ReleaseStock, ReserveStock, StockReserved
-from contracts.notifications import NotifyCustomer
-from contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced, OrderRejected
-from contracts.payments import CardCharged, ChargeCard, RefundCard
-from contracts.reviews import ReviewFraud
-from contracts.shipping import OrderShipped, ShipOrder
+from saga_coordinator.contracts import Command, Done, Failure, Message, Reply
+from saga_coordinator.contracts.inventory import ReleaseStock, ReserveStock, StockReserved
+from saga_coordinator.contracts.notifications import NotifyCustomer
+from saga_coordinator.contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced, OrderRejected
+from saga_coordinator.contracts.payments import CardCharged, ChargeCard, RefundCard
+from saga_coordinator.contracts.reviews import ReviewFraud
+from saga_coordinator.contracts.shipping import OrderShipped, ShipOrder
 
 LINE = {"sku": "s-1", "quantity": 2, "unit_price": "10.00"}
 ADDRESS = {"street": "Main Street 1", "city": "Springfield", "postcode": "12345", "country": "DE"}

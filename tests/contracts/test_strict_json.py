@@ -2,7 +2,7 @@
 
 import pytest
 
-from contracts.strict_json import refuse_odd
+from saga_coordinator.contracts.strict_json import refuse_odd
 
 KEYS = 100_000
 

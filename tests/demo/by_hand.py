@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
-from service.demo.clients import Record
-from service.demo.conversation import Command, read_command
+from saga_coordinator.service.demo.clients import Record
+from saga_coordinator.service.demo.conversation import Command, read_command
 
 TRACEPARENT: Final = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

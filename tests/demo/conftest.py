@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.demo.conversation import COMMAND_TOPICS, ORDERS, OUTCOMES
-from service.kafka.embedded import EmbeddedBroker
+from saga_coordinator.service.demo.conversation import COMMAND_TOPICS, ORDERS, OUTCOMES
+from saga_coordinator.service.kafka.embedded import EmbeddedBroker
 from tests.demo.hands import Hands
 
 

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from service.demo.clients import Record, close_producer, fetch, new_consumer, new_producer, send
+from saga_coordinator.service.demo.clients import Record, close_producer, fetch, new_consumer, new_producer, send
 from tests.demo.by_hand import headers, topic, value, wait_until
 
 QUICK_TAKEOVER: Final = {"session.timeout.ms": 1500, "heartbeat.interval.ms": 300}

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from service.demo.answering import Answer, Answering, Hop
-from service.demo.behaviour import Behaviour
-from service.demo.conversation import Command
-from service.demo.entries import Did
-from service.demo.ledger import Ledger
+from saga_coordinator.service.demo.answering import Answer, Answering, Hop
+from saga_coordinator.service.demo.behaviour import Behaviour
+from saga_coordinator.service.demo.conversation import Command
+from saga_coordinator.service.demo.entries import Did
+from saga_coordinator.service.demo.ledger import Ledger
 from tests.demo.by_hand import command, record
 
 WILLING = {"ship-order": 0.0}

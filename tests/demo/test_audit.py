@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from service.demo.audit import Audit, audit
-from service.demo.behaviour import Behaviour
-from service.demo.conversation import CONFIRMED, REJECTED
-from service.demo.journal import Journal, Outcome
-from service.demo.ledger import Ledger, open_ledgers
+from saga_coordinator.service.demo.audit import Audit, audit
+from saga_coordinator.service.demo.behaviour import Behaviour
+from saga_coordinator.service.demo.conversation import CONFIRMED, REJECTED
+from saga_coordinator.service.demo.journal import Journal, Outcome
+from saga_coordinator.service.demo.ledger import Ledger, open_ledgers
 from tests.demo.by_hand import command
 
 FORWARD = ("reserve-stock", "charge-card", "ship-order", "notify-customer")

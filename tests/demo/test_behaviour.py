@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from service.demo.behaviour import Behaviour
-from service.demo.conversation import COMMANDS
+from saga_coordinator.service.demo.behaviour import Behaviour
+from saga_coordinator.service.demo.conversation import COMMANDS
 
 SHIP = COMMANDS["shipping.ship-order.v1"]
 CHARGE = COMMANDS["payments.charge-card.v1"]

@@ -4,8 +4,15 @@ import json
 
 import pytest
 
-from service.demo.conformance import deviations, wrong_value
-from service.demo.conversation import COMMANDS, DONE, Malformed, read_command, reply_headers, reply_with
+from saga_coordinator.service.demo.conformance import deviations, wrong_value
+from saga_coordinator.service.demo.conversation import (
+    COMMANDS,
+    DONE,
+    Malformed,
+    read_command,
+    reply_headers,
+    reply_with,
+)
 from tests.demo.by_hand import TRACEPARENT, command, command_id, headers, topic, value
 
 NAMES = sorted(kind.name for kind in COMMANDS.values())

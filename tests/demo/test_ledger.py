@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from service.demo.conversation import failure
-from service.demo.entries import Did
-from service.demo.ledger import Ledger, open_ledgers, read_ledgers
+from saga_coordinator.service.demo.conversation import failure
+from saga_coordinator.service.demo.entries import Did
+from saga_coordinator.service.demo.ledger import Ledger, open_ledgers, read_ledgers
 from tests.demo.by_hand import command, command_id
 
 DECLINED = failure("card-declined", "the bank declined the card", retryable=False)

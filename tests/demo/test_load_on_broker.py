@@ -7,11 +7,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from service.demo.clients import Record
-from service.demo.conversation import CONFIRMED, ORDERS, OUTCOMES, REJECTED, last_of_each
-from service.demo.load import Load, Plan, Rate, Window
-from service.demo.orders import Mix
-from service.kafka.embedded import EmbeddedBroker
+from saga_coordinator.service.demo.clients import Record
+from saga_coordinator.service.demo.conversation import CONFIRMED, ORDERS, OUTCOMES, REJECTED, last_of_each
+from saga_coordinator.service.demo.load import Load, Plan, Rate, Window
+from saga_coordinator.service.demo.orders import Mix
+from saga_coordinator.service.kafka.embedded import EmbeddedBroker
 from tests.demo.hands import Hands
 
 pytestmark = pytest.mark.slow

@@ -6,7 +6,16 @@ from decimal import Decimal
 
 import pytest
 
-from service.demo.orders import Event, Mix, Traced, cancel_event, extra_events, is_large, order_event, order_id
+from saga_coordinator.service.demo.orders import (
+    Event,
+    Mix,
+    Traced,
+    cancel_event,
+    extra_events,
+    is_large,
+    order_event,
+    order_id,
+)
 
 AT = "2026-01-01T12:00:00+00:00"
 

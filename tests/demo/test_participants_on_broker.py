@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-from service.demo.behaviour import Behaviour
-from service.demo.conversation import COMMANDS, last_of_each
-from service.demo.participants import GROUP, Participants
-from service.kafka.embedded import EmbeddedBroker
+from saga_coordinator.service.demo.behaviour import Behaviour
+from saga_coordinator.service.demo.conversation import COMMANDS, last_of_each
+from saga_coordinator.service.demo.participants import GROUP, Participants
+from saga_coordinator.service.kafka.embedded import EmbeddedBroker
 from tests.demo.by_hand import command_id, headers, topic, wait_until
 from tests.demo.hands import QUICK_TAKEOVER, Hands
 

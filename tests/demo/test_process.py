@@ -11,22 +11,23 @@ from pathlib import Path
 
 import pytest
 
-from service.demo.conversation import CONFIRMED, last_of_each
-from service.demo.entries import Did
-from service.demo.journal import Journal, Outcome
-from service.demo.ledger import Ledger, open_ledgers
-from service.demo.process import main
-from service.kafka.embedded import EmbeddedBroker
+from saga_coordinator.service.demo.conversation import CONFIRMED, last_of_each
+from saga_coordinator.service.demo.entries import Did
+from saga_coordinator.service.demo.journal import Journal, Outcome
+from saga_coordinator.service.demo.ledger import Ledger, open_ledgers
+from saga_coordinator.service.demo.process import main
+from saga_coordinator.service.kafka.embedded import EmbeddedBroker
 from tests.demo.by_hand import command, wait_until
 from tests.demo.hands import QUICK_TAKEOVER, Hands
 
+PROCESS = "saga_coordinator.service.demo.process"
 ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
 def participants(broker: EmbeddedBroker, ledgers: Path, behaviour: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "service.demo.process", "participants", "--bootstrap-servers", broker.bootstrap_servers,
+        [sys.executable, "-m", PROCESS, "participants", "--bootstrap-servers", broker.bootstrap_servers,
          "--ledgers", str(ledgers), "--behaviour", behaviour, "--properties", json.dumps(QUICK_TAKEOVER)],
         cwd=ROOT, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
@@ -74,7 +75,7 @@ def test_killed_between_effect_and_reply_they_answer_after_a_restart_and_do_noth
 
 
 def test_participants_and_shop_know_the_coordinator_only_by_its_page() -> None:
-    loaded = "import service.demo.process, sys; print(*{name.split('.')[0] for name in sys.modules})"
+    loaded = "import saga_coordinator.service.demo.process, sys; print(*{name.split('.')[0] for name in sys.modules})"
     told = subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
     assert "confluent_kafka" in told.split()
@@ -105,7 +106,7 @@ def test_a_load_without_a_coordinator_ends_with_1_and_names_what_is_missing(
 ) -> None:
     journal = tmp_path / "journal.jsonl"
     done = subprocess.run(
-        [sys.executable, "-m", "service.demo.process", "load", "--bootstrap-servers", broker.bootstrap_servers,
+        [sys.executable, "-m", PROCESS, "load", "--bootstrap-servers", broker.bootstrap_servers,
          "--orders", "3", "--seed", "5", "--patience", "0.3", "--settle", "0", "--journal", str(journal)],
         cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=30, check=False,
     )  # fmt: skip

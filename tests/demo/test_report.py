@@ -1,6 +1,6 @@
 """What a load run reports is computed over its steady part."""
 
-from service.demo.report import percentile, steady_rate
+from saga_coordinator.service.demo.report import percentile, steady_rate
 
 
 def test_the_rate_leaves_out_a_slow_start_and_a_slow_end() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from service.asyncapi.changes import breaks
-from service.contracts_export import check, export
+from saga_coordinator.service.asyncapi.changes import breaks
+from saga_coordinator.service.contracts_export import check, export
 from tests.architecture.tree import ROOT
 
 COMMITTED = ROOT / "contracts"

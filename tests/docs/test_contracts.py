@@ -12,23 +12,23 @@ import jsonschema
 import pytest
 import yaml
 
-import contracts
-from contracts import CancelCommand, Event, Message
-from contracts.orders import Line, OrderPlaced
-from handlers.outgoing import Origin, command_row, outcome_row
-from handlers.routing import AnySaga, Routes, commands_of
-from handlers.rows import Owed
-from handlers.trail import SpanContext
-from sagas.catalog import catalog
-from sagas.examples import catalog as example_catalog
-from sagas.machine import CANCELLED, Cause
-from sagas.order_fulfilment import order_fulfilment, order_rejected
-from sagas.scenario import BEGINNING, Scenario, given
-from service.asyncapi.conversation import conversation
-from service.asyncapi.document import document
-from service.asyncapi.yaml_text import yaml as written
-from service.contracts_export import check, export
-from service.demo.conversation import DONE, Command, read_command, reply_headers
+from saga_coordinator import contracts
+from saga_coordinator.contracts import CancelCommand, Event, Message
+from saga_coordinator.contracts.orders import Line, OrderPlaced
+from saga_coordinator.handlers.outgoing import Origin, command_row, outcome_row
+from saga_coordinator.handlers.routing import AnySaga, Routes, commands_of
+from saga_coordinator.handlers.rows import Owed
+from saga_coordinator.handlers.trail import SpanContext
+from saga_coordinator.sagas.catalog import catalog
+from saga_coordinator.sagas.examples import catalog as example_catalog
+from saga_coordinator.sagas.machine import CANCELLED, Cause
+from saga_coordinator.sagas.order_fulfilment import order_fulfilment, order_rejected
+from saga_coordinator.sagas.scenario import BEGINNING, Scenario, given
+from saga_coordinator.service.asyncapi.conversation import conversation
+from saga_coordinator.service.asyncapi.document import document
+from saga_coordinator.service.asyncapi.yaml_text import yaml as written
+from saga_coordinator.service.contracts_export import check, export
+from saga_coordinator.service.demo.conversation import DONE, Command, read_command, reply_headers
 from tests.architecture.tree import ROOT
 
 COMMITTED = ROOT / "contracts"
@@ -150,7 +150,7 @@ def test_a_text_that_yaml_could_take_for_something_else_stays_a_text(text: str) 
 
 def messages() -> Iterator[type[Message]]:
     """Every message that a module of `contracts` declares for the wire."""
-    for module in iter_modules(contracts.__path__, "contracts."):
+    for module in iter_modules(contracts.__path__, "saga_coordinator.contracts."):
         for each in vars(import_module(module.name)).values():
             if isinstance(each, type) and issubclass(each, Message) and "message_type" in vars(each):
                 yield each

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from sagas.drawing.mermaid import mermaid
-from sagas.drawing.svg import svg
-from sagas.order_fulfilment import order_fulfilment
-from service.telemetry.environment import resource_of_environment, scope
-from service.telemetry.measures import Measures
-from service.telemetry.metrics import Metrics
+from saga_coordinator.sagas.drawing.mermaid import mermaid
+from saga_coordinator.sagas.drawing.svg import svg
+from saga_coordinator.sagas.order_fulfilment import order_fulfilment
+from saga_coordinator.service.telemetry.environment import resource_of_environment, scope
+from saga_coordinator.service.telemetry.measures import Measures
+from saga_coordinator.service.telemetry.metrics import Metrics
 from tests.architecture.tree import ROOT, shown
 from tests.docs.pages import README, anchors, blocks, links, named_tests, pages
 

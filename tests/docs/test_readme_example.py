@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, Producer
 
-from handlers.routing import AnySaga, Routes
-from service.kafka.embedded import EmbeddedBroker
+from saga_coordinator.handlers.routing import AnySaga, Routes
+from saga_coordinator.service.kafka.embedded import EmbeddedBroker
 from tests.acceptance.processes import Program, Serve
 from tests.acceptance.until import until
 from tests.docs.pages import README, files_of

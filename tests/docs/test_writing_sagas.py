@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from sagas.machine import Alternatives, Branch, Delay, ForEach, Parallel, Receive, Series, Step, walk
+from saga_coordinator.sagas.machine import Alternatives, Branch, Delay, ForEach, Parallel, Receive, Series, Step, walk
 from tests.architecture.tree import ROOT
 from tests.docs.pages import program
 from tests.docs.programs import saga, under_mypy, under_pytest

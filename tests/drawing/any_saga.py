@@ -7,8 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from contracts import Command, Event
-from sagas.machine import (
+from saga_coordinator.contracts import Command, Event
+from saga_coordinator.sagas.machine import (
     Node,
     Retry,
     Saga,
@@ -21,7 +21,7 @@ from sagas.machine import (
     receive,
     series,
 )
-from sagas.scenario import Scenario, given
+from saga_coordinator.sagas.scenario import Scenario, given
 from tests.machine.made import (
     TIME,
     Begun,

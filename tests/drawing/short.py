@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from sagas.machine import Retry
-from sagas.scenario import Scenario, given
+from saga_coordinator.sagas.machine import Retry
+from saga_coordinator.sagas.scenario import Scenario, given
 from tests.machine.made import Begun, Data, Did, compensatable, point_of_no_return, retriable, saga
 
 TWICE = Retry(attempts=2, first=timedelta(seconds=10), jitter=0.0)

@@ -8,15 +8,15 @@ from math import floor
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from sagas.drawing.layout import picture
-from sagas.drawing.legend import MARKS
-from sagas.drawing.letters import Face
-from sagas.drawing.shapes import Box, Frame, Line, Picture, Sign, Stroke, Text
-from sagas.drawing.sketch import Kind, Mark, cards_of
-from sagas.drawing.sketching import sketch
-from sagas.machine import Branch, ForEach, Saga, Step, parallel, walk
-from sagas.scenario import Scenario
-from sagas.scenario import given as begin
+from saga_coordinator.sagas.drawing.layout import picture
+from saga_coordinator.sagas.drawing.legend import MARKS
+from saga_coordinator.sagas.drawing.letters import Face
+from saga_coordinator.sagas.drawing.shapes import Box, Frame, Line, Picture, Sign, Stroke, Text
+from saga_coordinator.sagas.drawing.sketch import Kind, Mark, cards_of
+from saga_coordinator.sagas.drawing.sketching import sketch
+from saga_coordinator.sagas.machine import Branch, ForEach, Saga, Step, parallel, walk
+from saga_coordinator.sagas.scenario import Scenario
+from saga_coordinator.sagas.scenario import given as begin
 from tests.drawing.any_saga import any_sagas, any_stories
 from tests.machine.made import Begun, Data, choice, compensatable, point_of_no_return, retriable, safe, saga
 

@@ -6,17 +6,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from contracts.hiring import HireAgreed
-from contracts.private_cloud import CapacityReserved, MachineCreated
-from contracts.provisioning import ProvisionServers, Server
-from contracts.public_cloud import NetworkCreated
-from contracts.signing import ContractSent
-from sagas.drawing.mermaid import mermaid
-from sagas.employee_onboarding import employee_onboarding
-from sagas.machine import Branch, parallel
-from sagas.release import release
-from sagas.scenario import given
-from sagas.server_provisioning import server_provisioning
+from saga_coordinator.contracts.hiring import HireAgreed
+from saga_coordinator.contracts.private_cloud import CapacityReserved, MachineCreated
+from saga_coordinator.contracts.provisioning import ProvisionServers, Server
+from saga_coordinator.contracts.public_cloud import NetworkCreated
+from saga_coordinator.contracts.signing import ContractSent
+from saga_coordinator.sagas.drawing.mermaid import mermaid
+from saga_coordinator.sagas.employee_onboarding import employee_onboarding
+from saga_coordinator.sagas.machine import Branch, parallel
+from saga_coordinator.sagas.release import release
+from saga_coordinator.sagas.scenario import given
+from saga_coordinator.sagas.server_provisioning import server_provisioning
 from tests.drawing.short import SHORT, SITUATIONS
 from tests.machine.made import (
     MINUTE,

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contracts import Done
-from contracts.private_cloud import CapacityReserved, MachineCreated
-from contracts.provisioning import ProvisionServers, Server
-from sagas.drawing.look import DAY, MARK_ICONS, NIGHT
-from sagas.drawing.sketch import Mark
-from sagas.drawing.svg import svg
-from sagas.employee_onboarding import employee_onboarding
-from sagas.machine import Branch
-from sagas.scenario import Scenario
-from sagas.scenario import given as begin
-from sagas.server_provisioning import server_provisioning
+from saga_coordinator.contracts import Done
+from saga_coordinator.contracts.private_cloud import CapacityReserved, MachineCreated
+from saga_coordinator.contracts.provisioning import ProvisionServers, Server
+from saga_coordinator.sagas.drawing.look import DAY, MARK_ICONS, NIGHT
+from saga_coordinator.sagas.drawing.sketch import Mark
+from saga_coordinator.sagas.drawing.svg import svg
+from saga_coordinator.sagas.employee_onboarding import employee_onboarding
+from saga_coordinator.sagas.machine import Branch
+from saga_coordinator.sagas.scenario import Scenario
+from saga_coordinator.sagas.scenario import given as begin
+from saga_coordinator.sagas.server_provisioning import server_provisioning
 from tests.drawing.any_saga import any_stories
 from tests.drawing.short import SHORT, SITUATIONS
 from tests.machine.made import Begun, Data, compensatable, point_of_no_return, saga

@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from sagas.drawing.moments import Calendar, length_in_words
-from sagas.drawing.states import is_settled
-from sagas.drawing.wording import MOST_LETTERS, in_a_line, limit, ordinal, rule_of_list, sendings
-from sagas.machine import ForEach, Retry, alternatives, parallel
-from sagas.scenario import given
+from saga_coordinator.sagas.drawing.moments import Calendar, length_in_words
+from saga_coordinator.sagas.drawing.states import is_settled
+from saga_coordinator.sagas.drawing.wording import MOST_LETTERS, in_a_line, limit, ordinal, rule_of_list, sendings
+from saga_coordinator.sagas.machine import ForEach, Retry, alternatives, parallel
+from saga_coordinator.sagas.scenario import given
 from tests.drawing.any_saga import each, some_time
 from tests.machine.made import Begun, Data, Did, choice, compensatable, saga
 

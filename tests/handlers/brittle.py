@@ -4,9 +4,20 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from handlers.ports import Transaction
-from handlers.rows import Advance, Awaited, Changes, Held, Illegible, Lease, Place, SetAside, Stored, Unsent
-from service.storage.sqlite import SqliteStore
+from saga_coordinator.handlers.ports import Transaction
+from saga_coordinator.handlers.rows import (
+    Advance,
+    Awaited,
+    Changes,
+    Held,
+    Illegible,
+    Lease,
+    Place,
+    SetAside,
+    Stored,
+    Unsent,
+)
+from saga_coordinator.service.storage.sqlite import SqliteStore
 
 T = TypeVar("T")
 

@@ -9,14 +9,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from handlers.outgoing import MOST_BYTES
-from handlers.ports import Publisher, Store
-from handlers.relay import Relay
-from handlers.routing import REPLIES, AnySaga, Routes
-from handlers.rows import Committed, Owed, Place, Record, Stored
-from handlers.wiring import Handlers, wired
-from sagas.order_fulfilment import order_fulfilment
-from service.storage.sqlite import Condition, SqliteStore
+from saga_coordinator.handlers.outgoing import MOST_BYTES
+from saga_coordinator.handlers.ports import Publisher, Store
+from saga_coordinator.handlers.relay import Relay
+from saga_coordinator.handlers.routing import REPLIES, AnySaga, Routes
+from saga_coordinator.handlers.rows import Committed, Owed, Place, Record, Stored
+from saga_coordinator.handlers.wiring import Handlers, wired
+from saga_coordinator.sagas.order_fulfilment import order_fulfilment
+from saga_coordinator.service.storage.sqlite import Condition, SqliteStore
 from tests.handlers.order_log import type_of
 
 TIME = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, TypeVar
 
-from handlers.rows import By, Owed, Record
-from sagas.machine import Saga, instance_id, parallel, step
+from saga_coordinator.handlers.rows import By, Owed, Record
+from saga_coordinator.sagas.machine import Saga, instance_id, parallel, step
 from tests.handlers.coordinator import Coordinator
 from tests.handlers.order_log import Log
 from tests.machine import made

@@ -7,7 +7,7 @@ from typing import Final
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from handlers.rows import RawHeaders
+from saga_coordinator.handlers.rows import RawHeaders
 from tests.handlers.order_log import EVENTS, FAILURE, REPLIES, attributes, command_id, instance_id, placed_value
 
 IS_SOAKED: Final = os.environ.get("SAGA_PROPERTIES") == "soak"

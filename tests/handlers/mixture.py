@@ -3,7 +3,7 @@
 from datetime import timedelta
 from random import Random
 
-from handlers.rows import Owed, Record
+from saga_coordinator.handlers.rows import Owed, Record
 from tests.handlers.coordinator import Coordinator
 from tests.handlers.order_log import ANSWERS, EVENTS, REPLIES, Log, placed_value, type_of
 

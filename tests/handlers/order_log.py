@@ -5,8 +5,8 @@ from collections import Counter
 from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
-from contracts import Event, Reply
-from handlers.rows import Owed, Place, RawHeaders, Record
+from saga_coordinator.contracts import Event, Reply
+from saga_coordinator.handlers.rows import Owed, Place, RawHeaders, Record
 
 EVENTS: Final = "orders.events.v1"
 REPLIES: Final = "saga.replies.v1"

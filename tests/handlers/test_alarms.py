@@ -5,9 +5,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from contracts import Command
-from handlers.wake import MOST_AT_ONCE
-from sagas.machine import Retry, step
+from saga_coordinator.contracts import Command
+from saga_coordinator.handlers.wake import MOST_AT_ONCE
+from saga_coordinator.sagas.machine import Retry, step
 from tests.handlers.coordinator import TIME, HandClock, coordinator
 from tests.handlers.order_log import Log, command_id, header, instance_id
 from tests.handlers.test_broken_definitions import broken

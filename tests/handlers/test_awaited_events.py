@@ -3,9 +3,9 @@
 from datetime import timedelta
 from pathlib import Path
 
-from contracts import Done, Event
-from handlers.rows import Record
-from sagas.machine import instance_id, step
+from saga_coordinator.contracts import Done, Event
+from saga_coordinator.handlers.rows import Record
+from saga_coordinator.sagas.machine import instance_id, step
 from tests.handlers.coordinator import Coordinator, HandClock, coordinator
 from tests.handlers.order_log import Log
 from tests.handlers.trips import (

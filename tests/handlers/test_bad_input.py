@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from handlers.rows import Owed, RawHeaders, Record
-from service.storage.columns import to_headers
+from saga_coordinator.handlers.rows import Owed, RawHeaders, Record
+from saga_coordinator.service.storage.columns import to_headers
 from tests.handlers.coordinator import Coordinator, coordinator
 from tests.handlers.order_log import (
     EVENTS,

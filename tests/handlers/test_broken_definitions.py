@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from handlers.outgoing import MOST_BYTES
-from sagas.machine import Saga, Step, parallel, step
+from saga_coordinator.handlers.outgoing import MOST_BYTES
+from saga_coordinator.sagas.machine import Saga, Step, parallel, step
 from tests.handlers.coordinator import Coordinator, coordinator
 from tests.handlers.order_log import Log
 from tests.machine import made

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from contracts import Done, Failure
-from handlers.rows import Owed, Record
-from sagas.machine import instance_id
+from saga_coordinator.contracts import Done, Failure
+from saga_coordinator.handlers.rows import Owed, Record
+from saga_coordinator.sagas.machine import instance_id
 from tests.handlers.coordinator import Coordinator, coordinator
 from tests.handlers.order_log import REPLIES, Log, attributes, header, type_of
 from tests.handlers.trips import BookHotel, FreeRoom, HoldRoom, TripAsked, TripCancelled, hotel, hotel_booking, trip

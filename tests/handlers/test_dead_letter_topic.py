@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from handlers.dead_letters import dead_letter
-from handlers.redrive import Which
-from handlers.rows import DeadLetter, Owed, Place, RawHeaders, Record
+from saga_coordinator.handlers.dead_letters import dead_letter
+from saga_coordinator.handlers.redrive import Which
+from saga_coordinator.handlers.rows import DeadLetter, Owed, Place, RawHeaders, Record
 from tests.handlers.coordinator import TIME, coordinator
 from tests.handlers.faulty import BAD, NO_FAULT, OLGA, Fault, Two, wide
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from handlers.outgoing import MOST_BYTES
-from handlers.redrive import End, Which
+from saga_coordinator.handlers.outgoing import MOST_BYTES
+from saga_coordinator.handlers.redrive import End, Which
 from tests.handlers.coordinator import coordinator
 from tests.handlers.faulty import NO_FAULT, OLGA, Fault, Two, wide
 from tests.handlers.order_log import EVENTS, Log, placed_value

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.redrive import End, Result, Which
+from saga_coordinator.handlers.redrive import End, Result, Which
 from tests.handlers.brittle import Broken, Stores
 from tests.handlers.coordinator import Coordinator, coordinator
 from tests.handlers.faulty import BAD, NO_FAULT, OLGA, Fault, Two, wide

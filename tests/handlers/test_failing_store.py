@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.rows import Record
+from saga_coordinator.handlers.rows import Record
 from tests.handlers.brittle import Broken, Stores
 from tests.handlers.coordinator import Coordinator, coordinator, relaying
 from tests.handlers.eventually import eventually

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from handlers.rows import Advance, Changes, Lease
+from saga_coordinator.handlers.rows import Advance, Changes, Lease
 from tests.handlers.coordinator import coordinator
 from tests.handlers.order_log import EVENTS, REPLIES, Log, instance_id
 

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from contracts import BadEnvelope
-from contracts import envelope as wire
-from contracts.strict_json import refuse_odd
-from handlers.reading import read
-from handlers.routing import Routes
-from handlers.rows import Place, RawHeaders, Record
-from sagas.order_fulfilment import order_fulfilment
+from saga_coordinator.contracts import BadEnvelope
+from saga_coordinator.contracts import envelope as wire
+from saga_coordinator.contracts.strict_json import refuse_odd
+from saga_coordinator.handlers.reading import read
+from saga_coordinator.handlers.routing import Routes
+from saga_coordinator.handlers.rows import Place, RawHeaders, Record
+from saga_coordinator.sagas.order_fulfilment import order_fulfilment
 from tests.handlers import fuzzed
 from tests.handlers.coordinator import coordinator
 from tests.handlers.order_log import EVENTS, TIMESTAMP, Log

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 
-from service.cli.explaining import parse_place
-from service.settings import Settings
+from saga_coordinator.service.cli.explaining import parse_place
+from saga_coordinator.service.settings import Settings
 from tests.handlers import fuzzed
 
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from contracts import Done, Event
-from handlers.rows import Record
-from sagas.machine import Receive, Saga, alternatives, parallel, receive, series, step
+from saga_coordinator.contracts import Done, Event
+from saga_coordinator.handlers.rows import Record
+from saga_coordinator.sagas.machine import Receive, Saga, alternatives, parallel, receive, series, step
 from tests.handlers.coordinator import HandClock, coordinator
 from tests.handlers.order_log import Log, command_id, instance_id
 from tests.handlers.trips import (

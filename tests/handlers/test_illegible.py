@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from contracts import Event
-from handlers.redrive import End, Which
-from handlers.routing import BadCatalog
-from handlers.rows import By
-from handlers.wake import MOST_AT_ONCE
-from sagas.machine import Pause, Saga, instance_id
+from saga_coordinator.contracts import Event
+from saga_coordinator.handlers.redrive import End, Which
+from saga_coordinator.handlers.routing import BadCatalog
+from saga_coordinator.handlers.rows import By
+from saga_coordinator.handlers.wake import MOST_AT_ONCE
+from saga_coordinator.sagas.machine import Pause, Saga, instance_id
 from tests.handlers.coordinator import Coordinator, coordinator
 from tests.handlers.faulty import NO_FAULT, Fault, Two, wide
 from tests.handlers.order_log import Log

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from handlers.rows import Record
+from saga_coordinator.handlers.rows import Record
 from tests.handlers.coordinator import TIME, Coordinator, coordinator
 from tests.handlers.order_log import EVENTS, OUTCOMES, REPLIES, Log, command_id, header, instance_id, type_of
 

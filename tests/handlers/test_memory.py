@@ -3,8 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-from handlers.memory import Memory
-from sagas.machine import Status
+from saga_coordinator.handlers.memory import Memory
+from saga_coordinator.sagas.machine import Status
 from tests.conformance.stores import begun, starts
 from tests.handlers.coordinator import Coordinator, coordinator
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from contracts import Done
-from contracts.shipping import OrderShipped
-from sagas.machine import Cancel, Ignored, Pause, Resume, RetryStep, SkipStep, Wish
+from saga_coordinator.contracts import Done
+from saga_coordinator.contracts.shipping import OrderShipped
+from saga_coordinator.sagas.machine import Cancel, Ignored, Pause, Resume, RetryStep, SkipStep, Wish
 from tests.handlers.coordinator import Coordinator, coordinator
 from tests.handlers.order_log import Log, instance_id
 

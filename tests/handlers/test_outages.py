@@ -5,11 +5,11 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from handlers.replay import first_difference, replayed
-from handlers.routing import REPLIES
-from sagas.machine import freeze
-from sagas.order_fulfilment import order_fulfilment
-from service.storage.reading import Filter, opened
+from saga_coordinator.handlers.replay import first_difference, replayed
+from saga_coordinator.handlers.routing import REPLIES
+from saga_coordinator.sagas.machine import freeze
+from saga_coordinator.sagas.order_fulfilment import order_fulfilment
+from saga_coordinator.service.storage.reading import Filter, opened
 from tests.handlers.coordinator import Coordinator, coordinator, relaying
 from tests.handlers.order_log import Log, instance_id
 from tests.handlers.test_relay import Gate, Slow, worn

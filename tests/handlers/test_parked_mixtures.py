@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from contracts import Done
-from handlers.redrive import End, Which
-from handlers.replay import replayed
-from handlers.rows import Place, Record
-from sagas.machine import freeze
-from service.storage.reading import Filter, opened
+from saga_coordinator.contracts import Done
+from saga_coordinator.handlers.redrive import End, Which
+from saga_coordinator.handlers.replay import replayed
+from saga_coordinator.handlers.rows import Place, Record
+from saga_coordinator.sagas.machine import freeze
+from saga_coordinator.service.storage.reading import Filter, opened
 from tests.handlers.coordinator import Coordinator, coordinator
 from tests.handlers.faulty import OLGA, Fault, wide
 from tests.handlers.order_log import Log, type_of

@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from handlers.routing import AnySaga
-from sagas.machine import Node, Pause, instance_id, parallel, receive
+from saga_coordinator.handlers.routing import AnySaga
+from saga_coordinator.sagas.machine import Node, Pause, instance_id, parallel, receive
 from tests.handlers.coordinator import Coordinator, coordinator
 from tests.handlers.faulty import BAD, NO_FAULT, OLGA, Fault, Two, that_begins, wide
 from tests.handlers.order_log import Log

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from contracts import Done
-from handlers.redrive import End, Which
-from handlers.rows import Place
+from saga_coordinator.contracts import Done
+from saga_coordinator.handlers.redrive import End, Which
+from saga_coordinator.handlers.rows import Place
 from tests.handlers.coordinator import Coordinator, coordinator
 from tests.handlers.faulty import BAD, NO_FAULT, OLGA, Fault, Two, that_begins, wide
 from tests.handlers.order_log import EVENTS, Log, instance_id, placed_value

@@ -8,9 +8,9 @@ from random import Random
 
 import pytest
 
-from handlers.routing import REPLIES
-from handlers.rows import Changes, Owed, Unsent
-from service.storage.sqlite import SqliteStore
+from saga_coordinator.handlers.routing import REPLIES
+from saga_coordinator.handlers.rows import Changes, Owed, Unsent
+from saga_coordinator.service.storage.sqlite import SqliteStore
 from tests.handlers.brittle import BrittleStore, Stores
 from tests.handlers.coordinator import Coordinator, Wall, coordinator, relaying
 from tests.handlers.eventually import eventually

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from contracts import Done, Failure
-from handlers.replay import first_difference, replayed, signal_of
-from handlers.routing import AnySaga
-from handlers.rows import Entry
-from sagas.machine import (
+from saga_coordinator.contracts import Done, Failure
+from saga_coordinator.handlers.replay import first_difference, replayed, signal_of
+from saga_coordinator.handlers.routing import AnySaga
+from saga_coordinator.handlers.rows import Entry
+from saga_coordinator.sagas.machine import (
     Cancel,
     Pause,
     Resolve,
@@ -25,7 +25,7 @@ from sagas.machine import (
     receive,
     step,
 )
-from service.storage.reading import Filter, opened
+from saga_coordinator.service.storage.reading import Filter, opened
 from tests.handlers.coordinator import Coordinator, coordinator
 from tests.handlers.order_log import Log
 from tests.handlers.test_child_sagas import delivered

@@ -9,14 +9,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from handlers.relay import Relay
-from handlers.wake import Alarms
-from sagas.machine import RetryStep
-from service import run as running
-from service.api import checks
-from service.api.door import ENDING, Door
-from service.api.health import Health
-from service.settings import Settings
+from saga_coordinator.handlers.relay import Relay
+from saga_coordinator.handlers.wake import Alarms
+from saga_coordinator.sagas.machine import RetryStep
+from saga_coordinator.service import run as running
+from saga_coordinator.service.api import checks
+from saga_coordinator.service.api.door import ENDING, Door
+from saga_coordinator.service.api.health import Health
+from saga_coordinator.service.settings import Settings
 from tests.handlers.coordinator import Coordinator, coordinator, relaying
 from tests.handlers.eventually import eventually
 from tests.handlers.order_log import Log, instance_id

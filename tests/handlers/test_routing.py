@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from contracts import Event
-from handlers.routing import AnySaga, BadCatalog, Routes
-from sagas.order_fulfilment import order_fulfilment
+from saga_coordinator.contracts import Event
+from saga_coordinator.handlers.routing import AnySaga, BadCatalog, Routes
+from saga_coordinator.sagas.order_fulfilment import order_fulfilment
 from tests.machine import made
 
 

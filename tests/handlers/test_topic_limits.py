@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from handlers.outgoing import MOST_BYTES, size_of
-from handlers.rows import Owed, RawHeaders
+from saga_coordinator.handlers.outgoing import MOST_BYTES, size_of
+from saga_coordinator.handlers.rows import Owed, RawHeaders
 from tests.handlers.coordinator import Wall, coordinator
 from tests.handlers.order_log import Log
 from tests.machine import made

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from handlers.rows import Hop, Owed
-from handlers.trail import SpanContext, parse
+from saga_coordinator.handlers.rows import Hop, Owed
+from saga_coordinator.handlers.trail import SpanContext, parse
 from tests.handlers.coordinator import Coordinator, coordinator
 from tests.handlers.order_log import Log, header, instance_id
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from handlers.outgoing import MOST_BYTES
-from handlers.replay import first_difference, replayed
-from sagas.machine import freeze, parallel
-from service.storage.reading import Filter, opened
+from saga_coordinator.handlers.outgoing import MOST_BYTES
+from saga_coordinator.handlers.replay import first_difference, replayed
+from saga_coordinator.sagas.machine import freeze, parallel
+from saga_coordinator.service.storage.reading import Filter, opened
 from tests.handlers.coordinator import Coordinator, coordinator
 from tests.handlers.mixture import Mixture
 from tests.handlers.order_log import Log

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts import Event
-from sagas.machine import Node, Saga, instance_id, receive
+from saga_coordinator.contracts import Event
+from saga_coordinator.sagas.machine import Node, Saga, instance_id, receive
 from tests.handlers.coordinator import Coordinator, coordinator
 from tests.handlers.order_log import Log
 from tests.machine import made

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from contracts import Command, Done, Event, Reply
-from sagas.machine import Cause, Node, Saga, delay, pivot, receive, series, step
+from saga_coordinator.contracts import Command, Done, Event, Reply
+from saga_coordinator.sagas.machine import Cause, Node, Saga, delay, pivot, receive, series, step
 
 
 class TripAsked(Event):

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from service.kafka.embedded import ApiKey, EmbeddedBroker
+from saga_coordinator.service.kafka.embedded import ApiKey, EmbeddedBroker
 from tests.handlers.eventually import LOOK_EVERY, eventually
 from tests.integration.kafka_errors import Code
 from tests.integration.on_broker import TOPICS

@@ -13,12 +13,12 @@ from uuid import uuid4
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from handlers.rows import Owed, Record
-from sagas.order_fulfilment import order_fulfilment
-from service.bootstrap import Service, built
-from service.kafka.embedded import EmbeddedBroker
-from service.run import run
-from service.settings import KafkaSettings, Settings
+from saga_coordinator.handlers.rows import Owed, Record
+from saga_coordinator.sagas.order_fulfilment import order_fulfilment
+from saga_coordinator.service.bootstrap import Service, built
+from saga_coordinator.service.kafka.embedded import EmbeddedBroker
+from saga_coordinator.service.run import run
+from saga_coordinator.service.settings import KafkaSettings, Settings
 from tests.handlers.coordinator import Watcher, sampled
 from tests.handlers.eventually import eventually
 from tests.handlers.order_log import ANSWERS, EVENTS, OUTCOMES, REPLIES, Log, type_of

@@ -8,8 +8,8 @@ import pytest
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.util import calc_crc32c
 
-from handlers.rows import Owed, RawHeaders, Record
-from service.kafka.embedded import EmbeddedBroker
+from saga_coordinator.handlers.rows import Owed, RawHeaders, Record
+from saga_coordinator.service.kafka.embedded import EmbeddedBroker
 from tests.handlers.eventually import eventually
 from tests.handlers.order_log import EVENTS, REPLIES, attributes, header
 from tests.integration.on_broker import TOPICS, World, look, serving

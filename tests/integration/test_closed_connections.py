@@ -9,9 +9,9 @@ from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.admin import ApiVersionRequest
 
-from service.kafka.connection import connection
-from service.kafka.embedded import EmbeddedBroker
-from service.settings import KafkaSettings
+from saga_coordinator.service.kafka.connection import connection
+from saga_coordinator.service.kafka.embedded import EmbeddedBroker
+from saga_coordinator.service.settings import KafkaSettings
 
 LOOPS: list[Callable[[], asyncio.AbstractEventLoop]] = [asyncio.new_event_loop]
 if sys.platform != "win32":

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from aiokafka.errors import KafkaError
 
-from handlers.rows import Owed
-from service.kafka.embedded import ApiKey, EmbeddedBroker
-from service.kafka.publisher import KafkaPublisher
-from service.settings import KafkaSettings
+from saga_coordinator.handlers.rows import Owed
+from saga_coordinator.service.kafka.embedded import ApiKey, EmbeddedBroker
+from saga_coordinator.service.kafka.publisher import KafkaPublisher
+from saga_coordinator.service.settings import KafkaSettings
 from tests.handlers.eventually import eventually
 from tests.integration.kafka_errors import Code
 from tests.integration.two_brokers import READ, WRITTEN, Scene, scene

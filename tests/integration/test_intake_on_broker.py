@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from service.kafka.embedded import ApiKey, EmbeddedBroker
+from saga_coordinator.service.kafka.embedded import ApiKey, EmbeddedBroker
 from tests.handlers.eventually import LIMIT, eventually
 from tests.handlers.order_log import EVENTS, REPLIES, Log, type_of
 from tests.integration.on_broker import TOPICS, Running, World, look, serving

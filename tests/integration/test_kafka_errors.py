@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 
 import pytest
 
-from service.kafka import assignment, feed
-from service.kafka.embedded import ApiKey
+from saga_coordinator.service.kafka import assignment, feed
+from saga_coordinator.service.kafka.embedded import ApiKey
 from tests.integration.kafka_errors import CODES, Code
 from tests.integration.meeting import check, meets
 from tests.integration.two_brokers import scene

@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from service.kafka.embedded import ApiKey, EmbeddedBroker
+from saga_coordinator.service.kafka.embedded import ApiKey, EmbeddedBroker
 from tests.handlers.eventually import eventually
 from tests.integration.kafka_errors import CODES, Code
 from tests.integration.meeting import ENDS_WITHIN_S, check, is_set, push, set_topic_errors, unmet

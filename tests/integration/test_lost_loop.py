@@ -7,7 +7,7 @@ from typing import NoReturn
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from service.kafka.embedded import EmbeddedBroker
+from saga_coordinator.service.kafka.embedded import EmbeddedBroker
 from tests.handlers.eventually import eventually
 from tests.integration.on_broker import TOPICS, serving
 

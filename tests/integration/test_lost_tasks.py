@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from service.kafka.losing import lost
+from saga_coordinator.service.kafka.losing import lost
 from tests.handlers.eventually import eventually
 from tests.integration.two_brokers import Scene, scene
 

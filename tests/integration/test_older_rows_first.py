@@ -4,9 +4,9 @@ from pathlib import Path
 
 from aiokafka.partitioner import murmur2
 
-from handlers.rows import By, Lease
-from sagas.machine import Cancel
-from service.kafka.embedded import EmbeddedBroker
+from saga_coordinator.handlers.rows import By, Lease
+from saga_coordinator.sagas.machine import Cancel
+from saga_coordinator.service.kafka.embedded import EmbeddedBroker
 from tests.handlers.coordinator import coordinator
 from tests.handlers.eventually import eventually
 from tests.handlers.order_log import REPLIES, Log, instance_id, type_of

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import pytest
 from aiokafka.errors import InvalidProducerEpoch, KafkaError, NotLeaderForPartitionError
 
-from handlers.outgoing import size_of
-from handlers.rows import Owed
-from service.kafka import publisher as publishing
-from service.kafka.publisher import KafkaPublisher
-from service.settings import KafkaSettings
+from saga_coordinator.handlers.outgoing import size_of
+from saga_coordinator.handlers.rows import Owed
+from saga_coordinator.service.kafka import publisher as publishing
+from saga_coordinator.service.kafka.publisher import KafkaPublisher
+from saga_coordinator.service.settings import KafkaSettings
 
 ROWS_IN_A_BATCH = 2
 Acknowledge = Callable[["asyncio.Future[None]"], None]

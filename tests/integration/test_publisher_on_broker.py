@@ -10,10 +10,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from handlers.rows import Changes, Owed
-from service.kafka.embedded import ApiKey, EmbeddedBroker
-from service.kafka.publisher import KafkaPublisher, NoSuchTopic
-from service.settings import KafkaSettings
+from saga_coordinator.handlers.rows import Changes, Owed
+from saga_coordinator.service.kafka.embedded import ApiKey, EmbeddedBroker
+from saga_coordinator.service.kafka.publisher import KafkaPublisher, NoSuchTopic
+from saga_coordinator.service.settings import KafkaSettings
 from tests.handlers.coordinator import coordinator
 from tests.handlers.eventually import eventually
 

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from handlers.rows import Lease
-from handlers.wiring import Handlers, wired
-from service.api import checks
-from service.api.health import Health
-from service.clock import SystemClock
-from service.kafka.embedded import EmbeddedBroker
-from service.kafka.feed import Feed
-from service.kafka.retakes import FIRST_WAIT
-from service.storage.sqlite import SqliteStore
+from saga_coordinator.handlers.rows import Lease
+from saga_coordinator.handlers.wiring import Handlers, wired
+from saga_coordinator.service.api import checks
+from saga_coordinator.service.api.health import Health
+from saga_coordinator.service.clock import SystemClock
+from saga_coordinator.service.kafka.embedded import EmbeddedBroker
+from saga_coordinator.service.kafka.feed import Feed
+from saga_coordinator.service.kafka.retakes import FIRST_WAIT
+from saga_coordinator.service.storage.sqlite import SqliteStore
 from tests.handlers.coordinator import Watcher, sampled
 from tests.handlers.eventually import eventually
 from tests.handlers.order_log import EVENTS, REPLIES

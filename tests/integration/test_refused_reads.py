@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.kafka.embedded import ApiKey
+from saga_coordinator.service.kafka.embedded import ApiKey
 from tests.handlers.eventually import eventually
 from tests.handlers.order_log import EVENTS
 from tests.integration.two_brokers import READ, Scene, scene

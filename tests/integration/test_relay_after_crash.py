@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from handlers.rows import Committed, Owed
-from service.kafka.embedded import EmbeddedBroker
+from saga_coordinator.handlers.rows import Committed, Owed
+from saga_coordinator.service.kafka.embedded import EmbeddedBroker
 from tests.handlers.eventually import eventually
 from tests.handlers.order_log import type_of
 from tests.integration.on_broker import TOPICS, Running, World, look, serving

@@ -5,7 +5,7 @@ from typing import Final
 
 from aiokafka import TopicPartition
 
-from service.kafka.retakes import FIRST_WAIT, LONGEST_WAIT, QUIET, Retakes
+from saga_coordinator.service.kafka.retakes import FIRST_WAIT, LONGEST_WAIT, QUIET, Retakes
 
 ONE: Final = ("orders.events.v1", 0)
 OTHER: Final = ("orders.events.v1", 1)

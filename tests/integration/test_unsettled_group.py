@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.kafka.embedded import ApiKey, EmbeddedBroker
+from saga_coordinator.service.kafka.embedded import ApiKey, EmbeddedBroker
 from tests.handlers.eventually import eventually
 from tests.integration.on_broker import TOPICS, Running, World, serving
 

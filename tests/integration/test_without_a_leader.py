@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from aiokafka.partitioner import murmur2
 
-from service.kafka.embedded import EmbeddedBroker
+from saga_coordinator.service.kafka.embedded import EmbeddedBroker
 from tests.handlers.eventually import eventually
 from tests.handlers.order_log import EVENTS
 from tests.integration.on_broker import TOPICS, World, serving

@@ -6,7 +6,7 @@ from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from service.kafka.embedded import EmbeddedBroker
+from saga_coordinator.service.kafka.embedded import EmbeddedBroker
 from tests.handlers.eventually import eventually
 from tests.handlers.order_log import EVENTS, REPLIES
 from tests.integration.on_broker import PARTITIONS, TOPICS, Running, World, serving

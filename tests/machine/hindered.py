@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from sagas.machine import Cause, Direction, Obstruct, transition
-from sagas.scenario import Scenario
+from saga_coordinator.sagas.machine import Cause, Direction, Obstruct, transition
+from saga_coordinator.sagas.scenario import Scenario
 from tests.machine.made import Data
 
 TOO_LARGE = "too-large"

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from contracts import Command
-from sagas.machine import PATIENT, ForEach, Receive, Retry, for_each, receive
+from saga_coordinator.contracts import Command
+from saga_coordinator.sagas.machine import PATIENT, ForEach, Receive, Retry, for_each, receive
 from tests.machine.made import MINUTE, Data, Did, Paid, command
 
 

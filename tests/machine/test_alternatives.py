@@ -1,7 +1,7 @@
 """Alternatives are tried in turn; what was or may have been done in one is undone before the next is tried."""
 
-from sagas.machine import Status, Trial, alternatives, parallel, series
-from sagas.scenario import BEGINNING, given
+from saga_coordinator.sagas.machine import Status, Trial, alternatives, parallel, series
+from saga_coordinator.sagas.scenario import BEGINNING, given
 from tests.machine.made import (
     MINUTE,
     SECOND,

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from contracts import Command, Done, Failure
-from sagas.machine import (
+from saga_coordinator.contracts import Command, Done, Failure
+from saga_coordinator.sagas.machine import (
     Cancel,
     Cause,
     Node,
@@ -21,7 +21,7 @@ from sagas.machine import (
     series,
     transition,
 )
-from sagas.scenario import BEGINNING, PARENT, given
+from saga_coordinator.sagas.scenario import BEGINNING, PARENT, given
 from tests.machine.made import (
     HOUR,
     MINUTE,

@@ -1,7 +1,7 @@
 """A branch decides once, when it is reached, and its choice is recorded."""
 
-from sagas.machine import Status, parallel
-from sagas.scenario import given
+from saga_coordinator.sagas.machine import Status, parallel
+from saga_coordinator.sagas.scenario import given
 from tests.machine.made import Begun, Did, choice, compensatable, point_of_no_return, saga
 
 FORK = saga(

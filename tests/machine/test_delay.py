@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from sagas.machine import Ignored, Progress, Status, alternatives, delay, parallel
-from sagas.scenario import BEGINNING, given
+from saga_coordinator.sagas.machine import Ignored, Progress, Status, alternatives, delay, parallel
+from saga_coordinator.sagas.scenario import BEGINNING, given
 from tests.machine.made import HOUR, MINUTE, SECOND, Begun, Data, Did, Paid, compensatable, point_of_no_return, saga
 
 a, b = compensatable("a"), compensatable("b")

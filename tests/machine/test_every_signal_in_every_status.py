@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts import Failure
-from sagas.machine import (
+from saga_coordinator.contracts import Failure
+from saga_coordinator.sagas.machine import (
     Answer,
     Cancel,
     Cause,
@@ -34,7 +34,7 @@ from sagas.machine import (
     series,
     transition,
 )
-from sagas.scenario import Scenario, given
+from saga_coordinator.sagas.scenario import Scenario, given
 from tests.machine.hindered import obstructed
 from tests.machine.made import (
     MINUTE,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from sagas.machine import Retry, Status, parallel
-from sagas.scenario import Scenario, given
+from saga_coordinator.sagas.machine import Retry, Status, parallel
+from saga_coordinator.sagas.scenario import Scenario, given
 from tests.machine.made import (
     MINUTE,
     SECOND,

@@ -5,7 +5,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sagas.machine import Direction, command_id, instance_id, outcome_id
+from saga_coordinator.sagas.machine import Direction, command_id, instance_id, outcome_id
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 

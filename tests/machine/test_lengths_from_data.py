@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from sagas.machine import DEADLINE_PASSED, Retry, Saga, Status, receive
-from sagas.scenario import BEGINNING, given
+from saga_coordinator.sagas.machine import DEADLINE_PASSED, Retry, Saga, Status, receive
+from saga_coordinator.sagas.scenario import BEGINNING, given
 from tests.machine.made import (
     HOUR,
     MINUTE,

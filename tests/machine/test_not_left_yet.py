@@ -5,8 +5,20 @@ from typing import Any
 
 import pytest
 
-from sagas.machine import ONCE, Decision, Direction, Ignored, Instance, Retry, Saga, Status, Wake, parallel, transition
-from sagas.scenario import BEGINNING, given
+from saga_coordinator.sagas.machine import (
+    ONCE,
+    Decision,
+    Direction,
+    Ignored,
+    Instance,
+    Retry,
+    Saga,
+    Status,
+    Wake,
+    parallel,
+    transition,
+)
+from saga_coordinator.sagas.scenario import BEGINNING, given
 from tests.machine.made import (
     HOUR,
     MINUTE,

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from sagas.machine import Retry, Status, parallel
-from sagas.scenario import BEGINNING, given
+from saga_coordinator.sagas.machine import Retry, Status, parallel
+from saga_coordinator.sagas.scenario import BEGINNING, given
 from tests.machine.made import HOUR, MINUTE, SECOND, Begun, Did, compensatable, point_of_no_return, retriable, saga
 
 PAIR = saga(

@@ -1,7 +1,7 @@
 """The point of no return: before it only back, after it only forward (rule 6, I18)."""
 
-from sagas.machine import Ignored, Retry, Status
-from sagas.scenario import given
+from saga_coordinator.sagas.machine import Ignored, Retry, Status
+from saga_coordinator.sagas.scenario import given
 from tests.machine.made import (
     HOUR,
     MINUTE,

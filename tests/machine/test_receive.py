@@ -1,7 +1,17 @@
 """A receive waits for one business event: by its address, for so long, and each event once."""
 
-from sagas.machine import Decision, Happen, Ignored, Progress, Status, instance_id, parallel, series, transition
-from sagas.scenario import BEGINNING, Scenario, given
+from saga_coordinator.sagas.machine import (
+    Decision,
+    Happen,
+    Ignored,
+    Progress,
+    Status,
+    instance_id,
+    parallel,
+    series,
+    transition,
+)
+from saga_coordinator.sagas.scenario import BEGINNING, Scenario, given
 from tests.machine.hindered import obstructed
 from tests.machine.made import (
     HOUR,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sagas.machine import FOREVER, ONCE, PATIENT, Retry
-from sagas.machine.identity import chance, command_id, instance_id
+from saga_coordinator.sagas.machine import FOREVER, ONCE, PATIENT, Retry
+from saga_coordinator.sagas.machine.identity import chance, command_id, instance_id
 from tests.machine.made import MINUTE, SECOND
 
 FLAT = Retry(attempts=4, first=2 * SECOND, factor=2, cap=MINUTE, jitter=0.0)

@@ -1,8 +1,8 @@
 """When a step is asked again: a total time, what the participant asks for, and a pause in between."""
 
-from contracts import Failure
-from sagas.machine import Ignored, Progress, Retry, Status
-from sagas.scenario import BEGINNING, Scenario, given
+from saga_coordinator.contracts import Failure
+from saga_coordinator.sagas.machine import Ignored, Progress, Retry, Status
+from saga_coordinator.sagas.scenario import BEGINNING, Scenario, given
 from tests.machine.made import (
     HOUR,
     MINUTE,

@@ -1,7 +1,7 @@
 """A series is a sequence that stands as one node in a group or in alternatives."""
 
-from sagas.machine import Status, parallel, series
-from sagas.scenario import given
+from saga_coordinator.sagas.machine import Status, parallel, series
+from saga_coordinator.sagas.scenario import given
 from tests.machine.made import HOUR, Begun, Did, Paid, choice, compensatable, point_of_no_return, saga
 from tests.machine.made_nodes import awaits
 

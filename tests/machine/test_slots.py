@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError, dataclass, field, replace
 
 import pytest
 
-from sagas.machine.slots import quick
+from saga_coordinator.sagas.machine.slots import quick
 
 
 @dataclass(frozen=True, slots=True)

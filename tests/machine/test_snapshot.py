@@ -7,8 +7,8 @@ import pytest
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
-from sagas.machine import Instance, Snapshot, Status, freeze, refuse_unwritable, thaw
-from sagas.scenario import given
+from saga_coordinator.sagas.machine import Instance, Snapshot, Status, freeze, refuse_unwritable, thaw
+from saga_coordinator.sagas.scenario import given
 from tests.machine.made import Begun, Data, Did, choice, compensatable, point_of_no_return, saga
 from tests.machine.test_every_signal_in_every_status import LONG, SITUATIONS
 

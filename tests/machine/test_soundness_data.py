@@ -25,7 +25,7 @@ from pydantic import (
 )
 from typing_extensions import TypeAliasType, TypedDict
 
-from sagas.machine.storable import losses
+from saga_coordinator.sagas.machine.storable import losses
 from tests.machine.made import Begun, Data
 from tests.machine.unsound import each, problems_of, problems_with, takes
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from contracts import Command, Done, Event, Reply
-from sagas.machine import branch, delay, pivot, receive, step
+from saga_coordinator.contracts import Command, Done, Event, Reply
+from saga_coordinator.sagas.machine import branch, delay, pivot, receive, step
 from tests.machine.made import Begun, Data, Did, Stopped, command, makes, saga
 from tests.machine.unsound import (
     Elsewhere,

@@ -4,7 +4,19 @@ from typing import Any
 
 import pytest
 
-from sagas.machine import Delay, Node, Parallel, Receive, Series, alternatives, branch, delay, parallel, receive, series
+from saga_coordinator.sagas.machine import (
+    Delay,
+    Node,
+    Parallel,
+    Receive,
+    Series,
+    alternatives,
+    branch,
+    delay,
+    parallel,
+    receive,
+    series,
+)
 from tests.machine.made import MINUTE, Data, choice, compensatable, saga
 from tests.machine.unsound import Settled, a, b, c, key_of, problems_of, problems_with, ship
 

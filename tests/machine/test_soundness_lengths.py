@@ -6,7 +6,7 @@ from math import inf, nan
 
 import pytest
 
-from sagas.machine import ForEach, Node, Retry, alternatives, delay, parallel, receive, series
+from saga_coordinator.sagas.machine import ForEach, Node, Retry, alternatives, delay, parallel, receive, series
 from tests.machine.made import HOUR, MINUTE, SECOND, Data, choice, compensatable, retriable, saga
 from tests.machine.test_soundness import tomorrow
 from tests.machine.unsound import Settled, a, b, key_of, parcel, parcels, problems_of, problems_with, settled, ship

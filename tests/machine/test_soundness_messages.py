@@ -2,8 +2,8 @@
 
 from typing import Any, ClassVar
 
-from contracts import Command, Done, Event, Reply
-from sagas.machine import pivot, receive, step
+from saga_coordinator.contracts import Command, Done, Event, Reply
+from saga_coordinator.sagas.machine import pivot, receive, step
 from tests.machine.made import Begun, Data, Stopped, command, key, makes, safe, saga
 from tests.machine.unsound import (
     Perform,

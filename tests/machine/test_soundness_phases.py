@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from sagas.machine import FOREVER, ForEach, Retry, alternatives, delay, parallel, series
+from saga_coordinator.sagas.machine import FOREVER, ForEach, Retry, alternatives, delay, parallel, series
 from tests.machine.made import MINUTE, choice, compensatable, point_of_no_return, retriable, safe, saga
 from tests.machine.unsound import a, b, parcel, parcels, problems_of, settled, ship, unmake
 

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from contracts import Done
-from sagas.machine import Cause, branch, delay
+from saga_coordinator.contracts import Done
+from saga_coordinator.sagas.machine import Cause, branch, delay
 from tests.machine.made import Data, Did, Finished, Stopped, finished, saga
 from tests.machine.unsound import (
     Elsewhere,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sagas.machine import (
+from saga_coordinator.sagas.machine import (
     Cancel,
     Cause,
     Ignored,
@@ -15,7 +15,7 @@ from sagas.machine import (
     series,
     transition,
 )
-from sagas.scenario import Scenario, given
+from saga_coordinator.sagas.scenario import Scenario, given
 from tests.machine.made import MINUTE, SECOND, Begun, Data, Did, compensatable, point_of_no_return, retriable, saga
 
 TWICE = Retry(attempts=2, first=SECOND, jitter=0.0)

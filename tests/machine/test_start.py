@@ -2,8 +2,8 @@
 
 import pytest
 
-from sagas.machine import Answer, Start, Status, instance_id, parallel, transition
-from sagas.scenario import given
+from saga_coordinator.sagas.machine import Answer, Start, Status, instance_id, parallel, transition
+from saga_coordinator.sagas.scenario import given
 from tests.machine.made import HOUR, MINUTE, TIME, Begun, Data, Did, compensatable, point_of_no_return, saga
 
 PAIR = saga(parallel(compensatable("a"), compensatable("b")), point_of_no_return(), deadline=HOUR)

@@ -1,7 +1,7 @@
 """What was or may have been done is undone in the strict reverse of the definition, a group together (rule 5, I14)."""
 
-from sagas.machine import DEADLINE_PASSED, Retry, Status, parallel
-from sagas.scenario import given
+from saga_coordinator.sagas.machine import DEADLINE_PASSED, Retry, Status, parallel
+from saga_coordinator.sagas.scenario import given
 from tests.machine.made import (
     HOUR,
     MINUTE,

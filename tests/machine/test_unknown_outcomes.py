@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from sagas.machine import Answer, Direction, Ignored, Retry, Status, Wake, parallel, transition
-from sagas.scenario import BEGINNING, given
+from saga_coordinator.sagas.machine import Answer, Direction, Ignored, Retry, Status, Wake, parallel, transition
+from saga_coordinator.sagas.scenario import BEGINNING, given
 from tests.machine.made import (
     MINUTE,
     SECOND,

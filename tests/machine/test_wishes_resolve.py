@@ -2,8 +2,8 @@
 
 import pytest
 
-from sagas.machine import Ignored, Resolve, Status, parallel, transition
-from sagas.scenario import Scenario, given
+from saga_coordinator.sagas.machine import Ignored, Resolve, Status, parallel, transition
+from saga_coordinator.sagas.scenario import Scenario, given
 from tests.machine.hindered import TOO_LARGE, obstructed
 from tests.machine.made import Begun, Data, Did, Finished, Unwound, compensatable, point_of_no_return, retriable, saga
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sagas.machine import (
+from saga_coordinator.sagas.machine import (
     Cancel,
     Cause,
     Direction,
@@ -16,7 +16,7 @@ from sagas.machine import (
     parallel,
     transition,
 )
-from sagas.scenario import Scenario, given
+from saga_coordinator.sagas.scenario import Scenario, given
 from tests.machine.hindered import obstructed
 from tests.machine.made import (
     HOUR,

@@ -2,9 +2,19 @@
 
 import pytest
 
-from contracts import Done, Event, Failure, Reply
-from sagas.machine import Ignored, Retry, SkipStep, Status, alternatives, delay, parallel, pivot, transition
-from sagas.scenario import Scenario, given
+from saga_coordinator.contracts import Done, Event, Failure, Reply
+from saga_coordinator.sagas.machine import (
+    Ignored,
+    Retry,
+    SkipStep,
+    Status,
+    alternatives,
+    delay,
+    parallel,
+    pivot,
+    transition,
+)
+from saga_coordinator.sagas.scenario import Scenario, given
 from tests.machine.hindered import obstructed
 from tests.machine.made import (
     HOUR,

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from contracts import Command, Event, Reply
-from sagas.machine import ForEach, Node, Receive, Saga, Step, UnsoundSaga, receive
+from saga_coordinator.contracts import Command, Event, Reply
+from saga_coordinator.sagas.machine import ForEach, Node, Receive, Saga, Step, UnsoundSaga, receive
 from tests.machine.made import Data, Did, compensatable, makes, point_of_no_return, saga
 from tests.machine.made import command as made
 

@@ -2,9 +2,9 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from contracts import Command, Done
-from contracts.payments import CardCharged
-from sagas.machine import Cause, Saga, pivot, step
+from saga_coordinator.contracts import Command, Done
+from saga_coordinator.contracts.payments import CardCharged
+from saga_coordinator.sagas.machine import Cause, Saga, pivot, step
 from tests.machine.made import Begun, Finished, Unwound, key
 
 

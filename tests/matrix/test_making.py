@@ -9,15 +9,15 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel, Field, field_validator
 
-from contracts import Event
-from contracts.orders import OrderPlaced
-from contracts.payments import CardCharged
-from sagas.machine import Receive, receive
-from sagas.matrix.making import has_choices, make
-from sagas.matrix.patterns import text_for
-from sagas.matrix.samples import gather, keyed
-from sagas.matrix.source import Source
-from sagas.order_fulfilment import order_fulfilment
+from saga_coordinator.contracts import Event
+from saga_coordinator.contracts.orders import OrderPlaced
+from saga_coordinator.contracts.payments import CardCharged
+from saga_coordinator.sagas.machine import Receive, receive
+from saga_coordinator.sagas.matrix.making import has_choices, make
+from saga_coordinator.sagas.matrix.patterns import text_for
+from saga_coordinator.sagas.matrix.samples import gather, keyed
+from saga_coordinator.sagas.matrix.source import Source
+from saga_coordinator.sagas.order_fulfilment import order_fulfilment
 from tests.machine.made import Data
 from tests.matrix.tried import Paid, event
 

@@ -38,7 +38,16 @@ def test_the_fixture_passes_what_is_sound_and_shows_the_script_of_what_is_not(tm
 
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "pytest", "-q", "-p", "service.pytest_plugin", "-p", "no:cacheprovider"),
+            *(
+                sys.executable,
+                "-m",
+                "pytest",
+                "-q",
+                "-p",
+                "saga_coordinator.service.pytest_plugin",
+                "-p",
+                "no:cacheprovider",
+            ),
             *("--confcutdir", tmp_path, "--rootdir", tmp_path, "-c", os.devnull, tmp_path),
         ],
         cwd=tmp_path,

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from sagas.machine import Saga
-from sagas.matrix.exploring import Exploration, explore
-from sagas.matrix.moves import Fault
-from sagas.matrix.table import Cell, cells
-from sagas.matrix.world import FORWARD, Heard
-from sagas.order_fulfilment import order_fulfilment
-from service.pytest_plugin import SagaMatrix
+from saga_coordinator.sagas.machine import Saga
+from saga_coordinator.sagas.matrix.exploring import Exploration, explore
+from saga_coordinator.sagas.matrix.moves import Fault
+from saga_coordinator.sagas.matrix.table import Cell, cells
+from saga_coordinator.sagas.matrix.world import FORWARD, Heard
+from saga_coordinator.sagas.order_fulfilment import order_fulfilment
+from saga_coordinator.service.pytest_plugin import SagaMatrix
 from tests.machine.made import Data
 from tests.matrix.tried import TRIED, event, is_child, listed, parent, starts, tries, two_steps
 

@@ -3,15 +3,15 @@
 import pytest
 from pydantic import ValidationError
 
-from sagas.matrix.exploring import explore
-from sagas.matrix.script import Place, place_of, script
+from saga_coordinator.sagas.matrix.exploring import explore
+from saga_coordinator.sagas.matrix.script import Place, place_of, script
 from tests.matrix import careless, tried
 from tests.proof.driver import what_comes_of
 
 WRITTEN = '''\
 from datetime import timedelta
 
-from sagas.scenario import given
+from saga_coordinator.sagas.scenario import given
 from tests.machine.made import Begun
 from tests.matrix.careless import careless
 

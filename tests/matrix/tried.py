@@ -4,8 +4,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from contracts import Command, Event, Failure
-from sagas.machine import (
+from saga_coordinator.contracts import Command, Event, Failure
+from saga_coordinator.sagas.machine import (
     Cause,
     ForEach,
     Retry,

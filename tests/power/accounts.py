@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from handlers.rows import Owed
+from saga_coordinator.handlers.rows import Owed
 from tests.handlers.order_log import ANSWERS, OUTCOMES, type_of
 from tests.power.neighbours import Image, Neighbours, image
 

@@ -9,9 +9,9 @@ from itertools import product
 from pathlib import Path
 from random import Random
 
-from handlers.rows import Record
-from service.storage.migrations import StoreUnusable
-from service.storage.remedy import is_of_a_sync
+from saga_coordinator.handlers.rows import Record
+from saga_coordinator.service.storage.migrations import StoreUnusable
+from saga_coordinator.service.storage.remedy import is_of_a_sync
 from tests.handlers.coordinator import Coordinator, coordinator
 from tests.handlers.order_log import EVENTS, REPLIES
 from tests.power.neighbours import Acknowledged, Neighbours, Note, ToNeighbours, image

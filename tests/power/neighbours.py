@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from handlers.rows import Owed, Record
+from saga_coordinator.handlers.rows import Owed, Record
 from tests.handlers.coordinator import Wall
 from tests.handlers.order_log import ANSWERS, EVENTS, Log, header, type_of
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from handlers.rows import Changes, Owed
-from service.storage import writing_back
-from service.storage.migrations import StoreUnusable
-from service.storage.sqlite import SqliteStore
+from saga_coordinator.handlers.rows import Changes, Owed
+from saga_coordinator.service.storage import writing_back
+from saga_coordinator.service.storage.migrations import StoreUnusable
+from saga_coordinator.service.storage.sqlite import SqliteStore
 from tests.conformance.stores import begun, known, starts
 from tests.handlers.coordinator import Watcher
 from tests.handlers.eventually import eventually

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from service.storage.migrations import StoreUnusable
-from service.storage.sqlite import SqliteStore
+from saga_coordinator.service.storage.migrations import StoreUnusable
+from saga_coordinator.service.storage.sqlite import SqliteStore
 from tests.conformance.stores import known
 from tests.power.recording_disk import recording
 from tests.power.sqlite_vfs import library

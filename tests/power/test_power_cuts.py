@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from service.storage.sqlite import SqliteStore
+from saga_coordinator.service.storage.sqlite import SqliteStore
 from tests.conformance.stores import known
 from tests.power.accounts import rows
 from tests.power.lives import after_cuts

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 
-from handlers.rows import Record
-from service.kafka.embedded import EmbeddedBroker
+from saga_coordinator.handlers.rows import Record
+from saga_coordinator.service.kafka.embedded import EmbeddedBroker
 from tests.architecture.tree import ROOT
 from tests.cli.stories import topics_of_orders
 from tests.cli.test_serve import LIMIT, Served, serving
@@ -24,7 +24,7 @@ pytestmark = [
 DATABASE, DISK_FAILS = "saga.db", "disk-fails"
 CATALOG = f"""
 from pathlib import Path
-from sagas.catalog import catalog
+from saga_coordinator.sagas.catalog import catalog
 from tests.power.recording_disk import recording
 
 disk = recording(Path(), lambda event: None, lambda name: Path("{DISK_FAILS}").exists())

@@ -3,11 +3,11 @@
 import json
 import sys
 
-from contracts import Message
-from sagas.matrix.exploring import Exploration, explore
-from sagas.matrix.order import AnySaga
-from sagas.matrix.script import Place, script
-from sagas.order_fulfilment import order_fulfilment
+from saga_coordinator.contracts import Message
+from saga_coordinator.sagas.matrix.exploring import Exploration, explore
+from saga_coordinator.sagas.matrix.order import AnySaga
+from saga_coordinator.sagas.matrix.script import Place, script
+from saga_coordinator.sagas.order_fulfilment import order_fulfilment
 from tests.matrix.tried import TRIED, starts
 
 ENOUGH = 20_000
@@ -19,7 +19,7 @@ def main() -> None:
     tried: list[tuple[AnySaga, tuple[Message, ...], Place]] = [
         (saga, starts(name), Place("tests.matrix.tried", name)) for name, saga in TRIED.items()
     ]
-    place = Place("sagas.order_fulfilment", "order_fulfilment")
+    place = Place("saga_coordinator.sagas.order_fulfilment", "order_fulfilment")
     for saga, events, where in [*tried, (order_fulfilment, (), place)]:
         found = explore(saga, events, most=ENOUGH, first_only=True)
         if found.violations:

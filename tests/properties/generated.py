@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from hypothesis import strategies as st
 
-from sagas.machine import PATIENT, Node, Retry, Saga, alternatives, delay, parallel, series
+from saga_coordinator.sagas.machine import PATIENT, Node, Retry, Saga, alternatives, delay, parallel, series
 from tests.machine.made import (
     Begun,
     Data,

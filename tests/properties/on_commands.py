@@ -3,8 +3,8 @@
 from typing import Any
 from uuid import UUID, uuid5
 
-from contracts import Failure
-from sagas.machine import (
+from saga_coordinator.contracts import Failure
+from saga_coordinator.sagas.machine import (
     Answer,
     Happen,
     Instance,

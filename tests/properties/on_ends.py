@@ -1,6 +1,6 @@
 """Invariants of what it has come to in the end. What an operator has resolved is as good as the operator's work."""
 
-from sagas.machine import Status
+from saga_coordinator.sagas.machine import Status
 from tests.properties.order import way
 from tests.properties.witness import COMPENSATION, Witness
 

@@ -1,7 +1,7 @@
 """Invariants of the lifecycle and of time, each a check by name of one turn; none looks at how the machine decides."""
 
-from sagas.machine import Direction, Progress, Resolve, Resume, RetryStep, SkipStep, Status, Wake
-from sagas.machine.instance import legs
+from saga_coordinator.sagas.machine import Direction, Progress, Resolve, Resume, RetryStep, SkipStep, Status, Wake
+from saga_coordinator.sagas.machine.instance import legs
 from tests.properties.witness import Witness
 from tests.properties.world import Turned
 

@@ -2,8 +2,8 @@
 
 from collections import Counter
 
-from contracts import Failure
-from sagas.machine import TIMED_OUT, Answer, Progress, Resolve, Status, leaf
+from saga_coordinator.contracts import Failure
+from saga_coordinator.sagas.machine import TIMED_OUT, Answer, Progress, Resolve, Status, leaf
 from tests.properties.order import turning_back
 from tests.properties.witness import COMPENSATION, FORWARD, Witness
 from tests.properties.world import OBSTRUCTED, Turned

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, assert_never
 
-from sagas.machine import (
+from saga_coordinator.sagas.machine import (
     Alternatives,
     Branch,
     Delay,

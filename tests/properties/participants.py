@@ -6,8 +6,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from contracts import Done, Failure, Reply
-from sagas.machine import Saga, Send
+from saga_coordinator.contracts import Done, Failure, Reply
+from saga_coordinator.sagas.machine import Saga, Send
 
 
 class Mood(Enum):

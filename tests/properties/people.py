@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from contracts import Done, Event, Failure, Reply
-from sagas.machine import Direction, Instance, Resolve, RetryStep, Saga, SkipStep, Status
+from saga_coordinator.contracts import Done, Event, Failure, Reply
+from saga_coordinator.sagas.machine import Direction, Instance, Resolve, RetryStep, Saga, SkipStep, Status
 from tests.machine.made import Did, Paid
 from tests.properties.participants import Participants
 

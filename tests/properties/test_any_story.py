@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import event, given, note
 from hypothesis import strategies as st
 
-from contracts.orders import Address, Line, OrderPlaced
-from sagas.machine import Saga, freeze, thaw, transition
-from sagas.order_fulfilment import order_fulfilment
+from saga_coordinator.contracts.orders import Address, Line, OrderPlaced
+from saga_coordinator.sagas.machine import Saga, freeze, thaw, transition
+from saga_coordinator.sagas.order_fulfilment import order_fulfilment
 from tests.machine.made import Begun, Data, Listed
 from tests.properties.acts import Act
 from tests.properties.checks import AT_THE_END, EACH_TURN

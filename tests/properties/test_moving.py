@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
-from contracts import Done, Reply
-from sagas.machine import (
+from saga_coordinator.contracts import Done, Reply
+from saga_coordinator.sagas.machine import (
     Answer,
     Cancel,
     Direction,
@@ -26,9 +26,9 @@ from sagas.machine import (
     thaw,
     transition,
 )
-from sagas.scenario import Scenario
-from sagas.versions.moving import Fate, judge, moved
-from sagas.versions.translation import Translation, faults
+from saga_coordinator.sagas.scenario import Scenario
+from saga_coordinator.sagas.versions.moving import Fate, judge, moved
+from saga_coordinator.sagas.versions.translation import Translation, faults
 from tests.drawing.any_saga import Happened, any_stories
 from tests.machine.made import Begun, Data, Did, saga
 from tests.properties.profile import thorough

@@ -3,10 +3,21 @@
 from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
-from contracts import Done
-from sagas.machine import Answer, Cancel, Direction, Instance, Progress, Resume, RetryStep, Signal, Status, transition
-from sagas.preview import preview
-from sagas.scenario import Scenario
+from saga_coordinator.contracts import Done
+from saga_coordinator.sagas.machine import (
+    Answer,
+    Cancel,
+    Direction,
+    Instance,
+    Progress,
+    Resume,
+    RetryStep,
+    Signal,
+    Status,
+    transition,
+)
+from saga_coordinator.sagas.preview import preview
+from saga_coordinator.sagas.scenario import Scenario
 from tests.drawing.any_saga import any_stories
 from tests.machine.made import Data, Did
 from tests.properties.profile import thorough

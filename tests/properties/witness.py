@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from contracts import Failure
-from sagas.machine import (
+from saga_coordinator.contracts import Failure
+from saga_coordinator.sagas.machine import (
     Answer,
     Direction,
     Instance,

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from contracts import Event, Failure, Reply
-from sagas.machine import (
+from saga_coordinator.contracts import Event, Failure, Reply
+from saga_coordinator.sagas.machine import (
     Answer,
     Cancel,
     Cause,

@@ -2,21 +2,11 @@
 
 from collections import Counter
 
-from handlers.routing import AnySaga, Routes
-from sagas.catalog import catalog
-from sagas.examples import catalog as examples
-from sagas.machine import (
-    Alternatives,
-    Branch,
-    Delay,
-    ForEach,
-    Parallel,
-    Receive,
-    Series,
-    Step,
-    walk,
-)
-from sagas.order_fulfilment import order_fulfilment
+from saga_coordinator.handlers.routing import AnySaga, Routes
+from saga_coordinator.sagas.catalog import catalog
+from saga_coordinator.sagas.examples import catalog as examples
+from saga_coordinator.sagas.machine import Alternatives, Branch, Delay, ForEach, Parallel, Receive, Series, Step, walk
+from saga_coordinator.sagas.order_fulfilment import order_fulfilment
 
 
 def test_order_fulfilment_is_in_the_catalog() -> None:

@@ -4,15 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from contracts import Done
-from contracts.accounts import AccountOpened
-from contracts.equipment import LaptopOrdered
-from contracts.hiring import EmployeeOnboarded, HireAgreed, OnboardingAbandoned
-from contracts.provisioning import ProvisionServers, Server, ServersProvisioned
-from contracts.signing import ContractSent, ContractSigned, WithdrawContract
-from sagas.employee_onboarding import OnboardingData, employee_onboarding
-from sagas.machine import CANCELLED, DEADLINE_PASSED, TIMED_OUT, Ignored, Status
-from sagas.scenario import BEGINNING, Scenario, given
+from saga_coordinator.contracts import Done
+from saga_coordinator.contracts.accounts import AccountOpened
+from saga_coordinator.contracts.equipment import LaptopOrdered
+from saga_coordinator.contracts.hiring import EmployeeOnboarded, HireAgreed, OnboardingAbandoned
+from saga_coordinator.contracts.provisioning import ProvisionServers, Server, ServersProvisioned
+from saga_coordinator.contracts.signing import ContractSent, ContractSigned, WithdrawContract
+from saga_coordinator.sagas.employee_onboarding import OnboardingData, employee_onboarding
+from saga_coordinator.sagas.machine import CANCELLED, DEADLINE_PASSED, TIMED_OUT, Ignored, Status
+from saga_coordinator.sagas.scenario import BEGINNING, Scenario, given
 
 DAY = timedelta(days=1)
 FIRST_DAY = datetime(2026, 2, 2, 8, tzinfo=UTC)

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from sagas.hurry import hurried
-from sagas.machine import Retry, Status, UnsoundSaga, parallel
-from sagas.order_fulfilment import order_fulfilment
-from sagas.scenario import given
+from saga_coordinator.sagas.hurry import hurried
+from saga_coordinator.sagas.machine import Retry, Status, UnsoundSaga, parallel
+from saga_coordinator.sagas.order_fulfilment import order_fulfilment
+from saga_coordinator.sagas.scenario import given
 from tests.machine.made import HOUR, MINUTE, SECOND, Begun, choice, compensatable, point_of_no_return, retriable, saga
 
 SLOW = saga(

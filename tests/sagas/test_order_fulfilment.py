@@ -5,15 +5,15 @@ from decimal import Decimal
 
 import pytest
 
-from contracts.inventory import ReleaseStock, ReserveStock, StockReserved
-from contracts.notifications import NotifyCustomer
-from contracts.orders import Address, Line, OrderConfirmed, OrderPlaced, OrderRejected
-from contracts.payments import CardCharged, ChargeCard, RefundCard
-from contracts.reviews import ReviewFraud
-from contracts.shipping import OrderShipped, ShipOrder
-from sagas.machine import Ignored, Status
-from sagas.order_fulfilment import order_fulfilment
-from sagas.scenario import BEGINNING, given
+from saga_coordinator.contracts.inventory import ReleaseStock, ReserveStock, StockReserved
+from saga_coordinator.contracts.notifications import NotifyCustomer
+from saga_coordinator.contracts.orders import Address, Line, OrderConfirmed, OrderPlaced, OrderRejected
+from saga_coordinator.contracts.payments import CardCharged, ChargeCard, RefundCard
+from saga_coordinator.contracts.reviews import ReviewFraud
+from saga_coordinator.contracts.shipping import OrderShipped, ShipOrder
+from saga_coordinator.sagas.machine import Ignored, Status
+from saga_coordinator.sagas.order_fulfilment import order_fulfilment
+from saga_coordinator.sagas.scenario import BEGINNING, given
 
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 

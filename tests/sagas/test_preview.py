@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from contracts import Command, Done
-from sagas.machine import (
+from saga_coordinator.contracts import Command, Done
+from saga_coordinator.sagas.machine import (
     Cancel,
     Direction,
     Ignored,
@@ -22,8 +22,8 @@ from sagas.machine import (
     series,
     step,
 )
-from sagas.preview import Preview, preview
-from sagas.scenario import Scenario, given
+from saga_coordinator.sagas.preview import Preview, preview
+from saga_coordinator.sagas.scenario import Scenario, given
 from tests.machine.made import (
     Begun,
     Data,

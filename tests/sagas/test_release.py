@@ -4,14 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from contracts import Done
-from contracts.building import ImageBuilt
-from contracts.deployment import DeployHost, PromoteRelease, RestoreHost
-from contracts.monitoring import ReleaseFoundHealthy
-from contracts.releases import ReleaseLive, ReleaseRequested, ReleaseRolledBack
-from sagas.machine import CANCELLED, TIMED_OUT, Ignored, Status
-from sagas.release import release
-from sagas.scenario import given
+from saga_coordinator.contracts import Done
+from saga_coordinator.contracts.building import ImageBuilt
+from saga_coordinator.contracts.deployment import DeployHost, PromoteRelease, RestoreHost
+from saga_coordinator.contracts.monitoring import ReleaseFoundHealthy
+from saga_coordinator.contracts.releases import ReleaseLive, ReleaseRequested, ReleaseRolledBack
+from saga_coordinator.sagas.machine import CANCELLED, TIMED_OUT, Ignored, Status
+from saga_coordinator.sagas.release import release
+from saga_coordinator.sagas.scenario import given
 
 MINUTE = timedelta(minutes=1)
 IMAGE = "shop@sha256:1"

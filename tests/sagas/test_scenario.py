@@ -6,9 +6,9 @@ from itertools import count
 
 import pytest
 
-from contracts import Done, Failure
-from sagas.machine import Ignored, Retry, Status, parallel
-from sagas.scenario import BEGINNING, Scenario, given
+from saga_coordinator.contracts import Done, Failure
+from saga_coordinator.sagas.machine import Ignored, Retry, Status, parallel
+from saga_coordinator.sagas.scenario import BEGINNING, Scenario, given
 from tests.machine.made import (
     MINUTE,
     SECOND,

@@ -2,15 +2,15 @@
 
 from datetime import timedelta
 
-from contracts import Done, Failure
-from contracts.dns import PublishNames
-from contracts.private_cloud import CapacityReserved, CreateMachine, MachineCreated, ReleaseCapacity
-from contracts.provisioning import ProvisionServers, Server, ServersProvisioned
-from contracts.public_cloud import DeleteNetwork, MachineRented, NetworkCreated
-from contracts.server_register import RegisterServers
-from sagas.machine import Ignored, Status
-from sagas.scenario import given
-from sagas.server_provisioning import server_provisioning
+from saga_coordinator.contracts import Done, Failure
+from saga_coordinator.contracts.dns import PublishNames
+from saga_coordinator.contracts.private_cloud import CapacityReserved, CreateMachine, MachineCreated, ReleaseCapacity
+from saga_coordinator.contracts.provisioning import ProvisionServers, Server, ServersProvisioned
+from saga_coordinator.contracts.public_cloud import DeleteNetwork, MachineRented, NetworkCreated
+from saga_coordinator.contracts.server_register import RegisterServers
+from saga_coordinator.sagas.machine import Ignored, Status
+from saga_coordinator.sagas.scenario import given
+from saga_coordinator.sagas.server_provisioning import server_provisioning
 
 MINUTE = timedelta(minutes=1)
 

@@ -5,9 +5,20 @@ from datetime import timedelta
 
 import pytest
 
-from contracts import Command, Event
-from sagas.machine import Direction, Receive, Saga, Status, alternatives, delay, parallel, receive, series, step
-from service.simulation.tally import Why
+from saga_coordinator.contracts import Command, Event
+from saga_coordinator.sagas.machine import (
+    Direction,
+    Receive,
+    Saga,
+    Status,
+    alternatives,
+    delay,
+    parallel,
+    receive,
+    series,
+    step,
+)
+from saga_coordinator.service.simulation.tally import Why
 from tests.machine.made import (
     HOUR,
     SECOND,

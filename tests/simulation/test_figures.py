@@ -6,13 +6,13 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from sagas.machine import Direction
-from sagas.order_fulfilment import order_fulfilment
-from service.simulation.axes import Axis, ceiling, durations
-from service.simulation.figures import figures, percentile, spread
-from service.simulation.plot import drawn
-from service.simulation.table import show
-from service.simulation.tally import Why
+from saga_coordinator.sagas.machine import Direction
+from saga_coordinator.sagas.order_fulfilment import order_fulfilment
+from saga_coordinator.service.simulation.axes import Axis, ceiling, durations
+from saga_coordinator.service.simulation.figures import figures, percentile, spread
+from saga_coordinator.service.simulation.plot import drawn
+from saga_coordinator.service.simulation.table import show
+from saga_coordinator.service.simulation.tally import Why
 from tests.machine.made import point_of_no_return, retriable, saga
 from tests.simulation.worlds import simulated
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from sagas.machine import Retry, Status, parallel, series
+from saga_coordinator.sagas.machine import Retry, Status, parallel, series
 from tests.machine.made import MINUTE, SECOND, compensatable, point_of_no_return, retriable, saga
 from tests.simulation.worlds import commands, ends, figured, reasons, simulated
 

@@ -11,10 +11,10 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel, Field
 
-from contracts.orders import OrderPlaced
-from service.simulation.made_up import make_up
-from service.simulation.patterns import text_for
-from service.simulation.samples import key_field
+from saga_coordinator.contracts.orders import OrderPlaced
+from saga_coordinator.service.simulation.made_up import make_up
+from saga_coordinator.service.simulation.patterns import text_for
+from saga_coordinator.service.simulation.samples import key_field
 
 
 class Colour(StrEnum):

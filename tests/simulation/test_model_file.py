@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from sagas.order_fulfilment import order_fulfilment
-from service.simulation.model_file import ModelFile, line_of
-from service.simulation.roles import participant_of, roles
+from saga_coordinator.sagas.order_fulfilment import order_fulfilment
+from saga_coordinator.service.simulation.model_file import ModelFile, line_of
+from saga_coordinator.service.simulation.roles import participant_of, roles
 from tests.architecture.tree import ROOT
 from tests.machine.made import command, point_of_no_return, saga
 

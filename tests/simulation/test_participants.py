@@ -2,7 +2,7 @@
 
 import pytest
 
-from sagas.machine import Retry, Status
+from saga_coordinator.sagas.machine import Retry, Status
 from tests.machine.made import HOUR, MINUTE, SECOND, compensatable, point_of_no_return, saga
 from tests.simulation.worlds import ends, figured, simulated
 

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from contracts import Command
-from sagas.machine import Direction, Saga, Status, for_each
-from sagas.machine.nodes import ForEach
-from service.simulation.engine import Simulation
-from service.simulation.figures import Figures, figures
-from service.simulation.model_file import ModelFile
-from service.simulation.roles import roles
-from service.simulation.tally import Why
+from saga_coordinator.contracts import Command
+from saga_coordinator.sagas.machine import Direction, Saga, Status, for_each
+from saga_coordinator.sagas.machine.nodes import ForEach
+from saga_coordinator.service.simulation.engine import Simulation
+from saga_coordinator.service.simulation.figures import Figures, figures
+from saga_coordinator.service.simulation.model_file import ModelFile
+from saga_coordinator.service.simulation.roles import roles
+from saga_coordinator.service.simulation.tally import Why
 from tests.machine.made import Data, Did, command
 
 AnySaga = Saga[Any, Any]

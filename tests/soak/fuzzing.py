@@ -23,7 +23,12 @@ PROPERTIES: Final = {
     ),
     "place": ("tests.handlers.test_fuzz_typed", "test_any_place_is_parsed_or_refused"),
 }
-GUIDED: Final = ("contracts", "handlers", "service.settings", "service.cli.explaining")
+GUIDED: Final = (
+    "contracts",
+    "handlers",
+    "saga_coordinator.service.settings",
+    "saga_coordinator.service.cli.explaining",
+)
 LONGEST_INPUT: Final = 4_096
 
 

@@ -6,10 +6,10 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext
 
-from handlers.rows import Committed
-from handlers.trail import parse
-from service.telemetry.environment import scope
-from service.telemetry.spans import SpanMaker
+from saga_coordinator.handlers.rows import Committed
+from saga_coordinator.handlers.trail import parse
+from saga_coordinator.service.telemetry.environment import scope
+from saga_coordinator.service.telemetry.spans import SpanMaker
 
 RESOURCE = Resource({"service.name": "saga-coordinator"})
 

@@ -6,19 +6,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zlib import crc32
 
-from contracts import Done, Envelope, Event, Failure, Reply
-from contracts import envelope as wire
-from contracts.inventory import ReserveStock, StockReserved
-from contracts.orders import OrderCancelled, OrderPlaced
-from contracts.payments import CardCharged, ChargeCard
-from contracts.shipping import OrderShipped, ShipOrder
-from handlers.batch import Batch, Wire
-from handlers.reading import Arrival, EventArrival, ReplyArrival, Unreadable, read
-from handlers.routing import REPLIES, Role, Routes
-from handlers.rows import Committed, Hop, Owed, Place, Record, Stored, Verdict
-from handlers.trail import Sampler
-from sagas.machine import Answer, Cancel, Instance, Start, Wake
-from sagas.order_fulfilment import order_fulfilment
+from saga_coordinator.contracts import Done, Envelope, Event, Failure, Reply
+from saga_coordinator.contracts import envelope as wire
+from saga_coordinator.contracts.inventory import ReserveStock, StockReserved
+from saga_coordinator.contracts.orders import OrderCancelled, OrderPlaced
+from saga_coordinator.contracts.payments import CardCharged, ChargeCard
+from saga_coordinator.contracts.shipping import OrderShipped, ShipOrder
+from saga_coordinator.handlers.batch import Batch, Wire
+from saga_coordinator.handlers.reading import Arrival, EventArrival, ReplyArrival, Unreadable, read
+from saga_coordinator.handlers.routing import REPLIES, Role, Routes
+from saga_coordinator.handlers.rows import Committed, Hop, Owed, Place, Record, Stored, Verdict
+from saga_coordinator.handlers.trail import Sampler
+from saga_coordinator.sagas.machine import Answer, Cancel, Instance, Start, Wake
+from saga_coordinator.sagas.order_fulfilment import order_fulfilment
 
 BEGINNING = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TOOK = timedelta(milliseconds=4)

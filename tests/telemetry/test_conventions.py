@@ -5,7 +5,7 @@ from typing import Final
 
 from opentelemetry.semconv.schemas import Schemas
 
-from service.telemetry import conventions
+from saga_coordinator.service.telemetry import conventions
 
 GROUPS: Final = ("messaging", "cloudevents", "error")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.telemetry.environment import (
+from saga_coordinator.service.telemetry.environment import (
     Kind,
     Portions,
     endpoint,

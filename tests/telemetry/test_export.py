@@ -9,9 +9,9 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from service.telemetry.environment import Portions, scope
-from service.telemetry.export import SpanExport
-from service.telemetry.otlp import LeanSpanExporter
+from saga_coordinator.service.telemetry.environment import Portions, scope
+from saga_coordinator.service.telemetry.export import SpanExport
+from saga_coordinator.service.telemetry.otlp import LeanSpanExporter
 from tests.telemetry.collector import Collector, collecting
 from tests.telemetry.made import RESOURCE, maker, spans_of
 from tests.telemetry.story import Story, declining, order_placed

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 import pytest
 import structlog
 
-from contracts import Envelope, Failure, Reply
-from service.telemetry import lines, logs
-from service.telemetry.lines import Lines
-from service.telemetry.logs import Format
-from service.telemetry.seldom import Seldom, gist
+from saga_coordinator.contracts import Envelope, Failure, Reply
+from saga_coordinator.service.telemetry import lines, logs
+from saga_coordinator.service.telemetry.lines import Lines
+from saga_coordinator.service.telemetry.logs import Format
+from saga_coordinator.service.telemetry.seldom import Seldom, gist
 from tests.telemetry.story import Story, declining, order_placed
 
 Said = Callable[[], list[dict[str, object]]]

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from contracts import Envelope, Failure, Reply
-from handlers.rows import Place, Record
-from sagas.machine import Status
-from service.telemetry.histogram import BOUNDS, Durations
-from service.telemetry.measures import Measures
+from saga_coordinator.contracts import Envelope, Failure, Reply
+from saga_coordinator.handlers.rows import Place, Record
+from saga_coordinator.sagas.machine import Status
+from saga_coordinator.service.telemetry.histogram import BOUNDS, Durations
+from saga_coordinator.service.telemetry.measures import Measures
 from tests.telemetry.story import Story, declining, order_cancelled, order_placed, willing
 
 SAGA = "order-fulfilment"

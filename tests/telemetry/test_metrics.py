@@ -7,10 +7,10 @@ from threading import Thread
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.telemetry.environment import resource_of_environment, scope
-from service.telemetry.histogram import BOUNDS
-from service.telemetry.measures import Measures
-from service.telemetry.metrics import Metrics
+from saga_coordinator.service.telemetry.environment import resource_of_environment, scope
+from saga_coordinator.service.telemetry.histogram import BOUNDS
+from saga_coordinator.service.telemetry.measures import Measures
+from saga_coordinator.service.telemetry.metrics import Metrics
 from tests.telemetry.collector import Collector, collecting
 from tests.telemetry.story import Story, declining, order_placed
 

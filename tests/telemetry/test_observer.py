@@ -6,10 +6,10 @@ from time import monotonic
 
 import pytest
 
-from handlers.ports import Observer
-from handlers.rows import Committed
-from service.telemetry.audience import Audience
-from service.telemetry.observer import Telemetry
+from saga_coordinator.handlers.ports import Observer
+from saga_coordinator.handlers.rows import Committed
+from saga_coordinator.service.telemetry.audience import Audience
+from saga_coordinator.service.telemetry.observer import Telemetry
 from tests.telemetry.collector import Collector, collecting
 from tests.telemetry.made import ids, spans_of
 from tests.telemetry.story import Story, order_placed

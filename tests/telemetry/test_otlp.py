@@ -10,10 +10,10 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 
-from service.telemetry import otlp
-from service.telemetry.conventions import COMING_AGAIN
-from service.telemetry.environment import scope
-from service.telemetry.otlp import LeanSpanExporter, SpanEncoder
+from saga_coordinator.service.telemetry import otlp
+from saga_coordinator.service.telemetry.conventions import COMING_AGAIN
+from saga_coordinator.service.telemetry.environment import scope
+from saga_coordinator.service.telemetry.otlp import LeanSpanExporter, SpanEncoder
 from tests.telemetry.made import RESOURCE, spans_of
 from tests.telemetry.story import Story, declining, order_placed
 

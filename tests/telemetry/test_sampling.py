@@ -2,8 +2,8 @@
 
 import pytest
 
-from sagas.machine import instance_id
-from service.telemetry.sampling import sampler_of_environment
+from saga_coordinator.sagas.machine import instance_id
+from saga_coordinator.service.telemetry.sampling import sampler_of_environment
 
 TRACES = [instance_id("order-fulfilment", f"o-{number}").replace("-", "") for number in range(4_000)]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from opentelemetry.trace import SpanKind, StatusCode
 
-from contracts import Envelope, Failure, Reply
-from contracts import envelope as wire
-from handlers.redrive import Which
-from sagas.machine import Status
-from service.telemetry import conventions as names
+from saga_coordinator.contracts import Envelope, Failure, Reply
+from saga_coordinator.contracts import envelope as wire
+from saga_coordinator.handlers.redrive import Which
+from saga_coordinator.sagas.machine import Status
+from saga_coordinator.service.telemetry import conventions as names
 from tests.handlers.coordinator import coordinator
 from tests.handlers.faulty import NO_FAULT, OLGA, Fault, Two, wide
 from tests.telemetry.made import ids, in_header, link_ids, maker, named, of_order, own, parent_ids, spans_of, told

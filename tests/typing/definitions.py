@@ -6,14 +6,26 @@ A mistake that the checker does not see makes its mark superfluous, which is an 
 from datetime import timedelta
 from typing import assert_type
 
-from contracts import Done, Event
-from contracts.inventory import ReleaseStock, ReserveStock, StockReserved
-from contracts.orders import OrderCancelled, OrderPlaced
-from contracts.payments import CardCharged, ChargeCard
-from sagas.hurry import hurried
-from sagas.machine import Branch, Decision, Instance, Parallel, Saga, Start, Step, branch, parallel, pivot, step
-from sagas.machine import transition as decide
-from sagas.order_fulfilment import (
+from saga_coordinator.contracts import Done, Event
+from saga_coordinator.contracts.inventory import ReleaseStock, ReserveStock, StockReserved
+from saga_coordinator.contracts.orders import OrderCancelled, OrderPlaced
+from saga_coordinator.contracts.payments import CardCharged, ChargeCard
+from saga_coordinator.sagas.hurry import hurried
+from saga_coordinator.sagas.machine import (
+    Branch,
+    Decision,
+    Instance,
+    Parallel,
+    Saga,
+    Start,
+    Step,
+    branch,
+    parallel,
+    pivot,
+    step,
+)
+from saga_coordinator.sagas.machine import transition as decide
+from saga_coordinator.sagas.order_fulfilment import (
     OrderData,
     begin,
     card_charged,
@@ -29,7 +41,7 @@ from sagas.order_fulfilment import (
     ship_order,
     stock_reserved,
 )
-from sagas.scenario import Scenario, given
+from saga_coordinator.sagas.scenario import Scenario, given
 from tests.machine.made import Begun, Data, makes
 
 reserve = step("reserve-stock", reserve_stock, remember=stock_reserved, compensate=release_stock)

@@ -6,11 +6,11 @@ Each `type: ignore` marks a mistake; one that the checker does not see makes its
 from datetime import datetime, timedelta
 from typing import assert_type
 
-from contracts import Command, Failure
-from contracts.inventory import ReleaseStock, ReserveStock, StockReserved
-from contracts.orders import Line, OrderCancelled, OrderConfirmed, OrderPlaced
-from contracts.payments import CardCharged
-from sagas.machine import (
+from saga_coordinator.contracts import Command, Failure
+from saga_coordinator.contracts.inventory import ReleaseStock, ReserveStock, StockReserved
+from saga_coordinator.contracts.orders import Line, OrderCancelled, OrderConfirmed, OrderPlaced
+from saga_coordinator.contracts.payments import CardCharged
+from saga_coordinator.sagas.machine import (
     Alternatives,
     Cause,
     Delay,
@@ -28,8 +28,16 @@ from sagas.machine import (
     series,
     step,
 )
-from sagas.order_fulfilment import OrderData, begin, order_id, release_stock, reserve_stock, ship_order, stock_reserved
-from sagas.scenario import given
+from saga_coordinator.sagas.order_fulfilment import (
+    OrderData,
+    begin,
+    order_id,
+    release_stock,
+    reserve_stock,
+    ship_order,
+    stock_reserved,
+)
+from saga_coordinator.sagas.scenario import given
 from tests.machine.made import Data
 from tests.typing.definitions import charge, no_answer, no_event, other_data, reserve, ship
 

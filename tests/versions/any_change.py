@@ -5,7 +5,19 @@ from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
-from sagas.machine import Alternatives, Branch, Delay, ForEach, Node, Parallel, Receive, Series, Step, parallel, series
+from saga_coordinator.sagas.machine import (
+    Alternatives,
+    Branch,
+    Delay,
+    ForEach,
+    Node,
+    Parallel,
+    Receive,
+    Series,
+    Step,
+    parallel,
+    series,
+)
 from tests.machine.made import Data, choice, compensatable, safe
 
 Nodes = tuple[Node[Data], ...]

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 from pydantic import BaseModel, ConfigDict
 
-from contracts import Command, Done
-from sagas.examples import catalog as examples
-from sagas.machine import Cause, Node, Retry, Saga, Step, alternatives, parallel, pivot, receive, step
-from sagas.order_fulfilment import order_fulfilment
-from sagas.versions.difference import Change, What, differences
+from saga_coordinator.contracts import Command, Done
+from saga_coordinator.sagas.examples import catalog as examples
+from saga_coordinator.sagas.machine import Cause, Node, Retry, Saga, Step, alternatives, parallel, pivot, receive, step
+from saga_coordinator.sagas.order_fulfilment import order_fulfilment
+from saga_coordinator.sagas.versions.difference import Change, What, differences
 from tests.drawing.any_saga import Happened, each, happened_key
 from tests.machine.made import (
     HOUR,

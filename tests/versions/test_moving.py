@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from sagas.machine import (
+from saga_coordinator.sagas.machine import (
     ForEach,
     Node,
     Receive,
@@ -21,9 +21,9 @@ from sagas.machine import (
     series,
     step,
 )
-from sagas.scenario import Scenario, given
-from sagas.versions.moving import Fate, Judgement, judge, moved
-from sagas.versions.translation import Translation, faults
+from saga_coordinator.sagas.scenario import Scenario, given
+from saga_coordinator.sagas.versions.moving import Fate, Judgement, judge, moved
+from saga_coordinator.sagas.versions.translation import Translation, faults
 from tests.drawing.any_saga import Happened, each, happened_key
 from tests.machine.made import (
     Begun,

@@ -10,8 +10,8 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError, NoOffsetForPartitionError
 from aiokafka.partitioner import murmur2
 
-from handlers.outgoing import MOST_BYTES
-from handlers.rows import Owed, RawHeaders
+from saga_coordinator.handlers.outgoing import MOST_BYTES
+from saga_coordinator.handlers.rows import Owed, RawHeaders
 from tests.worlds.loop import Life, current_life
 
 PARTITIONS = 2
@@ -101,7 +101,7 @@ class Broker:
 
 
 class Publisher:
-    """`handlers.ports.Publisher` on the simulated broker."""
+    """`saga_coordinator.handlers.ports.Publisher` on the simulated broker."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker

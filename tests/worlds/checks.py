@@ -4,10 +4,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from contracts import envelope as wire
-from handlers.replay import replayed
-from handlers.rows import Verdict
-from sagas.machine import freeze
+from saga_coordinator.contracts import envelope as wire
+from saga_coordinator.handlers.replay import replayed
+from saga_coordinator.handlers.rows import Verdict
+from saga_coordinator.sagas.machine import freeze
 from tests.handlers.order_log import OUTCOMES, REPLIES
 from tests.worlds import trip_checks
 from tests.worlds.broker import EPOCH_MS, Polled

@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from handlers.routing import Routes
-from handlers.rows import Committed
-from handlers.wiring import wired
-from service import run as running
-from service.api import checks
-from service.api.door import Door
-from service.api.health import Health
-from service.bootstrap import Service
-from service.kafka import assignment, consumers, watch
-from service.kafka import feed as feeding
-from service.kafka.feed import Feed
-from service.settings import KafkaSettings, Settings
+from saga_coordinator.handlers.routing import Routes
+from saga_coordinator.handlers.rows import Committed
+from saga_coordinator.handlers.wiring import wired
+from saga_coordinator.service import run as running
+from saga_coordinator.service.api import checks
+from saga_coordinator.service.api.door import Door
+from saga_coordinator.service.api.health import Health
+from saga_coordinator.service.bootstrap import Service
+from saga_coordinator.service.kafka import assignment, consumers, watch
+from saga_coordinator.service.kafka import feed as feeding
+from saga_coordinator.service.kafka.feed import Feed
+from saga_coordinator.service.settings import KafkaSettings, Settings
 from tests.worlds.broker import Broker, Consumer, Publisher
 from tests.worlds.database import Database, SimulatedStore
 from tests.worlds.loop import Life, SimulatedLoop

@@ -11,10 +11,10 @@ from datetime import datetime
 from random import Random
 from typing import TypeVar
 
-from handlers import trail as trails
-from handlers.ports import Conflict
-from handlers.routing import Routes
-from handlers.rows import (
+from saga_coordinator.handlers import trail as trails
+from saga_coordinator.handlers.ports import Conflict
+from saga_coordinator.handlers.routing import Routes
+from saga_coordinator.handlers.rows import (
     Advance,
     Awaited,
     Changes,
@@ -30,7 +30,7 @@ from handlers.rows import (
     Stored,
     Unsent,
 )
-from sagas.machine import Snapshot, freeze, thaw
+from saga_coordinator.sagas.machine import Snapshot, freeze, thaw
 from tests.worlds.loop import Life, current_life
 
 T = TypeVar("T")
@@ -123,7 +123,7 @@ class Database:
 
 
 class Session:
-    """One transaction: `handlers.ports.Transaction` on the simulated database."""
+    """One transaction: `saga_coordinator.handlers.ports.Transaction` on the simulated database."""
 
     def __init__(self, database: Database, life: Life) -> None:
         self.life = life
@@ -231,7 +231,7 @@ class Session:
 
 
 class SimulatedStore:
-    """`handlers.ports.Store` as one life of a coordinator has it."""
+    """`saga_coordinator.handlers.ports.Store` as one life of a coordinator has it."""
 
     def __init__(self, database: Database) -> None:
         self.is_shared = database.is_shared

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from contracts import envelope as wire
-from handlers.rows import RawHeaders
+from saga_coordinator.contracts import envelope as wire
+from saga_coordinator.handlers.rows import RawHeaders
 from tests.handlers.order_log import ANSWERS, EVENTS, FAILURE, REPLIES, attributes, placed_value
 from tests.worlds import trips
 from tests.worlds.broker import Broker, Polled

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any, Final
 
-from handlers.leases import Leases
-from handlers.outgoing import MOST_BYTES
-from handlers.relay import Relay
-from handlers.routing import REPLIES
-from handlers.rows import Lease, Owed, Unsent
+from saga_coordinator.handlers.leases import Leases
+from saga_coordinator.handlers.outgoing import MOST_BYTES
+from saga_coordinator.handlers.relay import Relay
+from saga_coordinator.handlers.routing import REPLIES
+from saga_coordinator.handlers.rows import Lease, Owed, Unsent
 from tests.handlers.coordinator import Watcher
 from tests.worlds.loop import SimulatedLoop
 

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from sagas.machine import instance_id, outcome_id
+from saga_coordinator.sagas.machine import instance_id, outcome_id
 from tests.worlds.database import Row
 from tests.worlds.world import World
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 from random import Random
 from typing import Any, Final
 
-from contracts import Event
-from sagas.hurry import hurried
-from sagas.machine import Retry, Saga, delay, parallel, receive, step
+from saga_coordinator.contracts import Event
+from saga_coordinator.sagas.hurry import hurried
+from saga_coordinator.sagas.machine import Retry, Saga, delay, parallel, receive, step
 from tests.handlers import trips as usual
 from tests.handlers.order_log import attributes
 from tests.handlers.trips import Approved, Paid, TripAsked, TripCancelled

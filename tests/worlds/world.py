@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import Random
 
-from handlers.routing import Routes
+from saga_coordinator.handlers.routing import Routes
 from tests.acceptance import hurried_catalog
 from tests.worlds import trips
 from tests.worlds.broker import SESSION_TIMEOUT, Broker, Weather
