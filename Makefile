@@ -54,7 +54,7 @@ format: $(DEV_READY)  ## Format the code and apply the safe fixes
 	$(BIN)/ruff format .
 
 bench: $(DEV_READY)  ## Measure transitions, throughput and latency (ARGS="--json", "--kafka embedded", "--only machine")
-	@$(BIN)/saga bench $(ARGS)
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 # uv keeps the versions that the files already hold; delete a file or pass ARGS=--upgrade for newer ones.
 lock: $(DEV_READY)  ## Pin the dependencies of pyproject.toml anew (ARGS=--upgrade for newer versions)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from saga_coordinator.contracts.strict_json import once_each
+from saga_coordinator.contracts.json_limits import once_each
 
 Headers = tuple[tuple[str, bytes], ...]
 

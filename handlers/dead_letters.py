@@ -7,8 +7,8 @@ text UTF-8, what a topic already gave a record kept before it. The original head
 from typing import Final
 
 from saga_coordinator.contracts.envelope import Headers
+from saga_coordinator.handlers.records import DeadLetter, Owed
 from saga_coordinator.handlers.routing import dead_letter_topic
-from saga_coordinator.handlers.rows import DeadLetter, Owed
 
 UNREADABLE: Final = "saga.coordinator.UnreadableRecord"
 REFUSED: Final = "saga.coordinator.RecordRefusedBySaga"

@@ -9,14 +9,14 @@ again and read again.
 from collections.abc import Sequence
 from functools import partial
 
-from saga_coordinator.handlers.batch import Batch
-from saga_coordinator.handlers.deciding import Decider, addresses_of, instances_of
+from saga_coordinator.handlers.decode import Arrival, Unreadable, read
+from saga_coordinator.handlers.dispatch import Decider, addresses_of, instances_of
 from saga_coordinator.handlers.leases import Leases
 from saga_coordinator.handlers.ports import Transaction
-from saga_coordinator.handlers.reading import Arrival, Unreadable, read
+from saga_coordinator.handlers.records import Lease, Record
 from saga_coordinator.handlers.routing import Routes
-from saga_coordinator.handlers.rows import Lease, Record
-from saga_coordinator.handlers.writing import Writer
+from saga_coordinator.handlers.session import Batch
+from saga_coordinator.handlers.unit_of_work import Writer
 
 
 class Intake:

@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Iterable, Sequence
 
+from saga_coordinator.handlers.records import Advance, Lease, Place
 from saga_coordinator.handlers.routing import REPLIES
-from saga_coordinator.handlers.rows import Advance, Lease, Place
 
 
 class Leases:

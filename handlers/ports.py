@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from saga_coordinator.handlers.rows import (
+from saga_coordinator.handlers.records import (
     Advance,
     Awaited,
     Changes,

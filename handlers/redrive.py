@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from saga_coordinator.handlers.batch import Batch
-from saga_coordinator.handlers.deciding import Decider, addresses_of, instances_of
-from saga_coordinator.handlers.outgoing import MOST_BYTES
+from saga_coordinator.handlers.decode import Unreadable, read
+from saga_coordinator.handlers.dispatch import Decider, addresses_of, instances_of
+from saga_coordinator.handlers.encode import MOST_BYTES
 from saga_coordinator.handlers.ports import Transaction
-from saga_coordinator.handlers.reading import Unreadable, read
+from saga_coordinator.handlers.records import Audit, By, DeadLetter, Place, Queued, Ruling, Verdict
 from saga_coordinator.handlers.routing import Routes
-from saga_coordinator.handlers.rows import Audit, By, DeadLetter, Place, Queued, Ruling, Verdict
-from saga_coordinator.handlers.writing import Writer
+from saga_coordinator.handlers.session import Batch
+from saga_coordinator.handlers.unit_of_work import Writer
 from saga_coordinator.sagas.machine import Decision
 
 NOWHERE: Final = Place("", -1, -1)

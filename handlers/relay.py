@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from saga_coordinator.handlers.leases import Leases
 from saga_coordinator.handlers.ports import Observer, Publisher, Store, Transaction
-from saga_coordinator.handlers.rows import Changes, Unsent
+from saga_coordinator.handlers.records import Changes, Unsent
 
 MOST_AT_ONCE = 1_000
 MOST_PUSHES = 10_000

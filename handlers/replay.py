@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from saga_coordinator.contracts import CancelCommand, Done, Event, Failure, Reply
-from saga_coordinator.handlers.recording import decided
+from saga_coordinator.handlers.history import decided
+from saga_coordinator.handlers.records import Entry, Verdict
 from saga_coordinator.handlers.routing import AnySaga, commands_of
-from saga_coordinator.handlers.rows import Entry, Verdict
 from saga_coordinator.sagas.machine import (
     Answer,
     Cancel,

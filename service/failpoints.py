@@ -20,7 +20,7 @@ from typing import Any, Final
 import aiosqlite
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from saga_coordinator.service.storage import one_trip
+from saga_coordinator.service.storage.sqlite import one_trip
 
 VARIABLE: Final = "SAGA_TEST_FAILPOINTS"
 

@@ -17,7 +17,7 @@ import pytest
 if TYPE_CHECKING:
     from saga_coordinator.contracts import Message
     from saga_coordinator.sagas.machine import Saga
-    from saga_coordinator.sagas.matrix.exploring import Exploration
+    from saga_coordinator.sagas.testing.explorer.explore import Exploration
 
 MOST = 200_000
 
@@ -38,8 +38,8 @@ def saga_matrix(request: pytest.FixtureRequest) -> SagaMatrix:
 
     def run(saga: Saga[Any, Any], samples: Iterable[Message] = (), *, depth: int = 1, most: int = MOST) -> Exploration:
         __tracebackhide__ = True
-        from saga_coordinator.sagas.matrix.exploring import explore
-        from saga_coordinator.sagas.matrix.script import place_of, script
+        from saga_coordinator.sagas.testing.explorer.explore import explore
+        from saga_coordinator.sagas.testing.explorer.script import place_of, script
 
         found = explore(saga, samples, depth=depth, most=most)
         place = place_of(saga, request.module, sys.modules[saga.begin.__module__])

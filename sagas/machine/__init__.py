@@ -1,33 +1,8 @@
 """The machine that advances instances of sagas, and the language that sagas are written in."""
 
-from saga_coordinator.sagas.machine.decision import Decision, Ignored, Send, Withdrawal
-from saga_coordinator.sagas.machine.definition import (
-    Saga,
-    alternatives,
-    branch,
-    delay,
-    for_each,
-    parallel,
-    pivot,
-    receive,
-    series,
-    step,
-)
-from saga_coordinator.sagas.machine.ending import outcome_of
-from saga_coordinator.sagas.machine.failure import CANCELLED, DEADLINE_PASSED, TIMED_OUT, Cause
-from saga_coordinator.sagas.machine.identity import address, command_id, instance_id, outcome_id
-from saga_coordinator.sagas.machine.instance import (
-    Direction,
-    Instance,
-    Leg,
-    Progress,
-    Status,
-    StepRun,
-    Trial,
-    WaitRun,
-    legs,
-)
-from saga_coordinator.sagas.machine.nodes import (
+from saga_coordinator.sagas.language.cause import CANCELLED, DEADLINE_PASSED, TIMED_OUT, Cause
+from saga_coordinator.sagas.language.lint.linter import UnsoundSaga
+from saga_coordinator.sagas.language.nodes import (
     HOLD_FOR,
     Alternatives,
     Branch,
@@ -44,7 +19,33 @@ from saga_coordinator.sagas.machine.nodes import (
     steps_of,
     walk,
 )
-from saga_coordinator.sagas.machine.retry import FOREVER, ONCE, PATIENT, Retry
+from saga_coordinator.sagas.language.retry import FOREVER, ONCE, PATIENT, Retry
+from saga_coordinator.sagas.language.saga import (
+    Saga,
+    alternatives,
+    branch,
+    delay,
+    for_each,
+    parallel,
+    pivot,
+    receive,
+    series,
+    step,
+)
+from saga_coordinator.sagas.machine.decision import Decision, Ignored, Send, Withdrawal
+from saga_coordinator.sagas.machine.ending import outcome_of
+from saga_coordinator.sagas.machine.ids import address, command_id, instance_id, outcome_id
+from saga_coordinator.sagas.machine.instance import (
+    Direction,
+    Instance,
+    Leg,
+    Progress,
+    Status,
+    StepRun,
+    Trial,
+    WaitRun,
+    legs,
+)
 from saga_coordinator.sagas.machine.signal import (
     Answer,
     Cancel,
@@ -61,7 +62,6 @@ from saga_coordinator.sagas.machine.signal import (
     Wish,
 )
 from saga_coordinator.sagas.machine.snapshot import Snapshot, freeze, refuse_unwritable, thaw
-from saga_coordinator.sagas.machine.soundness import UnsoundSaga
 from saga_coordinator.sagas.machine.transition import transition
 
 __all__ = [

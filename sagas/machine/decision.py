@@ -7,8 +7,8 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 
 from saga_coordinator.contracts import CancelCommand, Command, Event, Reply
+from saga_coordinator.sagas.language.fast_init import quick
 from saga_coordinator.sagas.machine.instance import Direction, Instance
-from saga_coordinator.sagas.machine.slots import quick
 
 D = TypeVar("D", bound=BaseModel)
 

@@ -6,11 +6,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from saga_coordinator.contracts import Event, Failure, Reply
-from saga_coordinator.sagas.machine.definition import Saga
-from saga_coordinator.sagas.machine.failure import Cause
+from saga_coordinator.sagas.language.cause import Cause
+from saga_coordinator.sagas.language.nodes import leaf
+from saga_coordinator.sagas.language.saga import Saga
+from saga_coordinator.sagas.machine.draft import Turn
 from saga_coordinator.sagas.machine.instance import Direction, Progress, Status, Trial
-from saga_coordinator.sagas.machine.nodes import leaf
-from saga_coordinator.sagas.machine.turn import Turn
 
 D = TypeVar("D", bound=BaseModel)
 

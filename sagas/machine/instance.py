@@ -8,8 +8,8 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel
 
-from saga_coordinator.sagas.machine.failure import Cause
-from saga_coordinator.sagas.machine.slots import quick
+from saga_coordinator.sagas.language.cause import Cause
+from saga_coordinator.sagas.language.fast_init import quick
 
 D = TypeVar("D", bound=BaseModel)
 

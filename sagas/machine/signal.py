@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from saga_coordinator.contracts import Command, Event, Failure, Reply
-from saga_coordinator.sagas.machine.failure import Cause
+from saga_coordinator.sagas.language.cause import Cause
 from saga_coordinator.sagas.machine.instance import Status
 
 

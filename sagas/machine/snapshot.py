@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter
 
-from saga_coordinator.sagas.machine.definition import Saga
-from saga_coordinator.sagas.machine.failure import Cause
+from saga_coordinator.sagas.language.cause import Cause
+from saga_coordinator.sagas.language.saga import Saga
 from saga_coordinator.sagas.machine.instance import Instance, Status, StepRun, Trial, WaitRun
 
 D = TypeVar("D", bound=BaseModel)

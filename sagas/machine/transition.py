@@ -33,14 +33,9 @@ from typing import Any, TypeVar, assert_never
 
 from pydantic import BaseModel
 
-from saga_coordinator.sagas.machine import identity
-from saga_coordinator.sagas.machine.decision import Decision
-from saga_coordinator.sagas.machine.definition import Saga
-from saga_coordinator.sagas.machine.ending import end, fail
-from saga_coordinator.sagas.machine.failure import DEADLINE_PASSED, TIMED_OUT, Cause
-from saga_coordinator.sagas.machine.instance import Direction, Instance, Leg, Progress, Status, Trial
-from saga_coordinator.sagas.machine.moments import with_zone
-from saga_coordinator.sagas.machine.nodes import (
+from saga_coordinator.sagas.language.cause import DEADLINE_PASSED, TIMED_OUT, Cause
+from saga_coordinator.sagas.language.moments import with_zone
+from saga_coordinator.sagas.language.nodes import (
     Alternatives,
     Branch,
     Delay,
@@ -51,9 +46,14 @@ from saga_coordinator.sagas.machine.nodes import (
     Series,
     Step,
 )
+from saga_coordinator.sagas.language.saga import Saga
+from saga_coordinator.sagas.machine import ids as identity
+from saga_coordinator.sagas.machine.decision import Decision
+from saga_coordinator.sagas.machine.draft import Turn
+from saga_coordinator.sagas.machine.ending import end, fail
+from saga_coordinator.sagas.machine.instance import Direction, Instance, Leg, Progress, Status, Trial
 from saga_coordinator.sagas.machine.signal import Signal, Start
-from saga_coordinator.sagas.machine.taking import take
-from saga_coordinator.sagas.machine.turn import Turn
+from saga_coordinator.sagas.machine.signals import take
 
 D = TypeVar("D", bound=BaseModel)
 

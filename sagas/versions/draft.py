@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from saga_coordinator.sagas.machine import Cause, Instance, leaf
+from saga_coordinator.sagas.versions.mapping import Translation
 from saga_coordinator.sagas.versions.outline import AnySaga, Part, parts_of
-from saga_coordinator.sagas.versions.translation import Translation
 
 V = TypeVar("V")
 

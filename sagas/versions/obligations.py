@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from saga_coordinator.sagas.machine import Cause, Instance, Progress, Status, StepRun
+from saga_coordinator.sagas.planning.undo_plan import way_back
 from saga_coordinator.sagas.versions.outline import AnySaga
-from saga_coordinator.sagas.way_back import way_back
 
 TURNED_BACK = Cause(None, "turned-back", "to see what would be undone")
 

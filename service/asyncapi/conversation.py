@@ -10,7 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from saga_coordinator.contracts import CancelCommand, Command, Event, Failure, Message
-from saga_coordinator.contracts.money import Amount
+from saga_coordinator.contracts.messages.money import Amount
 from saga_coordinator.handlers.routing import REPLIES, AnySaga, Routes, commands_of
 
 DIALECT: Final = GenerateJsonSchema.schema_dialect

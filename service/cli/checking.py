@@ -8,13 +8,13 @@ import typer
 from rich.text import Text
 
 from saga_coordinator.handlers.routing import Routes
+from saga_coordinator.service.app.doctor import Finding, examine
 from saga_coordinator.service.catalog import load_catalog
 from saga_coordinator.service.cli.configuration import load_settings, unknown_variables
 from saga_coordinator.service.cli.console import as_json, fail, plain, remark, say, table
 from saga_coordinator.service.cli.start import keep_libraries_quiet
-from saga_coordinator.service.doctor import Finding, examine
-from saga_coordinator.service.kafka import topics as kafka_topics
-from saga_coordinator.service.kafka.topics import State, Topic
+from saga_coordinator.service.kafka import admin as kafka_topics
+from saga_coordinator.service.kafka.admin import State, Topic
 from saga_coordinator.service.settings import KafkaSettings
 
 MARKS: Final = {

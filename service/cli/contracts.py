@@ -24,8 +24,8 @@ def contracts_export(*, folder: Folder = HERE, json: Json = False) -> None:
 
     JSON: {"written": [PATH], "problems": [TEXT]}
     """
+    from saga_coordinator.service.asyncapi.export import check, export
     from saga_coordinator.service.cli.console import as_json, say
-    from saga_coordinator.service.contracts_export import check, export
 
     catalog = _catalog()
     written = [str(path) for path in export(folder, catalog)]
@@ -43,8 +43,8 @@ def contracts_check(*, folder: Folder = HERE, json: Json = False) -> None:
 
     JSON: {"ok", "problems": [TEXT]}
     """
+    from saga_coordinator.service.asyncapi.export import check
     from saga_coordinator.service.cli.console import as_json, say
-    from saga_coordinator.service.contracts_export import check
 
     problems = check(folder, _catalog())
     if json:

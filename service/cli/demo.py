@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import typer
 
@@ -92,27 +92,6 @@ def place_orders(
     except RuntimeError as error:
         fail(str(error))
     raise typer.Exit(code)
-
-
-def bench(
-    *,
-    kafka: Annotated[Literal["java", "embedded"], typer.Option(help="A real one from Java, or a mock")] = "java",
-    quick: Annotated[bool, typer.Option("--quick", help="A short run, to see that it works")] = False,
-    only: Annotated[
-        Literal["machine", "kafka"] | None, typer.Option(help="One part: transitions alone, or all with Kafka")
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Measure order fulfilment on this machine.
-
-    What one transition costs; then, with Kafka, throughput, latency, and CPU of the service.
-
-    JSON, one line: {"machine", "runs": [{"tracing", "window" or "rate", "sagas_per_s", "cpu_ms_per_saga", "p50_ms",
-    "p99_ms"}], "machine_us": {"order_fulfilment": {"median", SIGNAL: ...}, "for_each_1000": {SIGNAL: ...}}}
-    """
-    from saga_coordinator.service.bench.bench import bench as measured
-
-    raise typer.Exit(measured(kafka=kafka, quick=quick, as_json=json, only=only))
 
 
 def _servers(given: str | None) -> str:

@@ -6,7 +6,7 @@ import typer
 from rich.text import Text
 
 from saga_coordinator.handlers.routing import AnySaga, Routes
-from saga_coordinator.sagas.versions.difference import Change, What, differences
+from saga_coordinator.sagas.versions.diff import Change, What, differences
 from saga_coordinator.service.catalog import load_catalog
 from saga_coordinator.service.cli.configuration import load_settings
 from saga_coordinator.service.cli.console import as_json, fail, plain, say

@@ -8,8 +8,8 @@ from typing import Any
 import typer
 
 from saga_coordinator.handlers.routing import AnySaga
-from saga_coordinator.sagas.drawing.mermaid import mermaid
-from saga_coordinator.sagas.drawing.svg import svg
+from saga_coordinator.sagas.diagrams.mermaid import mermaid
+from saga_coordinator.sagas.diagrams.svg.document import svg
 from saga_coordinator.sagas.machine import Instance
 from saga_coordinator.service.cli.console import as_json, fail
 from saga_coordinator.service.cli.defining import chosen

@@ -8,17 +8,16 @@ from typing import Any, Final
 
 import typer
 
+from saga_coordinator.handlers.records import DeadLetter, Entry, Held, Place, Queued, Record, Ruling
 from saga_coordinator.handlers.routing import REPLIES, Routes
-from saga_coordinator.handlers.rows import DeadLetter, Entry, Held, Place, Queued, Record, Ruling
 from saga_coordinator.sagas.machine import instance_id
 from saga_coordinator.service.cli.console import as_json, plain, say, stamp, table
 from saga_coordinator.service.cli.looking import Look, known, looking
 from saga_coordinator.service.cli.parking import place_in_queue, told_audit
 from saga_coordinator.service.cli.waiting import told as told_wait
 from saga_coordinator.service.cli.waiting import waits
-from saga_coordinator.service.kafka.topics import purposes
-from saga_coordinator.service.storage.reading import InstanceRow, Reading
-from saga_coordinator.service.storage.reading_set_aside import (
+from saga_coordinator.service.kafka.admin import purposes
+from saga_coordinator.service.storage.sqlite.dead_letter_queries import (
     audits_at,
     first_known,
     heads,
@@ -26,6 +25,7 @@ from saga_coordinator.service.storage.reading_set_aside import (
     queue_of,
     queued_at,
 )
+from saga_coordinator.service.storage.sqlite.queries import InstanceRow, Reading
 
 PLACE: Final = re.compile(r"([\w.-]{1,249}):(\d{1,10}):(\d{1,18})", re.ASCII)
 MOST_CANDIDATES: Final = 5

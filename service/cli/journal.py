@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from saga_coordinator.contracts import Failure
-from saga_coordinator.handlers.rows import Entry, Verdict
+from saga_coordinator.handlers.records import Entry, Verdict
 from saga_coordinator.sagas.machine import Direction
 
 Leg = tuple[str, Direction]

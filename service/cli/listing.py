@@ -12,8 +12,8 @@ from saga_coordinator.service.cli.looking import Look, known, looking, told_leg
 from saga_coordinator.service.cli.parking import as_told as parked_told
 from saga_coordinator.service.cli.parking import behind
 from saga_coordinator.service.cli.waiting import ALARM_LATE, TOO_OFTEN, attention, pending, told, told_pending, waits
-from saga_coordinator.service.storage.reading import Filter, InstanceRow
-from saga_coordinator.service.storage.reading_set_aside import Head, heads
+from saga_coordinator.service.storage.sqlite.dead_letter_queries import Head, heads
+from saga_coordinator.service.storage.sqlite.queries import Filter, InstanceRow
 
 MARKS: Final = {
     Status.RUNNING: ("▶", "cyan"),

@@ -10,7 +10,7 @@ from saga_coordinator.sagas.machine import Instance, Leg, instance_id
 from saga_coordinator.service.catalog import load_catalog
 from saga_coordinator.service.cli.configuration import load_settings
 from saga_coordinator.service.cli.console import fail
-from saga_coordinator.service.storage.reading import InstanceRow, Reading, opened
+from saga_coordinator.service.storage.sqlite.queries import InstanceRow, Reading, opened
 
 
 class Look(NamedTuple):

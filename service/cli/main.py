@@ -13,7 +13,7 @@ import typer
 
 from saga_coordinator.service.cli.contracts import contracts
 from saga_coordinator.service.cli.dead_letters import dead_letters
-from saga_coordinator.service.cli.demo import bench, demo
+from saga_coordinator.service.cli.demo import demo
 from saga_coordinator.service.cli.failing import Verbs
 from saga_coordinator.service.cli.options import HELP, Instance, Json, OfSaga
 from saga_coordinator.service.cli.simulating import simulate
@@ -286,7 +286,6 @@ app.add_typer(demo, name="demo")
 app.add_typer(contracts, name="contracts")
 app.add_typer(dead_letters, name="dead-letters")
 add_wishes(app)
-app.command("bench")(bench)
 app.command("simulate")(simulate)
 app.command("diff")(diff)
 app.command("replay")(replay)

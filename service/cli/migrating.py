@@ -12,13 +12,13 @@ from rich.text import Text
 
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.sagas.machine import Status
-from saga_coordinator.sagas.versions.moving import Fate, Judgement, judge
-from saga_coordinator.sagas.versions.translation import STRAIGHT, Translation, faults
+from saga_coordinator.sagas.versions.mapping import STRAIGHT, Translation, faults
+from saga_coordinator.sagas.versions.migration import Fate, Judgement, judge
 from saga_coordinator.service.cli.console import as_json, fail, plain, remark, say, table
 from saga_coordinator.service.cli.differing import version_of
 from saga_coordinator.service.cli.looking import Look, looking
 from saga_coordinator.service.cli.replaying import rows_of
-from saga_coordinator.service.storage.reading import InstanceRow
+from saga_coordinator.service.storage.sqlite.queries import InstanceRow
 
 STYLES: Final = {Fate.MOVES: "green", Fate.ASKS: "yellow", Fate.DRAINS: "cyan", Fate.REFUSED: "bold red"}
 LIVE: Final = [status for status in Status if not status.is_final]

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from saga_coordinator.handlers.rows import Audit, Queued
+from saga_coordinator.handlers.records import Audit, Queued
 from saga_coordinator.service.cli.console import stamp
-from saga_coordinator.service.storage.reading_set_aside import Head
+from saga_coordinator.service.storage.sqlite.dead_letter_queries import Head
 
 
 def behind(head: Head) -> str:

@@ -8,9 +8,9 @@ import typer
 
 from saga_coordinator.contracts import Message
 from saga_coordinator.handlers.routing import AnySaga
-from saga_coordinator.sagas.matrix.exploring import Exploration, explore
-from saga_coordinator.sagas.matrix.script import Place, place_of, script
-from saga_coordinator.sagas.matrix.table import Cell, cells
+from saga_coordinator.sagas.testing.explorer.explore import Exploration, explore
+from saga_coordinator.sagas.testing.explorer.script import Place, place_of, script
+from saga_coordinator.sagas.testing.explorer.table import Cell, cells
 from saga_coordinator.service.cli.console import as_json, fail, remark, say, table
 from saga_coordinator.service.cli.defining import chosen
 

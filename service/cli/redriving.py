@@ -8,13 +8,13 @@ from typing import Any, Final, NamedTuple
 
 import typer
 
-from saga_coordinator.handlers.rows import Place
+from saga_coordinator.handlers.records import Place
 from saga_coordinator.service.cli.acting import given, who_asks
 from saga_coordinator.service.cli.calling import call
 from saga_coordinator.service.cli.console import as_json, fail, remark, say
 from saga_coordinator.service.cli.explaining import parse_place
 from saga_coordinator.service.cli.looking import looking
-from saga_coordinator.service.storage.reading_set_aside import Letters, heads, letters, letters_at
+from saga_coordinator.service.storage.sqlite.dead_letter_queries import Letters, heads, letters, letters_at
 
 MOST_AT_ONCE: Final = 1_000
 DONE: Final = "done"

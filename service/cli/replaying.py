@@ -8,14 +8,14 @@ from typing import Any
 import typer
 from pydantic import ValidationError
 
+from saga_coordinator.handlers.records import Entry
 from saga_coordinator.handlers.replay import Difference, first_difference, replayed
 from saga_coordinator.handlers.routing import AnySaga
-from saga_coordinator.handlers.rows import Entry
 from saga_coordinator.sagas.machine import freeze
 from saga_coordinator.service.cli.console import as_json, fail, remark, say, stamp
 from saga_coordinator.service.cli.differing import one_at
 from saga_coordinator.service.cli.looking import Look, find, looking
-from saga_coordinator.service.storage.reading import Filter, InstanceRow, Reading
+from saga_coordinator.service.storage.sqlite.queries import Filter, InstanceRow, Reading
 
 PAGE = 500
 

@@ -10,7 +10,7 @@ from typing import Final
 import typer
 
 from saga_coordinator.handlers.routing import AnySaga
-from saga_coordinator.service import serving
+from saga_coordinator.service.app import serve as serving
 from saga_coordinator.service.catalog import load_catalog
 from saga_coordinator.service.cli.configuration import load_settings, unknown_variables
 from saga_coordinator.service.cli.console import remark

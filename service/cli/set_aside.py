@@ -6,12 +6,12 @@ from typing import Final, NamedTuple
 
 import typer
 
-from saga_coordinator.handlers.rows import Audit, DeadLetter, Place
+from saga_coordinator.handlers.records import Audit, DeadLetter, Place
 from saga_coordinator.service.cli.console import as_json, fail, remark, say, span, stamp, table
 from saga_coordinator.service.cli.explaining import parse_place, shown
 from saga_coordinator.service.cli.looking import Look, looking
 from saga_coordinator.service.cli.parking import told_audit
-from saga_coordinator.service.storage.reading_set_aside import (
+from saga_coordinator.service.storage.sqlite.dead_letter_queries import (
     Head,
     Letters,
     audits_at,

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from saga_coordinator.handlers.rows import Verdict
+from saga_coordinator.handlers.records import Verdict
 from saga_coordinator.sagas.machine import (
     Delay,
     Direction,
@@ -29,7 +29,7 @@ from saga_coordinator.service.cli.parking import as_told as parked
 from saga_coordinator.service.cli.parking import behind
 from saga_coordinator.service.cli.waiting import attention, named
 from saga_coordinator.service.cli.why import Case, paragraph
-from saga_coordinator.service.storage.reading_set_aside import heads
+from saga_coordinator.service.storage.sqlite.dead_letter_queries import heads
 
 Timings = Mapping[tuple[str, Direction], Timing]
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from saga_coordinator.handlers.batch import UNSENDABLE
-from saga_coordinator.handlers.deciding import RAISED
+from saga_coordinator.handlers.dispatch import RAISED
 from saga_coordinator.handlers.routing import AnySaga
+from saga_coordinator.handlers.session import UNSENDABLE
 from saga_coordinator.sagas.machine import (
     CANCELLED,
     DEADLINE_PASSED,
@@ -24,7 +24,7 @@ from saga_coordinator.service.cli.console import span, stamp
 from saga_coordinator.service.cli.journal import Line
 from saga_coordinator.service.cli.parking import told as parked
 from saga_coordinator.service.cli.waiting import ALARM_LATE, Wait, pending, waits
-from saga_coordinator.service.storage.reading_set_aside import Head
+from saga_coordinator.service.storage.sqlite.dead_letter_queries import Head
 
 REMEDIES: Final = {
     UNSENDABLE: "Let the saga send a reference instead of so large a value.",

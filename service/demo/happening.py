@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from pydantic_core import from_json
 
-from saga_coordinator.handlers.rows import Hop
+from saga_coordinator.handlers.records import Hop
 from saga_coordinator.sagas.machine import CANCELLED, TIMED_OUT, Cause, Direction, Ignored, Send, Status, length_of
 from saga_coordinator.service.demo.words import brief, listed, span
-from saga_coordinator.service.telemetry.hops import about, entered, retry_at, turned
+from saga_coordinator.service.telemetry.transitions import about, entered, retry_at, turned
 
 
 @dataclass(frozen=True, slots=True)

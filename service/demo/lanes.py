@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from saga_coordinator.contracts import Failure
+from saga_coordinator.handlers.records import Entry, Verdict
 from saga_coordinator.handlers.routing import AnySaga
-from saga_coordinator.handlers.rows import Entry, Verdict
 from saga_coordinator.sagas.machine import Direction, Status
 from saga_coordinator.service.demo.story import Story
 from saga_coordinator.service.demo.words import brief, listed

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.rule import Rule
 from rich.text import Text
 
-from saga_coordinator.sagas.order_fulfilment import order_fulfilment
+from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.service.demo.lanes import LEGEND, history_lanes
 from saga_coordinator.service.demo.script import Script
 from saga_coordinator.service.demo.story import Story

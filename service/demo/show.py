@@ -11,15 +11,15 @@ from typing import Final
 
 from rich.console import Console
 
+from saga_coordinator.service.app.run import Abandoned
 from saga_coordinator.service.demo import display, programme
 from saga_coordinator.service.demo.participants import Participants
 from saga_coordinator.service.demo.result import as_object, is_good, summary
 from saga_coordinator.service.demo.script import Script
 from saga_coordinator.service.demo.stage import Performance, perform
 from saga_coordinator.service.demo.tally import Tally
+from saga_coordinator.service.errors import NotReady
 from saga_coordinator.service.kafka.broker_error import BrokerError
-from saga_coordinator.service.not_ready import NotReady
-from saga_coordinator.service.run import Abandoned
 from saga_coordinator.service.telemetry.environment import Kind, endpoint
 from saga_coordinator.service.telemetry.logs import configure
 

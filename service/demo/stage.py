@@ -14,10 +14,11 @@ from typing import Final
 
 from saga_coordinator.handlers.ports import Observer
 from saga_coordinator.handlers.routing import Routes
-from saga_coordinator.sagas.hurry import hurried
+from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine import Status
-from saga_coordinator.sagas.order_fulfilment import order_fulfilment
-from saga_coordinator.service.bootstrap import Service, built
+from saga_coordinator.sagas.testing.scale_time import hurried
+from saga_coordinator.service.app.bootstrap import Service, built
+from saga_coordinator.service.app.run import run
 from saga_coordinator.service.demo.audit import Audit, audit
 from saga_coordinator.service.demo.entries import Did
 from saga_coordinator.service.demo.load import Load, Plan, Rate
@@ -26,15 +27,14 @@ from saga_coordinator.service.demo.report import LoadReport
 from saga_coordinator.service.demo.script import FETCH_WAIT, Script
 from saga_coordinator.service.demo.story import Story
 from saga_coordinator.service.demo.tally import Tally
-from saga_coordinator.service.kafka.embedded import EmbeddedBroker
-from saga_coordinator.service.not_ready import NotReady
-from saga_coordinator.service.run import run
+from saga_coordinator.service.errors import NotReady
+from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from saga_coordinator.service.settings import KafkaSettings, Settings
-from saga_coordinator.service.storage.reading import opened
-from saga_coordinator.service.storage.writing_back import write_back
-from saga_coordinator.service.telemetry.audience import Audience
+from saga_coordinator.service.storage.sqlite.checkpoint import write_back
+from saga_coordinator.service.storage.sqlite.queries import opened
 from saga_coordinator.service.telemetry.environment import Kind, endpoint
 from saga_coordinator.service.telemetry.observer import Telemetry
+from saga_coordinator.service.telemetry.observers import Audience
 
 _PARTITIONS: Final = 4
 _READY_WITHIN_S: Final = 30.0

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+from saga_coordinator.handlers.records import Entry, Hop
 from saga_coordinator.handlers.routing import AnySaga
-from saga_coordinator.handlers.rows import Entry, Hop
 from saga_coordinator.sagas.machine import Instance, Status
 from saga_coordinator.service.demo import answering
 from saga_coordinator.service.telemetry.conventions import INSTANCE_ID

@@ -7,8 +7,8 @@ from typing import Final
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from saga_coordinator.handlers.records import Committed, Hop, Verdict
 from saga_coordinator.handlers.routing import REPLIES
-from saga_coordinator.handlers.rows import Committed, Hop, Verdict
 from saga_coordinator.sagas.machine import Direction, Send, Status
 from saga_coordinator.service.demo import answering
 from saga_coordinator.service.demo.conversation import CONFIRMED

@@ -4,7 +4,7 @@ Without the task that learns of brokers and topics, for one, every request waits
 no record ever comes. They end by any exception that aiokafka does not expect, and the client has to be replaced.
 """
 
-from saga_coordinator.service.kafka.ending import Task
+from saga_coordinator.service.kafka.aiokafka_internals import Task
 
 
 def lost(*tasks: Task | None) -> BaseException | None:

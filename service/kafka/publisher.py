@@ -13,14 +13,14 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerClosed
 from aiokafka.partitioner import murmur2
 
-from saga_coordinator.handlers.outgoing import MOST_BYTES, size_of
-from saga_coordinator.handlers.rows import Owed
+from saga_coordinator.handlers.encode import MOST_BYTES, size_of
+from saga_coordinator.handlers.records import Owed
+from saga_coordinator.service.errors import NotReady
+from saga_coordinator.service.kafka.admin import largest
+from saga_coordinator.service.kafka.aiokafka_internals import Close, Task, ended
 from saga_coordinator.service.kafka.connection import connection
-from saga_coordinator.service.kafka.ending import Close, Task, ended
+from saga_coordinator.service.kafka.errors import what_is_refused
 from saga_coordinator.service.kafka.losing import lost
-from saga_coordinator.service.kafka.refusal import what_is_refused
-from saga_coordinator.service.kafka.topics import largest
-from saga_coordinator.service.not_ready import NotReady
 from saga_coordinator.service.settings import KafkaSettings
 
 BATCH_BYTES = 900_000

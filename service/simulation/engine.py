@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, TypeAlias, assert_never
 
 from saga_coordinator.contracts import Event, Message
-from saga_coordinator.handlers.deciding import RAISED
+from saga_coordinator.handlers.dispatch import RAISED
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.sagas.machine import (
     Answer,

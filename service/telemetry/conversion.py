@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from opentelemetry.trace import SpanContext, TraceFlags
 
-from saga_coordinator.handlers import trail
+from saga_coordinator.handlers import trace_context as trail
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SAMPLED, _NOT_SAMPLED = TraceFlags(TraceFlags.SAMPLED), TraceFlags(TraceFlags.DEFAULT)

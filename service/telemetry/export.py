@@ -11,12 +11,12 @@ from threading import Event, Thread
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from saga_coordinator.handlers.rows import Committed
-from saga_coordinator.service.telemetry.breaths import in_breaths
+from saga_coordinator.handlers.records import Committed
 from saga_coordinator.service.telemetry.environment import Portions
 from saga_coordinator.service.telemetry.logs import logger
-from saga_coordinator.service.telemetry.seldom import Seldom
+from saga_coordinator.service.telemetry.rate_limit import Seldom
 from saga_coordinator.service.telemetry.spans import SpanMaker
+from saga_coordinator.service.telemetry.yielding import in_breaths
 
 
 class SpanExport:

@@ -11,7 +11,7 @@ from typing import TextIO
 
 import structlog
 
-from saga_coordinator.service.telemetry.seldom import Seldom, gist
+from saga_coordinator.service.telemetry.rate_limit import Seldom, gist
 
 NAME = "saga"
 

@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from saga_coordinator.handlers.rows import Committed, Hop, Verdict
+from saga_coordinator.handlers.records import Committed, Hop, Verdict
 from saga_coordinator.sagas.machine import Direction, Status
-from saga_coordinator.service.telemetry import hops
+from saga_coordinator.service.telemetry import transitions as hops
 from saga_coordinator.service.telemetry.histogram import Durations, Labels
 
 

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from threading import Thread
 
-from saga_coordinator.handlers.rows import Committed
-from saga_coordinator.handlers.trail import Sampler
-from saga_coordinator.service.telemetry.audience import Guard
+from saga_coordinator.handlers.records import Committed
+from saga_coordinator.handlers.trace_context import Sampler
 from saga_coordinator.service.telemetry.environment import (
     Kind,
     endpoint,
@@ -18,10 +17,11 @@ from saga_coordinator.service.telemetry.environment import (
     unsupported,
 )
 from saga_coordinator.service.telemetry.export import SpanExport
-from saga_coordinator.service.telemetry.lines import Lines
+from saga_coordinator.service.telemetry.log_lines import Lines
 from saga_coordinator.service.telemetry.logs import logger
 from saga_coordinator.service.telemetry.measures import Measures
 from saga_coordinator.service.telemetry.metrics import Metrics
+from saga_coordinator.service.telemetry.observers import Guard
 from saga_coordinator.service.telemetry.otlp import LeanSpanExporter
 from saga_coordinator.service.telemetry.sampling import sampler_of_environment
 from saga_coordinator.service.telemetry.spans import SpanMaker

@@ -18,8 +18,8 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, Link, SpanContext, SpanKind, Status
 
-from saga_coordinator.service.telemetry.breaths import in_breaths
 from saga_coordinator.service.telemetry.conventions import COMING_AGAIN
+from saga_coordinator.service.telemetry.yielding import in_breaths
 
 K = TypeVar("K")
 V = TypeVar("V")

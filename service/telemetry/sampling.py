@@ -7,7 +7,7 @@ the headers, and participants that do export follow it. A trace that comes with 
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import Decision
 
-from saga_coordinator.handlers.trail import Sampler
+from saga_coordinator.handlers.trace_context import Sampler
 from saga_coordinator.service.telemetry.environment import is_disabled
 
 _RANDOM_DIGITS = 14

@@ -20,10 +20,10 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 
-from saga_coordinator.handlers import trail
-from saga_coordinator.handlers.rows import Committed, Hop, Owed
+from saga_coordinator.handlers import trace_context as trail
+from saga_coordinator.handlers.records import Committed, Hop, Owed
 from saga_coordinator.service.telemetry import conventions as names
-from saga_coordinator.service.telemetry import hops
+from saga_coordinator.service.telemetry import transitions as hops
 from saga_coordinator.service.telemetry.conversion import Times, context, nanoseconds, times
 from saga_coordinator.service.telemetry.summary import Attributes, summary
 

@@ -8,7 +8,7 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 
-from saga_coordinator.handlers.rows import Hop
+from saga_coordinator.handlers.records import Hop
 from saga_coordinator.sagas.machine import Leg
 from saga_coordinator.service.telemetry import conventions as names
 from saga_coordinator.service.telemetry.conversion import context, nanoseconds

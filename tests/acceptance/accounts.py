@@ -12,7 +12,7 @@ from saga_coordinator.service.demo.audit import audit
 from saga_coordinator.service.demo.conversation import COMMAND_TOPICS, COMMANDS, CONFIRMED, ORDERS, OUTCOMES, REJECTED
 from saga_coordinator.service.demo.journal import Journal
 from saga_coordinator.service.demo.ledger import read_ledgers
-from saga_coordinator.service.storage.reading import Filter, opened
+from saga_coordinator.service.storage.sqlite.queries import Filter, opened
 from tests.acceptance import evidence
 from tests.acceptance.evidence import Published
 from tests.acceptance.hurried_catalog import catalog

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from saga_coordinator.service.demo.audit import audit
 from saga_coordinator.service.demo.ledger import read_ledgers
-from saga_coordinator.service.kafka.embedded import EmbeddedBroker
+from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.acceptance import evidence
 from tests.acceptance.processes import HURRIED, Participants, Serve
 from tests.acceptance.shop import Shop

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from saga_coordinator.service.kafka.java import JavaKafka
 from tests.acceptance.foreign_client import ForeignClient
 from tests.acceptance.processes import Program, Serve
 from tests.acceptance.topics import make_topics_anew
-from tests.kafka_fixtures import give_up
+from tests.support.kafka.java import JavaKafka
+from tests.support.kafka_fixtures import give_up
 
 LINES, COLUMNS = 40, 240
 """How much of the end of each log a failing test shows."""

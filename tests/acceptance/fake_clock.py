@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from tests.kafka_fixtures import give_up
+from tests.support.kafka_fixtures import give_up
 
 LIBRARIES: Final = (
     Path(f"/usr/lib/{platform.machine()}-linux-gnu/faketime/libfaketime.so.1"),

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Final
 
 from saga_coordinator.sagas.machine import parallel, step
-from tests.machine import made
-from tests.machine.made_nodes import awaits
+from tests.unit.machine import made
+from tests.unit.machine.made_nodes import awaits
 
 VARIABLE: Final = "FRAGILE_WHILE_THERE_IS"
 

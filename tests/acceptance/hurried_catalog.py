@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from saga_coordinator.sagas.hurry import hurried
+from saga_coordinator.sagas.catalog.order_fulfilment import OrderData, order_fulfilment
 from saga_coordinator.sagas.machine import Branch, Node, Parallel, Step
-from saga_coordinator.sagas.order_fulfilment import OrderData, order_fulfilment
+from saga_coordinator.sagas.testing.scale_time import hurried
 
 LONGEST: Final = timedelta(seconds=3)
 """The longest that a test waits for an answer that does not come."""

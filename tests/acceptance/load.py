@@ -13,7 +13,6 @@ from confluent_kafka import Producer
 
 from saga_coordinator.service.demo.conversation import COMMAND_TOPICS
 from saga_coordinator.service.demo.participants import GROUP
-from saga_coordinator.service.kafka.java import JavaKafka
 from tests.acceptance import evidence
 from tests.acceptance.accounts import INPUTS, OUTPUTS, Left
 from tests.acceptance.evidence import Partition
@@ -21,6 +20,7 @@ from tests.acceptance.processes import HURRIED, Participants, Serve
 from tests.acceptance.shop import Shop
 from tests.acceptance.topics import make_topics_anew
 from tests.acceptance.until import until
+from tests.support.kafka.java import JavaKafka
 
 UNREADABLE_EACH_TIME: Final = 9
 """Of each six records of noise on a topic three are not JSON, and what is a reply is no event."""

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 from uuid import uuid4
 
-from saga_coordinator.service.kafka.java_process import ChildProcess
 from tests.acceptance.until import until
+from tests.support.kafka.java_process import ChildProcess
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SAGA: Final = (str(Path(sys.executable).with_name("saga")),)

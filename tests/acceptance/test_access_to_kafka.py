@@ -15,13 +15,13 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it exports 
     ResourceType,
 )
 
-from saga_coordinator.service.kafka.java import JavaKafka
-from saga_coordinator.service.kafka.java_secured import Secured
 from tests.acceptance.business import business_on
 from tests.acceptance.processes import Serve
 from tests.acceptance.topics import make_topics_anew
 from tests.acceptance.until import until
-from tests.kafka_fixtures import give_up
+from tests.support.kafka.java import JavaKafka
+from tests.support.kafka.java_secured import Secured
+from tests.support.kafka_fixtures import give_up
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(180)]
 

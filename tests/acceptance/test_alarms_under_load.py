@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from saga_coordinator.service.kafka.java import JavaKafka
 from tests.acceptance.business import Business, business_on
 from tests.acceptance.topics import make_topics_anew
 from tests.acceptance.until import until
+from tests.support.kafka.java import JavaKafka
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(180)]
 

@@ -9,12 +9,12 @@ import psutil
 import pytest
 from confluent_kafka import Producer
 
-from saga_coordinator.service.kafka.java import JavaKafka
 from tests.acceptance import evidence
 from tests.acceptance.processes import Serve
 from tests.acceptance.topics import make_topics_anew
 from tests.acceptance.until import until
-from tests.handlers.order_log import EVENTS, Log
+from tests.support.kafka.java import JavaKafka
+from tests.unit.handlers.order_log import EVENTS, Log
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(3600)]
 

@@ -10,12 +10,12 @@ from confluent_kafka import Consumer, Producer
 
 from saga_coordinator.handlers.routing import Routes
 from saga_coordinator.service.catalog import load_catalog
-from saga_coordinator.service.kafka.java import JavaKafka
 from tests.acceptance import evidence
 from tests.acceptance.evidence import Partition
 from tests.acceptance.processes import Serve, saga
 from tests.acceptance.topics import delete_topics
 from tests.acceptance.until import until
+from tests.support.kafka.java import JavaKafka
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 

@@ -5,13 +5,13 @@ from typing import Final, cast
 
 import pytest
 
-from saga_coordinator.service.kafka.java import JavaKafka
 from tests.acceptance import evidence
 from tests.acceptance.accounts import CHECKS
 from tests.acceptance.fake_clock import FakeClock
 from tests.acceptance.load import Scene, under_load
 from tests.acceptance.seeds import seeded
 from tests.acceptance.until import until
+from tests.support.kafka.java import JavaKafka
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -18,12 +18,12 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it exports 
     ResourceType,
 )
 
-from saga_coordinator.service.kafka.java import JavaKafka
 from tests.acceptance import evidence
 from tests.acceptance.business import Business, business_on
 from tests.acceptance.foreign_client import ADDRESS, PLACED, Fields, order_fields
 from tests.acceptance.topics import make_topics_anew
 from tests.acceptance.until import until
+from tests.support.kafka.java import JavaKafka
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(180)]
 

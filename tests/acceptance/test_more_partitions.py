@@ -9,7 +9,6 @@ from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[att
 
 from saga_coordinator.service.demo.conversation import ORDERS
 from saga_coordinator.service.kafka.connection import LOOKS_EVERY_S
-from saga_coordinator.service.kafka.java import JavaKafka
 from tests.acceptance import evidence
 from tests.acceptance.accounts import CHECKS, INPUTS, Left
 from tests.acceptance.business import business_on
@@ -20,6 +19,7 @@ from tests.acceptance.seeds import seeded
 from tests.acceptance.shop import Shop
 from tests.acceptance.topics import make_topics_anew
 from tests.acceptance.until import until
+from tests.support.kafka.java import JavaKafka
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -8,12 +8,12 @@ from typing import Final
 
 import pytest
 
-from saga_coordinator.service.kafka.embedded import EmbeddedBroker
+from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.acceptance.business import Business, business_on
 from tests.acceptance.processes import free_port
 from tests.acceptance.until import until
 from tests.integration.on_broker import TOPICS
-from tests.telemetry.collector import collecting
+from tests.unit.telemetry.collector import collecting
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 

@@ -16,9 +16,9 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import KafkaException
 
 from saga_coordinator.service.kafka.broker_error import BrokerError
-from saga_coordinator.service.kafka.java import JavaKafka
-from saga_coordinator.service.kafka.java_jars import KAFKA_VERSION, kafka_jars
-from tests.kafka_fixtures import RealKafka, give_up
+from tests.support.kafka.java import JavaKafka
+from tests.support.kafka.java_jars import KAFKA_VERSION, kafka_jars
+from tests.support.kafka_fixtures import RealKafka, give_up
 
 
 @pytest.mark.kafka
@@ -76,7 +76,7 @@ def test_no_topic_comes_to_be_by_asking_for_it_and_one_that_exists_is_refused(ow
 def test_it_dies_with_the_process_that_started_it_even_by_kill_9(tmp_path: Path) -> None:
     if missing := JavaKafka.missing():
         give_up(f"it needs a real Kafka of its own to kill: install {missing}")
-    script = "import sys, pathlib; from saga_coordinator.service.kafka.java import JavaKafka\n"
+    script = "import sys, pathlib; from tests.support.kafka.java import JavaKafka\n"
     script += "with JavaKafka(pathlib.Path(sys.argv[1])) as kafka: print(kafka.bootstrap_servers, flush=True); input()"
     command = [sys.executable, "-c", script, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as owner:

@@ -8,12 +8,12 @@ import pytest
 
 from saga_coordinator.service.demo.audit import audit
 from saga_coordinator.service.demo.ledger import read_ledgers
-from saga_coordinator.service.kafka.java import JavaKafka
 from tests.acceptance import evidence
 from tests.acceptance.processes import HURRIED, STOP_WITHIN_S, Participants, Serve
 from tests.acceptance.shop import Shop
 from tests.acceptance.topics import make_topics_anew
 from tests.acceptance.until import until
+from tests.support.kafka.java import JavaKafka
 
 pytestmark = pytest.mark.kafka
 

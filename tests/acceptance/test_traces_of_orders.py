@@ -12,13 +12,13 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from saga_coordinator.service.demo.conversation import COMMAND_TOPICS, ORDERS, OUTCOMES, instance_id
-from saga_coordinator.service.kafka.java import JavaKafka
 from tests.acceptance import evidence
 from tests.acceptance.evidence import Published
 from tests.acceptance.processes import HURRIED, Participants, Serve
 from tests.acceptance.shop import Shop
 from tests.acceptance.topics import make_topics_anew
-from tests.telemetry.collector import collecting
+from tests.support.kafka.java import JavaKafka
+from tests.unit.telemetry.collector import collecting
 
 pytestmark = pytest.mark.kafka
 

@@ -7,12 +7,12 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Producer
 
-from saga_coordinator.service.kafka.java import JavaKafka
 from tests.acceptance import evidence
 from tests.acceptance.foreign_client import ORDERS, PLACED, order_fields
 from tests.acceptance.processes import HURRIED, Serve
 from tests.acceptance.topics import make_topics_anew
 from tests.acceptance.until import until
+from tests.support.kafka.java import JavaKafka
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 

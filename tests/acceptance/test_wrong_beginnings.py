@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from saga_coordinator.service.kafka.java import JavaKafka
 from tests.acceptance.processes import Serve
 from tests.acceptance.topics import delete_topics, make_topics_anew
+from tests.support.kafka.java import JavaKafka
 
 pytestmark = pytest.mark.kafka
 

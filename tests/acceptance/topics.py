@@ -2,9 +2,9 @@
 
 from confluent_kafka.admin import AdminClient
 
-from saga_coordinator.service.kafka.java import JavaKafka
 from tests.acceptance.processes import saga
 from tests.acceptance.until import until
+from tests.support.kafka.java import JavaKafka
 
 
 def make_topics_anew(kafka: JavaKafka) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from saga_coordinator.sagas import examples
 from saga_coordinator.sagas.catalog import catalog as served
+from saga_coordinator.sagas.catalog import examples
 
 catalog: Final = (*served, *examples.catalog)

@@ -8,10 +8,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from saga_coordinator.contracts.orders import OrderPlaced
+from saga_coordinator.contracts.messages.orders import OrderPlaced
 from saga_coordinator.handlers.ports import Store
-from saga_coordinator.handlers.routing import AnySaga
-from saga_coordinator.handlers.rows import (
+from saga_coordinator.handlers.records import (
     Changes,
     DeadLetter,
     Entry,
@@ -23,11 +22,12 @@ from saga_coordinator.handlers.rows import (
     Stored,
     Verdict,
 )
-from saga_coordinator.handlers.trail import Ask, SpanContext, Trail
+from saga_coordinator.handlers.routing import AnySaga
+from saga_coordinator.handlers.trace_context import Ask, SpanContext, Trail
+from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine import Start, transition
-from saga_coordinator.sagas.order_fulfilment import order_fulfilment
-from saga_coordinator.service.storage.sqlite import SqliteStore
-from tests.handlers.order_log import TIMESTAMP, placed_value
+from saga_coordinator.service.storage.sqlite.store import SqliteStore
+from tests.unit.handlers.order_log import TIMESTAMP, placed_value
 
 TIME = datetime(2026, 1, 1, 12, 0, 0, 123_456, tzinfo=UTC)
 ODD_HEADERS = (("ce_id", b"1"), ("ce_id", b"2"), ("all", bytes(range(256))), ("", b""), ("text", "é\0ü€".encode()))

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from saga_coordinator.handlers import trail as trails
+from saga_coordinator.handlers import trace_context as trails
 from saga_coordinator.handlers.ports import Conflict, Transaction
+from saga_coordinator.handlers.records import Changes, Lease, Place, Stored, Verdict
 from saga_coordinator.handlers.routing import REPLIES
-from saga_coordinator.handlers.rows import Changes, Lease, Place, Stored, Verdict
+from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine import Answer, Cancel, Cause, Obstruct, Signal, Wake, freeze, transition
-from saga_coordinator.sagas.order_fulfilment import order_fulfilment
 from tests.conformance.stores import TIME, Kind, OpenStore, begun, entry, later, starts
 
 MINUTE = timedelta(minutes=1)

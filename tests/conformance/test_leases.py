@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from saga_coordinator.handlers.ports import Transaction
-from saga_coordinator.handlers.rows import Advance, Lease
+from saga_coordinator.handlers.records import Advance, Lease
 from tests.conformance.stores import OpenStore
 
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
-from saga_coordinator.handlers.rows import Changes, Unsent
+from saga_coordinator.handlers.records import Changes, Unsent
 from tests.conformance.stores import TIME, Kind, OpenStore, dead, held, known, owed, record, ruling
 
 HOUR = timedelta(hours=1)

@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from saga_coordinator.contracts.orders import OrderCancelled
+from saga_coordinator.contracts.messages.orders import OrderCancelled
 from saga_coordinator.handlers.ports import Transaction
+from saga_coordinator.handlers.records import Illegible, Place, Record
 from saga_coordinator.handlers.routing import BadCatalog, Living, Routes
-from saga_coordinator.handlers.rows import Illegible, Place, Record
-from saga_coordinator.sagas.order_fulfilment import order_fulfilment
-from saga_coordinator.service.bootstrap import built
+from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
+from saga_coordinator.service.app.bootstrap import built
 from saga_coordinator.service.settings import Settings
-from saga_coordinator.service.storage.migrations import StoreUnusable
-from saga_coordinator.service.storage.sqlite import SqliteStore
+from saga_coordinator.service.storage.sqlite.migrations import StoreUnusable
+from saga_coordinator.service.storage.sqlite.store import SqliteStore
 from tests.conformance.stores import Kind, OpenStore, begun, known, starts
-from tests.handlers.coordinator import Watcher, coordinator, sampled
-from tests.handlers.order_log import Log
-from tests.machine import made
+from tests.unit.handlers.coordinator import Watcher, coordinator, sampled
+from tests.unit.handlers.order_log import Log
+from tests.unit.machine import made
 
 
 async def test_a_store_that_is_opened_again_has_all_that_was_committed(
@@ -199,7 +199,7 @@ async def test_dead_letters_of_the_schema_before_parking_are_kept_and_park_nobod
     with closing(sqlite3.connect(path)) as connection:
         for name in ("0001_pre_init.sql", "0002_pre_awaited.sql"):
             connection.executescript(
-                (files("saga_coordinator.service.storage") / "migrations" / name).read_text(encoding="utf-8")
+                (files("saga_coordinator.service.storage.sqlite") / "migrations" / name).read_text(encoding="utf-8")
             )
         connection.execute("INSERT INTO dead_letter VALUES ('t', 1, 2, 3, x'00', '[]', x'ff', 4, 'no JSON')")
         connection.execute("INSERT INTO held_event VALUES ('t', 1, 9, 3, x'00', '[]', x'ff', 'i-1', 4, 5)")

@@ -11,11 +11,11 @@ from typing import Any
 import aiosqlite
 import pytest
 
+from saga_coordinator.handlers.records import Awaited, By, Changes
 from saga_coordinator.handlers.redrive import Which
-from saga_coordinator.handlers.rows import Awaited, By, Changes
-from tests.handlers.coordinator import Coordinator, coordinator
-from tests.handlers.faulty import NO_FAULT, Fault, Two, wide
-from tests.machine import made
+from tests.unit.handlers.coordinator import Coordinator, coordinator
+from tests.unit.handlers.faulty import NO_FAULT, Fault, Two, wide
+from tests.unit.machine import made
 
 OLGA = By("olga", "to see what it costs")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from saga_coordinator.handlers.ports import Conflict
-from saga_coordinator.handlers.rows import Audit, By, Changes, DeadLetter, Place, Queued, SetAside
+from saga_coordinator.handlers.records import Audit, By, Changes, DeadLetter, Place, Queued, SetAside
 from tests.conformance.stores import TIME, Kind, OpenStore, begun, dead, record, starts
 
 NOWHERE = Place("", -1, -1)

@@ -6,7 +6,7 @@ from dataclasses import fields
 import pytest
 
 from saga_coordinator.handlers.ports import Conflict, Transaction
-from saga_coordinator.handlers.rows import Changes
+from saga_coordinator.handlers.records import Changes
 from tests.conformance.stores import OpenStore, begun, later, owed, starts
 
 

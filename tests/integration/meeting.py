@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from saga_coordinator.service.kafka.embedded import ApiKey, EmbeddedBroker
-from tests.handlers.eventually import LOOK_EVERY, eventually
+from saga_coordinator.service.kafka.embedded_broker import ApiKey, EmbeddedBroker
 from tests.integration.kafka_errors import Code
 from tests.integration.on_broker import TOPICS
 from tests.integration.two_brokers import READ, WRITTEN, Scene
+from tests.unit.handlers.eventually import LOOK_EVERY, eventually
 
 KICKS: Final[Mapping[ApiKey, Sequence[tuple[ApiKey, Code]]]] = {
     ApiKey.API_VERSIONS: [(ApiKey.FETCH, Code.DISCONNECTED)],

@@ -13,15 +13,15 @@ from uuid import uuid4
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from saga_coordinator.handlers.rows import Owed, Record
-from saga_coordinator.sagas.order_fulfilment import order_fulfilment
-from saga_coordinator.service.bootstrap import Service, built
-from saga_coordinator.service.kafka.embedded import EmbeddedBroker
-from saga_coordinator.service.run import run
+from saga_coordinator.handlers.records import Owed, Record
+from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
+from saga_coordinator.service.app.bootstrap import Service, built
+from saga_coordinator.service.app.run import run
+from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from saga_coordinator.service.settings import KafkaSettings, Settings
-from tests.handlers.coordinator import Watcher, sampled
-from tests.handlers.eventually import eventually
-from tests.handlers.order_log import ANSWERS, EVENTS, OUTCOMES, REPLIES, Log, type_of
+from tests.unit.handlers.coordinator import Watcher, sampled
+from tests.unit.handlers.eventually import eventually
+from tests.unit.handlers.order_log import ANSWERS, EVENTS, OUTCOMES, REPLIES, Log, type_of
 
 PARTITIONS = 2
 COMMANDS = tuple(f"{name}.commands.v1" for name in ("inventory", "payments", "reviews", "shipping", "notifications"))

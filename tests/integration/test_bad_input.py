@@ -8,11 +8,11 @@ import pytest
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.util import calc_crc32c
 
-from saga_coordinator.handlers.rows import Owed, RawHeaders, Record
-from saga_coordinator.service.kafka.embedded import EmbeddedBroker
-from tests.handlers.eventually import eventually
-from tests.handlers.order_log import EVENTS, REPLIES, attributes, header
+from saga_coordinator.handlers.records import Owed, RawHeaders, Record
+from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.integration.on_broker import TOPICS, World, look, serving
+from tests.unit.handlers.eventually import eventually
+from tests.unit.handlers.order_log import EVENTS, REPLIES, attributes, header
 
 pytestmark = pytest.mark.slow
 

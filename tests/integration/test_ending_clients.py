@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from aiokafka.errors import KafkaError
 
-from saga_coordinator.handlers.rows import Owed
-from saga_coordinator.service.kafka.embedded import ApiKey, EmbeddedBroker
+from saga_coordinator.handlers.records import Owed
+from saga_coordinator.service.kafka.embedded_broker import ApiKey, EmbeddedBroker
 from saga_coordinator.service.kafka.publisher import KafkaPublisher
 from saga_coordinator.service.settings import KafkaSettings
-from tests.handlers.eventually import eventually
 from tests.integration.kafka_errors import Code
 from tests.integration.two_brokers import READ, WRITTEN, Scene, scene
+from tests.unit.handlers.eventually import eventually
 
 pytestmark = pytest.mark.slow
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from saga_coordinator.service.kafka.embedded import ApiKey, EmbeddedBroker
-from tests.handlers.eventually import LIMIT, eventually
-from tests.handlers.order_log import EVENTS, REPLIES, Log, type_of
+from saga_coordinator.service.kafka.embedded_broker import ApiKey, EmbeddedBroker
 from tests.integration.on_broker import TOPICS, Running, World, look, serving
+from tests.unit.handlers.eventually import LIMIT, eventually
+from tests.unit.handlers.order_log import EVENTS, REPLIES, Log, type_of
 
 pytestmark = pytest.mark.slow
 

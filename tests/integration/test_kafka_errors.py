@@ -9,8 +9,9 @@ from typing import Final, NamedTuple
 
 import pytest
 
-from saga_coordinator.service.kafka import assignment, feed
-from saga_coordinator.service.kafka.embedded import ApiKey
+from saga_coordinator.service.kafka import consumer as feed
+from saga_coordinator.service.kafka import partitions as assignment
+from saga_coordinator.service.kafka.embedded_broker import ApiKey
 from tests.integration.kafka_errors import CODES, Code
 from tests.integration.meeting import check, meets
 from tests.integration.two_brokers import scene

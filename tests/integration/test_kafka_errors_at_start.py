@@ -6,12 +6,12 @@ from typing import Final
 
 import pytest
 
-from saga_coordinator.service.kafka.embedded import ApiKey, EmbeddedBroker
-from tests.handlers.eventually import eventually
+from saga_coordinator.service.kafka.embedded_broker import ApiKey, EmbeddedBroker
 from tests.integration.kafka_errors import CODES, Code
 from tests.integration.meeting import ENDS_WITHIN_S, check, is_set, push, set_topic_errors, unmet
 from tests.integration.on_broker import World, serving
 from tests.integration.two_brokers import SESSION_TIMEOUT_S, Scene, brokers
+from tests.unit.handlers.eventually import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -7,9 +7,9 @@ from typing import NoReturn
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from saga_coordinator.service.kafka.embedded import EmbeddedBroker
-from tests.handlers.eventually import eventually
+from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.integration.on_broker import TOPICS, serving
+from tests.unit.handlers.eventually import eventually
 
 pytestmark = pytest.mark.slow
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from saga_coordinator.service.kafka.losing import lost
-from tests.handlers.eventually import eventually
 from tests.integration.two_brokers import Scene, scene
+from tests.unit.handlers.eventually import eventually
 
 pytestmark = pytest.mark.slow
 

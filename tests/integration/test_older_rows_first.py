@@ -4,13 +4,13 @@ from pathlib import Path
 
 from aiokafka.partitioner import murmur2
 
-from saga_coordinator.handlers.rows import By, Lease
+from saga_coordinator.handlers.records import By, Lease
 from saga_coordinator.sagas.machine import Cancel
-from saga_coordinator.service.kafka.embedded import EmbeddedBroker
-from tests.handlers.coordinator import coordinator
-from tests.handlers.eventually import eventually
-from tests.handlers.order_log import REPLIES, Log, instance_id, type_of
+from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.integration.on_broker import PARTITIONS, TOPICS, Running, World, serving
+from tests.unit.handlers.coordinator import coordinator
+from tests.unit.handlers.eventually import eventually
+from tests.unit.handlers.order_log import REPLIES, Log, instance_id, type_of
 
 OLGA = By("olga", "she knows better")
 

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 from aiokafka.errors import InvalidProducerEpoch, KafkaError, NotLeaderForPartitionError
 
-from saga_coordinator.handlers.outgoing import size_of
-from saga_coordinator.handlers.rows import Owed
+from saga_coordinator.handlers.encode import size_of
+from saga_coordinator.handlers.records import Owed
 from saga_coordinator.service.kafka import publisher as publishing
 from saga_coordinator.service.kafka.publisher import KafkaPublisher
 from saga_coordinator.service.settings import KafkaSettings

@@ -10,12 +10,12 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from saga_coordinator.handlers.rows import Changes, Owed
-from saga_coordinator.service.kafka.embedded import ApiKey, EmbeddedBroker
+from saga_coordinator.handlers.records import Changes, Owed
+from saga_coordinator.service.kafka.embedded_broker import ApiKey, EmbeddedBroker
 from saga_coordinator.service.kafka.publisher import KafkaPublisher, NoSuchTopic
 from saga_coordinator.service.settings import KafkaSettings
-from tests.handlers.coordinator import coordinator
-from tests.handlers.eventually import eventually
+from tests.unit.handlers.coordinator import coordinator
+from tests.unit.handlers.eventually import eventually
 
 pytestmark = pytest.mark.slow
 

@@ -16,7 +16,7 @@ from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.protocol.transaction import InitProducerIdRequest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from saga_coordinator.service.kafka.embedded import ApiKey, EmbeddedBroker
+from saga_coordinator.service.kafka.embedded_broker import ApiKey, EmbeddedBroker
 from tests.integration.kafka_errors import CODES, Code
 
 pytestmark = pytest.mark.slow

@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from saga_coordinator.handlers.rows import Lease
-from saga_coordinator.handlers.wiring import Handlers, wired
-from saga_coordinator.service.api import checks
-from saga_coordinator.service.api.health import Health
+from saga_coordinator.handlers.bootstrap import Handlers, wired
+from saga_coordinator.handlers.records import Lease
 from saga_coordinator.service.clock import SystemClock
-from saga_coordinator.service.kafka.embedded import EmbeddedBroker
-from saga_coordinator.service.kafka.feed import Feed
+from saga_coordinator.service.health import Health
+from saga_coordinator.service.http import checks
+from saga_coordinator.service.kafka.consumer import Feed
+from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from saga_coordinator.service.kafka.retakes import FIRST_WAIT
-from saga_coordinator.service.storage.sqlite import SqliteStore
-from tests.handlers.coordinator import Watcher, sampled
-from tests.handlers.eventually import eventually
-from tests.handlers.order_log import EVENTS, REPLIES
+from saga_coordinator.service.storage.sqlite.store import SqliteStore
 from tests.integration.on_broker import COMMANDS, TOPICS, Running, World, serving
+from tests.unit.handlers.coordinator import Watcher, sampled
+from tests.unit.handlers.eventually import eventually
+from tests.unit.handlers.order_log import EVENTS, REPLIES
 
 pytestmark = pytest.mark.slow
 

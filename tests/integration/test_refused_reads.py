@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from saga_coordinator.service.kafka.embedded import ApiKey
-from tests.handlers.eventually import eventually
-from tests.handlers.order_log import EVENTS
+from saga_coordinator.service.kafka.embedded_broker import ApiKey
 from tests.integration.two_brokers import READ, Scene, scene
+from tests.unit.handlers.eventually import eventually
+from tests.unit.handlers.order_log import EVENTS
 
 pytestmark = pytest.mark.slow
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from saga_coordinator.handlers.rows import Committed, Owed
-from saga_coordinator.service.kafka.embedded import EmbeddedBroker
-from tests.handlers.eventually import eventually
-from tests.handlers.order_log import type_of
+from saga_coordinator.handlers.records import Committed, Owed
+from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.integration.on_broker import TOPICS, Running, World, look, serving
+from tests.unit.handlers.eventually import eventually
+from tests.unit.handlers.order_log import type_of
 
 pytestmark = pytest.mark.slow
 

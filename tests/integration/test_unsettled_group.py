@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from saga_coordinator.service.kafka.embedded import ApiKey, EmbeddedBroker
-from tests.handlers.eventually import eventually
+from saga_coordinator.service.kafka.embedded_broker import ApiKey, EmbeddedBroker
 from tests.integration.on_broker import TOPICS, Running, World, serving
+from tests.unit.handlers.eventually import eventually
 
 pytestmark = pytest.mark.slow
 

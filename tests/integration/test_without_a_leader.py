@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from aiokafka.partitioner import murmur2
 
-from saga_coordinator.service.kafka.embedded import EmbeddedBroker
-from tests.handlers.eventually import eventually
-from tests.handlers.order_log import EVENTS
+from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.integration.on_broker import TOPICS, World, serving
+from tests.unit.handlers.eventually import eventually
+from tests.unit.handlers.order_log import EVENTS
 
 pytestmark = pytest.mark.slow
 

@@ -6,10 +6,10 @@ from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from saga_coordinator.service.kafka.embedded import EmbeddedBroker
-from tests.handlers.eventually import eventually
-from tests.handlers.order_log import EVENTS, REPLIES
+from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.integration.on_broker import PARTITIONS, TOPICS, Running, World, serving
+from tests.unit.handlers.eventually import eventually
+from tests.unit.handlers.order_log import EVENTS, REPLIES
 
 READ, WRITTEN = 1, 2
 """The broker that leads what the service reads, and coordinates its group; and the one that leads what it writes."""

@@ -10,7 +10,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Final
 
-from tests.architecture.tree import ROOT
+from tests.meta.architecture.tree import ROOT
 from tests.soak.labours import FUZZED, KILLERS, Piece, fuzz, kills, worlds
 
 REPORT: Final = ROOT / "soak-report.md"

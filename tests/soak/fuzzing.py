@@ -11,17 +11,20 @@ from pathlib import Path
 from typing import Any, Final
 
 PROPERTIES: Final = {
-    "record": ("tests.handlers.test_fuzz_records", "test_any_record_has_one_verdict_and_the_next_is_taken_i11_i28"),
+    "record": (
+        "tests.unit.handlers.test_fuzz_records",
+        "test_any_record_has_one_verdict_and_the_next_is_taken_i11_i28",
+    ),
     "envelope": (
-        "tests.handlers.test_fuzz_records",
+        "tests.unit.handlers.test_fuzz_records",
         "test_an_envelope_is_read_or_refused_and_what_is_read_can_be_written_again",
     ),
-    "message": ("tests.handlers.test_fuzz_records", "test_a_message_is_understood_or_refused"),
+    "message": ("tests.unit.handlers.test_fuzz_records", "test_a_message_is_understood_or_refused"),
     "environment": (
-        "tests.handlers.test_fuzz_typed",
+        "tests.unit.handlers.test_fuzz_typed",
         "test_any_environment_gives_settings_or_says_which_is_wrong",
     ),
-    "place": ("tests.handlers.test_fuzz_typed", "test_any_place_is_parsed_or_refused"),
+    "place": ("tests.unit.handlers.test_fuzz_typed", "test_any_place_is_parsed_or_refused"),
 }
 GUIDED: Final = (
     "contracts",

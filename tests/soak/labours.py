@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tests.architecture.tree import ROOT
+from tests.meta.architecture.tree import ROOT
 from tests.soak.fuzzing import PROPERTIES
 
 ENDS_WITHIN: Final = 30.0

@@ -5,7 +5,7 @@ import sys
 import time
 from random import SystemRandom
 
-from tests.worlds.search import problems_of, shrunk
+from tests.resilience.worlds.search import problems_of, shrunk
 
 BLOCK = 10
 

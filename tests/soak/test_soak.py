@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.tree import ROOT
+from tests.meta.architecture.tree import ROOT
 from tests.soak import __main__ as program
 from tests.soak.__main__ import Soak
 from tests.soak.fuzzing import PROPERTIES, main

@@ -1,0 +1,57 @@
+"""The handlers, wired: all that takes in, rings, relays and obeys shares its leases, its memory and one writer."""
+
+from dataclasses import dataclass
+
+from saga_coordinator.handlers.dispatch import Decider
+from saga_coordinator.handlers.instance_cache import Memory
+from saga_coordinator.handlers.intake import Intake
+from saga_coordinator.handlers.interventions import Operator
+from saga_coordinator.handlers.leases import Leases
+from saga_coordinator.handlers.ports import Clock, Observer, Publisher, Store
+from saga_coordinator.handlers.redrive import Redrive
+from saga_coordinator.handlers.relay import Relay
+from saga_coordinator.handlers.routing import Routes
+from saga_coordinator.handlers.session import Wire
+from saga_coordinator.handlers.timers import Alarms
+from saga_coordinator.handlers.trace_context import Sampler
+from saga_coordinator.handlers.unit_of_work import Writer
+
+
+@dataclass(frozen=True, slots=True)
+class Handlers:
+    """What one coordinator does with records, with time, with its outbox, and with what people want."""
+
+    leases: Leases
+    memory: Memory
+    relay: Relay
+    intake: Intake
+    alarms: Alarms
+    operator: Operator
+    redrive: Redrive
+
+
+def wired(
+    routes: Routes,
+    *,
+    store: Store,
+    publisher: Publisher,
+    clock: Clock,
+    observer: Observer,
+    sampler: Sampler,
+    group: str | None = None,
+) -> Handlers:
+    """Wire the handlers for a catalog's routes; `group` is the consumer group that dead letters name."""
+    leases, memory = Leases(), Memory()
+    relay = Relay(store, publisher, leases, observer)
+    wire = Wire(publisher.partition, sampler, group, publisher.most)
+    decider = Decider(routes, observer)
+    writer = Writer(store=store, clock=clock, wire=wire, memory=memory, relay=relay, observer=observer)
+    return Handlers(
+        leases=leases,
+        memory=memory,
+        relay=relay,
+        intake=Intake(routes, decider, writer, leases),
+        alarms=Alarms(store, clock, decider, writer, leases),
+        operator=Operator(routes, decider, writer),
+        redrive=Redrive(routes, decider, writer),
+    )

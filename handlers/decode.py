@@ -1,0 +1,161 @@
+"""From a record to what it says, or to the reason why it cannot be read."""
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar, cast
+
+from pydantic import ValidationError
+
+from saga_coordinator.contracts import BadEnvelope, CancelCommand, Command, Envelope, Event, Message, Reply
+from saga_coordinator.contracts import envelope as wire
+from saga_coordinator.contracts.json_limits import refuse_odd
+from saga_coordinator.handlers.records import Record
+from saga_coordinator.handlers.routing import REPLIES, Routes, Target
+
+
+@dataclass(frozen=True, slots=True)
+class EventArrival:
+    """A business event (or a command to a child saga, or its cancel), and what it does to which instance."""
+
+    record: Record
+    envelope: Envelope
+    payload: bytes
+    event: Event | Command[Any] | CancelCommand
+    targets: tuple[Target, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyArrival:
+    """A participant's reply to the command `command_id` of the instance `instance_id`."""
+
+    record: Record
+    envelope: Envelope
+    payload: bytes
+    reply: Reply
+    instance_id: str
+    command_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record of which nothing can be made; `cause` says what is wrong and what it should be.
+
+    `raised` is the class of what a saga's own function raised on it.
+    """
+
+    record: Record
+    cause: str
+    raised: str | None = None
+
+
+M = TypeVar("M", bound=Message)
+Arrival: TypeAlias = EventArrival | ReplyArrival
+MOST_OF_A_CAUSE = 2_000
+MOST_TOLD = 100
+
+
+def read(routes: Routes, record: Record) -> Arrival | Unreadable:
+    """Read one record. Never raises for what stands in it."""
+    try:
+        envelope, payload = wire.read(record.headers, record.value)
+        _check(envelope)
+        if record.place.topic == REPLIES:
+            return _reply(routes, record, envelope, payload)
+        return _event(routes, record, envelope, payload)
+    except ValidationError as error:
+        return Unreadable(record, told_wrong(error))
+    except ValueError as error:
+        return Unreadable(record, _storable(str(error)))
+
+
+def _check(envelope: Envelope) -> None:
+    """Refuse what could not be sent on: attributes in structured mode know no limit, but become headers again."""
+    size = len("".join(map(str, envelope)).encode())
+    if size > wire.MOST_HEADER_BYTES:
+        raise BadEnvelope(f"attributes of {size} bytes: at most {wire.MOST_HEADER_BYTES} are read")
+
+
+def _reply(routes: Routes, record: Record, envelope: Envelope, payload: bytes) -> Arrival | Unreadable:
+    if envelope.correlation_id is None:
+        return Unreadable(record, "header ce_correlationid is missing: a reply echoes the one of its command")
+    if envelope.causation_id is None:
+        return Unreadable(record, "header ce_causationid is missing: a reply carries its command's ce_id")
+    model = routes.replies.get(envelope.type)
+    if model is None:
+        return Unreadable(record, f"ce_type {envelope.type!r} answers no command of any saga in the catalog")
+    reply = _understood(model, payload)
+    return ReplyArrival(record, envelope, payload, reply, envelope.correlation_id, envelope.causation_id)
+
+
+def _event(routes: Routes, record: Record, envelope: Envelope, payload: bytes) -> Arrival | Unreadable:
+    topic = record.place.topic
+    understood = routes.understood(topic, envelope.type)
+    if understood is None:
+        known = ", ".join(routes.known_on(topic))
+        return Unreadable(record, f"ce_type {envelope.type!r} is not understood on {topic}: known are {known}")
+    model, found = understood
+    message = cast("Event | Command[Any] | CancelCommand", _understood(model, payload))
+    if isinstance(message, Command) and (missing := _unanswerable(record, envelope)):
+        return Unreadable(record, missing)
+    try:
+        targets = {to.place: to for to in (route.target(message, envelope.id) for route in found)}
+    except Exception as error:  # noqa: BLE001  the saga's own function: its failure concerns this record alone
+        cause = f"{envelope.type}: correlate or key raised {said(error)}"
+        return Unreadable(record, cause, class_of(error))
+    return EventArrival(record, envelope, payload, message, tuple(targets.values()))
+
+
+def _understood(model: type[M], payload: bytes) -> M:
+    """Read a message. Raises `ValueError` for one that is wrong, or whose JSON is odd."""
+    message = model.model_validate_json(payload)
+    refuse_odd(payload)
+    return message
+
+
+def _unanswerable(record: Record, envelope: Envelope) -> str | None:
+    """Say why a command could not be answered."""
+    if envelope.reply_to is None:
+        return "header ce_replyto is missing: a command says to which topic its reply goes"
+    try:
+        (record.key or b"").decode()
+    except UnicodeDecodeError:
+        return "the key is not UTF-8: the reply has to echo it as text"
+    return None
+
+
+def wrong_reply(arrival: ReplyArrival, expected: type[Message]) -> Unreadable:
+    """Say that a reply is not of the type that its command names."""
+    given = arrival.envelope.type
+    cause = (
+        f"ce_type {given!r} does not answer command {arrival.command_id}: it is answered with {expected.message_type}"
+    )
+    return Unreadable(arrival.record, f"{cause} or saga.failure.v1")
+
+
+def class_of(error: BaseException) -> str:
+    """Return the full name of an error's class."""
+    return f"{type(error).__module__}.{type(error).__qualname__}"
+
+
+def said(error: Exception) -> str:
+    """Return the class and the words of what a saga's own function raised: whatever they are, they can be stored."""
+    try:
+        words = str(error)
+    except Exception:  # noqa: BLE001  the saga's own class: not even this may stop a partition
+        words = "without words: its __str__ raises, too"
+    return _storable(f"{type(error).__name__}: {words}")
+
+
+def _storable(text: str) -> str:
+    """Return a text as UTF-8 and every database takes it: half characters and NUL spelled out, and not too long."""
+    return text[:MOST_OF_A_CAUSE].encode(errors="backslashreplace").decode().replace("\0", "\\x00")
+
+
+def told_wrong(error: ValidationError) -> str:
+    """Say what is wrong in which field, without the values: they may be secret. Of very many only how many they are."""
+    if error.error_count() > MOST_TOLD:
+        return _storable(f"{error.title}: {error.error_count()} values are wrong, too many to be told one by one")
+    problems = (
+        f"{'.'.join(map(str, each['loc'])) or 'the value'}: {each['msg']}"
+        for each in error.errors(include_url=False, include_input=False, include_context=False)
+    )
+    return _storable(f"{error.title}: {'; '.join(problems)}")

@@ -1,0 +1,42 @@
+"""The live instances that were used last, so that a reply does not have to read them again.
+
+It may be wrong: every save compares the revision, and a miss clears it.
+"""
+
+from collections import OrderedDict
+from collections.abc import Collection, Iterable
+
+from saga_coordinator.handlers.ports import Transaction
+from saga_coordinator.handlers.records import Stored
+
+
+class Memory:
+    """At most `most` instances, those used last."""
+
+    def __init__(self, most: int = 20_000) -> None:
+        self._most = most
+        self._kept: OrderedDict[str, Stored] = OrderedDict()
+
+    async def load(self, tx: Transaction, ids: Collection[str]) -> dict[str, Stored]:
+        """Return those of the instances that exist, from memory or from the store."""
+        found = {id_: stored for id_ in ids if (stored := self._kept.get(id_))}
+        missing = [id_ for id_ in ids if id_ not in found]
+        if missing:
+            found.update(await tx.load(missing))
+        return found
+
+    def keep(self, saved: Iterable[tuple[Stored, int]]) -> None:
+        """Take in what was committed; an instance that is over is not needed again."""
+        for stored, _ in saved:
+            id_ = stored.instance.id
+            if stored.instance.status.is_final:
+                self._kept.pop(id_, None)
+                continue
+            self._kept[id_] = stored
+            self._kept.move_to_end(id_)
+        while len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._kept.clear()

@@ -1,0 +1,285 @@
+"""The values that pass between handlers and store: records, leases, stored instances, and the rows written for them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from saga_coordinator.handlers.routing import AnySaga
+from saga_coordinator.handlers.trace_context import Footing, SpanContext, Trail
+from saga_coordinator.sagas.machine import Decision, Instance
+
+RawHeaders = tuple[tuple[str, bytes | None], ...]
+"""Headers as Kafka has them: a name may come twice, and a value may be null."""
+
+
+class Place(NamedTuple):
+    """Where a record stands in Kafka."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        """Write it as `saga explain` takes it."""
+        return f"{self.topic}:{self.partition}:{self.offset}"
+
+
+class Record(NamedTuple):
+    """One record as Kafka gave it. `timestamp` is in milliseconds since 1970, -1 if it has none.
+
+    `timestamp_type` is Kafka's number for what it is the time of: 0 creation, 1 the append to the log.
+    """
+
+    place: Place
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: RawHeaders
+    timestamp_type: int = 0
+
+
+class Verdict(StrEnum):
+    """What became of a record. Every record gets exactly one."""
+
+    APPLIED = "applied"
+    DUPLICATE = "duplicate"
+    IGNORED = "ignored"
+    HELD = "held"
+    UNMATCHED = "unmatched"
+    DEAD_LETTERED = "dead-lettered"
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who owns a partition: all transactions of an epoch precede those of the next.
+
+    `next_offset` is the first that is not done; None on a partition of which nothing was ever read.
+    """
+
+    topic: str
+    partition: int
+    epoch: int
+    next_offset: int | None
+
+
+class Advance(NamedTuple):
+    """The wish to move a lease from the offset that it should stand at to the first one after this batch."""
+
+    topic: str
+    partition: int
+    epoch: int
+    expected: int | None
+    next_offset: int
+
+
+class Stored(NamedTuple):
+    """An instance with what the store and the wire keep beside it.
+
+    `revision` counts the signals that it has had, ignored ones too; `home` is the reply topic's partition of its key.
+    """
+
+    instance: Instance[Any]
+    revision: int
+    home: int
+    trail: Trail
+
+
+class Illegible(NamedTuple):
+    """Why an instance cannot be read by the catalog. To one that is over nothing more can happen anyway."""
+
+    why: str
+    is_over: bool
+
+
+class Entry(NamedTuple):
+    """One row of an instance's history: a signal, and what was decided. Times are UTC.
+
+    `value` is the message as it came, or JSON: what obstructs, or what had not left when an alarm rang; `decided` is
+    JSON: the status that follows, the commands sent, the outcome. The rows of an instance are all that it takes to
+    replay it.
+    """
+
+    instance_id: str
+    seq: int
+    at: datetime
+    kind: str
+    verdict: Verdict
+    reason: str | None
+    message_id: str | None
+    message_type: str | None
+    causation_id: str | None
+    value: bytes | None
+    decided: str
+    place: Place | None
+    trace_id: str
+    span_id: str
+
+
+class Owed(NamedTuple):
+    """A message to publish, written with the state that asks for it."""
+
+    message_id: str
+    home: int
+    topic: str
+    partition: int
+    key: bytes | None
+    headers: RawHeaders
+    value: bytes | None
+
+
+class Unsent(NamedTuple):
+    """A row of the outbox: rows leave in the order of `seq`, a partition of a topic by itself."""
+
+    seq: int
+    owed: Owed
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An event that has come before anybody awaits it, kept until `expires_at`.
+
+    `address` is where it is awaited: the id of an instance, or what a `receive` expects (`sagas.machine.address`).
+    """
+
+    address: str
+    record: Record
+    at: datetime
+    expires_at: datetime
+
+
+class Awaited(NamedTuple):
+    """An instance that awaits an event at an address that is not its own id."""
+
+    address: str
+    instance_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that was set aside, as it came, with the cause in words.
+
+    `instance_id` is the instance for which it failed, empty if it could not be read; with `parks` that instance is
+    parked behind it: what comes later for it is queued.
+    """
+
+    record: Record
+    at: datetime
+    cause: str
+    instance_id: str = ""
+    parks: bool = False
+
+
+class Queued(NamedTuple):
+    """A record that waits for a parked instance. They are decided in the order of `seq`, which the store gives."""
+
+    seq: int
+    instance_id: str
+    record: Record
+    at: datetime
+
+
+class SetAside(NamedTuple):
+    """Dead letters, oldest first, and records that are queued, in order."""
+
+    letters: Sequence[DeadLetter]
+    queued: Sequence[Queued]
+
+
+class By(NamedTuple):
+    """Who wants something changed, and why."""
+
+    who: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What somebody did to a dead letter, which is kept as it was before."""
+
+    at: datetime
+    by: By
+    action: str
+    letter: DeadLetter
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """The verdict on a record that has reached no instance."""
+
+    place: Place
+    at: datetime
+    verdict: Verdict
+    reason: str
+    message_id: str | None
+    message_type: str | None
+
+
+@dataclass(slots=True)
+class Changes:
+    """Everything that one transaction writes. `seen` of an instance is its revision when it was loaded, 0 if new.
+
+    `flipped` are the instances that are parked now and were not when they were loaded, or the other way round.
+    `altered` dead letters have another value or cause, `settled` ones are no more.
+    """
+
+    instances: list[tuple[Stored, int]] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    outbox: list[Owed] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    altered: list[DeadLetter] = field(default_factory=list)
+    settled: list[DeadLetter] = field(default_factory=list)
+    queued: list[Queued] = field(default_factory=list)
+    dequeued: list[Queued] = field(default_factory=list)
+    flipped: set[str] = field(default_factory=set)
+    audits: list[Audit] = field(default_factory=list)
+    held: list[Held] = field(default_factory=list)
+    released: list[Held] = field(default_factory=list)
+    awaited: list[Awaited] = field(default_factory=list)
+    unawaited: list[Awaited] = field(default_factory=list)
+    rulings: list[Ruling] = field(default_factory=list)
+    acknowledged: Sequence[int] = ()
+
+    @property
+    def is_plain(self) -> bool:
+        """Say whether it is all about instances and their messages: nothing held, set aside, or without an instance."""
+        return not (
+            self.rulings
+            or self.held
+            or self.released
+            or self.dead_letters
+            or self.altered
+            or self.settled
+            or self.queued
+            or self.dequeued
+            or self.audits
+        )
+
+
+class Hop(NamedTuple):
+    """One signal that an instance took, as those who watch see it once it is committed.
+
+    `record` is None for an alarm or a wish; `sent` are the rows that follow from it, each with its span. A `redriven`
+    record had been set aside, or was queued.
+    """
+
+    saga: AnySaga
+    before: Instance[Any] | None
+    decision: Decision[Any]
+    entry: Entry
+    record: Record | None
+    footing: Footing
+    root: SpanContext
+    sent: tuple[tuple[Owed, SpanContext], ...]
+    redriven: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """One committed transaction: what happened in it, and when it began and ended, in UTC."""
+
+    hops: Sequence[Hop]
+    changes: Changes
+    began: datetime
+    ended: datetime

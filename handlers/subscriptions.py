@@ -1,0 +1,34 @@
+"""What is kept beside the state of an instance: the asks that are open, and the addresses where it awaits events."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from saga_coordinator.handlers.records import Owed
+from saga_coordinator.handlers.trace_context import Ask, SpanContext, Trail
+from saga_coordinator.sagas.machine import Answer, Decision, Instance, Progress, Signal
+
+
+def kept(
+    trail: Trail,
+    decision: Decision[Any],
+    signal: Signal,
+    sent: Iterable[tuple[Owed, SpanContext]],
+    message: str | None,
+) -> Trail:
+    """Return what the wire remembers after a signal: the asks that are open now, the message that came last."""
+    if decision.instance.status.is_final:
+        return Trail(trail.root, {}, message, trail.asked, trail.parked)
+    asks = dict(trail.asks)
+    if isinstance(signal, Answer) and decision.ignored is None:
+        asks.pop(signal.command_id, None)
+    asks.update((row.message_id, Ask(span, signal.at)) for row, span in sent)
+    return Trail(trail.root, asks, message, trail.asked, trail.parked)
+
+
+def waits(instance: Instance[Any]) -> dict[str, str]:
+    """Return the addresses where an instance awaits events, by the receives that wait there."""
+    if instance.status.is_final or instance.cause is not None:
+        return {}
+    return {
+        name: wait.address for name, wait in instance.waits.items() if wait.address and wait.progress is Progress.ASKED
+    }

@@ -1,0 +1,45 @@
+"""Alarms: instances whose timeout, retry or deadline is due, oldest first, and held events whose time is over.
+
+Who holds the lease on an instance's home rings its alarm: the lease is looked at in the alarm's own transaction.
+"""
+
+from saga_coordinator.handlers.dispatch import Decider
+from saga_coordinator.handlers.leases import Leases
+from saga_coordinator.handlers.ports import Clock, Store, Transaction
+from saga_coordinator.handlers.session import Batch
+from saga_coordinator.handlers.unit_of_work import Writer
+
+MOST_AT_ONCE = 500
+
+
+class Alarms:
+    """Rings what is due."""
+
+    def __init__(self, store: Store, clock: Clock, decider: Decider, writer: Writer, leases: Leases) -> None:
+        self._store = store
+        self._clock = clock
+        self._decider = decider
+        self._writer = writer
+        self._leases = leases
+
+    async def ring(self) -> bool:
+        """Ring at most 500 alarms in one transaction. True: there may be more. Raises whatever the store raises."""
+        due = await self._store.next_alarm()
+        if due is None or due > self._clock.now():
+            return False
+        return await self._writer.write(self._decide)
+
+    async def _decide(self, tx: Transaction) -> tuple[Batch, bool]:
+        batch, unsent = self._writer.batch(), self._writer.unsent()
+        if unsent is None:
+            return batch, False
+        due = await tx.load_due(batch.at, MOST_AT_ONCE, self._leases.homes())
+        for id_, illegible in tx.illegible.items():
+            self._decider.silence(id_, illegible)
+        for stored in due:
+            self._decider.wake(batch, stored, unsent)
+        await self._decider.release(batch, tx)
+        expired = await tx.load_expired(batch.at, MOST_AT_ONCE)
+        for held in expired:
+            self._decider.expire(batch, held)
+        return batch, MOST_AT_ONCE in {len(due), len(expired)}

@@ -1,0 +1,223 @@
+"""Sketches a saga, and an instance on it: what its picture says, in whichever form it is drawn."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any, Generic, TypeVar, assert_never, get_type_hints
+
+from pydantic import BaseModel
+
+from saga_coordinator.contracts import Failure
+from saga_coordinator.sagas.diagrams.model import Card, Cell, Group, Item, Kind, Mark, Sketch, State, Way
+from saga_coordinator.sagas.diagrams.moments import length_in_words
+from saga_coordinator.sagas.diagrams.states import NOT_REACHED, States, is_settled
+from saga_coordinator.sagas.diagrams.text import in_a_line, limit, ordinal, rule_of_list, sendings
+from saga_coordinator.sagas.machine import (
+    Alternatives,
+    Branch,
+    Delay,
+    ForEach,
+    Instance,
+    Node,
+    Parallel,
+    Receive,
+    Saga,
+    Series,
+    Status,
+    Step,
+)
+
+D = TypeVar("D", bound=BaseModel)
+
+
+def sketch(saga: Saga[Any, D], instance: Instance[D] | None = None) -> Sketch:
+    """Return what the picture of a saga says, with the state of each step when an instance is given."""
+    sketcher = Sketcher(saga, instance)
+    return Sketch(
+        title=f"{saga.name} v{saga.version}",
+        summary=sketcher.summary(),
+        notes=tuple(sketcher.notes()),
+        begin=Cell(sketcher.start(), sketcher.outcome(Status.COMPENSATED)),
+        items=tuple(sketcher.items(saga.steps)),
+        end=sketcher.outcome(Status.COMPLETED),
+        has_states=instance is not None,
+    )
+
+
+class Sketcher(Generic[D]):
+    """Goes through a definition node by node."""
+
+    def __init__(self, saga: Saga[Any, D], instance: Instance[D] | None) -> None:
+        """Begin a sketch."""
+        self.saga = saga
+        self.instance = instance
+        self.states = States(instance) if instance else None
+
+    # --- the whole
+
+    def summary(self) -> str:
+        """Return a sentence for those who do not see the picture."""
+        count = len(self.saga.table)
+        told = f"Saga {self.saga.name}, version {self.saga.version}, of {count} step{'s' if count > 1 else ''}"
+        if self.instance is None:
+            return f"{told}."
+        return f"{told}; instance {in_a_line(self.instance.key)} is {self._status(self.instance)}."
+
+    def notes(self) -> Iterator[str]:
+        """Yield what holds for the whole: the deadline and the cancel event; of an instance how and why it stands."""
+        saga, instance, states = self.saga, self.instance, self.states
+        limits = [] if saga.deadline is None else [f"deadline for sending the pivot: {limit(saga.deadline)}"]
+        limits += [] if saga.cancel_on is None else [f"cancelled by {saga.cancel_on.message_type}"]
+        limits += ["a child saga: its outcome answers the command"] if saga.is_child else []
+        if limits:
+            yield "; ".join(limits)
+        if instance is None or states is None:
+            return
+        began = states.calendar.tell_whole(instance.started_at)
+        yield f"instance {in_a_line(instance.key)}: {self._status(instance)}, started {began}; times are in UTC"
+        for what, cause in (("turned back", instance.cause), ("stalled", instance.stall)):
+            if cause is not None:
+                place = f" at {in_a_line(cause.step)}" if cause.step else ""
+                told = ": ".join(filter(None, (cause.code, cause.message)))
+                yield f"{what}{place}: {in_a_line(told)}"
+
+    def _status(self, instance: Instance[D]) -> str:
+        return f"{instance.status}{', paused' if instance.paused_at else ''}"
+
+    def start(self) -> Card:
+        """Return the card of what starts it."""
+        state = None
+        if self.instance is not None and self.states is not None:
+            state = State(Mark.DONE, "started", (f"at {self.states.calendar.tell(self.instance.started_at)}",))
+        return Card(kind=Kind.START, name="start", title=self.saga.starts_on.message_type, state=state)
+
+    def outcome(self, status: Status) -> Card:
+        """Return the card of what it tells when it is over."""
+        function = self.saga.on_completed if status is Status.COMPLETED else self.saga.on_compensated
+        made = Failure if function is None else get_type_hints(function)["return"]
+        return Card(
+            kind=Kind.OUTCOME,
+            name=status.value,
+            title=made.message_type,
+            details=(status.value,),
+            state=self._outcome_state(status),
+        )
+
+    def _outcome_state(self, status: Status) -> State | None:
+        if self.instance is None or self.states is None:
+            return None
+        ended = self.instance.ended_at
+        if self.instance.status is not status or ended is None:
+            return NOT_REACHED
+        return State(Mark.DONE, status.value, (f"at {self.states.calendar.tell(ended)}",))
+
+    # --- nodes
+
+    def items(self, nodes: tuple[Node[D], ...]) -> Iterator[Item]:
+        """Yield what a sequence draws; a series is just more of it."""
+        for node in nodes:
+            match node:
+                case Step() | Receive() | Delay():
+                    yield self._cell(node)
+                case ForEach():
+                    yield Group(rule=rule_of_list(node), ways=(Way((self._each(node),)),))
+                case Series():
+                    yield from self.items(node.nodes)
+                case Parallel():
+                    yield Group(rule="all at once", ways=tuple(self._way(member) for member in node.nodes))
+                case Branch():
+                    yield self._branch(node)
+                case Alternatives():
+                    yield self._alternatives(node)
+                case _:
+                    assert_never(node)
+
+    def _way(self, node: Node[D], label: str = "", fate: str = "") -> Way:
+        return Way(tuple(self.items((node,))), label, fate)
+
+    def _branch(self, node: Branch[D]) -> Group:
+        chosen = self.instance.choices.get(node.name) if self.instance else None
+        ways = tuple(
+            Way(tuple(self.items(nodes)), label, "taken" if chosen is holds else "")
+            for label, holds, nodes in (("yes", True, node.nodes), ("no", False, node.otherwise))
+        )
+        return Group(rule="", ways=ways, choice=Card(kind=Kind.CHOICE, name=node.name, title=node.name))
+
+    def _alternatives(self, node: Alternatives[D]) -> Group:
+        ways = (
+            self._way(member, ordinal(number), self._fate(node, number)) for number, member in enumerate(node.nodes)
+        )
+        trial = self.instance.trials.get(node.name) if self.instance else None
+        cause = trial.cause if trial else None
+        note = in_a_line(f"left for {cause.code}{f' at {cause.step}' if cause.step else ''}") if cause else ""
+        return Group(rule=f"{node.name}: one of, in turn, until one succeeds", ways=tuple(ways), note=note)
+
+    def _fate(self, node: Alternatives[D], number: int) -> str:
+        """Return what became of one of several alternatives."""
+        if self.instance is None:
+            return ""
+        trial = self.instance.trials.get(node.name)
+        if trial is None or number > trial.number:
+            return "not tried"
+        if number < trial.number:
+            return "left"
+        if trial.cause is not None:
+            return "being undone"
+        if is_settled(self.instance, node.nodes[number]):
+            return "taken"
+        return "tried" if self.instance.cause else "being tried"
+
+    # --- leaves
+
+    def _cell(self, node: Step[D] | Receive[D] | Delay[D]) -> Cell:
+        match node:
+            case Step():
+                return self._step(node)
+            case Receive():
+                return Cell(self._receive(node))
+            case Delay():
+                return Cell(self._delay(node))
+            case _:
+                assert_never(node)
+
+    def _step(self, step: Step[D]) -> Cell:
+        name, rule = step.name, self.saga.table[step.name]
+        kind = Kind.PIVOT if step.is_pivot else Kind.CHILD if rule.may_be_cancelled else Kind.STEP
+        words = {Kind.PIVOT: "pivot: no way back", Kind.CHILD: "carried out by a child saga"}
+        lines = (words[kind],) if kind in words else ()
+        card = self._sending(step, kind, lines, self.states.of_step(name) if self.states else None)
+        return Cell(card, self._undo(step, self.states.of_undo(name) if self.states else None))
+
+    def _each(self, node: ForEach[D]) -> Cell:
+        states = self.states
+        card = self._sending(node.step, Kind.EACH, (), states.of_list(node.name) if states else None)
+        return Cell(card, self._undo(node.step, states.of_list_undo(node.step) if states else None))
+
+    def _sending(self, step: Step[D], kind: Kind, lines: tuple[str, ...], state: State | None) -> Card:
+        rule = self.saga.table[step.name]
+        details = (rule.command.message_type, f"within {length_in_words(step.timeout)}{sendings(rule.retry)}")
+        return Card(kind=kind, name=step.name, title=step.name, lines=lines, details=details, state=state)
+
+    def _undo(self, step: Step[D], state: State | None) -> Card | None:
+        undo = self.saga.table[step.name].undo
+        if step.compensate is None or undo is None:
+            return None
+        return Card(
+            kind=Kind.UNDO,
+            name=f"undo {step.name}",
+            title=step.compensate.__name__,
+            details=(undo.message_type,),
+            state=state,
+        )
+
+    def _receive(self, node: Receive[D]) -> Card:
+        lines = (f"receives {node.event.message_type}", f"within {length_in_words(node.timeout)}")
+        state = self.states.of_receive(node.name) if self.states else None
+        return Card(kind=Kind.RECEIVE, name=node.name, title=node.name, lines=lines, state=state)
+
+    def _delay(self, node: Delay[D]) -> Card:
+        if node.until is not None:
+            line = f"waits until {node.until.__name__}"
+        else:
+            line = f"waits {length_in_words(node.lasts or timedelta(0))}"
+        state = self.states.of_delay(node.name) if self.states else None
+        return Card(kind=Kind.DELAY, name=node.name, title=node.name, lines=(line,), state=state)

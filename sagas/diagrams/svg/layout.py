@@ -1,0 +1,68 @@
+"""Lays a whole picture out: title and notes, the lanes of the saga, and what explains them."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from saga_coordinator.sagas.diagrams.model import Cell, Sketch
+from saga_coordinator.sagas.diagrams.svg.legend import legend
+from saga_coordinator.sagas.diagrams.svg.measures import (
+    LANE_NAME,
+    LINE,
+    SizedCell,
+    SizedItem,
+    SizedRow,
+    broken,
+    size_item,
+    size_row,
+)
+from saga_coordinator.sagas.diagrams.svg.placing import row_shapes
+from saga_coordinator.sagas.diagrams.svg.shapes import Picture, Shape, Style, Text
+
+MARGIN = 24
+LEAST_WIDTH = 560
+
+
+def picture(sketch: Sketch) -> Picture:
+    """Lay a sketch out."""
+    begin = _with_lane_names(size_item(sketch.begin))
+    end = size_item(Cell(sketch.end))
+    row = size_row((begin, *(size_item(each) for each in sketch.items), end))
+    width = max(row.width + 2 * MARGIN, LEAST_WIDTH)
+    head = _head(sketch, width - 2 * MARGIN)
+    level = head[-1].y + LINE + row.up
+    shapes: list[Shape] = [*head, *_lane_names(row, level), *row_shapes(row, MARGIN, level)]
+    explained = tuple(legend(sketch, MARGIN, level + row.down + 2 * LINE, width - 2 * MARGIN))
+    bottom = max(shape.y for shape in explained if isinstance(shape, Text))
+    return Picture(
+        title=sketch.title,
+        summary=sketch.summary,
+        width=width,
+        height=bottom + MARGIN,
+        shapes=(*shapes, *explained),
+    )
+
+
+def _head(sketch: Sketch, room: int) -> list[Text]:
+    """Write the title and the notes."""
+    y, texts = MARGIN + LINE, []
+    for line, style in broken(sketch.title, Style.HEAD, room):
+        texts.append(Text(MARGIN, y, line, style))
+        y += LINE + 6
+    for note in sketch.notes:
+        for line, style in broken(note, Style.NOTE, room):
+            texts.append(Text(MARGIN, y, line, style))
+            y += LINE + 2
+    return texts
+
+
+def _with_lane_names(begin: SizedItem) -> SizedItem:
+    return replace(begin, up=begin.up + LANE_NAME)
+
+
+def _lane_names(row: SizedRow, level: int) -> Iterator[Text]:
+    """Name the two lanes at their left ends."""
+    begin = row.items[0]
+    if not isinstance(begin, SizedCell) or begin.undo is None:
+        return
+    yield Text(MARGIN, level - begin.card.half - 6, "forward", Style.LABEL)
+    yield Text(MARGIN, level + row.drop - begin.undo.half - 6, "compensation", Style.LABEL)

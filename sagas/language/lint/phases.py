@@ -1,0 +1,112 @@
+"""Phases: compensatable steps, then on any path at most one pivot, then steps that only go forward."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, assert_never
+
+from pydantic import BaseModel
+
+from saga_coordinator.contracts import Command
+from saga_coordinator.sagas.language.nodes import (
+    Alternatives,
+    Branch,
+    Delay,
+    ForEach,
+    Node,
+    Parallel,
+    Receive,
+    Series,
+    Step,
+)
+
+D = TypeVar("D", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What stands around a node: a parallel group, or alternatives."""
+
+    grouped: bool = False
+    in_alternatives: bool = False
+
+    @property
+    def keeps_out_pivots(self) -> str | None:
+        """Say where a pivot must not stand, if it is here."""
+        return "alternatives" if self.in_alternatives else "a parallel group" if self.grouped else None
+
+
+MAIN = Place()
+
+
+@dataclass(slots=True)
+class Phases:
+    """Follows every path, and notes for each leaf whether it may stand before (False) or after (True) the pivot."""
+
+    problems: list[str]
+    seen: dict[str, frozenset[bool]] = field(default_factory=dict)
+
+    def follow(self, nodes: tuple[Node[D], ...], phases: frozenset[bool], place: Place = MAIN) -> frozenset[bool]:
+        """Go through a sequence, and return the phases in which it may end."""
+        for node in nodes:
+            phases = self._node(node, phases, place)
+        return phases
+
+    def _node(self, node: Node[D], phases: frozenset[bool], place: Place) -> frozenset[bool]:
+        match node:
+            case Step() | ForEach() | Receive() | Delay():
+                return self._leaf(node, phases, place)
+            case Series():
+                return self.follow(node.nodes, phases, place)
+            case Branch():
+                return self.follow(node.nodes, phases, place) | self.follow(node.otherwise, phases, place)
+            case Parallel():
+                self._members(node.nodes, phases, Place(grouped=True, in_alternatives=place.in_alternatives))
+                return phases
+            case Alternatives():
+                if True in phases:
+                    self.problems.append(
+                        f"alternatives {node.name} may stand after the pivot, where nothing is undone: "
+                        "put them before it, or choose by a branch"
+                    )
+                self._members(node.nodes, phases, Place(grouped=place.grouped, in_alternatives=True))
+                return phases
+            case _:
+                assert_never(node)
+
+    def _leaf(
+        self, node: Step[D] | ForEach[D] | Receive[D] | Delay[D], phases: frozenset[bool], place: Place
+    ) -> frozenset[bool]:
+        self.seen[node.name] = self.seen.get(node.name, frozenset()) | phases
+        if isinstance(node, ForEach) and node.step.is_pivot:
+            self.problems.append(f"for_each {node.name} is made of a pivot, which is one command: make it of a step")
+        return self._pivot(node, phases, place) if isinstance(node, Step) and node.is_pivot else phases
+
+    def _members(self, members: tuple[Node[D], ...], phases: frozenset[bool], place: Place) -> None:
+        for member in members:
+            self.follow((member,), phases, place)
+
+    def _pivot(self, pivot: Step[D], phases: frozenset[bool], place: Place) -> frozenset[bool]:
+        if place.keeps_out_pivots:
+            self.problems.append(
+                f"pivot {pivot.name} stands in {place.keeps_out_pivots}: put it into the main sequence"
+            )
+        if True in phases:
+            self.problems.append(f"pivot {pivot.name} may follow another pivot: make one of them a step")
+        return frozenset({True})
+
+
+def of_step(step: Step[D], command: type[Command[Any]], phases: frozenset[bool]) -> Iterator[str]:
+    """Yield what is wrong with a step in its phases."""
+    if False in phases and not (step.is_pivot or step.compensate or command.safe):
+        yield (
+            f"step {step.name} changes something before the pivot and cannot be undone: give it a compensate, "
+            f"make it the pivot, or declare {command.__name__} safe"
+        )
+    if step.is_pivot and step.compensate:
+        yield f"pivot {step.name} has a compensate, and is never undone: remove it, or make the pivot a step"
+    elif False not in phases and step.compensate:
+        yield f"step {step.name} stands after the pivot, where nothing is undone: remove its compensate"
+    if True in phases and step.retry and not step.retry.is_endless:
+        yield f"step {step.name} may stand after the pivot and has a finite retry: leave attempts and total at None"
+    if not step.undo_when_unknown and not step.compensate:
+        yield f"step {step.name} has no compensate, so that undo_when_unknown says nothing: remove it"

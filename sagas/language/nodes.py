@@ -1,0 +1,206 @@
+"""What a definition is made of: frozen values that make up a tree. `definition.py` has the words that write them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeAlias, TypeVar, Union, assert_never
+
+from pydantic import BaseModel, TypeAdapter
+
+from saga_coordinator.contracts import Command, Event
+from saga_coordinator.sagas.language.retry import FOREVER, ONCE, PATIENT, Retry
+
+D = TypeVar("D", bound=BaseModel)
+
+Duration: TypeAlias = Union[timedelta, Callable[[D], timedelta]]  # noqa: UP007  a generic alias
+"""A length of time, or a function that takes it from the data when it begins to count."""
+
+ANSWER_WITHIN = timedelta(minutes=5)
+"""The timeout of a step that says nothing else: no command is awaited for ever."""
+
+EVENT_WITHIN = timedelta(days=1)
+"""The timeout of a receive that says nothing else."""
+
+HOLD_FOR = timedelta(hours=1)
+"""How long an event is held that comes before anybody awaits it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step(Generic[D]):
+    """One command to one participant, and one reply. Written with `step` or `pivot`.
+
+    The step of a `for_each` is of this kind too; its functions take the item behind the data.
+    """
+
+    name: str
+    send: Callable[..., Command[Any]]
+    remember: Callable[..., D] | None = None
+    compensate: Callable[..., Command[Any]] | None = None
+    timeout: Duration[D] = ANSWER_WITHIN
+    retry: Retry | None = None
+    compensate_retry: Retry = PATIENT
+    undo_when_unknown: bool = True
+    is_pivot: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForEach(Generic[D]):
+    """One command for each item of a list in the data, at most `limit` at once (None: all)."""
+
+    items: Callable[[D], Sequence[Any]]
+    key: Callable[[Any], str]
+    step: Step[D]
+    limit: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The node's name; its steps are called `name[key]`."""
+        return self.step.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receive(Generic[D]):
+    """Waits for a business event. Without `expects` it is the event whose key is the correlation key."""
+
+    name: str
+    event: type[Event]
+    key: Callable[[Any], str]
+    expects: Callable[[D], str] | None = None
+    remember: Callable[[D, Any], D] | None = None
+    timeout: Duration[D] = EVENT_WITHIN
+    hold: timedelta = HOLD_FOR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delay(Generic[D]):
+    """Waits until a time: so long after it was reached, or until what the data say."""
+
+    name: str
+    lasts: Duration[D] | None = None
+    until: Callable[[D], datetime] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Series(Generic[D]):
+    """Nodes one after the other, as one node."""
+
+    nodes: tuple[Node[D], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Parallel(Generic[D]):
+    """Its nodes all at once; it has succeeded when all have. They are undone all at once, too."""
+
+    nodes: tuple[Node[D], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Branch(Generic[D]):
+    """A choice between two sequences, made once when it is reached and recorded under `name`."""
+
+    name: str
+    predicate: Callable[[D], bool]
+    nodes: tuple[Node[D], ...]
+    otherwise: tuple[Node[D], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Alternatives(Generic[D]):
+    """Nodes of which one has to succeed: tried in turn, each undone before the next one is tried."""
+
+    name: str
+    nodes: tuple[Node[D], ...]
+
+
+Node: TypeAlias = Union[  # noqa: UP007  a generic alias of forward names
+    Step[D], ForEach[D], Receive[D], Delay[D], Series[D], Parallel[D], Branch[D], Alternatives[D]
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One of several alternatives: whatever fails in it is undone within it, and the next one is tried."""
+
+    name: str
+    number: int
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule(Generic[D]):
+    """What holds for one step of one saga, worked out when it is declared: its message types and its retry.
+
+    `item` reads an item of a `for_each` from JSON; None for any other step.
+    """
+
+    step: Step[D]
+    command: type[Command[Any]]
+    undo: type[Command[Any]] | None
+    retry: Retry
+    item: TypeAdapter[Any] | None = None
+
+    @property
+    def may_be_cancelled(self) -> bool:
+        """Say whether who carries the command out heeds that it is not wanted any more: a child saga does."""
+        return self.command.cancellable
+
+
+def default_retry(*, after_pivot: bool) -> Retry:
+    """Return the retry of a step that declares none."""
+    return FOREVER if after_pivot else ONCE
+
+
+def length_of(duration: Duration[D], data: D) -> timedelta:
+    """Return a length of time, from the data where a function takes it from them."""
+    return duration if isinstance(duration, timedelta) else duration(data)
+
+
+def leaf(name: str) -> str:
+    """Return the node that a step of an instance belongs to: `provision` for `provision[eu-1]`."""
+    return name.partition("[")[0]
+
+
+def inside(node: Node[D]) -> tuple[Node[D], ...]:
+    """Return the nodes right within a node."""
+    match node:
+        case Step() | ForEach() | Receive() | Delay():
+            return ()
+        case Series() | Parallel() | Alternatives():
+            return node.nodes
+        case Branch():
+            return node.nodes + node.otherwise
+        case _:
+            assert_never(node)
+
+
+def walk(nodes: tuple[Node[D], ...]) -> Iterator[Node[D]]:
+    """Yield every node of a tree, in the order of the definition, a group before its members."""
+    for node in nodes:
+        yield node
+        yield from walk(inside(node))
+
+
+def steps_of(nodes: tuple[Node[D], ...]) -> Iterator[Step[D]]:
+    """Yield every step of a tree, those of each `for_each` too."""
+    for node in walk(nodes):
+        if isinstance(node, Step):
+            yield node
+        elif isinstance(node, ForEach):
+            yield node.step
+
+
+def scopes_of(nodes: tuple[Node[D], ...], around: tuple[Scope, ...] = ()) -> Iterator[tuple[str, tuple[Scope, ...]]]:
+    """Yield the name of each leaf with the alternatives that it stands in, the innermost last."""
+    for node in nodes:
+        match node:
+            case Step() | ForEach() | Receive() | Delay():
+                yield node.name, around
+            case Alternatives():
+                last = len(node.nodes) - 1
+                for number, member in enumerate(node.nodes):
+                    scope = Scope(node.name, number, number == last)
+                    yield from scopes_of((member,), (*around, scope))
+            case _:
+                yield from scopes_of(inside(node), around)

@@ -1,0 +1,244 @@
+"""The language that sagas are written in: words that make a tree of frozen values whose leaves are named functions.
+
+A saga is refused when it is declared if it is unsound; `soundness.py` holds the rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from saga_coordinator.contracts import Command, Event, Failure, Reply
+from saga_coordinator.sagas.language.cause import Cause
+from saga_coordinator.sagas.language.nodes import (
+    ANSWER_WITHIN,
+    EVENT_WITHIN,
+    HOLD_FOR,
+    Alternatives,
+    Branch,
+    Delay,
+    Duration,
+    ForEach,
+    Node,
+    Parallel,
+    Receive,
+    Rule,
+    Scope,
+    Series,
+    Step,
+    leaf,
+    scopes_of,
+    steps_of,
+    walk,
+)
+from saga_coordinator.sagas.language.retry import PATIENT, Retry
+
+D = TypeVar("D", bound=BaseModel)
+E = TypeVar("E", bound=Event | Command[Any])
+R = TypeVar("R", bound=Reply)
+V = TypeVar("V", bound=Event)
+I = TypeVar("I")  # noqa: E741  an item
+
+
+def step(
+    name: str,
+    send: Callable[[D], Command[R]],
+    *,
+    remember: Callable[[D, R], D] | None = None,
+    compensate: Callable[[D], Command[Any]] | None = None,
+    timeout: Duration[D] = ANSWER_WITHIN,
+    retry: Retry | None = None,
+    compensate_retry: Retry = PATIENT,
+    undo_when_unknown: bool = True,
+) -> Step[D]:
+    """One command, one reply.
+
+    `send(data)` makes the command; `remember(data, reply)` takes what the reply told into the data;
+    `compensate(data)` makes the command that undoes it, from the data as they are then. The timeout runs from each
+    sending; a function takes it from the data. Without `retry` a step is sent once before the pivot, and until it is
+    answered after it. `undo_when_unknown=False` where the participant guarantees that no answer means not done.
+    """
+    return Step(
+        name=name,
+        send=send,
+        remember=remember,
+        compensate=compensate,
+        timeout=timeout,
+        retry=retry,
+        compensate_retry=compensate_retry,
+        undo_when_unknown=undo_when_unknown,
+    )
+
+
+def pivot(
+    name: str,
+    send: Callable[[D], Command[R]],
+    *,
+    remember: Callable[[D, R], D] | None = None,
+    timeout: Duration[D] = ANSWER_WITHIN,
+    retry: Retry | None = None,
+) -> Step[D]:
+    """The step of no return: before it a failure undoes, after it the saga only goes forward.
+
+    A pivot that refuses undoes what came before it. One that does not answer is asked again, with the same id,
+    until it does.
+    """
+    return Step(name=name, send=send, remember=remember, timeout=timeout, retry=retry, is_pivot=True)
+
+
+def for_each(
+    name: str,
+    items: Callable[[D], Sequence[I]],
+    send: Callable[[D, I], Command[R]],
+    *,
+    key: Callable[[I], str],
+    remember: Callable[[D, I, R], D] | None = None,
+    compensate: Callable[[D, I], Command[Any]] | None = None,
+    limit: int | None = None,
+    timeout: Duration[D] = ANSWER_WITHIN,
+    retry: Retry | None = None,
+    compensate_retry: Retry = PATIENT,
+    undo_when_unknown: bool = True,
+) -> ForEach[D]:
+    """One command for each item, the steps `name[key(item)]`; it has succeeded when all have.
+
+    The list is recorded when the node is reached. At most `limit` commands are in flight at once, in the order of
+    the list, both forward and when they are undone. A list with the same key twice is an error of the definition.
+    """
+    each: Step[D] = Step(
+        name=name,
+        send=send,
+        remember=remember,
+        compensate=compensate,
+        timeout=timeout,
+        retry=retry,
+        compensate_retry=compensate_retry,
+        undo_when_unknown=undo_when_unknown,
+    )
+    return ForEach(items=items, key=key, step=each, limit=limit)
+
+
+def receive(
+    name: str,
+    event: type[V],
+    *,
+    key: Callable[[V], str],
+    expects: Callable[[D], str] | None = None,
+    remember: Callable[[D, V], D] | None = None,
+    timeout: Duration[D] = EVENT_WITHIN,
+    hold: timedelta = HOLD_FOR,
+) -> Receive[D]:
+    """Wait for a business event.
+
+    `key(event)` is the saga's correlation key, or what `expects(data)` says when the node is reached. An event that
+    comes before that is held for `hold`. No event in time is a failure: before the pivot it undoes, after it stalls.
+    """
+    return Receive(name=name, event=event, key=key, expects=expects, remember=remember, timeout=timeout, hold=hold)
+
+
+def delay(name: str, lasts: Duration[D] | None = None, *, until: Callable[[D], datetime] | None = None) -> Delay[D]:
+    """Wait, durably: for a length of time, or until a time that the data say (with its zone). A pause moves neither."""
+    return Delay(name=name, lasts=lasts, until=until)
+
+
+def series(*nodes: Node[D]) -> Series[D]:
+    """Nodes one after the other as one node: what stands inside `parallel` or `alternatives`."""
+    return Series(nodes)
+
+
+def parallel(*nodes: Node[D]) -> Parallel[D]:
+    """All nodes at once; the saga goes on when all have succeeded."""
+    return Parallel(nodes)
+
+
+def branch(
+    predicate: Callable[[D], bool], *nodes: Node[D], otherwise: tuple[Node[D], ...] = (), name: str | None = None
+) -> Branch[D]:
+    """The nodes if the predicate holds when the branch is reached, else `otherwise`.
+
+    The choice is recorded under `name` (the predicate's own name if none is given) and never evaluated again.
+    """
+    return Branch(name or predicate.__name__, predicate, nodes, otherwise)
+
+
+def alternatives(*nodes: Node[D], name: str | None = None) -> Alternatives[D]:
+    """Try the nodes in turn until one succeeds. What was or may have been done in one is undone before the next.
+
+    When the last one fails, the saga fails with its cause. Which one is tried is recorded under `name` (the names of
+    the first steps if none is given).
+    """
+    firsts = (next((each.name for each in steps_of((node,))), "?") for node in nodes)
+    return Alternatives(name or "-or-".join(firsts), nodes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saga(Generic[E, D]):
+    """A business process that spans services: what starts it, its steps, and what it tells when it is over.
+
+    `correlate(event)` gives the business key, for the events that start and that cancel; `begin(event)` the first
+    data. `deadline` runs from the start (or is the time that a function takes from the first data) and ends with the
+    sending of the pivot. `on_completed(data)` and `on_compensated(data, cause)` make the outcome event.
+
+    A saga that starts on a **command** is a child: its outcome is the command's reply, or a terminal failure (made of
+    the cause where `on_compensated` is None), and a cancel of who sent the command passes down to it.
+    Raises `UnsoundSaga` when it is declared against the rules.
+    """
+
+    name: str
+    version: int
+    starts_on: type[E]
+    correlate: Callable[[Any], str]
+    begin: Callable[[E], D]
+    steps: tuple[Node[D], ...]
+    on_completed: Callable[[D], Event] | Callable[[D], Reply]
+    on_compensated: Callable[[D, Cause], Event] | Callable[[D, Cause], Failure] | None = None
+    deadline: timedelta | Callable[[D], datetime] | None = None
+    cancel_on: type[Event] | None = None
+
+    table: Mapping[str, Rule[D]] = field(init=False, repr=False, compare=False)
+    data_type: type[D] = field(init=False, repr=False, compare=False)
+    pivots: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    receives: tuple[Receive[D], ...] = field(init=False, repr=False, compare=False)
+    scopes: Mapping[str, tuple[Scope, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse an unsound definition, and note what its functions' annotations say."""
+        from saga_coordinator.sagas.language.lint import linter as soundness  # noqa: PLC0415  the rules are written in terms of this language
+
+        findings = soundness.inspect(self)
+        self._note("data_type", findings.data_type)
+        self._note("table", MappingProxyType(findings.table))
+        self._note("pivots", tuple(each.name for each in steps_of(self.steps) if each.is_pivot))
+        self._note("receives", tuple(each for each in walk(self.steps) if isinstance(each, Receive)))
+        self._note("scopes", MappingProxyType({name: around for name, around in scopes_of(self.steps) if around}))
+
+    @property
+    def outcome_topic(self) -> str:
+        """Where the outcome events are published, but for those of a child: they go where its command says."""
+        return f"saga.{self.name}.outcomes.v1"
+
+    @property
+    def is_child(self) -> bool:
+        """Say whether it starts on a command, and answers it."""
+        return issubclass(self.starts_on, Command)
+
+    def rule(self, name: str) -> Rule[D]:
+        """Return what holds for a step of an instance: `reserve-stock`, or `provision[eu-1]`."""
+        return self.table.get(name) or self.table[leaf(name)]
+
+    def leaves_in(self, alternatives: str, number: int) -> frozenset[str]:
+        """Return the names of the leaves that stand in one of several alternatives, at any depth."""
+        return frozenset(
+            name
+            for name, around in self.scopes.items()
+            if any((s.name, s.number) == (alternatives, number) for s in around)
+        )
+
+    def _note(self, name: str, value: object) -> None:
+        """Write down what was worked out: the value is frozen for everybody else."""
+        object.__setattr__(self, name, value)

@@ -1,0 +1,279 @@
+"""One signal's work on an instance: a draft that `transition` writes on, and that becomes the decision."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from saga_coordinator.contracts import CancelCommand, Event, Reply
+from saga_coordinator.sagas.language.cause import Cause
+from saga_coordinator.sagas.language.moments import timeout_of, with_zone
+from saga_coordinator.sagas.language.nodes import Delay, ForEach, Receive, Rule, Step, leaf, length_of
+from saga_coordinator.sagas.language.saga import Saga
+from saga_coordinator.sagas.machine import ids as identity
+from saga_coordinator.sagas.machine.command_state import asked_again, come_to, moved, renewed
+from saga_coordinator.sagas.machine.decision import Decision, Send, Withdrawal
+from saga_coordinator.sagas.machine.instance import Direction, Instance, Leg, Progress, Status, StepRun, WaitRun
+
+D = TypeVar("D", bound=BaseModel)
+
+
+class Turn(Generic[D]):
+    """The draft of an instance's next state and what it sends. The instance that came in is never touched."""
+
+    __slots__ = (
+        "at", "cause", "choices", "commands", "data", "deadline_at", "ended_at", "instance", "lists", "outcome",
+        "paused_at", "saga", "stalled_by", "status", "steps", "trials", "waits", "withdrawals",
+    )  # fmt: skip
+
+    def __init__(self, saga: Saga[Any, D], instance: Instance[D], at: datetime) -> None:
+        """Begin a turn at a time, in UTC."""
+        self.saga = saga
+        self.instance = instance
+        self.at = at
+        self.status = instance.status
+        self.data = instance.data
+        self.steps = dict(instance.steps)
+        self.waits = dict(instance.waits)
+        self.choices = dict(instance.choices)
+        self.trials = dict(instance.trials)
+        self.lists = dict(instance.lists)
+        self.deadline_at = instance.deadline_at
+        self.paused_at = instance.paused_at
+        self.ended_at = instance.ended_at
+        self.cause = instance.cause
+        self.stalled_by = instance.stall
+        self.commands: list[Send] = []
+        self.withdrawals: list[Withdrawal] = []
+        self.outcome: Event | Reply | None = None
+
+    # --- what the draft says
+
+    @property
+    def is_active(self) -> bool:
+        """Say whether anything may be sent."""
+        return self.paused_at is None and (self.status is Status.RUNNING or self.status is Status.COMPENSATING)
+
+    @property
+    def deadline_passed(self) -> bool:
+        """Say whether the deadline still counts and is over."""
+        return self.deadline_at is not None and self.deadline_at <= self.at
+
+    @property
+    def pivot_sent(self) -> bool:
+        """Say whether the pivot was ever sent: from then on nothing but its own refusal turns the instance back."""
+        return any(name in self.steps for name in self.saga.pivots)
+
+    @property
+    def pivot_done(self) -> bool:
+        """Say whether the pivot has succeeded: from then on there is no way back."""
+        return any(run.forward.progress is Progress.DONE for name in self.saga.pivots if (run := self.steps.get(name)))
+
+    def rule(self, name: str) -> Rule[D]:
+        """Return what holds for a step."""
+        return self.saga.rule(name)
+
+    def within(self, leaves: Collection[str] | None) -> Iterator[tuple[str, StepRun]]:
+        """Yield the steps that belong to these leaves (None: all), as they are now."""
+        for name, run in tuple(self.steps.items()):
+            if leaves is None or leaf(name) in leaves:
+                yield name, run
+
+    def goes_forward(self, name: str) -> bool:
+        """Say whether a step stands on the way forward: neither it all nor an alternative around it turns back."""
+        return self.status is Status.RUNNING and not self.is_left(name, already=False)
+
+    def is_left(self, name: str, *, already: bool = True) -> bool:
+        """Say whether an alternative around a step was left for the next one, or (not already) is being left."""
+        scopes = self.saga.scopes
+        for scope in scopes.get(leaf(name), ()) if scopes else ():
+            trial = self.trials[scope.name]
+            if trial.number != scope.number or (trial.cause is not None and not already):
+                return True
+        return False
+
+    def is_due(self, leg: Leg) -> bool:
+        """Say whether a leg's timeout or retry has come."""
+        return leg.due_at is not None and leg.due_at <= self.at
+
+    # --- what happens to a step
+
+    def put(self, name: str, direction: Direction, progress: Progress, *, due_at: datetime | None = None) -> None:
+        """Note how far a leg has come."""
+        leg = self.steps[name].leg(direction)
+        assert leg is not None, "only a leg that was asked comes any further"  # noqa: S101  for the type checker
+        self._write(name, direction, come_to(leg, progress, due_at))
+
+    def remember(self, name: str, reply: Reply) -> None:
+        """Take what a reply told into the data."""
+        remember = self.rule(name).step.remember
+        if remember is not None:
+            self.data = remember(self.data, *self._item(name), reply)
+
+    def send(self, step: Step[D], direction: Direction, name: str) -> None:
+        """Send a step's command: the first, a new attempt after a "not done", or the same once more."""
+        rule, run = self.saga.table[step.name], self.steps.get(name)
+        leg = run.leg(direction) if run else None
+        command = rule.command if direction is Direction.FORWARD else rule.undo
+        assert command is not None, "only a step with a compensation is undone"  # noqa: S101  for the type checker
+        if leg is None or leg.progress is Progress.WAITING:
+            leg = self._ask(step, direction, name, leg)
+        else:
+            leg = asked_again(leg, self.at, self._answer_by(step))
+        self._write(name, direction, leg)
+        if step.is_pivot:
+            self.deadline_at = None
+        undone = self.steps[name].forward.command_id if direction is Direction.COMPENSATION else None
+        payload = leg.payload
+        assert payload is not None, "a leg that is sent has its payload"  # noqa: S101  for the type checker
+        self.commands.append(Send(leg.command_id, name, direction, leg.attempt, command, payload, undone))
+
+    def withdraw(self, name: str, leg: Leg, cause: Cause) -> None:
+        """Tell a child saga, once, that its command is not wanted any more."""
+        if leg.withdrawn or not self.rule(name).may_be_cancelled:
+            return
+        self._write(name, Direction.FORWARD, replace(leg, withdrawn=True))
+        message = CancelCommand(command_id=leg.command_id, reason=f"{cause.code}: {cause.message}")
+        id_ = identity.cancel_id(leg.command_id)
+        self.withdrawals.append(Withdrawal(id_, name, leg.attempt, self.rule(name).command, message))
+
+    def hasten(self, name: str, undo: Leg) -> None:
+        """Make an undo due now, or when the pause ends; the sending that was overtaken does not count."""
+        due_at = self.paused_at or self.at
+        self._write(name, Direction.COMPENSATION, replace(undo, sendings=max(0, undo.sendings - 1), due_at=due_at))
+
+    def give_time(self, unsent: Collection[str]) -> None:
+        """Let the time for an answer begin anew for commands that are overdue and have not left; no sending counts."""
+        for name, run in tuple(self.steps.items()):
+            for direction in Direction:
+                leg = run.leg(direction)
+                if leg is None or leg.progress is not Progress.ASKED or leg.command_id not in unsent:
+                    continue
+                if leg.due_at is not None and leg.due_at <= self.at:
+                    by = self._answer_by(self.rule(name).step) - leg.due_at
+                    self._write(name, direction, moved(leg, by))
+
+    def renew(self, name: str, direction: Direction) -> None:
+        """Let a leg be asked again now."""
+        leg = self.steps[name].leg(direction)
+        assert leg is not None, "only a leg that was asked is asked again"  # noqa: S101  for the type checker
+        self._write(name, direction, renewed(leg, self.at))
+
+    def spent(self, leg: Leg) -> timedelta:
+        """Return how long ago a leg was first asked, where that counts."""
+        return timedelta(0) if leg.since is None else self.at - leg.since
+
+    # --- what happens to a wait
+
+    def wait(self, node: Receive[D] | Delay[D]) -> None:
+        """Begin to wait for an event or a time."""
+        address = None
+        if isinstance(node, Receive):
+            due_at = self.at + timeout_of(node.timeout, self.data, f"saga {self.saga.name}: receive {node.name}")
+            address = self.instance.id
+            if node.expects is not None:
+                address = identity.address(self.saga.name, node.name, node.expects(self.data))
+        elif node.until is not None:
+            due_at = with_zone(node.until(self.data), f"saga {self.saga.name}: delay {node.name}")
+        else:
+            assert node.lasts is not None, "a delay has a length or a time"  # noqa: S101  for the type checker
+            due_at = self.at + length_of(node.lasts, self.data)
+        self.waits[node.name] = WaitRun(Progress.ASKED, self.at, due_at, address)
+
+    def settle(self, name: str, progress: Progress, event_id: str | None = None) -> None:
+        """End a wait: done, or refused."""
+        self.waits[name] = replace(self.waits[name], progress=progress, event_id=event_id)
+
+    # --- what happens to the whole
+
+    def list_items(self, node: ForEach[D]) -> None:
+        """Record the items of a for-each, by the names of their steps. Raises `ValueError` for a key that is twice."""
+        codec = self.saga.table[node.name].item
+        assert codec is not None, "a for-each has a rule that reads its items"  # noqa: S101  for the type checker
+        listed: dict[str, str] = {}
+        for item in node.items(self.data):
+            name = f"{node.name}[{node.key(item)}]"
+            if name in listed:
+                raise ValueError(f"saga {self.saga.name}: {name} stands twice: give each item a key of its own")
+            listed[name] = codec.dump_json(item).decode()
+        self.lists[node.name] = listed
+
+    def postpone(self, by: timedelta) -> None:
+        """Move every timeout and retry; the deadline and delays stay."""
+        for name, run in self.steps.items():
+            self.steps[name] = StepRun(moved(run.forward, by), run.compensation and moved(run.compensation, by))
+        for node in self.saga.receives:
+            if run_ := self.waits.get(node.name):
+                self.waits[node.name] = replace(run_, due_at=run_.due_at + by)
+
+    def stall(self, cause: Cause) -> None:
+        """Stop here: the machine cannot go on alone."""
+        self.status, self.stalled_by, self.paused_at = Status.STALLED, cause, None
+
+    def end(self, status: Status, outcome: Event | Reply) -> None:
+        """Enter a final status, and tell the outcome."""
+        self.status, self.outcome, self.ended_at = status, outcome, self.at
+
+    def decision(self) -> Decision[D]:
+        """Turn the draft into the decision."""
+        was = self.instance
+        instance = Instance(
+            id=was.id,
+            saga=was.saga,
+            version=was.version,
+            key=was.key,
+            status=self.status,
+            data=self.data,
+            steps=self.steps,
+            choices=self.choices,
+            started_at=was.started_at,
+            deadline_at=self.deadline_at,
+            paused_at=self.paused_at,
+            ended_at=self.ended_at,
+            cause=self.cause,
+            stall=self.stalled_by,
+            waits=self.waits,
+            trials=self.trials,
+            lists=self.lists,
+        )
+        return Decision(instance, tuple(self.commands), self.outcome, tuple(self.withdrawals))
+
+    # --- how
+
+    def _ask(self, step: Step[D], direction: Direction, name: str, before: Leg | None) -> Leg:
+        """Make a new command from the data as they are now, under a new id."""
+        make = step.send if direction is Direction.FORWARD else step.compensate
+        assert make is not None, "only a step with a compensation is undone"  # noqa: S101  for the type checker
+        attempt = before.attempt + 1 if before else 1
+        retry = self.saga.table[step.name].retry if direction is Direction.FORWARD else step.compensate_retry
+        return Leg(
+            progress=Progress.ASKED,
+            attempt=attempt,
+            sendings=before.sendings + 1 if before else 1,
+            command_id=identity.command_id(self.instance.id, name, direction, attempt),
+            asked_at=self.at,
+            due_at=self._answer_by(step),
+            payload=make(self.data, *self._item(name)).model_dump_json(),
+            since=None if retry.total is None else before.since if before else self.at,
+        )
+
+    def _item(self, name: str) -> tuple[Any, ...]:
+        """Return the item behind a step of a for-each, as further argument of its functions; none for any other."""
+        if not self.lists or (node := leaf(name)) not in self.lists:
+            return ()
+        codec = self.saga.table[node].item
+        assert codec is not None, "a for-each has a rule that reads its items"  # noqa: S101  for the type checker
+        return (codec.validate_json(self.lists[node][name]),)
+
+    def _answer_by(self, step: Step[D]) -> datetime:
+        return self.at + timeout_of(step.timeout, self.data, f"saga {self.saga.name}: step {step.name}")
+
+    def _write(self, name: str, direction: Direction, leg: Leg) -> None:
+        """Put a leg in its place."""
+        run = self.steps.get(name)
+        if direction is Direction.FORWARD:
+            self.steps[name] = StepRun(leg, run.compensation if run else None)
+        else:
+            self.steps[name] = StepRun(self.steps[name].forward, leg)

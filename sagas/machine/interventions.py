@@ -1,0 +1,216 @@
+"""What an operator wishes: retry, skip, pause, resume, resolve; each is refused where it makes no sense."""
+
+from collections.abc import Iterator
+from typing import TypeVar, assert_never
+
+from pydantic import BaseModel
+
+from saga_coordinator.contracts import Done, Event, Failure, Message, Reply
+from saga_coordinator.sagas.language.cause import Cause
+from saga_coordinator.sagas.machine.decision import Ignored
+from saga_coordinator.sagas.machine.draft import Turn
+from saga_coordinator.sagas.machine.ending import end
+from saga_coordinator.sagas.machine.instance import Direction, Leg, Progress, Status, WaitRun
+from saga_coordinator.sagas.machine.signal import Pause, Resolve, Resume, RetryStep, SkipStep, Wish
+
+D = TypeVar("D", bound=BaseModel)
+
+FORWARD, COMPENSATION = Direction.FORWARD, Direction.COMPENSATION
+ASKED, WAITING, DONE = Progress.ASKED, Progress.WAITING, Progress.DONE
+GIVEN_UP = {Progress.REFUSED, Progress.UNKNOWN}
+
+GIVEN_UP_BEFORE = "given-up-before"
+
+Refusal = tuple[Ignored, str]
+
+
+def wish(turn: Turn[D], signal: Wish) -> Refusal | None:
+    """Do what the operator wishes, or return why it makes no sense."""
+    if turn.status.is_final:
+        return _no(f"the instance is {turn.status}: nothing is left to do")
+    match signal:
+        case RetryStep():
+            return _retry(turn, signal.step)
+        case SkipStep():
+            return _skip(turn, signal)
+        case Pause():
+            return _pause(turn)
+        case Resume():
+            return _resume(turn)
+        case Resolve():
+            return _resolve(turn, signal.status)
+        case _:
+            assert_never(signal)
+
+
+def _pause(turn: Turn[D]) -> Refusal | None:
+    if not turn.is_active:
+        return _no(f"the instance is {'paused' if turn.paused_at else turn.status}")
+    turn.paused_at = turn.at
+    return None
+
+
+def _resume(turn: Turn[D]) -> Refusal | None:
+    """Move timeouts and retries by the length of the pause; the deadline stays where it was."""
+    if turn.paused_at is None:
+        return _no("the instance is not paused")
+    turn.postpone(turn.at - turn.paused_at)
+    turn.paused_at = None
+    return None
+
+
+def _resolve(turn: Turn[D], status: Status) -> Refusal | None:
+    """End a stalled instance as what its operator has made of it by hand, and tell the outcome."""
+    if turn.status is not Status.STALLED:
+        return _no(f"the instance is {turn.status}: only a stalled one is resolved by hand")
+    if not status.is_final:
+        return _no(f"it can be resolved as completed or as compensated, not as {status}")
+    turn.cause = turn.cause or (turn.stalled_by if status is Status.COMPENSATED else None)
+    turn.stalled_by = None
+    end(turn, status)
+    return None
+
+
+# --- retry
+
+
+def _retry(turn: Turn[D], name: str | None) -> Refusal | None:
+    """Ask again now: what a stalled instance gave up, or what it is waiting for."""
+    if turn.paused_at is not None:
+        return _no("the instance is paused: resume it first")
+    if name is None and turn.status is not Status.STALLED:
+        return _no(f"the instance is {turn.status}: name the step to ask again")
+    if name is not None:
+        problem = _again(turn, name)
+        if problem is not None:
+            return problem
+    else:
+        for stuck, direction in list(_stuck(turn)):
+            _renew(turn, stuck, direction)
+    unstall(turn)
+    return None
+
+
+def _again(turn: Turn[D], name: str) -> Refusal | None:
+    """Ask one step again, in the direction in which it is open."""
+    if has_waited_in_vain(turn, name):
+        _renew(turn, name, None)
+        return None
+    direction, leg = _open(turn, name)
+    if leg is None:
+        return _no(
+            f"{name} is not a step of this instance that could be asked again: it was not reached, or is settled"
+        )
+    _renew(turn, name, direction)
+    return None
+
+
+def _renew(turn: Turn[D], name: str, direction: Direction | None) -> None:
+    """Make a step, or a receive (no direction), begin again."""
+    if direction is None:
+        del turn.waits[name]
+    else:
+        turn.renew(name, direction)
+
+
+def _open(turn: Turn[D], name: str) -> tuple[Direction, Leg | None]:
+    """Return the leg of a step that still has something to come: its compensation, once that was asked for."""
+    run = turn.steps.get(name)
+    if run is None:
+        return FORWARD, None
+    direction = COMPENSATION if run.compensation else FORWARD
+    leg = run.leg(direction)
+    is_open = leg is not None and leg.progress is not DONE
+    if direction is FORWARD:
+        is_open = is_open and turn.cause is None and not turn.is_left(name, already=False)
+    return direction, leg if is_open else None
+
+
+# --- skip
+
+
+def _skip(turn: Turn[D], skip: SkipStep) -> Refusal | None:
+    """Take a step, an undo or a wait for done, as if the supplied reply had come."""
+    wait = turn.waits.get(skip.step)
+    problem = _skip_wait(turn, skip, wait) if wait else _skip_step(turn, skip)
+    if problem is None and turn.status is Status.STALLED:
+        unstall(turn)
+    return problem
+
+
+def _skip_step(turn: Turn[D], skip: SkipStep) -> Refusal | None:
+    direction, leg = _open(turn, skip.step)
+    if leg is None:
+        return _no(f"{skip.step} is not a step of this instance that is open: it was not reached, or is settled")
+    rule = turn.rule(skip.step)
+    command = rule.command if direction is FORWARD else rule.undo
+    assert command is not None, "only a step with a compensation is undone"  # noqa: S101  for the type checker
+    reply = Done() if skip.reply is None and command.reply is Done else skip.reply
+    if not isinstance(reply, command.reply) or isinstance(reply, Failure):
+        return _no(f"{command.__name__} is answered with {_called(command.reply)}, not with {_called(type(reply))}")
+    turn.put(skip.step, direction, DONE)
+    if direction is FORWARD:
+        turn.remember(skip.step, reply)
+    return None
+
+
+def _skip_wait(turn: Turn[D], skip: SkipStep, wait: WaitRun) -> Refusal | None:
+    if turn.cause is not None or turn.is_left(skip.step, already=False) or wait.progress is DONE:
+        return _no(f"{skip.step} is not waited for any more")
+    node = next((each for each in turn.saga.receives if each.name == skip.step), None)
+    if node is not None and not isinstance(skip.reply, node.event):
+        return _no(f"{node.name} receives {_called(node.event)}, not {_called(type(skip.reply))}")
+    if node is None and skip.reply is not None:
+        return _no(f"{skip.step} is a delay: it takes nothing, not {_called(type(skip.reply))}")
+    turn.settle(skip.step, DONE)
+    if node is not None and node.remember is not None:
+        turn.data = node.remember(turn.data, skip.reply)
+    return None
+
+
+# --- a stalled instance
+
+
+def unstall(turn: Turn[D]) -> None:
+    """Go on in the direction from which it stalled, unless something else is stuck too."""
+    if turn.status is not Status.STALLED:
+        return
+    if stuck := [name for name, _ in _stuck(turn)]:
+        if turn.stalled_by is None or turn.stalled_by.step not in stuck:
+            turn.stall(Cause(stuck[0], GIVEN_UP_BEFORE, f"{stuck[0]} was given up, and neither retried nor skipped"))
+        return
+    turn.status = Status.RUNNING if turn.cause is None else Status.COMPENSATING
+    turn.stalled_by = None
+
+
+def _stuck(turn: Turn[D]) -> Iterator[tuple[str, Direction | None]]:
+    """Yield what a stalled instance gave up: steps and compensations, and (no direction) receives."""
+    for name, run in turn.steps.items():
+        if run.compensation is not None:
+            if _is_given_up(run.compensation):
+                yield name, COMPENSATION
+        elif turn.cause is None and _is_given_up(run.forward) and not turn.is_left(name, already=False):
+            yield name, FORWARD
+    for name in turn.waits:
+        if has_waited_in_vain(turn, name):
+            yield name, None
+
+
+def has_waited_in_vain(turn: Turn[D], name: str) -> bool:
+    """Say whether this is a receive whose event did not come in time, on a way that still leads forward."""
+    wait = turn.waits.get(name)
+    is_refused = wait is not None and wait.progress is Progress.REFUSED
+    return is_refused and turn.cause is None and not turn.is_left(name, already=False)
+
+
+def _is_given_up(leg: Leg) -> bool:
+    """Say whether a leg is not asked again: an unknown one that an operator retries is due under its id."""
+    return leg.progress in GIVEN_UP and leg.due_at is None
+
+
+def _called(kind: type[Message] | type[Reply] | type[Event] | type[None]) -> str:
+    return "nothing" if kind is type(None) else kind.__name__
+
+
+def _no(reason: str) -> Refusal:
+    return Ignored.OUT_OF_PLACE, reason

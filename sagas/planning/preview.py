@@ -1,0 +1,105 @@
+"""What a signal would do to an instance, told before it is done: the decision of the machine, which nobody acts on."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar, assert_never
+
+from pydantic import BaseModel
+
+from saga_coordinator.sagas.machine import (
+    Cancel,
+    Decision,
+    Ignored,
+    Instance,
+    Progress,
+    Saga,
+    Send,
+    Signal,
+    Status,
+    StepRun,
+    Withdrawal,
+    transition,
+)
+from saga_coordinator.sagas.planning.undo_plan import WayBack, way_back
+
+D = TypeVar("D", bound=BaseModel)
+
+MAY_BE_DONE = {Progress.ASKED, Progress.DONE, Progress.UNKNOWN}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What would follow from a signal. When it is refused nothing would, and `reason` says why.
+
+    `sends` and `withdraws` leave at once, and `status` follows at once. Then the answers of the steps in `awaits` are
+    waited for, and the steps in `undoes` are undone: each wave when the one before it is acknowledged, its members
+    together. `ends` is where it comes to, `stalled` if an operator has to act again. These three hold if every
+    participant answers well; while `is_paused` they wait for a resume. `stays` names what was or may have been done
+    and is not undone, with the reason, when the instance turns back or was to turn back.
+    """
+
+    refused: Ignored | None
+    reason: str | None
+    status: Status
+    is_paused: bool
+    sends: tuple[Send, ...]
+    withdraws: tuple[Withdrawal, ...]
+    awaits: tuple[str, ...]
+    undoes: tuple[tuple[str, ...], ...]
+    stays: Mapping[str, str]
+    ends: Status
+
+
+def preview(saga: Saga[Any, D], instance: Instance[D], signal: Signal) -> Preview:
+    """Tell what would follow if this happened. Pure; raises what the saga's own functions would raise at once."""
+    decision = transition(saga, instance, signal)
+    back = WayBack() if decision.ignored else way_back(saga, decision.instance, signal.at)
+    undone = {name for wave in back.waves for name in wave}
+    turns = isinstance(signal, Cancel) or decision.instance.status not in {Status.RUNNING, Status.COMPLETED}
+    return Preview(
+        refused=decision.ignored,
+        reason=decision.reason,
+        status=decision.instance.status,
+        is_paused=decision.instance.paused_at is not None,
+        sends=decision.commands,
+        withdraws=decision.withdrawals,
+        awaits=back.awaits,
+        undoes=back.waves,
+        stays=dict(_stays(saga, decision.instance, undone)) if turns else {},
+        ends=_end(decision),
+    )
+
+
+def _end(decision: Decision[Any]) -> Status:
+    """Say where an instance comes to if all goes well from here on."""
+    match decision.instance.status:
+        case Status.RUNNING:
+            return Status.COMPLETED
+        case Status.COMPENSATING:
+            return Status.COMPENSATED
+        case Status.STALLED | Status.COMPLETED | Status.COMPENSATED as status:
+            return status
+        case other:
+            assert_never(other)
+
+
+def _stays(saga: Saga[Any, D], instance: Instance[D], undone: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield the steps that were or may have been done, changed something, and are not undone; each with the reason."""
+    for name, run in instance.steps.items():
+        is_settled = run.compensation is not None and run.compensation.progress is Progress.DONE
+        if name in undone or is_settled or run.forward.progress not in MAY_BE_DONE or saga.rule(name).command.safe:
+            continue
+        yield name, _why_it_stays(saga, instance, name, run)
+
+
+def _why_it_stays(saga: Saga[Any, D], instance: Instance[D], name: str, run: StepRun) -> str:
+    step = saga.rule(name).step
+    if step.is_pivot:
+        return "the pivot: there is no way back from it"
+    if step.compensate is None:
+        return "it has no compensation"
+    if run.forward.progress is Progress.UNKNOWN and not step.undo_when_unknown:
+        return "it did not answer, by which its participant guarantees that it is not done"
+    if run.compensation is not None and run.compensation.progress in {Progress.REFUSED, Progress.UNKNOWN}:
+        return "its compensation was given up"
+    return f"the instance is {instance.status}: nothing is undone by itself"

@@ -1,0 +1,300 @@
+"""The author's test language: a saga's story word by word, in virtual time, without a fake and without a loop.
+
+    given(order_fulfilment, order_placed)
+    .expects("reserve-stock", "charge-card")
+    .replies("reserve-stock", StockReserved(reservation_id="r-1"))
+    .fails("charge-card", code="card-declined")
+    .undoes("reserve-stock")
+    .undone("reserve-stock")
+    .ends(Status.COMPENSATED)
+
+Some words act: `given`, `replies`, `fails`, `undone`, `undo_fails`, `happens`, `passes`, `sleeps`, `cancels`, and an
+operator's `pauses`, `resumes`, `retries`, `skips`, `resolves`. The others look at what the last acting word has made
+the saga do: `expects`, `undoes`, `withdraws`, `ignores`, `ends`. A step of a `for_each` is named `name[key]`. Whoever
+names one command that it sent names them all, in order; whoever names none does not care. Each word returns a new
+scenario: tests may go on from one beginning. A word that does not hold raises `AssertionError` with the story.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from saga_coordinator.contracts import Command, Done, Event, Failure, Reply
+from saga_coordinator.sagas.machine import (
+    Answer,
+    Cancel,
+    Decision,
+    Direction,
+    Happen,
+    Ignored,
+    Instance,
+    Pause,
+    Resolve,
+    Resume,
+    RetryStep,
+    Saga,
+    Send,
+    Signal,
+    SkipStep,
+    Start,
+    Status,
+    Wake,
+    command_id,
+    transition,
+)
+from saga_coordinator.sagas.testing.messages import called, destination, is_that, told
+
+E = TypeVar("E", bound=Event | Command[Any])
+D = TypeVar("D", bound=BaseModel)
+C = TypeVar("C", bound=Command[Any])
+
+BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
+"""When every story begins."""
+
+PARENT = "00000000-0000-5000-8000-000000000001"
+"""The instance that starts a child in a story."""
+
+FORWARD, COMPENSATION = Direction.FORWARD, Direction.COMPENSATION
+
+
+def given(saga: Saga[E, D], event: E) -> Scenario[D]:
+    """Begin a story: this event (or, for a child, this command) starts an instance of this saga."""
+    asked = command_id(PARENT, "child", FORWARD, 1) if saga.is_child else None
+    decision = transition(saga, None, Start(BEGINNING, event, asked))
+    return _after(Scenario(saga=saga, instance=decision.instance), BEGINNING, f"{event!r} starts {saga.name}", decision)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario(Generic[D]):
+    """A story up to one moment. `at` is its clock, `sent` every command so far, `outcome` the event that it ended with.
+
+    Of the last acting word: `unnamed` are the commands that no expectation has named yet, `withdrawn` the steps whose
+    commands were withdrawn, `ignored` why the machine ignored it, if it did.
+    """
+
+    saga: Saga[Any, D]
+    instance: Instance[D]
+    at: datetime = BEGINNING
+    sent: tuple[Send, ...] = ()
+    outcome: Event | Reply | None = None
+    withdrawn: tuple[str, ...] = ()
+    ignored: Ignored | None = None
+    unnamed: tuple[Send, ...] = ()
+    is_named: bool = False
+    story: tuple[str, ...] = ()
+
+    # --- what there is to see
+
+    @property
+    def data(self) -> D:
+        """What the instance remembers now."""
+        return self.instance.data
+
+    @property
+    def status(self) -> Status:
+        """The instance's status now."""
+        return self.instance.status
+
+    def command(self, command: type[C], step: str | None = None) -> C:
+        """Return the last command of this type (and of this step) that was sent, as its author wrote it."""
+        __tracebackhide__ = True
+        for send in reversed(self.sent):
+            if send.command is command and step in {None, send.step}:
+                return command.model_validate_json(send.payload)
+        raise self._objection(f"no {command.__name__} was sent{f' by {step}' if step else ''}")
+
+    # --- words that act
+
+    def replies(self, step: str, reply: Reply, *, attempt: int | None = None) -> Scenario[D]:
+        """The participant has carried out the step's command (the last, or that of an earlier attempt)."""
+        __tracebackhide__ = True
+        return self._answer(step, FORWARD, attempt, reply)
+
+    def fails(
+        self, step: str, *, code: str, message: str = "", retryable: bool = False, attempt: int | None = None
+    ) -> Scenario[D]:
+        """The participant has not carried out the step's command. `retryable`: asking again can help."""
+        __tracebackhide__ = True
+        return self._answer(step, FORWARD, attempt, Failure(code=code, message=message, retryable=retryable))
+
+    def undone(self, step: str, reply: Reply | None = None) -> Scenario[D]:
+        """The participant has undone the step. Without a reply it answers `Done`."""
+        __tracebackhide__ = True
+        return self._answer(step, COMPENSATION, None, reply or Done())
+
+    def undo_fails(self, step: str, *, code: str, message: str = "", retryable: bool = False) -> Scenario[D]:
+        """The participant has not undone the step. `retryable`: asking again can help."""
+        __tracebackhide__ = True
+        return self._answer(step, COMPENSATION, None, Failure(code=code, message=message, retryable=retryable))
+
+    def happens(self, event: Event, *, id: str | None = None) -> Scenario[D]:  # noqa: A002  the word for it
+        """A business event comes. `id`: its message id; without it each word brings an event of its own."""
+        __tracebackhide__ = True
+        event_id = id or f"event-{len(self.story)}"
+        return self._act(Happen(self.at, event, destination(self.saga, event), event_id), f"it happens: {event!r}")
+
+    def passes(self, time: timedelta) -> Scenario[D]:
+        """Time passes, and every alarm that comes due in it rings at its time."""
+        __tracebackhide__ = True
+        self._refuse_unnamed()
+        until = self.at + time
+        now = replace(self, unnamed=(), is_named=False, ignored=None)
+        while (due := now.instance.wake_at) is not None and due <= until:
+            rung = _heard(now, Wake(max(due, now.at)), "an alarm rings")
+            if rung.instance.wake_at == due:
+                raise self._objection(f"the alarm of {due} rings, and is still due")
+            now = replace(rung, unnamed=now.unnamed + rung.unnamed)
+        return replace(now, at=until)
+
+    def sleeps(self, time: timedelta) -> Scenario[D]:
+        """The coordinator is down for so long: no alarm rings. `passes` then rings what is overdue."""
+        __tracebackhide__ = True
+        self._refuse_unnamed()
+        return replace(self, at=self.at + time, unnamed=(), is_named=False, ignored=None)
+
+    def cancels(self, why: str = "not wanted any more") -> Scenario[D]:
+        """The business, or an operator, cancels the instance."""
+        __tracebackhide__ = True
+        return self._act(Cancel(self.at, why), f"cancelled: {why}")
+
+    def pauses(self, who: str = "operator", why: str = "to look at it") -> Scenario[D]:
+        """An operator pauses the instance."""
+        __tracebackhide__ = True
+        return self._act(Pause(self.at, who, why), f"paused by {who}: {why}")
+
+    def resumes(self, who: str = "operator", why: str = "looked at it") -> Scenario[D]:
+        """An operator resumes the instance."""
+        __tracebackhide__ = True
+        return self._act(Resume(self.at, who, why), f"resumed by {who}: {why}")
+
+    def retries(self, step: str | None = None, who: str = "operator", why: str = "put right") -> Scenario[D]:
+        """An operator lets a step, or all that a stalled instance gave up, be asked again."""
+        __tracebackhide__ = True
+        return self._act(RetryStep(self.at, who, why, step), f"{step or 'all'} retried by {who}: {why}")
+
+    def skips(
+        self, step: str, reply: Reply | Event | None = None, who: str = "operator", why: str = "done by hand"
+    ) -> Scenario[D]:
+        """An operator takes a step, its compensation or a wait for done."""
+        __tracebackhide__ = True
+        return self._act(SkipStep(self.at, who, why, step, reply), f"{step} skipped by {who} with {reply!r}: {why}")
+
+    def resolves(self, status: Status, who: str = "operator", why: str = "done by hand") -> Scenario[D]:
+        """An operator ends a stalled instance."""
+        __tracebackhide__ = True
+        return self._act(Resolve(self.at, who, why, status), f"resolved as {status} by {who}: {why}")
+
+    # --- words that look
+
+    def expects(self, *steps: str | Command[Any]) -> Scenario[D]:
+        """The saga has sent these steps' commands forward, each named by its step or given whole. None: nothing."""
+        __tracebackhide__ = True
+        return self._name(FORWARD, steps)
+
+    def undoes(self, *steps: str | Command[Any]) -> Scenario[D]:
+        """The saga has sent these steps' compensations, each named by the step it undoes or given whole."""
+        __tracebackhide__ = True
+        return self._name(COMPENSATION, steps)
+
+    def withdraws(self, *steps: str) -> Scenario[D]:
+        """The last word has withdrawn the commands of these steps: child sagas are told to turn back."""
+        __tracebackhide__ = True
+        if self.withdrawn != steps:
+            raise self._objection(f"expected to withdraw  {', '.join(steps)}", f"withdrew  {', '.join(self.withdrawn)}")
+        return self
+
+    def ignores(self, why: Ignored) -> Scenario[D]:
+        """The last word has changed nothing, for this reason."""
+        __tracebackhide__ = True
+        if self.ignored is not why:
+            raise self._objection(f"expected it to be ignored: {why}", f"it was ignored:            {self.ignored}")
+        return self
+
+    def ends(self, status: Status, outcome: Event | Reply | None = None) -> Scenario[D]:
+        """The instance is over, or stalled, with this status, and has told this outcome (None: whichever)."""
+        __tracebackhide__ = True
+        self._refuse_unnamed()
+        if self.status is not status:
+            raise self._objection(f"expected to end {status}", f"it is {self.status}")
+        if outcome is not None and self.outcome != outcome:
+            raise self._objection(f"expected the outcome {outcome!r}", f"it told              {self.outcome!r}")
+        return self
+
+    # --- how
+
+    def _answer(self, step: str, direction: Direction, attempt: int | None, reply: Reply) -> Scenario[D]:
+        """Let a participant answer a command that was sent."""
+        __tracebackhide__ = True
+        sends = [send for send in self.sent if (send.step, send.direction) == (step, direction)]
+        if not sends or (attempt or 1) > sends[-1].attempt:
+            raise self._objection(f"{called(step, direction)} cannot be answered: it was not sent")
+        send = sends[-1]
+        if not isinstance(reply, Failure | send.command.reply):
+            expected = send.command.reply.__name__
+            raise self._objection(
+                f"{send.command.__name__} is answered with {expected}, not with {type(reply).__name__}"
+            )
+        id_ = command_id(self.instance.id, step, direction, attempt or send.attempt)
+        return self._act(Answer(self.at, id_, reply), f"{called(step, direction)} is answered: {reply!r}")
+
+    def _act(self, signal: Signal, what: str) -> Scenario[D]:
+        """Let something happen now."""
+        __tracebackhide__ = True
+        self._refuse_unnamed()
+        return _heard(self, signal, what)
+
+    def _name(self, direction: Direction, expected: Sequence[str | Command[Any]]) -> Scenario[D]:
+        """Compare the next commands of the last word with the expected ones."""
+        __tracebackhide__ = True
+        here, rest = self.unnamed[: len(expected)], self.unnamed[len(expected) :]
+        matches = [is_that(send, direction, each) for send, each in zip(here, expected, strict=False)]
+        if len(here) < len(expected) or not all(matches) or (not expected and rest):
+            wanted = [called(each, direction) if isinstance(each, str) else repr(each) for each in expected]
+            raise self._objection(
+                f"expected  {'; '.join(wanted) or 'nothing'}",
+                f"sent      {'; '.join(map(told, self.unnamed)) or 'nothing'}",
+            )
+        return replace(self, unnamed=rest, is_named=True)
+
+    def _refuse_unnamed(self) -> None:
+        """Object to commands that nobody expected, when their fellows were expected."""
+        __tracebackhide__ = True
+        if self.is_named and self.unnamed:
+            raise self._objection("expected  nothing more", f"sent      {'; '.join(map(told, self.unnamed))}")
+
+    def _objection(self, *problem: str) -> AssertionError:
+        """Say what does not hold, and tell the story so far."""
+        now = f"{self.at - BEGINNING!s:>16}  it is {self.status}"
+        return AssertionError("\n".join((*problem, "", "The story so far:", *self.story, now)))
+
+
+def _heard(scenario: Scenario[D], signal: Signal, what: str) -> Scenario[D]:
+    """Give a signal to the instance, and go on with what follows."""
+    return _after(scenario, signal.at, what, transition(scenario.saga, scenario.instance, signal))
+
+
+def _after(scenario: Scenario[D], at: datetime, what: str, decision: Decision[D]) -> Scenario[D]:
+    """Take a decision into the story."""
+    lines = [f"{at - BEGINNING!s:>16}  {what}"]
+    lines += [f"{'->':>18} {told(send)}" for send in decision.commands]
+    if decision.outcome is not None:
+        lines.append(f"{'==':>18} {decision.outcome!r}")
+    if decision.ignored is not None:
+        lines.append(f"{'..':>18} ignored as {decision.ignored}: {decision.reason}")
+    return replace(
+        scenario,
+        instance=decision.instance,
+        at=at,
+        sent=scenario.sent + decision.commands,
+        outcome=decision.outcome or scenario.outcome,
+        withdrawn=tuple(each.step for each in decision.withdrawals),
+        ignored=decision.ignored,
+        unnamed=decision.commands,
+        is_named=False,
+        story=(*scenario.story, *lines),
+    )

@@ -1,0 +1,222 @@
+"""Looks whether the service can run here: definitions, Kafka, topics, database, tracing. A failure has its remedy."""
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+import ssl
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
+from aiokafka.protocol.admin import ApiVersionRequest
+from opentelemetry.sdk.environment_variables import (
+    OTEL_EXPORTER_OTLP_CERTIFICATE,
+    OTEL_EXPORTER_OTLP_HEADERS,
+    OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE,
+    OTEL_EXPORTER_OTLP_TRACES_HEADERS,
+)
+from opentelemetry.util.re import parse_env_headers
+
+from saga_coordinator.handlers.routing import BadCatalog, Routes
+from saga_coordinator.sagas.machine import UnsoundSaga
+from saga_coordinator.service.catalog import load_catalog
+from saga_coordinator.service.kafka.admin import State, Topic, plan
+from saga_coordinator.service.kafka.connection import connection
+from saga_coordinator.service.settings import KafkaSettings, Settings
+from saga_coordinator.service.storage.sqlite.migrations import StoreUnusable
+from saga_coordinator.service.storage.sqlite.queries import newest_schema, opened
+from saga_coordinator.service.storage.sqlite.store import lock_of
+from saga_coordinator.service.telemetry.environment import Kind, endpoint, unsupported
+
+TRACES_WITHIN: Final = 5.0
+CLOSE_WITHIN: Final = 3.0
+PROTOBUF: Final = "application/x-protobuf"
+
+FETCH: Final = 1
+RELEASES: Final = ((18, "4.1"), (17, "3.9"), (16, "3.7"), (15, "3.5"), (13, "3.1"), (12, "2.7"), (11, "2.3"))
+"""The newest version of the Fetch request, and the first release of Kafka that has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `remedy` says what to do when it is not as it should be, else it is None."""
+
+    check: str
+    told: str
+    remedy: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Say whether it is as it should be."""
+        return self.remedy is None
+
+
+async def examine(settings: Settings) -> Sequence[Finding]:
+    """Look at everything, whatever fails; never raises for what it finds."""
+    routes, definitions = _definitions(settings)
+    broker, traces = await asyncio.gather(_broker(settings.kafka), _traces())
+    findings = [definitions, broker]
+    if routes is not None:
+        findings += await _topics(settings.kafka, routes) if broker.ok else []
+    findings += _database(settings.sqlite_path, routes)
+    return [*findings, *traces]
+
+
+# --- definitions
+
+
+def _definitions(settings: Settings) -> tuple[Routes | None, Finding]:
+    try:
+        routes = Routes(load_catalog(settings.catalog))
+    except (UnsoundSaga, BadCatalog) as error:
+        return None, Finding("definitions", str(error), "correct what `saga lint` names, or SAGA_CATALOG")
+    sagas = ", ".join(f"{name} v{version}" for name, version in routes.sagas)
+    return routes, Finding("definitions", sagas)
+
+
+# --- Kafka
+
+
+async def _broker(settings: KafkaSettings) -> Finding:
+    try:
+        async with asyncio.timeout(settings.request_timeout), _client(settings) as client:
+            response = await client.send(client.get_random_node(), ApiVersionRequest())
+            brokers = len(client.cluster.brokers())
+    except (OSError, TimeoutError, KafkaError) as error:
+        told = f"no answer from {settings.bootstrap_servers}: {str(error) or type(error).__name__}"
+        return Finding("broker", told, "start Kafka, or set SAGA_KAFKA__BOOTSTRAP_SERVERS and its security")
+    told = f"{settings.bootstrap_servers}, {brokers} in the cluster, protocol of {_release(response.api_versions)}"
+    return Finding("broker", told)
+
+
+@asynccontextmanager
+async def _client(settings: KafkaSettings) -> AsyncIterator[Any]:
+    """A connected client, closed in the end, or left when that does not end."""
+    client = AIOKafkaClient(**connection(settings))
+    try:
+        await client.bootstrap()
+        yield client
+    finally:
+        try:
+            async with asyncio.timeout(CLOSE_WITHIN):
+                await client.close()
+        except (TimeoutError, KafkaError):
+            pass
+
+
+def _release(api_versions: Sequence[tuple[int, int, int]]) -> str:
+    """Tell the release of Kafka by the newest version of a request that changes with nearly each of them."""
+    newest = {key: highest for key, _, highest in api_versions}.get(FETCH, 0)
+    return next((f"Kafka {release} or newer" for version, release in RELEASES if newest >= version), "Kafka before 2.3")
+
+
+async def _topics(settings: KafkaSettings, routes: Routes) -> Sequence[Finding]:
+    try:
+        topics = await plan(settings, routes)
+    except (OSError, KafkaError) as error:
+        return [Finding("topics", str(error), "let this user describe topics (ACL Describe)")]
+    return [_topic(topic) for topic in topics]
+
+
+def _topic(topic: Topic) -> Finding:
+    name = f"topic {topic.name}"
+    if topic.state is State.MISSING:
+        return Finding(name, f"is missing ({topic.purpose})", "create it: saga topics apply")
+    return Finding(name, f"{topic.partitions} partitions, {topic.purpose}")
+
+
+# --- database
+
+
+def _database(path: Path, routes: Routes | None) -> Sequence[Finding]:
+    writable = _writable(path)
+    if path.exists():
+        return [writable, *_stored(path, routes), _coordinator(path)]
+    return [writable, Finding("schema", f"none yet: the first `saga serve` makes {path}")]
+
+
+def _writable(path: Path) -> Finding:
+    """Look, without writing, whether the coordinator could write: it is the only one who may."""
+    folder = next(each for each in path.absolute().parents if each.exists())
+    for place in (path, folder) if path.exists() else (folder,):
+        if not os.access(place, os.W_OK):
+            remedy = "let the service's user write it and its folder, or set SAGA_STORE to another place"
+            return Finding("database", f"{place} cannot be written", remedy)
+    return Finding("database", f"{path.absolute()} can be written")
+
+
+def _stored(path: Path, routes: Routes | None) -> Iterator[Finding]:
+    """Look at the schema, and whether every live instance has its definition."""
+    try:
+        with opened(path) as reading:
+            yield Finding("schema", f"version {reading.schema}")
+            live = reading.live_versions()
+    except StoreUnusable as error:
+        yield Finding("schema", str(error), f"use a program whose newest schema is not below {newest_schema()}")
+        return
+    except (sqlite3.Error, OSError) as error:
+        remedy = "see whether SAGA_STORE is right, and whether the disk is well"
+        yield Finding("schema", str(error), remedy)
+        return
+    yield _live(live, routes)
+
+
+def _live(live: Sequence[tuple[str, int, int]], routes: Routes | None) -> Finding:
+    told = ", ".join(f"{count} of {saga} v{version}" for saga, version, count in live) or "none"
+    homeless = [f"{saga} v{version}" for saga, version, _ in live if routes and (saga, version) not in routes.sagas]
+    if homeless:
+        remedy = "add these versions to the catalog again; remove one only when its last instance is over"
+        return Finding("live instances", f"{told}; without a definition: {', '.join(homeless)}", remedy)
+    return Finding("live instances", told)
+
+
+def _coordinator(path: Path) -> Finding:
+    """Say whether a coordinator has the database open. Neither is a fault."""
+    lock = lock_of(path)
+    try:
+        with lock.open("rb") as guard:
+            fcntl.flock(guard, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return Finding("coordinator", f"one runs on this database: it holds {lock}")
+    except FileNotFoundError:
+        return Finding("coordinator", "none has ever run on this database")
+    except OSError as error:
+        return Finding("coordinator", f"{lock}: {error}", "let the service's user read it")
+    return Finding("coordinator", "none runs on this database")
+
+
+# --- tracing
+
+
+async def _traces() -> Sequence[Finding]:
+    """Look whether the collector takes an export, by sending an empty one."""
+    wrong = [Finding("tracing", told, "correct that variable") for told in unsupported()]
+    url = endpoint(Kind.TRACES)
+    if url is None:
+        return wrong or [Finding("tracing", "nothing is exported: OTEL_EXPORTER_OTLP_ENDPOINT is not set")]
+    remedy = "start the collector, or correct or remove OTEL_EXPORTER_OTLP_ENDPOINT; the service runs without it too"
+    try:
+        async with httpx.AsyncClient(timeout=TRACES_WITHIN, verify=_authorities()) as client:
+            response = await client.post(url, content=b"", headers=_headers())
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        return [*wrong, Finding("tracing", f"{url}: {str(error) or type(error).__name__}", remedy)]
+    told = f"{url} answers {response.status_code} {response.reason_phrase}"
+    return [*wrong, Finding("tracing", told, None if response.is_success else remedy)]
+
+
+def _headers() -> dict[str, str]:
+    """Return the headers that the exporter sends, such as a token."""
+    given = os.environ.get(OTEL_EXPORTER_OTLP_TRACES_HEADERS) or os.environ.get(OTEL_EXPORTER_OTLP_HEADERS) or ""
+    return {"content-type": PROTOBUF, **parse_env_headers(given, liberal=True)}
+
+
+def _authorities() -> ssl.SSLContext:
+    """Return whom the exporter trusts."""
+    own = os.environ.get(OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE) or os.environ.get(OTEL_EXPORTER_OTLP_CERTIFICATE)
+    return ssl.create_default_context(cafile=own or None)

@@ -1,0 +1,127 @@
+"""Runs the service: one TaskGroup, drained on SIGTERM."""
+
+import asyncio
+import gc
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
+
+from aiokafka.errors import KafkaError
+
+from saga_coordinator.handlers.ports import Observer
+from saga_coordinator.service.app.bootstrap import Service
+from saga_coordinator.service.health import Health
+from saga_coordinator.service.http import checks
+from saga_coordinator.service.kafka.publisher import KafkaPublisher
+
+RING_EVERY = 0.2
+FIRST_WAIT = 0.2
+LONGEST_WAIT = 5.0
+
+
+class Abandoned(Exception):
+    """Shutdown took too long: what is not published yet stays in the outbox, and leaves after the next start."""
+
+
+async def run(service: Service, stop: asyncio.Event, observer: Observer) -> None:
+    """Run until `stop` is set, then finish what was begun. Raises `Abandoned` when that takes too long."""
+    _collect_seldom()
+    if not await _ran(service, stop, observer):
+        pending, within = service.handlers.relay.pending, service.settings.shutdown_within
+        raise Abandoned(
+            f"{pending} messages were not acknowledged within {within} s; "
+            "they are safe in the outbox and leave after the next start"
+        )
+
+
+async def _ran(service: Service, stop: asyncio.Event, observer: Observer) -> bool:
+    """Run until `stop` is set. False: something was left unfinished."""
+    async with asyncio.TaskGroup() as tasks:
+        connected = tasks.create_task(_connect(service.publisher, service.health, observer), name="connect")
+        await _first(connected, stop)
+        if not connected.done():
+            connected.cancel()
+            return True
+        service.health.started()
+        relay = tasks.create_task(_kept(service.handlers.relay.run), name="relay")
+        alarms = tasks.create_task(_kept(partial(_ring, service, observer, stop)), name="alarms")
+        hints = tasks.create_task(_kept(service.feed.hint), name="hints")
+        watch = tasks.create_task(_kept(service.feed.watch), name="watch")
+        feed = tasks.create_task(_kept(partial(service.feed.run, stop)), name="feed")
+        await stop.wait()
+        idle = () if service.feed.caught_up.is_set() else (alarms,)
+        for loop in (hints, watch, *idle):
+            loop.cancel()
+        try:
+            async with asyncio.timeout(service.settings.shutdown_within):
+                await feed
+                await asyncio.wait({alarms})
+                await service.door.shut()
+                await service.handlers.relay.drained()
+        except TimeoutError:
+            feed.cancel()
+            alarms.cancel()
+            return False
+        finally:
+            relay.cancel()
+        return True
+
+
+async def _kept(loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a loop. A cancellation that nobody has asked for is an error: a TaskGroup would not miss the loop."""
+    try:
+        await loop()
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise RuntimeError("a loop was cancelled, and by none of us: the service cannot go on without it") from error
+
+
+def _collect_seldom() -> None:
+    """Let the cyclic collector run seldom: a signal makes many values and no cycles. It took a tenth of the CPU."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
+async def _connect(publisher: KafkaPublisher, health: Health, observer: Observer) -> None:
+    """Connect to Kafka, however long it takes; only a missing topic is an error."""
+    wait = FIRST_WAIT
+    while True:
+        try:
+            await publisher.start()
+        except (OSError, TimeoutError, KafkaError) as error:
+            health.failing(checks.PUBLISHER, f"no connection to Kafka: {error}")
+            observer.troubled("no connection to Kafka", error)
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, LONGEST_WAIT)
+        else:
+            health.ok(checks.PUBLISHER)
+            return
+
+
+async def _ring(service: Service, observer: Observer, stop: asyncio.Event) -> None:
+    """Ring what is due, a few times a second, until `stop` is set; but first let what came in a down time be taken in.
+
+    While too much is unsent nothing rings: what is asked again could not leave, and would fill the memory. What rings
+    is never cut off: its messages would be written, and nobody would send them before the next start.
+    """
+    await service.feed.caught_up.wait()
+    while not stop.is_set():
+        try:
+            more = (
+                service.handlers.relay.pending <= service.settings.most_unsent and await service.handlers.alarms.ring()
+            )
+        except Exception as error:  # noqa: BLE001  the store's trouble is told, waited out and tried again
+            observer.troubled("alarms did not ring", error)
+            more = False
+        if not more:
+            await asyncio.sleep(RING_EVERY)
+
+
+async def _first(task: "asyncio.Task[None]", stop: asyncio.Event) -> None:
+    """Wait until a task is done, or the service is told to stop."""
+    stopped = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()

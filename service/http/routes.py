@@ -1,0 +1,166 @@
+"""The routes that change something: what an operator wishes of an instance, and what becomes of a dead letter.
+
+`POST` with a JSON body that says who and why. They answer 200 with how it ended, be it refused; a problem when the
+request makes no sense, there is no such instance, or the store does not answer. See `gate.py` for who may ask.
+"""
+
+import sqlite3
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, Header, Path, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import ValidationError
+from pydantic_core import to_json
+
+from saga_coordinator.handlers.decode import said, told_wrong
+from saga_coordinator.handlers.interventions import Operator
+from saga_coordinator.handlers.ports import Conflict
+from saga_coordinator.handlers.records import Place
+from saga_coordinator.handlers.redrive import Redrive, Which
+from saga_coordinator.handlers.routing import BadCatalog
+from saga_coordinator.sagas.machine import Decision
+from saga_coordinator.service.errors import NotReady
+from saga_coordinator.service.http import schemas as asked
+from saga_coordinator.service.http.access import Gate
+from saga_coordinator.service.http.door import Door
+from saga_coordinator.service.http.idempotency import Once
+from saga_coordinator.service.http.problems import problem
+from saga_coordinator.service.storage.sqlite.migrations import StoreUnusable
+
+Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
+Number = Annotated[int, Path(ge=0, lt=2**63)]
+
+
+def _place(topic: str, partition: Number, offset: Number) -> Place:
+    return Place(topic, partition, offset)
+
+
+At = Annotated[Place, Depends(_place)]
+Told = Callable[[], Awaitable["dict[str, object] | None"]]
+
+
+def add_actions(api: FastAPI, operator: Operator, redrive: Redrive, bind: str, door: Door) -> None:
+    """Give an API that is bound to `bind` the routes that change something, for as long as the door is open."""
+    answers = _Answers(door)
+    api.include_router(_instances(operator, answers))
+    api.include_router(_dead_letters(redrive, answers))
+    api.add_middleware(Gate, bind=bind)
+
+
+class _Answers:
+    """Carries out what is asked once, and tells what came of it."""
+
+    def __init__(self, door: Door) -> None:
+        self._once: Once[Response] = Once()
+        self._door = door
+
+    async def to(self, request: Request, key: str | None, body: asked.Asked, work: Told) -> Response:
+        """Answer a request; one with a key that was answered before, as it was then."""
+        try:
+            return await self._once.answer(key, (request.url.path, body), lambda: self._told(work))
+        except ValidationError as error:
+            return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"the reply does not answer this step: {told_wrong(error)}")
+        except Conflict as error:
+            return problem(HTTPStatus.CONFLICT, f"nothing was changed: {error}; try again")
+        except BadCatalog as error:
+            return problem(HTTPStatus.CONFLICT, str(error))
+        except ValueError as error:
+            return problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
+        except (sqlite3.Error, StoreUnusable, OSError) as error:
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, f"the database does not take it: {error}; see /readyz")
+        except NotReady as error:
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, f"nothing was changed: {error}")
+        except Exception as error:  # noqa: BLE001  the saga's own function: whoever asked has to know
+            detail = f"the saga raised {said(error)}; nothing was changed"
+            return problem(HTTPStatus.CONFLICT, detail)
+
+    async def _told(self, work: Told) -> Response:
+        if self._door.why_shut is not None:
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, self._door.why_shut)
+        with self._door.passed():
+            told = await work()
+        if told is None:
+            return problem(HTTPStatus.NOT_FOUND, "there is no instance of this id: `saga ls` lists them")
+        return JSONResponse(told)
+
+
+def _instances(operator: Operator, answers: _Answers) -> APIRouter:
+    """Return the routes for what an operator wishes."""
+    router = APIRouter(prefix="/api/v1/instances/{id_}")
+
+    async def wish(request: Request, id_: str, body: asked.Wished, key: str | None) -> Response:
+        async def work() -> dict[str, object] | None:
+            return _decided(await operator.wish(id_, body.wish))
+
+        return await answers.to(request, key, body, work)
+
+    @router.post("/retry")
+    async def retry(request: Request, id_: str, body: asked.Retry, key: Key = None) -> Response:
+        return await wish(request, id_, body, key)
+
+    @router.post("/cancel")
+    async def cancel(request: Request, id_: str, body: asked.Cancel, key: Key = None) -> Response:
+        return await wish(request, id_, body, key)
+
+    @router.post("/pause")
+    async def pause(request: Request, id_: str, body: asked.Pause, key: Key = None) -> Response:
+        return await wish(request, id_, body, key)
+
+    @router.post("/resume")
+    async def resume(request: Request, id_: str, body: asked.Resume, key: Key = None) -> Response:
+        return await wish(request, id_, body, key)
+
+    @router.post("/resolve")
+    async def resolve(request: Request, id_: str, body: asked.Resolve, key: Key = None) -> Response:
+        return await wish(request, id_, body, key)
+
+    _add_skip(router, operator, answers)
+    return router
+
+
+def _add_skip(router: APIRouter, operator: Operator, answers: _Answers) -> None:
+    """Add the one wish that depends on its instance: what a step may be answered with."""
+
+    @router.post("/skip")
+    async def skip(request: Request, id_: str, body: asked.Skip, key: Key = None) -> Response:
+        async def work() -> dict[str, object] | None:
+            reply = None if body.reply is None else to_json(body.reply)
+            return _decided(await operator.skip(id_, body.step, reply, body.by()))
+
+        return await answers.to(request, key, body, work)
+
+
+def _dead_letters(redrive: Redrive, answers: _Answers) -> APIRouter:
+    """Return the routes for what becomes of dead letters."""
+    router = APIRouter(prefix="/api/v1/dead-letters/{topic}/{partition}/{offset}")
+
+    @router.post("/redrive")
+    async def redriven(request: Request, at: At, body: asked.Redriving, key: Key = None) -> Response:
+        async def work() -> dict[str, object]:
+            which = Which(at, body.instance)
+            return asked.told_result(await redrive.redrive(which, body.by(), is_rehearsal=body.dry_run))
+
+        return await answers.to(request, key, body, work)
+
+    @router.post("/discard")
+    async def discard(request: Request, at: At, body: asked.ForDeadLetter, key: Key = None) -> Response:
+        async def work() -> dict[str, object]:
+            return asked.told_result(await redrive.discard(Which(at, body.instance), body.by()))
+
+        return await answers.to(request, key, body, work)
+
+    @router.post("/edit")
+    async def edit(request: Request, at: At, body: asked.Edit, key: Key = None) -> Response:
+        async def work() -> dict[str, object]:
+            which = Which(at, body.instance)
+            return asked.told_result(await redrive.edit(which, body.value, body.by(), is_forced=body.force))
+
+        return await answers.to(request, key, body, work)
+
+    return router
+
+
+def _decided(decision: Decision[Any] | None) -> dict[str, object] | None:
+    return None if decision is None else asked.told_decision(decision)

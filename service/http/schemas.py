@@ -1,0 +1,124 @@
+"""What may be asked of the routes that change something, and what they answer."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+
+from saga_coordinator.handlers.records import By
+from saga_coordinator.handlers.redrive import Result, types_sent
+from saga_coordinator.sagas.machine import Decision, Status, Wish, signal
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00]+$", max_length=1_000)]
+Name = Annotated[str, StringConstraints(pattern=r"^[^\x00]+$", max_length=1_000)]
+
+
+class Asked(BaseModel):
+    """Everything that changes something says who wants it, and why."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    who: Text
+    why: Text
+
+    def by(self) -> By:
+        """Return both."""
+        return By(self.who, self.why)
+
+
+class Retry(Asked):
+    """A step, or all for which a stalled instance gave up."""
+
+    step: Name | None = None
+
+    def wish(self, now: datetime) -> Wish:
+        """Return the signal."""
+        return signal.RetryStep(now, self.who, self.why, self.step)
+
+
+class Skip(Asked):
+    """A step, and the reply that it is taken to have had."""
+
+    step: Name
+    reply: JsonValue = None
+
+
+class Cancel(Asked):
+    """The instance is to turn back."""
+
+    def wish(self, now: datetime) -> signal.Cancel:
+        """Return the signal."""
+        return signal.Cancel(now, self.why, self.who)
+
+
+class Pause(Asked):
+    """Nothing is to be sent until it is resumed."""
+
+    def wish(self, now: datetime) -> Wish:
+        """Return the signal."""
+        return signal.Pause(now, self.who, self.why)
+
+
+class Resume(Asked):
+    """It is to go on."""
+
+    def wish(self, now: datetime) -> Wish:
+        """Return the signal."""
+        return signal.Resume(now, self.who, self.why)
+
+
+class Resolve(Asked):
+    """What a stalled instance was made by hand."""
+
+    status: Literal["completed", "compensated"]
+
+    def wish(self, now: datetime) -> Wish:
+        """Return the signal."""
+        return signal.Resolve(now, self.who, self.why, Status(self.status))
+
+
+Wished: TypeAlias = Retry | Cancel | Pause | Resume | Resolve
+"""All that is one signal and needs nothing of the instance."""
+
+
+class ForDeadLetter(Asked):
+    """The instance for which a record failed, if it failed for several."""
+
+    instance: Name | None = None
+
+
+class Redriving(ForDeadLetter):
+    """A dry run writes nothing."""
+
+    dry_run: bool = False
+
+
+class Edit(ForDeadLetter):
+    """Another value, in base64; `force` takes one that cannot be read."""
+
+    value: Annotated[Base64Bytes, Field(description="base64")]
+    force: bool = False
+
+
+def told_decision(decision: Decision[Any]) -> dict[str, object]:
+    """Tell what came of a wish."""
+    return {
+        "end": "refused" if decision.ignored else "advanced",
+        "why": decision.reason,
+        "status": decision.instance.status,
+        "paused": decision.instance.paused_at is not None,
+        "sent": list(types_sent(decision)),
+    }
+
+
+def told_result(result: Result) -> dict[str, object]:
+    """Tell what came of a dead letter."""
+    return {
+        "end": result.end,
+        "why": result.why,
+        "records": [
+            {"place": str(each.place), "verdict": each.verdict, "reason": each.reason} for each in result.fates
+        ],
+        "sent": list(result.sent),
+        "parked_behind": None if result.head is None else str(result.head),
+    }

@@ -1,0 +1,76 @@
+"""How dead letters, what is queued behind them, and what was done to them stand in SQLite."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from saga_coordinator.handlers.records import Audit, Changes, DeadLetter, Place, Queued, Record
+from saga_coordinator.service.storage.sqlite.columns import from_headers, from_time, to_headers, to_time
+from saga_coordinator.service.storage.sqlite.one_trip import Statement
+
+RECORD: Final = 'topic, partition, "offset", timestamp, key, headers, value, timestamp_type'
+AT: Final = 'topic = ? AND partition = ? AND "offset" = ?'
+LETTERS: Final = f"SELECT {RECORD}, at, cause, instance_id, parks FROM dead_letter"  # noqa: S608  own columns
+QUEUED: Final = f"SELECT seq, instance_id, {RECORD}, at FROM parked"  # noqa: S608  own columns
+
+_ONCE: Final = 'ON CONFLICT (topic, partition, "offset", instance_id) DO NOTHING'
+_LETTER_AT: Final = f"{AT} AND instance_id = ?"
+
+
+def statements(changes: Changes) -> Iterator[Statement]:
+    """Yield what writes down everything that was set aside, queued, altered or settled."""
+    yield Statement(
+        f"DELETE FROM dead_letter WHERE {_LETTER_AT}",  # noqa: S608  own columns
+        [(*each.record.place, each.instance_id) for each in changes.settled],
+    )
+    columns = f"{RECORD}, at, cause, instance_id, parks"
+    yield Statement("DELETE FROM parked WHERE seq = ?", [(each.seq,) for each in changes.dequeued])
+    yield Statement(
+        f"INSERT INTO dead_letter ({columns}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?) {_ONCE}",  # noqa: S608  own columns
+        [_letter_row(each) for each in changes.dead_letters],
+    )
+    yield Statement(
+        f"UPDATE dead_letter SET value = ?, cause = ? WHERE {_LETTER_AT}",  # noqa: S608  own columns
+        [(each.record.value, each.cause, *each.record.place, each.instance_id) for each in changes.altered],
+    )
+    yield Statement(
+        f"INSERT INTO parked ({RECORD}, instance_id, at) VALUES (?,?,?,?,?,?,?,?,?,?) {_ONCE}",  # noqa: S608  own text
+        [(*record_row(each.record), each.instance_id, from_time(each.at)) for each in changes.queued],
+    )
+    columns = f"{RECORD.replace('value', 'before')}, at, who, why, action, cause, instance_id"
+    yield Statement(
+        f"INSERT INTO dead_letter_audit ({columns}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608  own columns
+        [_audit_row(each) for each in changes.audits],
+    )
+
+
+def letter(row: Sequence[Any]) -> DeadLetter:
+    """Read a row of `LETTERS`."""
+    *record, at, cause, instance_id, parks = row
+    return DeadLetter(record_of(record), to_time(at), cause, instance_id, bool(parks))
+
+
+def queued(row: Sequence[Any]) -> Queued:
+    """Read a row of `QUEUED`."""
+    seq, instance_id, *record, at = row
+    return Queued(seq, instance_id, record_of(record), to_time(at))
+
+
+def record_row(record: Record) -> Sequence[object]:
+    """Write a record, in the order of `RECORD`."""
+    headers = from_headers(record.headers)
+    return (*record.place, record.timestamp, record.key, headers, record.value, record.timestamp_type)
+
+
+def record_of(row: Sequence[Any]) -> Record:
+    """Read a record, in the order of `RECORD`."""
+    topic, partition, offset, timestamp, key, headers, value, timestamp_type = row
+    return Record(Place(topic, partition, offset), timestamp, key, value, to_headers(headers), timestamp_type)
+
+
+def _letter_row(letter: DeadLetter) -> Sequence[object]:
+    return (*record_row(letter.record), from_time(letter.at), letter.cause, letter.instance_id, int(letter.parks))
+
+
+def _audit_row(audit: Audit) -> Sequence[object]:
+    kept = audit.letter
+    return (*record_row(kept.record), from_time(audit.at), *audit.by, audit.action, kept.cause, kept.instance_id)

@@ -1,0 +1,305 @@
+"""One transaction on SQLite: a statement for each kind of row, never one for each record."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import aiosqlite
+from pydantic import ValidationError
+from pydantic_core import to_json
+
+from saga_coordinator.handlers import trace_context as trails
+from saga_coordinator.handlers.decode import said, told_wrong
+from saga_coordinator.handlers.records import (
+    Advance,
+    Awaited,
+    Changes,
+    Entry,
+    Held,
+    Illegible,
+    Lease,
+    Place,
+    SetAside,
+    Stored,
+    Unsent,
+)
+from saga_coordinator.handlers.routing import AnySaga, BadCatalog
+from saga_coordinator.sagas.machine import Snapshot, freeze, thaw
+from saga_coordinator.service.storage.sqlite import dead_letters as sqlite_set_aside
+from saga_coordinator.service.storage.sqlite import one_trip
+from saga_coordinator.service.storage.sqlite.columns import from_headers, from_optional_time, from_time, to_time
+from saga_coordinator.service.storage.sqlite.dead_letters import (
+    AT,
+    LETTERS,
+    QUEUED,
+    letter,
+    queued,
+    record_of,
+    record_row,
+)
+from saga_coordinator.service.storage.sqlite.dead_letters import RECORD as _RECORD
+from saga_coordinator.service.storage.sqlite.one_trip import Statement
+
+Definitions = Callable[[str, int], AnySaga]
+
+_COLUMNS = "id, saga, version, correlation, data, state, trail, revision, home, ended_at"
+_ADVANCE = (
+    "WITH wish AS (SELECT json_extract(value, '$[0]') AS topic, json_extract(value, '$[1]') AS partition,"
+    " json_extract(value, '$[2]') AS epoch, json_extract(value, '$[3]') AS expected,"
+    " json_extract(value, '$[4]') AS next_offset FROM json_each(?))"
+    " UPDATE lease SET next_offset = wish.next_offset FROM wish"
+    " WHERE lease.topic = wish.topic AND lease.partition = wish.partition AND lease.epoch = wish.epoch"
+    " AND lease.next_offset IS wish.expected AND ifnull(lease.next_offset, 0) <= wish.next_offset"
+    " RETURNING topic, partition"
+)
+_HISTORY = "INSERT INTO history VALUES ((SELECT number FROM instance WHERE id = ?),?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+
+
+@dataclass(slots=True)
+class Counters:
+    """The last numbers given: this store has one writer, so it counts by itself."""
+
+    instance: int
+    outbox: int
+
+
+class SqliteTransaction:
+    """What can be done between BEGIN and COMMIT; see `saga_coordinator.handlers.ports.Transaction`.
+
+    `silent` are those that could not be read when their alarm was due: they are not asked for again.
+    """
+
+    def __init__(
+        self, connection: aiosqlite.Connection, counters: Counters, definitions: Definitions, silent: set[str]
+    ) -> None:
+        self._connection = connection
+        self._counters = counters
+        self._definitions = definitions
+        self._silent = silent
+        self.illegible: dict[str, Illegible] = {}
+
+    async def advance(self, wishes: Sequence[Advance]) -> Sequence[Lease]:
+        """Move the leases, or return those that do not stand as expected."""
+        moved = await self._read(_ADVANCE, (to_json(wishes).decode(),))
+        missed = {(each.topic, each.partition) for each in wishes} - {(topic, partition) for topic, partition in moved}
+        return [await self._lease(*each) for each in sorted(missed)]
+
+    async def take(self, topic: str, partition: int, owner: str) -> Lease:
+        """Take a partition over, in a new epoch."""
+        rows = await self._read(
+            "INSERT INTO lease (topic, partition, epoch, owner, next_offset) VALUES (?, ?, 1, ?, NULL)"
+            " ON CONFLICT (topic, partition) DO UPDATE SET epoch = epoch + 1, owner = excluded.owner"
+            " RETURNING epoch, next_offset",
+            (topic, partition, owner),
+        )
+        [(epoch, next_offset)] = rows
+        return Lease(topic, partition, epoch, next_offset)
+
+    async def load(self, ids: Collection[str]) -> Mapping[str, Stored]:
+        """Return those of the instances that exist, by id."""
+        rows = await self._read(
+            f"SELECT {_COLUMNS} FROM instance WHERE id IN (SELECT value FROM json_each(?))",  # noqa: S608  own columns
+            (to_json(sorted(ids)).decode(),),
+        )
+        return {stored.instance.id: stored for stored in self._stored(rows)}
+
+    async def load_due(self, now: datetime, most: int, homes: Sequence[Lease]) -> Sequence[Stored]:
+        """Return the instances whose alarm is due and whose home is leased as it says, oldest first."""
+        held = to_json([(each.topic, each.partition, each.epoch) for each in homes]).decode()
+        rows = await self._read(
+            f"SELECT {_COLUMNS} FROM instance WHERE wake_at <= ? AND home IN (SELECT partition FROM lease,"  # noqa: S608  own columns
+            " json_each(?) AS held WHERE topic = json_extract(held.value, '$[0]')"
+            " AND partition = json_extract(held.value, '$[1]') AND epoch = json_extract(held.value, '$[2]'))"
+            " AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY wake_at LIMIT ?",
+            (from_time(now), held, to_json(sorted(self._silent)).decode(), most),
+        )
+        due = list(self._stored(rows))
+        self._silent.update(self.illegible)
+        return due
+
+    async def load_held(self, addresses: Collection[str]) -> Sequence[Held]:
+        """Return what is held at these addresses, in order of arrival."""
+        among = "address IN (SELECT value FROM json_each(?))"
+        return await self._held(among, "at", (to_json(sorted(addresses)).decode(), -1))
+
+    async def load_awaiting(self, addresses: Collection[str]) -> Sequence[Awaited]:
+        """Return the instances that await an event at these addresses."""
+        rows = await self._read(
+            "SELECT address, instance_id FROM awaited_event WHERE address IN (SELECT value FROM json_each(?))",
+            (to_json(sorted(addresses)).decode(),),
+        )
+        return [Awaited(*row) for row in rows]
+
+    async def load_expired(self, now: datetime, most: int) -> Sequence[Held]:
+        """Return what was held for too long, what was to be held the shortest first."""
+        return await self._held("expires_at <= ?", "expires_at", (from_time(now), most))
+
+    async def load_set_aside(self, place: Place, ids: Collection[str]) -> SetAside:
+        """Return what was set aside or queued at a place, and for these instances."""
+        which = f"({AT}) OR instance_id IN (SELECT value FROM json_each(?))"  # noqa: S608  own text
+        named = (*place, to_json(sorted(ids)).decode())
+        letters = await self._read(f'{LETTERS} WHERE {which} ORDER BY at, topic, partition, "offset"', named)
+        waiting = await self._read(f"{QUEUED} WHERE {which} ORDER BY seq", named)
+        return SetAside([letter(each) for each in letters], [queued(each) for each in waiting])
+
+    async def save(self, changes: Changes) -> Sequence[Unsent]:
+        """Write everything; see `saga_coordinator.handlers.ports.Transaction`."""
+        unsent = [Unsent(self._next_seq(), owed) for owed in changes.outbox]
+        await one_trip.write(
+            self._connection,
+            [
+                *self._instances(changes),
+                Statement(_HISTORY, [_history_row(each) for each in changes.entries]),
+                Statement("INSERT INTO outbox VALUES (?,?,?,?,?,?,?,?)", [_outbox_row(each) for each in unsent]),
+                Statement("DELETE FROM outbox WHERE seq = ?", [(seq,) for seq in changes.acknowledged]),
+                *_awaited(changes),
+                *(() if changes.is_plain else (*sqlite_set_aside.statements(changes), *_unheard(changes))),
+            ],
+        )
+        return unsent
+
+    def _instances(self, changes: Changes) -> Iterator[Statement]:
+        """Write new ones, and known ones upon the revision that was seen and upon whether they were parked.
+
+        A park is no revision of its own.
+        """
+        new = [stored for stored, seen in changes.instances if seen == 0]
+        rows = [(self._next_number(), *_instance_row(stored)) for stored in new]
+        yield Statement("INSERT INTO instance VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", rows, must_fit=True)
+        yield Statement(
+            "UPDATE instance SET status = ?, data = ?, state = ?, trail = ?, revision = ?, wake_at = ?, ended_at = ?"
+            """ WHERE id = ? AND revision = ? AND (instr(trail, '"parked":true') > 0) = ?""",
+            [
+                (*_changing(each), each.instance.id, seen, each.trail.parked ^ (each.instance.id in changes.flipped))
+                for each, seen in changes.instances
+                if seen
+            ],
+            must_fit=True,
+        )
+
+    async def _lease(self, topic: str, partition: int) -> Lease:
+        """Return a lease as it is; in epoch 0 if nobody ever took it."""
+        sql = "SELECT epoch, next_offset FROM lease WHERE topic = ? AND partition = ?"
+        for epoch, next_offset in await self._read(sql, (topic, partition)):
+            return Lease(topic, partition, epoch, next_offset)
+        return Lease(topic, partition, 0, None)
+
+    async def _held(self, condition: str, order: str, parameters: tuple[object, int]) -> Sequence[Held]:
+        rows = await self._read(
+            f"SELECT {_RECORD}, address, at, expires_at FROM held_event WHERE {condition}"  # noqa: S608  own text
+            f' ORDER BY {order}, topic, partition, "offset" LIMIT ?',
+            parameters,
+        )
+        return [
+            Held(address, record_of(record), to_time(at), to_time(expires_at))
+            for *record, address, at, expires_at in rows
+        ]
+
+    def _stored(self, rows: Iterable[Sequence[Any]]) -> Iterator[Stored]:
+        """Read instances, and note those that cannot be read: they may not stop the others."""
+        for id_, saga, version, key, data, state, trail, revision, home, ended_at in rows:
+            try:
+                instance = thaw(self._definitions(saga, version), id_, key, Snapshot(data, state))
+                stored = Stored(instance, revision, home, trails.read(trail))
+            except Exception as error:  # noqa: BLE001  a saga's own models may raise anything
+                why = f"instance {id_} of saga {saga} version {version} cannot be read: {_remedied(error, version)}"
+                self.illegible[id_] = Illegible(why, is_over=ended_at is not None)
+            else:
+                yield stored
+
+    def _next_seq(self) -> int:
+        self._counters.outbox += 1
+        return self._counters.outbox
+
+    def _next_number(self) -> int:
+        self._counters.instance += 1
+        return self._counters.instance
+
+    async def _read(self, sql: str, parameters: Iterable[object]) -> Sequence[Sequence[Any]]:
+        return list(await self._connection.execute_fetchall(sql, parameters))
+
+
+def _awaited(changes: Changes) -> Iterator[Statement]:
+    """Write who awaits what, and who does no longer."""
+    yield Statement("INSERT INTO awaited_event VALUES (?,?) ON CONFLICT DO NOTHING", changes.awaited)
+    yield Statement("DELETE FROM awaited_event WHERE address = ? AND instance_id = ?", changes.unawaited)
+
+
+def _unheard(changes: Changes) -> Iterator[Statement]:
+    """Write what has reached no instance."""
+    yield Statement(
+        f"INSERT OR REPLACE INTO held_event ({_RECORD}, address, at, expires_at)"  # noqa: S608  own columns
+        " VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+        [
+            (*record_row(each.record), each.address, from_time(each.at), from_time(each.expires_at))
+            for each in changes.held
+        ],
+    )
+    yield Statement(
+        'DELETE FROM held_event WHERE topic = ? AND partition = ? AND "offset" = ? AND address = ?',
+        [(*each.record.place, each.address) for each in changes.released],
+    )
+    yield Statement(
+        "INSERT INTO verdict VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+        [
+            (*each.place, from_time(each.at), each.verdict, each.reason, each.message_id, each.message_type)
+            for each in changes.rulings
+        ],
+    )
+
+
+def _remedied(error: Exception, version: int) -> str:
+    """Say why an instance cannot be read, and what to do."""
+    if isinstance(error, BadCatalog):
+        return str(error)
+    why = told_wrong(error) if isinstance(error, ValidationError) else said(error)
+    return f"{why}; put its definition back as it was, and let the changed one be version {version + 1}"
+
+
+def _changing(stored: Stored) -> Sequence[object]:
+    """The columns of an instance that a signal may change."""
+    instance, snapshot = stored.instance, freeze(stored.instance)
+    return (
+        instance.status,
+        snapshot.data,
+        snapshot.state,
+        trails.write(stored.trail),
+        stored.revision,
+        from_optional_time(instance.wake_at),
+        from_optional_time(instance.ended_at),
+    )
+
+
+def _instance_row(stored: Stored) -> Sequence[object]:
+    """All columns of an instance but its number, in the order of the table."""
+    instance = stored.instance
+    status, data, state, trail, revision, wake_at, ended_at = _changing(stored)
+    named = (instance.id, instance.saga, instance.version, instance.key, status, data, state, trail, revision)
+    return (*named, stored.home, wake_at, from_time(instance.started_at), ended_at)
+
+
+def _history_row(entry: Entry) -> Sequence[object]:
+    place = entry.place or (None, None, None)
+    return (
+        entry.instance_id,
+        entry.seq,
+        from_time(entry.at),
+        entry.kind,
+        entry.verdict,
+        entry.reason,
+        entry.message_id,
+        entry.message_type,
+        entry.causation_id,
+        entry.value,
+        entry.decided,
+        *place,
+        entry.trace_id,
+        entry.span_id,
+    )
+
+
+def _outbox_row(unsent: Unsent) -> Sequence[object]:
+    owed = unsent.owed
+    headers = from_headers(owed.headers)
+    return unsent.seq, owed.message_id, owed.home, owed.topic, owed.partition, owed.key, headers, owed.value

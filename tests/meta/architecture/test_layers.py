@@ -1,0 +1,117 @@
+"""The four layers import downwards only, and the two lower ones are pure."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.meta.architecture.tree import LAYERS, PURE_LAYERS, ROOT, modules, parsed, shown
+
+DOWNWARDS = "Imports go down only"
+PURE = "sagas and contracts are pure"
+PORTS = "handlers know ports"
+MACHINE = "The machine knows no saga"
+
+
+def test_every_import_keeps_the_contracts_of_the_layers() -> None:
+    code, report = lint_imports(ROOT)
+    assert code == 0, f"Move the import, or put a port in handlers and its adapter in service:\n{report}"
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "contract"),
+    [
+        ("contracts/upward.py", "import saga_coordinator.sagas", DOWNWARDS),
+        ("sagas/upward.py", "import saga_coordinator.handlers", DOWNWARDS),
+        ("handlers/upward.py", "import saga_coordinator.service", DOWNWARDS),
+        ("sagas/machine/clock.py", "import time", PURE),
+        ("sagas/machine/chance.py", "import random", PURE),
+        ("sagas/traced.py", "import opentelemetry.trace", PURE),
+        ("contracts/loop.py", "import asyncio", PURE),
+        ("contracts/log.py", "import structlog", PURE),
+        ("handlers/adapter.py", "import aiokafka", PORTS),
+        ("handlers/query.py", "import sqlite3", PORTS),
+        ("sagas/machine/knowing.py", "import saga_coordinator.sagas.catalog", MACHINE),
+    ],
+)
+def test_an_import_against_the_layers_is_caught(tmp_path: Path, module: str, source: str, contract: str) -> None:
+    top = tmp_path / "saga_coordinator"
+    for package in ("", *LAYERS, "sagas/machine", "sagas/catalog"):
+        (top / package).mkdir()
+        (top / package / "__init__.py").touch()
+    (tmp_path / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
+    (top / module).write_text(source + "\n", encoding="utf-8")
+
+    code, report = lint_imports(tmp_path)
+
+    assert code == 1, report
+    assert [line for line in report.splitlines() if line.startswith(contract)], report
+    assert "Contracts: 3 kept, 1 broken." in report
+
+
+def test_handlers_use_the_tracing_interface_but_not_its_implementation() -> None:
+    offenders = [
+        f"{shown(module)}:{line} imports {name}"
+        for module in modules("handlers")
+        for line, name in imported(parsed(module))
+        if name.startswith(("opentelemetry.sdk", "opentelemetry.exporter"))
+    ]
+    assert offenders == [], "Give the handler a port instead; service/telemetry holds the implementation."
+
+
+def test_the_pure_layers_know_no_coroutine() -> None:
+    coroutines = ast.AsyncFunctionDef | ast.Await | ast.AsyncFor | ast.AsyncWith
+    offenders = [
+        f"{shown(module)}:{node.lineno}"
+        for module in modules(*PURE_LAYERS)
+        for node in ast.walk(parsed(module))
+        if isinstance(node, coroutines)
+    ]
+    assert offenders == [], "sagas and contracts only decide: await in handlers or service."
+
+
+@pytest.mark.parametrize("source", ["datetime.datetime.now(datetime.UTC)", "uuid.uuid4()", "time.time()"])
+@pytest.mark.parametrize(("layer", "allowed"), [("sagas", False), ("contracts", False), ("service", True)])
+def test_clock_and_fresh_ids_are_banned_from_the_pure_layers_only(source: str, layer: str, *, allowed: bool) -> None:
+    program = f"import {source.split('.', maxsplit=1)[0]}\n\n{source}\n"
+    checked = subprocess.run(
+        [tool("ruff"), "check", "--quiet", "--select=TID251", f"--stdin-filename={layer}/example.py", "-"],
+        cwd=ROOT,
+        input=program,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (checked.returncode == 0) is allowed, checked.stdout + checked.stderr
+
+
+def lint_imports(project: Path) -> tuple[int, str]:
+    """Exit code and report of import-linter on the project in this folder."""
+    done = subprocess.run(
+        [tool("lint-imports"), "--no-cache"],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": f"{project / 'src'}:{project}", "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def imported(tree: ast.Module) -> list[tuple[int, str]]:
+    """Line and full name of everything that the module imports."""
+    names: list[tuple[int, str]] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names += [(node.lineno, f"{node.module}.{alias.name}") for alias in node.names]
+    return names
+
+
+def tool(name: str) -> str:
+    """The command of this name in the environment that runs the tests."""
+    return str(Path(sys.executable).with_name(name))

@@ -1,0 +1,225 @@
+"""The committed schemas and the AsyncAPI document say what the code says, and nobody's promise is broken unseen."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from pkgutil import walk_packages
+from typing import Any, get_type_hints
+
+import jsonschema
+import pytest
+import yaml
+
+from saga_coordinator import contracts
+from saga_coordinator.contracts import CancelCommand, Event, Message
+from saga_coordinator.contracts.messages.orders import Line, OrderPlaced
+from saga_coordinator.handlers.encode import Origin, command_row, outcome_row
+from saga_coordinator.handlers.records import Owed
+from saga_coordinator.handlers.routing import AnySaga, Routes, commands_of
+from saga_coordinator.handlers.trace_context import SpanContext
+from saga_coordinator.sagas.catalog import catalog
+from saga_coordinator.sagas.catalog.examples import catalog as example_catalog
+from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment, order_rejected
+from saga_coordinator.sagas.machine import CANCELLED, Cause
+from saga_coordinator.sagas.testing.scenario import BEGINNING, Scenario, given
+from saga_coordinator.service.asyncapi.conversation import conversation
+from saga_coordinator.service.asyncapi.document import document
+from saga_coordinator.service.asyncapi.export import check, export
+from saga_coordinator.service.asyncapi.yaml_text import yaml as written
+from saga_coordinator.service.demo.conversation import DONE, Command, read_command, reply_headers
+from tests.meta.architecture.tree import ROOT
+
+COMMITTED = ROOT / "contracts"
+PLACED = OrderPlaced.model_validate(
+    {
+        "order_id": "1001",
+        "customer_id": "c-1",
+        "currency": "EUR",
+        "total": "49.99",
+        "lines": [{"sku": "mug", "quantity": 1, "unit_price": "49.99"}],
+        "ship_to": {"street": "Hauptstr. 1", "city": "Berlin", "postcode": "10115", "country": "DE"},
+    }
+)
+
+
+# --- they say what the code says
+
+
+def test_exporting_again_changes_nothing(tmp_path: Path) -> None:
+    assert check(COMMITTED) == []
+    written_files = export(tmp_path)
+    assert {path.relative_to(tmp_path): path.read_bytes() for path in written_files} == {
+        path.relative_to(COMMITTED): path.read_bytes()
+        for path in (*COMMITTED.glob("schemas/*.json"), COMMITTED / "asyncapi.yaml")
+    }
+    assert export(tmp_path) == []
+
+
+def test_every_message_of_the_contracts_has_its_schema_or_is_said_by_an_example() -> None:
+    """What only the examples say is promised to nobody, so that nothing of it is written down."""
+    described = {path.name.removesuffix(".json") for path in COMMITTED.glob("schemas/*.json")}
+    assert {each.type for each in conversation(catalog)} == described
+    examples = {message.message_type for saga in example_catalog for message in said_by(saga)}
+    examples.add(CancelCommand.message_type)
+    assert {message.message_type for message in messages()} == described | examples
+
+
+def test_every_topic_of_the_catalog_is_a_channel() -> None:
+    routes = Routes(catalog)
+    assert set(asyncapi()["channels"]) == routes.topics_in | routes.topics_out
+
+
+def test_every_reference_of_the_document_leads_somewhere() -> None:
+    whole = asyncapi()
+    references = list(references_in(whole))
+    assert len(references) > len(whole["operations"])
+    for reference in references:
+        if reference.startswith("#/"):
+            node: Any = whole
+            for name in reference.removeprefix("#/").split("/"):
+                node = node[name]
+        else:
+            assert (COMMITTED / reference).is_file()
+
+
+def test_every_command_is_an_operation_with_the_replies_that_its_class_names() -> None:
+    operation = asyncapi()["operations"]["send-inventory.reserve-stock.v1-on-inventory.commands.v1"]
+    replies = [each["$ref"].rsplit("/", 1)[1] for each in operation["reply"]["messages"]]
+    assert replies == ["inventory.stock-reserved.v1", "saga.failure.v1"]
+
+
+def test_the_schema_of_an_order_takes_what_the_model_takes() -> None:
+    jsonschema.validate(json.loads(PLACED.model_dump_json()), schema("orders.order-placed.v1"))
+
+
+@pytest.mark.parametrize("amount", ["49.99", "-0.5", "0", "1" * 18])
+def test_an_amount_that_the_model_takes_is_one_for_the_schema(amount: str) -> None:
+    assert takes_line({"sku": "mug", "quantity": 1, "unit_price": amount}) == (True, True)
+
+
+@pytest.mark.parametrize("amount", [49.99, 5, "", "1e3", "1,50", ".5", "1.", "1" * 19, "٤", None])
+def test_an_amount_that_the_model_refuses_is_none_for_the_schema(amount: object) -> None:
+    assert takes_line({"sku": "mug", "quantity": 1, "unit_price": amount}) == (False, False)
+
+
+def test_the_headers_of_what_is_sent_are_those_of_the_document() -> None:
+    begun = given(order_fulfilment, PLACED)
+    for row, type_ in (
+        (command_of(begun), "inventory.reserve-stock.v1"),
+        (outcome_of(begun), "orders.order-rejected.v1"),
+    ):
+        headers = {name: (raw or b"").decode() for name, raw in row.headers}
+        assert headers["ce_type"] == type_
+        jsonschema.validate(headers, headers_of(type_))
+        jsonschema.validate(json.loads(row.value or b""), schema(type_))
+
+
+def test_a_reply_written_from_the_page_has_the_headers_of_the_document() -> None:
+    row = command_of(given(order_fulfilment, PLACED))
+    command = read_command(row.topic, row.key, row.value, row.headers)
+    assert isinstance(command, Command)
+    headers = reply_headers(command, DONE, "re-1", at=datetime.now(UTC).isoformat())
+    texts = {name: raw.decode() if isinstance(raw, bytes) else raw for name, raw in headers}
+    jsonschema.validate(texts, headers_of("saga.done.v1"))
+    del texts["ce_causationid"]
+    with pytest.raises(jsonschema.ValidationError, match="ce_causationid"):
+        jsonschema.validate(texts, headers_of("saga.done.v1"))
+
+
+# --- YAML
+
+
+def test_the_document_is_read_back_as_it_was_made() -> None:
+    said = conversation(catalog)
+    assert yaml.safe_load(written(document(said))) == document(said)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "yes", "No", "null", "1.0", "007", "a: b", "a #b", "- a", "{x}", "*", "ä", "two\nlines", "a'b", "@", " a"],
+)
+def test_a_text_that_yaml_could_take_for_something_else_stays_a_text(text: str) -> None:
+    value = {text or "empty": [text, {"deep": [text, []]}]}
+    assert yaml.safe_load(written(value)) == value
+
+
+# --- what the tests above are made with
+
+
+def messages() -> Iterator[type[Message]]:
+    """Every message that a module of `contracts` declares for the wire."""
+    for module in walk_packages(contracts.__path__, "saga_coordinator.contracts."):
+        for each in vars(import_module(module.name)).values():
+            if isinstance(each, type) and issubclass(each, Message) and "message_type" in vars(each):
+                yield each
+
+
+def said_by(saga: AnySaga) -> Iterator[type[Message]]:
+    """Every message that a saga hears or says: what starts and ends it, what it waits for, asks and is answered."""
+    yield saga.starts_on
+    yield from (each.event for each in saga.receives)
+    yield from (event for event in (saga.cancel_on,) if event is not None)
+    for outcome in (saga.on_completed, saga.on_compensated):
+        if outcome is not None:
+            yield get_type_hints(outcome)["return"]
+    for command in commands_of(saga):
+        yield command
+        yield command.reply
+        if command.cancellable:
+            yield CancelCommand
+
+
+def asyncapi() -> dict[str, Any]:
+    whole: dict[str, Any] = yaml.safe_load((COMMITTED / "asyncapi.yaml").read_text(encoding="utf-8"))
+    return whole
+
+
+def schema(type_: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((COMMITTED / "schemas" / f"{type_}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def headers_of(type_: str) -> dict[str, Any]:
+    whole = asyncapi()
+    return {**whole["components"]["messages"][type_]["headers"], "components": whole["components"]}
+
+
+def references_in(node: object) -> Iterator[str]:
+    if isinstance(node, dict):
+        for name, each in node.items():
+            if name == "$ref":
+                yield each
+            else:
+                yield from references_in(each)
+    elif isinstance(node, list):
+        for each in node:
+            yield from references_in(each)
+
+
+def takes_line(line: dict[str, object]) -> tuple[bool, bool]:
+    """Whether the model and the schema take a line of an order."""
+    whole = schema("orders.order-placed.v1")
+    by_schema = jsonschema.Draft202012Validator({"$ref": "#/$defs/Line", "$defs": whole["$defs"]}).is_valid(line)
+    try:
+        Line.model_validate_json(json.dumps(line))
+    except ValueError:
+        return False, by_schema
+    return True, by_schema
+
+
+def origin(story: Scenario[Any]) -> Origin:
+    return Origin(order_fulfilment, story.instance, 0, BEGINNING, "e-1")
+
+
+def command_of(story: Scenario[Any]) -> Owed:
+    return command_row(origin(story), story.sent[0], SPAN, lambda _topic, _key: 0)
+
+
+def outcome_of(story: Scenario[Any]) -> Owed:
+    outcome: Event = order_rejected(story.data, Cause(None, CANCELLED, "changed their mind"))
+    return outcome_row(origin(story), outcome, SPAN, lambda _topic, _key: 0)
+
+
+SPAN = SpanContext("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", sampled=True)

@@ -1,0 +1,154 @@
+"""The saga and the participant of the README work as they stand there."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, Producer
+
+from saga_coordinator.handlers.routing import AnySaga, Routes
+from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
+from tests.acceptance.processes import Program, Serve
+from tests.acceptance.until import until
+from tests.meta.docs.pages import README, files_of
+from tests.meta.docs.programs import saga, under_mypy, under_pytest
+
+HIRED = {"employee_id": "e-7", "name": "Ada"}
+OUTCOMES = "saga.employee-onboarding.outcomes.v1"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files of the README, as its reader makes it."""
+    place = tmp_path_factory.mktemp("readme")
+    for name, text in files_of(README).items():
+        (place / name).write_text(text, encoding="utf-8")
+    return place
+
+
+@pytest.fixture(scope="module")
+def sagas(folder: Path) -> Iterator[tuple[AnySaga, ...]]:
+    """The catalog of the README."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(str(folder))
+        yield import_module("onboarding").catalog
+    sys.modules.pop("onboarding")
+
+
+def test_the_readme_has_a_saga_its_test_and_a_participant(folder: Path) -> None:
+    assert {each.name for each in folder.glob("*.py")} == {"onboarding.py", "test_onboarding.py", "participant.py"}
+
+
+@pytest.mark.slow
+def test_the_test_of_the_saga_passes(folder: Path) -> None:
+    ran = under_pytest(folder, "test_onboarding.py")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "1 passed" in ran.stdout
+
+
+@pytest.mark.slow
+def test_the_saga_and_its_test_hold_before_the_type_checker(folder: Path) -> None:
+    ran = under_mypy(folder, "onboarding.py", "test_onboarding.py")
+    assert ran.returncode == 0, ran.stdout
+
+
+@pytest.mark.slow
+def test_a_saga_is_found_in_the_folder_of_whoever_asks(folder: Path) -> None:
+    ran = saga(folder, "lint", "onboarding:catalog")
+    assert (ran.returncode, ran.stdout) == (0, "ok: employee-onboarding v1, 3 steps\n")
+
+
+@pytest.mark.slow
+def test_the_saga_runs_with_the_participant_from_its_event_to_its_outcome(
+    folder: Path, tmp_path: Path, sagas: tuple[AnySaga, ...]
+) -> None:
+    routes = Routes(sagas)
+    with EmbeddedBroker(dict.fromkeys(routes.topics_in | routes.topics_out, 2)) as broker:
+        servers = broker.bootstrap_servers
+        office = Program((sys.executable, str(folder / "participant.py"), servers), tmp_path / "office.log", {})
+        catalog = {"SAGA_CATALOG": "onboarding:catalog", "PYTHONPATH": str(folder)}
+        with office, Serve(tmp_path, servers, **catalog) as service:
+            office.start()
+            service.start()
+            tell(servers, "hr.events.v1", HIRED, ce_type="hr.employee-hired.v1", ce_id="hired-1")
+            assert outcome(servers) == ("hr.employee-onboarded.v1", {"employee_id": "e-7", "login": "ada"})
+            assert service.stop() == 0, service.log
+        assert [line.split()[1] for line in office.log.splitlines() if line.startswith("doing")] == [
+            "accounts.create-account.v1",
+            "hr.sign-contract.v1",
+            "equipment.send-laptop.v1",
+        ]
+
+
+@pytest.mark.slow
+def test_the_participant_answers_a_copy_alike_and_does_nothing_that_was_undone_before(
+    folder: Path, tmp_path: Path
+) -> None:
+    topics = ("accounts.commands.v1", "hr.commands.v1", "equipment.commands.v1", "saga.replies.v1")
+    asked = {"ce_correlationid": "i-1", "ce_replyto": "saga.replies.v1", "traceparent": "00-1-2-01"}
+    with EmbeddedBroker(dict.fromkeys(topics, 1)) as broker:
+        servers = broker.bootstrap_servers
+        with Program((sys.executable, str(folder / "participant.py"), servers), tmp_path / "office.log", {}) as office:
+            office.start()
+            create, undo = {"ce_type": "accounts.create-account.v1"}, {"ce_type": "accounts.delete-account.v1"}
+            for command in (
+                {**create, "ce_id": "c-1"},
+                {**create, "ce_id": "c-1"},
+                {**undo, "ce_id": "u-2", "ce_compensates": "c-2"},
+                {**create, "ce_id": "c-2"},
+            ):
+                tell(servers, "accounts.commands.v1", {"name": "Ada"}, **asked, **command)
+            first, copy, undone, late = read(servers, "saga.replies.v1", 4)
+        assert first == copy
+        assert (undone[0]["ce_type"], late[0]["ce_type"]) == ("saga.done.v1", "saga.failure.v1")
+        for (headers, _), command_id in zip((first, undone, late), ("c-1", "u-2", "c-2"), strict=True):
+            assert headers["ce_causationid"] == command_id
+            assert {name: headers[name] for name in ("ce_correlationid", "traceparent")} == {
+                "ce_correlationid": "i-1",
+                "traceparent": "00-1-2-01",
+            }
+        assert office.log.count("doing") == 2
+
+
+# --- what the tests above are made with
+
+
+def tell(servers: str, topic: str, value: Mapping[str, object], **headers: str) -> None:
+    """Publish a message, as somebody who has read the README does."""
+    producer = Producer({"bootstrap.servers": servers, "acks": "all"})
+    told = {"ce_specversion": "1.0", "ce_source": "/hr", "content-type": "application/json", **headers}
+    producer.produce(topic, json.dumps(value), b"e-7", headers=list(told.items()), partition=0)
+    assert producer.flush(10) == 0
+
+
+def outcome(servers: str) -> tuple[str, dict[str, Any]]:
+    """The first outcome of the saga."""
+    [(headers, value)] = read(servers, OUTCOMES, 1)
+    return headers["ce_type"], value
+
+
+def read(servers: str, topic: str, count: int) -> list[tuple[dict[str, str], dict[str, Any]]]:
+    """The first messages of a topic: their headers and their values."""
+    options = {"bootstrap.servers": servers, "group.id": "reader", "auto.offset.reset": "earliest"}
+    found: list[tuple[dict[str, str], dict[str, Any]]] = []
+    with closing(Consumer({**options, "enable.auto.commit": False, "fetch.wait.max.ms": 20})) as consumer:
+        consumer.subscribe([topic])
+
+        def enough() -> bool:
+            record = consumer.poll(0.2)
+            if record is not None and record.error() is None:
+                headers = {name: text(raw) for name, raw in dict(record.headers() or ()).items()}
+                found.append((headers, json.loads(record.value() or b"{}")))
+            return len(found) >= count
+
+        until(enough, f"{count} messages on {topic}")
+    return found
+
+
+def text(raw: str | bytes | None) -> str:
+    return raw.decode() if isinstance(raw, bytes) else raw or ""

@@ -1,0 +1,129 @@
+"""A coordinator's life among its neighbours, from its start until there is nothing more to do, or a sync has failed."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from random import Random
+
+from saga_coordinator.handlers.records import Record
+from saga_coordinator.service.storage.sqlite.errors import is_of_a_sync
+from saga_coordinator.service.storage.sqlite.migrations import StoreUnusable
+from tests.resilience.power.neighbours import Acknowledged, Neighbours, Note, ToNeighbours, image
+from tests.unit.handlers.coordinator import Coordinator, coordinator
+from tests.unit.handlers.order_log import EVENTS, REPLIES
+
+Course = tuple[Random, int]
+"""What decides on the way, and how many orders there will be."""
+
+
+async def lived(path: Path, neighbours: Neighbours, course: Course, tell: Callable[[Note], None]) -> bool:
+    """Live until all orders are placed and there is nothing more to do. False: a sync has failed before."""
+
+    def told(trouble: str | None) -> None:
+        if trouble is None:
+            tell(Acknowledged(image(path)))
+
+    try:
+        with closing(Reader(path)) as reader:
+            async with coordinator(path, publisher=ToNeighbours(neighbours), told=told) as it:
+                await _at_work(_Feed(it, neighbours, reader, *course))
+    except StoreUnusable as error:
+        at_start = isinstance(error.__cause__, sqlite3.Error) and is_of_a_sync(error.__cause__)
+        assert at_start or "did not reach the disk" in str(error)  # noqa: PT017  it is raised only where a sync has failed
+        return False
+    except sqlite3.OperationalError as error:
+        if not is_of_a_sync(error):
+            raise
+        return False
+    return True
+
+
+class Reader:
+    """Somebody who looks at the database now and then, as `saga ls` does: meanwhile only parts are written back."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._looking: sqlite3.Connection | None = None
+
+    def looks(self) -> None:
+        """Look, or look no longer."""
+        if self._looking is not None:
+            self.close()
+            return
+        self._looking = sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True, isolation_level=None)
+        self._looking.execute("BEGIN")
+        self._looking.execute("SELECT count(*) FROM instance").fetchall()
+
+    def close(self) -> None:
+        """Look no longer."""
+        if self._looking is not None:
+            self._looking.close()
+            self._looking = None
+
+
+@dataclass
+class _Feed:
+    """Takes in what comes, as chance has it: in batches of any size, what is owed leaving at once or meanwhile."""
+
+    it: Coordinator
+    neighbours: Neighbours
+    reader: Reader
+    chance: Random
+    orders: int
+
+    async def begin(self) -> None:
+        """Take all partitions, and read what is owed."""
+        self.it.leases.clear()
+        self.it.memory.clear()
+        for topic, partition in product((EVENTS, REPLIES), (0, 1)):
+            self.it.leases.take(await self.it.store.take(topic, partition, "test"))
+        self.it.relay.push(await self.it.store.unsent())
+
+    async def run(self) -> None:
+        """Go on until all orders are placed and nothing is left; after a failed sync begin anew, as the real feed."""
+        while True:
+            try:
+                is_idle = await self._turn()
+            except sqlite3.OperationalError as error:
+                if not is_of_a_sync(error):
+                    raise
+                await self.begin()
+            else:
+                if is_idle and len(self.neighbours.orders) >= self.orders:
+                    return
+
+    async def _turn(self) -> bool:
+        """Do one thing after the other. True: there was nothing to do."""
+        for _ in range(min(self.orders - len(self.neighbours.orders), self.chance.randint(0, 3))):
+            self.neighbours.order()
+        fresh = self._fresh()
+        await self.it.intake.take(fresh[: self.chance.randint(1, 8)])
+        if not fresh or self.chance.random() < 0.3:
+            await self.it.relay.drained()
+        if self.chance.random() < 0.2:
+            self.reader.looks()
+        if self.chance.random() < 0.3:
+            await self.it.store.write_back()
+        self.neighbours.answer()
+        return not (fresh or self._fresh())
+
+    def _fresh(self) -> list[Record]:
+        """What is not taken in yet."""
+        return [each for each in self.neighbours.records if self.it.leases.awaits(each.place)]
+
+
+async def _at_work(feed: _Feed) -> None:
+    """Let a feed run beside the relay."""
+    running = asyncio.create_task(feed.it.relay.run())
+    try:
+        async with asyncio.timeout(60):
+            await feed.begin()
+            await feed.run()
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running

@@ -1,0 +1,141 @@
+"""A sync that fails is told once: the store writes nothing more, and the next life begins with what is surely there."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from saga_coordinator.handlers.records import Changes, Owed
+from saga_coordinator.service.storage.sqlite import checkpoint as writing_back
+from saga_coordinator.service.storage.sqlite.migrations import StoreUnusable
+from saga_coordinator.service.storage.sqlite.store import SqliteStore
+from tests.conformance.stores import begun, known, starts
+from tests.resilience.power.recording_disk import Created, Deleted, DiskEvent, Synced, Truncated, Written, recording
+from tests.resilience.power.sqlite_vfs import library
+from tests.unit.handlers.coordinator import Watcher
+from tests.unit.handlers.eventually import eventually
+
+pytestmark = pytest.mark.skipif(
+    library() is None, reason="the SQLite of this Python is built in, and lets nobody put a layer beneath it"
+)
+
+DATABASE, WAL = "saga.db", "saga.db-wal"
+NO_SYNC = r"saga\.db: disk I/O error; what was written did not reach the disk, .* start it again"
+
+
+class Opened:
+    """A store on a disk that remembers, and whose next sync of a file may fail.
+
+    So many events tell what was `found` before it was opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.events: list[DiskEvent] = []
+        self.told: list[str | None] = []
+        self.fails: str | None = None
+        self.found = 0
+        self.store = SqliteStore(path, known, self.told.append)
+
+    def is_failing(self, name: str) -> bool:
+        """Let one sync fail, if it is that of this file."""
+        fails = name == self.fails
+        self.fails = None if fails else self.fails
+        return fails
+
+    def written(self, name: str) -> list[DiskEvent]:
+        """What was done to a file."""
+        return [each for each in self.events if isinstance(each, Written | Truncated | Synced) and each.name == name]
+
+
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[Opened]:
+    """A store that is open, and closed in the end."""
+    it = Opened(folder / DATABASE)
+    with recording(folder, it.events.append, it.is_failing):
+        it.found = len(it.events)
+        await it.store.open()
+        try:
+            yield it
+        finally:
+            await it.store.close()
+
+
+@pytest.fixture
+async def it(tmp_path: Path) -> AsyncIterator[Opened]:
+    """A store that has committed something."""
+    async with opened(tmp_path) as it:
+        await it.store.take("t", 0, "me")
+        yield it
+
+
+@pytest.mark.parametrize("failing", [WAL, DATABASE])
+async def test_after_a_failed_sync_nothing_is_written_any_more_and_it_says_so_i32(it: Opened, failing: str) -> None:
+    it.fails = failing
+    with pytest.raises((sqlite3.OperationalError, StoreUnusable), match="disk I/O error"):
+        await (it.store.take("t", 1, "me") if failing == WAL else it.store.write_back())
+    assert it.events[-1] == Synced(failing, is_done=False)
+    happened = len(it.events)
+
+    for _ in range(2):
+        with pytest.raises(StoreUnusable, match=NO_SYNC):
+            await it.store.transact(lambda tx: tx.save(starts(begun())))
+        with pytest.raises(StoreUnusable, match=NO_SYNC):
+            await it.store.write_back()
+    assert [(each.topic, each.epoch) for each in await it.store.leases()] == [("t", 1)], "it may be read"
+    await it.store.close()
+    assert it.events[happened:] == []
+    assert it.told[-1] is not None
+    assert "did not reach the disk" in it.told[-1]
+
+
+async def test_the_wal_is_written_back_only_when_its_syncs_are_looked_at_i32(it: Opened) -> None:
+    await it.store.write_back()
+    done = len(it.written(DATABASE))
+    rows = [Owed(f"m-{number}", 0, "t", 0, b"k", (), b"x" * 4_000) for number in range(5_000)]
+    await it.store.transact(lambda tx: tx.save(Changes(outbox=rows)))
+    await it.store.take("t", 0, "me")
+    assert len(it.written(DATABASE)) == done, "SQLite has written back by itself, and tells nobody what became of it"
+    await it.store.write_back()
+    assert len(it.written(DATABASE)) > done + 5_000
+    assert it.written(DATABASE)[-1] == Synced(DATABASE)
+
+
+async def test_what_cannot_be_written_back_now_is_told_and_written_back_later(
+    it: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing_back, "EVERY", 0.01)
+    connection, watcher, done = it.store._open_writer, Watcher(), len(it.written(DATABASE))  # noqa: SLF001  in its way
+    await connection.execute("BEGIN IMMEDIATE")
+    loop = asyncio.create_task(writing_back.write_back(it.store, watcher))
+    await eventually(lambda: len(watcher.troubles) > 1, "told, and tried again")
+    assert {what for what, _ in watcher.troubles} == {"the WAL was not written back into the database"}
+    await connection.execute("ROLLBACK")
+    await eventually(lambda: len(it.written(DATABASE)) > done, "written back")
+    loop.cancel()
+
+
+async def test_the_wal_begins_anew_after_it_was_written_back(it: Opened) -> None:
+    await it.store.transact(lambda tx: tx.save(starts(begun())))
+    await it.store.write_back()
+    await it.store.write_back()
+    happened = len(it.events)
+    await it.store.take("t", 0, "me")
+    first = next(each for each in it.events[happened:] if isinstance(each, Written))
+    assert (first.name, first.offset) == (WAL, 0)
+
+
+async def test_what_another_life_has_left_in_the_wal_is_synced_before_it_is_read_i32(tmp_path: Path) -> None:
+    async with opened(tmp_path) as first:
+        first.fails = WAL
+        with pytest.raises(sqlite3.OperationalError, match="disk I/O error"):
+            await first.store.transact(lambda tx: tx.save(starts(begun())))
+    left = (tmp_path / WAL).read_bytes()
+
+    async with opened(tmp_path) as second:
+        assert second.events[second.found :][:2] == [Written(WAL, 0, left), Synced(WAL)]
+    assert second.events[-1] == Deleted(WAL), "an orderly end leaves no WAL"
+    async with opened(tmp_path) as third:
+        assert third.events[third.found] == Created(WAL)

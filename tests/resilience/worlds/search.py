@@ -1,0 +1,77 @@
+"""Looks for seeds whose world breaks an invariant, on all cores, and shrinks what it finds to what matters."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+from tests.resilience.worlds.checks import CHECKS, failed
+from tests.resilience.worlds.faults import Fault, planned
+from tests.resilience.worlds.world import lived
+
+AT_ONCE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A seed that breaks something, with the fewest of its faults that still do, and what it breaks."""
+
+    seed: int
+    faults: tuple[Fault, ...]
+    problems: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Tell how to see it again."""
+        told = "\n  ".join((*map(str, self.faults), *self.problems))
+        return f"seed {self.seed} (python -m tests.resilience.worlds.search {self.seed}), faults that matter:\n  {told}"
+
+
+def problems_of(seed: int, faults: tuple[Fault, ...] | None = None) -> tuple[str, ...]:
+    """Say what is broken in the world of a seed; nothing, if all is well."""
+    try:
+        return tuple(failed(CHECKS, lived(seed, faults)))
+    except Exception as error:  # noqa: BLE001  a world that cannot even end is a finding, too
+        return (f"{type(error).__name__}: {error}",)
+
+
+def shrunk(seed: int) -> Found:
+    """Leave out one fault after the other, as long as something stays broken."""
+    faults = planned(seed)
+    problems = problems_of(seed, faults)
+    smaller = True
+    while smaller:
+        smaller = False
+        for number in range(len(faults)):
+            fewer = faults[:number] + faults[number + 1 :]
+            if still := problems_of(seed, fewer):
+                faults, problems, smaller = fewer, still, True
+                break
+    return Found(seed, faults, problems)
+
+
+def search(seeds: Iterable[int], *, enough: int = 1) -> Iterator[Found]:
+    """Yield what is broken, shrunk, until there is enough of it."""
+    every = list(seeds)
+    parts = [every[begin : begin + AT_ONCE] for begin in range(0, len(every), AT_ONCE)]
+    found = 0
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        for broken in pool.map(_broken, parts):
+            for seed in broken:
+                yield shrunk(seed)
+                found += 1
+                if found == enough:
+                    pool.shutdown(cancel_futures=True)
+                    return
+
+
+def _broken(seeds: list[int]) -> list[int]:
+    return [seed for seed in seeds if problems_of(seed)]
+
+
+if __name__ == "__main__":
+    first, *rest = map(int, sys.argv[1:])
+    for each in range(first, rest[0] if rest else first + 1):
+        if problems_of(each):
+            print(shrunk(each))  # noqa: T201  this is a program

@@ -1,0 +1,72 @@
+"""Whatever crashes, hangs, lies, fails or comes late, in any order: the invariants hold, seed by seed."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.meta.architecture.tree import ROOT
+from tests.resilience.worlds.faults import KINDS, Fault
+from tests.resilience.worlds.search import problems_of, search
+from tests.resilience.worlds.world import lived
+
+SEEDS = int(os.environ.get("SAGA_TEST_SEEDS", "2000"))
+FEW = 8
+
+
+@pytest.mark.parametrize("seed", range(FEW))
+def test_a_few_worlds_end_well(seed: int) -> None:
+    assert problems_of(seed) == ()
+
+
+def test_after_a_down_time_no_alarm_overtakes_what_came_meanwhile() -> None:
+    """A slow database and a coordinator that is down longer than any step waits: which comes first is decided often."""
+    for seed in range(40):
+        crash = Fault("crash", 1 + seed % 10 * 0.6, 8.0, 0, 0.0)
+        assert problems_of(seed, (Fault("slow", 0.0, 40.0, 0, 0.9), crash)) == ()
+
+
+def test_leases_that_somebody_took_too_late_are_noticed_where_no_record_comes() -> None:
+    for seed in range(60):
+        assert problems_of(seed, (Fault("takeover", 0.0, 0.0, 0, seed % 7 / 20),)) == ()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_many_worlds_end_well(capsys: pytest.CaptureFixture[str]) -> None:
+    began = time.monotonic()
+    found = list(search(range(FEW, FEW + SEEDS), enough=3))
+    took = time.monotonic() - began
+    with capsys.disabled():
+        print(f"\n{SEEDS} worlds, {SEEDS / took:.0f} a second")  # noqa: T201  the figure of the run
+    assert found == [], "\n".join(map(str, found))
+
+
+@pytest.mark.slow
+def test_the_world_of_a_seed_is_the_same_in_every_process() -> None:
+    look = (
+        "from tests.resilience.worlds.world import lived\n"
+        "for seed in (1, 5, 7):\n"
+        "    world = lived(seed)\n"
+        "    print(world.ended_at, sorted((place, len(log)) for place, log in world.broker.logs.items()),\n"
+        "          [(e.seq, e.kind, e.at, e.place) for es in world.database.history.values() for e in es])\n"
+    )
+    told = set()
+    for hashes in ("0", "1", "2"):
+        environment = os.environ | {"PYTHONHASHSEED": hashes}
+        ran = subprocess.run(
+            [sys.executable, "-c", look], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+        )
+        told.add(ran.stdout)
+    assert len(told) == 1
+
+
+def test_worlds_differ_and_things_do_go_wrong_in_them() -> None:
+    worlds = [lived(seed) for seed in range(20)]
+    assert {fault.kind for world in worlds for fault in world.faults} == {*KINDS, "takeover"}
+    assert {len(world.coordinators) for world in worlds} == {1, 2, 3}
+    assert sum(len(each.watch.troubles) for world in worlds for each in world.coordinators) > 20
+    verdicts = {e.verdict for world in worlds for es in world.database.history.values() for e in es}
+    assert {"applied", "duplicate"} <= verdicts

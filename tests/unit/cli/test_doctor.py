@@ -1,0 +1,181 @@
+"""`saga doctor`: every failure with its remedy, and nothing is touched by looking."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
+from tests.unit.cli.said import Saga
+from tests.unit.cli.stories import placed, tell
+from tests.unit.handlers.coordinator import coordinator
+
+Checks = dict[str, dict[str, object]]
+
+
+class Collector(BaseHTTPRequestHandler):
+    """A tracing endpoint that answers as it is told, and remembers what it was sent."""
+
+    answer: ClassVar[int] = 200
+    got: ClassVar[list[tuple[str, str | None, bytes]]] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.got.append((self.path, self.headers["authorization"], body))
+        self.send_response(self.answer)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name that the library gives it
+        """Keep quiet."""
+
+
+@contextmanager
+def collector(answer: int) -> Iterator[str]:
+    """A collector on a port of its own, as the address for OTEL_EXPORTER_OTLP_ENDPOINT."""
+    Collector.answer = answer
+    Collector.got.clear()
+    server = HTTPServer(("127.0.0.1", 0), Collector)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def reached(broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch) -> EmbeddedBroker:
+    """A broker that the settings name."""
+    monkeypatch.setenv("SAGA_KAFKA__BOOTSTRAP_SERVERS", broker.bootstrap_servers)
+    return broker
+
+
+def looked(saga: Saga, code: int) -> Checks:
+    """What the doctor found, by check; it ended as it should."""
+    said = saga("doctor", "--json")
+    assert said.code == code, said
+    assert said.json["ok"] is (code == 0)
+    found: Checks = {each["check"]: each for each in said.json["checks"]}
+    assert all((each["remedy"] is None) is each["ok"] for each in found.values())
+    return found
+
+
+@pytest.mark.usefixtures("reached")
+def test_where_all_is_well_it_ends_with_0_and_names_every_topic(saga: Saga) -> None:
+    found = looked(saga, 0)
+
+    assert found["definitions"]["told"] == "order-fulfilment v1"
+    assert "Kafka" in str(found["broker"]["told"])
+    assert found["topic saga.replies.v1"]["told"] == "4 partitions, replies in"
+    assert sum(name.startswith("topic ") for name in found) == 10
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT is not set" in str(found["tracing"]["told"])
+    assert "✔" in saga.does("doctor").out
+
+
+def test_a_missing_topic_is_told_with_the_command_that_creates_it(saga: Saga, monkeypatch: pytest.MonkeyPatch) -> None:
+    with EmbeddedBroker({"orders.events.v1": 1}) as broker:
+        monkeypatch.setenv("SAGA_KAFKA__BOOTSTRAP_SERVERS", broker.bootstrap_servers)
+        found = looked(saga, 1)
+
+    assert found["topic orders.events.v1"]["ok"] is True
+    assert found["topic saga.replies.v1"]["remedy"] == "create it: saga topics apply"
+
+
+def test_one_failure_hides_no_other(saga: Saga, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAGA_KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    monkeypatch.setenv("SAGA_CATALOG", "no_such_module:catalog")
+    monkeypatch.setenv("SAGA_KAFKA__REQUEST_TIMEOUT", "0.5")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setenv("SAGA_STROE", "sqlite:///x.db")
+
+    found = looked(saga, 1)
+
+    assert {name for name, each in found.items() if not each["ok"]} == {"settings", "definitions", "broker", "tracing"}
+    assert "SAGA_KAFKA__BOOTSTRAP_SERVERS" in str(found["broker"]["remedy"])
+    assert "the service runs without it too" in str(found["tracing"]["remedy"])
+
+
+@pytest.mark.usefixtures("reached")
+def test_live_instances_without_a_definition_are_told(
+    saga: Saga, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell(store, placed("o-1"))
+    assert looked(saga, 0)["live instances"]["told"] == "1 of order-fulfilment v1"
+    (tmp_path / "second_version.py").write_text(
+        "from dataclasses import replace\n"
+        "from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment\n"
+        "catalog = (replace(order_fulfilment, version=2),)\n"
+    )
+    monkeypatch.setenv("SAGA_CATALOG", "second_version:catalog")
+
+    found = looked(saga, 1)["live instances"]
+
+    assert found["told"] == "1 of order-fulfilment v1; without a definition: order-fulfilment v1"
+    assert "add these versions to the catalog again" in str(found["remedy"])
+
+
+@pytest.mark.usefixtures("reached")
+def test_a_coordinator_that_runs_is_seen_and_not_disturbed(saga: Saga, store: Path) -> None:
+    async def look_twice() -> list[object]:
+        async with coordinator(store):
+            running = await asyncio.to_thread(looked, saga, 0)
+        ended = await asyncio.to_thread(looked, saga, 0)
+        return [found["coordinator"]["told"] for found in (running, ended)]
+
+    running, ended = asyncio.run(look_twice())
+
+    assert running == f"one runs on this database: it holds {store}.lock"
+    assert ended == "none runs on this database"
+
+
+@pytest.mark.usefixtures("reached")
+def test_a_file_that_is_no_database_fails_with_a_remedy(saga: Saga, store: Path) -> None:
+    store.write_bytes(b"no database " * 100)
+
+    assert "file is not a database" in str(looked(saga, 1)["schema"]["told"])
+
+
+@pytest.mark.usefixtures("reached")
+def test_looking_makes_no_database(saga: Saga, store: Path) -> None:
+    looked(saga, 0)
+
+    assert list(store.parent.glob("saga.db*")) == []
+
+
+@pytest.mark.usefixtures("reached")
+def test_the_tracing_endpoint_is_asked_as_the_exporter_asks_it(saga: Saga, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20canary")
+    with collector(200) as address:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
+        found = looked(saga, 0)["tracing"]
+
+    assert found["told"] == f"{address}/v1/traces answers 200 OK"
+    assert Collector.got == [("/v1/traces", "Bearer canary", b"")]
+
+
+@pytest.mark.usefixtures("reached")
+def test_a_tracing_endpoint_that_refuses_is_told_with_its_answer(saga: Saga, monkeypatch: pytest.MonkeyPatch) -> None:
+    with collector(404) as address:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
+        found = looked(saga, 1)["tracing"]
+
+    assert "answers 404 Not Found" in str(found["told"])
+
+
+@pytest.mark.usefixtures("reached")
+def test_a_protocol_that_is_not_spoken_is_told(saga: Saga, monkeypatch: pytest.MonkeyPatch) -> None:
+    with collector(200) as address:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+
+        said = saga("doctor")
+
+    assert said.code == 1
+    assert "OTEL_EXPORTER_OTLP_PROTOCOL=grpc is not supported" in said.out

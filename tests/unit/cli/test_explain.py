@@ -1,0 +1,164 @@
+"""`saga explain`: every record has one verdict (I11), and whoever asks is told it, with the reason."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.said import Saga
+from tests.unit.cli.stories import CHARGE, RESERVE, SHIP, placed, shipped, tell
+from tests.unit.handlers.coordinator import Coordinator
+from tests.unit.handlers.order_log import EVENTS, REPLIES, Log, command_id, instance_id
+
+
+def explained(saga: Saga, place: str) -> dict[str, object]:
+    """What is told of a record that concerns one instance at most."""
+    (told,) = saga.does("explain", place, "--json").json
+    assert isinstance(told, dict)
+    assert told["place"] == place
+    return told
+
+
+def test_applied_names_the_instance(saga: Saga, store: Path) -> None:
+    tell(store, placed("o-1"))
+
+    told = explained(saga, f"{EVENTS}:0:0")
+
+    assert (told["verdict"], told["instances"]) == ("applied", [instance_id("o-1")])
+    assert (told["message_id"], told["message_type"]) == ("placed-o-1", "orders.order-placed.v1")
+    assert "its instance" in saga.does("explain", f"{EVENTS}:0:0").out
+
+
+def test_duplicate_and_ignored_say_why(saga: Saga, store: Path) -> None:
+    async def late(it: Coordinator, log: Log) -> None:
+        await it.take(log.answer(it.sent(SHIP)[0]), log.cancelled("o-1"))
+
+    tell(store, shipped("o-1"), late)
+
+    duplicate = explained(saga, f"{REPLIES}:0:3")
+    past = explained(saga, f"{EVENTS}:0:1")
+
+    assert (duplicate["verdict"], duplicate["reason"]) == ("duplicate", "duplicate: ship-order was answered before")
+    assert past["verdict"] == "ignored"
+    assert past["reason"] == "past the pivot: the pivot was sent: there is no way back"
+
+
+def test_held_says_for_whom_and_until_when_and_keeps_the_record(saga: Saga, store: Path) -> None:
+    async def early(it: Coordinator, log: Log) -> None:
+        await it.take(log.cancelled("o-9"))
+
+    tell(store, early)
+
+    told = explained(saga, f"{EVENTS}:0:0")
+
+    assert told["verdict"] == "held"
+    assert str(told["reason"]).startswith(f"nobody awaits it at {instance_id('o-9')} yet; it is kept until")
+    assert told["record"] == {
+        "key": "o-9",
+        "headers": [
+            ["ce_specversion", "1.0"], ["ce_id", "cancelled-o-9"], ["ce_source", "/test"],
+            ["ce_type", "orders.order-cancelled.v1"],
+        ],
+        "value": '{"order_id": "o-9", "reason": "changed my mind"}',
+    }  # fmt: skip
+
+
+def test_unmatched_names_the_instances_that_wait_for_such_a_reply(saga: Saga, store: Path) -> None:
+    async def astray(it: Coordinator, log: Log) -> None:
+        await it.take(log.answer(it.sent(RESERVE, "o-1")[0], ce_correlationid=instance_id("nobody")))
+
+    tell(store, placed("o-1"), placed("o-2"), shipped("o-3"), astray)
+
+    told = explained(saga, f"{REPLIES}:0:3")
+
+    assert told["verdict"] == "unmatched"
+    assert told["reason"] == f"there is no instance {instance_id('nobody')} (ce_correlationid)"
+    candidates = told["candidates"]
+    assert isinstance(candidates, list)
+    assert [each["key"] for each in candidates] == ["o-2", "o-1"]
+    assert candidates[0]["waits_for"][0].startswith("reserve-stock since")
+    assert "nearest instances" in saga.does("explain", f"{REPLIES}:0:3").out
+
+
+def test_a_reply_to_a_command_that_was_never_sent_names_its_instance(saga: Saga, store: Path) -> None:
+    async def unknown(it: Coordinator, log: Log) -> None:
+        await it.take(log.answer(it.sent(CHARGE, "o-1")[0], ce_causationid=command_id("o-1", "charge-card", attempt=9)))
+
+    tell(store, placed("o-1"), unknown)
+
+    told = explained(saga, f"{REPLIES}:0:0")
+
+    assert told["verdict"] == "unmatched"
+    assert told["instances"] == [instance_id("o-1")]
+
+
+def test_dead_lettered_says_the_cause_and_shows_the_bytes_without_commanding_the_terminal(
+    saga: Saga, store: Path
+) -> None:
+    async def poison(it: Coordinator, log: Log) -> None:
+        await it.take(log.record(EVENTS, "o-1", b"\x1b[31mnot JSON \xff", (("ce_id", b"\x1b"),)))
+
+    tell(store, placed("o-1"), poison)
+
+    told = explained(saga, f"{EVENTS}:0:1")
+    shown = saga.does("explain", f"{EVENTS}:0:1").out
+
+    assert told["verdict"] == "dead-lettered"
+    assert "ce_specversion" in str(told["reason"])
+    assert "\x1b" not in shown
+    assert "\\x1b[31mnot JSON \\xff" in shown
+    assert [each["key"] for each in told["candidates"]] == ["o-1"]  # type: ignore[attr-defined]  # JSON has no types
+
+
+@pytest.mark.parametrize(
+    ("place", "verdict", "reason"),
+    [
+        (f"{EVENTS}:0:1", "not processed yet", "the partition is done up to 1"),
+        (f"{EVENTS}:7:0", "not read", "of orders.events.v1 this database has partitions [0], not 7"),
+        ("saga.replies.v1:0:0", "not processed yet", "the partition is done up to nothing yet"),
+        ("shipping.commands.v1:0:0", "not read", "this coordinator writes shipping.commands.v1"),
+        ("weather.v1:0:0", "not read", "no saga of the catalog reads weather.v1: it reads orders.events.v1"),
+    ],
+)
+def test_a_record_without_a_verdict_says_why_there_is_none(
+    saga: Saga, store: Path, place: str, verdict: str, reason: str
+) -> None:
+    tell(store, placed("o-1"))
+
+    told = explained(saga, place)
+
+    assert told["verdict"] == verdict
+    assert reason in str(told["reason"])
+
+
+def test_a_gap_in_the_log_is_told_as_one(saga: Saga, store: Path) -> None:
+    async def after_a_gap(it: Coordinator, log: Log) -> None:
+        log.placed("compacted away")
+        await it.take(log.placed("o-2"))
+
+    tell(store, placed("o-1"), after_a_gap)
+
+    assert explained(saga, f"{EVENTS}:0:1")["verdict"] == "no record"
+
+
+def test_an_event_that_was_held_is_told_as_what_became_of_it_in_the_end(saga: Saga, store: Path) -> None:
+    async def too_early(it: Coordinator, log: Log) -> None:
+        await it.take(log.cancelled("o-1"), log.cancelled("never"))
+        await it.take(log.placed("o-1"))
+        it.clock.pass_by(timedelta(hours=2))
+        await it.ring()
+
+    tell(store, too_early)
+
+    assert explained(saga, f"{EVENTS}:0:0")["verdict"] == "applied"
+    assert explained(saga, f"{EVENTS}:0:1")["verdict"] == "unmatched"
+
+
+@pytest.mark.parametrize("place", ["", "orders", "orders:0", "orders:0:x", "orders:-1:0", "a b:0:0", "orders:0:0:"])
+def test_what_is_no_place_is_a_wrong_command_line(saga: Saga, store: Path, place: str) -> None:
+    tell(store)
+
+    said = saga("explain", place)
+
+    assert said.code == 2
+    assert "TOPIC:PARTITION:OFFSET" in said.err

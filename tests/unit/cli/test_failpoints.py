@@ -1,0 +1,72 @@
+"""Failpoints: nothing without the variable; what it says is checked; a place is reached as often as it is asked for."""
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from saga_coordinator.service.failpoints import BESIDE_ORDERS, STATEMENTS, VARIABLE
+from tests.meta.architecture.tree import ROOT
+
+COUNT_TO = """
+import asyncio, sys, aiosqlite
+from saga_coordinator.service.failpoints import installed
+print(installed(), aiosqlite.Connection.execute.__module__)
+async def main():
+    async with aiosqlite.connect(sys.argv[1], isolation_level=None) as it:
+        for number in range(5):
+            await it.execute("BEGIN IMMEDIATE")
+            await it.execute("COMMIT")
+            print(number, flush=True)
+asyncio.run(main())
+"""
+
+
+def counted(folder: Path, points: str) -> subprocess.CompletedProcess[str]:
+    """Five transactions, each telling its number after the commit."""
+    command = [sys.executable, "-c", COUNT_TO, str(folder / "a.db")]
+    environment = {VARIABLE: points, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_without_the_variable_the_libraries_are_as_they_were(tmp_path: Path) -> None:
+    ran = counted(tmp_path, "")
+    assert ran.stdout.splitlines()[0] == "() aiosqlite.core"
+    assert ran.returncode == 0
+
+
+@pytest.mark.parametrize(("point", "last"), [("commit.before=kill@3", "1"), ("begin.after=kill", "")])
+def test_the_process_dies_at_the_place_the_time_that_is_asked_for(tmp_path: Path, point: str, last: str) -> None:
+    ran = counted(tmp_path, point)
+    assert ran.returncode == -signal.SIGKILL
+    assert ran.stdout.splitlines()[1:][-1:] == ([last] if last else [])
+
+
+def test_a_failure_is_raised_where_it_is_asked_for(tmp_path: Path) -> None:
+    ran = counted(tmp_path, "commit.after=fail@2")
+    assert "on purpose, at commit.after" in ran.stderr
+    assert ran.stdout.splitlines()[1:] == ["0"]
+
+
+@pytest.mark.parametrize(
+    "points", ["commit=kill", "nowhere.before=kill", "commit.before=explode", "commit.before=kill@0"]
+)
+def test_what_cannot_be_understood_is_refused(tmp_path: Path, points: str) -> None:
+    ran = counted(tmp_path, points)
+    assert ran.returncode == 1
+    assert VARIABLE in ran.stderr
+    assert "places are" in ran.stderr
+
+
+def test_every_statement_of_the_store_that_writes_is_a_place() -> None:
+    """A table that a migration adds, and that no place names, would never be killed at."""
+    files = (ROOT / "service/storage/sqlite").glob("*.py")
+    sources = " ".join(file.read_text(encoding="utf-8") for file in files)
+    found = set(re.findall(r"((?:INSERT INTO|UPDATE|DELETE FROM) [a-z_]+)", sources))
+    named = {statement for statement in found if any(re.search(place, statement) for place in STATEMENTS.values())}
+    assert found - named == {"UPDATE lease"}, "that one begins with WITH wish"
+    assert len(found) > 15
+    assert set(BESIDE_ORDERS) <= STATEMENTS.keys()

@@ -1,0 +1,100 @@
+"""The command line itself: help, version, exit codes, colours, completion, a quick start, a reader that has gone."""
+
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from saga_coordinator.service.cli.main import app
+from tests.unit.cli.said import Saga
+from tests.unit.cli.stories import placed, tell
+
+VERBS = [
+    "serve", "doctor", "lint", "test", "simulate", "graph", "ls", "show", "why", "explain", "config", "version",
+    "topics", "demo",
+    "diff",
+    "replay",
+    "migrate",
+    "dead-letters", "retry", "skip", "cancel", "pause", "resume", "resolve",
+]  # fmt: skip
+SAGA = Path(sys.executable).with_name("saga")
+MAIN = "saga_coordinator.service.cli.main"
+HEAVY = ("pydantic", "aiokafka", "rich", "asyncio", "sqlite3", "opentelemetry", "confluent_kafka", "fastapi")
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help_names_every_verb(saga: Saga, option: str) -> None:
+    shown = saga.does(option).out
+
+    assert [command.name for command in app.registered_commands if command.name not in VERBS] == []
+    assert all(f"\n  {verb} " in shown for verb in VERBS)
+    assert "..." not in shown.split("Commands:")[1]
+
+
+@pytest.mark.parametrize("verb", [*VERBS, "topics plan", "topics apply", "demo participants", "demo orders"])
+def test_every_verb_has_help(saga: Saga, verb: str) -> None:
+    assert "Usage: saga " in saga.does(*verb.split(), "-h").out.replace("Usage: root", "Usage: saga")
+
+
+@pytest.mark.parametrize("arguments", [[], ["topics"], ["nothing"], ["ls", "--nothing"], ["show"]])
+def test_a_wrong_command_line_ends_with_2(saga: Saga, arguments: list[str]) -> None:
+    assert saga(*arguments).code == 2
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["version"]])
+def test_the_version_is_that_of_the_package(saga: Saga, arguments: list[str]) -> None:
+    assert saga.does(*arguments).out == f"saga-coordinator {version('saga-coordinator')}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["demo", "--orders", "0"], ["demo", "orders", "--rate", "0"], ["demo", "participants", "--behaviour", "[]"],
+     ["demo", "orders", "--properties", "7"]],
+)  # fmt: skip
+def test_wrong_options_of_demo_end_with_2(saga: Saga, arguments: list[str]) -> None:
+    assert saga(*arguments).code == 2
+
+
+def test_help_waits_for_nothing_heavy() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", f"import sys, {MAIN}\nprint([m for m in {HEAVY} if m in sys.modules])"],
+        capture_output=True, text=True, check=True, timeout=30,
+    )  # fmt: skip
+
+    assert told.stdout == "[]\n"
+
+
+def test_colours_are_for_terminals_only_and_never_with_no_color(
+    saga: Saga, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell(store, placed("o-1"))
+    assert "\x1b[" not in saga.does("ls").out
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b[36m" in saga.does("ls").out
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[36m" not in saga.does("ls").out
+
+
+def test_a_reader_that_goes_away_is_no_error(store: Path) -> None:
+    tell(store, *(placed(f"o-{number}") for number in range(50)))
+    with subprocess.Popen(
+        [SAGA, "ls", "--limit", "50", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        complaint = process.stderr.read()
+
+    assert b"Traceback" not in complaint
+
+
+def test_completion_is_offered() -> None:
+    shown = subprocess.run(
+        [SAGA], env=os.environ | {"_SAGA_COMPLETE": "complete_bash", "COMP_WORDS": "saga to", "COMP_CWORD": "1"},
+        capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
+
+    assert shown.stdout.split() == ["topics"]

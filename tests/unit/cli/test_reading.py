@@ -1,0 +1,140 @@
+"""The questions to a store beside its coordinator: of one moment, read-only, bounded, for one schema."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from saga_coordinator.handlers.records import Place
+from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
+from saga_coordinator.service.storage.sqlite import queries as reading
+from saga_coordinator.service.storage.sqlite.migrations import StoreUnusable
+from saga_coordinator.service.storage.sqlite.queries import Filter, newest_schema, opened
+from tests.unit.cli.said import Saga
+from tests.unit.cli.stories import completed, placed, stalled, tell
+from tests.unit.handlers.coordinator import coordinator
+from tests.unit.handlers.order_log import EVENTS, Log, instance_id
+
+
+def test_what_is_read_is_of_one_moment_and_keeps_no_coordinator_from_writing(store: Path) -> None:
+    async def story() -> None:
+        log = Log()
+        async with coordinator(store) as it:
+            await it.take(log.placed("o-1"))
+            with opened(store) as asked:
+                assert len(asked.instances(Filter(), 10)) == 1
+                await it.take(log.placed("o-2"))
+                assert len(asked.instances(Filter(), 10)) == 1
+            with opened(store) as asked:
+                assert len(asked.instances(Filter(), 10)) == 2
+
+    asyncio.run(story())
+
+
+def test_an_instance_is_read_as_the_machine_knows_it(store: Path) -> None:
+    tell(store, completed("o-1"))
+
+    with opened(store) as asked:
+        (row,) = asked.instances_by_id([instance_id("o-1"), instance_id("o-2")])
+        history = asked.history(row, 100)
+
+    instance = row.instance(order_fulfilment)
+    assert (instance.id, instance.key, instance.status) == (row.id, "o-1", "completed")
+    assert row.revision == len(history) == 5
+    assert [entry.seq for entry in history] == [1, 2, 3, 4, 5]
+    assert history[0].place == Place(EVENTS, 0, 0)
+
+
+def test_a_history_is_cut_to_its_newest_entries_in_order(store: Path) -> None:
+    tell(store, completed("o-1"))
+
+    with opened(store) as asked:
+        (row,) = asked.instances(Filter(), 1)
+        assert [entry.seq for entry in asked.history(row, 2)] == [4, 5]
+
+
+def test_only_live_instances_are_asked_whether_they_need_attention(store: Path) -> None:
+    tell(store, completed("o-1"), stalled("o-2"), placed("o-3"))
+    now = datetime.now(UTC)
+
+    with opened(store) as asked:
+        rows = asked.instances(Filter(late=now - timedelta(hours=1), sendings=4), 10)
+        assert [row.key for row in rows] == ["o-2"]
+        rows = asked.instances(Filter(late=now + timedelta(days=3), sendings=4), 10)
+        assert [row.key for row in rows] == ["o-3", "o-2"]
+
+
+def test_what_is_owed_is_counted_and_found(store: Path) -> None:
+    tell(store, completed("o-1"))
+
+    with opened(store) as asked:
+        assert asked.owed() == 5
+        assert asked.unsent(f"{asked.history(asked.instances(Filter(), 1)[0], 1)[0].message_id}") is False
+        assert asked.dead_letters() == 0
+
+
+def test_nothing_can_be_written_through_it(store: Path) -> None:
+    tell(store, placed("o-1"))
+
+    with opened(store) as asked, pytest.raises(sqlite3.OperationalError, match="readonly"):
+        asked._connection.execute("DELETE FROM instance")  # noqa: SLF001  to try what no question does
+
+
+def test_a_question_that_takes_too_long_is_given_up(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tell(store, *(placed(f"o-{number}") for number in range(20)))
+
+    with opened(store) as asked:
+        monkeypatch.setattr(reading, "WITHIN", -1.0)
+        monkeypatch.setattr(reading, "STEPS_BETWEEN_LOOKS", 10)
+        with pytest.raises(TimeoutError, match="ask for less"):
+            asked.instances(Filter(), 100)
+
+
+@pytest.mark.parametrize("version", [0, newest_schema() + 1])
+def test_a_database_of_another_schema_is_refused_with_a_remedy(saga: Saga, store: Path, version: int) -> None:
+    tell(store)
+    with closing(sqlite3.connect(store)) as connection:
+        connection.execute(f"PRAGMA user_version = {version}")
+
+    with (
+        pytest.raises(StoreUnusable, match=f"has schema {version}, this program reads {newest_schema()}"),
+        opened(store),
+    ):
+        pass
+    assert saga("ls").code == 1
+
+
+def test_a_database_that_is_not_there_is_told_by_its_place(saga: Saga, store: Path) -> None:
+    said = saga("ls")
+
+    assert said.code == 1
+    told = f"there is no database {store}: `saga serve` makes it; SAGA_STORE says where it is looked for"
+    assert said.err == f"saga: {told}\n"
+    assert not store.exists()
+
+
+def test_a_file_that_is_no_database_is_one_line_and_no_traceback(saga: Saga, store: Path) -> None:
+    store.write_bytes(b"this is no database, and it is longer than the header of one would be" * 20)
+
+    said = saga("ls")
+
+    assert said.code == 1
+    assert said.err == (
+        f"saga: database {store} cannot be read: file is not a database; let SAGA_STORE name one, or restore a backup\n"
+    )
+
+
+def test_what_a_killed_coordinator_has_committed_is_read_from_its_log(store: Path) -> None:
+    tell(store, placed("o-1"))
+    with closing(sqlite3.connect(store, isolation_level=None)) as connection:
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute("UPDATE instance SET correlation = 'o-x'")
+        copy = store.with_name("copy.db")
+        for suffix in ("", "-wal"):
+            copy.with_name(copy.name + suffix).write_bytes(store.with_name(store.name + suffix).read_bytes())
+
+    with opened(copy) as asked:
+        assert [row.key for row in asked.instances(Filter(), 1)] == ["o-x"]

@@ -1,0 +1,54 @@
+"""What an instance waits for besides replies: an event, a time; in `saga ls`, `saga show` and `saga why`."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from saga_coordinator.contracts import Done
+from tests.unit.cli.said import Saga
+from tests.unit.cli.stories import tell
+from tests.unit.handlers.coordinator import Coordinator
+from tests.unit.handlers.order_log import Log
+from tests.unit.handlers.trips import HoldRoom, TripAsked, catalog
+
+
+@pytest.fixture(autouse=True)
+def _trips(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAGA_CATALOG", "tests.unit.handlers.trips:catalog")
+
+
+async def cooling_off(it: Coordinator, log: Log) -> None:
+    """The room is held; the trip waits."""
+    await it.take(log.event(TripAsked(trip="t-1"), "t-1"))
+    await it.take(log.says(it.sent(HoldRoom.message_type, "t-1")[0], Done()))
+
+
+async def awaiting_approval(it: Coordinator, log: Log) -> None:
+    """Two days have passed."""
+    await cooling_off(it, log)
+    it.clock.pass_by(timedelta(days=2))
+    await it.ring()
+
+
+def test_a_delay_is_told_with_its_end(saga: Saga, store: Path) -> None:
+    tell(store, cooling_off, sagas=catalog)
+
+    assert "cool-off for 1 d" in saga.does("ls").out or "cool-off for 2 d" in saga.does("ls").out
+    assert "The delay cool-off runs since" in saga.does("why", "t-1").out
+    (waiting,) = saga.does("ls", "--json").json["instances"][0]["waits_until"]
+    assert (waiting["name"], waiting["for"]) == ("cool-off", "a time")
+    shown = saga.does("show", "t-1").out
+    assert "runs until" in shown
+    assert "not reached" in shown
+
+
+def test_an_event_is_told_with_what_happens_without_it(saga: Saga, store: Path) -> None:
+    tell(store, awaiting_approval, ago=timedelta(days=2), sagas=catalog)
+
+    assert "event approval since" in saga.does("ls").out
+    told = saga.does("why", "t-1").out
+    assert "It waits for the event trips.approved.v1 (approval) since" in told
+    assert "what was done is undone: hold-room" in told
+    waits = saga.does("show", "t-1", "--json").json["waits"]
+    assert (waits["cool-off"]["progress"], waits["approval"]["progress"]) == ("done", "asked")

@@ -1,0 +1,195 @@
+"""The paragraph of `saga why`: what it promises is what the machine then does."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from saga_coordinator.contracts import Failure
+from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
+from saga_coordinator.sagas.machine import (
+    Answer,
+    Cancel,
+    Cause,
+    Decision,
+    Instance,
+    Obstruct,
+    Pause,
+    Signal,
+    Start,
+    Wake,
+    transition,
+)
+from saga_coordinator.service.cli.why import Case, paragraph
+from tests.unit.handlers.order_log import placed_value
+
+START = datetime(2026, 1, 1, 12, tzinfo=UTC)
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+
+
+class Order:
+    """An order on the pure machine, and the paragraph that stands for it."""
+
+    def __init__(self, total: str = "79.98") -> None:
+        event = order_fulfilment.starts_on.model_validate_json(placed_value("o-1", total=total))
+        self.at = START
+        self.decision: Decision[Any] = transition(order_fulfilment, None, Start(START, event))
+
+    @property
+    def instance(self) -> Instance[Any]:
+        return self.decision.instance
+
+    def hear(self, signal: Signal) -> None:
+        self.decision = transition(order_fulfilment, self.instance, signal)
+
+    def wake(self, after: timedelta) -> None:
+        """Let time pass, and the alarm ring."""
+        self.at += after
+        self.hear(Wake(self.at))
+
+    def answer(self, step: str, *, undo: bool = False) -> None:
+        run, rule = self.instance.steps[step], order_fulfilment.table[step]
+        leg, command = (run.compensation, rule.undo) if undo else (run.forward, rule.command)
+        assert leg is not None
+        assert command is not None
+        fields = dict.fromkeys(command.reply.model_fields, "x")
+        self.hear(Answer(self.at, leg.command_id, command.reply.model_validate(fields)))
+
+    def refuse(self, step: str, *, retryable: bool = False, undo: bool = False) -> None:
+        run = self.instance.steps[step]
+        leg = run.compensation if undo else run.forward
+        assert leg is not None
+        self.hear(Answer(self.at, leg.command_id, Failure(code="sold-out", message="none left", retryable=retryable)))
+
+    def why(self, after: timedelta = SECOND, *, owed: bool = False) -> str:
+        case = Case(saga=order_fulfilment, instance=self.instance, lines=(), now=self.at + after, outcome_owed=owed)
+        return paragraph(case)
+
+
+def test_a_step_without_retry_counts_as_unknown_after_its_timeout_and_what_was_done_is_undone() -> None:
+    order = Order()
+    order.answer("charge-card")
+
+    assert (
+        "It waits for reserve-stock (inventory.reserve-stock.v1) since 2026-01-01 12:00:00Z (1 s ago), asked 1 time; "
+        "without an answer by 2026-01-01 12:05:00Z it counts as unknown, "
+        "and what was done is undone: charge-card and reserve-stock."
+    ) in order.why()
+    order.wake(5 * MINUTE)
+    assert order.instance.status == "compensating"
+    assert {send.step for send in order.decision.commands} == {"charge-card", "reserve-stock"}
+
+
+def test_a_step_with_retry_is_asked_again_as_often_as_it_may() -> None:
+    order = Order()
+    assert "by 2026-01-01 12:02:00Z it is asked again under the same id, 4 times in all." in order.why()
+
+    order.wake(2 * MINUTE)
+
+    assert [send.step for send in order.decision.commands] == ["charge-card"]
+    assert "It waits for charge-card (payments.charge-card.v1) since 2026-01-01 12:02:00Z" in order.why()
+    assert "asked 2 times; without an answer by 2026-01-01 12:04:00Z" in order.why()
+
+
+def test_a_retryable_failure_is_asked_again_under_a_new_id() -> None:
+    order = Order()
+    order.refuse("charge-card", retryable=True)
+
+    told = order.why()
+    due = order.instance.steps["charge-card"].forward.due_at
+
+    assert due is not None
+    assert f"was refused for the moment, asked 1 time; it is asked again at {due:%Y-%m-%d %H:%M:%S}Z" in told
+
+
+def test_the_deadline_is_told_until_the_pivot_is_sent() -> None:
+    order = Order()
+    assert "If ship-order has not been sent by 2026-01-03 12:00:00Z, what was done is undone" in order.why()
+
+    order.answer("reserve-stock")
+    order.answer("charge-card")
+
+    told = order.why()
+    assert "has not been sent" not in told
+    assert "by 2026-01-01 18:00:00Z it is asked again under the same id, until it answers." in told
+
+
+def test_while_compensating_it_tells_why_it_turned_back_and_what_an_undo_does_next() -> None:
+    order = Order()
+    order.answer("charge-card")
+    order.refuse("reserve-stock")
+
+    told = order.why()
+
+    assert "It turned back because reserve-stock failed with sold-out: none left." in told
+    assert "It waits for the undo of charge-card (payments.refund-card.v1) since" in told
+    assert "it is asked again under the same id, 12 times in all." in told
+
+
+def test_a_sibling_in_flight_is_awaited_before_anything_is_undone() -> None:
+    order = Order()
+    order.refuse("reserve-stock")
+
+    assert "It waits for charge-card" in order.why()
+    assert "by 2026-01-01 12:02:00Z it counts as unknown, and is undone too." in order.why()
+    order.wake(2 * MINUTE)
+    assert [send.step for send in order.decision.commands] == ["charge-card"]
+
+
+def test_a_pause_is_told_and_promises_no_time() -> None:
+    order = Order()
+    order.hear(Pause(START, "kim", "warehouse moves"))
+
+    told = order.why()
+
+    assert "An operator paused it 2026-01-01 12:00:00Z (1 s ago)" in told
+    assert "without an answer by" not in told
+
+
+def test_an_alarm_that_has_not_rung_asks_whether_the_service_runs() -> None:
+    assert "and has not rung: is `saga serve` running?" in Order().why(after=HOUR)
+    assert "has not rung" not in Order().why(after=MINUTE)
+
+
+def test_the_end_is_told_with_its_reason_and_its_outcome() -> None:
+    done, cancelled = Order(), Order()
+    for step in ("reserve-stock", "charge-card", "ship-order", "notify-customer"):
+        done.answer(step)
+    cancelled.hear(Cancel(START, "orders.order-cancelled.v1"))
+    for step in ("reserve-stock", "charge-card"):
+        cancelled.refuse(step)
+
+    assert "every step that it needed has succeeded: reserve-stock, charge-card, ship-order and notify" in done.why()
+    assert "was published to saga.order-fulfilment.outcomes.v1" in done.why()
+    assert "is still owed to saga.order-fulfilment.outcomes.v1" in done.why(owed=True)
+    assert "it was cancelled (orders.order-cancelled.v1). There was nothing to undo." in cancelled.why()
+
+
+def test_a_passed_deadline_and_a_silent_step_are_told_as_such() -> None:
+    late, silent = Order("2000.00"), Order()
+    for step in ("reserve-stock", "charge-card"):
+        late.answer(step)
+    late.wake(48 * HOUR)
+    silent.wake(5 * MINUTE)
+
+    assert "It turned back because its deadline passed: not past the pivot within 2 days, 0:00:00." in late.why()
+    assert "It turned back because reserve-stock did not answer: no answer within 0:05:00, sent 1 times" in silent.why()
+
+
+def test_a_stalled_instance_says_what_stopped_it_what_is_not_undone_and_that_an_operator_decides() -> None:
+    order = Order()
+    order.answer("charge-card")
+    order.refuse("reserve-stock")
+    order.refuse("charge-card", undo=True)
+
+    told = order.why()
+
+    assert "because charge-card failed with sold-out: its compensation failed: none left." in told
+    assert "It was being undone because reserve-stock failed with sold-out: none left." in told
+    assert "Rollback incomplete, not undone: charge-card." in told
+    assert "an operator has to decide" in told
+
+
+def test_a_stall_by_the_definition_names_its_remedy() -> None:
+    order = Order()
+    order.hear(Obstruct(START, Cause(None, "definition-raised", "KeyError: 'x'")))
+
+    assert "Correct the function of the saga that raised." in order.why()

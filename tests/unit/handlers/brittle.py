@@ -1,0 +1,120 @@
+"""A store that fails where a test wants it to: before or after each part of a transaction, or in its commit."""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from saga_coordinator.handlers.ports import Transaction
+from saga_coordinator.handlers.records import (
+    Advance,
+    Awaited,
+    Changes,
+    Held,
+    Illegible,
+    Lease,
+    Place,
+    SetAside,
+    Stored,
+    Unsent,
+)
+from saga_coordinator.service.storage.sqlite.store import SqliteStore
+
+T = TypeVar("T")
+
+
+class Broken(OSError):
+    """What a full disk or a lost connection would raise."""
+
+
+class BrittleStore:
+    """The real store; the next transaction fails at the point that `fails_at` names, once."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self.fails_at: str | None = None
+        self.fails_with: Callable[[str], Exception] = Broken
+        self._store = store
+
+    async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Commit nothing and fail, fail after the commit, or do as the real one."""
+
+        async def brittle(tx: Transaction) -> T:
+            result = await work(BrittleTransaction(self, tx))
+            self.reach("commit")
+            return result
+
+        result = await self._store.transact(brittle)
+        self.reach("after commit")
+        return result
+
+    async def take(self, topic: str, partition: int, owner: str) -> Lease:
+        return await self._store.take(topic, partition, owner)
+
+    @property
+    def is_shared(self) -> bool:
+        return self._store.is_shared
+
+    async def leases(self) -> Sequence[Lease]:
+        return await self._store.leases()
+
+    async def unsent(self) -> Sequence[Unsent]:
+        return await self._store.unsent()
+
+    async def next_alarm(self) -> datetime | None:
+        return await self._store.next_alarm()
+
+    def reach(self, point: str) -> None:
+        """Fail if this is the point to fail at."""
+        if point == self.fails_at:
+            self.fails_at = None
+            raise self.fails_with(f"on purpose: {point}")
+
+
+class Stores:
+    """Puts a brittle store around the real one, and keeps it at hand."""
+
+    brittle: BrittleStore
+
+    def worn(self, store: SqliteStore) -> BrittleStore:
+        """Wear the store."""
+        self.brittle = BrittleStore(store)
+        return self.brittle
+
+
+class BrittleTransaction:
+    """The real transaction, failing after each of its calls."""
+
+    def __init__(self, store: BrittleStore, real: Transaction) -> None:
+        self._store = store
+        self._real = real
+
+    async def advance(self, wishes: Sequence[Advance]) -> Sequence[Lease]:
+        return self._passed("advance", await self._real.advance(wishes))
+
+    async def load(self, ids: Collection[str]) -> Mapping[str, Stored]:
+        return self._passed("load", await self._real.load(ids))
+
+    @property
+    def illegible(self) -> Mapping[str, Illegible]:
+        return self._real.illegible
+
+    async def load_due(self, now: datetime, most: int, homes: Sequence[Lease]) -> Sequence[Stored]:
+        return self._passed("load_due", await self._real.load_due(now, most, homes))
+
+    async def load_held(self, addresses: Collection[str]) -> Sequence[Held]:
+        return self._passed("load_held", await self._real.load_held(addresses))
+
+    async def load_awaiting(self, addresses: Collection[str]) -> Sequence[Awaited]:
+        return self._passed("load_awaiting", await self._real.load_awaiting(addresses))
+
+    async def load_expired(self, now: datetime, most: int) -> Sequence[Held]:
+        return self._passed("load_expired", await self._real.load_expired(now, most))
+
+    async def load_set_aside(self, place: Place, ids: Collection[str]) -> SetAside:
+        return self._passed("load_set_aside", await self._real.load_set_aside(place, ids))
+
+    async def save(self, changes: Changes) -> Sequence[Unsent]:
+        return self._passed("save", await self._real.save(changes))
+
+    def _passed(self, point: str, result: T) -> T:
+        self._store.reach(point)
+        return result

@@ -1,0 +1,193 @@
+"""Alarms ring when they are due, oldest first, so many at once, and each acts once."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from saga_coordinator.contracts import Command
+from saga_coordinator.handlers.timers import MOST_AT_ONCE
+from saga_coordinator.sagas.machine import Retry, step
+from tests.unit.handlers.coordinator import TIME, HandClock, coordinator
+from tests.unit.handlers.order_log import Log, command_id, header, instance_id
+from tests.unit.handlers.test_broken_definitions import broken
+from tests.unit.machine import made
+
+RESERVE, CHARGE = "inventory.reserve-stock.v1", "payments.charge-card.v1"
+MINUTE = timedelta(minutes=1)
+
+
+async def test_nothing_rings_before_its_time(tmp_path: Path) -> None:
+    async with coordinator(tmp_path / "saga.db") as it:
+        assert await it.ring() is False
+        await it.take(Log().placed())
+        it.clock.pass_by(2 * MINUTE - timedelta(microseconds=1))
+        assert await it.ring() is False
+        assert len(it.watcher.turns) == 1
+
+
+async def test_a_step_that_did_not_answer_is_asked_again_under_the_same_id_i9(tmp_path: Path) -> None:
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(Log().placed())
+        it.clock.pass_by(2 * MINUTE)
+        assert await it.ring() is False
+        first, again = it.sent(CHARGE)
+        assert (first.message_id, first.key, first.value) == (again.message_id, again.key, again.value)
+        assert header(again, "ce_attempt") == "1"
+        assert header(again, "ce_causationid") == "placed-o-1"
+        assert len(it.sent(RESERVE)) == 1
+        assert it.rows("SELECT kind, verdict, topic FROM history WHERE seq = 2") == [("wake", "applied", None)]
+
+
+async def test_what_an_alarm_sends_follows_from_the_last_message_that_was_heeded(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.placed())
+        reserve, charge = it.owed
+        await it.take(log.answer(reserve), log.answer(charge, ce_id="a-stray-one", ce_causationid="nobody's"))
+        it.clock.pass_by(2 * MINUTE)
+        await it.ring()
+        assert header(it.sent(CHARGE)[-1], "ce_causationid") == f"reply-{reserve.message_id}"
+
+
+async def test_a_step_that_never_answers_is_given_up_and_undone(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.placed())
+        await it.take(log.answer(it.sent(CHARGE)[0]))
+        it.clock.pass_by(5 * MINUTE)
+        await it.ring()
+        assert sorted(it.types()[2:]) == ["inventory.release-stock.v1", "payments.refund-card.v1"]
+        await it.take(*(log.answer(command) for command in it.owed[2:]))
+        assert b'"step":"reserve-stock","code":"timed-out"' in (it.owed[-1].value or b"")
+
+
+async def test_the_deadline_turns_an_order_back(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.placed(total="1000"))
+        await it.take(*(log.answer(command) for command in it.owed))
+        it.clock.pass_by(timedelta(days=2))
+        await it.ring()
+        await it.take(*(log.answer(command) for command in it.owed[3:]))
+        assert it.status() == "compensated"
+        assert b'"step":null,"code":"deadline-passed"' in (it.owed[-1].value or b"")
+
+
+async def test_an_alarm_and_a_reply_at_the_same_instant_act_once_i19(tmp_path: Path) -> None:
+    log = Log()
+    for name, alarm_first in (("alarm", True), ("reply", False)):
+        async with coordinator(tmp_path / f"{name}.db") as it:
+            await it.take(log.placed())
+            reserve, charge = it.owed
+            it.clock.pass_by(2 * MINUTE)
+            if alarm_first:
+                await it.ring()
+            await it.take(log.answer(charge), log.answer(reserve))
+            assert await it.ring() is False
+            assert (it.types()[-1], len(it.sent("shipping.ship-order.v1"))) == ("shipping.ship-order.v1", 1)
+            assert len(it.sent(CHARGE)) == (2 if alarm_first else 1)
+
+
+async def test_alarms_of_a_down_time_ring_oldest_first_so_many_at_once_i20(tmp_path: Path) -> None:
+    log, clock = Log(), HandClock()
+    orders = [f"o-{number}" for number in range(MOST_AT_ONCE + 20)]
+    async with coordinator(tmp_path / "saga.db", clock=clock) as it:
+        for order in orders:
+            await it.take(log.placed(order))
+            clock.pass_by(timedelta(microseconds=1))
+    clock.pass_by(2 * MINUTE)
+    async with coordinator(tmp_path / "saga.db", clock=clock) as it:
+        assert await it.ring() is True
+        assert [(row.key or b"").decode() for row in it.owed] == orders[:MOST_AT_ONCE]
+        assert await it.ring() is False
+        assert [(row.key or b"").decode() for row in it.owed] == orders
+        assert await it.ring() is False
+
+
+async def test_an_instance_whose_definition_raises_stalls_and_the_others_ring(tmp_path: Path) -> None:
+    log, whole = Log(), made.compensatable("a")
+    sends: list[str] = []
+
+    def send(data: made.Data) -> Command[Any]:
+        sends.append(data.key)
+        return broken(whole.send)(data) if sends.count(data.key) > 1 else whole.send(data)
+
+    send.__annotations__ = whole.send.__annotations__
+    retried = step("a", send, remember=made.remembers("a"), compensate=whole.compensate, retry=Retry(attempts=3))
+    async with coordinator(tmp_path / "saga.db", made.saga(retried)) as it:
+        await it.take(*(log.event(made.Begun(key=key), key) for key in ("bad", "k-1")))
+        await it.take(*(log.refuse(command, retryable=True) for command in it.owed))
+        it.clock.pass_by(MINUTE)
+        await it.ring()
+
+        assert it.rows("SELECT correlation, status FROM instance ORDER BY 1") == [
+            ("bad", "stalled"),
+            ("k-1", "running"),
+        ]
+        assert it.rows("SELECT reason FROM history WHERE kind = 'obstruct'") == [("ArithmeticError: on purpose",)]
+        assert len(it.types("k-1")) == 2
+        assert [type(error) for _, error in it.watcher.troubles] == [ArithmeticError]
+        it.clock.pass_by(MINUTE)
+        await it.ring()
+        assert len(it.rows("SELECT 1 FROM history WHERE kind = 'obstruct'")) == 1
+
+
+async def test_whatever_a_definition_raises_at_an_alarm_is_written_down_and_the_others_ring(tmp_path: Path) -> None:
+    def send(data: made.Data) -> Command[Any]:
+        if data.key == "bad" and is_broken:
+            raise ValueError("caf\udce9")
+        return whole.send(data)
+
+    log, whole, is_broken = Log(), made.compensatable("a"), False
+    send.__annotations__ = whole.send.__annotations__
+    retried = step("a", send, remember=made.remembers("a"), compensate=whole.compensate, retry=Retry(attempts=3))
+    async with coordinator(tmp_path / "saga.db", made.saga(retried)) as it:
+        await it.take(*(log.event(made.Begun(key=key), key) for key in ("bad", "k-1")))
+        await it.take(*(log.refuse(command, retryable=True) for command in it.owed))
+        is_broken = True
+        it.clock.pass_by(MINUTE)
+        await it.ring()
+
+        assert it.rows("SELECT reason FROM history WHERE kind = 'obstruct'") == [("ValueError: caf\\udce9",)]
+        assert len(it.types("k-1")) == 2
+
+
+async def test_a_clock_that_is_set_back_loses_nothing_and_sends_nothing_twice_i21(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.placed())
+        it.clock.time = TIME - timedelta(hours=1)
+        await it.take(*(log.answer(command) for command in it.owed))
+        assert await it.ring() is False
+        it.clock.time = TIME + timedelta(hours=1)
+        assert await it.ring() is False
+        await it.take(log.answer(it.owed[-1]))
+        await it.take(log.answer(it.owed[-1]))
+        assert it.status() == "completed"
+        assert len(it.owed) == 5
+
+
+async def test_what_is_in_memory_and_what_alarms_have_changed_do_not_contradict_each_other(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.placed())
+        remembered = await it.stored(instance_id("o-1"))
+        it.clock.pass_by(2 * MINUTE)
+        await it.ring()
+        it.memory.keep([(remembered, 0)])
+        await it.take(log.answer(it.sent(CHARGE)[0]))
+        charge = (await it.stored(instance_id("o-1"))).instance.steps["charge-card"].forward
+        assert (charge.command_id, charge.sendings) == (command_id("o-1", "charge-card"), 2)
+        assert it.rows("SELECT count(*) FROM history") == [(3,)]
+
+
+async def test_a_paused_or_ended_instance_has_no_alarm(tmp_path: Path) -> None:
+    log = Log()
+    saga = replace(made.saga(made.safe("a")), deadline=timedelta(days=1))
+    async with coordinator(tmp_path / "saga.db", saga) as it:
+        await it.take(log.event(made.Begun(key="k-1"), "k-1"))
+        await it.take(log.says(it.owed[0], made.Did()))
+        assert it.rows("SELECT status, wake_at FROM instance") == [("completed", None)]
+        it.clock.pass_by(timedelta(days=9))
+        assert await it.ring() is False

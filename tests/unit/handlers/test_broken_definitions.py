@@ -1,0 +1,218 @@
+"""What a saga's own functions raise concerns one record or one instance, never the partition."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from saga_coordinator.handlers.encode import MOST_BYTES
+from saga_coordinator.sagas.machine import Saga, Step, parallel, step
+from tests.unit.handlers.coordinator import Coordinator, coordinator
+from tests.unit.handlers.order_log import Log
+from tests.unit.machine import made
+
+T = TypeVar("T")
+
+MadeSaga = Saga[made.Begun, made.Data]
+
+
+def broken(function: Callable[..., T]) -> Callable[..., T]:
+    """The function, but it raises for the key "bad"."""
+
+    @wraps(function)
+    def wrapped(first: Any, *more: Any) -> T:  # noqa: ANN401  data or event, and what comes with it
+        if first.key == "bad":
+            raise ArithmeticError("on purpose")
+        return function(first, *more)
+
+    return wrapped
+
+
+def first_step(*, send: bool = False, remember: bool = False) -> Step[made.Data]:
+    whole = made.compensatable("a")
+    return step(
+        "a",
+        broken(whole.send) if send else whole.send,
+        remember=broken(made.remembers("a")) if remember else made.remembers("a"),
+        compensate=whole.compensate,
+    )
+
+
+def second_step(*, send: bool = False) -> Step[made.Data]:
+    whole = made.compensatable("b")
+    return step(
+        "b",
+        broken(whole.send) if send else whole.send,
+        remember=made.remembers("b"),
+        compensate=whole.compensate,
+    )
+
+
+AT_START: dict[str, MadeSaga] = {
+    "begin": replace(made.saga(first_step()), begin=broken(made.begin)),
+    "correlate": replace(made.saga(first_step()), correlate=broken(made.key)),
+    "send": made.saga(first_step(send=True)),
+}
+
+AT_REPLY: dict[str, MadeSaga] = {
+    "remember": made.saga(first_step(remember=True), second_step()),
+    "send": made.saga(first_step(), second_step(send=True)),
+    "on_completed": replace(made.saga(first_step()), on_completed=broken(made.finished)),
+}
+
+
+@pytest.mark.parametrize("function", AT_START)
+async def test_a_start_that_raises_is_set_aside_alone_i28(tmp_path: Path, function: str) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db", AT_START[function]) as it:
+        records = [log.event(made.Begun(key=key), key) for key in ("k-1", "bad", "k-2")]
+        await it.take(*records)
+        assert [it.verdicts(record.place)[0][0] for record in records] == ["applied", "dead-lettered", "applied"]
+        assert "ArithmeticError: on purpose" in (it.verdicts(records[1].place)[0][1] or "")
+        assert it.rows("SELECT correlation FROM instance ORDER BY 1") == [("k-1",), ("k-2",)]
+        assert it.types("bad") == ["made.begun.v1"]
+
+
+@pytest.mark.parametrize("function", AT_REPLY)
+async def test_a_reply_that_raises_is_set_aside_and_leaves_its_instance_unchanged_i28(
+    tmp_path: Path, function: str
+) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db", AT_REPLY[function]) as it:
+        await it.take(*(log.event(made.Begun(key=key), key) for key in ("bad", "k-1")))
+        bad, good = it.owed
+        kept = "SELECT status, data, state, revision, wake_at FROM instance WHERE correlation = 'bad'"
+        before = it.rows(kept)
+        replies = [log.says(bad, made.Did()), log.says(good, made.Did())]
+        await it.take(*replies)
+
+        assert [it.verdicts(reply.place)[0][0] for reply in replies] == ["dead-lettered", "applied"]
+        assert it.rows(kept) == before
+        assert len(it.types("k-1")) == 2
+        assert it.types("bad") == ["made.do-a.v1", "made.did.v1"]
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("it does not even say what it is")
+
+
+RAISED: dict[str, Exception] = {
+    "half a character": ValueError("caf\udce9"),
+    "NUL": ValueError("a\0b"),
+    "very long": ValueError("x" * 2_000_000),
+    "without words": Unspeakable(),
+}
+
+
+@pytest.mark.parametrize("error", RAISED.values(), ids=RAISED)
+async def test_whatever_a_saga_raises_is_written_down_and_the_partition_goes_on_i28(
+    tmp_path: Path, error: Exception
+) -> None:
+    def remember(data: made.Data, reply: made.Did) -> made.Data:  # noqa: ARG001  a saga's form
+        raise error
+
+    log, whole = Log(), made.compensatable("a")
+    saga = made.saga(step("a", whole.send, remember=remember, compensate=whole.compensate))
+    async with coordinator(tmp_path / "saga.db", saga) as it:
+        await it.take(log.event(made.Begun(key="bad"), "bad"))
+        reply, event = log.says(it.owed[0], made.Did()), log.event(made.Begun(key="k-2"), "k-2")
+        await it.take(reply, event)
+
+        ((verdict, cause),) = it.verdicts(reply.place)
+        assert verdict == "dead-lettered"
+        assert (cause or "").startswith(f"the saga raised {type(error).__name__}")
+        assert len(cause or "") < 2_100
+        assert "\0" not in (cause or ""), "PostgreSQL takes none"
+        assert it.verdicts(event.place) == [("applied", None)]
+        assert it.owed[1].topic == "saga.replies.v1-dlt", "it is published, too"
+
+
+UNWRITABLE: dict[str, object] = {"no JSON": (object(),), "half a character": ("caf\udce9",), "another type": 5}
+
+
+@pytest.mark.parametrize("seen", UNWRITABLE.values(), ids=UNWRITABLE)
+async def test_data_that_cannot_be_written_concern_their_record_alone_i28_i29(tmp_path: Path, seen: object) -> None:
+    def remember(data: made.Data, reply: made.Did) -> made.Data:
+        return data.model_copy(update={"seen": seen}) if reply.word == "bad" else data
+
+    log, whole = Log(), made.compensatable("a")
+    forgetful = step("a", whole.send, remember=remember, compensate=whole.compensate)
+    async with coordinator(tmp_path / "saga.db", made.saga(parallel(forgetful, small_step()))) as it:
+        await it.take(*(log.event(made.Begun(key=key), key) for key in ("k-1", "k-2")))
+        bad, good = it.sent("made.do-a.v1", "k-1")[0], it.sent("made.do-a.v1", "k-2")[0]
+        replies = [log.says(bad, made.Did(word="bad")), log.says(good, made.Did())]
+        await it.take(*replies)
+
+        assert [it.verdicts(reply.place)[0][0] for reply in replies] == ["dead-lettered", "applied"]
+        assert "raised PydanticSerializationError" in (it.verdicts(replies[0].place)[0][1] or "")
+        assert it.rows("SELECT json_extract(data, '$.seen') FROM instance ORDER BY 1") == [("[]",), ("[]",)]
+        assert it.rows("SELECT revision FROM instance ORDER BY 1") == [(1,), (2,)]
+
+
+async def test_an_instance_that_begins_with_data_that_cannot_be_written_does_not_begin_i28(tmp_path: Path) -> None:
+    def begin(event: made.Begun) -> made.Data:
+        return made.begin(event).model_copy(update={"coins": object()})
+
+    log = Log()
+    async with coordinator(tmp_path / "saga.db", replace(made.saga(safe_step()), begin=begin)) as it:
+        event = log.event(made.Begun(key="k-1"), "k-1")
+        await it.take(event)
+        assert it.verdicts(event.place)[0][0] == "dead-lettered"
+        assert it.rows("SELECT 1 FROM instance") == []
+
+
+async def test_a_command_too_large_to_publish_stalls_its_instance_and_says_so(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db", made.saga(first_step(), second_step())) as it:
+        await it.take(*(log.event(made.Begun(key=key), key) for key in ("k-1", "k-2")))
+        large, small = it.owed
+        await it.take(log.says(large, made.Did(word="x" * MOST_BYTES)), log.says(small, made.Did()))
+
+        assert it.rows("SELECT correlation, status FROM instance ORDER BY 1") == [
+            ("k-1", "stalled"),
+            ("k-2", "running"),
+        ]
+        assert (it.types("k-1"), it.types("k-2")) == (["made.do-a.v1"], ["made.do-a.v1", "made.do-b.v1"])
+        kinds = it.rows("SELECT kind, verdict, reason FROM history ORDER BY instance, seq")
+        assert kinds[2][:2] == ("obstruct", "applied")
+        assert "made.do-b.v1 has 1000" in kinds[2][2]
+        assert "send a reference instead" in kinds[2][2]
+
+
+async def test_beside_a_command_too_large_its_siblings_are_sent_and_remembered(tmp_path: Path) -> None:
+    """A stalled instance still records what its other commands bring."""
+    log, large = Log(), "k" * MOST_BYTES
+    saga = made.saga(parallel(first_step(), small_step()))
+    async with coordinator(tmp_path / "saga.db", saga) as it:
+        await it.take(log.event(made.Begun(key=large), "k-1"))
+        assert it.rows("SELECT status FROM instance") == [("stalled",)]
+        assert it.owed == []
+
+
+async def test_an_outcome_too_large_to_publish_does_not_block_its_topic(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db", made.saga(first_step())) as it:
+        await it.take(*(log.event(made.Begun(key=key), key) for key in ("k-1", "k-2")))
+        large, small = it.owed
+        reply = log.says(large, made.Did(word="x" * MOST_BYTES))
+        await it.take(reply, log.says(small, made.Did()))
+        ((verdict, reason),) = it.verdicts(reply.place)
+        assert (verdict, it.types("k-2")[-1]) == ("dead-lettered", "made.finished.v1")
+        assert "made.finished.v1 has 1000" in (reason or "")
+        assert all(len(row.value or b"") < MOST_BYTES for row in it.owed)
+
+
+def safe_step() -> Step[made.Data]:
+    return step("a", made.makes(made.command("a", safe=True)), remember=made.remembers("a"))
+
+
+def small_step() -> Step[made.Data]:
+    return made.compensatable("c")
+
+
+def status(it: Coordinator) -> list[tuple[Any, ...]]:
+    return it.rows("SELECT correlation, status FROM instance ORDER BY 1")

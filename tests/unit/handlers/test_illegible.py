@@ -1,0 +1,126 @@
+"""Instances that the catalog cannot read: over or alive, they stop no record but their own, and no alarm but theirs."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from saga_coordinator.contracts import Event
+from saga_coordinator.handlers.records import By
+from saga_coordinator.handlers.redrive import End, Which
+from saga_coordinator.handlers.routing import BadCatalog
+from saga_coordinator.handlers.timers import MOST_AT_ONCE
+from saga_coordinator.sagas.machine import Pause, Saga, instance_id
+from tests.unit.handlers.coordinator import Coordinator, coordinator
+from tests.unit.handlers.faulty import NO_FAULT, Fault, Two, wide
+from tests.unit.handlers.order_log import Log
+from tests.unit.machine import made
+
+OLGA = By("olga", "the definition is put right")
+BAD = instance_id("made", "bad")
+HOUR = timedelta(hours=1)
+
+
+def version(number: int, *, cancel_on: type[Event] | None = made.Stopped) -> Saga[made.Begun, made.Data]:
+    return replace(made.saga(made.compensatable("a")), version=number, cancel_on=cancel_on)
+
+
+async def begins(it: Coordinator, log: Log, *keys: str) -> None:
+    await it.take(*(log.event(made.Begun(key=key), key) for key in keys))
+
+
+def damage(it: Coordinator, *, where: str = "correlation = 'bad'") -> None:
+    """Store data as an older form of the model wrote them."""
+    it.execute(f"UPDATE instance SET data = replace(data, 'coins', 'money') WHERE {where}")  # noqa: S608  own text
+    it.memory.clear()
+
+
+def mend(it: Coordinator) -> None:
+    it.execute("UPDATE instance SET data = replace(data, 'money', 'coins')")
+
+
+@pytest.mark.parametrize("cancel_on", [made.Stopped, None])
+async def test_what_comes_late_for_one_whose_version_is_gone_is_ignored_and_the_rest_goes_on_i29_i30(
+    tmp_path: Path, cancel_on: type[Event] | None
+) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db", version(1)) as it:
+        await begins(it, log, "k-1")
+        (asked,) = it.owed
+        await it.take(log.says(asked, made.Did()))
+        assert it.rows("SELECT status FROM instance") == [("completed",)]
+    async with coordinator(tmp_path / "saga.db", version(2, cancel_on=cancel_on)) as it:
+        copies = [log.says(asked, made.Did()), log.event(made.Begun(key="k-1"), "k-1")]
+        await it.take(*copies, log.event(made.Begun(key="n-1"), "n-1"))
+
+        for copy in copies:
+            ((verdict, reason),) = it.verdicts(copy.place)
+            assert verdict == "ignored"
+            assert "saga made version 1 is not in the catalog" in (reason or "")
+        assert it.rows("SELECT correlation, version FROM instance") == [("k-1", 1), ("n-1", 2)]
+
+
+async def test_a_record_for_one_whose_data_cannot_be_read_is_set_aside_until_they_can_i11_i29(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db", version(1)) as it:
+        await begins(it, log, "bad", "good")
+        bad, good = it.owed
+        damage(it)
+        replies = [log.says(bad, made.Did()), log.says(good, made.Did())]
+        await it.take(*replies)
+
+        ((verdict, cause),) = it.verdicts(replies[0].place)
+        assert verdict == "dead-lettered"
+        assert (cause or "").startswith(f"instance {BAD} of saga made version 1 cannot be read: Data: coins: Field req")
+        assert "let the changed one be version 2" in (cause or "")
+        assert it.rows("SELECT instance_id, parks FROM dead_letter") == [(BAD, 0)]
+        assert it.rows("SELECT correlation, status FROM instance") == [("bad", "running"), ("good", "completed")]
+
+        again = await it.redrive.redrive(Which(replies[0].place), OLGA)
+        assert (again.end, again.why) == (End.FAILED, cause)
+        mend(it)
+        assert (await it.redrive.redrive(Which(replies[0].place), OLGA)).end is End.DONE
+        assert it.rows("SELECT status FROM instance") == [("completed",), ("completed",)]
+
+
+async def test_alarms_of_those_that_cannot_be_read_hold_up_no_other_however_many_they_are_i20_i29(
+    tmp_path: Path,
+) -> None:
+    log, bad = Log(), [f"bad-{number}" for number in range(MOST_AT_ONCE)]
+    async with coordinator(tmp_path / "saga.db", version(1)) as it:
+        await begins(it, log, *bad)
+        it.clock.pass_by(timedelta(seconds=1))
+        await begins(it, log, "good")
+        damage(it, where="correlation LIKE 'bad%'")
+        it.clock.pass_by(HOUR)
+        for _ in range(3):
+            await it.ring()
+
+        assert it.rows("SELECT correlation FROM instance WHERE status <> 'running'") == [("good",)]
+        told = [what for what, _ in it.watcher.troubles]
+        assert len(told) == MOST_AT_ONCE, "each is told once"
+        assert "rings no alarm" in told[0]
+
+
+async def test_an_operator_is_told_why_one_cannot_be_read(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db", version(1)) as it:
+        await begins(it, log, "bad")
+        damage(it)
+        with pytest.raises(BadCatalog, match="cannot be read: Data: coins"):
+            await it.operator.wish(BAD, lambda now: Pause(now, "olga", "to look"))
+
+
+async def test_a_dead_letter_of_one_that_cannot_be_read_is_neither_redriven_nor_discarded(tmp_path: Path) -> None:
+    async with coordinator(tmp_path / "saga.db", wide(Fault(), NO_FAULT)) as it:
+        two = await Two(it).begin()
+        failing = two.says("a")
+        await it.take(failing)
+        damage(it, where="1")
+        before = it.everything()
+        for act in (it.redrive.redrive, it.redrive.discard):
+            refused = await act(Which(failing.place), OLGA)
+            assert refused.end is End.REFUSED
+            assert "cannot be read" in (refused.why or ""), refused.why
+        assert it.everything() == before

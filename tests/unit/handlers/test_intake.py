@@ -1,0 +1,198 @@
+"""A batch of records is taken in by one transaction, whatever it is a mixture of."""
+
+from pathlib import Path
+
+from saga_coordinator.handlers.records import Record
+from tests.unit.handlers.coordinator import TIME, Coordinator, coordinator
+from tests.unit.handlers.order_log import EVENTS, OUTCOMES, REPLIES, Log, command_id, header, instance_id, type_of
+
+RESERVE, CHARGE = "inventory.reserve-stock.v1", "payments.charge-card.v1"
+SHIP, NOTIFY = "shipping.ship-order.v1", "notifications.notify-customer.v1"
+
+
+async def test_an_order_goes_from_event_to_outcome(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.placed())
+        for step in (RESERVE, CHARGE, SHIP, NOTIFY):
+            await it.take(log.answer(it.sent(step)[0]))
+
+        assert it.types() == [RESERVE, CHARGE, SHIP, NOTIFY, "orders.order-confirmed.v1"]
+        assert it.status() == "completed"
+        outcome = it.owed[-1]
+        assert (outcome.topic, outcome.key) == (OUTCOMES, b"o-1")
+        assert outcome.value == b'{"order_id":"o-1","tracking":"T-1"}'
+
+
+async def test_a_command_carries_every_header_of_the_conversation(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.placed())
+        (charge,) = it.sent(CHARGE)
+
+    assert charge.message_id == command_id("o-1", "charge-card")
+    told = {name: (raw or b"").decode() for name, raw in charge.headers}
+    assert len(told) == len(charge.headers)
+    assert told.pop("traceparent").startswith("00-")
+    assert told == {
+        "ce_specversion": "1.0",
+        "ce_id": command_id("o-1", "charge-card"),
+        "ce_source": "/saga-coordinator/order-fulfilment",
+        "ce_type": CHARGE,
+        "ce_time": TIME.isoformat().replace("+00:00", "Z"),
+        "ce_subject": "o-1",
+        "content-type": "application/json",
+        "ce_correlationid": instance_id("o-1"),
+        "ce_causationid": "placed-o-1",
+        "ce_replyto": REPLIES,
+        "ce_sagastep": "charge-card",
+        "ce_sagadirection": "forward",
+        "ce_attempt": "1",
+    }
+
+
+async def test_a_mixed_batch_is_one_transaction_with_one_verdict_each_i11(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.placed("o-1"))
+        reserve, charge = it.owed
+        batch = (
+            log.placed("o-2"),
+            log.answer(reserve),
+            log.record(EVENTS, "o-3", b"not json", ()),
+            log.refuse(charge),
+            log.cancelled("o-4", partition=1),
+            log.reply(charge, "payments.card-charged.v1", b"{}"),
+            log.answer(charge._replace(message_id="nobody's")),
+        )
+        turns = len(it.watcher.turns)
+        await it.take(*batch)
+
+        assert len(it.watcher.turns) == turns + 1
+        told = [[verdict for verdict, _ in it.verdicts(record.place)] for record in batch]
+        assert told == [
+            ["applied"],
+            ["applied"],
+            ["dead-lettered"],
+            ["applied"],
+            ["held"],
+            ["dead-lettered"],
+            ["unmatched"],
+        ]
+        assert (it.status("o-1"), it.status("o-2")) == ("compensating", "running")
+        assert dict(it.leases.offsets()) == {(EVENTS, 0): 3, (EVENTS, 1): 1, (REPLIES, 0): 4}
+        stored = it.rows("SELECT topic, partition, next_offset FROM lease")
+        assert {(topic, partition): end for topic, partition, end in stored if end} == dict(it.leases.offsets())
+
+
+async def test_two_starts_of_one_order_in_one_batch_start_it_once_i5(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        first, second = log.placed(partition=0), log.placed(partition=1)
+        await it.take(first, second)
+        assert it.types() == [RESERVE, CHARGE]
+        assert [verdict for verdict, _ in it.verdicts(first.place) + it.verdicts(second.place)] == [
+            "applied",
+            "duplicate",
+        ]
+        await it.take(log.placed())
+        assert it.rows("SELECT count(*) FROM instance") == [(1,)]
+
+
+async def test_a_reply_that_comes_twice_is_applied_once_in_one_batch_and_in_two_i10(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.placed())
+        reserve, _ = it.owed
+        once, twice = log.answer(reserve), log.answer(reserve)
+        await it.take(once, twice)
+        before = await it.stored(instance_id("o-1"))
+        thrice = log.answer(reserve)
+        await it.take(thrice)
+        after = await it.stored(instance_id("o-1"))
+
+        verdicts = [it.verdicts(record.place)[0][0] for record in (once, twice, thrice)]
+        assert verdicts == ["applied", "duplicate", "duplicate"]
+        assert after.instance == before.instance
+        assert it.types() == [RESERVE, CHARGE]
+
+
+async def test_a_reply_to_a_superseded_attempt_is_recorded_and_ignored_i10(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.placed())
+        (first,) = it.sent(CHARGE)
+        await it.take(log.refuse(first, retryable=True))
+        it.clock.time = (await it.stored(instance_id("o-1"))).instance.wake_at or TIME
+        await it.ring()
+        assert it.sent(CHARGE)[-1].message_id == command_id("o-1", "charge-card", attempt=2)
+
+        late = log.answer(first)
+        await it.take(late)
+        ((verdict, reason),) = it.verdicts(late.place)
+        assert verdict == "ignored"
+        assert reason == "superseded: it answers attempt 1 of charge-card (forward)"
+
+
+async def test_a_large_order_is_reviewed_before_it_ships(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.placed(total="1000"))
+        await it.take(*(log.answer(command) for command in it.owed))
+        assert it.types()[2:] == ["reviews.review-fraud.v1"]
+
+
+async def test_members_of_a_group_are_undone_together_and_the_outcome_says_why(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.placed())
+        await it.take(*(log.answer(command) for command in it.owed))
+        await it.take(log.refuse(it.sent(SHIP)[0]))
+        undone = it.types()[3:]
+        assert sorted(undone) == ["inventory.release-stock.v1", "payments.refund-card.v1"]
+        assert [header(row, "ce_compensates") for row in it.sent("payments.refund-card.v1")] == [
+            command_id("o-1", "charge-card")
+        ]
+        await it.take(*(log.answer(command) for command in it.owed[3:]))
+
+        assert it.status() == "compensated"
+        assert it.owed[-1].value == (
+            b'{"order_id":"o-1","step":"ship-order","code":"no-carrier","message":"nobody goes there"}'
+        )
+
+
+async def test_an_event_in_structured_mode_starts_an_order_too(tmp_path: Path) -> None:
+    log = Log()
+    value = b'{"specversion":"1.0","id":"s-1","source":"/shop","type":"orders.order-placed.v1","data":%b}'
+    told = (("content-type", b"application/cloudevents+json; charset=UTF-8"),)
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.record(EVENTS, "o-1", value % (log.placed().value or b""), told))
+        assert [type_of(row) for row in it.owed] == [RESERVE, CHARGE]
+        assert header(it.owed[0], "ce_causationid") == "s-1"
+
+
+async def test_batches_that_come_again_or_in_a_different_cut_change_nothing_i26(tmp_path: Path) -> None:
+    log = Log()
+    records = [log.placed(f"o-{number}") for number in range(6)]
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(*records[:4])
+        await it.intake.take(records[2:])
+        await it.intake.take(records[:1])
+        assert it.rows("SELECT count(*) FROM history") == [(6,)]
+        assert [len(it.types(f"o-{number}")) for number in range(6)] == [2] * 6
+
+
+async def test_records_of_two_partitions_in_any_order_end_alike(tmp_path: Path) -> None:
+    """Partitions are read one after the other: a reply may come before an event that was written before it."""
+    for name, turned in (("one", False), ("other", True)):
+        log = Log()
+        async with coordinator(tmp_path / f"{name}.db") as it:
+            await it.take(log.placed("o-1"))
+            records: list[Record] = [log.placed("o-2"), log.answer(it.owed[0]), log.answer(it.owed[1])]
+            await it.take(*(reversed(records) if turned else records))
+            assert told(it) == (["inventory", "payments", "shipping"], ["inventory", "payments"])
+
+
+def told(it: Coordinator) -> tuple[list[str], list[str]]:
+    first, second = ([type_.split(".")[0] for type_ in it.types(order)] for order in ("o-1", "o-2"))
+    return first, second

@@ -1,0 +1,96 @@
+"""An operator's wish is a signal in a transaction of its own: recorded with who and why, or refused with a reason."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from saga_coordinator.contracts import Done
+from saga_coordinator.contracts.messages.shipping import OrderShipped
+from saga_coordinator.sagas.machine import Cancel, Ignored, Pause, Resume, RetryStep, SkipStep, Wish
+from tests.unit.handlers.coordinator import Coordinator, coordinator
+from tests.unit.handlers.order_log import Log, instance_id
+
+ORDER = instance_id("o-1")
+
+
+async def decided(it: Coordinator, signal: type[Pause | Resume]) -> Ignored | None:
+    """Let an operator wish for a pause, or its end."""
+    decision = await it.operator.wish(ORDER, lambda now: signal(now, "olga", "to look at it"))
+    assert decision is not None
+    return decision.ignored
+
+
+async def test_a_wish_is_in_the_history_with_who_and_why(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.placed())
+        assert await decided(it, Pause) is None
+        ((kind, verdict, value),) = it.rows("SELECT kind, verdict, value FROM history WHERE seq = 2")
+        assert (kind, verdict) == ("pause", "applied")
+        assert json.loads(value) == {"who": "olga", "why": "to look at it"}
+        assert (await it.stored(ORDER)).instance.paused_at == it.clock.now()
+
+
+async def test_a_wish_that_makes_no_sense_is_refused_with_a_reason_and_recorded(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.placed())
+        decision = await it.operator.wish(ORDER, lambda now: Resume(now, "olga", "go on"))
+        assert decision is not None
+        assert (decision.ignored, decision.reason) == (Ignored.OUT_OF_PLACE, "the instance is not paused")
+        assert it.rows("SELECT kind, verdict FROM history WHERE seq = 2") == [("resume", "ignored")]
+
+
+async def test_a_skip_sends_what_comes_next_and_keeps_its_reply(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.placed())
+        await it.take(*(log.answer(command) for command in it.owed))
+        shipped = OrderShipped(tracking="T-9")
+        await it.operator.wish(ORDER, lambda now: SkipStep(now, "olga", "sent by hand", "ship-order", shipped))
+        assert it.types()[-1] == "notifications.notify-customer.v1"
+        ((value,),) = it.rows("SELECT value FROM history WHERE kind = 'skip'")
+        assert json.loads(value)["reply"] == {"type": "shipping.order-shipped.v1", "value": {"tracking": "T-9"}}
+
+
+async def test_a_cancel_of_an_operator_turns_back_and_names_who(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.placed())
+        await it.operator.wish(ORDER, lambda now: Cancel(now, "fraud", "olga"))
+        cause = (await it.stored(ORDER)).instance.cause
+        assert cause is not None
+        assert cause.message == "fraud (olga)"
+
+
+async def test_a_wish_counts_after_what_was_taken_in_meanwhile(tmp_path: Path) -> None:
+    """The memory may be behind: the wish is decided again on the newest state."""
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.placed())
+        it.execute("UPDATE instance SET revision = 7")
+        decision = await it.operator.wish(ORDER, lambda now: RetryStep(now, "olga", "now", "charge-card"))
+        assert decision is not None
+        assert decision.ignored is None
+        assert it.rows("SELECT revision FROM instance") == [(8,)]
+
+
+async def test_a_wish_that_the_definition_cannot_carry_out_changes_nothing(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.placed())
+        before = it.everything()
+
+        def broken(now: datetime) -> Wish:
+            raise RuntimeError(f"no wish at {now}")
+
+        with pytest.raises(RuntimeError, match="no wish"):
+            await it.operator.wish(ORDER, broken)
+        assert it.everything() == before
+
+
+async def test_a_wish_for_nobody_says_so(tmp_path: Path) -> None:
+    async with coordinator(tmp_path / "saga.db") as it:
+        assert await it.operator.wish(ORDER, lambda now: SkipStep(now, "olga", "done", "ship-order", Done())) is None

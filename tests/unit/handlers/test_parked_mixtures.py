@@ -1,0 +1,111 @@
+"""Whatever fails, is queued, redriven or discarded in whatever order: one verdict each, in order, and nothing left."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from saga_coordinator.contracts import Done
+from saga_coordinator.handlers.records import Place, Record
+from saga_coordinator.handlers.redrive import End, Which
+from saga_coordinator.handlers.replay import replayed
+from saga_coordinator.sagas.machine import freeze
+from saga_coordinator.service.storage.sqlite.queries import Filter, opened
+from tests.unit.handlers.coordinator import Coordinator, coordinator
+from tests.unit.handlers.faulty import OLGA, Fault, wide
+from tests.unit.handlers.order_log import Log, type_of
+from tests.unit.machine import made
+
+KEYS = tuple(f"k-{number}" for number in range(8))
+
+
+class Troubled:
+    """Instances whose definition breaks and is corrected at random, and an operator who acts at random."""
+
+    def __init__(self, it: Coordinator, faults: tuple[Fault, ...], seed: int) -> None:
+        self.it = it
+        self.faults = faults
+        self.random = random.Random(seed)
+        self.log = Log()
+        self.records: list[Record] = []
+        self.ends: set[End] = set()
+
+    async def stir(self, turns: int) -> None:
+        await self.take(*(self.log.event(made.Begun(key=key), key) for key in KEYS))
+        for _ in range(turns):
+            self.break_or_correct()
+            commands = [row for row in self.it.owed if row.topic == "made.commands.v1"]
+            chosen = self.random.choices(commands, k=self.random.randint(0, 4))
+            batch = [self.log.says(each, Done() if "undo" in type_of(each) else made.Did()) for each in chosen]
+            if self.random.random() < 0.01:
+                batch.append(self.log.event(made.Stopped(key=self.random.choice(KEYS)), "k"))
+            await self.take(*batch)
+            await self.act()
+
+    async def take(self, *records: Record) -> None:
+        self.records.extend(records)
+        await self.it.take(*records)
+
+    def break_or_correct(self) -> None:
+        for fault in self.faults:
+            fault.keys.clear()
+            fault.keys.update(key for key in KEYS if self.random.random() < 0.3)
+
+    async def act(self) -> None:
+        """Redrive or discard some record, be it the head of a queue or not."""
+        letters = self.it.rows('SELECT topic, partition, "offset" FROM dead_letter')
+        waiting = self.it.rows('SELECT topic, partition, "offset" FROM parked')
+        for row in letters + waiting[:1]:
+            act = self.it.redrive.discard if self.random.random() < 0.1 else self.it.redrive.redrive
+            if self.random.random() < 0.5:
+                self.ends.add((await act(Which(Place(*row)), OLGA)).end)
+
+    async def settle(self) -> None:
+        """Correct everything, and redrive all that is left."""
+        for fault in self.faults:
+            fault.heal()
+        while rows := self.it.rows('SELECT topic, partition, "offset" FROM dead_letter LIMIT 1'):
+            assert (await self.it.redrive.redrive(Which(Place(*rows[0])), OLGA)).end is End.DONE
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_each_record_has_one_verdict_and_each_instance_hears_them_in_order_i3_i11(
+    tmp_path: Path, seed: int
+) -> None:
+    faults = Fault(set()), Fault(set()), Fault(set())
+    async with coordinator(tmp_path / "saga.db", wide(*faults)) as it:
+        troubled = Troubled(it, faults, seed)
+        await troubled.stir(40)
+        check_verdicts(it, troubled.records)
+        check_flags(it)
+        await troubled.settle()
+
+        check_verdicts(it, troubled.records)
+        check_flags(it)
+        check_order(it)
+        assert it.rows("SELECT count(*) FROM parked") == [(0,)]
+        assert troubled.ends == set(End), "the mixture is too thin"
+
+
+def check_verdicts(it: Coordinator, records: list[Record]) -> None:
+    told = {str(record.place): it.verdicts(record.place) for record in records}
+    assert {place: verdicts for place, verdicts in told.items() if len(verdicts) != 1} == {}
+
+
+def check_flags(it: Coordinator) -> None:
+    """An instance is parked just when it has a head, and only then has anything queued."""
+    heads = set(it.rows("SELECT instance_id FROM dead_letter WHERE parks = 1"))
+    assert set(it.rows("SELECT id FROM instance WHERE json_extract(trail, '$.parked')")) == heads
+    assert set(it.rows("SELECT DISTINCT instance_id FROM parked")) <= heads
+
+
+def check_order(it: Coordinator) -> None:
+    """Replies stand in the history in the order in which they came, and the history is the instance."""
+    with opened(it.path) as reading:
+        for row in reading.instances(Filter(), 10):
+            entries = reading.history(row, 10_000)
+            offsets = [entry.place.offset for entry in entries if entry.place and entry.kind == "answer"]
+            assert offsets == sorted(offsets)
+            assert [entry.seq for entry in entries] == list(range(1, row.revision + 1))
+            instance = replayed(it.routes.saga_of(row.saga, row.version), entries)
+            assert freeze(instance) == row.snapshot

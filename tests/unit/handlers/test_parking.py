@@ -1,0 +1,166 @@
+"""A record that fails for its instance parks that instance: what comes later for it is queued, the rest goes on."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from saga_coordinator.handlers.routing import AnySaga
+from saga_coordinator.sagas.machine import Node, Pause, instance_id, parallel, receive
+from tests.unit.handlers.coordinator import Coordinator, coordinator
+from tests.unit.handlers.faulty import BAD, NO_FAULT, OLGA, Fault, Two, that_begins, wide
+from tests.unit.handlers.order_log import Log
+from tests.unit.handlers.trips import Approved, Paid, Trip, TripAsked, TripCancelled, approver, trip, trip_of
+from tests.unit.handlers.trips import payment as trip_payment
+
+HELD = [("held", None)]
+
+
+def heads(it: Coordinator) -> list[tuple[object, ...]]:
+    return it.rows('SELECT instance_id, topic, "offset" FROM dead_letter WHERE parks = 1 ORDER BY 1')
+
+
+def queue(it: Coordinator) -> list[tuple[object, ...]]:
+    return it.rows('SELECT instance_id, topic, "offset" FROM parked ORDER BY seq')
+
+
+async def test_what_comes_later_for_the_instance_is_queued_in_order_and_the_partition_goes_on_i11_i29(
+    tmp_path: Path,
+) -> None:
+    async with coordinator(tmp_path / "saga.db", wide(Fault(), NO_FAULT, NO_FAULT)) as it:
+        two = await Two(it).begin()
+        failing, good = two.says("a"), two.says("a", "good")
+        later, cancel = two.says("b"), two.stopped()
+        await it.take(failing, later, good, cancel)
+        last = two.says("c")
+        await it.take(last)
+
+        assert it.verdicts(failing.place)[0][0] == "dead-lettered"
+        assert it.verdicts(good.place) == [("applied", None)]
+        assert [it.verdicts(each.place) for each in (later, cancel, last)] == [HELD, HELD, HELD]
+        assert heads(it) == [(BAD, *failing.place[::2])]
+        assert queue(it) == [(BAD, *each.place[::2]) for each in (later, cancel, last)]
+        assert dict(it.leases.offsets()) == {("made.events.v1", 0): 3, ("saga.replies.v1", 0): 4}
+
+
+async def test_a_parked_instance_is_as_it_was_and_its_history_too_i3(tmp_path: Path) -> None:
+    async with coordinator(tmp_path / "saga.db", wide(Fault(), NO_FAULT)) as it:
+        two = await Two(it).begin()
+        before = await it.stored(BAD)
+        await it.take(two.says("a"), two.says("b"))
+        after = await it.stored(BAD)
+        assert after == before._replace(trail=before.trail._replace(parked=True))
+        assert it.rows("SELECT count(*) FROM history WHERE instance = 1") == [(1,)]
+
+
+async def test_it_stays_parked_over_a_restart(tmp_path: Path) -> None:
+    fault = Fault()
+    async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
+        two = await Two(it).begin()
+        await it.take(two.says("a"))
+        later = two.says("b")
+    async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
+        await it.take(later)
+        assert it.verdicts(later.place) == HELD
+
+
+async def test_a_copy_of_a_record_that_is_queued_is_queued_too_and_found_to_be_a_duplicate(tmp_path: Path) -> None:
+    fault = Fault()
+    async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
+        two = await Two(it).begin()
+        failing, copy = two.says("a"), two.says("a")
+        await it.take(failing, copy)
+        assert it.verdicts(copy.place) == HELD
+
+
+async def test_alarms_of_a_parked_instance_ring_and_its_operator_is_heard(tmp_path: Path) -> None:
+    async with coordinator(tmp_path / "saga.db", wide(Fault(), NO_FAULT)) as it:
+        two = await Two(it).begin()
+        await it.take(two.says("a"))
+        it.clock.pass_by(timedelta(minutes=6))
+        await it.ring()
+        await it.operator.wish(BAD, lambda now: Pause(now, *OLGA))
+        kinds = it.rows("SELECT kind, verdict FROM history WHERE instance = 1 ORDER BY seq")
+        assert kinds == [("start", "applied"), ("wake", "applied"), ("pause", "applied")]
+        assert (await it.stored(BAD)).trail.parked
+        later = two.says("b")
+        await it.take(later)
+        assert it.verdicts(later.place) == HELD
+
+
+async def test_a_record_that_fails_before_there_is_an_instance_parks_nobody(tmp_path: Path) -> None:
+    async with coordinator(tmp_path / "saga.db", that_begins(Fault())) as it:
+        two = await Two(it).begin()
+        cancel = two.stopped()
+        await it.take(cancel)
+        assert it.rows("SELECT instance_id, parks FROM dead_letter") == [(BAD, 0)]
+        assert it.rows("SELECT address FROM held_event") == [(BAD,)]
+        assert queue(it) == []
+
+
+async def test_what_cannot_be_read_parks_nobody_i28(tmp_path: Path) -> None:
+    async with coordinator(tmp_path / "saga.db", wide(NO_FAULT, NO_FAULT)) as it:
+        two = await Two(it).begin()
+        await it.take(two.log.reply(two.command("a"), "made.did.v1", b"{"), two.says("a"))
+        assert it.rows("SELECT instance_id, parks FROM dead_letter") == [("", 0)]
+        assert two.seen() == ["a"]
+
+
+# --- events that concern several instances, and events that were held
+
+
+async def test_an_event_that_fails_for_one_of_its_instances_happens_to_the_other(tmp_path: Path) -> None:
+    async with coordinator(tmp_path / "saga.db", *trips(approval=(Fault({"t-1"}), NO_FAULT))) as it:
+        log = Log()
+        await it.take(log.event(TripAsked(trip="t-1"), "t-1"))
+        first, second = log.event(Approved(trip="t-1"), "t-1"), log.event(TripCancelled(trip="t-1"), "t-1")
+        await it.take(first, second)
+
+        assert heads(it) == [(TRIP, *first.place[::2])]
+        assert [verdict for verdict, _ in it.verdicts(first.place)] == ["applied", "dead-lettered"]
+        assert [verdict for verdict, _ in it.verdicts(second.place)] == ["ignored", "held"]
+        assert queue(it) == [(TRIP, *second.place[::2])]
+
+
+async def test_an_event_that_fails_for_several_instances_parks_each_behind_it(tmp_path: Path) -> None:
+    async with coordinator(tmp_path / "saga.db", *trips(approval=(Fault({"t-1"}), Fault({"t-1"})))) as it:
+        log = Log()
+        await it.take(log.event(TripAsked(trip="t-1"), "t-1"))
+        event = log.event(Approved(trip="t-1"), "t-1")
+        await it.take(event)
+        assert {id_ for id_, *_ in heads(it)} == {TRIP, OTHER_TRIP}
+        assert len({row.message_id for row in it.owed if row.topic.endswith("-dlt")}) == 2
+
+
+async def test_an_event_is_queued_where_it_is_awaited_by_another_key(tmp_path: Path) -> None:
+    async with coordinator(tmp_path / "saga.db", *trips(payment=True, approval=(Fault({"t-1"}), NO_FAULT))) as it:
+        log = Log()
+        await it.take(log.event(TripAsked(trip="t-1"), "t-1"), log.event(Approved(trip="t-1"), "t-1"))
+        event = log.event(Paid(invoice="invoice-t-1"), "invoice-t-1")
+        await it.take(event)
+        assert [verdict for verdict, _ in it.verdicts(event.place)] == ["applied", "held"]
+        assert queue(it) == [(TRIP, *event.place[::2])]
+
+
+async def test_a_held_event_that_fails_when_it_is_awaited_parks_and_does_not_block_its_batch(tmp_path: Path) -> None:
+    async with coordinator(tmp_path / "saga.db", *trips(approval=(Fault({"t-1"}), NO_FAULT))) as it:
+        log = Log()
+        early = log.event(Approved(trip="t-1"), "t-1")
+        await it.take(early)
+        start = log.event(TripAsked(trip="t-1"), "t-1")
+        await it.take(start)
+        assert {verdict for verdict, _ in it.verdicts(start.place)} == {"applied"}
+        assert heads(it) == [(TRIP, *early.place[::2])]
+        assert it.rows("SELECT count(*) FROM held_event") == [(0,)]
+
+
+TRIP, OTHER_TRIP = instance_id("trip", "t-1"), instance_id("other-trip", "t-1")
+
+
+def trips(*, approval: tuple[Fault, Fault], payment: bool = False) -> list[AnySaga]:
+    """Two sagas that the same events start and tell; each has its own fault when it is approved."""
+    sagas = []
+    for name, fault in zip(("trip", "other-trip"), approval, strict=True):
+        node: Node[Trip] = receive("approval", Approved, key=trip_of, remember=fault(approver))
+        nodes = (parallel(node, trip_payment),) if payment else (node,)
+        sagas.append(replace(trip(*nodes), name=name))
+    return sagas

@@ -1,0 +1,302 @@
+"""A dead letter is decided again: it counts as if it came now, and its instance goes on with what was queued."""
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from saga_coordinator.contracts import Done
+from saga_coordinator.handlers.records import Place
+from saga_coordinator.handlers.redrive import End, Which
+from tests.unit.handlers.coordinator import Coordinator, coordinator
+from tests.unit.handlers.faulty import BAD, NO_FAULT, OLGA, Fault, Two, that_begins, wide
+from tests.unit.handlers.order_log import EVENTS, Log, instance_id, placed_value
+from tests.unit.handlers.test_child_sagas import asked, delivered
+from tests.unit.handlers.test_parking import HELD, OTHER_TRIP, TRIP, heads, queue, trips
+from tests.unit.handlers.trips import Approved, TripAsked, TripCancelled, hotel, hotel_booking, room, trip
+
+
+def verdicts(it: Coordinator, *places: Place) -> list[list[str]]:
+    return [[verdict for verdict, _ in it.verdicts(place)] for place in places]
+
+
+def audits(it: Coordinator) -> list[tuple[object, ...]]:
+    return it.rows('SELECT who, why, action, topic, "offset", before, cause FROM dead_letter_audit ORDER BY number')
+
+
+async def test_the_record_and_what_was_queued_happen_in_order_and_the_instance_goes_on_i11(tmp_path: Path) -> None:
+    fault = Fault()
+    async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT, NO_FAULT)) as it:
+        two = await Two(it).begin()
+        failing, third, second = two.says("a"), two.says("c"), two.says("b")
+        await it.take(failing, third, second)
+        fault.heal()
+        result = await it.redrive.redrive(Which(failing.place), OLGA)
+
+        assert (result.end, result.head) == (End.DONE, None)
+        assert [each.place for each in result.fates] == [failing.place, third.place, second.place]
+        assert result.sent == ("made.do-z.v1",)
+        assert two.seen() == ["a", "c", "b"]
+        assert verdicts(it, failing.place, third.place, second.place) == [["applied"]] * 3
+        assert (heads(it), queue(it)) == ([], [])
+        assert not (await it.stored(BAD)).trail.parked
+        assert audits(it) == [
+            (*OLGA, "redriven", *failing.place[::2], failing.value, "the saga raised ArithmeticError: on purpose")
+        ]
+        assert it.types("bad")[-1] == "made.do-z.v1"
+
+
+async def test_a_record_that_fails_again_changes_nothing_but_its_cause(tmp_path: Path) -> None:
+    fault = Fault()
+    async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
+        two = await Two(it).begin()
+        failing, later = two.says("a"), two.says("b")
+        await it.take(failing, later)
+        it.execute("UPDATE dead_letter SET cause = 'what it was'")
+        before, published = it.everything(), len(it.owed)
+        result = await it.redrive.redrive(Which(failing.place), OLGA)
+
+        assert (result.end, result.why) == (End.FAILED, "the saga raised ArithmeticError: on purpose")
+        assert result.head == failing.place
+        after = it.everything()
+        assert {name for name in before if before[name] != after[name]} == {"dead_letter", "dead_letter_audit"}
+        assert it.rows("SELECT cause FROM dead_letter") == [("the saga raised ArithmeticError: on purpose",)]
+        assert [action for _, _, action, *_ in audits(it)] == ["redriven, and failed again"]
+        assert len(it.owed) == published
+
+
+async def test_a_queued_record_that_fails_is_the_new_head_and_the_rest_waits_behind_it(tmp_path: Path) -> None:
+    first, second = Fault(), Fault()
+    async with coordinator(tmp_path / "saga.db", wide(first, second, NO_FAULT)) as it:
+        two = await Two(it).begin()
+        records = two.says("a"), two.says("b"), two.says("c")
+        await it.take(*records)
+        a, b, c = (record.place for record in records)
+        first.heal()
+        result = await it.redrive.redrive(Which(a), OLGA)
+
+        assert (result.end, result.head) == (End.DONE, b)
+        assert verdicts(it, a, b, c) == [["applied"], ["dead-lettered"], ["held"]]
+        assert (heads(it), queue(it)) == ([(BAD, *b[::2])], [(BAD, *c[::2])])
+        assert two.seen() == ["a"]
+        assert [row.message_id for row in it.owed if row.topic.endswith("-dlt")] == [
+            f"dead-letter:{a}:{BAD}",
+            f"dead-letter:{b}:{BAD}",
+        ]
+        later = two.stopped()
+        await it.take(later)
+        assert it.verdicts(later.place) == HELD
+
+        second.heal()
+        assert (await it.redrive.redrive(Which(b), OLGA)).end is End.DONE
+        assert two.seen() == ["a", "b", "c"]
+        assert verdicts(it, b, c, later.place) == [["applied"]] * 3
+
+
+async def test_a_record_that_is_not_the_head_is_refused_naming_the_one_before_it(tmp_path: Path) -> None:
+    async with coordinator(tmp_path / "saga.db", wide(Fault(), NO_FAULT, NO_FAULT)) as it:
+        two = await Two(it).begin()
+        records = two.says("a"), two.says("b"), two.says("c")
+        await it.take(*records)
+        a, b, c = (record.place for record in records)
+        before = it.everything()
+        for place, previous in ((b, a), (c, b)):
+            for act in (it.redrive.redrive, it.redrive.discard):
+                result = await act(Which(place), OLGA)
+                assert (result.end, result.why) == (
+                    End.REFUSED,
+                    f"{place} is queued for instance {BAD}: {previous} stands before it",
+                )
+        assert it.everything() == before
+
+
+async def test_what_is_no_dead_letter_any_more_is_refused(tmp_path: Path) -> None:
+    fault = Fault()
+    async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
+        two = await Two(it).begin()
+        failing = two.says("a")
+        await it.take(failing)
+        fault.heal()
+        await it.redrive.redrive(Which(failing.place), OLGA)
+        before = it.everything()
+        again = await it.redrive.redrive(Which(failing.place), OLGA)
+        assert again.end is End.REFUSED
+        assert f"{failing.place} is no dead letter" in (again.why or "")
+        assert it.everything() == before
+
+
+async def test_a_rehearsal_tells_what_would_happen_and_writes_nothing(tmp_path: Path) -> None:
+    fault = Fault()
+    async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
+        two = await Two(it).begin()
+        failing, later = two.says("a"), two.says("b")
+        await it.take(failing, later)
+        before = it.everything()
+        assert (await it.redrive.redrive(Which(failing.place), OLGA, is_rehearsal=True)).end is End.FAILED
+        fault.heal()
+        told = await it.redrive.redrive(Which(failing.place), OLGA, is_rehearsal=True)
+        assert it.everything() == before
+        assert told == await it.redrive.redrive(Which(failing.place), OLGA)
+
+
+async def test_a_start_that_failed_starts_its_instance_after_all(tmp_path: Path) -> None:
+    fault = Fault()
+    async with coordinator(tmp_path / "saga.db", that_begins(fault)) as it:
+        two = await Two(it).begin()
+        cancel = two.stopped()
+        await it.take(cancel)
+        fault.heal()
+        result = await it.redrive.redrive(Which(Place("made.events.v1", 0, 0)), OLGA)
+        assert result.end is End.DONE
+        assert [each.verdict for each in result.fates] == ["applied", "applied"], "the held cancel happens too"
+        assert it.rows("SELECT status FROM instance WHERE correlation = 'bad'") == [("compensating",)]
+
+
+async def test_an_event_is_redriven_for_the_instance_for_which_it_failed_only(tmp_path: Path) -> None:
+    fault, other = Fault({"t-1"}), Fault({"t-1"})
+    async with coordinator(tmp_path / "saga.db", *trips(approval=(fault, other))) as it:
+        log = Log()
+        await it.take(log.event(TripAsked(trip="t-1"), "t-1"))
+        event = log.event(Approved(trip="t-1"), "t-1")
+        await it.take(event)
+        fault.heal()
+
+        unclear = await it.redrive.redrive(Which(event.place), OLGA)
+        assert (unclear.end, "failed for 2 instances, say for which" in (unclear.why or "")) == (End.REFUSED, True)
+        assert (await it.redrive.redrive(Which(event.place, TRIP), OLGA)).end is End.DONE
+        assert heads(it) == [(OTHER_TRIP, *event.place[::2])]
+        assert (await it.redrive.redrive(Which(event.place), OLGA)).end is End.FAILED
+        assert (await it.stored(TRIP)).instance.data.words == ("boss",)
+
+
+async def test_what_could_not_be_read_is_decided_when_it_can_be_and_waits_behind_a_parked_instance(
+    tmp_path: Path,
+) -> None:
+    fault = Fault()
+    async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
+        two = await Two(it).begin()
+        garbled = two.log.reply(two.command("b"), "made.did.v1", b"{")
+        failing = two.says("a")
+        await it.take(garbled, failing)
+        assert (await it.redrive.redrive(Which(garbled.place), OLGA)).end is End.FAILED
+        await it.redrive.edit(Which(garbled.place), b"{}", OLGA)
+
+        behind = await it.redrive.redrive(Which(garbled.place), OLGA)
+        assert (behind.end, behind.why) == (End.REFUSED, f"instance {BAD} is parked behind {failing.place}: that first")
+        fault.heal()
+        await it.redrive.redrive(Which(failing.place), OLGA)
+        assert (await it.redrive.redrive(Which(garbled.place), OLGA)).end is End.DONE
+        assert two.seen() == ["a", "b"]
+        assert verdicts(it, garbled.place) == [["applied"]]
+
+
+async def test_a_reply_that_comes_too_late_when_it_is_redriven_is_ignored(tmp_path: Path) -> None:
+    fault = Fault()
+    async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
+        two = await Two(it).begin()
+        failing, cancel = two.says("a"), two.stopped()
+        await it.take(failing, cancel)
+        while (await it.stored(BAD)).instance.status.value == "running":
+            due = await it.store.next_alarm()
+            assert due is not None
+            it.clock.time = due
+            await it.ring()
+        fault.heal()
+        result = await it.redrive.redrive(Which(failing.place), OLGA)
+        assert result.end is End.DONE
+        assert heads(it) == []
+        assert len(it.verdicts(failing.place)) == 1
+
+
+async def test_a_parked_child_answers_its_command_after_all_and_hears_of_its_cancel_in_order(tmp_path: Path) -> None:
+    fault, log = Fault({"t-1"}), Log()
+    broken = replace(hotel_booking, on_completed=fault(room))
+    async with coordinator(tmp_path / "saga.db", trip(hotel), broken) as it:
+        done = log.says(await asked(it, log), Done())
+        cancel = log.event(TripCancelled(trip="t-1"), "t-1")
+        await it.take(done, cancel)
+        (withdrawal,) = it.sent("saga.cancel-command.v1", "t-1")
+        await it.take(delivered(log, withdrawal))
+        assert [kept[1:] for kept in queue(it)] == [("hotels.commands.v1", 1)]
+
+        fault.heal()
+        result = await it.redrive.redrive(Which(done.place), OLGA)
+        assert [each.verdict for each in result.fates] == ["applied", "ignored"]
+        (reply,) = it.sent("hotels.booked.v1", "t-1")
+        (command,) = it.sent("hotels.book.v1", "t-1")
+        assert dict(reply.headers)["ce_causationid"] == command.message_id.encode()
+
+
+async def test_a_queue_of_a_thousand_records_is_decided_in_one_transaction(tmp_path: Path) -> None:
+    fault = Fault()
+    async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
+        two = await Two(it).begin()
+        failing, copies = two.says("a"), [two.says("b") for _ in range(1_000)]
+        await it.take(failing, *copies)
+        fault.heal()
+        result = await it.redrive.redrive(Which(failing.place), OLGA)
+        assert Counter(each.verdict for each in result.fates) == {"applied": 2, "duplicate": 999}
+        assert queue(it) == []
+
+
+# --- the trace, and who stands in the way
+
+
+async def test_a_redriven_record_begins_a_new_trace_linked_to_the_old_one(tmp_path: Path) -> None:
+    fault = Fault()
+    async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
+        two = await Two(it).begin()
+        failing, later = two.says("a"), two.says("b")
+        await it.take(failing, later)
+        old = (await it.stored(BAD)).trail
+        fault.heal()
+        await it.redrive.redrive(Which(failing.place), OLGA)
+
+        hops = it.watcher.turns[-1].hops
+        assert [hop.redriven for hop in hops] == [True, True]
+        assert [hop.footing.parent for hop in hops] == [None, None]
+        assert len({old.root.trace_id, *(hop.footing.span.trace_id for hop in hops)}) == 3
+        assert {old.root, *(ask.span for ask in old.asks.values())} <= set(hops[0].footing.links)
+        assert (await it.stored(BAD)).trail.root == old.root
+        sent = [span for hop in hops for _, span in hop.sent]
+        assert [span.trace_id for span in sent] == [hops[1].footing.span.trace_id]
+
+
+async def test_a_redriven_start_begins_a_new_trace_linked_to_that_of_its_event(tmp_path: Path) -> None:
+    incoming = f"00-{'a' * 32}-{'b' * 16}-01"
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.record(EVENTS, "o-1", b"{", log.placed("o-1", traceparent=incoming).headers))
+        which = Which(Place(EVENTS, 0, 1))
+        await it.redrive.edit(which, placed_value("o-1"), OLGA)
+        await it.redrive.redrive(which, OLGA)
+        (hop,) = it.watcher.turns[-1].hops
+        assert [link.traceparent() for link in hop.footing.links] == [incoming]
+        assert hop.footing.parent is None
+        assert hop.footing.span.trace_id not in {"a" * 32, instance_id("o-1").replace("-", "")}
+
+
+async def test_a_stale_memory_does_not_unpark_an_instance(tmp_path: Path) -> None:
+    """Being parked changes no revision, so it is compared when an instance is saved."""
+    async with coordinator(tmp_path / "saga.db", wide(Fault(), NO_FAULT)) as it:
+        two = await Two(it).begin()
+        stale = await it.stored(BAD)
+        failing, later = two.says("a"), two.says("b")
+        await it.take(failing)
+        it.memory.keep([(stale, 1)])
+        await it.take(later)
+        assert it.verdicts(later.place) == HELD
+        assert (await it.stored(BAD)).trail.parked
+
+
+@pytest.mark.parametrize("word", ['"parked":true', '{"parked":true}'])
+async def test_no_message_id_can_look_like_a_parked_instance(tmp_path: Path, word: str) -> None:
+    async with coordinator(tmp_path / "saga.db", wide(NO_FAULT, NO_FAULT)) as it:
+        two = await Two(it).begin()
+        answers = (two.log.reply(two.command(name), "made.did.v1", b"{}", ce_id=word) for name in ("a", "b"))
+        for answer in answers:
+            await it.take(answer)
+            assert verdicts(it, answer.place) == [["applied"]]
+        stored = await it.stored(BAD)
+        assert (stored.trail.last_message, stored.trail.parked) == (word, False)

@@ -1,0 +1,151 @@
+"""When alarms ring: not while more is unsent than may be, for what they ask again would only be added to it (I33)."""
+
+import asyncio
+import sqlite3
+from contextlib import closing, suppress
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from saga_coordinator.handlers.relay import Relay
+from saga_coordinator.handlers.timers import Alarms
+from saga_coordinator.sagas.machine import RetryStep
+from saga_coordinator.service.app import run as running
+from saga_coordinator.service.health import Health
+from saga_coordinator.service.http import checks
+from saga_coordinator.service.http.door import ENDING, Door
+from saga_coordinator.service.settings import Settings
+from tests.unit.handlers.coordinator import Coordinator, coordinator, relaying
+from tests.unit.handlers.eventually import eventually
+from tests.unit.handlers.order_log import Log, instance_id
+from tests.unit.handlers.test_relay import Gate
+
+HOUR = timedelta(hours=1)
+
+
+async def test_nothing_rings_while_too_much_is_unsent_and_all_does_afterwards_i20_i33(tmp_path: Path) -> None:
+    log, gate = Log(), Gate()
+    gate.open.clear()
+    async with coordinator(tmp_path / "saga.db", publisher=gate) as it, relaying(it.relay):
+        await it.take(*(log.placed(f"o-{number}") for number in range(4)))
+        it.clock.pass_by(HOUR)
+        looks = Looks(it)
+        rings = running._ring(service(it, relay=looks, alarms=it.alarms), it.watcher, asyncio.Event())  # noqa: SLF001  one loop of the service
+        ringing = asyncio.create_task(rings)
+        await eventually(lambda: looks.count > 3 or len(it.owed) > 8, "it has rung, or looked whether it may")
+        assert len(it.owed) == 8, "nothing is asked again while it cannot leave"
+
+        gate.open.set()
+        await eventually(lambda: len(it.owed) > 8, "what was due is asked again")
+        ringing.cancel()
+        with suppress(asyncio.CancelledError):
+            await ringing
+        await it.relay.drained()
+
+
+async def test_what_rings_when_the_service_is_told_to_end_still_leaves_i35(tmp_path: Path) -> None:
+    gate, stop = Gate(), asyncio.Event()
+    async with coordinator(tmp_path / "saga.db", publisher=gate) as it:
+        await it.take(Log().placed())
+        it.clock.pass_by(HOUR)
+        alarms, feed = Bell(it), Quiet()
+        whole = service(it, relay=it.relay, alarms=alarms, feed=feed, health=Health(checks.ALL), publisher=feed)
+        with closing(sqlite3.connect(it.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            ended = asyncio.create_task(running._ran(whole, stop, it.watcher))  # noqa: SLF001  without the collector's settings
+            await eventually(lambda: alarms.rings, "an alarm rings, and waits for the database")
+            stop.set()
+            await eventually(lambda: feed.has_ended, "the service has heard that it is to end")
+            other.execute("ROLLBACK")
+        assert await ended
+        assert it.rows("SELECT count(*) FROM history WHERE kind = 'wake'") == [(1,)], "nothing has rung"
+        assert sorted(row.message_id for row in gate.published) == sorted(row.message_id for row in it.owed)
+        assert it.rows("SELECT count(*) FROM outbox") == [(0,)]
+
+
+async def test_what_an_operator_wishes_while_the_service_ends_still_leaves_i35(tmp_path: Path) -> None:
+    gate, stop = Gate(), asyncio.Event()
+    async with coordinator(tmp_path / "saga.db", publisher=gate) as it:
+        await it.take(Log().placed())
+        feed, door = Quiet(), Door()
+        parts = {"feed": feed, "health": Health(checks.ALL), "publisher": feed, "door": door}
+        whole = service(it, relay=it.relay, alarms=it.alarms, **parts)
+        ended = asyncio.create_task(running._ran(whole, stop, it.watcher))  # noqa: SLF001  without the collector's settings
+        await eventually(lambda: it.relay.pending == 0, "all that was owed has left")
+        with closing(sqlite3.connect(it.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            wished = asyncio.create_task(asked_again(it, door))
+            await asyncio.sleep(0)
+            stop.set()
+            await eventually(lambda: feed.has_ended and door.why_shut == ENDING, "the service ends, but for the wish")
+            assert not ended.done()
+            other.execute("ROLLBACK")
+        await wished
+        assert await ended
+        assert len(gate.published) == len(it.owed) == 3
+        assert it.rows("SELECT count(*) FROM outbox") == [(0,)]
+
+
+async def asked_again(it: Coordinator, door: Door) -> None:
+    """Let an operator have a step asked again, as the API does."""
+    with door.passed():
+        decision = await it.operator.wish(instance_id("o-1"), lambda at: RetryStep(at, "olga", "now", "charge-card"))
+    assert decision is not None
+    assert decision.ignored is None
+
+
+class Bell:
+    """Alarms that say whether they ring."""
+
+    def __init__(self, it: Coordinator) -> None:
+        self._alarms = it.alarms
+        self.rings = False
+
+    async def ring(self) -> bool:
+        self.rings = True
+        return await self._alarms.ring()
+
+
+class Quiet:
+    """A feed that has nothing to take in and a publisher that is there, as far as the service starts and ends them."""
+
+    def __init__(self) -> None:
+        self.caught_up = asyncio.Event()
+        self.caught_up.set()
+        self.has_ended = False
+
+    async def start(self) -> None:
+        return
+
+    async def hint(self) -> None:
+        await asyncio.Event().wait()
+
+    async def watch(self) -> None:
+        await asyncio.Event().wait()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        await asyncio.sleep(0)
+        self.has_ended = True
+
+
+class Looks:
+    """The relay, and how often it was asked how much is unsent."""
+
+    def __init__(self, it: Coordinator) -> None:
+        self._relay = it.relay
+        self.count = 0
+
+    @property
+    def pending(self) -> int:
+        self.count += 1
+        return self._relay.pending
+
+
+def service(it: Coordinator, *, relay: Looks | Relay, alarms: Bell | Alarms, **more: object) -> Any:  # noqa: ANN401  as much as rings
+    """What rings of a service: what came in the down time is taken in, and 7 messages may be unsent."""
+    handlers = replace(it.handlers, relay=cast("Relay", relay), alarms=cast("Alarms", alarms))
+    parts = {"settings": Settings(most_unsent=7), "feed": Quiet(), "handlers": handlers, "door": Door()}
+    return SimpleNamespace(**(parts | more))

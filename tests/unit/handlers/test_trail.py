@@ -1,0 +1,181 @@
+"""The trace of an order: one connected tree, whatever its participants do with the context that they are given."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from saga_coordinator.handlers.records import Hop, Owed
+from saga_coordinator.handlers.trace_context import SpanContext, parse
+from tests.unit.handlers.coordinator import Coordinator, coordinator
+from tests.unit.handlers.order_log import Log, header, instance_id
+
+TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+INCOMING = f"00-{TRACE}-{SPAN}-01"
+FOREIGN = "00-ffffffffffffffffffffffffffffffff-eeeeeeeeeeeeeeee-01"
+CHARGE = "payments.charge-card.v1"
+
+
+def context(owed: Owed) -> SpanContext:
+    """The context in a message's headers."""
+    found = parse(header(owed, "traceparent"))
+    assert found is not None
+    return found
+
+
+def last_hop(it: Coordinator) -> Hop:
+    return it.watcher.turns[-1].hops[-1]
+
+
+async def test_a_start_goes_on_with_the_trace_of_its_event(tmp_path: Path) -> None:
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(Log().placed(traceparent=INCOMING))
+        hop = last_hop(it)
+        assert hop.footing.parent == SpanContext(TRACE, SPAN, sampled=True)
+        assert hop.footing.links == (SpanContext(TRACE, SPAN, sampled=True),)
+        assert hop.footing.span.trace_id == TRACE
+        assert {context(row).trace_id for row in it.owed} == {TRACE}
+        assert [context(row) for row in it.owed] == [span for _, span in hop.sent]
+        assert len({hop.footing.span.span_id, SPAN, *(context(row).span_id for row in it.owed)}) == 4
+        assert it.rows("SELECT trace_id, span_id FROM history") == [(TRACE, hop.footing.span.span_id)]
+
+
+async def test_without_a_context_the_trace_has_the_id_of_the_instance(tmp_path: Path) -> None:
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(Log().placed())
+        hop = last_hop(it)
+        assert (hop.footing.parent, hop.footing.links) == (None, ())
+        assert hop.footing.span.trace_id == instance_id("o-1").replace("-", "")
+
+
+@pytest.mark.parametrize(
+    "malformed",
+    [
+        "nonsense",
+        INCOMING.upper(),
+        INCOMING[:-1],
+        f"{INCOMING}-more",
+        f" {INCOMING}",
+        f"ff-{TRACE}-{SPAN}-01",
+        f"00-{'0' * 32}-{SPAN}-01",
+        f"00-{TRACE}-{'0' * 16}-01",
+        f"00-{TRACE}-{SPAN}",
+        f"00-{TRACE}-{SPAN}-é1",
+    ],
+)
+async def test_a_malformed_context_is_as_good_as_none_i41(tmp_path: Path, malformed: str) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.placed(traceparent=malformed))
+        own = instance_id("o-1").replace("-", "")
+        assert {context(row).trace_id for row in it.owed} == {own}
+        await it.take(log.answer(it.owed[0], traceparent=malformed))
+        assert last_hop(it).footing.parent == context(it.owed[0])
+
+
+@pytest.mark.parametrize("later", [f"01-{TRACE}-{SPAN}-01", f"42-{TRACE}-{SPAN}-09-what-may-come"])
+def test_a_context_of_a_later_version_is_read(later: str) -> None:
+    assert parse(later) == SpanContext(TRACE, SPAN, sampled=True)
+
+
+@pytest.mark.parametrize(("flags", "sampled"), [("00", False), ("01", True), ("02", False), ("03", True), ("ff", True)])
+async def test_the_senders_choice_whether_to_sample_is_kept(tmp_path: Path, flags: str, sampled: bool) -> None:  # noqa: FBT001
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.placed(traceparent=f"00-{TRACE}-{SPAN}-{flags}"))
+        await it.take(*(log.answer(command) for command in it.owed))
+        assert {context(row).sampled for row in it.owed} == {sampled}
+
+
+async def test_a_reply_stands_beneath_the_span_that_it_brings(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.placed(traceparent=INCOMING))
+        inner = f"00-{TRACE}-1234567890abcdef-01"
+        await it.take(log.answer(it.owed[0], traceparent=inner))
+        footing = last_hop(it).footing
+        assert footing.parent == parse(inner)
+        assert footing.links == (parse(inner),)
+        assert footing.span.trace_id == TRACE
+
+
+async def test_a_reply_without_context_stands_beneath_the_command_that_it_answers(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.placed(traceparent=INCOMING))
+        await it.take(log.answer(it.owed[1], traceparent=""))
+        footing = last_hop(it).footing
+        assert footing.parent == context(it.owed[1])
+        assert footing.links == ()
+
+
+async def test_a_reply_with_a_foreign_context_is_linked_to_it_and_stays_in_its_trace(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.placed(traceparent=INCOMING))
+        await it.take(log.answer(it.owed[1], traceparent=FOREIGN))
+        footing = last_hop(it).footing
+        assert footing.parent == context(it.owed[1])
+        assert footing.links == (parse(FOREIGN),)
+        assert footing.span.trace_id == TRACE
+
+
+async def test_an_alarm_begins_a_new_trace_linked_to_the_start_and_to_what_is_awaited(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.placed(traceparent=INCOMING))
+        start = last_hop(it).footing.span
+        reserve, charge = it.owed
+        it.clock.pass_by(timedelta(minutes=2))
+        await it.ring()
+        footing = last_hop(it).footing
+        assert footing.parent is None
+        assert footing.links == (start, context(reserve), context(charge))
+        assert footing.span.trace_id not in {TRACE, instance_id("o-1").replace("-", "")}
+        again = it.sent(CHARGE)[-1]
+        assert context(again).trace_id == footing.span.trace_id
+
+        await it.take(log.answer(again))
+        assert last_hop(it).footing.span.trace_id == footing.span.trace_id
+        await it.take(log.answer(reserve))
+        assert last_hop(it).footing.span.trace_id == TRACE
+
+
+async def test_a_reply_after_a_long_wait_begins_a_new_trace_linked_to_both(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.placed(traceparent=INCOMING))
+        start = last_hop(it).footing.span
+        await it.take(*(log.answer(command) for command in it.owed))
+        ship = it.owed[-1]
+        it.clock.pass_by(timedelta(hours=5))
+        await it.take(log.answer(ship))
+        footing = last_hop(it).footing
+        assert footing.parent is None
+        assert footing.links == (context(ship), start, context(ship))
+        assert footing.span.trace_id != TRACE
+
+
+async def test_the_same_story_makes_the_same_spans(tmp_path: Path) -> None:
+    """A repeated transition shows as the same spans, not as new ones."""
+    spans = []
+    for name in ("one", "other"):
+        log = Log()
+        async with coordinator(tmp_path / f"{name}.db") as it:
+            await it.take(log.placed())
+            await it.take(*(log.answer(command) for command in it.owed))
+            spans.append(
+                [(hop.footing, [span for _, span in hop.sent]) for turn in it.watcher.turns for hop in turn.hops]
+            )
+    assert spans[0] == spans[1]
+
+
+async def test_a_trail_survives_a_restart(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.placed(traceparent=INCOMING))
+        charge = it.owed[1]
+    async with coordinator(tmp_path / "saga.db") as it:
+        await it.take(log.answer(charge, traceparent=""))
+        assert last_hop(it).footing.parent == context(charge)
+        assert last_hop(it).root.trace_id == TRACE

@@ -1,0 +1,87 @@
+"""Whatever comes, in whatever batches: each record has one verdict, and each instance is what its history says."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from saga_coordinator.handlers.encode import MOST_BYTES
+from saga_coordinator.handlers.replay import first_difference, replayed
+from saga_coordinator.sagas.machine import freeze, parallel
+from saga_coordinator.service.storage.sqlite.queries import Filter, opened
+from tests.unit.handlers.coordinator import Coordinator, coordinator
+from tests.unit.handlers.mixture import Mixture
+from tests.unit.handlers.order_log import Log
+from tests.unit.machine import made
+
+SEEDS = range(8)
+BATCHES = 40
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_each_record_before_the_next_offset_has_exactly_one_verdict_i11(tmp_path: Path, seed: int) -> None:
+    async with coordinator(tmp_path / "saga.db") as it:
+        mixture = Mixture(it, seed)
+        await mixture.stir(BATCHES)
+        verdicts = {str(record.place): it.verdicts(record.place) for record in mixture.records}
+
+        assert {place: told for place, told in verdicts.items() if len(told) != 1} == {}
+        ends = Counter(record.place[:2] for record in mixture.records)
+        assert dict(it.leases.offsets()) == ends
+        kinds = {told[0][0] for told in verdicts.values()}
+        assert kinds >= {"applied", "duplicate", "ignored", "unmatched", "dead-lettered"}, "the mixture is too thin"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_history_replayed_is_the_stored_instance_byte_for_byte_i3(tmp_path: Path, seed: int) -> None:
+    async with coordinator(tmp_path / "saga.db") as it:
+        await Mixture(it, seed).stir(BATCHES)
+        check_replay(it)
+        statuses = {status for (status,) in it.rows("SELECT DISTINCT status FROM instance")}
+        assert statuses >= {"completed", "compensated", "running"}, "the mixture is too thin"
+
+
+@pytest.mark.parametrize("seed", SEEDS[:2])
+async def test_every_instance_that_goes_on_has_an_alarm_i4(tmp_path: Path, seed: int) -> None:
+    async with coordinator(tmp_path / "saga.db") as it:
+        await Mixture(it, seed).stir(BATCHES)
+        goes_on = it.rows("SELECT wake_at IS NOT NULL FROM instance WHERE status IN ('running', 'compensating')")
+        assert set(goes_on) == {(1,)}
+        rests = it.rows("SELECT wake_at IS NOT NULL FROM instance WHERE status NOT IN ('running', 'compensating')")
+        assert set(rests) == {(0,)}
+
+
+async def test_an_instance_that_was_obstructed_is_replayed_too_i3(tmp_path: Path) -> None:
+    saga = made.saga(parallel(made.compensatable("a"), made.compensatable("b")), made.compensatable("c"))
+    async with coordinator(tmp_path / "saga.db", saga) as it:
+        log = Log()
+        await it.take(log.event(made.Begun(key="k-1"), "k-1"))
+        first, second = it.owed
+        await it.take(log.says(first, made.Did(word="x" * (MOST_BYTES - 1_000))))
+        await it.take(log.says(second, made.Did(word="x" * 2_000)))
+        assert it.rows("SELECT status FROM instance") == [("stalled",)]
+        check_replay(it)
+
+
+@pytest.mark.parametrize("seed", SEEDS[:2])
+async def test_no_command_id_has_two_contents_and_every_row_was_told_i6_i7(tmp_path: Path, seed: int) -> None:
+    async with coordinator(tmp_path / "saga.db") as it:
+        await Mixture(it, seed).stir(BATCHES)
+        contents = {(row.message_id, row.topic, row.partition, row.key, row.value) for row in it.owed}
+        assert len({id_ for id_, *_ in contents}) == len(contents)
+        assert [row.owed for row in await it.store.unsent()] == it.owed
+
+
+def check_replay(it: Coordinator) -> None:
+    """Replay every instance, and compare it with what is stored."""
+    with opened(it.path) as reading:
+        rows = reading.instances(Filter(), 1_000)
+        assert rows
+        for row in rows:
+            entries = reading.history(row, 1_000)
+            assert [entry.seq for entry in entries] == list(range(1, row.revision + 1))
+            saga = it.routes.saga_of(row.saga, row.version)
+            instance = replayed(saga, entries)
+            assert first_difference(saga, entries) is None
+            assert freeze(instance) == row.snapshot
+            assert (instance.id, instance.key, instance.wake_at) == (row.id, row.key, row.wake_at)

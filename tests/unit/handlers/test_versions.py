@@ -1,0 +1,162 @@
+"""Versions of a saga side by side: an instance keeps its own, new ones take the newest, each hears what is its own."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from saga_coordinator.contracts import Event
+from saga_coordinator.sagas.machine import Node, Saga, instance_id, receive
+from tests.unit.handlers.coordinator import Coordinator, coordinator
+from tests.unit.handlers.order_log import Log
+from tests.unit.machine import made
+
+MadeSaga = Saga[made.Begun, made.Data]
+
+
+class Paid(Event):
+    message_type = "made.paid.v1"
+    topic = "made.events.v1"
+
+    key: str
+
+
+def key_of_one(event: Paid) -> str:
+    return event.key
+
+
+def key_of_two(event: Paid) -> str:
+    return event.key
+
+
+def version(number: int, *nodes: Node[made.Data], cancel_on: type[Event] | None = made.Stopped) -> MadeSaga:
+    return replace(made.saga(*nodes), version=number, cancel_on=cancel_on)
+
+
+def waits(key: Callable[[Paid], str]) -> Node[made.Data]:
+    return receive("paid", Paid, key=key)
+
+
+ONE = version(1, made.compensatable("a"), made.compensatable("b"))
+TWO = version(2, made.compensatable("c"), made.compensatable("a"), made.compensatable("b"))
+
+
+async def starts(it: Coordinator, log: Log, *keys: str) -> None:
+    await it.take(*(log.event(made.Begun(key=key), key) for key in keys))
+
+
+async def answered(it: Coordinator, log: Log, type_: str, key: str) -> None:
+    (asked,) = it.sent(type_, key)
+    await it.take(log.says(asked, made.Did()))
+
+
+def versions(it: Coordinator) -> list[tuple[str, int]]:
+    return it.rows("SELECT correlation, version FROM instance ORDER BY 1")
+
+
+async def test_an_instance_keeps_its_version_and_new_ones_take_the_newest_i30(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db", ONE) as it:
+        await starts(it, log, "k-1", "k-2")
+        (old,) = it.sent("made.do-a.v1", "k-1")
+    async with coordinator(tmp_path / "saga.db", ONE, TWO) as it:
+        await starts(it, log, "n-1")
+        await it.take(log.says(old, made.Did()))
+        await answered(it, log, "made.do-c.v1", "n-1")
+
+        assert versions(it) == [("k-1", 1), ("k-2", 1), ("n-1", 2)]
+        assert it.types("k-1") == ["made.do-b.v1"], "version 1 knows no step c"
+        assert it.types("n-1") == ["made.do-c.v1", "made.do-a.v1"]
+
+
+async def test_a_second_start_finds_the_instance_of_the_old_version_i5(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db", ONE) as it:
+        await starts(it, log, "k-1")
+    async with coordinator(tmp_path / "saga.db", ONE, TWO) as it:
+        await starts(it, log, "k-1")
+
+        assert versions(it) == [("k-1", 1)]
+        assert it.rows("SELECT verdict FROM history ORDER BY seq") == [("applied",), ("duplicate",)]
+
+
+async def test_instances_of_both_versions_are_cancelled_each_in_its_own_way(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db", ONE) as it:
+        await starts(it, log, "k-1")
+        (a,) = it.sent("made.do-a.v1", "k-1")
+    async with coordinator(tmp_path / "saga.db", ONE, TWO) as it:
+        await starts(it, log, "n-1")
+        (c,) = it.sent("made.do-c.v1", "n-1")
+        await it.take(*(log.event(made.Stopped(key=key), key) for key in ("k-1", "n-1")))
+        await it.take(log.says(a, made.Did()), log.says(c, made.Did()))
+
+        assert it.types("k-1") == ["made.undo-a.v1"]
+        assert it.types("n-1") == ["made.do-c.v1", "made.undo-c.v1"]
+
+
+async def test_an_event_that_only_the_old_version_is_cancelled_by_still_cancels_it(tmp_path: Path) -> None:
+    log = Log()
+    newest = version(2, made.compensatable("a"), cancel_on=None)
+    async with coordinator(tmp_path / "saga.db", ONE) as it:
+        await starts(it, log, "k-1")
+    async with coordinator(tmp_path / "saga.db", ONE, newest) as it:
+        await starts(it, log, "n-1")
+        old, new = (log.event(made.Stopped(key=key), key) for key in ("k-1", "n-1"))
+        await it.take(old, new)
+
+        assert it.verdicts(old.place) == [("applied", None)]
+        ((verdict, reason),) = it.verdicts(new.place)
+        assert verdict == "unmatched"
+        assert reason == "the version of the saga that its instance keeps is neither cancelled by it nor waits for it"
+        assert it.rows("SELECT status FROM instance ORDER BY correlation") == [("compensating",), ("running",)]
+
+
+BOTH_WAIT = version(1, waits(key_of_one)), version(2, waits(key_of_two), made.compensatable("a"))
+
+
+async def test_an_event_that_two_versions_wait_for_is_told_once_i11(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db", *BOTH_WAIT) as it:
+        await starts(it, log, "k-1")
+        event = log.event(Paid(key="k-1"), "k-1")
+        await it.take(event)
+
+        assert it.verdicts(event.place) == [("applied", None)]
+        assert it.types("k-1") == ["made.do-a.v1"]
+
+
+async def test_an_early_event_that_two_versions_wait_for_is_held_once_i11(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db", *BOTH_WAIT) as it:
+        event = log.event(Paid(key="k-1"), "k-1")
+        await it.take(event)
+        assert it.verdicts(event.place) == [("held", None)]
+        await starts(it, log, "k-1")
+
+        assert it.verdicts(event.place) == [("applied", None)]
+        assert it.types("k-1") == ["made.do-a.v1"]
+
+
+@pytest.mark.parametrize("oldest", [1, 2])
+async def test_what_cancels_one_version_and_tells_another_does_each_its_own_and_once(
+    tmp_path: Path, oldest: int
+) -> None:
+    """The event comes before the instance, and is held but once."""
+    log = Log()
+    cancelled = replace(version(oldest, made.compensatable("a")), cancel_on=Paid, correlate=key_of_any)
+    told = version(3 - oldest, waits(key_of_one), made.compensatable("a"))
+    event = log.event(Paid(key="k-1"), "k-1")
+    async with coordinator(tmp_path / "saga.db", cancelled, told) as it:
+        await it.take(event)
+        assert it.verdicts(event.place) == [("held", None)]
+        await starts(it, log, "k-1")
+
+        assert it.verdicts(event.place) == [("applied", None)]
+        status = {1: "running", 2: "compensating"}[oldest]
+        assert (await it.stored(instance_id("made", "k-1"))).instance.status == status
+
+
+def key_of_any(event: made.Begun | Paid) -> str:
+    return event.key

@@ -1,0 +1,156 @@
+"""A command that has not left cannot have been answered: its time begins anew, and no sending counts (rule 4)."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from saga_coordinator.sagas.machine import (
+    ONCE,
+    Decision,
+    Direction,
+    Ignored,
+    Instance,
+    Retry,
+    Saga,
+    Status,
+    Wake,
+    parallel,
+    transition,
+)
+from saga_coordinator.sagas.testing.scenario import BEGINNING, given
+from tests.unit.machine.made import (
+    HOUR,
+    MINUTE,
+    SECOND,
+    Begun,
+    Data,
+    Did,
+    compensatable,
+    point_of_no_return,
+    retriable,
+    saga,
+)
+
+TWICE = Retry(attempts=2, first=SECOND, jitter=0.0)
+ONE = saga(compensatable("a", retry=ONCE, compensate_retry=TWICE), point_of_no_return())
+UNDOING = given(ONE, Begun()).replies("a", Did()).fails("pivot", code="no")
+
+
+def rung(saga: Saga[Any, Data], instance: Instance[Data], at: datetime, *unsent: str) -> Decision[Data]:
+    """Ring the instance's alarm while these commands have not left."""
+    return transition(saga, instance, Wake(at, unsent))
+
+
+def sent(decision: Decision[Data]) -> list[str]:
+    return [each.step for each in decision.commands]
+
+
+def leg(instance: Instance[Data], step: str, direction: Direction = Direction.FORWARD) -> Any:  # noqa: ANN401  a leg, or None
+    return instance.steps[step].leg(direction)
+
+
+def test_a_step_without_a_retry_is_not_given_up_while_its_command_has_not_left() -> None:
+    asked = given(ONE, Begun())
+    (command,) = asked.sent
+    late = BEGINNING + 7 * MINUTE
+
+    waits = rung(ONE, asked.instance, late, command.command_id)
+
+    assert (sent(waits), waits.instance.status, waits.instance.cause) == ([], Status.RUNNING, None)
+    assert (leg(waits.instance, "a").sendings, leg(waits.instance, "a").due_at) == (1, late + MINUTE)
+
+
+def test_once_it_has_left_its_silence_counts() -> None:
+    asked = given(ONE, Begun())
+    waits = rung(ONE, asked.instance, BEGINNING + MINUTE, asked.sent[0].command_id).instance
+
+    early = rung(ONE, waits, BEGINNING + 2 * MINUTE - SECOND)
+    given_up = rung(ONE, waits, BEGINNING + 2 * MINUTE)
+
+    assert early.ignored is Ignored.NOT_DUE
+    assert given_up.instance.status is Status.COMPENSATING
+    assert [(each.step, each.direction) for each in given_up.commands] == [("a", Direction.COMPENSATION)]
+
+
+def test_an_undo_does_not_stall_however_long_it_cannot_leave() -> None:
+    instance, undo = UNDOING.instance, UNDOING.sent[-1]
+    for hours in range(1, 100):
+        decision = rung(ONE, instance, BEGINNING + hours * HOUR, undo.command_id)
+        instance = decision.instance
+        assert (decision.commands, instance.status) == ((), Status.COMPENSATING)
+
+    assert leg(instance, "a", Direction.COMPENSATION).sendings == 1
+    assert sent(rung(ONE, instance, BEGINNING + 100 * HOUR)) == ["a"]
+
+
+def test_only_the_command_that_has_not_left_is_given_time() -> None:
+    pair = saga(parallel(compensatable("a", retry=TWICE), compensatable("b", retry=TWICE)), point_of_no_return())
+    asked = given(pair, Begun())
+    first, _ = asked.sent
+
+    decision = rung(pair, asked.instance, BEGINNING + MINUTE, first.command_id)
+
+    assert sent(decision) == ["b"]
+    assert [leg(decision.instance, name).sendings for name in "ab"] == [1, 2]
+
+
+def test_time_that_is_not_over_yet_stays_as_it_is() -> None:
+    pair = saga(parallel(compensatable("a"), compensatable("b", timeout=HOUR)), point_of_no_return())
+    asked = given(pair, Begun())
+
+    decision = rung(pair, asked.instance, BEGINNING + MINUTE, *(each.command_id for each in asked.sent))
+
+    assert [leg(decision.instance, name).due_at - BEGINNING for name in "ab"] == [2 * MINUTE, HOUR]
+
+
+def test_what_waits_to_be_asked_under_a_new_id_is_asked() -> None:
+    twice = saga(compensatable("a", retry=TWICE), point_of_no_return())
+    waiting = given(twice, Begun()).fails("a", code="busy", retryable=True)
+
+    decision = rung(twice, waiting.instance, BEGINNING + SECOND, waiting.sent[0].command_id)
+
+    assert [(each.step, each.attempt) for each in decision.commands] == [("a", 2)]
+
+
+def test_time_in_which_it_could_not_leave_is_no_part_of_the_total_time_of_a_retry() -> None:
+    patient = Retry(attempts=10, first=SECOND, jitter=0.0, total=5 * MINUTE)
+    line = saga(compensatable("a", retry=patient), point_of_no_return())
+    asked = given(line, Begun())
+    instance = asked.instance
+    for minutes in range(1, 30):
+        instance = rung(line, instance, BEGINNING + minutes * MINUTE, asked.sent[0].command_id).instance
+
+    assert leg(instance, "a").since == BEGINNING + 29 * MINUTE
+    assert sent(rung(line, instance, BEGINNING + 30 * MINUTE)) == ["a"]
+
+
+def test_the_deadline_turns_the_instance_back_all_the_same_and_what_has_not_left_is_awaited_first() -> None:
+    limited = saga(compensatable("a"), point_of_no_return(), deadline=10 * MINUTE)
+    asked = given(limited, Begun())
+    (command,) = asked.sent
+
+    back = rung(limited, asked.instance, BEGINNING + 10 * MINUTE, command.command_id)
+    later = rung(limited, back.instance, BEGINNING + 11 * MINUTE, command.command_id)
+    left = rung(limited, later.instance, BEGINNING + 12 * MINUTE)
+
+    assert back.instance.status is later.instance.status is Status.COMPENSATING
+    assert (sent(back), sent(later)) == ([], [])
+    assert [(each.step, each.direction) for each in left.commands] == [("a", Direction.COMPENSATION)]
+
+
+def test_after_the_pivot_no_second_copy_is_put_behind_one_that_cannot_leave() -> None:
+    line = saga(point_of_no_return(), retriable("after"))
+    asked = given(line, Begun()).replies("pivot", Did())
+    command = asked.sent[-1].command_id
+
+    decision = rung(line, asked.instance, BEGINNING + HOUR, command)
+
+    assert (decision.instance.status, sent(decision)) == (Status.RUNNING, [])
+
+
+@pytest.mark.parametrize("time", [timedelta(0), 30 * SECOND])
+def test_an_alarm_that_rings_too_early_is_ignored_whatever_has_not_left(time: timedelta) -> None:
+    asked = given(ONE, Begun())
+
+    assert rung(ONE, asked.instance, BEGINNING + time, asked.sent[0].command_id).ignored is Ignored.NOT_DUE

@@ -1,0 +1,66 @@
+"""An instance survives being written as JSON: whatever happens to it next is the same (I3)."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
+
+from saga_coordinator.sagas.machine import Instance, Snapshot, Status, freeze, refuse_unwritable, thaw
+from saga_coordinator.sagas.testing.scenario import given
+from tests.unit.machine.made import Begun, Data, Did, choice, compensatable, point_of_no_return, saga
+from tests.unit.machine.test_every_signal_in_every_status import LONG, SITUATIONS
+
+
+def thawed(instance: Instance[Data]) -> Instance[Data]:
+    return thaw(LONG, instance.id, instance.key, freeze(instance))
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_an_instance_in_any_situation_thaws_to_what_it_was(situation: str) -> None:
+    instance = SITUATIONS[situation].instance
+
+    assert thawed(instance) == instance
+    assert freeze(thawed(instance)) == freeze(instance)
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_a_snapshot_is_two_json_objects_that_hold_no_nothing(situation: str) -> None:
+    snapshot = freeze(SITUATIONS[situation].instance)
+
+    assert json.loads(snapshot.data)["key"] == "k-1"
+    state = json.loads(snapshot.state)
+    assert None not in state.values()
+
+
+@pytest.mark.parametrize("seen", [(object(),), ("caf\udce9",), 5], ids=["no JSON", "half a character", "another type"])
+def test_data_that_a_copy_has_made_unwritable_are_refused(seen: object) -> None:
+    data = Data(key="k-1", coins=0)
+    refuse_unwritable(data)
+    with pytest.raises(PydanticSerializationError):
+        refuse_unwritable(data.model_copy(update={"seen": seen}))
+
+
+def test_a_cancelled_instance_keeps_its_cause_which_names_no_step() -> None:
+    cause = thawed(given(LONG, Begun()).cancels("too late").instance).cause
+
+    assert cause is not None
+    assert (cause.step, cause.code, cause.message) == (None, "cancelled", "too late")
+
+
+def test_the_choices_the_data_and_the_commands_of_an_instance_survive() -> None:
+    """Without its choice the branch would be decided anew, and otherwise than before."""
+    fork = saga(choice("heads", 0, compensatable("a"), compensatable("b")), point_of_no_return())
+    begun = given(fork, Begun(coins=1)).replies("a", Did(word="told"))
+
+    again = replace(begun, instance=thaw(fork, begun.instance.id, "k-1", freeze(begun.instance)))
+
+    assert again.data.seen == ("a:told",)
+    again.fails("b", code="no").undoes("a").undone("a").ends(Status.COMPENSATED)
+
+
+@pytest.mark.parametrize("broken", [Snapshot("{}", "{}"), Snapshot("", ""), Snapshot('{"key":1}', '{"status":"odd"}')])
+def test_what_is_no_instance_is_refused(broken: Snapshot) -> None:
+    with pytest.raises(ValidationError):
+        thaw(LONG, "i-1", "k-1", broken)

@@ -1,0 +1,59 @@
+"""An unsound saga is refused when it is declared, and told in words what is wrong, where, and what to do."""
+
+from datetime import UTC, datetime, timedelta
+
+from saga_coordinator.sagas.machine import Retry, alternatives, delay, for_each, parallel, series
+from tests.unit.machine.made import HOUR, MINUTE, Data, choice, command, makes, retriable, safe, saga
+from tests.unit.machine.unsound import a, b, c, child, parcel, parcels, problems_of, settled, ship
+
+
+def send(data: Data, item: str) -> None:
+    raise NotImplementedError(data, item)
+
+
+def tomorrow(data: Data) -> datetime:
+    return datetime(2026, 1, 2, data.coins, tzinfo=UTC)
+
+
+def some_minutes(data: Data) -> timedelta:
+    return timedelta(minutes=data.coins)
+
+
+def test_a_sound_saga_is_accepted() -> None:
+    sound = saga(
+        parallel(a, choice("heads", 0, b)),
+        safe("look"),
+        ship,
+        retriable("z", retry=Retry(attempts=None)),
+        deadline=HOUR,
+    )
+    assert list(sound.table) == ["a", "b", "look", "ship", "z"]
+    assert sound.data_type is Data
+    assert sound.outcome_topic == "saga.made.outcomes.v1"
+
+
+def test_a_saga_of_every_word_is_accepted() -> None:
+    send.__annotations__["return"] = command("each")
+    undo = makes(command("each", undo=True))
+    undo.__annotations__ = {"data": Data, "item": str, "return": command("each", undo=True)}
+    sound = saga(
+        for_each("each", parcels, send, key=parcel, compensate=undo, limit=2),  # type: ignore[arg-type]  # annotated above
+        alternatives(a, series(delay("calm", MINUTE), b), name="either"),
+        delay("night", until=tomorrow),
+        parallel(c, delay("nap", some_minutes)),
+        settled,
+        ship,
+        delay("rest", timedelta(days=9)),
+        deadline=timedelta(days=2),
+    )
+    assert list(sound.table) == ["each", "a", "b", "c", "ship"]
+    assert [each.name for each in sound.receives] == ["settled"]
+    assert sound.leaves_in("either", 1) == {"calm", "b"}
+
+
+def test_a_child_is_accepted_and_needs_no_outcome_of_its_own_for_a_failure() -> None:
+    assert child(a, ship).is_child
+
+
+def test_all_problems_are_told_at_once() -> None:
+    assert len(problems_of(retriable("A"), a, a)) == 3

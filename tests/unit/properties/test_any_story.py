@@ -1,0 +1,139 @@
+"""Whatever the network, the participants, the clock and the people do, the invariants hold and the instance ends."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import event, given, note
+from hypothesis import strategies as st
+
+from saga_coordinator.contracts.messages.orders import Address, Line, OrderPlaced
+from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
+from saga_coordinator.sagas.machine import Saga, freeze, thaw, transition
+from tests.unit.machine.made import Begun, Data, Listed
+from tests.unit.properties.acts import Act
+from tests.unit.properties.checks import AT_THE_END, EACH_TURN
+from tests.unit.properties.generated import sound_sagas
+from tests.unit.properties.participants import Place
+from tests.unit.properties.profile import thorough
+from tests.unit.properties.witness import Witness
+from tests.unit.properties.world import Turned, World
+
+RARE = {Act.CANCEL, Act.OBSTRUCT, Act.RETRY, Act.SKIP, Act.RESOLVE}
+COMMON = [Act.ADVANCE] * 14 + [Act.ALARM] * 4 + [Act.EVENT] * 2 + [act for act in Act if act not in RARE]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """For `well` turns nothing goes wrong, then whatever `acts` say; participants may be unwilling in these places.
+
+    `is_eventful`: in the end the events come that are awaited.
+    """
+
+    well: int
+    acts: tuple[tuple[Act, int], ...]
+    unwilling: frozenset[Place]
+    is_eventful: bool
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> Story:
+    kinds = [*COMMON, Act.CANCEL, Act.CANCEL, Act.CANCEL] if draw(st.booleans()) else list(COMMON)
+    kinds += [Act.OBSTRUCT, *[Act.RETRY, Act.SKIP] * 2, Act.RESOLVE] if draw(st.booleans()) else []
+    choices = st.sampled_from(kinds)
+    count = draw(st.integers(0, 60))
+    acts = draw(st.lists(st.tuples(choices, st.integers(0, 11)), min_size=count, max_size=count))
+    unwilling = frozenset(place for place in Place if draw(st.booleans()))
+    return Story(draw(st.integers(0, 4)), tuple(acts), unwilling, draw(st.booleans()))
+
+
+def order(total: int) -> OrderPlaced:
+    return OrderPlaced(
+        order_id="o-1",
+        customer_id="c-1",
+        currency="EUR",
+        total=Decimal(total),
+        lines=(Line(sku="s-1", quantity=1, unit_price=Decimal(total)),),
+        ship_to=Address(street="Main Street 1", city="Springfield", postcode="12345", country="DE"),
+    )
+
+
+orders = st.builds(order, st.sampled_from([10, 5000]))
+events = st.builds(Listed, coins=st.integers(0, 2**12 - 1), items=st.sampled_from([(), ("x",), ("x", "y", "z")]))
+
+
+@thorough
+@given(orders, stories())
+def test_an_order_ends_well_whatever_happens(placed: OrderPlaced, story: Story) -> None:
+    live(World(order_fulfilment, placed, story.unwilling, story.is_eventful), story)
+
+
+@thorough
+@given(sound_sagas(), events, stories())
+def test_any_sound_saga_ends_well_whatever_happens(saga: Saga[Begun, Data], begun: Begun, story: Story) -> None:
+    live(World(saga, begun, story.unwilling, story.is_eventful), story)
+
+
+@thorough
+@given(orders, stories())
+def test_i3_the_history_of_an_order_replays_to_the_same_state(placed: OrderPlaced, story: Story) -> None:
+    replay(World(order_fulfilment, placed, story.unwilling, story.is_eventful), story)
+
+
+@thorough
+@given(sound_sagas(), events, stories())
+def test_i3_the_history_of_any_saga_replays_to_the_same_state(
+    saga: Saga[Begun, Data], begun: Begun, story: Story
+) -> None:
+    replay(World(saga, begun, story.unwilling, story.is_eventful), story)
+
+
+def live(world: World, story: Story) -> None:
+    """Live through a story, then let all be well, and check every turn and the end."""
+    witness = Witness(world, EACH_TURN)
+    for turned in told(world, story):
+        witness.see(turned)
+        if turned.decision.ignored is None:
+            for offered in world.offer():
+                witness.see(offered)
+    event(f"ends {world.instance.status}")
+    at_the_end(witness)
+    for turned in world.haunt():
+        witness.see(turned)
+    at_the_end(witness)
+
+
+def told(world: World, story: Story) -> Iterator[Turned]:
+    """Tell a story turn by turn, and then let all be well."""
+    yield world.start()
+    yield from world.go_well(story.well)
+    for act, chance in story.acts:
+        happened = world.act(act, chance)
+        if happened is not None:
+            note(f"{act.name}: {happened.signal} -> {happened.decision.ignored or happened.decision.commands}")
+            yield happened
+    yield from world.heal()
+
+
+def at_the_end(witness: Witness) -> None:
+    for check in AT_THE_END:
+        check(witness)
+
+
+def replay(world: World, story: Story) -> None:
+    """Live through a story, then decide it all again from the signals, once whole and once frozen between any two."""
+    for turned in told(world, story):
+        if turned.decision.ignored is None:
+            list(world.offer())
+    replayed: Any = None
+    thawed: Any = None
+    for turned in world.turns:
+        replayed = transition(world.saga, replayed, turned.signal).instance
+        again = transition(world.saga, thawed, turned.signal)
+        assert again == turned.decision
+        assert replayed == turned.after
+        frozen = freeze(again.instance)
+        thawed = thaw(world.saga, again.instance.id, again.instance.key, frozen)
+        assert thawed == again.instance
+        assert freeze(thawed) == frozen == freeze(turned.after)

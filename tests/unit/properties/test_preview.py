@@ -1,0 +1,75 @@
+"""What a preview says would be undone is what is undone when it is done and every participant answers well."""
+
+from hypothesis import assume, event, given
+from hypothesis import strategies as st
+
+from saga_coordinator.contracts import Done
+from saga_coordinator.sagas.machine import (
+    Answer,
+    Cancel,
+    Direction,
+    Instance,
+    Progress,
+    Resume,
+    RetryStep,
+    Signal,
+    Status,
+    transition,
+)
+from saga_coordinator.sagas.planning.preview import preview
+from saga_coordinator.sagas.testing.scenario import Scenario
+from tests.unit.diagrams.any_saga import any_stories
+from tests.unit.machine.made import Data, Did
+from tests.unit.properties.profile import thorough
+
+Waves = list[set[str]]
+
+
+def asked(instance: Instance[Data], direction: Direction, *progress: Progress) -> dict[str, str]:
+    """The steps that stand so in a direction, with the ids of their commands."""
+    legs = {name: run.leg(direction) for name, run in instance.steps.items()}
+    return {name: leg.command_id for name, leg in legs.items() if leg and leg.progress in progress}
+
+
+def goes_back(story: Scenario[Data], instance: Instance[Data]) -> tuple[Instance[Data], Waves]:
+    """Let everybody answer well until nothing is open, and return what was undone, wave by wave."""
+    for id_ in asked(instance, Direction.FORWARD, Progress.ASKED).values():
+        instance = transition(story.saga, instance, Answer(story.at, id_, Did())).instance
+    waves: Waves = []
+    while wave := asked(instance, Direction.COMPENSATION, Progress.ASKED):
+        waves.append(set(wave))
+        for id_ in wave.values():
+            instance = transition(story.saga, instance, Answer(story.at, id_, Done())).instance
+    return instance, waves
+
+
+@thorough
+@given(any_stories(), st.sampled_from([*["cancel"] * 6, "retry", "resume"]))
+def test_what_is_told_to_be_undone_is_undone_and_nothing_else(story: Scenario[Data], wish: str) -> None:
+    signals: dict[str, Signal] = {
+        "cancel": Cancel(story.at, "not wanted"),
+        "retry": RetryStep(story.at, "olga", "mended"),
+        "resume": Resume(story.at, "olga", "seen"),
+    }
+    told = preview(story.saga, story.instance, signals[wish])
+    decision = transition(story.saga, story.instance, signals[wish])
+    assert (told.refused, told.sends, told.status) == (decision.ignored, decision.commands, decision.instance.status)
+    now = decision.instance
+    if told.refused is not None:
+        assert (told.sends, told.awaits, told.undoes) == ((), (), ())
+        return
+    assume(now.status is Status.COMPENSATING and not asked(now, Direction.COMPENSATION, Progress.WAITING))
+    if told.is_paused:
+        now = transition(story.saga, now, Resume(story.at, "olga", "seen")).instance
+
+    assert set(told.awaits) == set(asked(now, Direction.FORWARD, Progress.ASKED))
+    end, waves = goes_back(story, now)
+    event(f"{wish}: {len(waves)} waves")
+    assert [set(wave) for wave in told.undoes] == waves
+    assert end.status is told.ends is Status.COMPENSATED
+    left = asked(end, Direction.FORWARD, Progress.DONE, Progress.UNKNOWN)
+    undone = {name for wave in waves for name in wave} | set(
+        asked(story.instance, Direction.COMPENSATION, Progress.DONE)
+    )
+    unsafe = {name for name in left if not story.saga.rule(name).command.safe}
+    assert unsafe - undone == set(told.stays)

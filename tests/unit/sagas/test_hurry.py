@@ -1,0 +1,85 @@
+"""A hurried saga does the same in less time."""
+
+from datetime import timedelta
+
+import pytest
+
+from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
+from saga_coordinator.sagas.machine import Retry, Status, UnsoundSaga, parallel
+from saga_coordinator.sagas.testing.scale_time import hurried
+from saga_coordinator.sagas.testing.scenario import given
+from tests.unit.machine.made import (
+    HOUR,
+    MINUTE,
+    SECOND,
+    Begun,
+    choice,
+    compensatable,
+    point_of_no_return,
+    retriable,
+    saga,
+)
+
+SLOW = saga(
+    parallel(
+        compensatable("a", timeout=2 * MINUTE, retry=Retry(attempts=3, first=10 * SECOND, cap=MINUTE, jitter=0.0)),
+        choice("heads", 0, compensatable("b"), otherwise=(compensatable("c", timeout=3 * MINUTE),)),
+    ),
+    point_of_no_return("ship", timeout=HOUR),
+    retriable("tell"),
+    deadline=2 * HOUR,
+)
+
+
+def test_all_durations_are_divided() -> None:
+    fast = hurried(SLOW, 60)
+
+    assert fast.deadline == 2 * MINUTE
+    timeouts = {name: rule.step.timeout for name, rule in fast.table.items()}
+    assert timeouts == {"a": 2 * SECOND, "b": SECOND, "c": 3 * SECOND, "ship": MINUTE, "tell": SECOND}
+    retry = fast.table["a"].retry
+    assert (retry.first, retry.cap) == (10 * SECOND / 60, SECOND)
+    assert fast.table["a"].step.compensate_retry.first == SECOND / 60
+    assert fast.table["tell"].retry.first == SECOND / 60
+
+
+def test_nothing_else_is_changed() -> None:
+    fast = hurried(order_fulfilment, 100)
+
+    assert (fast.name, fast.version, fast.data_type) == (
+        order_fulfilment.name,
+        order_fulfilment.version,
+        order_fulfilment.data_type,
+    )
+    for name, rule in order_fulfilment.table.items():
+        hurried_rule = fast.table[name]
+        assert (hurried_rule.command, hurried_rule.undo) == (rule.command, rule.undo)
+        assert (hurried_rule.retry.attempts, hurried_rule.retry.factor) == (rule.retry.attempts, rule.retry.factor)
+        assert hurried_rule.step.is_pivot is rule.step.is_pivot
+
+
+def test_the_same_story_takes_less_time() -> None:
+    slow, fast = given(SLOW, Begun()), given(hurried(SLOW, 60), Begun())
+
+    slow.fails("a", code="busy", retryable=True).passes(10 * SECOND).expects("a")
+    fast.fails("a", code="busy", retryable=True).passes(SECOND).expects("a")
+    assert fast.fails("a", code="no").fails("c", code="no").status is Status.COMPENSATED
+
+
+def test_a_saga_may_be_slowed_down_too() -> None:
+    assert hurried(SLOW, 0.5).deadline == timedelta(hours=4)
+
+
+def test_a_saga_without_a_deadline_gets_none() -> None:
+    assert hurried(saga(compensatable("a")), 10).deadline is None
+
+
+@pytest.mark.parametrize("factor", [0, -1, float("nan")])
+def test_a_factor_that_is_no_speed_is_refused(factor: float) -> None:
+    with pytest.raises(ValueError, match=r"saga made: cannot be hurried by a factor of .*; give one greater than 0"):
+        hurried(SLOW, factor)
+
+
+def test_a_factor_that_leaves_nothing_of_a_timeout_is_refused() -> None:
+    with pytest.raises(UnsoundSaga, match="step a has a timeout of 0:00:00: it must be longer than nothing"):
+        hurried(SLOW, 1e12)

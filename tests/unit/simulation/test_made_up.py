@@ -1,0 +1,97 @@
+"""Messages that are made up are messages that their model takes."""
+
+import re
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from random import Random
+from typing import Annotated, Literal, Optional
+from uuid import UUID
+
+import pytest
+from pydantic import BaseModel, Field
+
+from saga_coordinator.contracts.messages.orders import OrderPlaced
+from saga_coordinator.service.simulation.made_up import make_up
+from saga_coordinator.service.simulation.patterns import text_for
+from saga_coordinator.service.simulation.samples import key_field
+
+
+class Colour(StrEnum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Tree(BaseModel):
+    name: str
+    branches: list["Tree"]
+    parent: Optional["Tree"]
+
+
+class Everything(BaseModel):
+    text: Annotated[str, Field(min_length=3, max_length=5)]
+    code: Annotated[str, Field(pattern=r"^(AB|CD)-[0-9]{3,5}[a-f]?$")]
+    colour: Colour
+    word: Literal["one", "two"]
+    always: Literal[7]
+    number: Annotated[int, Field(gt=3, lt=6)]
+    even: Annotated[int, Field(ge=10, le=20, multiple_of=2)]
+    large: Annotated[int, Field(ge=1_000_000)]
+    real: Annotated[float, Field(ge=0.5, lt=1)]
+    price: Decimal
+    when: datetime
+    day: date
+    length: timedelta
+    id: UUID
+    flag: bool
+    pair: tuple[int, str]
+    tags: Annotated[list[str], Field(min_length=2, max_length=3)]
+    perhaps: int | None
+    either: int | str
+    known: dict[str, int]
+    nested: Tree
+    left_out: str = "as it is"
+
+
+@pytest.mark.parametrize("model", [Everything, OrderPlaced, Tree])
+def test_what_is_made_up_is_valid(model: type[BaseModel]) -> None:
+    for seed in range(30):
+        made = make_up(model, Random(seed))
+        assert model.model_validate_json(made.model_dump_json()) == made
+
+
+def test_the_same_chance_makes_the_same_and_another_makes_another() -> None:
+    made = [make_up(Everything, Random(seed)) for seed in (1, 1, 2)]
+
+    assert made[0] == made[1] != made[2]
+    assert made[0].left_out == "as it is"
+
+
+def test_a_model_that_says_too_little_of_itself_is_told() -> None:
+    class Secretive(BaseModel):
+        code: Annotated[str, Field(pattern=r"^\p{Lu}$")]
+
+    with pytest.raises(ValueError, match=r"no Secretive can be made up from its schema \(no text can be made"):
+        make_up(Secretive, Random(1))
+
+
+@pytest.mark.parametrize(
+    "pattern", ["^[A-Z]{2}$", r"^v[0-9]+(\.[0-9]+)*$", r"(?:a|bc)?x.y", r"\w\d\s-\.", r"^[a-c\-_]{2,}$", "^a{3}$"]
+)
+def test_text_for_a_pattern_matches_it(pattern: str) -> None:
+    for seed in range(20):
+        assert re.search(pattern, text_for(pattern, Random(seed)))
+
+
+@pytest.mark.parametrize("pattern", ["(?=a)b", "[^a]", r"\bword", "a**", "(a", "[a", "a)"])
+def test_a_pattern_that_is_beyond_it_is_told(pattern: str) -> None:
+    with pytest.raises(ValueError, match="no text can be made for the pattern"):
+        text_for(pattern, Random(1))
+
+
+def test_the_field_that_the_key_is_is_found_by_trying() -> None:
+    placed = make_up(OrderPlaced, Random(1))
+
+    assert key_field(placed, lambda event: str(event.order_id)) == "order_id"
+    assert key_field(placed, lambda event: f"{event.order_id}/{event.customer_id}") is None
+    assert key_field(placed, lambda event: str(event.currency)) is None

@@ -1,0 +1,196 @@
+"""The log: JSON with trace and instance ids, seldom repeating itself, and at no cost what is not said."""
+
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator
+
+import pytest
+import structlog
+
+from saga_coordinator.contracts import Envelope, Failure, Reply
+from saga_coordinator.service.telemetry import log_lines as lines
+from saga_coordinator.service.telemetry import logs
+from saga_coordinator.service.telemetry.log_lines import Lines
+from saga_coordinator.service.telemetry.logs import Format
+from saga_coordinator.service.telemetry.rate_limit import Seldom, gist
+from tests.unit.telemetry.story import Story, declining, order_placed
+
+Said = Callable[[], list[dict[str, object]]]
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    before = root.level, root.handlers.copy()
+    yield
+    structlog.reset_defaults()
+    logging.captureWarnings(capture=False)
+    root.setLevel(before[0])
+    root.handlers[:] = before[1]
+
+
+@pytest.fixture
+def stream() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def said(stream: io.StringIO) -> Said:
+    return lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def stalling(command: Envelope) -> Reply | None:
+    if command.direction == "compensation":
+        return Failure(code="lost", message="no such reservation", retryable=False)
+    return declining("ship-order")(command)
+
+
+def test_a_line_is_one_json_object_with_its_facts(stream: io.StringIO, said: Said) -> None:
+    logs.configure(stream=stream)
+
+    logs.logger().info("partitions taken", topic="saga.replies.v1", partitions=[1, 2])
+
+    (line,) = said()
+    assert str(line.pop("time")).endswith("Z")
+    assert line == {
+        "event": "partitions taken",
+        "level": "info",
+        "topic": "saga.replies.v1",
+        "partitions": [1, 2],
+    }
+
+
+def test_each_signal_is_told_at_debug_with_its_ids(stream: io.StringIO, said: Said) -> None:
+    logs.configure("debug", stream=stream)
+    story = Story()
+    teller = Lines()
+    for turn in story.runs(order_placed("o-1")):
+        teller.committed(turn)
+
+    assert [line["signal"] for line in said()] == ["start", "answer", "answer", "answer", "answer"]
+    assert {line["level"] for line in said()} == {"debug"}
+    for line, hop in zip(said(), story.hops, strict=True):
+        assert (line["instance"], line["seq"]) == (story.instance.id, hop.entry.seq)
+        assert (line["trace_id"], line["span_id"]) == (hop.entry.trace_id, hop.entry.span_id)
+        assert line["record"] == str(hop.entry.place)
+    assert said()[0]["sent"] == ["reserve-stock/forward/1", "charge-card/forward/1"]
+    assert said()[-1]["outcome"] == "orders.order-confirmed.v1"
+
+
+def test_without_debug_the_facts_of_a_signal_are_not_even_gathered(
+    stream: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gathered(_hop: object) -> dict[str, object]:
+        raise AssertionError("gathered for nobody")
+
+    logs.configure("info", stream=stream)
+    monkeypatch.setattr(lines, "_facts", gathered)
+    teller = Lines()
+    for turn in Story().runs(order_placed("o-1")):
+        teller.committed(turn)
+
+    assert stream.getvalue() == ""
+
+
+def test_a_stall_is_one_error_that_names_step_and_reason(stream: io.StringIO, said: Said) -> None:
+    logs.configure("error", stream=stream)
+    story = Story()
+    teller = Lines()
+    for turn in story.runs(order_placed("o-1"), by=stalling):
+        teller.committed(turn)
+
+    (line,) = said()
+    assert line["level"] == "error"
+    assert line["instance"] == story.instance.id
+    assert (line["step"], line["code"]) == ("reserve-stock", "lost")
+    assert "no such reservation" in str(line["reason"])
+    assert "trace_id" in line
+
+
+def test_the_same_trouble_is_told_once_a_second(stream: io.StringIO, said: Said) -> None:
+    logs.configure(stream=stream)
+    teller = Lines()
+    for count in range(100):
+        teller.troubled(f"{count} messages to orders.events.v1:0 were not acknowledged", OSError("no broker"))
+    teller.troubled("alarms did not ring", OSError("disk full"))
+
+    assert [line["event"] for line in said()] == [
+        "0 messages to orders.events.v1:0 were not acknowledged",
+        "alarms did not ring",
+    ]
+    assert said()[0]["error"] == "OSError: no broker"
+    assert said()[0]["level"] == "warning"
+
+
+def test_after_a_second_it_is_told_how_often_it_was_kept_back() -> None:
+    now = [0.0]
+    seldom = Seldom(every=1.0, clock=lambda: now[0])
+
+    assert seldom.kept_back("a") == 0
+    assert [seldom.kept_back("a") for _ in range(3)] == [None] * 3
+    assert seldom.kept_back("b") == 0
+    now[0] = 1.0
+    assert seldom.kept_back("a") == 3
+    assert seldom.kept_back("a") is None
+
+
+def test_a_trouble_names_the_place_in_the_sagas_own_code(stream: io.StringIO, said: Said) -> None:
+    def remember() -> None:
+        raise ZeroDivisionError("division by zero")
+
+    logs.configure(stream=stream)
+    try:
+        remember()
+    except ZeroDivisionError as error:
+        Lines().troubled("record orders.events.v1:0:7 was set aside", error)
+
+    assert str(said()[0]["where"]).startswith("test_logs.py:")
+    assert str(said()[0]["where"]).endswith(" in remember")
+
+
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        ("12 messages to a.b.v1:0 failed", "7 messages to a.b.v1:3 failed"),
+        (
+            "instance 0a5b6f3c-0f7e-5d4e-9a51-25dfd2f7e6aa of orders stalled",
+            "instance 9c7e0d52-8a1b-5f63-8b0d-0d2b6a5a9d11 of orders stalled",
+        ),
+    ],
+)
+def test_two_texts_that_differ_in_ids_and_numbers_say_the_same(text: str, other: str) -> None:
+    assert gist(text) == gist(other)
+    assert gist(text) != gist("something else")
+
+
+def test_libraries_only_warn_and_do_not_repeat_themselves(stream: io.StringIO, said: Said) -> None:
+    logs.configure("debug", stream=stream)
+    library = logging.getLogger("aiokafka.conn")
+    for _ in range(50):
+        library.info("joined")
+        library.warning("Unable to connect to node %s", 1)
+
+    (line,) = said()
+    assert line["event"] == "Unable to connect to node 1"
+    assert line["logger"] == "aiokafka.conn"
+    assert line["level"] == "warning"
+
+
+def test_an_exception_stands_in_its_line(stream: io.StringIO, said: Said) -> None:
+    logs.configure(stream=stream)
+
+    logs.logger().error("it failed", exc_info=OSError("disk full"))
+
+    assert "OSError: disk full" in str(said()[0]["exception"])
+
+
+def test_text_for_people(stream: io.StringIO) -> None:
+    logs.configure("info", Format.CONSOLE, stream)
+
+    logs.logger().warning("spans were dropped", spans=3)
+
+    assert "spans were dropped" in stream.getvalue()
+    assert "spans=3" in stream.getvalue()
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(stream.getvalue())

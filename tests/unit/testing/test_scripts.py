@@ -1,0 +1,48 @@
+"""A violation is told as a test that a person reads and pastes, and that fails when it is run."""
+
+import pytest
+from pydantic import ValidationError
+
+from saga_coordinator.sagas.testing.explorer.explore import explore
+from saga_coordinator.sagas.testing.explorer.script import Place, place_of, script
+from tests.meta.proof.driver import what_comes_of
+from tests.unit.testing import careless, tried
+
+WRITTEN = '''\
+from datetime import timedelta
+
+from saga_coordinator.sagas.testing.scenario import given
+from tests.unit.machine.made import Begun
+from tests.unit.testing.careless import careless
+
+
+def test_the_definition_never_raises() -> None:
+    """The definition raises ValidationError: 1 validation error for Refund."""
+    (
+        given(careless, Begun())
+        .expects("charge")
+        .passes(timedelta(minutes=5))
+    )
+'''
+
+
+def test_a_compensation_that_takes_an_answer_for_granted_is_found_with_the_shortest_story() -> None:
+    found = explore(careless.careless)
+
+    text = script(found.violations[0], careless.careless, Place("tests.unit.testing.careless", "careless"))
+
+    assert text == WRITTEN
+    assert what_comes_of(text) == ValidationError.__name__
+
+
+def test_a_saga_is_named_as_the_first_module_names_it_that_has_it() -> None:
+    assert place_of(tried.group, careless, tried) == Place("tests.unit.testing.tried", "group")
+
+
+def test_a_saga_that_no_module_names_is_named_after_itself() -> None:
+    assert place_of(tried.group) == Place("tests.unit.machine.made", "made")
+
+
+@pytest.mark.parametrize("depth", [0, 1])
+def test_a_sound_saga_has_no_script(depth: int) -> None:
+    assert explore(tried.two_steps, depth=depth).violations == []
