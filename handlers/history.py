@@ -65,7 +65,7 @@ def _content(signal: Signal, arrival: Arrival | None) -> tuple[str | None, bytes
         return signal.command_id, to_json(signal.cause)
     if isinstance(signal, Wake):
         return None, to_json({"unsent": signal.unsent}) if signal.unsent else None
-    return None, wish_content(signal)
+    return None, action_content(signal)
 
 
 def decided(decision: Decision[Any]) -> str:
@@ -83,7 +83,7 @@ def kind_of(signal: Signal) -> str:
     return KINDS.get(type(signal)) or type(signal).__name__.lower()
 
 
-def wish_content(signal: Signal) -> bytes:
+def action_content(signal: Signal) -> bytes:
     """Write a wish, who has it and why: enough to make the signal again. A reply stands there with its type."""
     told = {each.name: _plain(getattr(signal, each.name)) for each in fields(signal) if each.name != "at"}
     return to_json({name: value for name, value in told.items() if value is not None})

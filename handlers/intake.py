@@ -45,7 +45,7 @@ class Intake:
                 return
 
     async def _decide(self, arrivals: Sequence[Arrival | Unreadable], tx: Transaction) -> tuple[Batch, None]:
-        missed = await tx.advance(self._leases.wishes(each.record.place for each in arrivals))
+        missed = await tx.advance(self._leases.moves(each.record.place for each in arrivals))
         if missed:
             raise _Missed(missed)
         batch = self._writer.batch()

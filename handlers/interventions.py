@@ -11,9 +11,9 @@ from saga_coordinator.handlers.records import By
 from saga_coordinator.handlers.routing import AnySaga, BadCatalog, Routes
 from saga_coordinator.handlers.session import Batch
 from saga_coordinator.handlers.unit_of_work import Writer
-from saga_coordinator.sagas.machine import Cancel, Decision, Instance, SkipStep, Wish
+from saga_coordinator.sagas.machine import Cancel, Decision, Instance, OperatorAction, SkipStep
 
-Made: TypeAlias = Callable[[AnySaga, Instance[Any], datetime], Wish | Cancel]
+Made: TypeAlias = Callable[[AnySaga, Instance[Any], datetime], OperatorAction | Cancel]
 
 
 class Operator:
@@ -24,7 +24,7 @@ class Operator:
         self._decider = decider
         self._writer = writer
 
-    async def wish(self, id_: str, made: Callable[[datetime], Wish | Cancel]) -> Decision[Any] | None:
+    async def act(self, id_: str, made: Callable[[datetime], OperatorAction | Cancel]) -> Decision[Any] | None:
         """Let `made(now)` happen to an instance, and return what was decided: `ignored` and `reason` if refused.
 
         None: there is no such instance. Raises `Conflict` if the instance changes faster than the wish can be taken,
@@ -39,7 +39,7 @@ class Operator:
         Raises `pydantic.ValidationError` for a reply that is not what answers the step.
         """
 
-        def made(saga: AnySaga, instance: Instance[Any], now: datetime) -> Wish:
+        def made(saga: AnySaga, instance: Instance[Any], now: datetime) -> OperatorAction:
             model = answered_with(saga, instance, step)
             supplied = None if model is None or reply is None else model.model_validate_json(reply)
             return SkipStep(now, by.who, by.why, step, supplied)

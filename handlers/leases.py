@@ -47,7 +47,7 @@ class Leases:
         lease = self._held.get((place.topic, place.partition))
         return lease is not None and (lease.next_offset is None or place.offset >= lease.next_offset)
 
-    def wishes(self, places: Iterable[Place]) -> Sequence[Advance]:
+    def moves(self, places: Iterable[Place]) -> Sequence[Advance]:
         """Return how the leases move when all records at these places are done."""
         ends: dict[tuple[str, int], int] = {}
         for topic, partition, offset in places:
@@ -60,8 +60,8 @@ class Leases:
 
     def advanced(self, places: Iterable[Place]) -> None:
         """Note that all records at these places are done."""
-        for wish in self.wishes(places):
-            self.take(Lease(wish.topic, wish.partition, wish.epoch, wish.next_offset))
+        for move in self.moves(places):
+            self.take(Lease(move.topic, move.partition, move.epoch, move.next_offset))
 
     def learn(self, actual: Iterable[Lease]) -> None:
         """Take in how leases really stand: one of another epoch is somebody else's now."""

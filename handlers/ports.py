@@ -25,7 +25,7 @@ T = TypeVar("T")
 class Transaction(Protocol):
     """One transaction of the store. What it reads is what it writes upon."""
 
-    async def advance(self, wishes: Sequence[Advance]) -> Sequence[Lease]:
+    async def advance(self, moves: Sequence[Advance]) -> Sequence[Lease]:
         """Move the leases; the first statement. Returns the leases that did not stand as expected, as they are."""
         ...
 

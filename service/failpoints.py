@@ -26,7 +26,7 @@ VARIABLE: Final = "SAGA_TEST_FAILPOINTS"
 
 STATEMENTS: Final[Mapping[str, str]] = {
     "begin": r"BEGIN IMMEDIATE",
-    "lease": r"WITH wish AS .* UPDATE lease",
+    "lease": r"WITH move AS .* UPDATE lease",
     "take": r"INSERT INTO lease",
     "load": r"SELECT .* FROM instance WHERE id",
     "instance-insert": r"INSERT INTO instance",

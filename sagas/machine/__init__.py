@@ -51,6 +51,7 @@ from saga_coordinator.sagas.machine.signal import (
     Cancel,
     Happen,
     Obstruct,
+    OperatorAction,
     Pause,
     Resolve,
     Resume,
@@ -59,7 +60,6 @@ from saga_coordinator.sagas.machine.signal import (
     SkipStep,
     Start,
     Wake,
-    Wish,
 )
 from saga_coordinator.sagas.machine.snapshot import Snapshot, freeze, refuse_unwritable, thaw
 from saga_coordinator.sagas.machine.transition import transition
@@ -87,6 +87,7 @@ __all__ = [
     "Leg",
     "Node",
     "Obstruct",
+    "OperatorAction",
     "Parallel",
     "Pause",
     "Progress",
@@ -110,7 +111,6 @@ __all__ = [
     "UnsoundSaga",
     "WaitRun",
     "Wake",
-    "Wish",
     "Withdrawal",
     "address",
     "alternatives",

@@ -11,7 +11,7 @@ from saga_coordinator.sagas.machine.decision import Ignored
 from saga_coordinator.sagas.machine.draft import Turn
 from saga_coordinator.sagas.machine.ending import end
 from saga_coordinator.sagas.machine.instance import Direction, Leg, Progress, Status, WaitRun
-from saga_coordinator.sagas.machine.signal import Pause, Resolve, Resume, RetryStep, SkipStep, Wish
+from saga_coordinator.sagas.machine.signal import OperatorAction, Pause, Resolve, Resume, RetryStep, SkipStep
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -24,7 +24,7 @@ GIVEN_UP_BEFORE = "given-up-before"
 Refusal = tuple[Ignored, str]
 
 
-def wish(turn: Turn[D], signal: Wish) -> Refusal | None:
+def apply_action(turn: Turn[D], signal: OperatorAction) -> Refusal | None:
     """Do what the operator wishes, or return why it makes no sense."""
     if turn.status.is_final:
         return _no(f"the instance is {turn.status}: nothing is left to do")

@@ -121,7 +121,7 @@ class Obstruct:
     command_id: str | None = None
 
 
-Wish: TypeAlias = RetryStep | SkipStep | Pause | Resume | Resolve
+OperatorAction: TypeAlias = RetryStep | SkipStep | Pause | Resume | Resolve
 """What only an operator can want; `Cancel` may come from the business too."""
 
-Signal: TypeAlias = Start | Answer | Happen | Wake | Cancel | Obstruct | Wish
+Signal: TypeAlias = Start | Answer | Happen | Wake | Cancel | Obstruct | OperatorAction

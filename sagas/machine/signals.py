@@ -13,7 +13,7 @@ from saga_coordinator.sagas.machine.decision import Ignored
 from saga_coordinator.sagas.machine.draft import Turn
 from saga_coordinator.sagas.machine.ending import fail
 from saga_coordinator.sagas.machine.instance import Direction, Leg, Progress, Status, StepRun
-from saga_coordinator.sagas.machine.interventions import Refusal, unstall, wish
+from saga_coordinator.sagas.machine.interventions import Refusal, apply_action, unstall
 from saga_coordinator.sagas.machine.signal import (
     Answer,
     Cancel,
@@ -52,7 +52,7 @@ def take(turn: Turn[D], signal: Signal) -> Refusal | None:
         case Obstruct():
             return _take_obstruct(turn, signal)
         case RetryStep() | SkipStep() | Pause() | Resume() | Resolve():
-            return wish(turn, signal)
+            return apply_action(turn, signal)
         case _:
             assert_never(signal)
 

@@ -33,17 +33,17 @@ class Wished(NamedTuple):
     is_json: bool
 
 
-def wish(wished: Wished, body: Mapping[str, object], *, follow: tuple[str | None, float] | None = None) -> None:
+def act(action: Wished, body: Mapping[str, object], *, follow: tuple[str | None, float] | None = None) -> None:
     """Ask for it, and print how it ended; end with 1 if it was refused, or failed again.
 
     `follow` an instance by a step (None: all that it waits for) for so many seconds.
     """
     with looking() as look:
-        id_ = find(look, wished.wanted, wished.saga).row.id
-    said = call(f"instances/{id_}/{wished.verb}", {"who": who_asks(wished.who), "why": wished.why, **body})
+        id_ = find(look, action.wanted, action.saga).row.id
+    said = call(f"instances/{id_}/{action.verb}", {"who": who_asks(action.who), "why": action.why, **body})
     if follow is not None and said["end"] == ADVANCED:
         said["end"], said["why"], said["status"] = _followed(id_, *follow)
-    if wished.is_json:
+    if action.is_json:
         as_json({"id": id_, **said})
     else:
         _print(said)

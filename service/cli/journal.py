@@ -108,11 +108,15 @@ def _who(entry: Entry) -> str:
 
 def _wished(entry: Entry) -> str:
     """Say what an operator has done, who and why."""
-    wish: dict[str, Any] = json.loads(entry.value or b"{}")
+    action: dict[str, Any] = json.loads(entry.value or b"{}")
     done = {"pause": "paused", "resume": "resumed", "retry": "retried", "skip": "skipped", "resolve": "resolved"}
-    what = {"retry": wish.get("step", "what was given up"), "skip": wish.get("step"), "resolve": wish.get("status")}
+    what = {
+        "retry": action.get("step", "what was given up"),
+        "skip": action.get("step"),
+        "resolve": action.get("status"),
+    }
     told = " ".join(str(each) for each in (done[entry.kind], what.get(entry.kind)) if each)
-    return f"{told} by {_who(entry)}: {wish.get('why', '')}"
+    return f"{told} by {_who(entry)}: {action.get('why', '')}"
 
 
 def _named(leg: Leg | None) -> str:

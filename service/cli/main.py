@@ -18,7 +18,7 @@ from saga_coordinator.service.cli.failing import Verbs
 from saga_coordinator.service.cli.options import HELP, Instance, Json, OfSaga
 from saga_coordinator.service.cli.simulating import simulate
 from saga_coordinator.service.cli.versions import diff, migrate, replay
-from saga_coordinator.service.cli.wishing import add_wishes
+from saga_coordinator.service.cli.wishing import add_interventions
 
 app = typer.Typer(
     cls=Verbs,
@@ -285,7 +285,7 @@ app.add_typer(topics, name="topics")
 app.add_typer(demo, name="demo")
 app.add_typer(contracts, name="contracts")
 app.add_typer(dead_letters, name="dead-letters")
-add_wishes(app)
+add_interventions(app)
 app.command("simulate")(simulate)
 app.command("diff")(diff)
 app.command("replay")(replay)

@@ -29,9 +29,9 @@ def retry(
 
     JSON: {"id", "end": "advanced|refused|failed again|still waiting", "why", "status", "paused", "sent": [TYPE]}
     """
-    from saga_coordinator.service.cli.acting import Wished, wish
+    from saga_coordinator.service.cli.acting import Wished, act
 
-    wish(Wished("retry", instance, saga, who, reason, json), {"step": step}, follow=(step, wait))
+    act(Wished("retry", instance, saga, who, reason, json), {"step": step}, follow=(step, wait))
 
 
 def skip(
@@ -52,10 +52,10 @@ def skip(
 
     JSON: as `retry`
     """
-    from saga_coordinator.service.cli.acting import Wished, given_json, wish
+    from saga_coordinator.service.cli.acting import Wished, act, given_json
 
     body = {"step": step, "reply": None if reply is None else given_json(reply)}
-    wish(Wished("skip", instance, saga, who, reason, json), body)
+    act(Wished("skip", instance, saga, who, reason, json), body)
 
 
 def cancel(instance: Instance, *, reason: Reason, saga: OfSaga = None, who: Who = None, json: Json = False) -> None:
@@ -65,9 +65,9 @@ def cancel(instance: Instance, *, reason: Reason, saga: OfSaga = None, who: Who 
 
     JSON: as `retry`
     """
-    from saga_coordinator.service.cli.acting import Wished, wish
+    from saga_coordinator.service.cli.acting import Wished, act
 
-    wish(Wished("cancel", instance, saga, who, reason, json), {})
+    act(Wished("cancel", instance, saga, who, reason, json), {})
 
 
 def pause(instance: Instance, *, reason: Reason, saga: OfSaga = None, who: Who = None, json: Json = False) -> None:
@@ -75,9 +75,9 @@ def pause(instance: Instance, *, reason: Reason, saga: OfSaga = None, who: Who =
 
     JSON: as `retry`
     """
-    from saga_coordinator.service.cli.acting import Wished, wish
+    from saga_coordinator.service.cli.acting import Wished, act
 
-    wish(Wished("pause", instance, saga, who, reason, json), {})
+    act(Wished("pause", instance, saga, who, reason, json), {})
 
 
 def resume(instance: Instance, *, reason: Reason, saga: OfSaga = None, who: Who = None, json: Json = False) -> None:
@@ -85,9 +85,9 @@ def resume(instance: Instance, *, reason: Reason, saga: OfSaga = None, who: Who 
 
     JSON: as `retry`
     """
-    from saga_coordinator.service.cli.acting import Wished, wish
+    from saga_coordinator.service.cli.acting import Wished, act
 
-    wish(Wished("resume", instance, saga, who, reason, json), {})
+    act(Wished("resume", instance, saga, who, reason, json), {})
 
 
 def resolve(
@@ -105,12 +105,12 @@ def resolve(
 
     JSON: as `retry`
     """
-    from saga_coordinator.service.cli.acting import Wished, wish
+    from saga_coordinator.service.cli.acting import Wished, act
 
-    wish(Wished("resolve", instance, saga, who, reason, json), {"status": status})
+    act(Wished("resolve", instance, saga, who, reason, json), {"status": status})
 
 
-def add_wishes(app: typer.Typer) -> None:
+def add_interventions(app: typer.Typer) -> None:
     """Give the command line the verbs of an operator."""
     for verb in (retry, skip, cancel, pause, resume, resolve):
         app.command(verb.__name__)(verb)

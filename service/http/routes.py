@@ -90,31 +90,31 @@ def _instances(operator: Operator, answers: _Answers) -> APIRouter:
     """Return the routes for what an operator wishes."""
     router = APIRouter(prefix="/api/v1/instances/{id_}")
 
-    async def wish(request: Request, id_: str, body: asked.Wished, key: str | None) -> Response:
+    async def act(request: Request, id_: str, body: asked.InstanceAction, key: str | None) -> Response:
         async def work() -> dict[str, object] | None:
-            return _decided(await operator.wish(id_, body.wish))
+            return _decided(await operator.act(id_, body.act))
 
         return await answers.to(request, key, body, work)
 
     @router.post("/retry")
     async def retry(request: Request, id_: str, body: asked.Retry, key: Key = None) -> Response:
-        return await wish(request, id_, body, key)
+        return await act(request, id_, body, key)
 
     @router.post("/cancel")
     async def cancel(request: Request, id_: str, body: asked.Cancel, key: Key = None) -> Response:
-        return await wish(request, id_, body, key)
+        return await act(request, id_, body, key)
 
     @router.post("/pause")
     async def pause(request: Request, id_: str, body: asked.Pause, key: Key = None) -> Response:
-        return await wish(request, id_, body, key)
+        return await act(request, id_, body, key)
 
     @router.post("/resume")
     async def resume(request: Request, id_: str, body: asked.Resume, key: Key = None) -> Response:
-        return await wish(request, id_, body, key)
+        return await act(request, id_, body, key)
 
     @router.post("/resolve")
     async def resolve(request: Request, id_: str, body: asked.Resolve, key: Key = None) -> Response:
-        return await wish(request, id_, body, key)
+        return await act(request, id_, body, key)
 
     _add_skip(router, operator, answers)
     return router

@@ -7,7 +7,7 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, JsonValue, Strin
 
 from saga_coordinator.handlers.records import By
 from saga_coordinator.handlers.redrive import Result, types_sent
-from saga_coordinator.sagas.machine import Decision, Status, Wish, signal
+from saga_coordinator.sagas.machine import Decision, OperatorAction, Status, signal
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00]+$", max_length=1_000)]
 Name = Annotated[str, StringConstraints(pattern=r"^[^\x00]+$", max_length=1_000)]
@@ -31,7 +31,7 @@ class Retry(Asked):
 
     step: Name | None = None
 
-    def wish(self, now: datetime) -> Wish:
+    def act(self, now: datetime) -> OperatorAction:
         """Return the signal."""
         return signal.RetryStep(now, self.who, self.why, self.step)
 
@@ -46,7 +46,7 @@ class Skip(Asked):
 class Cancel(Asked):
     """The instance is to turn back."""
 
-    def wish(self, now: datetime) -> signal.Cancel:
+    def act(self, now: datetime) -> signal.Cancel:
         """Return the signal."""
         return signal.Cancel(now, self.why, self.who)
 
@@ -54,7 +54,7 @@ class Cancel(Asked):
 class Pause(Asked):
     """Nothing is to be sent until it is resumed."""
 
-    def wish(self, now: datetime) -> Wish:
+    def act(self, now: datetime) -> OperatorAction:
         """Return the signal."""
         return signal.Pause(now, self.who, self.why)
 
@@ -62,7 +62,7 @@ class Pause(Asked):
 class Resume(Asked):
     """It is to go on."""
 
-    def wish(self, now: datetime) -> Wish:
+    def act(self, now: datetime) -> OperatorAction:
         """Return the signal."""
         return signal.Resume(now, self.who, self.why)
 
@@ -72,12 +72,12 @@ class Resolve(Asked):
 
     status: Literal["completed", "compensated"]
 
-    def wish(self, now: datetime) -> Wish:
+    def act(self, now: datetime) -> OperatorAction:
         """Return the signal."""
         return signal.Resolve(now, self.who, self.why, Status(self.status))
 
 
-Wished: TypeAlias = Retry | Cancel | Pause | Resume | Resolve
+InstanceAction: TypeAlias = Retry | Cancel | Pause | Resume | Resolve
 """All that is one signal and needs nothing of the instance."""
 
 

@@ -185,10 +185,10 @@ class EmbeddedBroker:
         if client is not None:
             self._library.rd_kafka_destroy(client)
 
-    def _check(self, code: int, wish: str) -> None:
+    def _check(self, code: int, purpose: str) -> None:
         if code:
             reason: bytes = self._library.rd_kafka_err2str(code)
-            raise BrokerError(f"the embedded broker cannot {wish}: {reason.decode()} (code {code})")
+            raise BrokerError(f"the embedded broker cannot {purpose}: {reason.decode()} (code {code})")
 
 
 _EVERY_BROKER: Final = -1

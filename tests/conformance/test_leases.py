@@ -47,12 +47,12 @@ async def test_a_lease_moves_from_where_it_is_expected(store: OpenStore) -> None
     ids=lambda given: given if isinstance(given, str) else "",
 )
 async def test_a_wish_that_does_not_fit_moves_nothing_and_tells_how_the_lease_stands_i25(
-    store: OpenStore, wish: Advance, why: str
+    store: OpenStore, act: Advance, why: str
 ) -> None:
     await store.take("t", 0, "me")
     await moved(store, Advance("t", 0, 1, None, 5))
     await store.take("t", 0, "me")
-    assert await moved(store, wish) == [Lease("t", 0, 2, 5)], why
+    assert await moved(store, act) == [Lease("t", 0, 2, 5)], why
     assert await store.take("t", 0, "me") == Lease("t", 0, 3, 5)
 
 

@@ -45,12 +45,12 @@ Definitions = Callable[[str, int], AnySaga]
 
 _COLUMNS = "id, saga, version, correlation, data, state, trail, revision, home, ended_at"
 _ADVANCE = (
-    "WITH wish AS (SELECT json_extract(value, '$[0]') AS topic, json_extract(value, '$[1]') AS partition,"
+    "WITH move AS (SELECT json_extract(value, '$[0]') AS topic, json_extract(value, '$[1]') AS partition,"
     " json_extract(value, '$[2]') AS epoch, json_extract(value, '$[3]') AS expected,"
     " json_extract(value, '$[4]') AS next_offset FROM json_each(?))"
-    " UPDATE lease SET next_offset = wish.next_offset FROM wish"
-    " WHERE lease.topic = wish.topic AND lease.partition = wish.partition AND lease.epoch = wish.epoch"
-    " AND lease.next_offset IS wish.expected AND ifnull(lease.next_offset, 0) <= wish.next_offset"
+    " UPDATE lease SET next_offset = move.next_offset FROM move"
+    " WHERE lease.topic = move.topic AND lease.partition = move.partition AND lease.epoch = move.epoch"
+    " AND lease.next_offset IS move.expected AND ifnull(lease.next_offset, 0) <= move.next_offset"
     " RETURNING topic, partition"
 )
 _HISTORY = "INSERT INTO history VALUES ((SELECT number FROM instance WHERE id = ?),?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
@@ -79,10 +79,10 @@ class SqliteTransaction:
         self._silent = silent
         self.illegible: dict[str, Illegible] = {}
 
-    async def advance(self, wishes: Sequence[Advance]) -> Sequence[Lease]:
+    async def advance(self, moves: Sequence[Advance]) -> Sequence[Lease]:
         """Move the leases, or return those that do not stand as expected."""
-        moved = await self._read(_ADVANCE, (to_json(wishes).decode(),))
-        missed = {(each.topic, each.partition) for each in wishes} - {(topic, partition) for topic, partition in moved}
+        moved = await self._read(_ADVANCE, (to_json(moves).decode(),))
+        missed = {(each.topic, each.partition) for each in moves} - {(topic, partition) for topic, partition in moved}
         return [await self._lease(*each) for each in sorted(missed)]
 
     async def take(self, topic: str, partition: int, owner: str) -> Lease:

@@ -8,20 +8,20 @@ SEEDS = (
     Seed(
         "the offset is not stored",
         "handlers/intake.py",
-        "missed = await tx.advance(self._leases.wishes(each.record.place for each in arrivals))",
+        "missed = await tx.advance(self._leases.moves(each.record.place for each in arrivals))",
         "missed: Sequence[Lease] = ()",
     ),
     Seed(
         "the offset is stored first, by itself",
         "handlers/intake.py",
         "                await self._writer.write(partial(self._decide, arrivals))",
-        "                wishes = self._leases.wishes(each.record.place for each in arrivals)\n"
-        "                if missed := await self._writer._store.transact(lambda tx: tx.advance(wishes)):\n"
+        "                moves = self._leases.moves(each.record.place for each in arrivals)\n"
+        "                if missed := await self._writer._store.transact(lambda tx: tx.advance(moves)):\n"
         "                    raise _Missed(missed)\n"
         "                await self._writer.write(partial(self._decide, arrivals))",
         (
             (
-                "missed = await tx.advance(self._leases.wishes(each.record.place for each in arrivals))",
+                "missed = await tx.advance(self._leases.moves(each.record.place for each in arrivals))",
                 "missed: Sequence[Lease] = ()",
             ),
         ),
@@ -42,12 +42,12 @@ SEEDS = (
         "a batch is noted as done before its commit",
         "handlers/intake.py",
         "                await self._writer.write(partial(self._decide, arrivals))",
-        "                wishes = self._leases.wishes(each.record.place for each in arrivals)\n"
+        "                moves = self._leases.moves(each.record.place for each in arrivals)\n"
         "                self._leases.advanced(each.record.place for each in arrivals)\n"
-        "                await self._writer.write(partial(self._decide, arrivals, wishes))",
+        "                await self._writer.write(partial(self._decide, arrivals, moves))",
         (
-            ("arrivals: Sequence[Arrival | Unreadable], tx: Transaction)", "arrivals, wishes, tx)"),
-            ("tx.advance(self._leases.wishes(each.record.place for each in arrivals))", "tx.advance(wishes)"),
+            ("arrivals: Sequence[Arrival | Unreadable], tx: Transaction)", "arrivals, moves, tx)"),
+            ("tx.advance(self._leases.moves(each.record.place for each in arrivals))", "tx.advance(moves)"),
             (
                 "            else:\n                self._leases.advanced(each.record.place for each in arrivals)\n",
                 "            else:\n",

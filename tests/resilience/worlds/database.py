@@ -133,16 +133,16 @@ class Session:
         self._seq = max(database.owed, default=0)
         self.illegible: Mapping[str, Illegible] = {}
 
-    async def advance(self, wishes: Sequence[Advance]) -> Sequence[Lease]:
+    async def advance(self, moves: Sequence[Advance]) -> Sequence[Lease]:
         await self._hop()
         missed = []
-        for wish in wishes:
-            at = (wish.topic, wish.partition)
+        for act in moves:
+            at = (act.topic, act.partition)
             epoch, owner, next_offset = self._database.leases.get(at, (0, "", None))
-            if (epoch, next_offset) != (wish.epoch, wish.expected):
+            if (epoch, next_offset) != (act.epoch, act.expected):
                 missed.append(Lease(*at, epoch, next_offset))
                 continue
-            self._staged.append(lambda at=at, epoch=epoch, owner=owner, wish=wish: self._moved(at, epoch, owner, wish))  # type: ignore[misc]  # the defaults bind what the loop has now
+            self._staged.append(lambda at=at, epoch=epoch, owner=owner, act=act: self._moved(at, epoch, owner, act))  # type: ignore[misc]  # the defaults bind what the loop has now
         return missed
 
     async def take(self, topic: str, partition: int, owner: str) -> Lease:
@@ -206,8 +206,8 @@ class Session:
         if self._database.chance.random() < self._database.mood.fails:
             raise OSError("the database failed, on purpose")
 
-    def _moved(self, at: tuple[str, int], epoch: int, owner: str, wish: Advance) -> None:
-        self._database.leases[at] = (epoch, owner, wish.next_offset)
+    def _moved(self, at: tuple[str, int], epoch: int, owner: str, act: Advance) -> None:
+        self._database.leases[at] = (epoch, owner, act.next_offset)
         self._database.epochs.append((*at, epoch))
 
     def _write(self, changes: Changes, unsent: Sequence[Unsent]) -> None:

@@ -227,7 +227,7 @@ def _is_free(port: int) -> bool:
 
 def _format(settings_file: Path, options: Sequence[str]) -> None:
     command = [*_java(), "kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(settings_file), *options]
-    run(command, wish=f"prepare {settings_file.parent} for Kafka's data", within=_FORMAT_WITHIN)
+    run(command, purpose=f"prepare {settings_file.parent} for Kafka's data", within=_FORMAT_WITHIN)
 
 
 def _admin(bootstrap_servers: str) -> AdminClient:

@@ -100,7 +100,7 @@ def _missing_java() -> str | None:
 
 def _version(java: str) -> int | None:
     try:
-        told = run([java, "-version"], wish="ask Java for its version", within=60)
+        told = run([java, "-version"], purpose="ask Java for its version", within=60)
     except BrokerError:  # macOS has a java that only says where to get one
         return None
     version = re.search(r'version "(?:1\.)?(\d+)', told)
@@ -119,5 +119,5 @@ def _fetch(folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="fetching-") as work:
         (Path(work) / "pom.xml").write_text(_POM)
         command = ["mvn", "--batch-mode", "--quiet", _COPY_JARS, "-DoutputDirectory=jars"]
-        run(command, wish=f"fetch Kafka {KAFKA_VERSION} with Maven", within=_FETCH_WITHIN, folder=Path(work))
+        run(command, purpose=f"fetch Kafka {KAFKA_VERSION} with Maven", within=_FETCH_WITHIN, folder=Path(work))
         (Path(work) / "jars").rename(folder)

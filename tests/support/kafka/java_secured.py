@@ -34,7 +34,7 @@ class Secured:
         names = "subjectAltName=IP:127.0.0.1,DNS:localhost"
         command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
         command += ["-addext", names, "-keyout", str(key), "-out", str(certificate)]
-        run(command, wish="make a certificate for Kafka", within=_MADE_WITHIN)
+        run(command, purpose="make a certificate for Kafka", within=_MADE_WITHIN)
         (folder / "server.pem").write_text(key.read_text() + certificate.read_text())
         return _SETTINGS.format(folder=folder)
 

@@ -87,8 +87,8 @@ class BrittleTransaction:
         self._store = store
         self._real = real
 
-    async def advance(self, wishes: Sequence[Advance]) -> Sequence[Lease]:
-        return self._passed("advance", await self._real.advance(wishes))
+    async def advance(self, moves: Sequence[Advance]) -> Sequence[Lease]:
+        return self._passed("advance", await self._real.advance(moves))
 
     async def load(self, ids: Collection[str]) -> Mapping[str, Stored]:
         return self._passed("load", await self._real.load(ids))

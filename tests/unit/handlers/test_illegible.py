@@ -109,7 +109,7 @@ async def test_an_operator_is_told_why_one_cannot_be_read(tmp_path: Path) -> Non
         await begins(it, log, "bad")
         damage(it)
         with pytest.raises(BadCatalog, match="cannot be read: Data: coins"):
-            await it.operator.wish(BAD, lambda now: Pause(now, "olga", "to look"))
+            await it.operator.act(BAD, lambda now: Pause(now, "olga", "to look"))
 
 
 async def test_a_dead_letter_of_one_that_cannot_be_read_is_neither_redriven_nor_discarded(tmp_path: Path) -> None:

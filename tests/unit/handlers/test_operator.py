@@ -8,7 +8,7 @@ import pytest
 
 from saga_coordinator.contracts import Done
 from saga_coordinator.contracts.messages.shipping import OrderShipped
-from saga_coordinator.sagas.machine import Cancel, Ignored, Pause, Resume, RetryStep, SkipStep, Wish
+from saga_coordinator.sagas.machine import Cancel, Ignored, OperatorAction, Pause, Resume, RetryStep, SkipStep
 from tests.unit.handlers.coordinator import Coordinator, coordinator
 from tests.unit.handlers.order_log import Log, instance_id
 
@@ -17,7 +17,7 @@ ORDER = instance_id("o-1")
 
 async def decided(it: Coordinator, signal: type[Pause | Resume]) -> Ignored | None:
     """Let an operator wish for a pause, or its end."""
-    decision = await it.operator.wish(ORDER, lambda now: signal(now, "olga", "to look at it"))
+    decision = await it.operator.act(ORDER, lambda now: signal(now, "olga", "to look at it"))
     assert decision is not None
     return decision.ignored
 
@@ -37,7 +37,7 @@ async def test_a_wish_that_makes_no_sense_is_refused_with_a_reason_and_recorded(
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed())
-        decision = await it.operator.wish(ORDER, lambda now: Resume(now, "olga", "go on"))
+        decision = await it.operator.act(ORDER, lambda now: Resume(now, "olga", "go on"))
         assert decision is not None
         assert (decision.ignored, decision.reason) == (Ignored.OUT_OF_PLACE, "the instance is not paused")
         assert it.rows("SELECT kind, verdict FROM history WHERE seq = 2") == [("resume", "ignored")]
@@ -49,7 +49,7 @@ async def test_a_skip_sends_what_comes_next_and_keeps_its_reply(tmp_path: Path) 
         await it.take(log.placed())
         await it.take(*(log.answer(command) for command in it.owed))
         shipped = OrderShipped(tracking="T-9")
-        await it.operator.wish(ORDER, lambda now: SkipStep(now, "olga", "sent by hand", "ship-order", shipped))
+        await it.operator.act(ORDER, lambda now: SkipStep(now, "olga", "sent by hand", "ship-order", shipped))
         assert it.types()[-1] == "notifications.notify-customer.v1"
         ((value,),) = it.rows("SELECT value FROM history WHERE kind = 'skip'")
         assert json.loads(value)["reply"] == {"type": "shipping.order-shipped.v1", "value": {"tracking": "T-9"}}
@@ -59,7 +59,7 @@ async def test_a_cancel_of_an_operator_turns_back_and_names_who(tmp_path: Path) 
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed())
-        await it.operator.wish(ORDER, lambda now: Cancel(now, "fraud", "olga"))
+        await it.operator.act(ORDER, lambda now: Cancel(now, "fraud", "olga"))
         cause = (await it.stored(ORDER)).instance.cause
         assert cause is not None
         assert cause.message == "fraud (olga)"
@@ -71,7 +71,7 @@ async def test_a_wish_counts_after_what_was_taken_in_meanwhile(tmp_path: Path) -
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed())
         it.execute("UPDATE instance SET revision = 7")
-        decision = await it.operator.wish(ORDER, lambda now: RetryStep(now, "olga", "now", "charge-card"))
+        decision = await it.operator.act(ORDER, lambda now: RetryStep(now, "olga", "now", "charge-card"))
         assert decision is not None
         assert decision.ignored is None
         assert it.rows("SELECT revision FROM instance") == [(8,)]
@@ -83,14 +83,14 @@ async def test_a_wish_that_the_definition_cannot_carry_out_changes_nothing(tmp_p
         await it.take(log.placed())
         before = it.everything()
 
-        def broken(now: datetime) -> Wish:
+        def broken(now: datetime) -> OperatorAction:
             raise RuntimeError(f"no wish at {now}")
 
         with pytest.raises(RuntimeError, match="no wish"):
-            await it.operator.wish(ORDER, broken)
+            await it.operator.act(ORDER, broken)
         assert it.everything() == before
 
 
 async def test_a_wish_for_nobody_says_so(tmp_path: Path) -> None:
     async with coordinator(tmp_path / "saga.db") as it:
-        assert await it.operator.wish(ORDER, lambda now: SkipStep(now, "olga", "done", "ship-order", Done())) is None
+        assert await it.operator.act(ORDER, lambda now: SkipStep(now, "olga", "done", "ship-order", Done())) is None

@@ -12,6 +12,7 @@ from saga_coordinator.handlers.replay import first_difference, replayed, signal_
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.sagas.machine import (
     Cancel,
+    OperatorAction,
     Pause,
     Resolve,
     Resume,
@@ -19,7 +20,6 @@ from saga_coordinator.sagas.machine import (
     RetryStep,
     SkipStep,
     Status,
-    Wish,
     freeze,
     instance_id,
     receive,
@@ -52,9 +52,9 @@ LONG = trip(step("hold-room", hold, compensate=free, retry=TWICE, compensate_ret
 TRIP = instance_id("trip", "t-1")
 
 
-async def wish(it: Coordinator, made: type[Pause | Resume | RetryStep], id_: str = TRIP) -> None:
+async def act(it: Coordinator, made: type[Pause | Resume | RetryStep], id_: str = TRIP) -> None:
     """Let olga wish for something that needs no more than that."""
-    decision = await it.operator.wish(id_, lambda now: made(now, "olga", "to look"))
+    decision = await it.operator.act(id_, lambda now: made(now, "olga", "to look"))
     assert decision is not None
     assert decision.ignored is None
 
@@ -84,16 +84,16 @@ async def test_answers_events_alarms_pauses_and_the_wishes_of_an_operator(tmp_pa
         await begin(it, log)
         (asked,) = it.sent(HoldRoom.message_type, "t-1")
         await it.take(log.says(asked, Failure(code="busy", message="", retryable=True)))
-        await wish(it, Pause)
+        await act(it, Pause)
         it.clock.pass_by(timedelta(seconds=5))
-        await wish(it, Resume)
+        await act(it, Resume)
         it.clock.pass_by(timedelta(seconds=5))
         await it.ring()
-        await it.operator.wish(TRIP, lambda now: SkipStep(now, "olga", "by hand", "hold-room"))
+        await it.operator.act(TRIP, lambda now: SkipStep(now, "olga", "by hand", "hold-room"))
         await it.take(log.event(Paid(invoice="invoice-t-1"), "t-1"))
         event = Approved(trip="t-1", by="olga")
-        await it.operator.wish(TRIP, lambda now: SkipStep(now, "olga", "by hand", "approval", event))
-        await it.operator.wish(TRIP, lambda now: RetryStep(now, "olga", "at once", "send-ticket"))
+        await it.operator.act(TRIP, lambda now: SkipStep(now, "olga", "by hand", "approval", event))
+        await it.operator.act(TRIP, lambda now: RetryStep(now, "olga", "at once", "send-ticket"))
         assert it.status("t-1") == "running"
         kinds = ("start", "answer", "pause", "resume", "wake", "skip", "happen", "skip", "retry")
         await check(it, LONG, *kinds)
@@ -104,13 +104,13 @@ async def test_a_stalled_undo_that_is_retried_and_resolved(tmp_path: Path) -> No
     async with coordinator(tmp_path / "saga.db", LONG) as it:
         await begin(it, log)
         await it.take(log.says(it.owed[0], Done()))
-        await it.operator.wish(TRIP, lambda now: Cancel(now, "fraud", "olga"))
+        await it.operator.act(TRIP, lambda now: Cancel(now, "fraud", "olga"))
         for _ in range(2):
             await it.take(log.says(it.owed[-1], Failure(code="gone", message="", retryable=False)))
             assert it.status("t-1") == "stalled"
             if len(it.owed) == 2:
-                await wish(it, RetryStep)
-        await it.operator.wish(TRIP, lambda now: Resolve(now, "olga", "by hand", Status.COMPENSATED))
+                await act(it, RetryStep)
+        await it.operator.act(TRIP, lambda now: Resolve(now, "olga", "by hand", Status.COMPENSATED))
         assert it.status("t-1") == "compensated"
         await check(it, LONG, "start", "answer", "cancel", "answer", "retry", "answer", "resolve")
 
@@ -185,4 +185,4 @@ def test_what_is_not_known_is_refused_with_a_reason() -> None:
 
 
 def test_wishes_are_all_known() -> None:
-    assert set(Wish.__args__) == {Pause, Resolve, Resume, RetryStep, SkipStep}
+    assert set(OperatorAction.__args__) == {Pause, Resolve, Resume, RetryStep, SkipStep}

@@ -91,7 +91,7 @@ async def test_what_an_operator_wishes_while_the_service_ends_still_leaves_i35(t
 async def asked_again(it: Coordinator, door: Door) -> None:
     """Let an operator have a step asked again, as the API does."""
     with door.passed():
-        decision = await it.operator.wish(instance_id("o-1"), lambda at: RetryStep(at, "olga", "now", "charge-card"))
+        decision = await it.operator.act(instance_id("o-1"), lambda at: RetryStep(at, "olga", "now", "charge-card"))
     assert decision is not None
     assert decision.ignored is None
 

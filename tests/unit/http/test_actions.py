@@ -51,7 +51,7 @@ class Asked:
         topic, partition, offset = self.failing.place
         return await self.post(f"dead-letters/{topic}/{partition}/{offset}/{verb}", body, **headers)
 
-    async def wish(self, verb: str, body: dict[str, object] | None = None, **headers: str) -> httpx.Response:
+    async def act(self, verb: str, body: dict[str, object] | None = None, **headers: str) -> httpx.Response:
         return await self.post(f"instances/{BAD}/{verb}", body, **headers)
 
 
@@ -116,12 +116,12 @@ async def test_a_dead_letter_is_edited_and_discarded(asked: Asked) -> None:
 
 async def test_each_wish_of_an_operator_has_a_route(asked: Asked) -> None:
     ends = [
-        (await asked.wish("pause")).json(),
-        (await asked.wish("pause")).json(),
-        (await asked.wish("resume")).json(),
-        (await asked.wish("retry", {"step": "a"})).json(),
-        (await asked.wish("resolve", {"status": "completed"})).json(),
-        (await asked.wish("cancel")).json(),
+        (await asked.act("pause")).json(),
+        (await asked.act("pause")).json(),
+        (await asked.act("resume")).json(),
+        (await asked.act("retry", {"step": "a"})).json(),
+        (await asked.act("resolve", {"status": "completed"})).json(),
+        (await asked.act("cancel")).json(),
     ]
     assert [each["end"] for each in ends] == ["advanced", "refused", "advanced", "advanced", "refused", "advanced"]
     assert ends[0]["paused"] is True
@@ -133,7 +133,7 @@ async def test_each_wish_of_an_operator_has_a_route(asked: Asked) -> None:
 
 
 async def test_a_step_is_skipped_with_a_reply_that_answers_it(asked: Asked) -> None:
-    wrong = problem(await asked.wish("skip", {"step": "b", "reply": {"word": 7}}), 422)
+    wrong = problem(await asked.act("skip", {"step": "b", "reply": {"word": 7}}), 422)
     half = await asked.client.post(
         f"/api/v1/instances/{BAD}/skip",
         content=b'{"who": "olga", "why": "w", "step": "b", "reply": {"word": "\\ud800"}}',
@@ -141,8 +141,8 @@ async def test_a_step_is_skipped_with_a_reply_that_answers_it(asked: Asked) -> N
     )
     assert half.status_code == 422
     assert wrong == "the reply does not answer this step: Did: word: Input should be a valid string"
-    assert (await asked.wish("skip", {"step": "b", "reply": {"word": "by hand"}})).json()["end"] == "advanced"
-    unknown = (await asked.wish("skip", {"step": "nothing", "reply": {"word": "by hand"}})).json()
+    assert (await asked.act("skip", {"step": "b", "reply": {"word": "by hand"}})).json()["end"] == "advanced"
+    unknown = (await asked.act("skip", {"step": "nothing", "reply": {"word": "by hand"}})).json()
     assert (unknown["end"], "nothing is not a step of this instance" in unknown["why"]) == ("refused", True)
     assert (await asked.it.stored(BAD)).instance.data.seen == ("b:by hand",)
 
@@ -157,7 +157,7 @@ async def test_an_instance_that_is_not_there_is_a_404(asked: Asked) -> None:
 )
 async def test_a_request_without_who_and_why_changes_nothing(asked: Asked, body: dict[str, object]) -> None:
     before = asked.it.everything()
-    problem(await asked.wish("pause", body), 422)
+    problem(await asked.act("pause", body), 422)
     problem(await asked.letter("discard", body), 422)
     assert asked.it.everything() == before
 
@@ -169,7 +169,7 @@ async def test_a_place_that_is_none_is_a_problem(asked: Asked, path: str) -> Non
 
 async def test_what_a_sagas_function_raises_on_a_wish_is_a_problem_and_changes_nothing(asked: Asked) -> None:
     before = asked.it.everything()
-    told = problem(await asked.wish("skip", {"step": "a", "reply": {"word": "by hand"}}), 409)
+    told = problem(await asked.act("skip", {"step": "a", "reply": {"word": "by hand"}}), 409)
     assert told == "the saga raised ArithmeticError: on purpose; nothing was changed"
     assert asked.it.everything() == before
 
@@ -177,7 +177,7 @@ async def test_what_a_sagas_function_raises_on_a_wish_is_a_problem_and_changes_n
 async def test_a_wish_for_an_instance_that_cannot_be_read_says_what_to_do(asked: Asked) -> None:
     asked.it.execute("UPDATE instance SET data = '{}'")
     asked.it.memory.clear()
-    told = problem(await asked.wish("pause"), 409)
+    told = problem(await asked.act("pause"), 409)
     assert told.startswith(f"instance {BAD} of saga made version 1 cannot be read: Data: key: Field required")
 
 
@@ -194,20 +194,20 @@ async def test_a_store_that_fails_is_a_503_and_the_same_key_may_try_again(
 
 async def test_the_same_key_is_answered_as_before_and_nothing_is_done_twice(asked: Asked) -> None:
     answers: list[Any] = await asyncio.gather(
-        *(asked.wish("retry", {"step": "b"}, idempotency_key="k-1") for _ in range(3))
+        *(asked.act("retry", {"step": "b"}, idempotency_key="k-1") for _ in range(3))
     )
     assert {answer.content for answer in answers} == {answers[0].content}
     assert len(asked.it.sent("made.do-b.v1", "bad")) == 2
-    other = problem(await asked.wish("retry", {"step": "a"}, idempotency_key="k-1"), 422)
+    other = problem(await asked.act("retry", {"step": "a"}, idempotency_key="k-1"), 422)
     assert other == "Idempotency-Key 'k-1' was used for another request: give each a key of its own"
-    assert (await asked.wish("retry", {"step": "b"})).json()["end"] == "advanced"
+    assert (await asked.act("retry", {"step": "b"})).json()["end"] == "advanced"
     assert len(asked.it.sent("made.do-b.v1", "bad")) == 3
 
 
 async def test_when_the_coordinator_is_about_to_end_nothing_is_changed_any_more(asked: Asked) -> None:
     before = asked.it.everything()
     await asked.door.shut()
-    assert "about to end" in problem(await asked.wish("cancel"), 503)
+    assert "about to end" in problem(await asked.act("cancel"), 503)
     assert "ask again" in problem(await asked.letter("discard"), 503)
     assert asked.it.everything() == before
 

@@ -45,14 +45,14 @@ def goes_back(story: Scenario[Data], instance: Instance[Data]) -> tuple[Instance
 
 @thorough
 @given(any_stories(), st.sampled_from([*["cancel"] * 6, "retry", "resume"]))
-def test_what_is_told_to_be_undone_is_undone_and_nothing_else(story: Scenario[Data], wish: str) -> None:
+def test_what_is_told_to_be_undone_is_undone_and_nothing_else(story: Scenario[Data], act: str) -> None:
     signals: dict[str, Signal] = {
         "cancel": Cancel(story.at, "not wanted"),
         "retry": RetryStep(story.at, "olga", "mended"),
         "resume": Resume(story.at, "olga", "seen"),
     }
-    told = preview(story.saga, story.instance, signals[wish])
-    decision = transition(story.saga, story.instance, signals[wish])
+    told = preview(story.saga, story.instance, signals[act])
+    decision = transition(story.saga, story.instance, signals[act])
     assert (told.refused, told.sends, told.status) == (decision.ignored, decision.commands, decision.instance.status)
     now = decision.instance
     if told.refused is not None:
@@ -64,7 +64,7 @@ def test_what_is_told_to_be_undone_is_undone_and_nothing_else(story: Scenario[Da
 
     assert set(told.awaits) == set(asked(now, Direction.FORWARD, Progress.ASKED))
     end, waves = goes_back(story, now)
-    event(f"{wish}: {len(waves)} waves")
+    event(f"{act}: {len(waves)} waves")
     assert [set(wave) for wave in told.undoes] == waves
     assert end.status is told.ends is Status.COMPENSATED
     left = asked(end, Direction.FORWARD, Progress.DONE, Progress.UNKNOWN)
