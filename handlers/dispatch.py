@@ -33,7 +33,7 @@ from saga_coordinator.sagas.machine import (
     Obstruct,
     Start,
     Wake,
-    legs,
+    command_states,
     transition,
 )
 
@@ -84,7 +84,7 @@ class Decider:
         One whose definition raises stalls, and rings no more.
         """
         saga = self._saga_of(stored)
-        own = tuple(each.command_id for each in legs(stored.instance.steps) if each.command_id in unsent)
+        own = tuple(each.command_id for each in command_states(stored.instance.steps) if each.command_id in unsent)
         try:
             batch.apply(saga, stored, Wake(batch.at, own))
         except Exception as error:  # noqa: BLE001  the saga's own function: it concerns this instance alone

@@ -10,7 +10,16 @@ from pydantic_core import to_json
 from saga_coordinator.handlers.decode import Arrival
 from saga_coordinator.handlers.records import Entry, Verdict
 from saga_coordinator.handlers.trace_context import SpanContext
-from saga_coordinator.sagas.machine import Decision, Ignored, Obstruct, RetryStep, Signal, SkipStep, Wake, legs
+from saga_coordinator.sagas.machine import (
+    Decision,
+    Ignored,
+    Obstruct,
+    RetryStep,
+    Signal,
+    SkipStep,
+    Wake,
+    command_states,
+)
 
 KINDS: Final[Mapping[type[Signal], str]] = {RetryStep: "retry", SkipStep: "skip"}
 """The kinds whose name is not that of their signal."""
@@ -52,7 +61,11 @@ def _reason(decision: Decision[Any], signal: Signal) -> str | None:
         return f"{decision.ignored}: {reason}"
     if isinstance(signal, Wake) and signal.unsent:
         steps = decision.instance.steps.items()
-        waiting = [name for name, run in steps if any(leg.command_id in signal.unsent for leg in legs({name: run}))]
+        waiting = [
+            name
+            for name, run in steps
+            if any(command_state.command_id in signal.unsent for command_state in command_states({name: run}))
+        ]
         return f"not left yet: {', '.join(waiting)}"
     return reason
 

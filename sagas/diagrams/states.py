@@ -11,11 +11,11 @@ from saga_coordinator.sagas.language.nodes import inside
 from saga_coordinator.sagas.machine import (
     Alternatives,
     Branch,
+    CommandState,
     Delay,
     Direction,
     ForEach,
     Instance,
-    Leg,
     Node,
     Progress,
     Receive,
@@ -68,27 +68,29 @@ class States:
             return NOT_ASKED_FOR
         return self._of_leg(name, run.compensation, Direction.COMPENSATION)
 
-    def _of_leg(self, name: str, leg: Leg, direction: Direction) -> State:
+    def _of_leg(self, name: str, command_state: CommandState, direction: Direction) -> State:
         is_undo = direction is Direction.COMPENSATION
-        words = _WORDS.get(leg.progress, "undone" if is_undo else "done")
-        times = f", sent {leg.sendings} times" if leg.sendings > 1 else ""
-        mark = Mark.UNDONE if is_undo and leg.progress is Progress.DONE else _MARKS[leg.progress]
-        return State(mark, words + times, tuple(self._times_of(leg)), self._is_now(name, leg, direction))
+        words = _WORDS.get(command_state.progress, "undone" if is_undo else "done")
+        times = f", sent {command_state.sendings} times" if command_state.sendings > 1 else ""
+        mark = Mark.UNDONE if is_undo and command_state.progress is Progress.DONE else _MARKS[command_state.progress]
+        return State(
+            mark, words + times, tuple(self._times_of(command_state)), self._is_now(name, command_state, direction)
+        )
 
-    def _times_of(self, leg: Leg) -> Iterator[str]:
-        yield f"asked {self.calendar.tell(leg.asked_at)}"
-        if leg.due_at is not None and leg.progress in _OPEN:
-            what = "answer due" if leg.progress is Progress.ASKED else "again"
-            yield f"{what} {self.calendar.tell(leg.due_at)}"
+    def _times_of(self, command_state: CommandState) -> Iterator[str]:
+        yield f"asked {self.calendar.tell(command_state.asked_at)}"
+        if command_state.due_at is not None and command_state.progress in _OPEN:
+            what = "answer due" if command_state.progress is Progress.ASKED else "again"
+            yield f"{what} {self.calendar.tell(command_state.due_at)}"
 
-    def _is_now(self, name: str, leg: Leg, direction: Direction) -> bool:
+    def _is_now(self, name: str, command_state: CommandState, direction: Direction) -> bool:
         if self.instance.status.is_final:
             return False
         stall = self.instance.stall
         if stall is not None and stall.step == name:
             run = self.instance.steps[name]
             return direction is (Direction.FORWARD if run.compensation is None else Direction.COMPENSATION)
-        return leg.progress in _OPEN
+        return command_state.progress in _OPEN
 
     # --- lists
 
@@ -97,27 +99,33 @@ class States:
         names = self.instance.lists.get(name)
         if names is None:
             return NOT_REACHED
-        legs = {each: run.forward for each in names if (run := self.instance.steps.get(each))}
-        return self._of_legs(legs, len(names), Direction.FORWARD)
+        command_states = {each: run.forward for each in names if (run := self.instance.steps.get(each))}
+        return self._of_command_states(command_states, len(names), Direction.FORWARD)
 
     def of_list_undo(self, step: Step[Any]) -> State:
         """Return how many steps of a for-each are undone, of those that have to be."""
         names = self.instance.lists.get(step.name, {})
         runs = {each: run for each in names if (run := self.instance.steps.get(each))}
-        legs = {each: run.compensation for each, run in runs.items() if run.compensation is not None}
-        if not legs:
+        command_states = {each: run.compensation for each, run in runs.items() if run.compensation is not None}
+        if not command_states:
             return NOT_ASKED_FOR
-        return self._of_legs(legs, sum(_is_to_be_undone(run, step) for run in runs.values()), Direction.COMPENSATION)
+        return self._of_command_states(
+            command_states, sum(_is_to_be_undone(run, step) for run in runs.values()), Direction.COMPENSATION
+        )
 
-    def _of_legs(self, legs: Mapping[str, Leg], total: int, direction: Direction) -> State:
+    def _of_command_states(self, command_states: Mapping[str, CommandState], total: int, direction: Direction) -> State:
         is_undo = direction is Direction.COMPENSATION
-        done = sum(leg.progress is Progress.DONE for leg in legs.values())
-        open_ = sum(leg.progress in _OPEN for leg in legs.values())
-        failed = [(name, leg) for name, leg in legs.items() if leg.progress not in {*_OPEN, Progress.DONE}]
+        done = sum(command_state.progress is Progress.DONE for command_state in command_states.values())
+        open_ = sum(command_state.progress in _OPEN for command_state in command_states.values())
+        failed = [
+            (name, command_state)
+            for name, command_state in command_states.items()
+            if command_state.progress not in {*_OPEN, Progress.DONE}
+        ]
         words = f"{done} of {total} {'undone' if is_undo else 'done'}"
         words += f", {open_} in flight" if open_ else ""
         words += f", {len(failed)} failed" if failed else ""
-        is_now = any(self._is_now(name, leg, direction) for name, leg in legs.items())
+        is_now = any(self._is_now(name, command_state, direction) for name, command_state in command_states.items())
         good = Mark.UNDONE if is_undo else Mark.DONE
         mark = Mark.REFUSED if failed else good if done == total else Mark.ASKED if open_ else Mark.WAITING
         return State(mark, words, tuple(_failures(failed)), is_now)
@@ -159,11 +167,11 @@ def _is_to_be_undone(run: StepRun, step: Step[Any]) -> bool:
     return not (unknown or run.forward.progress is Progress.REFUSED)
 
 
-def _failures(failed: list[tuple[str, Leg]]) -> Iterator[str]:
+def _failures(failed: list[tuple[str, CommandState]]) -> Iterator[str]:
     """Name the first few steps of a list that have failed."""
-    for name, leg in failed[:_MOST_NAMED]:
+    for name, command_state in failed[:_MOST_NAMED]:
         key = name.partition("[")[2].removesuffix("]")
-        yield f"{in_a_line(key)}: {_WORDS[leg.progress]}"
+        yield f"{in_a_line(key)}: {_WORDS[command_state.progress]}"
     if len(failed) > _MOST_NAMED:
         yield f"and {len(failed) - _MOST_NAMED} more"
 

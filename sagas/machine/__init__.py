@@ -36,15 +36,15 @@ from saga_coordinator.sagas.machine.decision import Decision, Ignored, Send, Wit
 from saga_coordinator.sagas.machine.ending import outcome_of
 from saga_coordinator.sagas.machine.ids import address, command_id, instance_id, outcome_id
 from saga_coordinator.sagas.machine.instance import (
+    CommandState,
     Direction,
     Instance,
-    Leg,
     Progress,
     Status,
     StepRun,
     Trial,
     WaitRun,
-    legs,
+    command_states,
 )
 from saga_coordinator.sagas.machine.signal import (
     Answer,
@@ -77,6 +77,7 @@ __all__ = [
     "Branch",
     "Cancel",
     "Cause",
+    "CommandState",
     "Decision",
     "Delay",
     "Direction",
@@ -84,7 +85,6 @@ __all__ = [
     "Happen",
     "Ignored",
     "Instance",
-    "Leg",
     "Node",
     "Obstruct",
     "OperatorAction",
@@ -116,12 +116,12 @@ __all__ = [
     "alternatives",
     "branch",
     "command_id",
+    "command_states",
     "delay",
     "for_each",
     "freeze",
     "instance_id",
     "leaf",
-    "legs",
     "length_of",
     "outcome_id",
     "outcome_of",

@@ -15,7 +15,15 @@ from saga_coordinator.sagas.language.saga import Saga
 from saga_coordinator.sagas.machine import ids as identity
 from saga_coordinator.sagas.machine.command_state import asked_again, come_to, moved, renewed
 from saga_coordinator.sagas.machine.decision import Decision, Send, Withdrawal
-from saga_coordinator.sagas.machine.instance import Direction, Instance, Leg, Progress, Status, StepRun, WaitRun
+from saga_coordinator.sagas.machine.instance import (
+    CommandState,
+    Direction,
+    Instance,
+    Progress,
+    Status,
+    StepRun,
+    WaitRun,
+)
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -94,17 +102,17 @@ class Turn(Generic[D]):
                 return True
         return False
 
-    def is_due(self, leg: Leg) -> bool:
+    def is_due(self, command_state: CommandState) -> bool:
         """Say whether a leg's timeout or retry has come."""
-        return leg.due_at is not None and leg.due_at <= self.at
+        return command_state.due_at is not None and command_state.due_at <= self.at
 
     # --- what happens to a step
 
     def put(self, name: str, direction: Direction, progress: Progress, *, due_at: datetime | None = None) -> None:
         """Note how far a leg has come."""
-        leg = self.steps[name].leg(direction)
-        assert leg is not None, "only a leg that was asked comes any further"  # noqa: S101  for the type checker
-        self._write(name, direction, come_to(leg, progress, due_at))
+        command_state = self.steps[name].command_state(direction)
+        assert command_state is not None, "only a leg that was asked comes any further"  # noqa: S101  for the type checker
+        self._write(name, direction, come_to(command_state, progress, due_at))
 
     def remember(self, name: str, reply: Reply) -> None:
         """Take what a reply told into the data."""
@@ -115,31 +123,33 @@ class Turn(Generic[D]):
     def send(self, step: Step[D], direction: Direction, name: str) -> None:
         """Send a step's command: the first, a new attempt after a "not done", or the same once more."""
         rule, run = self.saga.table[step.name], self.steps.get(name)
-        leg = run.leg(direction) if run else None
+        command_state = run.command_state(direction) if run else None
         command = rule.command if direction is Direction.FORWARD else rule.undo
         assert command is not None, "only a step with a compensation is undone"  # noqa: S101  for the type checker
-        if leg is None or leg.progress is Progress.WAITING:
-            leg = self._ask(step, direction, name, leg)
+        if command_state is None or command_state.progress is Progress.WAITING:
+            command_state = self._ask(step, direction, name, command_state)
         else:
-            leg = asked_again(leg, self.at, self._answer_by(step))
-        self._write(name, direction, leg)
+            command_state = asked_again(command_state, self.at, self._answer_by(step))
+        self._write(name, direction, command_state)
         if step.is_pivot:
             self.deadline_at = None
         undone = self.steps[name].forward.command_id if direction is Direction.COMPENSATION else None
-        payload = leg.payload
+        payload = command_state.payload
         assert payload is not None, "a leg that is sent has its payload"  # noqa: S101  for the type checker
-        self.commands.append(Send(leg.command_id, name, direction, leg.attempt, command, payload, undone))
+        self.commands.append(
+            Send(command_state.command_id, name, direction, command_state.attempt, command, payload, undone)
+        )
 
-    def withdraw(self, name: str, leg: Leg, cause: Cause) -> None:
+    def withdraw(self, name: str, command_state: CommandState, cause: Cause) -> None:
         """Tell a child saga, once, that its command is not wanted any more."""
-        if leg.withdrawn or not self.rule(name).may_be_cancelled:
+        if command_state.withdrawn or not self.rule(name).may_be_cancelled:
             return
-        self._write(name, Direction.FORWARD, replace(leg, withdrawn=True))
-        message = CancelCommand(command_id=leg.command_id, reason=f"{cause.code}: {cause.message}")
-        id_ = identity.cancel_id(leg.command_id)
-        self.withdrawals.append(Withdrawal(id_, name, leg.attempt, self.rule(name).command, message))
+        self._write(name, Direction.FORWARD, replace(command_state, withdrawn=True))
+        message = CancelCommand(command_id=command_state.command_id, reason=f"{cause.code}: {cause.message}")
+        id_ = identity.cancel_id(command_state.command_id)
+        self.withdrawals.append(Withdrawal(id_, name, command_state.attempt, self.rule(name).command, message))
 
-    def hasten(self, name: str, undo: Leg) -> None:
+    def hasten(self, name: str, undo: CommandState) -> None:
         """Make an undo due now, or when the pause ends; the sending that was overtaken does not count."""
         due_at = self.paused_at or self.at
         self._write(name, Direction.COMPENSATION, replace(undo, sendings=max(0, undo.sendings - 1), due_at=due_at))
@@ -148,22 +158,26 @@ class Turn(Generic[D]):
         """Let the time for an answer begin anew for commands that are overdue and have not left; no sending counts."""
         for name, run in tuple(self.steps.items()):
             for direction in Direction:
-                leg = run.leg(direction)
-                if leg is None or leg.progress is not Progress.ASKED or leg.command_id not in unsent:
+                command_state = run.command_state(direction)
+                if (
+                    command_state is None
+                    or command_state.progress is not Progress.ASKED
+                    or command_state.command_id not in unsent
+                ):
                     continue
-                if leg.due_at is not None and leg.due_at <= self.at:
-                    by = self._answer_by(self.rule(name).step) - leg.due_at
-                    self._write(name, direction, moved(leg, by))
+                if command_state.due_at is not None and command_state.due_at <= self.at:
+                    by = self._answer_by(self.rule(name).step) - command_state.due_at
+                    self._write(name, direction, moved(command_state, by))
 
     def renew(self, name: str, direction: Direction) -> None:
         """Let a leg be asked again now."""
-        leg = self.steps[name].leg(direction)
-        assert leg is not None, "only a leg that was asked is asked again"  # noqa: S101  for the type checker
-        self._write(name, direction, renewed(leg, self.at))
+        command_state = self.steps[name].command_state(direction)
+        assert command_state is not None, "only a leg that was asked is asked again"  # noqa: S101  for the type checker
+        self._write(name, direction, renewed(command_state, self.at))
 
-    def spent(self, leg: Leg) -> timedelta:
+    def spent(self, command_state: CommandState) -> timedelta:
         """Return how long ago a leg was first asked, where that counts."""
-        return timedelta(0) if leg.since is None else self.at - leg.since
+        return timedelta(0) if command_state.since is None else self.at - command_state.since
 
     # --- what happens to a wait
 
@@ -242,13 +256,13 @@ class Turn(Generic[D]):
 
     # --- how
 
-    def _ask(self, step: Step[D], direction: Direction, name: str, before: Leg | None) -> Leg:
+    def _ask(self, step: Step[D], direction: Direction, name: str, before: CommandState | None) -> CommandState:
         """Make a new command from the data as they are now, under a new id."""
         make = step.send if direction is Direction.FORWARD else step.compensate
         assert make is not None, "only a step with a compensation is undone"  # noqa: S101  for the type checker
         attempt = before.attempt + 1 if before else 1
         retry = self.saga.table[step.name].retry if direction is Direction.FORWARD else step.compensate_retry
-        return Leg(
+        return CommandState(
             progress=Progress.ASKED,
             attempt=attempt,
             sendings=before.sendings + 1 if before else 1,
@@ -270,10 +284,10 @@ class Turn(Generic[D]):
     def _answer_by(self, step: Step[D]) -> datetime:
         return self.at + timeout_of(step.timeout, self.data, f"saga {self.saga.name}: step {step.name}")
 
-    def _write(self, name: str, direction: Direction, leg: Leg) -> None:
+    def _write(self, name: str, direction: Direction, command_state: CommandState) -> None:
         """Put a leg in its place."""
         run = self.steps.get(name)
         if direction is Direction.FORWARD:
-            self.steps[name] = StepRun(leg, run.compensation if run else None)
+            self.steps[name] = StepRun(command_state, run.compensation if run else None)
         else:
-            self.steps[name] = StepRun(self.steps[name].forward, leg)
+            self.steps[name] = StepRun(self.steps[name].forward, command_state)

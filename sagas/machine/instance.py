@@ -52,7 +52,7 @@ class Progress(StrEnum):
 
 @quick
 @dataclass(frozen=True, slots=True)
-class Leg:
+class CommandState:
     """One direction of a step.
 
     `attempt` names the command id and grows only after a definite "not done"; `sendings` counts every sending.
@@ -103,10 +103,10 @@ class Trial:
 class StepRun:
     """The progress of one step: the way there and, once it has been asked for, the way back."""
 
-    forward: Leg
-    compensation: Leg | None = None
+    forward: CommandState
+    compensation: CommandState | None = None
 
-    def leg(self, direction: Direction) -> Leg | None:
+    def command_state(self, direction: Direction) -> CommandState | None:
         """Return the leg of a direction, None if it was never asked."""
         return self.forward if direction is Direction.FORWARD else self.compensation
 
@@ -150,14 +150,16 @@ class Instance(Generic[D]):
         """When it wants to be woken: the earliest of its timeouts, retries and its deadline. One alarm."""
         if not self.is_active:
             return None
-        times = [leg.due_at for leg in legs(self.steps) if leg.due_at is not None]
+        times = [
+            command_state.due_at for command_state in command_states(self.steps) if command_state.due_at is not None
+        ]
         times += [wait.due_at for wait in self.waits.values() if wait.progress is Progress.ASKED]
         if self.status is Status.RUNNING and self.deadline_at is not None:
             times.append(self.deadline_at)
         return min(times, default=None)
 
 
-def legs(steps: Mapping[str, StepRun]) -> Iterator[Leg]:
+def command_states(steps: Mapping[str, StepRun]) -> Iterator[CommandState]:
     """Yield every leg of every step that was reached."""
     for run in steps.values():
         yield run.forward

@@ -10,7 +10,7 @@ from saga_coordinator.sagas.language.cause import Cause
 from saga_coordinator.sagas.machine.decision import Ignored
 from saga_coordinator.sagas.machine.draft import Turn
 from saga_coordinator.sagas.machine.ending import end
-from saga_coordinator.sagas.machine.instance import Direction, Leg, Progress, Status, WaitRun
+from saga_coordinator.sagas.machine.instance import CommandState, Direction, Progress, Status, WaitRun
 from saga_coordinator.sagas.machine.signal import OperatorAction, Pause, Resolve, Resume, RetryStep, SkipStep
 
 D = TypeVar("D", bound=BaseModel)
@@ -96,8 +96,8 @@ def _again(turn: Turn[D], name: str) -> Refusal | None:
     if has_waited_in_vain(turn, name):
         _renew(turn, name, None)
         return None
-    direction, leg = _open(turn, name)
-    if leg is None:
+    direction, command_state = _open(turn, name)
+    if command_state is None:
         return _no(
             f"{name} is not a step of this instance that could be asked again: it was not reached, or is settled"
         )
@@ -113,17 +113,17 @@ def _renew(turn: Turn[D], name: str, direction: Direction | None) -> None:
         turn.renew(name, direction)
 
 
-def _open(turn: Turn[D], name: str) -> tuple[Direction, Leg | None]:
+def _open(turn: Turn[D], name: str) -> tuple[Direction, CommandState | None]:
     """Return the leg of a step that still has something to come: its compensation, once that was asked for."""
     run = turn.steps.get(name)
     if run is None:
         return FORWARD, None
     direction = COMPENSATION if run.compensation else FORWARD
-    leg = run.leg(direction)
-    is_open = leg is not None and leg.progress is not DONE
+    command_state = run.command_state(direction)
+    is_open = command_state is not None and command_state.progress is not DONE
     if direction is FORWARD:
         is_open = is_open and turn.cause is None and not turn.is_left(name, already=False)
-    return direction, leg if is_open else None
+    return direction, command_state if is_open else None
 
 
 # --- skip
@@ -139,8 +139,8 @@ def _skip(turn: Turn[D], skip: SkipStep) -> Refusal | None:
 
 
 def _skip_step(turn: Turn[D], skip: SkipStep) -> Refusal | None:
-    direction, leg = _open(turn, skip.step)
-    if leg is None:
+    direction, command_state = _open(turn, skip.step)
+    if command_state is None:
         return _no(f"{skip.step} is not a step of this instance that is open: it was not reached, or is settled")
     rule = turn.rule(skip.step)
     command = rule.command if direction is FORWARD else rule.undo
@@ -203,9 +203,9 @@ def has_waited_in_vain(turn: Turn[D], name: str) -> bool:
     return is_refused and turn.cause is None and not turn.is_left(name, already=False)
 
 
-def _is_given_up(leg: Leg) -> bool:
+def _is_given_up(command_state: CommandState) -> bool:
     """Say whether a leg is not asked again: an unknown one that an operator retries is due under its id."""
-    return leg.progress in GIVEN_UP and leg.due_at is None
+    return command_state.progress in GIVEN_UP and command_state.due_at is None
 
 
 def _called(kind: type[Message] | type[Reply] | type[Event] | type[None]) -> str:

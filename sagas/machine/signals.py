@@ -12,7 +12,7 @@ from saga_coordinator.sagas.machine import ids as identity
 from saga_coordinator.sagas.machine.decision import Ignored
 from saga_coordinator.sagas.machine.draft import Turn
 from saga_coordinator.sagas.machine.ending import fail
-from saga_coordinator.sagas.machine.instance import Direction, Leg, Progress, Status, StepRun
+from saga_coordinator.sagas.machine.instance import CommandState, Direction, Progress, Status, StepRun
 from saga_coordinator.sagas.machine.interventions import Refusal, apply_action, unstall
 from saga_coordinator.sagas.machine.signal import (
     Answer,
@@ -79,8 +79,8 @@ def _take_answer(turn: Turn[D], answer: Answer) -> Refusal | None:
 
 def _take_forward(turn: Turn[D], name: str, run: StepRun, answer: Answer) -> Refusal | None:
     """Take the answer to a step's command."""
-    leg, reply = run.forward, answer.reply
-    if leg.progress not in {ASKED, UNKNOWN}:
+    command_state, reply = run.forward, answer.reply
+    if command_state.progress not in {ASKED, UNKNOWN}:
         return Ignored.DUPLICATE, f"{name} was answered before"
     if turn.status.is_final:
         return Ignored.LATE, f"the instance is {turn.status}"
@@ -89,8 +89,8 @@ def _take_forward(turn: Turn[D], name: str, run: StepRun, answer: Answer) -> Ref
     if not isinstance(reply, Failure):
         turn.put(name, FORWARD, DONE)
         turn.remember(name, reply)
-    elif leg.progress is ASKED:
-        _take_failure(turn, name, leg, reply)
+    elif command_state.progress is ASKED:
+        _take_failure(turn, name, command_state, reply)
     else:
         turn.put(name, FORWARD, REFUSED)
     return None
@@ -107,9 +107,9 @@ def _take_late(turn: Turn[D], name: str, run: StepRun, *, succeeded: bool) -> Re
     return None
 
 
-def _take_failure(turn: Turn[D], name: str, leg: Leg, failure: Failure) -> None:
+def _take_failure(turn: Turn[D], name: str, command_state: CommandState, failure: Failure) -> None:
     """A definite "not done": ask again later under a new id, or take it for a refusal."""
-    due_at = _again_at(turn, turn.rule(name).retry, leg, failure) if turn.goes_forward(name) else None
+    due_at = _again_at(turn, turn.rule(name).retry, command_state, failure) if turn.goes_forward(name) else None
     if due_at is not None:
         turn.put(name, FORWARD, WAITING, due_at=due_at)
         return
@@ -119,19 +119,19 @@ def _take_failure(turn: Turn[D], name: str, leg: Leg, failure: Failure) -> None:
         fail(turn, name, Cause(name, failure.code, failure.message))
 
 
-def _again_at(turn: Turn[D], retry: Retry, leg: Leg, failure: Failure) -> datetime | None:
+def _again_at(turn: Turn[D], retry: Retry, command_state: CommandState, failure: Failure) -> datetime | None:
     """Return when a command that was refused is asked again; None if it is not."""
-    if not (failure.retryable and leg.progress is ASKED and retry.allows(leg.sendings)):
+    if not (failure.retryable and command_state.progress is ASKED and retry.allows(command_state.sendings)):
         return None
-    wait = retry.wait(leg.sendings, identity.chance(leg.command_id))
+    wait = retry.wait(command_state.sendings, identity.chance(command_state.command_id))
     if failure.retry_after is not None:
         wait = max(wait, timedelta(seconds=failure.retry_after))
-    return turn.at + wait if retry.allows(leg.sendings, turn.spent(leg) + wait) else None
+    return turn.at + wait if retry.allows(command_state.sendings, turn.spent(command_state) + wait) else None
 
 
-def _take_undone(turn: Turn[D], name: str, leg: Leg, answer: Answer) -> Refusal | None:
+def _take_undone(turn: Turn[D], name: str, command_state: CommandState, answer: Answer) -> Refusal | None:
     """Take the answer to a compensation."""
-    if leg.progress not in {ASKED, UNKNOWN}:
+    if command_state.progress not in {ASKED, UNKNOWN}:
         return Ignored.DUPLICATE, f"the compensation of {name} was answered before"
     if turn.status.is_final:
         return Ignored.LATE, f"the instance is {turn.status}"
@@ -139,7 +139,7 @@ def _take_undone(turn: Turn[D], name: str, leg: Leg, answer: Answer) -> Refusal 
         turn.put(name, COMPENSATION, DONE)
         return None
     failure = answer.reply
-    due_at = _again_at(turn, turn.rule(name).step.compensate_retry, leg, failure)
+    due_at = _again_at(turn, turn.rule(name).step.compensate_retry, command_state, failure)
     if due_at is not None:
         turn.put(name, COMPENSATION, WAITING, due_at=due_at)
     else:
@@ -191,9 +191,9 @@ def _take_obstruct(turn: Turn[D], obstruct: Obstruct) -> Refusal | None:
         return Ignored.LATE, f"the instance is {turn.status}"
     for name, run in list(turn.steps.items()):
         for direction in Direction:
-            leg = run.leg(direction)
-            if leg and leg.command_id == obstruct.command_id and leg.progress is ASKED:
-                turn.put(name, direction, UNKNOWN if leg.repeated else REFUSED)
+            command_state = run.command_state(direction)
+            if command_state and command_state.command_id == obstruct.command_id and command_state.progress is ASKED:
+                turn.put(name, direction, UNKNOWN if command_state.repeated else REFUSED)
     turn.stall(obstruct.cause)
     return None
 
@@ -202,8 +202,8 @@ def _unmatched(turn: Turn[D], answer: Answer) -> Refusal:
     """Say whether an answer belongs to an attempt that was given up, or to nothing at all."""
     for name, run in turn.steps.items():
         for direction in Direction:
-            leg = run.leg(direction)
-            for attempt in range(1, leg.attempt if leg else 0):
+            command_state = run.command_state(direction)
+            for attempt in range(1, command_state.attempt if command_state else 0):
                 if answer.command_id == identity.command_id(turn.instance.id, name, direction, attempt):
                     return Ignored.SUPERSEDED, f"it answers attempt {attempt} of {name} ({direction})"
     return Ignored.UNKNOWN, f"no command {answer.command_id} was sent by instance {turn.instance.id}"

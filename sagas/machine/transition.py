@@ -51,7 +51,7 @@ from saga_coordinator.sagas.machine import ids as identity
 from saga_coordinator.sagas.machine.decision import Decision
 from saga_coordinator.sagas.machine.draft import Turn
 from saga_coordinator.sagas.machine.ending import end, fail
-from saga_coordinator.sagas.machine.instance import Direction, Instance, Leg, Progress, Status, Trial
+from saga_coordinator.sagas.machine.instance import CommandState, Direction, Instance, Progress, Status, Trial
 from saga_coordinator.sagas.machine.signal import Signal, Start
 from saga_coordinator.sagas.machine.signals import take
 
@@ -121,18 +121,20 @@ def _give_up_overdue(turn: Turn[D]) -> None:
         fail(turn, None, Cause(None, DEADLINE_PASSED, f"not past the pivot within {within}"))
     _end_waits(turn)
     overdue, undos = _overdue(turn)
-    for name, leg in overdue:
+    for name, command_state in overdue:
         rule = turn.rule(name)
-        if turn.goes_forward(name) and not (rule.step.is_pivot or rule.retry.allows(leg.sendings, turn.spent(leg))):
+        if turn.goes_forward(name) and not (
+            rule.step.is_pivot or rule.retry.allows(command_state.sendings, turn.spent(command_state))
+        ):
             turn.put(name, FORWARD, UNKNOWN)
-            fail(turn, name, _silence(turn, name, leg))
+            fail(turn, name, _silence(turn, name, command_state))
     for name, _ in overdue:
         if turn.is_active and not turn.goes_forward(name):
             turn.put(name, FORWARD, UNKNOWN)
-    for name, leg in undos:
-        if not turn.rule(name).step.compensate_retry.allows(leg.sendings, turn.spent(leg)):
+    for name, command_state in undos:
+        if not turn.rule(name).step.compensate_retry.allows(command_state.sendings, turn.spent(command_state)):
             turn.put(name, COMPENSATION, UNKNOWN)
-            turn.stall(_silence(turn, name, leg))
+            turn.stall(_silence(turn, name, command_state))
 
 
 def _end_waits(turn: Turn[D]) -> None:
@@ -147,23 +149,23 @@ def _end_waits(turn: Turn[D]) -> None:
             fail(turn, name, Cause(name, TIMED_OUT, f"no event from {wait.since} to {wait.due_at}"))
 
 
-def _overdue(turn: Turn[D]) -> tuple[list[tuple[str, Leg]], list[tuple[str, Leg]]]:
+def _overdue(turn: Turn[D]) -> tuple[list[tuple[str, CommandState]], list[tuple[str, CommandState]]]:
     """Return the commands whose answer is overdue, and the compensations. One pass: every turn pays for it."""
-    commands: list[tuple[str, Leg]] = []
-    undos: list[tuple[str, Leg]] = []
+    commands: list[tuple[str, CommandState]] = []
+    undos: list[tuple[str, CommandState]] = []
     for name, run in turn.steps.items():
-        leg, undo = run.forward, run.compensation
-        if leg.progress is ASKED and turn.is_due(leg):
-            commands.append((name, leg))
+        command_state, undo = run.forward, run.compensation
+        if command_state.progress is ASKED and turn.is_due(command_state):
+            commands.append((name, command_state))
         if undo is not None and undo.progress is ASKED and turn.is_due(undo):
             undos.append((name, undo))
     return commands, undos
 
 
-def _silence(turn: Turn[D], name: str, leg: Leg) -> Cause:
+def _silence(turn: Turn[D], name: str, command_state: CommandState) -> Cause:
     """Say that a step did not answer."""
-    within = leg.due_at - leg.asked_at if leg.due_at else turn.rule(name).step.timeout
-    return Cause(name, TIMED_OUT, f"no answer within {within}, sent {leg.sendings} times")
+    within = command_state.due_at - command_state.asked_at if command_state.due_at else turn.rule(name).step.timeout
+    return Cause(name, TIMED_OUT, f"no answer within {within}, sent {command_state.sendings} times")
 
 
 # --- walk: send what is to be sent ---------------------------------------------------------------------------------
@@ -253,10 +255,10 @@ def _each(turn: Turn[D], node: ForEach[D], direction: Direction) -> bool:
     unsettled, ahead = 0, []
     for name in turn.lists.get(node.name, ()):
         run = turn.steps.get(name)
-        leg = run.leg(direction) if run else None
-        if leg is None:
+        command_state = run.command_state(direction) if run else None
+        if command_state is None:
             ahead.append(name)
-        elif leg.progress is not DONE:
+        elif command_state.progress is not DONE:
             unsettled += not _settle(turn, node.step, direction, name)
     for name in ahead:
         if unsettled == node.limit:
@@ -280,16 +282,16 @@ def _settle(turn: Turn[D], step: Step[D], direction: Direction, name: str) -> bo
     if direction is COMPENSATION:
         if run is None or step.compensate is None or not _may_be_done(run.forward, step):
             return True
-        leg = run.compensation
+        command_state = run.compensation
     else:
-        leg = run.forward if run else None
-    if leg is not None and leg.progress is DONE:
+        command_state = run.forward if run else None
+    if command_state is not None and command_state.progress is DONE:
         return True
-    if leg is None or turn.is_due(leg):
+    if command_state is None or turn.is_due(command_state):
         turn.send(step, direction, name)
     return False
 
 
-def _may_be_done(leg: Leg, step: Step[D]) -> bool:
+def _may_be_done(command_state: CommandState, step: Step[D]) -> bool:
     """Say whether a step has or may have taken effect, so that it has to be undone."""
-    return not (leg.progress is REFUSED or (leg.progress is UNKNOWN and not step.undo_when_unknown))
+    return not (command_state.progress is REFUSED or (command_state.progress is UNKNOWN and not step.undo_when_unknown))

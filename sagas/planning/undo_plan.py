@@ -14,11 +14,11 @@ from saga_coordinator.sagas.machine import (
     Alternatives,
     Branch,
     Cause,
+    CommandState,
     Delay,
     Direction,
     ForEach,
     Instance,
-    Leg,
     Node,
     Parallel,
     Progress,
@@ -101,7 +101,11 @@ def _walked(saga: Saga[Any, D], instance: Instance[D], at: datetime) -> Instance
 def _names(instance: Instance[Any], direction: Direction, progress: Collection[Progress]) -> tuple[str, ...]:
     """Return the steps that have come so far in a direction."""
     runs = instance.steps.items()
-    return tuple(name for name, run in runs if (leg := run.leg(direction)) and leg.progress in progress)
+    return tuple(
+        name
+        for name, run in runs
+        if (command_state := run.command_state(direction)) and command_state.progress in progress
+    )
 
 
 def _done(instance: Instance[D], names: Sequence[str], direction: Direction) -> Instance[D]:
@@ -116,8 +120,8 @@ def _answered(run: StepRun, direction: Direction) -> StepRun:
     return replace(run, compensation=run.compensation and _well(run.compensation))
 
 
-def _well(leg: Leg) -> Leg:
-    return replace(leg, progress=DONE, due_at=None, payload=None)
+def _well(command_state: CommandState) -> CommandState:
+    return replace(command_state, progress=DONE, due_at=None, payload=None)
 
 
 # --- a saga whose compensations say nothing: what a reply would have told stays unknown

@@ -32,9 +32,13 @@ def _open_steps(pair: Pair, instance: Instance[Any]) -> Iterator[str]:
             yield f"{name} is in flight, and is no step of version {pair.new.version}"
         if not pair.is_kept(name):
             continue
-        for fact, leg in (("command", run.forward), ("reply", run.forward), ("compensation", run.compensation)):
+        for fact, command_state in (
+            ("command", run.forward),
+            ("reply", run.forward),
+            ("compensation", run.compensation),
+        ):
             before, after = pair.fact(name, fact)
-            if leg is not None and leg.progress in {ASKED, UNKNOWN} and before != after:
+            if command_state is not None and command_state.progress in {ASKED, UNKNOWN} and before != after:
                 yield f"{name} awaits an answer, and its {fact} has changed from {before} to {after}"
 
 

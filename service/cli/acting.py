@@ -98,7 +98,7 @@ def _stands(found: Found, step: str | None) -> tuple[str, str | None]:
     if instance.status is Status.STALLED:
         return FAILED, because(instance.stall) if instance.stall else None
     run = instance.steps.get(step or "")
-    if run is not None and run.leg(_direction(run.compensation is not None)) is not None:
+    if run is not None and run.command_state(_direction(run.compensation is not None)) is not None:
         return _leg(found, step or "")
     open_ = [named(wait.step, wait.direction) for wait in waits(instance)]
     return (WAITING, f"for {', '.join(open_)}") if open_ else (ADVANCED, None)
@@ -106,10 +106,10 @@ def _stands(found: Found, step: str | None) -> tuple[str, str | None]:
 
 def _leg(found: Found, step: str) -> tuple[str, str | None]:
     run = found.instance.steps[step]
-    leg = run.compensation or run.forward
-    if leg.progress is Progress.ASKED:
+    command_state = run.compensation or run.forward
+    if command_state.progress is Progress.ASKED:
         return WAITING, f"for {named(step, _direction(run.compensation is not None))}"
-    return (ADVANCED, None) if leg.progress is Progress.DONE else (FAILED, None)
+    return (ADVANCED, None) if command_state.progress is Progress.DONE else (FAILED, None)
 
 
 def _direction(is_undone: bool) -> Direction:

@@ -174,11 +174,15 @@ def _of_key(look: Look, key: bytes | None) -> Sequence[InstanceRow]:
 
 def _awaiting(look: Look, ruling: Ruling) -> Sequence[InstanceRow]:
     """Return the live instances that a reply of this type could have been for."""
-    legs = set(_legs_answered_with(look.routes, ruling.message_type or ""))
-    return look.reading.awaiting(legs, ruling.at, MOST_CANDIDATES) if legs and ruling.place.topic == REPLIES else ()
+    command_states = set(_commands_answered_with(look.routes, ruling.message_type or ""))
+    return (
+        look.reading.awaiting(command_states, ruling.at, MOST_CANDIDATES)
+        if command_states and ruling.place.topic == REPLIES
+        else ()
+    )
 
 
-def _legs_answered_with(routes: Routes, message_type: str) -> Iterator[str]:
+def _commands_answered_with(routes: Routes, message_type: str) -> Iterator[str]:
     """Yield the steps and directions whose command is answered with this type; a failure may answer any."""
     for saga in routes.sagas.values():
         for name, rule in saga.table.items():

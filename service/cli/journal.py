@@ -10,7 +10,7 @@ from saga_coordinator.contracts import Failure
 from saga_coordinator.handlers.records import Entry, Verdict
 from saga_coordinator.sagas.machine import Direction
 
-Leg = tuple[str, Direction]
+CommandState = tuple[str, Direction]
 
 
 class Sent(NamedTuple):
@@ -29,7 +29,7 @@ class Line:
 
     entry: Entry
     told: str
-    answers: Leg | None
+    answers: CommandState | None
     took: timedelta | None
     status: str
     sent: tuple[Sent, ...]
@@ -48,9 +48,9 @@ def journal(entries: Sequence[Entry]) -> tuple[Line, ...]:
     return tuple(_lines(entries))
 
 
-def timings(lines: Sequence[Line]) -> Mapping[Leg, Timing]:
+def timings(lines: Sequence[Line]) -> Mapping[CommandState, Timing]:
     """Return when the steps in a journal were asked and answered."""
-    found: dict[Leg, Timing] = {}
+    found: dict[CommandState, Timing] = {}
     for line in lines:
         if line.answers in found and line.entry.verdict is Verdict.APPLIED:
             found[line.answers] = found[line.answers]._replace(answered_at=line.entry.at)
@@ -60,18 +60,18 @@ def timings(lines: Sequence[Line]) -> Mapping[Leg, Timing]:
 
 
 def _lines(entries: Sequence[Entry]) -> Iterator[Line]:
-    asked: dict[str, tuple[Leg, datetime]] = {}
+    asked: dict[str, tuple[CommandState, datetime]] = {}
     for entry in entries:
         decided = json.loads(entry.decided)
-        leg, at = asked.get(entry.causation_id or "", (None, None))
+        command_state, at = asked.get(entry.causation_id or "", (None, None))
         sent = tuple(
             Sent(step, Direction(direction), attempt, id_, id_ in asked)
             for step, direction, attempt, id_ in decided.get("sent", ())
         )
         yield Line(
             entry=entry,
-            told=_told(entry, leg),
-            answers=leg,
+            told=_told(entry, command_state),
+            answers=command_state,
             took=None if at is None else entry.at - at,
             status=decided["status"],
             sent=sent,
@@ -80,13 +80,13 @@ def _lines(entries: Sequence[Entry]) -> Iterator[Line]:
         asked.update((each.command_id, ((each.step, each.direction), entry.at)) for each in sent)
 
 
-def _told(entry: Entry, leg: Leg | None) -> str:
+def _told(entry: Entry, command_state: CommandState | None) -> str:
     """Say what came in."""
     match entry.kind:
         case "start":
             return f"started by {entry.message_type}"
         case "answer":
-            return f"{_named(leg)}: {_reply(entry)}"
+            return f"{_named(command_state)}: {_reply(entry)}"
         case "wake":
             return "the alarm rang"
         case "cancel":
@@ -119,10 +119,10 @@ def _wished(entry: Entry) -> str:
     return f"{told} by {_who(entry)}: {action.get('why', '')}"
 
 
-def _named(leg: Leg | None) -> str:
-    if leg is None:
+def _named(command_state: CommandState | None) -> str:
+    if command_state is None:
         return "an answer"
-    step, direction = leg
+    step, direction = command_state
     return step if direction is Direction.FORWARD else f"undo {step}"
 
 

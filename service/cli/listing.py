@@ -8,7 +8,7 @@ from rich.text import Text
 
 from saga_coordinator.sagas.machine import Instance, Status
 from saga_coordinator.service.cli.console import as_json, plain, remark, say, span, table
-from saga_coordinator.service.cli.looking import Look, known, looking, told_leg
+from saga_coordinator.service.cli.looking import Look, command_state_to_json, known, looking
 from saga_coordinator.service.cli.parking import as_told as parked_told
 from saga_coordinator.service.cli.parking import behind
 from saga_coordinator.service.cli.waiting import ALARM_LATE, TOO_OFTEN, attention, pending, told, told_pending, waits
@@ -103,7 +103,7 @@ def _told(look: Look, row: InstanceRow, now: datetime, head: Head | None) -> dic
         "age_s": (row.ended_at or now) - row.started_at,
         "wake_at": row.wake_at,
         "waits_for": [
-            {"step": wait.step, "direction": wait.direction, **told_leg(wait.leg)}
+            {"step": wait.step, "direction": wait.direction, **command_state_to_json(wait.command_state)}
             for wait in (waits(instance) if instance else ())
         ],
         "waits_until": [

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from saga_coordinator.handlers.routing import AnySaga, Routes
-from saga_coordinator.sagas.machine import Instance, Leg, instance_id
+from saga_coordinator.sagas.machine import CommandState, Instance, instance_id
 from saga_coordinator.service.catalog import load_catalog
 from saga_coordinator.service.cli.configuration import load_settings
 from saga_coordinator.service.cli.console import fail
@@ -64,15 +64,15 @@ def known(look: Look, row: InstanceRow) -> Instance[Any] | None:
     return None if saga is None else row.instance(saga)
 
 
-def told_leg(leg: Leg) -> dict[str, object]:
+def command_state_to_json(command_state: CommandState) -> dict[str, object]:
     """Return what a program is told of one direction of a step."""
     return {
-        "progress": leg.progress,
-        "attempt": leg.attempt,
-        "sendings": leg.sendings,
-        "command_id": leg.command_id,
-        "asked_at": leg.asked_at,
-        "due_at": leg.due_at,
+        "progress": command_state.progress,
+        "attempt": command_state.attempt,
+        "sendings": command_state.sendings,
+        "command_id": command_state.command_id,
+        "asked_at": command_state.asked_at,
+        "due_at": command_state.due_at,
     }
 
 

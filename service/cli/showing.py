@@ -9,11 +9,11 @@ from rich.text import Text
 
 from saga_coordinator.handlers.records import Verdict
 from saga_coordinator.sagas.machine import (
+    CommandState,
     Delay,
     Direction,
     ForEach,
     Instance,
-    Leg,
     Progress,
     Receive,
     Step,
@@ -24,7 +24,7 @@ from saga_coordinator.sagas.machine import (
 from saga_coordinator.service.cli.console import as_json, plain, say, span, stamp, table
 from saga_coordinator.service.cli.journal import Line, Timing, journal, timings
 from saga_coordinator.service.cli.listing import marked
-from saga_coordinator.service.cli.looking import Found, Look, find, looking, told_leg
+from saga_coordinator.service.cli.looking import Found, Look, command_state_to_json, find, looking
 from saga_coordinator.service.cli.parking import as_told as parked
 from saga_coordinator.service.cli.parking import behind
 from saga_coordinator.service.cli.waiting import attention, named
@@ -120,16 +120,22 @@ def _wait(wait: WaitRun | None) -> Sequence[str | Text]:
     return Text(words.get(wait.progress, "given up"), style=STYLES[wait.progress]), "", ""
 
 
-def _leg(leg: Leg | None, absent: str, timing: Timing | None, *, undo: bool = False) -> Sequence[str | Text]:
-    if leg is None:
+def _leg(
+    command_state: CommandState | None, absent: str, timing: Timing | None, *, undo: bool = False
+) -> Sequence[str | Text]:
+    if command_state is None:
         return Text(absent, style="dim"), "", ""
     words = {
         Progress.ASKED: "awaited",
         Progress.WAITING: "to be asked again",
         Progress.DONE: "undone" if undo else "done",
     }
-    told = Text(words.get(leg.progress, leg.progress.value), style=STYLES[leg.progress])
-    return told, str(leg.sendings), _took(timing) if leg.progress in {Progress.DONE, Progress.REFUSED} else ""
+    told = Text(words.get(command_state.progress, command_state.progress.value), style=STYLES[command_state.progress])
+    return (
+        told,
+        str(command_state.sendings),
+        _took(timing) if command_state.progress in {Progress.DONE, Progress.REFUSED} else "",
+    )
 
 
 def _took(timing: Timing | None) -> str:
@@ -213,8 +219,8 @@ def _told_step(found: Found, name: str, step: Step[Any]) -> dict[str, object]:
     return {
         "name": name,
         "pivot": step.is_pivot,
-        "forward": told_leg(run.forward) if run else None,
-        "compensation": told_leg(run.compensation) if run and run.compensation else None,
+        "forward": command_state_to_json(run.forward) if run else None,
+        "compensation": command_state_to_json(run.compensation) if run and run.compensation else None,
     }
 
 

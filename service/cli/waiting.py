@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from saga_coordinator.sagas.machine import Direction, Instance, Leg, Progress, Status, WaitRun
+from saga_coordinator.sagas.machine import CommandState, Direction, Instance, Progress, Status, WaitRun
 from saga_coordinator.service.cli.console import span
 
 ALARM_LATE: Final = timedelta(seconds=10)
@@ -19,16 +19,17 @@ class Wait(NamedTuple):
 
     step: str
     direction: Direction
-    leg: Leg
+    command_state: CommandState
 
 
 def waits(instance: Instance[Any]) -> tuple[Wait, ...]:
     """Return what is not settled, in the order in which the steps were reached."""
     return tuple(
-        Wait(name, direction, leg)
+        Wait(name, direction, command_state)
         for name, run in instance.steps.items()
         for direction in Direction
-        if (leg := run.leg(direction)) and leg.progress in {Progress.ASKED, Progress.WAITING}
+        if (command_state := run.command_state(direction))
+        and command_state.progress in {Progress.ASKED, Progress.WAITING}
     )
 
 
@@ -46,10 +47,10 @@ def told_pending(name: str, wait: WaitRun, now: datetime) -> str:
 
 def told(wait: Wait, now: datetime) -> str:
     """Say what one step waits for, and since when."""
-    name, leg = named(wait.step, wait.direction), wait.leg
-    if leg.progress is Progress.WAITING:
-        return f"{name} again" + (f" in {span(leg.due_at - now)}" if leg.due_at else "")
-    return f"{name} since {span(now - leg.asked_at)}"
+    name, command_state = named(wait.step, wait.direction), wait.command_state
+    if command_state.progress is Progress.WAITING:
+        return f"{name} again" + (f" in {span(command_state.due_at - now)}" if command_state.due_at else "")
+    return f"{name} since {span(now - command_state.asked_at)}"
 
 
 def named(step: str, direction: Direction) -> str:
@@ -70,5 +71,5 @@ def _attention(instance: Instance[Any], now: datetime) -> Iterator[str]:
     if instance.wake_at is not None and instance.wake_at < now - ALARM_LATE:
         yield "alarm overdue"
     for wait in waits(instance):
-        if wait.leg.sendings >= TOO_OFTEN:
-            yield f"{wait.step} sent {wait.leg.sendings} times"
+        if wait.command_state.sendings >= TOO_OFTEN:
+            yield f"{wait.step} sent {wait.command_state.sendings} times"

@@ -109,15 +109,15 @@ def _live(case: Case) -> Iterator[str]:
 
 def _waiting(case: Case, wait: Wait) -> str:
     """Say what one step waits for, since when, and what comes then."""
-    leg, name = wait.leg, _leg_name(case, wait)
-    asked = f"asked {leg.sendings} time{'s' if leg.sendings > 1 else ''}"
-    if leg.progress is Progress.WAITING:
-        then = f" at {stamp(leg.due_at)}" if leg.due_at else ""
+    command_state, name = wait.command_state, _command_name(case, wait)
+    asked = f"asked {command_state.sendings} time{'s' if command_state.sendings > 1 else ''}"
+    if command_state.progress is Progress.WAITING:
+        then = f" at {stamp(command_state.due_at)}" if command_state.due_at else ""
         return f"{name} was refused for the moment, {asked}; it is asked again{then}, under a new id."
-    told = f"It waits for {name} since {_when(case, leg.asked_at)}, {asked}"
-    if leg.due_at is None or not case.instance.is_active:
+    told = f"It waits for {name} since {_when(case, command_state.asked_at)}, {asked}"
+    if command_state.due_at is None or not case.instance.is_active:
         return f"{told}."
-    return f"{told}; without an answer by {stamp(leg.due_at)} {_then(case, wait)}."
+    return f"{told}; without an answer by {stamp(command_state.due_at)} {_then(case, wait)}."
 
 
 def _pending(case: Case, name: str, wait: WaitRun) -> str:
@@ -137,15 +137,21 @@ def _is_past_pivot(case: Case) -> bool:
 
 def _then(case: Case, wait: Wait) -> str:
     """Say what the machine does when no answer comes in time: rules 4 to 6 of its law."""
-    rule, leg = case.saga.rule(wait.step), wait.leg
+    rule, command_state = case.saga.rule(wait.step), wait.command_state
     if wait.direction is Direction.COMPENSATION:
         retry = rule.step.compensate_retry
-        return _again(retry) if retry.allows(leg.sendings) else "the instance stalls, for an operator to decide"
+        return (
+            _again(retry) if retry.allows(command_state.sendings) else "the instance stalls, for an operator to decide"
+        )
     if case.instance.status is Status.COMPENSATING:
         return "it counts as unknown, and is undone too" if rule.step.compensate else "it counts as unknown"
     if rule.step.is_pivot:
         return "it is asked again under the same id, until it answers"
-    return _again(rule.retry) if rule.retry.allows(leg.sendings) else f"it counts as unknown, and {_undoing(case)}"
+    return (
+        _again(rule.retry)
+        if rule.retry.allows(command_state.sendings)
+        else f"it counts as unknown, and {_undoing(case)}"
+    )
 
 
 def _again(retry: Retry) -> str:
@@ -214,7 +220,7 @@ def _name(case: Case) -> str:
     return f"{case.instance.saga} {case.instance.key}"
 
 
-def _leg_name(case: Case, wait: Wait) -> str:
+def _command_name(case: Case, wait: Wait) -> str:
     """Name a step by its command's type, and a compensation as what it is."""
     rule = case.saga.rule(wait.step)
     if wait.direction is Direction.FORWARD:
@@ -234,7 +240,11 @@ def _since(case: Case) -> datetime:
 
 def _done(case: Case, direction: Direction) -> list[str]:
     runs = case.instance.steps.items()
-    return [name for name, run in runs if (leg := run.leg(direction)) and leg.progress is Progress.DONE]
+    return [
+        name
+        for name, run in runs
+        if (command_state := run.command_state(direction)) and command_state.progress is Progress.DONE
+    ]
 
 
 def _when(case: Case, at: datetime) -> str:

@@ -35,8 +35,8 @@ def asked_again(hop: Hop) -> list[Send]:
         send
         for send in hop.decision.commands
         if send.step in known
-        and (leg := known[send.step].leg(send.direction)) is not None
-        and leg.command_id == send.command_id
+        and (command_state := known[send.step].command_state(send.direction)) is not None
+        and command_state.command_id == send.command_id
     ]
 
 

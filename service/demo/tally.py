@@ -102,5 +102,5 @@ class Tally:
 
 def _begins_undo(hop: Hop, send: Send) -> bool:
     """Say whether a command is the first one that undoes its step."""
-    leg = hop.decision.instance.steps[send.step].compensation
-    return send.direction is Direction.COMPENSATION and leg is not None and leg.sendings == 1
+    command_state = hop.decision.instance.steps[send.step].compensation
+    return send.direction is Direction.COMPENSATION and command_state is not None and command_state.sendings == 1

@@ -83,7 +83,7 @@ class Measures:
         """Count what a signal has brought about."""
         kind, saga, after = hop.entry.kind, hop.saga.name, hop.decision.instance
         if kind == hops.ANSWER and (about := hops.about(hop)) is not None:
-            self.step_duration.add((saga, about.step, about.direction), hop.entry.at - about.leg.asked_at)
+            self.step_duration.add((saga, about.step, about.direction), hop.entry.at - about.command_state.asked_at)
         elif kind == hops.WAKE and hop.before is not None and hop.before.wake_at is not None:
             self.wake_late.add((), hop.entry.at - hop.before.wake_at)
         for send in hop.decision.commands:
@@ -97,6 +97,6 @@ class Measures:
 
     def _compensation(self, hop: Hop, step: str) -> None:
         """Count a step that begins to be undone; asking for it again is no other compensation."""
-        leg = hop.decision.instance.steps[step].compensation
-        if leg is not None and leg.sendings == 1:
+        command_state = hop.decision.instance.steps[step].compensation
+        if command_state is not None and command_state.sendings == 1:
             self.compensations[hop.saga.name, step] += 1

@@ -172,7 +172,7 @@ def _concerned(hop: Hop, attributes: Attributes) -> tuple[Status, Sequence[Event
     if about is not None:
         attributes[names.STEP] = about.step
         attributes[names.DIRECTION] = about.direction
-        attributes[names.ATTEMPT] = about.leg.attempt
+        attributes[names.ATTEMPT] = about.command_state.attempt
     cause = hops.turned(hop)
     if cause is None and (about is None or hops.is_done(hop, about)):
         return UNSET, ()

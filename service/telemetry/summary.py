@@ -9,7 +9,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 
 from saga_coordinator.handlers.records import Hop
-from saga_coordinator.sagas.machine import Leg
+from saga_coordinator.sagas.machine import CommandState
 from saga_coordinator.service.telemetry import conventions as names
 from saga_coordinator.service.telemetry.conversion import context, nanoseconds
 
@@ -36,11 +36,15 @@ def summary(hop: Hop, told: Attributes, resource: Resource, scope: Instrumentati
     ended = nanoseconds(instance.ended_at or hop.entry.at)
     return ReadableSpan(
         f"saga {instance.saga}", context(hop.root.child("saga")), context(hop.root), resource, attributes,
-        tuple(_compensation(name, leg) for name, leg in undone), (Link(context(hop.footing.span)),),
+        tuple(_compensation(name, command_state) for name, command_state in undone), (Link(context(hop.footing.span)),),
         SpanKind.INTERNAL, None, OK, started, max(started, ended), scope,
     )  # fmt: skip
 
 
-def _compensation(step: str, leg: Leg) -> Event:
+def _compensation(step: str, command_state: CommandState) -> Event:
     """Tell when a step's compensation was last asked for."""
-    return Event(names.EVENT_COMPENSATION, {names.STEP: step, names.ATTEMPT: leg.attempt}, nanoseconds(leg.asked_at))
+    return Event(
+        names.EVENT_COMPENSATION,
+        {names.STEP: step, names.ATTEMPT: command_state.attempt},
+        nanoseconds(command_state.asked_at),
+    )

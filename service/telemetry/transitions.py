@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from saga_coordinator.handlers.records import Hop, Verdict
-from saga_coordinator.sagas.machine import CANCELLED, Cause, Direction, Leg, Progress, Status
+from saga_coordinator.sagas.machine import CANCELLED, Cause, CommandState, Direction, Progress, Status
 
 ANSWER, WAKE = "answer", "wake"
 """The kinds of hops that are told apart; the others are named for an operator's wish."""
@@ -15,7 +15,7 @@ class About(NamedTuple):
 
     step: str
     direction: Direction
-    leg: Leg
+    command_state: CommandState
 
 
 def about(hop: Hop) -> About | None:
@@ -68,20 +68,24 @@ def is_done(hop: Hop, concerned: About) -> bool:
 
 def retry_at(hop: Hop, concerned: About) -> datetime | None:
     """Return when a step that was answered "not done" with this hop will be asked again, None if it will not."""
-    leg = _leg_now(hop, concerned)
-    waits = leg is not None and leg.progress is Progress.WAITING and hop.entry.verdict is Verdict.APPLIED
-    return leg.due_at if leg is not None and waits and hop.entry.kind == ANSWER else None
+    command_state = _leg_now(hop, concerned)
+    waits = (
+        command_state is not None
+        and command_state.progress is Progress.WAITING
+        and hop.entry.verdict is Verdict.APPLIED
+    )
+    return command_state.due_at if command_state is not None and waits and hop.entry.kind == ANSWER else None
 
 
-def _leg_now(hop: Hop, concerned: About) -> Leg | None:
+def _leg_now(hop: Hop, concerned: About) -> CommandState | None:
     """Return the leg that a hop is about, as it is after the hop."""
     run = hop.decision.instance.steps.get(concerned.step)
-    return None if run is None else run.leg(concerned.direction)
+    return None if run is None else run.command_state(concerned.direction)
 
 
 def _progress(hop: Hop, concerned: About) -> Progress | None:
-    leg = _leg_now(hop, concerned)
-    return None if leg is None else leg.progress
+    command_state = _leg_now(hop, concerned)
+    return None if command_state is None else command_state.progress
 
 
 def _answered(hop: Hop) -> About | None:
@@ -99,8 +103,10 @@ def _answered(hop: Hop) -> About | None:
 def _due(hop: Hop) -> list[About]:
     """Return all steps whose time has come."""
     return [
-        About(name, direction, leg)
+        About(name, direction, command_state)
         for name, run in (hop.before.steps.items() if hop.before else ())
         for direction in Direction
-        if (leg := run.leg(direction)) is not None and leg.due_at is not None and leg.due_at <= hop.entry.at
+        if (command_state := run.command_state(direction)) is not None
+        and command_state.due_at is not None
+        and command_state.due_at <= hop.entry.at
     ]

@@ -164,9 +164,9 @@ def _timed(work: Callable[[], object]) -> float:
 
 
 def _answer(instance: Instance[Any], step: str, direction: Direction, reply: Reply) -> Answer:
-    leg = instance.steps[step].leg(direction)
-    assert leg is not None, f"the story has sent {step} ({direction})"
-    return Answer(AT, leg.command_id, reply)
+    command_state = instance.steps[step].command_state(direction)
+    assert command_state is not None, f"the story has sent {step} ({direction})"
+    return Answer(AT, command_state.command_id, reply)
 
 
 @contextmanager

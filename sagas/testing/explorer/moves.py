@@ -227,7 +227,7 @@ def _overtaking(world: World, way: Way, reply: Reply) -> World:
     undo = world.last(way[0], COMPENSATION)
     if way[1] is COMPENSATION or undo is None or isinstance(reply, Failure) or world.instance.status.is_final:
         return world
-    leg = world.instance.steps[way[0]].compensation
-    if leg is None or leg.progress is not Progress.ASKED:
+    command_state = world.instance.steps[way[0]].compensation
+    if command_state is None or command_state.progress is not Progress.ASKED:
         return world
     return replace(world, overtaken={**world.overtaken, way[0]: world.overtaken.get(way[0], 0) + 1})

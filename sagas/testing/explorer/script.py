@@ -154,8 +154,8 @@ def _acts(move: Move, at: datetime, instance: Instance[Any], source: Source) -> 
 
 def _answer(answer: Answer, move: Move, instance: Instance[Any], source: Source) -> str:
     step, reply = quoted(move.step or ""), answer.reply
-    leg = instance.steps[move.step or ""].leg(move.direction)
-    earlier = f", attempt={move.attempt}" if leg and leg.attempt != move.attempt else ""
+    command_state = instance.steps[move.step or ""].command_state(move.direction)
+    earlier = f", attempt={move.attempt}" if command_state and command_state.attempt != move.attempt else ""
     if isinstance(reply, Failure) and reply.retry_after is None:
         word = "undo_fails" if move.direction is COMPENSATION else "fails"
         again = ", retryable=True" if reply.retryable else ""

@@ -218,13 +218,13 @@ class World:
 
     def _progress(self, name: str) -> Iterator[object]:
         for direction in Direction:
-            leg = self.instance.steps[name].leg(direction)
-            if leg is not None and leg.progress in {Progress.DONE, Progress.REFUSED}:
-                yield (leg.progress, leg.attempt)
-            elif leg is not None:
-                due = leg.due_at - self.now if leg.due_at else None
-                since = self.now - leg.since if leg.since else None
-                yield (leg.progress, leg.attempt, leg.sendings, due, since)
+            command_state = self.instance.steps[name].command_state(direction)
+            if command_state is not None and command_state.progress in {Progress.DONE, Progress.REFUSED}:
+                yield (command_state.progress, command_state.attempt)
+            elif command_state is not None:
+                due = command_state.due_at - self.now if command_state.due_at else None
+                since = self.now - command_state.since if command_state.since else None
+                yield (command_state.progress, command_state.attempt, command_state.sendings, due, since)
 
     def _is_over(self, way: Way) -> bool:
         """Say whether a way is never asked again, so that it no more matters how it would answer."""

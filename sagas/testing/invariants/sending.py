@@ -64,8 +64,8 @@ def i9_nobody_is_asked_again_before_the_time(turned: Turned) -> Iterator[Broken]
         if before is None or turned.before is None:
             continue
         if before.heard is Heard.BUSY:
-            leg = turned.before.instance.steps[send.step].leg(send.direction)
-            is_early = leg is None or leg.due_at is None or leg.due_at > turned.move.at
+            command_state = turned.before.instance.steps[send.step].command_state(send.direction)
+            is_early = command_state is None or command_state.due_at is None or command_state.due_at > turned.move.at
         else:
             overtaken = turned.heard.overtaken.get(send.step, 0) > turned.before.overtaken.get(send.step, 0)
             is_early = before.due_at > turned.move.at and not overtaken
@@ -79,11 +79,11 @@ def the_wait_of_a_retry_is_as_declared(turned: Turned) -> Iterator[Broken]:
     call = turned.heard.last(*way)
     if call is None or call.heard is not Heard.BUSY or turned.decision.ignored:
         return
-    leg = turned.after.instance.steps[way[0]].leg(way[1])
+    command_state = turned.after.instance.steps[way[0]].command_state(way[1])
     due_at = turned.move.at + wait_of(turned.heard, way)
-    if leg is not None and leg.progress is Progress.WAITING and leg.due_at != due_at:
+    if command_state is not None and command_state.progress is Progress.WAITING and command_state.due_at != due_at:
         yield Broken(
-            f"{way[0]} is asked again at {leg.due_at}, not at {due_at}",
+            f"{way[0]} is asked again at {command_state.due_at}, not at {due_at}",
             f"assert story.instance.steps[{way[0]!r}].{way[1]}.due_at == story.at + {due_at - turned.move.at!r}",
         )
 

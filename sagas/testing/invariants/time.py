@@ -26,8 +26,8 @@ def i4_whatever_is_awaited_has_an_alarm(turned: Turned) -> Iterator[Broken]:
 
 def _due(world: World) -> Iterator[tuple[str, datetime]]:
     for (step, direction), call in world.open():
-        leg = world.instance.steps[step].leg(direction)
-        if leg is not None and leg.progress is Progress.ASKED:
+        command_state = world.instance.steps[step].command_state(direction)
+        if command_state is not None and command_state.progress is Progress.ASKED:
             yield step, call.due_at
     for name, run in world.instance.waits.items():
         if run.progress is Progress.ASKED:
@@ -40,7 +40,12 @@ def i4_the_alarm_is_no_earlier_than_needed(turned: Turned) -> Iterator[Broken]:
     if one.wake_at is None:
         return
     times = {due_at for _, due_at in _due(after)} | {one.deadline_at}
-    times |= {leg.due_at for run in one.steps.values() for leg in (run.forward, run.compensation) if leg}
+    times |= {
+        command_state.due_at
+        for run in one.steps.values()
+        for command_state in (run.forward, run.compensation)
+        if command_state
+    }
     if one.wake_at not in times:
         yield Broken("the alarm stands for nothing that is due", "assert story.instance.wake_at is None")
 

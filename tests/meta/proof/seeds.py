@@ -7,13 +7,13 @@ SEEDS = (
     Seed(
         "an unknown step is not undone",
         "sagas/machine/transition.py",
-        "return not (leg.progress is REFUSED or (leg",
-        "return leg.progress is DONE and not (False or (leg",
+        "return not (command_state.progress is REFUSED or (command_state",
+        "return command_state.progress is DONE and not (False or (command_state",
     ),
     Seed(
         "a refused step is undone",
         "sagas/machine/transition.py",
-        "not (leg.progress is REFUSED or (",
+        "not (command_state.progress is REFUSED or (",
         "not (False or (",
     ),
     Seed("undo_when_unknown is ignored", "sagas/machine/transition.py", "and not step.undo_when_unknown", "and False"),
@@ -53,7 +53,7 @@ SEEDS = (
     Seed(
         "an undo that never answers is forgotten",
         "sagas/machine/transition.py",
-        "turn.stall(_silence(turn, name, leg))",
+        "turn.stall(_silence(turn, name, command_state))",
         "pass",
     ),
     Seed(
@@ -72,13 +72,13 @@ SEEDS = (
     Seed(
         "an unknown step is asked under a new id",
         "sagas/machine/draft.py",
-        "if leg is None or leg.progress is Progress.WAITING:",
-        "if leg is None or leg.progress is not Progress.DONE:",
+        "if command_state is None or command_state.progress is Progress.WAITING:",
+        "if command_state is None or command_state.progress is not Progress.DONE:",
     ),
     Seed(
         "a command sent again is made anew",
         "sagas/machine/draft.py",
-        "payload = leg.payload\n",
+        "payload = command_state.payload\n",
         "make = (step.compensate if undone else None) or step.send\n"
         "        payload = make(self.data, *self._item(name)).model_dump_json()\n",
     ),
@@ -93,7 +93,7 @@ SEEDS = (
     Seed(
         "jitter is taken from the clock",
         "sagas/machine/signals.py",
-        "identity.chance(leg.command_id)",
+        "identity.chance(command_state.command_id)",
         "turn.at.timestamp() % 60 / 60",
     ),
     Seed(
@@ -105,8 +105,8 @@ SEEDS = (
     Seed(
         "a refusal is asked again",
         "sagas/machine/signals.py",
-        "if not (failure.retryable and leg",
-        "if not (True and leg",
+        "if not (failure.retryable and command_state",
+        "if not (True and command_state",
     ),
     # --- the way forward
     Seed(
@@ -149,8 +149,8 @@ SEEDS = (
     Seed(
         "commands are withdrawn that nobody heeds",
         "sagas/machine/draft.py",
-        "if leg.withdrawn or not self.rule(name).may_be_cancelled:",
-        "if leg.withdrawn:",
+        "if command_state.withdrawn or not self.rule(name).may_be_cancelled:",
+        "if command_state.withdrawn:",
     ),
     # --- the pivot, the deadline, alarms
     Seed("undone after the pivot", "sagas/machine/ending.py", "if turn.pivot_done:", "if False:"),
@@ -166,7 +166,7 @@ SEEDS = (
         "the alarm of a step stays when it is over",
         "sagas/machine/command_state.py",
         "        due_at=due_at,\n        payload",
-        "        due_at=due_at or leg.due_at,\n        payload",
+        "        due_at=due_at or command_state.due_at,\n        payload",
     ),
     # --- what is heard
     Seed(

@@ -198,8 +198,8 @@ SEEDS = (
     Seed(
         "the undo of an unknown step is skipped",
         "sagas/machine/transition.py",
-        "return not (leg.progress is REFUSED or (leg",
-        "return leg.progress is DONE and not (False or (leg",
+        "return not (command_state.progress is REFUSED or (command_state",
+        "return command_state.progress is DONE and not (False or (command_state",
     ),
     Seed(
         "an ignored signal has no row in the history",

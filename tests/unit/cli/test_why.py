@@ -47,17 +47,21 @@ class Order:
 
     def answer(self, step: str, *, undo: bool = False) -> None:
         run, rule = self.instance.steps[step], order_fulfilment.table[step]
-        leg, command = (run.compensation, rule.undo) if undo else (run.forward, rule.command)
-        assert leg is not None
+        command_state, command = (run.compensation, rule.undo) if undo else (run.forward, rule.command)
+        assert command_state is not None
         assert command is not None
         fields = dict.fromkeys(command.reply.model_fields, "x")
-        self.hear(Answer(self.at, leg.command_id, command.reply.model_validate(fields)))
+        self.hear(Answer(self.at, command_state.command_id, command.reply.model_validate(fields)))
 
     def refuse(self, step: str, *, retryable: bool = False, undo: bool = False) -> None:
         run = self.instance.steps[step]
-        leg = run.compensation if undo else run.forward
-        assert leg is not None
-        self.hear(Answer(self.at, leg.command_id, Failure(code="sold-out", message="none left", retryable=retryable)))
+        command_state = run.compensation if undo else run.forward
+        assert command_state is not None
+        self.hear(
+            Answer(
+                self.at, command_state.command_id, Failure(code="sold-out", message="none left", retryable=retryable)
+            )
+        )
 
     def why(self, after: timedelta = SECOND, *, owed: bool = False) -> str:
         case = Case(saga=order_fulfilment, instance=self.instance, lines=(), now=self.at + after, outcome_owed=owed)

@@ -46,8 +46,8 @@ def sent(decision: Decision[Data]) -> list[str]:
     return [each.step for each in decision.commands]
 
 
-def leg(instance: Instance[Data], step: str, direction: Direction = Direction.FORWARD) -> Any:  # noqa: ANN401  a leg, or None
-    return instance.steps[step].leg(direction)
+def command_state(instance: Instance[Data], step: str, direction: Direction = Direction.FORWARD) -> Any:  # noqa: ANN401  a leg, or None
+    return instance.steps[step].command_state(direction)
 
 
 def test_a_step_without_a_retry_is_not_given_up_while_its_command_has_not_left() -> None:
@@ -58,7 +58,10 @@ def test_a_step_without_a_retry_is_not_given_up_while_its_command_has_not_left()
     waits = rung(ONE, asked.instance, late, command.command_id)
 
     assert (sent(waits), waits.instance.status, waits.instance.cause) == ([], Status.RUNNING, None)
-    assert (leg(waits.instance, "a").sendings, leg(waits.instance, "a").due_at) == (1, late + MINUTE)
+    assert (command_state(waits.instance, "a").sendings, command_state(waits.instance, "a").due_at) == (
+        1,
+        late + MINUTE,
+    )
 
 
 def test_once_it_has_left_its_silence_counts() -> None:
@@ -80,7 +83,7 @@ def test_an_undo_does_not_stall_however_long_it_cannot_leave() -> None:
         instance = decision.instance
         assert (decision.commands, instance.status) == ((), Status.COMPENSATING)
 
-    assert leg(instance, "a", Direction.COMPENSATION).sendings == 1
+    assert command_state(instance, "a", Direction.COMPENSATION).sendings == 1
     assert sent(rung(ONE, instance, BEGINNING + 100 * HOUR)) == ["a"]
 
 
@@ -92,7 +95,7 @@ def test_only_the_command_that_has_not_left_is_given_time() -> None:
     decision = rung(pair, asked.instance, BEGINNING + MINUTE, first.command_id)
 
     assert sent(decision) == ["b"]
-    assert [leg(decision.instance, name).sendings for name in "ab"] == [1, 2]
+    assert [command_state(decision.instance, name).sendings for name in "ab"] == [1, 2]
 
 
 def test_time_that_is_not_over_yet_stays_as_it_is() -> None:
@@ -101,7 +104,7 @@ def test_time_that_is_not_over_yet_stays_as_it_is() -> None:
 
     decision = rung(pair, asked.instance, BEGINNING + MINUTE, *(each.command_id for each in asked.sent))
 
-    assert [leg(decision.instance, name).due_at - BEGINNING for name in "ab"] == [2 * MINUTE, HOUR]
+    assert [command_state(decision.instance, name).due_at - BEGINNING for name in "ab"] == [2 * MINUTE, HOUR]
 
 
 def test_what_waits_to_be_asked_under_a_new_id_is_asked() -> None:
@@ -121,7 +124,7 @@ def test_time_in_which_it_could_not_leave_is_no_part_of_the_total_time_of_a_retr
     for minutes in range(1, 30):
         instance = rung(line, instance, BEGINNING + minutes * MINUTE, asked.sent[0].command_id).instance
 
-    assert leg(instance, "a").since == BEGINNING + 29 * MINUTE
+    assert command_state(instance, "a").since == BEGINNING + 29 * MINUTE
     assert sent(rung(line, instance, BEGINNING + 30 * MINUTE)) == ["a"]
 
 

@@ -108,9 +108,9 @@ def test_a_command_that_cannot_be_published_stalls_and_is_definitely_not_done(st
 
     assert (decision.instance.status, decision.instance.stall) == (Status.STALLED, cause)
     run = decision.instance.steps["a"]
-    leg = run.forward if status == "forward" else run.compensation
-    assert leg is not None
-    assert leg.progress is Progress.REFUSED
+    command_state = run.forward if status == "forward" else run.compensation
+    assert command_state is not None
+    assert command_state.progress is Progress.REFUSED
 
 
 def test_an_obstruction_that_is_no_single_command_leaves_the_steps_as_they_are() -> None:

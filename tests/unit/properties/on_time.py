@@ -1,7 +1,7 @@
 """Invariants of the lifecycle and of time, each a check by name of one turn; none looks at how the machine decides."""
 
 from saga_coordinator.sagas.machine import Direction, Progress, Resolve, Resume, RetryStep, SkipStep, Status, Wake
-from saga_coordinator.sagas.machine.instance import legs
+from saga_coordinator.sagas.machine.instance import command_states
 from tests.unit.properties.witness import Witness
 from tests.unit.properties.world import Turned
 
@@ -19,7 +19,7 @@ def i4_every_active_instance_has_an_alarm(_: Witness, turned: Turned) -> None:
     if not after.is_active:
         assert after.wake_at is None
         return
-    due = [leg.due_at for leg in legs(after.steps) if leg.due_at is not None]
+    due = [command_state.due_at for command_state in command_states(after.steps) if command_state.due_at is not None]
     due += [wait.due_at for wait in after.waits.values() if wait.progress is Progress.ASKED]
     deadline = after.deadline_at if after.status is Status.RUNNING else None
     assert after.wake_at is not None
@@ -50,7 +50,7 @@ def what_has_not_left_was_not_silent(_: Witness, turned: Turned) -> None:
         return
     for name, run in turned.before.steps.items():
         for direction in Direction:
-            was, now = run.leg(direction), turned.after.steps[name].leg(direction)
+            was, now = run.command_state(direction), turned.after.steps[name].command_state(direction)
             if was and now and was.progress is Progress.ASKED and was.command_id in turned.signal.unsent:
                 assert (now.progress, now.sendings, now.asked_at) == (was.progress, was.sendings, was.asked_at)
                 assert now.due_at is not None
@@ -66,7 +66,7 @@ def a_pause_moves_timers_but_neither_deadline_nor_delays(_: Witness, turned: Tur
     assert after.deadline_at in {before.deadline_at, None}
     for name, run in before.steps.items():
         for direction in Direction:
-            was, now = run.leg(direction), after.steps[name].leg(direction)
+            was, now = run.command_state(direction), after.steps[name].command_state(direction)
             if was and now and was.due_at and (was.progress, was.sendings) == (now.progress, now.sendings):
                 assert now.due_at == was.due_at + length
     for name, wait in before.waits.items():

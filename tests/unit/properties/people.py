@@ -54,7 +54,7 @@ def _reply(saga: Saga[Any, Any], instance: Instance[Any], name: str) -> Reply | 
     run = instance.steps.get(name)
     if run is None:
         return Did()
-    if run.leg(Direction.COMPENSATION) is not None:
+    if run.command_state(Direction.COMPENSATION) is not None:
         return Done()
     reply = saga.rule(name).command.reply
     return reply(**dict.fromkeys(reply.model_fields, "by hand"))

@@ -76,10 +76,10 @@ def awaited(instance: Instance[Data]) -> dict[str, Reply]:
     """The commands that are awaited, each with a good answer."""
     good: dict[Direction, Reply] = {Direction.FORWARD: Did(), Direction.COMPENSATION: Done()}
     return {
-        leg.command_id: good[direction]
+        command_state.command_id: good[direction]
         for run in instance.steps.values()
         for direction in Direction
-        if (leg := run.leg(direction)) and leg.progress is Progress.ASKED
+        if (command_state := run.command_state(direction)) and command_state.progress is Progress.ASKED
     }
 
 

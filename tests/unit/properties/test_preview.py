@@ -27,8 +27,12 @@ Waves = list[set[str]]
 
 def asked(instance: Instance[Data], direction: Direction, *progress: Progress) -> dict[str, str]:
     """The steps that stand so in a direction, with the ids of their commands."""
-    legs = {name: run.leg(direction) for name, run in instance.steps.items()}
-    return {name: leg.command_id for name, leg in legs.items() if leg and leg.progress in progress}
+    command_states = {name: run.command_state(direction) for name, run in instance.steps.items()}
+    return {
+        name: command_state.command_id
+        for name, command_state in command_states.items()
+        if command_state and command_state.progress in progress
+    }
 
 
 def goes_back(story: Scenario[Data], instance: Instance[Data]) -> tuple[Instance[Data], Waves]:

@@ -160,11 +160,11 @@ class Witness:
         run = turned.before.steps.get(step) if turned.before else None
         if run is None:
             return
-        leg = run.compensation or run.forward
-        self.failures.pop(leg.command_id, None)
-        self.successes.add(leg.command_id)
+        command_state = run.compensation or run.forward
+        self.failures.pop(command_state.command_id, None)
+        self.successes.add(command_state.command_id)
         if run.compensation is None:
-            self.remembered.add(leg.command_id)
+            self.remembered.add(command_state.command_id)
 
     def is_left(self, instance: Instance[Any], step: str) -> bool:
         """Say whether an alternative around a step was left for the next one."""

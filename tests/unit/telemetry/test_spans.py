@@ -143,13 +143,16 @@ def test_a_step_that_is_asked_again_after_a_failure_says_when() -> None:
     taken = story.takes(*story.answers(placed, declining("charge-card", retryable=True)))
 
     reserved, charged = named(spans_of([taken]), "process ")
-    leg = story.instance.steps["charge-card"].forward
+    command_state = story.instance.steps["charge-card"].forward
 
     assert reserved.events == ()
     assert charged.status.status_code is StatusCode.UNSET
     (event,) = charged.events
-    assert leg.due_at is not None
-    assert (event.name, dict(event.attributes or {})) == (names.EVENT_RETRY, {names.DUE_AT: leg.due_at.isoformat()})
+    assert command_state.due_at is not None
+    assert (event.name, dict(event.attributes or {})) == (
+        names.EVENT_RETRY,
+        {names.DUE_AT: command_state.due_at.isoformat()},
+    )
 
 
 def test_the_summary_spans_the_whole_instance() -> None:
