@@ -28,7 +28,7 @@ from saga_coordinator.sagas.machine.instance import (
 D = TypeVar("D", bound=BaseModel)
 
 
-class Turn(Generic[D]):
+class Draft(Generic[D]):
     """The draft of an instance's next state and what it sends. The instance that came in is never touched."""
 
     __slots__ = (
@@ -231,7 +231,7 @@ class Turn(Generic[D]):
         self.status, self.outcome, self.ended_at = status, outcome, self.at
 
     def decision(self) -> Decision[D]:
-        """Turn the draft into the decision."""
+        """Draft the draft into the decision."""
         was = self.instance
         instance = Instance(
             id=was.id,

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from saga_coordinator.contracts import Done, Event, Failure, Message, Reply
 from saga_coordinator.sagas.language.cause import Cause
 from saga_coordinator.sagas.machine.decision import Ignored
-from saga_coordinator.sagas.machine.draft import Turn
+from saga_coordinator.sagas.machine.draft import Draft
 from saga_coordinator.sagas.machine.ending import end
 from saga_coordinator.sagas.machine.instance import CommandState, Direction, Progress, Status, WaitRun
 from saga_coordinator.sagas.machine.signal import OperatorAction, Pause, Resolve, Resume, RetryStep, SkipStep
@@ -24,183 +24,183 @@ GIVEN_UP_BEFORE = "given-up-before"
 Refusal = tuple[Ignored, str]
 
 
-def apply_action(turn: Turn[D], signal: OperatorAction) -> Refusal | None:
+def apply_action(draft: Draft[D], signal: OperatorAction) -> Refusal | None:
     """Do what the operator wishes, or return why it makes no sense."""
-    if turn.status.is_final:
-        return _no(f"the instance is {turn.status}: nothing is left to do")
+    if draft.status.is_final:
+        return _no(f"the instance is {draft.status}: nothing is left to do")
     match signal:
         case RetryStep():
-            return _retry(turn, signal.step)
+            return _retry(draft, signal.step)
         case SkipStep():
-            return _skip(turn, signal)
+            return _skip(draft, signal)
         case Pause():
-            return _pause(turn)
+            return _pause(draft)
         case Resume():
-            return _resume(turn)
+            return _resume(draft)
         case Resolve():
-            return _resolve(turn, signal.status)
+            return _resolve(draft, signal.status)
         case _:
             assert_never(signal)
 
 
-def _pause(turn: Turn[D]) -> Refusal | None:
-    if not turn.is_active:
-        return _no(f"the instance is {'paused' if turn.paused_at else turn.status}")
-    turn.paused_at = turn.at
+def _pause(draft: Draft[D]) -> Refusal | None:
+    if not draft.is_active:
+        return _no(f"the instance is {'paused' if draft.paused_at else draft.status}")
+    draft.paused_at = draft.at
     return None
 
 
-def _resume(turn: Turn[D]) -> Refusal | None:
+def _resume(draft: Draft[D]) -> Refusal | None:
     """Move timeouts and retries by the length of the pause; the deadline stays where it was."""
-    if turn.paused_at is None:
+    if draft.paused_at is None:
         return _no("the instance is not paused")
-    turn.postpone(turn.at - turn.paused_at)
-    turn.paused_at = None
+    draft.postpone(draft.at - draft.paused_at)
+    draft.paused_at = None
     return None
 
 
-def _resolve(turn: Turn[D], status: Status) -> Refusal | None:
+def _resolve(draft: Draft[D], status: Status) -> Refusal | None:
     """End a stalled instance as what its operator has made of it by hand, and tell the outcome."""
-    if turn.status is not Status.STALLED:
-        return _no(f"the instance is {turn.status}: only a stalled one is resolved by hand")
+    if draft.status is not Status.STALLED:
+        return _no(f"the instance is {draft.status}: only a stalled one is resolved by hand")
     if not status.is_final:
         return _no(f"it can be resolved as completed or as compensated, not as {status}")
-    turn.cause = turn.cause or (turn.stalled_by if status is Status.COMPENSATED else None)
-    turn.stalled_by = None
-    end(turn, status)
+    draft.cause = draft.cause or (draft.stalled_by if status is Status.COMPENSATED else None)
+    draft.stalled_by = None
+    end(draft, status)
     return None
 
 
 # --- retry
 
 
-def _retry(turn: Turn[D], name: str | None) -> Refusal | None:
+def _retry(draft: Draft[D], name: str | None) -> Refusal | None:
     """Ask again now: what a stalled instance gave up, or what it is waiting for."""
-    if turn.paused_at is not None:
+    if draft.paused_at is not None:
         return _no("the instance is paused: resume it first")
-    if name is None and turn.status is not Status.STALLED:
-        return _no(f"the instance is {turn.status}: name the step to ask again")
+    if name is None and draft.status is not Status.STALLED:
+        return _no(f"the instance is {draft.status}: name the step to ask again")
     if name is not None:
-        problem = _again(turn, name)
+        problem = _again(draft, name)
         if problem is not None:
             return problem
     else:
-        for stuck, direction in list(_stuck(turn)):
-            _renew(turn, stuck, direction)
-    unstall(turn)
+        for stuck, direction in list(_stuck(draft)):
+            _renew(draft, stuck, direction)
+    unstall(draft)
     return None
 
 
-def _again(turn: Turn[D], name: str) -> Refusal | None:
+def _again(draft: Draft[D], name: str) -> Refusal | None:
     """Ask one step again, in the direction in which it is open."""
-    if has_waited_in_vain(turn, name):
-        _renew(turn, name, None)
+    if has_waited_in_vain(draft, name):
+        _renew(draft, name, None)
         return None
-    direction, command_state = _open(turn, name)
+    direction, command_state = _open(draft, name)
     if command_state is None:
         return _no(
             f"{name} is not a step of this instance that could be asked again: it was not reached, or is settled"
         )
-    _renew(turn, name, direction)
+    _renew(draft, name, direction)
     return None
 
 
-def _renew(turn: Turn[D], name: str, direction: Direction | None) -> None:
+def _renew(draft: Draft[D], name: str, direction: Direction | None) -> None:
     """Make a step, or a receive (no direction), begin again."""
     if direction is None:
-        del turn.waits[name]
+        del draft.waits[name]
     else:
-        turn.renew(name, direction)
+        draft.renew(name, direction)
 
 
-def _open(turn: Turn[D], name: str) -> tuple[Direction, CommandState | None]:
+def _open(draft: Draft[D], name: str) -> tuple[Direction, CommandState | None]:
     """Return the leg of a step that still has something to come: its compensation, once that was asked for."""
-    run = turn.steps.get(name)
+    run = draft.steps.get(name)
     if run is None:
         return FORWARD, None
     direction = COMPENSATION if run.compensation else FORWARD
     command_state = run.command_state(direction)
     is_open = command_state is not None and command_state.progress is not DONE
     if direction is FORWARD:
-        is_open = is_open and turn.cause is None and not turn.is_left(name, already=False)
+        is_open = is_open and draft.cause is None and not draft.is_left(name, already=False)
     return direction, command_state if is_open else None
 
 
 # --- skip
 
 
-def _skip(turn: Turn[D], skip: SkipStep) -> Refusal | None:
+def _skip(draft: Draft[D], skip: SkipStep) -> Refusal | None:
     """Take a step, an undo or a wait for done, as if the supplied reply had come."""
-    wait = turn.waits.get(skip.step)
-    problem = _skip_wait(turn, skip, wait) if wait else _skip_step(turn, skip)
-    if problem is None and turn.status is Status.STALLED:
-        unstall(turn)
+    wait = draft.waits.get(skip.step)
+    problem = _skip_wait(draft, skip, wait) if wait else _skip_step(draft, skip)
+    if problem is None and draft.status is Status.STALLED:
+        unstall(draft)
     return problem
 
 
-def _skip_step(turn: Turn[D], skip: SkipStep) -> Refusal | None:
-    direction, command_state = _open(turn, skip.step)
+def _skip_step(draft: Draft[D], skip: SkipStep) -> Refusal | None:
+    direction, command_state = _open(draft, skip.step)
     if command_state is None:
         return _no(f"{skip.step} is not a step of this instance that is open: it was not reached, or is settled")
-    rule = turn.rule(skip.step)
+    rule = draft.rule(skip.step)
     command = rule.command if direction is FORWARD else rule.undo
     assert command is not None, "only a step with a compensation is undone"  # noqa: S101  for the type checker
     reply = Done() if skip.reply is None and command.reply is Done else skip.reply
     if not isinstance(reply, command.reply) or isinstance(reply, Failure):
         return _no(f"{command.__name__} is answered with {_called(command.reply)}, not with {_called(type(reply))}")
-    turn.put(skip.step, direction, DONE)
+    draft.put(skip.step, direction, DONE)
     if direction is FORWARD:
-        turn.remember(skip.step, reply)
+        draft.remember(skip.step, reply)
     return None
 
 
-def _skip_wait(turn: Turn[D], skip: SkipStep, wait: WaitRun) -> Refusal | None:
-    if turn.cause is not None or turn.is_left(skip.step, already=False) or wait.progress is DONE:
+def _skip_wait(draft: Draft[D], skip: SkipStep, wait: WaitRun) -> Refusal | None:
+    if draft.cause is not None or draft.is_left(skip.step, already=False) or wait.progress is DONE:
         return _no(f"{skip.step} is not waited for any more")
-    node = next((each for each in turn.saga.receives if each.name == skip.step), None)
+    node = next((each for each in draft.saga.receives if each.name == skip.step), None)
     if node is not None and not isinstance(skip.reply, node.event):
         return _no(f"{node.name} receives {_called(node.event)}, not {_called(type(skip.reply))}")
     if node is None and skip.reply is not None:
         return _no(f"{skip.step} is a delay: it takes nothing, not {_called(type(skip.reply))}")
-    turn.settle(skip.step, DONE)
+    draft.settle(skip.step, DONE)
     if node is not None and node.remember is not None:
-        turn.data = node.remember(turn.data, skip.reply)
+        draft.data = node.remember(draft.data, skip.reply)
     return None
 
 
 # --- a stalled instance
 
 
-def unstall(turn: Turn[D]) -> None:
+def unstall(draft: Draft[D]) -> None:
     """Go on in the direction from which it stalled, unless something else is stuck too."""
-    if turn.status is not Status.STALLED:
+    if draft.status is not Status.STALLED:
         return
-    if stuck := [name for name, _ in _stuck(turn)]:
-        if turn.stalled_by is None or turn.stalled_by.step not in stuck:
-            turn.stall(Cause(stuck[0], GIVEN_UP_BEFORE, f"{stuck[0]} was given up, and neither retried nor skipped"))
+    if stuck := [name for name, _ in _stuck(draft)]:
+        if draft.stalled_by is None or draft.stalled_by.step not in stuck:
+            draft.stall(Cause(stuck[0], GIVEN_UP_BEFORE, f"{stuck[0]} was given up, and neither retried nor skipped"))
         return
-    turn.status = Status.RUNNING if turn.cause is None else Status.COMPENSATING
-    turn.stalled_by = None
+    draft.status = Status.RUNNING if draft.cause is None else Status.COMPENSATING
+    draft.stalled_by = None
 
 
-def _stuck(turn: Turn[D]) -> Iterator[tuple[str, Direction | None]]:
+def _stuck(draft: Draft[D]) -> Iterator[tuple[str, Direction | None]]:
     """Yield what a stalled instance gave up: steps and compensations, and (no direction) receives."""
-    for name, run in turn.steps.items():
+    for name, run in draft.steps.items():
         if run.compensation is not None:
             if _is_given_up(run.compensation):
                 yield name, COMPENSATION
-        elif turn.cause is None and _is_given_up(run.forward) and not turn.is_left(name, already=False):
+        elif draft.cause is None and _is_given_up(run.forward) and not draft.is_left(name, already=False):
             yield name, FORWARD
-    for name in turn.waits:
-        if has_waited_in_vain(turn, name):
+    for name in draft.waits:
+        if has_waited_in_vain(draft, name):
             yield name, None
 
 
-def has_waited_in_vain(turn: Turn[D], name: str) -> bool:
+def has_waited_in_vain(draft: Draft[D], name: str) -> bool:
     """Say whether this is a receive whose event did not come in time, on a way that still leads forward."""
-    wait = turn.waits.get(name)
+    wait = draft.waits.get(name)
     is_refused = wait is not None and wait.progress is Progress.REFUSED
-    return is_refused and turn.cause is None and not turn.is_left(name, already=False)
+    return is_refused and draft.cause is None and not draft.is_left(name, already=False)
 
 
 def _is_given_up(command_state: CommandState) -> bool:

@@ -49,7 +49,7 @@ from saga_coordinator.sagas.language.nodes import (
 from saga_coordinator.sagas.language.saga import Saga
 from saga_coordinator.sagas.machine import ids as identity
 from saga_coordinator.sagas.machine.decision import Decision
-from saga_coordinator.sagas.machine.draft import Turn
+from saga_coordinator.sagas.machine.draft import Draft
 from saga_coordinator.sagas.machine.ending import end, fail
 from saga_coordinator.sagas.machine.instance import CommandState, Direction, Instance, Progress, Status, Trial
 from saga_coordinator.sagas.machine.signal import Signal, Start
@@ -68,16 +68,16 @@ def transition(saga: Saga[Any, D], instance: Instance[D] | None, signal: Signal)
     `LookupError` for a signal to an instance that does not exist.
     """
     if instance is None:
-        turn = Turn(saga, _begin(saga, signal), signal.at)
+        draft = Draft(saga, _begin(saga, signal), signal.at)
     else:
-        turn = Turn(saga, instance, signal.at)
-        if reason := take(turn, signal):
+        draft = Draft(saga, instance, signal.at)
+        if reason := take(draft, signal):
             return Decision(instance, ignored=reason[0], reason=reason[1])
-    if turn.is_active:
-        _give_up_overdue(turn)
-    if turn.is_active:
-        _go_on(turn)
-    return turn.decision()
+    if draft.is_active:
+        _give_up_overdue(draft)
+    if draft.is_active:
+        _go_on(draft)
+    return draft.decision()
 
 
 def _begin(saga: Saga[Any, D], signal: Signal) -> Instance[D]:
@@ -114,171 +114,171 @@ def _deadline(saga: Saga[Any, D], data: D, started_at: datetime) -> datetime | N
 # --- give up: what is overdue and may not be asked again -----------------------------------------------------------
 
 
-def _give_up_overdue(turn: Turn[D]) -> None:
+def _give_up_overdue(draft: Draft[D]) -> None:
     """Act on the deadline, then on every wait that is over, then on every timeout that is not followed by a retry."""
-    if turn.deadline_passed and turn.status is Status.RUNNING:
-        within = turn.deadline_at and turn.deadline_at - turn.instance.started_at
-        fail(turn, None, Cause(None, DEADLINE_PASSED, f"not past the pivot within {within}"))
-    _end_waits(turn)
-    overdue, undos = _overdue(turn)
+    if draft.deadline_passed and draft.status is Status.RUNNING:
+        within = draft.deadline_at and draft.deadline_at - draft.instance.started_at
+        fail(draft, None, Cause(None, DEADLINE_PASSED, f"not past the pivot within {within}"))
+    _end_waits(draft)
+    overdue, undos = _overdue(draft)
     for name, command_state in overdue:
-        rule = turn.rule(name)
-        if turn.goes_forward(name) and not (
-            rule.step.is_pivot or rule.retry.allows(command_state.sendings, turn.spent(command_state))
+        rule = draft.rule(name)
+        if draft.goes_forward(name) and not (
+            rule.step.is_pivot or rule.retry.allows(command_state.sendings, draft.spent(command_state))
         ):
-            turn.put(name, FORWARD, UNKNOWN)
-            fail(turn, name, _silence(turn, name, command_state))
+            draft.put(name, FORWARD, UNKNOWN)
+            fail(draft, name, _silence(draft, name, command_state))
     for name, _ in overdue:
-        if turn.is_active and not turn.goes_forward(name):
-            turn.put(name, FORWARD, UNKNOWN)
+        if draft.is_active and not draft.goes_forward(name):
+            draft.put(name, FORWARD, UNKNOWN)
     for name, command_state in undos:
-        if not turn.rule(name).step.compensate_retry.allows(command_state.sendings, turn.spent(command_state)):
-            turn.put(name, COMPENSATION, UNKNOWN)
-            turn.stall(_silence(turn, name, command_state))
+        if not draft.rule(name).step.compensate_retry.allows(command_state.sendings, draft.spent(command_state)):
+            draft.put(name, COMPENSATION, UNKNOWN)
+            draft.stall(_silence(draft, name, command_state))
 
 
-def _end_waits(turn: Turn[D]) -> None:
+def _end_waits(draft: Draft[D]) -> None:
     """A delay that is over is done; a receive that has waited long enough has failed."""
-    for name, wait in tuple(turn.waits.items()):
-        if wait.progress is not ASKED or wait.due_at > turn.at or not turn.goes_forward(name):
+    for name, wait in tuple(draft.waits.items()):
+        if wait.progress is not ASKED or wait.due_at > draft.at or not draft.goes_forward(name):
             continue
         if wait.address is None:
-            turn.settle(name, DONE)
+            draft.settle(name, DONE)
         else:
-            turn.settle(name, REFUSED)
-            fail(turn, name, Cause(name, TIMED_OUT, f"no event from {wait.since} to {wait.due_at}"))
+            draft.settle(name, REFUSED)
+            fail(draft, name, Cause(name, TIMED_OUT, f"no event from {wait.since} to {wait.due_at}"))
 
 
-def _overdue(turn: Turn[D]) -> tuple[list[tuple[str, CommandState]], list[tuple[str, CommandState]]]:
+def _overdue(draft: Draft[D]) -> tuple[list[tuple[str, CommandState]], list[tuple[str, CommandState]]]:
     """Return the commands whose answer is overdue, and the compensations. One pass: every turn pays for it."""
     commands: list[tuple[str, CommandState]] = []
     undos: list[tuple[str, CommandState]] = []
-    for name, run in turn.steps.items():
+    for name, run in draft.steps.items():
         command_state, undo = run.forward, run.compensation
-        if command_state.progress is ASKED and turn.is_due(command_state):
+        if command_state.progress is ASKED and draft.is_due(command_state):
             commands.append((name, command_state))
-        if undo is not None and undo.progress is ASKED and turn.is_due(undo):
+        if undo is not None and undo.progress is ASKED and draft.is_due(undo):
             undos.append((name, undo))
     return commands, undos
 
 
-def _silence(turn: Turn[D], name: str, command_state: CommandState) -> Cause:
+def _silence(draft: Draft[D], name: str, command_state: CommandState) -> Cause:
     """Say that a step did not answer."""
-    within = command_state.due_at - command_state.asked_at if command_state.due_at else turn.rule(name).step.timeout
+    within = command_state.due_at - command_state.asked_at if command_state.due_at else draft.rule(name).step.timeout
     return Cause(name, TIMED_OUT, f"no answer within {within}, sent {command_state.sendings} times")
 
 
 # --- walk: send what is to be sent ---------------------------------------------------------------------------------
 
 
-def _go_on(turn: Turn[D]) -> None:
+def _go_on(draft: Draft[D]) -> None:
     """Walk in the instance's direction; at the end of the way tell the outcome."""
-    if turn.status is Status.RUNNING:
-        if _walk(turn, turn.saga.steps, FORWARD):
-            end(turn, Status.COMPLETED)
-    elif turn.cause is not None and _undo(turn, turn.saga.steps, None, turn.cause):
-        end(turn, Status.COMPENSATED)
+    if draft.status is Status.RUNNING:
+        if _walk(draft, draft.saga.steps, FORWARD):
+            end(draft, Status.COMPLETED)
+    elif draft.cause is not None and _undo(draft, draft.saga.steps, None, draft.cause):
+        end(draft, Status.COMPENSATED)
 
 
-def _undo(turn: Turn[D], nodes: tuple[Node[D], ...], leaves: Collection[str] | None, cause: Cause) -> bool:
+def _undo(draft: Draft[D], nodes: tuple[Node[D], ...], leaves: Collection[str] | None, cause: Cause) -> bool:
     """Undo nodes once none of their steps is in flight; child sagas that may be at work are told to turn back.
 
     What is being undone already goes on in any case. It need not stand next on the walk: a success that came late may
     have put another step before it.
     """
     in_flight = False
-    for name, run in turn.within(leaves):
+    for name, run in draft.within(leaves):
         in_flight = in_flight or run.forward.progress is ASKED
         if run.forward.progress is ASKED or run.forward.progress is UNKNOWN:
-            turn.withdraw(name, run.forward, cause)
-        if run.compensation is not None and turn.is_due(run.compensation):
-            turn.send(turn.rule(name).step, COMPENSATION, name)
-    return not in_flight and _walk(turn, nodes, COMPENSATION)
+            draft.withdraw(name, run.forward, cause)
+        if run.compensation is not None and draft.is_due(run.compensation):
+            draft.send(draft.rule(name).step, COMPENSATION, name)
+    return not in_flight and _walk(draft, nodes, COMPENSATION)
 
 
-def _walk(turn: Turn[D], nodes: tuple[Node[D], ...], direction: Direction) -> bool:
+def _walk(draft: Draft[D], nodes: tuple[Node[D], ...], direction: Direction) -> bool:
     """Go through a sequence as far as it is settled, and send what stands next. True: all of it is settled."""
     for node in nodes if direction is FORWARD else reversed(nodes):  # noqa: SIM110  a generator costs twice as much
-        if not _visit(turn, node, direction):
+        if not _visit(draft, node, direction):
             return False
     return True
 
 
-def _visit(turn: Turn[D], node: Node[D], direction: Direction) -> bool:
+def _visit(draft: Draft[D], node: Node[D], direction: Direction) -> bool:
     """Settle one node. The members of a group are all visited; those of a sequence up to the first unsettled."""
     match node:
         case Step():
-            return _settle(turn, node, direction, node.name)
+            return _settle(draft, node, direction, node.name)
         case ForEach():
-            return _each(turn, node, direction)
+            return _each(draft, node, direction)
         case Receive() | Delay():
-            return direction is COMPENSATION or _wait(turn, node)
+            return direction is COMPENSATION or _wait(draft, node)
         case Series():
-            return _walk(turn, node.nodes, direction)
+            return _walk(draft, node.nodes, direction)
         case Parallel():
-            return all([_visit(turn, member, direction) for member in node.nodes])  # noqa: C419  visit every member
+            return all([_visit(draft, member, direction) for member in node.nodes])  # noqa: C419  visit every member
         case Branch():
-            return _walk(turn, _chosen(turn, node, direction), direction)
+            return _walk(draft, _chosen(draft, node, direction), direction)
         case Alternatives():
-            return _tried(turn, node, direction)
+            return _tried(draft, node, direction)
         case _:
             assert_never(node)
 
 
-def _chosen(turn: Turn[D], node: Branch[D], direction: Direction) -> tuple[Node[D], ...]:
+def _chosen(draft: Draft[D], node: Branch[D], direction: Direction) -> tuple[Node[D], ...]:
     """Return the branch's recorded choice, and make it the first time; on the way back nothing is chosen any more."""
-    if node.name not in turn.choices:
+    if node.name not in draft.choices:
         if direction is COMPENSATION:
             return ()
-        turn.choices[node.name] = bool(node.predicate(turn.data))
-    return node.nodes if turn.choices[node.name] else node.otherwise
+        draft.choices[node.name] = bool(node.predicate(draft.data))
+    return node.nodes if draft.choices[node.name] else node.otherwise
 
 
-def _tried(turn: Turn[D], node: Alternatives[D], direction: Direction) -> bool:
+def _tried(draft: Draft[D], node: Alternatives[D], direction: Direction) -> bool:
     """Go on with the alternative that is tried; one that has failed is undone first, then comes the next."""
     if direction is COMPENSATION:
-        trial = turn.trials.get(node.name)
-        return trial is None or _walk(turn, node.nodes[: trial.number + 1], COMPENSATION)
-    trial = turn.trials.setdefault(node.name, Trial())
+        trial = draft.trials.get(node.name)
+        return trial is None or _walk(draft, node.nodes[: trial.number + 1], COMPENSATION)
+    trial = draft.trials.setdefault(node.name, Trial())
     while trial.cause is not None:
         failed = node.nodes[trial.number : trial.number + 1]
-        if not _undo(turn, failed, turn.saga.leaves_in(node.name, trial.number), trial.cause):
+        if not _undo(draft, failed, draft.saga.leaves_in(node.name, trial.number), trial.cause):
             return False
-        trial = turn.trials[node.name] = Trial(trial.number + 1)
-    return _visit(turn, node.nodes[trial.number], FORWARD)
+        trial = draft.trials[node.name] = Trial(trial.number + 1)
+    return _visit(draft, node.nodes[trial.number], FORWARD)
 
 
-def _each(turn: Turn[D], node: ForEach[D], direction: Direction) -> bool:
+def _each(draft: Draft[D], node: ForEach[D], direction: Direction) -> bool:
     """Settle the steps of a list: go on with those in flight, then begin others in its order while there is room."""
-    if direction is FORWARD and node.name not in turn.lists:
-        turn.list_items(node)
+    if direction is FORWARD and node.name not in draft.lists:
+        draft.list_items(node)
     unsettled, ahead = 0, []
-    for name in turn.lists.get(node.name, ()):
-        run = turn.steps.get(name)
+    for name in draft.lists.get(node.name, ()):
+        run = draft.steps.get(name)
         command_state = run.command_state(direction) if run else None
         if command_state is None:
             ahead.append(name)
         elif command_state.progress is not DONE:
-            unsettled += not _settle(turn, node.step, direction, name)
+            unsettled += not _settle(draft, node.step, direction, name)
     for name in ahead:
         if unsettled == node.limit:
             return False
-        unsettled += not _settle(turn, node.step, direction, name)
+        unsettled += not _settle(draft, node.step, direction, name)
     return unsettled == 0
 
 
-def _wait(turn: Turn[D], node: Receive[D] | Delay[D]) -> bool:
+def _wait(draft: Draft[D], node: Receive[D] | Delay[D]) -> bool:
     """Begin to wait, if that was not begun before. True: what it waits for has come."""
-    if node.name not in turn.waits:
-        turn.wait(node)
-        if isinstance(node, Delay) and turn.waits[node.name].due_at <= turn.at:
-            turn.settle(node.name, DONE)
-    return turn.waits[node.name].progress is DONE
+    if node.name not in draft.waits:
+        draft.wait(node)
+        if isinstance(node, Delay) and draft.waits[node.name].due_at <= draft.at:
+            draft.settle(node.name, DONE)
+    return draft.waits[node.name].progress is DONE
 
 
-def _settle(turn: Turn[D], step: Step[D], direction: Direction, name: str) -> bool:
+def _settle(draft: Draft[D], step: Step[D], direction: Direction, name: str) -> bool:
     """Send a step's command if it is its turn or its time. True: nothing is left to do for it in this direction."""
-    run = turn.steps.get(name)
+    run = draft.steps.get(name)
     if direction is COMPENSATION:
         if run is None or step.compensate is None or not _may_be_done(run.forward, step):
             return True
@@ -287,8 +287,8 @@ def _settle(turn: Turn[D], step: Step[D], direction: Direction, name: str) -> bo
         command_state = run.forward if run else None
     if command_state is not None and command_state.progress is DONE:
         return True
-    if command_state is None or turn.is_due(command_state):
-        turn.send(step, direction, name)
+    if command_state is None or draft.is_due(command_state):
+        draft.send(step, direction, name)
     return False
 
 

@@ -27,16 +27,16 @@ SEEDS = (
     Seed(
         "a group is undone one by one",
         "sagas/machine/transition.py",
-        "return all([_visit(turn, member, direction) for member in node.nodes])",
-        "return all(_visit(turn, member, direction) for member in node.nodes)",
+        "return all([_visit(draft, member, direction) for member in node.nodes])",
+        "return all(_visit(draft, member, direction) for member in node.nodes)",
     ),
     Seed(
         "a late reply is taken for its undo's",
         "sagas/machine/signals.py",
-        "turn.hasten(name, undo)",
-        "turn.put(name, COMPENSATION, DONE)",
+        "draft.hasten(name, undo)",
+        "draft.put(name, COMPENSATION, DONE)",
     ),
-    Seed("what has not left counts as silent", "sagas/machine/signals.py", "turn.give_time(wake.unsent)", "pass"),
+    Seed("what has not left counts as silent", "sagas/machine/signals.py", "draft.give_time(wake.unsent)", "pass"),
     Seed("an overtaken undo is not sent again", "sagas/machine/signals.py", "if undo.progress is ASKED:", "if False:"),
     Seed(
         "an overtaken undo costs an attempt",
@@ -47,19 +47,19 @@ SEEDS = (
     Seed(
         "a refused undo is forgotten",
         "sagas/machine/signals.py",
-        'turn.stall(Cause(name, failure.code, f"its compensation failed: {failure.message}"))',
+        'draft.stall(Cause(name, failure.code, f"its compensation failed: {failure.message}"))',
         "pass",
     ),
     Seed(
         "an undo that never answers is forgotten",
         "sagas/machine/transition.py",
-        "turn.stall(_silence(turn, name, command_state))",
+        "draft.stall(_silence(draft, name, command_state))",
         "pass",
     ),
     Seed(
         "what waits to be asked is asked on the way back",
         "sagas/machine/ending.py",
-        "turn.put(name, Direction.FORWARD, Progress.REFUSED)",
+        "draft.put(name, Direction.FORWARD, Progress.REFUSED)",
         "pass",
     ),
     # --- ids, retries
@@ -94,7 +94,7 @@ SEEDS = (
         "jitter is taken from the clock",
         "sagas/machine/signals.py",
         "identity.chance(command_state.command_id)",
-        "turn.at.timestamp() % 60 / 60",
+        "draft.at.timestamp() % 60 / 60",
     ),
     Seed(
         "an unknown pivot is given up",
@@ -112,21 +112,21 @@ SEEDS = (
     Seed(
         "a branch is evaluated again",
         "sagas/machine/transition.py",
-        "if node.name not in turn.choices:",
-        "if direction is FORWARD or node.name not in turn.choices:",
+        "if node.name not in draft.choices:",
+        "if direction is FORWARD or node.name not in draft.choices:",
     ),
     Seed(
         "a list is evaluated again",
         "sagas/machine/transition.py",
-        "if direction is FORWARD and node.name not in turn.lists:",
+        "if direction is FORWARD and node.name not in draft.lists:",
         "if direction is FORWARD:",
     ),
     Seed("the limit of a list is ignored", "sagas/machine/transition.py", "if unsettled == node.limit:", "if False:"),
     Seed(
         "an alternative is not undone before the next",
         "sagas/machine/transition.py",
-        "            return False\n        trial = turn.trials[node.name]",
-        "            pass\n        trial = turn.trials[node.name]",
+        "            return False\n        trial = draft.trials[node.name]",
+        "            pass\n        trial = draft.trials[node.name]",
     ),
     Seed(
         "a delay ends early",
@@ -137,13 +137,13 @@ SEEDS = (
     Seed(
         "a reply is not remembered",
         "sagas/machine/signals.py",
-        "turn.put(name, FORWARD, DONE)\n        turn.remember(name, reply)",
-        "turn.put(name, FORWARD, DONE)",
+        "draft.put(name, FORWARD, DONE)\n        draft.remember(name, reply)",
+        "draft.put(name, FORWARD, DONE)",
     ),
     Seed(
-        "a child is not told to turn back",
+        "a child is not told to draft back",
         "sagas/machine/transition.py",
-        "turn.withdraw(name, run.forward, cause)",
+        "draft.withdraw(name, run.forward, cause)",
         "pass",
     ),
     Seed(
@@ -153,14 +153,14 @@ SEEDS = (
         "if command_state.withdrawn:",
     ),
     # --- the pivot, the deadline, alarms
-    Seed("undone after the pivot", "sagas/machine/ending.py", "if turn.pivot_done:", "if False:"),
-    Seed("a cancel undoes after the pivot", "sagas/machine/signals.py", "if turn.pivot_sent:", "if False:"),
+    Seed("undone after the pivot", "sagas/machine/ending.py", "if draft.pivot_done:", "if False:"),
+    Seed("a cancel undoes after the pivot", "sagas/machine/signals.py", "if draft.pivot_sent:", "if False:"),
     Seed("the deadline counts after the pivot", "sagas/machine/draft.py", "if step.is_pivot:", "if False:"),
     Seed(
         "the deadline is forgotten",
         "sagas/machine/transition.py",
-        "if turn.deadline_passed and turn",
-        "if False and turn",
+        "if draft.deadline_passed and draft",
+        "if False and draft",
     ),
     Seed(
         "the alarm of a step stays when it is over",
@@ -181,7 +181,7 @@ SEEDS = (
         'return Ignored.DUPLICATE, "the instance was started before"',
         "return None",
     ),
-    Seed("an early event is dropped", "sagas/machine/signals.py", "if may_come and turn", "if False and turn"),
+    Seed("an early event is dropped", "sagas/machine/signals.py", "if may_come and draft", "if False and draft"),
     Seed(
         "an event is taken whose key is another",
         "sagas/machine/signals.py",
@@ -213,7 +213,7 @@ SEEDS = (
     Seed(
         "a running instance is resolved",
         "sagas/machine/interventions.py",
-        'return _no(f"the instance is {turn.status}: only a stalled one is resolved by hand")',
+        'return _no(f"the instance is {draft.status}: only a stalled one is resolved by hand")',
         "pass",
     ),
     Seed(
@@ -222,7 +222,7 @@ SEEDS = (
     Seed(
         "a pause does not move timeouts",
         "sagas/machine/interventions.py",
-        "turn.postpone(turn.at - turn.paused_at)",
+        "draft.postpone(draft.at - draft.paused_at)",
         "pass",
     ),
 )
