@@ -146,8 +146,8 @@ class Sketcher(Generic[D]):
         ways = (
             self._way(member, ordinal(number), self._fate(node, number)) for number, member in enumerate(node.nodes)
         )
-        trial = self.instance.trials.get(node.name) if self.instance else None
-        cause = trial.cause if trial else None
+        attempt = self.instance.attempts.get(node.name) if self.instance else None
+        cause = attempt.cause if attempt else None
         note = in_a_line(f"left for {cause.code}{f' at {cause.step}' if cause.step else ''}") if cause else ""
         return Group(rule=f"{node.name}: one of, in turn, until one succeeds", ways=tuple(ways), note=note)
 
@@ -155,12 +155,12 @@ class Sketcher(Generic[D]):
         """Return what became of one of several alternatives."""
         if self.instance is None:
             return ""
-        trial = self.instance.trials.get(node.name)
-        if trial is None or number > trial.number:
+        attempt = self.instance.attempts.get(node.name)
+        if attempt is None or number > attempt.number:
             return "not tried"
-        if number < trial.number:
+        if number < attempt.number:
             return "left"
-        if trial.cause is not None:
+        if attempt.cause is not None:
             return "being undone"
         if is_settled(self.instance, node.nodes[number]):
             return "taken"

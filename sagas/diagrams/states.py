@@ -156,7 +156,7 @@ class States:
 
     def _failed_at(self) -> set[str | None]:
         """Return the steps at which the instance, or one of its alternatives, has failed, as far as that is kept."""
-        causes = (self.instance.cause, self.instance.stall, *(each.cause for each in self.instance.trials.values()))
+        causes = (self.instance.cause, self.instance.stall, *(each.cause for each in self.instance.attempts.values()))
         return {cause.step for cause in causes if cause is not None}
 
 
@@ -196,8 +196,8 @@ def is_settled(instance: Instance[Any], node: Node[Any]) -> bool:
                 is_settled(instance, each) for each in (node.nodes if choice else node.otherwise)
             )
         case Alternatives():
-            trial = instance.trials.get(node.name)
-            return trial is not None and trial.cause is None and is_settled(instance, node.nodes[trial.number])
+            attempt = instance.attempts.get(node.name)
+            return attempt is not None and attempt.cause is None and is_settled(instance, node.nodes[attempt.number])
         case _:
             return all(is_settled(instance, each) for each in inside(node))
 

@@ -36,14 +36,14 @@ from saga_coordinator.sagas.machine.decision import Decision, Ignored, Send, Wit
 from saga_coordinator.sagas.machine.ending import outcome_of
 from saga_coordinator.sagas.machine.ids import address, command_id, instance_id, outcome_id
 from saga_coordinator.sagas.machine.instance import (
+    Attempt,
     CommandState,
     Direction,
     Instance,
     Progress,
     Status,
     StepRun,
-    Trial,
-    WaitRun,
+    WaitState,
     command_states,
 )
 from saga_coordinator.sagas.machine.signal import (
@@ -74,6 +74,7 @@ __all__ = [
     "TIMED_OUT",
     "Alternatives",
     "Answer",
+    "Attempt",
     "Branch",
     "Cancel",
     "Cause",
@@ -107,9 +108,8 @@ __all__ = [
     "Status",
     "Step",
     "StepRun",
-    "Trial",
     "UnsoundSaga",
-    "WaitRun",
+    "WaitState",
     "Wake",
     "Withdrawal",
     "address",

@@ -22,7 +22,7 @@ from saga_coordinator.sagas.machine.instance import (
     Progress,
     Status,
     StepRun,
-    WaitRun,
+    WaitState,
 )
 
 D = TypeVar("D", bound=BaseModel)
@@ -32,8 +32,24 @@ class Draft(Generic[D]):
     """The draft of an instance's next state and what it sends. The instance that came in is never touched."""
 
     __slots__ = (
-        "at", "cause", "choices", "commands", "data", "deadline_at", "ended_at", "instance", "lists", "outcome",
-        "paused_at", "saga", "stalled_by", "status", "steps", "trials", "waits", "withdrawals",
+        "at",
+        "attempts",
+        "cause",
+        "choices",
+        "commands",
+        "data",
+        "deadline_at",
+        "ended_at",
+        "instance",
+        "lists",
+        "outcome",
+        "paused_at",
+        "saga",
+        "stalled_by",
+        "status",
+        "steps",
+        "waits",
+        "withdrawals",
     )  # fmt: skip
 
     def __init__(self, saga: Saga[Any, D], instance: Instance[D], at: datetime) -> None:
@@ -46,7 +62,7 @@ class Draft(Generic[D]):
         self.steps = dict(instance.steps)
         self.waits = dict(instance.waits)
         self.choices = dict(instance.choices)
-        self.trials = dict(instance.trials)
+        self.attempts = dict(instance.attempts)
         self.lists = dict(instance.lists)
         self.deadline_at = instance.deadline_at
         self.paused_at = instance.paused_at
@@ -97,8 +113,8 @@ class Draft(Generic[D]):
         """Say whether an alternative around a step was left for the next one, or (not already) is being left."""
         scopes = self.saga.scopes
         for scope in scopes.get(leaf(name), ()) if scopes else ():
-            trial = self.trials[scope.name]
-            if trial.number != scope.number or (trial.cause is not None and not already):
+            attempt = self.attempts[scope.name]
+            if attempt.number != scope.number or (attempt.cause is not None and not already):
                 return True
         return False
 
@@ -194,7 +210,7 @@ class Draft(Generic[D]):
         else:
             assert node.lasts is not None, "a delay has a length or a time"  # noqa: S101  for the type checker
             due_at = self.at + length_of(node.lasts, self.data)
-        self.waits[node.name] = WaitRun(Progress.ASKED, self.at, due_at, address)
+        self.waits[node.name] = WaitState(Progress.ASKED, self.at, due_at, address)
 
     def settle(self, name: str, progress: Progress, event_id: str | None = None) -> None:
         """End a wait: done, or refused."""
@@ -249,7 +265,7 @@ class Draft(Generic[D]):
             cause=self.cause,
             stall=self.stalled_by,
             waits=self.waits,
-            trials=self.trials,
+            attempts=self.attempts,
             lists=self.lists,
         )
         return Decision(instance, tuple(self.commands), self.outcome, tuple(self.withdrawals))

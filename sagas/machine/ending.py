@@ -10,7 +10,7 @@ from saga_coordinator.sagas.language.cause import Cause
 from saga_coordinator.sagas.language.nodes import leaf
 from saga_coordinator.sagas.language.saga import Saga
 from saga_coordinator.sagas.machine.draft import Draft
-from saga_coordinator.sagas.machine.instance import Direction, Progress, Status, Trial
+from saga_coordinator.sagas.machine.instance import Attempt, Direction, Progress, Status
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -22,7 +22,7 @@ def fail(draft: Draft[D], name: str | None, cause: Cause) -> None:
     """
     for scope in reversed(draft.saga.scopes.get(leaf(name), ()) if name else ()):
         if not scope.is_last:
-            draft.trials[scope.name] = Trial(scope.number, cause)
+            draft.attempts[scope.name] = Attempt(scope.number, cause)
             _turn_back(draft, draft.saga.leaves_in(scope.name, scope.number))
             return
     if draft.pivot_done:

@@ -76,7 +76,7 @@ class CommandState:
 
 @quick
 @dataclass(frozen=True, slots=True)
-class WaitRun:
+class WaitState:
     """The progress of a `receive` or a `delay`: asked (it waits until `due_at`), done, or refused (given up).
 
     An event finds it by `address`; `event_id` is the id of the one that came.
@@ -91,7 +91,7 @@ class WaitRun:
 
 @quick
 @dataclass(frozen=True, slots=True)
-class Trial:
+class Attempt:
     """Which of several alternatives is tried, the first being 0; `cause`: why it is being undone, for the next one."""
 
     number: int = 0
@@ -136,8 +136,8 @@ class Instance(Generic[D]):
     ended_at: datetime | None = None
     cause: Cause | None = None
     stall: Cause | None = None
-    waits: Mapping[str, WaitRun] = field(default_factory=dict)
-    trials: Mapping[str, Trial] = field(default_factory=dict)
+    waits: Mapping[str, WaitState] = field(default_factory=dict)
+    attempts: Mapping[str, Attempt] = field(default_factory=dict)
     lists: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property

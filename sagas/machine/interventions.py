@@ -10,7 +10,7 @@ from saga_coordinator.sagas.language.cause import Cause
 from saga_coordinator.sagas.machine.decision import Ignored
 from saga_coordinator.sagas.machine.draft import Draft
 from saga_coordinator.sagas.machine.ending import end
-from saga_coordinator.sagas.machine.instance import CommandState, Direction, Progress, Status, WaitRun
+from saga_coordinator.sagas.machine.instance import CommandState, Direction, Progress, Status, WaitState
 from saga_coordinator.sagas.machine.signal import OperatorAction, Pause, Resolve, Resume, RetryStep, SkipStep
 
 D = TypeVar("D", bound=BaseModel)
@@ -154,7 +154,7 @@ def _skip_step(draft: Draft[D], skip: SkipStep) -> Refusal | None:
     return None
 
 
-def _skip_wait(draft: Draft[D], skip: SkipStep, wait: WaitRun) -> Refusal | None:
+def _skip_wait(draft: Draft[D], skip: SkipStep, wait: WaitState) -> Refusal | None:
     if draft.cause is not None or draft.is_left(skip.step, already=False) or wait.progress is DONE:
         return _no(f"{skip.step} is not waited for any more")
     node = next((each for each in draft.saga.receives if each.name == skip.step), None)

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter
 
 from saga_coordinator.sagas.language.cause import Cause
 from saga_coordinator.sagas.language.saga import Saga
-from saga_coordinator.sagas.machine.instance import Instance, Status, StepRun, Trial, WaitRun
+from saga_coordinator.sagas.machine.instance import Attempt, Instance, Status, StepRun, WaitState
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -35,8 +35,8 @@ class _State:
     ended_at: datetime | None = None
     cause: Cause | None = None
     stall: Cause | None = None
-    waits: Mapping[str, WaitRun] = field(default_factory=dict)
-    trials: Mapping[str, Trial] = field(default_factory=dict)
+    waits: Mapping[str, WaitState] = field(default_factory=dict)
+    attempts: Annotated[Mapping[str, Attempt], Field(alias="trials")] = field(default_factory=dict)
     lists: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
@@ -56,10 +56,12 @@ def freeze(instance: Instance[Any]) -> Snapshot:
         instance.cause,
         instance.stall,
         instance.waits,
-        instance.trials,
+        instance.attempts,
         instance.lists,
     )
-    return Snapshot(instance.data.model_dump_json(), _CODEC.dump_json(state, exclude_defaults=True).decode())
+    return Snapshot(
+        instance.data.model_dump_json(), _CODEC.dump_json(state, by_alias=True, exclude_defaults=True).decode()
+    )
 
 
 def refuse_unwritable(data: BaseModel) -> None:
@@ -89,6 +91,6 @@ def thaw(saga: Saga[Any, D], id_: str, key: str, snapshot: Snapshot) -> Instance
         cause=state.cause,
         stall=state.stall,
         waits=state.waits,
-        trials=state.trials,
+        attempts=state.attempts,
         lists=state.lists,
     )

@@ -51,7 +51,7 @@ from saga_coordinator.sagas.machine import ids as identity
 from saga_coordinator.sagas.machine.decision import Decision
 from saga_coordinator.sagas.machine.draft import Draft
 from saga_coordinator.sagas.machine.ending import end, fail
-from saga_coordinator.sagas.machine.instance import CommandState, Direction, Instance, Progress, Status, Trial
+from saga_coordinator.sagas.machine.instance import Attempt, CommandState, Direction, Instance, Progress, Status
 from saga_coordinator.sagas.machine.signal import Signal, Start
 from saga_coordinator.sagas.machine.signals import take
 
@@ -237,15 +237,15 @@ def _chosen(draft: Draft[D], node: Branch[D], direction: Direction) -> tuple[Nod
 def _tried(draft: Draft[D], node: Alternatives[D], direction: Direction) -> bool:
     """Go on with the alternative that is tried; one that has failed is undone first, then comes the next."""
     if direction is COMPENSATION:
-        trial = draft.trials.get(node.name)
-        return trial is None or _walk(draft, node.nodes[: trial.number + 1], COMPENSATION)
-    trial = draft.trials.setdefault(node.name, Trial())
-    while trial.cause is not None:
-        failed = node.nodes[trial.number : trial.number + 1]
-        if not _undo(draft, failed, draft.saga.leaves_in(node.name, trial.number), trial.cause):
+        attempt = draft.attempts.get(node.name)
+        return attempt is None or _walk(draft, node.nodes[: attempt.number + 1], COMPENSATION)
+    attempt = draft.attempts.setdefault(node.name, Attempt())
+    while attempt.cause is not None:
+        failed = node.nodes[attempt.number : attempt.number + 1]
+        if not _undo(draft, failed, draft.saga.leaves_in(node.name, attempt.number), attempt.cause):
             return False
-        trial = draft.trials[node.name] = Trial(trial.number + 1)
-    return _visit(draft, node.nodes[trial.number], FORWARD)
+        attempt = draft.attempts[node.name] = Attempt(attempt.number + 1)
+    return _visit(draft, node.nodes[attempt.number], FORWARD)
 
 
 def _each(draft: Draft[D], node: ForEach[D], direction: Direction) -> bool:

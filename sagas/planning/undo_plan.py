@@ -71,7 +71,7 @@ def _turned_back(saga: Saga[Any, D], instance: Instance[D]) -> Iterator[tuple[tu
     elif instance.status is Status.RUNNING:
         for node in walk(saga.steps):
             if isinstance(node, Alternatives) and (cause := _left_for(saga, instance, node)):
-                number = instance.trials[node.name].number
+                number = instance.attempts[node.name].number
                 leaves = saga.leaves_in(node.name, number)
                 steps = {name: run for name, run in instance.steps.items() if leaf(name) in leaves}
                 turned = replace(instance, status=Status.COMPENSATING, cause=cause, steps=steps, waits={})
@@ -80,15 +80,15 @@ def _turned_back(saga: Saga[Any, D], instance: Instance[D]) -> Iterator[tuple[tu
 
 def _left_for(saga: Saga[Any, D], instance: Instance[D], node: Alternatives[D]) -> Cause | None:
     """Return why the alternative that is tried is being left; None if it is not, or goes back with one around it."""
-    trial = instance.trials.get(node.name)
-    if trial is None or trial.cause is None:
+    attempt = instance.attempts.get(node.name)
+    if attempt is None or attempt.cause is None:
         return None
-    around = saga.scopes[next(iter(saga.leaves_in(node.name, trial.number)))]
+    around = saga.scopes[next(iter(saga.leaves_in(node.name, attempt.number)))]
     for scope in around[: [each.name for each in around].index(node.name)]:
-        outer = instance.trials[scope.name]
+        outer = instance.attempts[scope.name]
         if outer.number != scope.number or outer.cause is not None:
             return None
-    return trial.cause
+    return attempt.cause
 
 
 def _walked(saga: Saga[Any, D], instance: Instance[D], at: datetime) -> Instance[D]:

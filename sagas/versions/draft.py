@@ -50,7 +50,7 @@ def drafted(pair: Pair, instance: Instance[Any], data: Any) -> Instance[Any]:  #
         steps=_kept(pair, instance.steps),
         waits=_kept(pair, instance.waits),
         choices=_kept(pair, instance.choices),
-        trials=_kept(pair, instance.trials),
+        attempts=_kept(pair, instance.attempts),
         lists={name: _kept(pair, items) for name, items in _kept(pair, instance.lists).items()},
         cause=_cause(pair, instance.cause),
         stall=_cause(pair, instance.stall),
@@ -59,7 +59,7 @@ def drafted(pair: Pair, instance: Instance[Any], data: Any) -> Instance[Any]:  #
 
 def begun(instance: Instance[Any]) -> list[str]:
     """Return all that an instance has begun: steps, waits, branches, alternatives, lists."""
-    begun = (*instance.steps, *instance.waits, *instance.choices, *instance.trials, *instance.lists)
+    begun = (*instance.steps, *instance.waits, *instance.choices, *instance.attempts, *instance.lists)
     return list(dict.fromkeys(begun))
 
 

@@ -17,7 +17,7 @@ def in_the_way(pair: Pair, instance: Instance[Any], draft: Instance[Any]) -> Ite
     """Yield why an instance ends in the old version."""
     yield from _open_steps(pair, instance)
     yield from _open_waits(pair, instance, draft)
-    yield from _open_trials(pair, instance)
+    yield from _open_attempts(pair, instance)
     yield from _left_before(pair, instance, draft)
     if instance.cause is None:
         for name in dict.fromkeys(gaps(draft, pair.new.steps)):
@@ -69,14 +69,14 @@ def _awaited_at(saga: AnySaga, node: Receive[Any], instance: Instance[Any]) -> s
         return repr(error)
 
 
-def _open_trials(pair: Pair, instance: Instance[Any]) -> Iterator[str]:
+def _open_attempts(pair: Pair, instance: Instance[Any]) -> Iterator[str]:
     """Yield the alternatives whose trials so far are other ones in the new version."""
-    for name, trial in instance.trials.items():
+    for name, attempt in instance.attempts.items():
         if not pair.is_kept(name):
-            if trial.cause is not None:
+            if attempt.cause is not None:
                 yield f"it undoes an alternative of {name}, which is not in version {pair.new.version}"
             continue
-        for number in range(trial.number + 1):
+        for number in range(attempt.number + 1):
             before = {pair.by.name(each) for each in pair.old.leaves_in(name, number)}
             if not before & pair.new.leaves_in(pair.by.name(name), number) and before:
                 yield f"alternative {number + 1} of {name} is another one in version {pair.new.version}"
@@ -93,8 +93,10 @@ def _left_before(pair: Pair, instance: Instance[Any], draft: Instance[Any]) -> I
 def _is_left(saga: AnySaga, instance: Instance[Any], name: str) -> bool:
     """Say whether an alternative around a node was left for the next one, or is being left."""
     for scope in saga.scopes.get(leaf(name), ()):
-        trial = instance.trials.get(scope.name)
-        if trial is not None and (trial.number > scope.number or (trial.number == scope.number and trial.cause)):
+        attempt = instance.attempts.get(scope.name)
+        if attempt is not None and (
+            attempt.number > scope.number or (attempt.number == scope.number and attempt.cause)
+        ):
             return True
     return False
 

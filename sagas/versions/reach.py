@@ -57,16 +57,16 @@ def _sides(instance: Instance[Any], node: Branch[Any]) -> tuple[Nodes, Nodes]:
 
 
 def _gaps_tried(instance: Instance[Any], node: Alternatives[Any]) -> Iterator[str]:
-    trial = instance.trials.get(node.name)
-    untried = node.nodes if trial is None else node.nodes[trial.number + 1 :]
+    attempt = instance.attempts.get(node.name)
+    untried = node.nodes if attempt is None else node.nodes[attempt.number + 1 :]
     yield from (node.name for each in untried if _reached(instance, each))
-    if trial is not None and trial.cause is None:
-        yield from gaps(instance, (node.nodes[trial.number],))
+    if attempt is not None and attempt.cause is None:
+        yield from gaps(instance, (node.nodes[attempt.number],))
 
 
 def _reached(instance: Instance[Any], node: Node[Any]) -> bool:
     """Say whether anything in a node was begun."""
-    begun = {*instance.steps, *instance.waits, *instance.choices, *instance.trials, *instance.lists}
+    begun = {*instance.steps, *instance.waits, *instance.choices, *instance.attempts, *instance.lists}
     return any(not isinstance(each, Series | Parallel) and each.name in begun for each in walk((node,)))
 
 
@@ -85,8 +85,8 @@ def _settled(instance: Instance[Any], node: Node[Any]) -> bool:
         case Branch():
             return node.name in instance.choices and all(_settled(instance, each) for each in _sides(instance, node)[0])
         case Alternatives():
-            trial = instance.trials.get(node.name)
-            return trial is not None and trial.cause is None and _settled(instance, node.nodes[trial.number])
+            attempt = instance.attempts.get(node.name)
+            return attempt is not None and attempt.cause is None and _settled(instance, node.nodes[attempt.number])
         case _:
             assert_never(node)
 

@@ -17,7 +17,7 @@ from saga_coordinator.sagas.machine import (
     Progress,
     Receive,
     Step,
-    WaitRun,
+    WaitState,
     outcome_id,
     walk,
 )
@@ -111,7 +111,7 @@ def _steps(found: Found, known: Timings) -> Iterator[Sequence[str | Text]]:
         yield title, *forward, *undo
 
 
-def _wait(wait: WaitRun | None) -> Sequence[str | Text]:
+def _wait(wait: WaitState | None) -> Sequence[str | Text]:
     """Write what has become of a receive or a delay."""
     if wait is None:
         return Text("not reached", style="dim"), "", ""
@@ -203,14 +203,14 @@ def _told(found: Found, case: Case) -> dict[str, object]:
         "revision": row.revision,
         "home": row.home,
         "data": json.loads(row.snapshot.data),
-        "trials": dict(instance.trials),
+        "trials": dict(instance.attempts),
         "steps": [_told_step(found, name, leaf) for name, leaf in _leaves(found) if isinstance(leaf, Step)],
         "waits": {name: _told_wait(wait) for name, wait in instance.waits.items()},
         "history": [_told_line(line) for line in case.lines],
     }
 
 
-def _told_wait(wait: WaitRun) -> dict[str, object]:
+def _told_wait(wait: WaitState) -> dict[str, object]:
     return {"progress": wait.progress, "since": wait.since, "due_at": wait.due_at, "event_id": wait.event_id}
 
 

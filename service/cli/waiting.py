@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from saga_coordinator.sagas.machine import CommandState, Direction, Instance, Progress, Status, WaitRun
+from saga_coordinator.sagas.machine import CommandState, Direction, Instance, Progress, Status, WaitState
 from saga_coordinator.service.cli.console import span
 
 ALARM_LATE: Final = timedelta(seconds=10)
@@ -33,12 +33,12 @@ def waits(instance: Instance[Any]) -> tuple[Wait, ...]:
     )
 
 
-def pending(instance: Instance[Any]) -> tuple[tuple[str, WaitRun], ...]:
+def pending(instance: Instance[Any]) -> tuple[tuple[str, WaitState], ...]:
     """Return the receives and delays that an instance waits for, in the order in which they were reached."""
     return tuple((name, wait) for name, wait in instance.waits.items() if wait.progress is Progress.ASKED)
 
 
-def told_pending(name: str, wait: WaitRun, now: datetime) -> str:
+def told_pending(name: str, wait: WaitState, now: datetime) -> str:
     """Say which event an instance waits for and since when, or when its delay is over."""
     if wait.address is None:
         return f"{name} for {span(wait.due_at - now)} more" if wait.due_at > now else f"{name}, which is over"

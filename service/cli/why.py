@@ -18,7 +18,7 @@ from saga_coordinator.sagas.machine import (
     Progress,
     Retry,
     Status,
-    WaitRun,
+    WaitState,
 )
 from saga_coordinator.service.cli.console import span, stamp
 from saga_coordinator.service.cli.journal import Line
@@ -120,7 +120,7 @@ def _waiting(case: Case, wait: Wait) -> str:
     return f"{told}; without an answer by {stamp(command_state.due_at)} {_then(case, wait)}."
 
 
-def _pending(case: Case, name: str, wait: WaitRun) -> str:
+def _pending(case: Case, name: str, wait: WaitState) -> str:
     """Say which event or time is waited for, and what comes then."""
     if wait.address is None:
         return f"The delay {name} runs since {_when(case, wait.since)}, and is over at {stamp(wait.due_at)}."

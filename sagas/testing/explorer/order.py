@@ -97,8 +97,8 @@ def way(nodes: tuple[AnyNode, ...], instance: AnyInstance) -> Iterator[str]:
                 if node.name in instance.choices:
                     yield from way(node.nodes if instance.choices[node.name] else node.otherwise, instance)
             case Alternatives():
-                if node.name in instance.trials:
-                    yield from way((node.nodes[instance.trials[node.name].number],), instance)
+                if node.name in instance.attempts:
+                    yield from way((node.nodes[instance.attempts[node.name].number],), instance)
             case Series() | Parallel():
                 yield from way(node.nodes, instance)
             case _:
@@ -111,8 +111,8 @@ def ahead(order: Order, instance: AnyInstance) -> frozenset[str]:
     for node in order.nodes:
         if isinstance(node, Branch) and node.name in instance.choices:
             lost |= set(leaves(node.otherwise if instance.choices[node.name] else node.nodes))
-        if isinstance(node, Alternatives) and node.name in instance.trials:
-            lost |= set(leaves(node.nodes[: instance.trials[node.name].number]))
+        if isinstance(node, Alternatives) and node.name in instance.attempts:
+            lost |= set(leaves(node.nodes[: instance.attempts[node.name].number]))
     return order.leaves - lost - set(instance.waits) - {leaf(name) for name in instance.steps}
 
 
@@ -141,9 +141,9 @@ def _front(node: AnyNode, instance: AnyInstance, done: Done) -> tuple[list[str],
                 return [node.name], False
             return front(node.nodes if instance.choices[node.name] else node.otherwise, instance, done)
         case Alternatives():
-            trial = instance.trials.get(node.name)
-            if trial is None:
+            attempt = instance.attempts.get(node.name)
+            if attempt is None:
                 return [node.name], False
-            return ([], False) if trial.cause else _front(node.nodes[trial.number], instance, done)
+            return ([], False) if attempt.cause else _front(node.nodes[attempt.number], instance, done)
         case _:
             return ([], True) if done(node.name) else ([node.name], False)

@@ -44,9 +44,10 @@ class Turned:
         if now.cause is not None and (was is None or was.cause is None):
             return self.after.order.leaves
         found = (
-            self.after.order.within(name, trial.number)
-            for name, trial in (was.trials if was else {}).items()
-            if trial.cause is None and (now.trials[name].cause is not None or now.trials[name].number != trial.number)
+            self.after.order.within(name, attempt.number)
+            for name, attempt in (was.attempts if was else {}).items()
+            if attempt.cause is None
+            and (now.attempts[name].cause is not None or now.attempts[name].number != attempt.number)
         )
         return frozenset().union(*found)
 
@@ -56,10 +57,10 @@ class Turned:
         now, was = self.after.instance, self.before.instance if self.before else None
         if now.cause is not None and (was is None or was.cause is None):
             yield now.cause, "assert story.instance.cause is None"
-        for name, trial in now.trials.items():
-            old = was.trials.get(name) if was else None
-            if trial.cause is not None and (old is None or old.cause is None):
-                yield trial.cause, f"assert story.instance.trials[{name!r}].cause is None"
+        for name, attempt in now.attempts.items():
+            old = was.attempts.get(name) if was else None
+            if attempt.cause is not None and (old is None or old.cause is None):
+                yield attempt.cause, f"assert story.instance.trials[{name!r}].cause is None"
 
 
 Law: TypeAlias = Callable[[Turned], Iterator[Broken]]
@@ -69,8 +70,8 @@ def being_undone(world: World) -> frozenset[str]:
     """Return the leaves that are being undone: all once the instance has turned back, or those of alternatives."""
     if world.instance.cause is not None:
         return world.order.leaves
-    trials = world.instance.trials.items()
-    return frozenset().union(*(world.order.within(name, trial.number) for name, trial in trials if trial.cause))
+    attempts = world.instance.attempts.items()
+    return frozenset().union(*(world.order.within(name, attempt.number) for name, attempt in attempts if attempt.cause))
 
 
 def wait_of(world: World, way: Way) -> timedelta:

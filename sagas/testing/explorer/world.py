@@ -188,7 +188,9 @@ class World:
             one.data.model_dump_json(),
             deadline,
             tuple(sorted(one.choices.items())),
-            tuple((name, trial.number, trial.cause and trial.cause.code) for name, trial in one.trials.items()),
+            tuple(
+                (name, attempt.number, attempt.cause and attempt.cause.code) for name, attempt in one.attempts.items()
+            ),
             (one.cause is None, one.stall is None),
             frozenset((name, *self._progress(name)) for name in one.steps),
             frozenset(

@@ -71,8 +71,8 @@ def _remembered(turned: Turned) -> Any:  # noqa: ANN401  the data
 
 
 def _is_left(world: World, step: str) -> bool:
-    trials = world.instance.trials.items()
-    return any(leaf(step) in world.order.within(name, number) for name, t in trials for number in range(t.number))
+    attempts = world.instance.attempts.items()
+    return any(leaf(step) in world.order.within(name, number) for name, t in attempts for number in range(t.number))
 
 
 def _item(world: World, step: str) -> tuple[Any, ...]:

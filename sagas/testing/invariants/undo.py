@@ -35,8 +35,8 @@ def i13_all_that_may_have_been_done_is_undone_at_the_end(turned: Turned) -> Iter
     one = turned.after.instance
     if one.status is Status.COMPENSATED:
         yield from _not_undone(turned.after, None, "it is compensated", "assert story.status is not Status.COMPENSATED")
-    for name, trial in one.trials.items():
-        for number in range(trial.number):
+    for name, attempt in one.attempts.items():
+        for number in range(attempt.number):
             yield from _not_undone(
                 turned.after,
                 turned.after.order.within(name, number),
@@ -159,8 +159,8 @@ def _in_flight(turned: Turned, step: str) -> list[str]:
     after = turned.after
     if after.instance.cause is not None:
         return [each for each in after.steps if after.is_in_flight(each)]
-    trials = [(name, t.number) for name, t in after.instance.trials.items() if t.cause]
-    around = [names for each in trials if belongs(step, names := after.order.within(*each))]
+    attempts = [(name, t.number) for name, t in after.instance.attempts.items() if t.cause]
+    around = [names for each in attempts if belongs(step, names := after.order.within(*each))]
     inside = frozenset().union(*around)
     return [each for each in after.steps if belongs(each, inside) and after.is_in_flight(each)]
 

@@ -125,8 +125,8 @@ SEEDS = (
     Seed(
         "an alternative is not undone before the next",
         "sagas/machine/transition.py",
-        "            return False\n        trial = draft.trials[node.name]",
-        "            pass\n        trial = draft.trials[node.name]",
+        "            return False\n        attempt = draft.attempts[node.name]",
+        "            pass\n        attempt = draft.attempts[node.name]",
     ),
     Seed(
         "a delay ends early",
@@ -195,7 +195,10 @@ SEEDS = (
         "awaited and awaited",
     ),
     Seed(
-        "alternatives are lost when it is read again", "sagas/machine/snapshot.py", "        trials=state.trials,\n", ""
+        "alternatives are lost when it is read again",
+        "sagas/machine/snapshot.py",
+        "        attempts=state.attempts,\n",
+        "",
     ),
     # --- ends, people
     Seed(

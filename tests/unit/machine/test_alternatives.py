@@ -1,6 +1,6 @@
 """Alternatives are tried in turn; what was or may have been done in one is undone before the next is tried."""
 
-from saga_coordinator.sagas.machine import Status, Trial, alternatives, parallel, series
+from saga_coordinator.sagas.machine import Attempt, Status, alternatives, parallel, series
 from saga_coordinator.sagas.testing.scenario import BEGINNING, given
 from tests.unit.machine.made import (
     MINUTE,
@@ -25,7 +25,7 @@ def test_the_first_that_succeeds_is_enough() -> None:
     done = BEGUN.expects("b").replies("b", Did()).expects("pivot").replies("pivot", Did())
 
     done.ends(Status.COMPLETED, Finished(key="k-1", seen=("a", "b", "pivot")))
-    assert done.instance.trials == {"b-or-c": Trial(0)}
+    assert done.instance.attempts == {"b-or-c": Attempt(0)}
 
 
 def test_a_refused_one_needs_no_undo_and_the_next_is_tried() -> None:
@@ -33,14 +33,14 @@ def test_a_refused_one_needs_no_undo_and_the_next_is_tried() -> None:
 
     assert second.status is Status.RUNNING
     assert second.instance.cause is None
-    assert second.instance.trials == {"b-or-c": Trial(1)}
+    assert second.instance.attempts == {"b-or-c": Attempt(1)}
     second.replies("c", Did()).expects("pivot")
 
 
 def test_an_unknown_one_is_undone_before_the_next_is_tried() -> None:
     unknown = BEGUN.passes(MINUTE).undoes("b")
 
-    cause = unknown.instance.trials["b-or-c"].cause
+    cause = unknown.instance.attempts["b-or-c"].cause
     assert cause is not None
     assert (cause.step, cause.code) == ("b", "timed-out")
     unknown.undone("b").expects("c")
@@ -103,7 +103,7 @@ def test_nested_the_inner_ones_are_tried_before_the_outer_next() -> None:
 
     begun = given(nested, Begun()).replies("a", Did()).expects("b").passes(MINUTE).undoes("b").undone("b").expects("c")
     failed = begun.fails("c", code="no").undoes("a").undone("a").expects("d")
-    assert {name: trial.number for name, trial in failed.instance.trials.items()} == {"a-or-d": 1, "b-or-c": 1}
+    assert {name: attempt.number for name, attempt in failed.instance.attempts.items()} == {"a-or-d": 1, "b-or-c": 1}
 
 
 def test_nested_the_outer_turns_back_while_the_inner_one_is_being_undone() -> None:
@@ -112,7 +112,7 @@ def test_nested_the_outer_turns_back_while_the_inner_one_is_being_undone() -> No
     inner = given(nested, Begun()).passes(MINUTE).undoes("b")
 
     outer = inner.fails("a", code="no").expects()
-    assert outer.instance.trials["a-or-d"].cause is not None
+    assert outer.instance.attempts["a-or-d"].cause is not None
     outer.undone("b").expects("d").replies("d", Did()).expects("pivot")
 
 

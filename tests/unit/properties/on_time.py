@@ -80,7 +80,7 @@ def what_was_recorded_stays(_: Witness, turned: Turned) -> None:
         return
     assert before.choices.items() <= after.choices.items()
     assert all(after.lists[name] == listed for name, listed in before.lists.items())
-    assert all(after.trials[name].number >= trial.number for name, trial in before.trials.items())
+    assert all(after.attempts[name].number >= attempt.number for name, attempt in before.attempts.items())
 
 
 def nothing_is_sent_while_paused_stalled_or_ignored(_: Witness, turned: Turned) -> None:

@@ -42,7 +42,7 @@ def way(nodes: Nodes, instance: Instance[Any]) -> Iterator[str]:
             case Branch():
                 yield from way(node.nodes if instance.choices[node.name] else node.otherwise, instance)
             case Alternatives():
-                yield from way((node.nodes[instance.trials[node.name].number],), instance)
+                yield from way((node.nodes[instance.attempts[node.name].number],), instance)
             case _:
                 assert_never(node)
 
@@ -73,7 +73,7 @@ def precedences(nodes: Nodes) -> set[tuple[str, str]]:
 def left(saga: Saga[Any, Any], instance: Instance[Any], step: str) -> bool:
     """Say whether an alternative around a step was left for the next one."""
     return any(
-        scope.name in instance.trials and instance.trials[scope.name].number > scope.number
+        scope.name in instance.attempts and instance.attempts[scope.name].number > scope.number
         for scope in saga.scopes.get(leaf(step), ())
     )
 
@@ -83,9 +83,9 @@ def turning_back(saga: Saga[Any, Any], instance: Instance[Any]) -> Iterator[froz
     if instance.cause is not None:
         yield None
         return
-    for name, trial in instance.trials.items():
-        if trial.cause is not None:
-            yield saga.leaves_in(name, trial.number)
+    for name, attempt in instance.attempts.items():
+        if attempt.cause is not None:
+            yield saga.leaves_in(name, attempt.number)
 
 
 def limits(saga: Saga[Any, Any]) -> dict[str, int]:
