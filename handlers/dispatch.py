@@ -25,14 +25,14 @@ from saga_coordinator.handlers.routing import AnySaga, Role, Routes, Target, awa
 from saga_coordinator.handlers.session import Batch
 from saga_coordinator.sagas.machine import (
     HOLD_FOR,
-    Answer,
+    Block,
     Cancel,
     Cause,
-    Happen,
+    EventReceived,
     Ignored,
-    Obstruct,
+    ReplyReceived,
     Start,
-    Wake,
+    TimerFired,
     command_states,
     transition,
 )
@@ -86,11 +86,11 @@ class Decider:
         saga = self._saga_of(stored)
         own = tuple(each.command_id for each in command_states(stored.instance.steps) if each.command_id in unsent)
         try:
-            batch.apply(saga, stored, Wake(batch.at, own))
+            batch.apply(saga, stored, TimerFired(batch.at, own))
         except Exception as error:  # noqa: BLE001  the saga's own function: it concerns this instance alone
             self._observer.troubled(f"instance {stored.instance.id} of {stored.instance.saga} stalled", error)
             cause = Cause(None, RAISED, said(error))
-            batch.apply(saga, stored, Obstruct(batch.at, cause))
+            batch.apply(saga, stored, Block(batch.at, cause))
 
     def silence(self, id_: str, illegible: Illegible) -> None:
         """Tell that the alarm of an instance that cannot be read does not ring."""
@@ -158,7 +158,7 @@ class Decider:
         if expected is not None and not isinstance(arrival.reply, (expected, Failure)):
             batch.dead_letter(wrong_reply(arrival, expected))
             return
-        batch.apply(saga, stored, Answer(batch.at, arrival.command_id, arrival.reply), arrival)
+        batch.apply(saga, stored, ReplyReceived(batch.at, arrival.command_id, arrival.reply), arrival)
 
     def _message(self, batch: Batch, arrival: EventArrival) -> None:
         """Let a message do what it does, wherever it is wanted."""
@@ -203,7 +203,7 @@ class Decider:
         """Tell an instance what it may await. False: it does not, yet."""
         event = arrival.event
         assert isinstance(event, Event), "only an event is awaited"  # noqa: S101  for the type checker
-        saga, happen = self._saga_of(stored), Happen(batch.at, event, target.address, arrival.envelope.id)
+        saga, happen = self._saga_of(stored), EventReceived(batch.at, event, target.address, arrival.envelope.id)
         if transition(saga, stored.instance, happen).ignored is Ignored.EARLY:
             return False
         batch.apply(saga, stored, happen, arrival)

@@ -11,13 +11,13 @@ from saga_coordinator.handlers.decode import Arrival
 from saga_coordinator.handlers.records import Entry, Verdict
 from saga_coordinator.handlers.trace_context import SpanContext
 from saga_coordinator.sagas.machine import (
+    Block,
     Decision,
     Ignored,
-    Obstruct,
     RetryStep,
     Signal,
     SkipStep,
-    Wake,
+    TimerFired,
     command_states,
 )
 
@@ -56,10 +56,10 @@ def entry_of(decision: Decision[Any], seq: int, signal: Signal, arrival: Arrival
 
 def _reason(decision: Decision[Any], signal: Signal) -> str | None:
     """Say why it changed nothing, what obstructs, or what was not looked for because it has not left."""
-    reason = signal.cause.message if isinstance(signal, Obstruct) else decision.reason
+    reason = signal.cause.message if isinstance(signal, Block) else decision.reason
     if decision.ignored:
         return f"{decision.ignored}: {reason}"
-    if isinstance(signal, Wake) and signal.unsent:
+    if isinstance(signal, TimerFired) and signal.unsent:
         steps = decision.instance.steps.items()
         waiting = [
             name
@@ -74,9 +74,9 @@ def _content(signal: Signal, arrival: Arrival | None) -> tuple[str | None, bytes
     """Return the id of the message that a signal follows from, and what it says: enough to make it again."""
     if arrival is not None:
         return arrival.envelope.causation_id, arrival.payload
-    if isinstance(signal, Obstruct):
+    if isinstance(signal, Block):
         return signal.command_id, to_json(signal.cause)
-    if isinstance(signal, Wake):
+    if isinstance(signal, TimerFired):
         return None, to_json({"unsent": signal.unsent}) if signal.unsent else None
     return None, action_content(signal)
 

@@ -9,14 +9,14 @@ from saga_coordinator.handlers.history import decided
 from saga_coordinator.handlers.records import Entry, Verdict
 from saga_coordinator.handlers.routing import AnySaga, commands_of
 from saga_coordinator.sagas.machine import (
-    Answer,
+    Block,
     Cancel,
     Cause,
-    Happen,
+    EventReceived,
     Instance,
-    Obstruct,
     Pause,
     Progress,
+    ReplyReceived,
     Resolve,
     Resume,
     RetryStep,
@@ -24,7 +24,7 @@ from saga_coordinator.sagas.machine import (
     SkipStep,
     Start,
     Status,
-    Wake,
+    TimerFired,
     address,
     instance_id,
     transition,
@@ -86,14 +86,14 @@ def signal_of(saga: AnySaga, entry: Entry, instance: Instance[Any] | None = None
             return Start(entry.at, saga.starts_on.model_validate_json(value), asked)
         case "answer":
             reply = _reply_type(saga, entry.message_type).model_validate_json(value)
-            return Answer(entry.at, entry.causation_id or "", reply)
+            return ReplyReceived(entry.at, entry.causation_id or "", reply)
         case "happen":
             event = _event_type(saga, entry.message_type).model_validate_json(value)
-            return Happen(entry.at, event, _address(saga, event, instance), entry.message_id or "")
+            return EventReceived(entry.at, event, _address(saga, event, instance), entry.message_id or "")
         case "wake":
-            return Wake(entry.at, tuple(json.loads(value)["unsent"]) if value else ())
+            return TimerFired(entry.at, tuple(json.loads(value)["unsent"]) if value else ())
         case "obstruct":
-            return Obstruct(entry.at, Cause(**json.loads(value)), entry.causation_id)
+            return Block(entry.at, Cause(**json.loads(value)), entry.causation_id)
         case "cancel":
             return _cancel(entry)
         case _:

@@ -41,11 +41,11 @@ from saga_coordinator.handlers.routing import REPLIES, AnySaga, Target, dead_let
 from saga_coordinator.handlers.subscriptions import kept, waits
 from saga_coordinator.handlers.trace_context import Footing, Sampler, SpanContext, Trail
 from saga_coordinator.sagas.machine import (
-    Answer,
+    Block,
     Cause,
     Decision,
     Instance,
-    Obstruct,
+    ReplyReceived,
     Send,
     Signal,
     Start,
@@ -154,7 +154,7 @@ class Batch:
         )
         self._note(stored, after, hop)
         for send, why in unsendable:
-            after = self.apply(saga, after, Obstruct(self.at, Cause(send.step, UNSENDABLE, why), send.command_id))
+            after = self.apply(saga, after, Block(self.at, Cause(send.step, UNSENDABLE, why), send.command_id))
         return after
 
     def dead_letter(self, unreadable: Unreadable, instance_id: str = "") -> None:
@@ -228,7 +228,7 @@ class Batch:
             return start(name[0], incoming, self._wire.sampler)
         if arrival is None or self.redriven:
             return trails.anew(stored.trail, name, incoming)
-        ask = stored.trail.asks.get(signal.command_id) if isinstance(signal, Answer) else None
+        ask = stored.trail.asks.get(signal.command_id) if isinstance(signal, ReplyReceived) else None
         if ask is not None and self.at - ask.at > trails.LONG_WAIT:
             return trails.anew(stored.trail, name, incoming)
         return trails.at_reply(stored.trail, name, incoming, ask)

@@ -5,7 +5,7 @@ from typing import Any
 
 from saga_coordinator.handlers.records import Owed
 from saga_coordinator.handlers.trace_context import Ask, SpanContext, Trail
-from saga_coordinator.sagas.machine import Answer, Decision, Instance, Progress, Signal
+from saga_coordinator.sagas.machine import Decision, Instance, Progress, ReplyReceived, Signal
 
 
 def kept(
@@ -19,7 +19,7 @@ def kept(
     if decision.instance.status.is_final:
         return Trail(trail.root, {}, message, trail.asked, trail.parked)
     asks = dict(trail.asks)
-    if isinstance(signal, Answer) and decision.ignored is None:
+    if isinstance(signal, ReplyReceived) and decision.ignored is None:
         asks.pop(signal.command_id, None)
     asks.update((row.message_id, Ask(span, signal.at)) for row, span in sent)
     return Trail(trail.root, asks, message, trail.asked, trail.parked)

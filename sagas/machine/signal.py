@@ -22,7 +22,7 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ReplyReceived:
     """A participant has answered the command `command_id`."""
 
     at: datetime
@@ -31,7 +31,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Happen:
+class EventReceived:
     """A business event that may be awaited at `address`; `event_id` is its message id."""
 
     at: datetime
@@ -41,7 +41,7 @@ class Happen:
 
 
 @dataclass(frozen=True, slots=True)
-class Wake:
+class TimerFired:
     """The instance's alarm has rung. `unsent` are ids of commands that have not left yet: nobody can have answered."""
 
     at: datetime
@@ -110,7 +110,7 @@ class Resolve:
 
 
 @dataclass(frozen=True, slots=True)
-class Obstruct:
+class Block:
     """The coordinator cannot carry out what the definition asks: a command too large, a function that raises.
 
     `command_id` is the command that was never sent, None if it is no single command.
@@ -124,4 +124,4 @@ class Obstruct:
 OperatorAction: TypeAlias = RetryStep | SkipStep | Pause | Resume | Resolve
 """What only an operator can want; `Cancel` may come from the business too."""
 
-Signal: TypeAlias = Start | Answer | Happen | Wake | Cancel | Obstruct | OperatorAction
+Signal: TypeAlias = Start | ReplyReceived | EventReceived | TimerFired | Cancel | Block | OperatorAction

@@ -15,18 +15,18 @@ from saga_coordinator.sagas.machine.ending import fail
 from saga_coordinator.sagas.machine.instance import CommandState, Direction, Progress, Status, StepRun
 from saga_coordinator.sagas.machine.interventions import Refusal, apply_action, unstall
 from saga_coordinator.sagas.machine.signal import (
-    Answer,
+    Block,
     Cancel,
-    Happen,
-    Obstruct,
+    EventReceived,
     Pause,
+    ReplyReceived,
     Resolve,
     Resume,
     RetryStep,
     Signal,
     SkipStep,
     Start,
-    Wake,
+    TimerFired,
 )
 
 D = TypeVar("D", bound=BaseModel)
@@ -36,28 +36,28 @@ ASKED, WAITING, DONE = Progress.ASKED, Progress.WAITING, Progress.DONE
 REFUSED, UNKNOWN = Progress.REFUSED, Progress.UNKNOWN
 
 
-def take(draft: Draft[D], signal: Signal) -> Refusal | None:
+def apply(draft: Draft[D], signal: Signal) -> Refusal | None:
     """Record what the signal says in the turn, or return why it changes nothing."""
     match signal:
         case Start():
             return Ignored.DUPLICATE, "the instance was started before"
-        case Answer():
-            return _take_answer(draft, signal)
-        case Happen():
-            return _take_event(draft, signal)
-        case Wake():
-            return _take_wake(draft, signal)
+        case ReplyReceived():
+            return _apply_reply(draft, signal)
+        case EventReceived():
+            return _apply_event(draft, signal)
+        case TimerFired():
+            return _apply_timer(draft, signal)
         case Cancel():
-            return _take_cancel(draft, signal)
-        case Obstruct():
-            return _take_obstruct(draft, signal)
+            return _apply_cancel(draft, signal)
+        case Block():
+            return _apply_block(draft, signal)
         case RetryStep() | SkipStep() | Pause() | Resume() | Resolve():
             return apply_action(draft, signal)
         case _:
             assert_never(signal)
 
 
-def _take_wake(draft: Draft[D], wake: Wake) -> Refusal | None:
+def _apply_timer(draft: Draft[D], wake: TimerFired) -> Refusal | None:
     """Let what is due be acted upon; a command that has not left by the end of its time is given that time anew."""
     due = draft.instance.wake_at
     if due is None or due > wake.at:
@@ -67,17 +67,17 @@ def _take_wake(draft: Draft[D], wake: Wake) -> Refusal | None:
     return None
 
 
-def _take_answer(draft: Draft[D], answer: Answer) -> Refusal | None:
+def _apply_reply(draft: Draft[D], answer: ReplyReceived) -> Refusal | None:
     """Match an answer to the command that it answers, by id."""
     for name, run in draft.steps.items():
         if run.forward.command_id == answer.command_id:
-            return _take_forward(draft, name, run, answer)
+            return _apply_forward_reply(draft, name, run, answer)
         if run.compensation and run.compensation.command_id == answer.command_id:
-            return _take_undone(draft, name, run.compensation, answer)
+            return _apply_compensation_reply(draft, name, run.compensation, answer)
     return _unmatched(draft, answer)
 
 
-def _take_forward(draft: Draft[D], name: str, run: StepRun, answer: Answer) -> Refusal | None:
+def _apply_forward_reply(draft: Draft[D], name: str, run: StepRun, answer: ReplyReceived) -> Refusal | None:
     """Take the answer to a step's command."""
     command_state, reply = run.forward, answer.reply
     if command_state.progress not in {ASKED, UNKNOWN}:
@@ -85,18 +85,18 @@ def _take_forward(draft: Draft[D], name: str, run: StepRun, answer: Answer) -> R
     if draft.status.is_final:
         return Ignored.LATE, f"the instance is {draft.status}"
     if run.compensation is not None or draft.is_left(name):
-        return _take_late(draft, name, run, succeeded=not isinstance(reply, Failure))
+        return _apply_late_reply(draft, name, run, succeeded=not isinstance(reply, Failure))
     if not isinstance(reply, Failure):
         draft.put(name, FORWARD, DONE)
         draft.remember(name, reply)
     elif command_state.progress is ASKED:
-        _take_failure(draft, name, command_state, reply)
+        _apply_failure(draft, name, command_state, reply)
     else:
         draft.put(name, FORWARD, REFUSED)
     return None
 
 
-def _take_late(draft: Draft[D], name: str, run: StepRun, *, succeeded: bool) -> Refusal | None:
+def _apply_late_reply(draft: Draft[D], name: str, run: StepRun, *, succeeded: bool) -> Refusal | None:
     """Take an answer that comes after its undo was sent: the undo may have overtaken it, so it is due once more."""
     undo = run.compensation
     if not succeeded or undo is None or undo.progress is DONE:
@@ -107,7 +107,7 @@ def _take_late(draft: Draft[D], name: str, run: StepRun, *, succeeded: bool) -> 
     return None
 
 
-def _take_failure(draft: Draft[D], name: str, command_state: CommandState, failure: Failure) -> None:
+def _apply_failure(draft: Draft[D], name: str, command_state: CommandState, failure: Failure) -> None:
     """A definite "not done": ask again later under a new id, or take it for a refusal."""
     due_at = _again_at(draft, draft.rule(name).retry, command_state, failure) if draft.goes_forward(name) else None
     if due_at is not None:
@@ -129,7 +129,9 @@ def _again_at(draft: Draft[D], retry: Retry, command_state: CommandState, failur
     return draft.at + wait if retry.allows(command_state.sendings, draft.spent(command_state) + wait) else None
 
 
-def _take_undone(draft: Draft[D], name: str, command_state: CommandState, answer: Answer) -> Refusal | None:
+def _apply_compensation_reply(
+    draft: Draft[D], name: str, command_state: CommandState, answer: ReplyReceived
+) -> Refusal | None:
     """Take the answer to a compensation."""
     if command_state.progress not in {ASKED, UNKNOWN}:
         return Ignored.DUPLICATE, f"the compensation of {name} was answered before"
@@ -148,18 +150,18 @@ def _take_undone(draft: Draft[D], name: str, command_state: CommandState, answer
     return None
 
 
-def _take_event(draft: Draft[D], happen: Happen) -> Refusal | None:
+def _apply_event(draft: Draft[D], received: EventReceived) -> Refusal | None:
     """Give an event to the receive that waits for it; say whether one will, or did."""
     for name, wait in draft.waits.items():
-        if wait.event_id == happen.event_id:
+        if wait.event_id == received.event_id:
             return Ignored.DUPLICATE, f"{name} has received it before"
-    nodes = [node for node in draft.saga.receives if isinstance(happen.event, node.event)]
+    nodes = [node for node in draft.saga.receives if isinstance(received.event, node.event)]
     for node in nodes:
         awaited = draft.waits.get(node.name)
-        if awaited and awaited.progress is ASKED and awaited.address == happen.address:
-            draft.settle(node.name, DONE, happen.event_id)
+        if awaited and awaited.progress is ASKED and awaited.address == received.address:
+            draft.settle(node.name, DONE, received.event_id)
             if node.remember is not None:
-                draft.data = node.remember(draft.data, happen.event)
+                draft.data = node.remember(draft.data, received.event)
             return None
     may_come = any(node.name not in draft.waits for node in nodes)
     if may_come and draft.cause is None and not draft.status.is_final:
@@ -167,7 +169,7 @@ def _take_event(draft: Draft[D], happen: Happen) -> Refusal | None:
     return Ignored.LATE, f"the instance is {draft.status} and waits for no such event any more"
 
 
-def _take_cancel(draft: Draft[D], cancel: Cancel) -> Refusal | None:
+def _apply_cancel(draft: Draft[D], cancel: Cancel) -> Refusal | None:
     """Draft back, if there is still a way back."""
     if draft.status.is_final:
         return Ignored.LATE, f"the instance is {draft.status}"
@@ -185,20 +187,20 @@ def _take_cancel(draft: Draft[D], cancel: Cancel) -> Refusal | None:
     return None
 
 
-def _take_obstruct(draft: Draft[D], obstruct: Obstruct) -> Refusal | None:
+def _apply_block(draft: Draft[D], block: Block) -> Refusal | None:
     """Stall; a command that was never sent is definitely not done, one that was sent before may have been."""
     if draft.status.is_final:
         return Ignored.LATE, f"the instance is {draft.status}"
     for name, run in list(draft.steps.items()):
         for direction in Direction:
             command_state = run.command_state(direction)
-            if command_state and command_state.command_id == obstruct.command_id and command_state.progress is ASKED:
+            if command_state and command_state.command_id == block.command_id and command_state.progress is ASKED:
                 draft.put(name, direction, UNKNOWN if command_state.repeated else REFUSED)
-    draft.stall(obstruct.cause)
+    draft.stall(block.cause)
     return None
 
 
-def _unmatched(draft: Draft[D], answer: Answer) -> Refusal:
+def _unmatched(draft: Draft[D], answer: ReplyReceived) -> Refusal:
     """Say whether an answer belongs to an attempt that was given up, or to nothing at all."""
     for name, run in draft.steps.items():
         for direction in Direction:

@@ -53,7 +53,7 @@ from saga_coordinator.sagas.machine.draft import Draft
 from saga_coordinator.sagas.machine.ending import end, fail
 from saga_coordinator.sagas.machine.instance import Attempt, CommandState, Direction, Instance, Progress, Status
 from saga_coordinator.sagas.machine.signal import Signal, Start
-from saga_coordinator.sagas.machine.signals import take
+from saga_coordinator.sagas.machine.signals import apply
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -71,7 +71,7 @@ def transition(saga: Saga[Any, D], instance: Instance[D] | None, signal: Signal)
         draft = Draft(saga, _begin(saga, signal), signal.at)
     else:
         draft = Draft(saga, instance, signal.at)
-        if reason := take(draft, signal):
+        if reason := apply(draft, signal):
             return Decision(instance, ignored=reason[0], reason=reason[1])
     if draft.is_active:
         _give_up_overdue(draft)

@@ -26,14 +26,14 @@ from pydantic import BaseModel
 
 from saga_coordinator.contracts import Command, Done, Event, Failure, Reply
 from saga_coordinator.sagas.machine import (
-    Answer,
     Cancel,
     Decision,
     Direction,
-    Happen,
+    EventReceived,
     Ignored,
     Instance,
     Pause,
+    ReplyReceived,
     Resolve,
     Resume,
     RetryStep,
@@ -43,7 +43,7 @@ from saga_coordinator.sagas.machine import (
     SkipStep,
     Start,
     Status,
-    Wake,
+    TimerFired,
     command_id,
     transition,
 )
@@ -136,7 +136,9 @@ class Scenario(Generic[D]):
         """A business event comes. `id`: its message id; without it each word brings an event of its own."""
         __tracebackhide__ = True
         event_id = id or f"event-{len(self.story)}"
-        return self._act(Happen(self.at, event, destination(self.saga, event), event_id), f"it happens: {event!r}")
+        return self._act(
+            EventReceived(self.at, event, destination(self.saga, event), event_id), f"it happens: {event!r}"
+        )
 
     def passes(self, time: timedelta) -> Scenario[D]:
         """Time passes, and every alarm that comes due in it rings at its time."""
@@ -145,7 +147,7 @@ class Scenario(Generic[D]):
         until = self.at + time
         now = replace(self, unnamed=(), is_named=False, ignored=None)
         while (due := now.instance.wake_at) is not None and due <= until:
-            rung = _heard(now, Wake(max(due, now.at)), "an alarm rings")
+            rung = _heard(now, TimerFired(max(due, now.at)), "an alarm rings")
             if rung.instance.wake_at == due:
                 raise self._objection(f"the alarm of {due} rings, and is still due")
             now = replace(rung, unnamed=now.unnamed + rung.unnamed)
@@ -240,7 +242,7 @@ class Scenario(Generic[D]):
                 f"{send.command.__name__} is answered with {expected}, not with {type(reply).__name__}"
             )
         id_ = command_id(self.instance.id, step, direction, attempt or send.attempt)
-        return self._act(Answer(self.at, id_, reply), f"{called(step, direction)} is answered: {reply!r}")
+        return self._act(ReplyReceived(self.at, id_, reply), f"{called(step, direction)} is answered: {reply!r}")
 
     def _act(self, signal: Signal, what: str) -> Scenario[D]:
         """Let something happen now."""

@@ -12,20 +12,20 @@ from saga_coordinator.contracts import Event, Message
 from saga_coordinator.handlers.dispatch import RAISED
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.sagas.machine import (
-    Answer,
+    Block,
     Cancel,
     Cause,
     Decision,
     Direction,
-    Happen,
+    EventReceived,
     Ignored,
     Instance,
-    Obstruct,
     Receive,
+    ReplyReceived,
     Signal,
     Start,
     Status,
-    Wake,
+    TimerFired,
     leaf,
     transition,
 )
@@ -164,7 +164,7 @@ class Simulation:
     def _finish(self, participant: Participant[Run], job: Job[Run]) -> None:
         answer = participant.finish(job)
         if answer is not None:
-            self._signal(job.owner, Answer(self._at, job.command_id, answer))
+            self._signal(job.owner, ReplyReceived(self._at, job.command_id, answer))
         participant.go_on()
 
     def _ring(self, run: Run) -> None:
@@ -172,7 +172,7 @@ class Simulation:
         wake_at = run.instance.wake_at
         run.rings_at = None
         if wake_at is not None and as_moment(wake_at) <= self.agenda.now:
-            self._signal(run, Wake(self._at))
+            self._signal(run, TimerFired(self._at))
         else:
             self._set_alarm(run)
 
@@ -194,9 +194,9 @@ class Simulation:
         except Exception as error:  # noqa: BLE001  the saga's own function: it concerns this instance alone
             reason = f"{type(error).__name__}: {error}"
             self.tally.raised[reason] += 1
-            if not isinstance(signal, Wake):
+            if not isinstance(signal, TimerFired):
                 return None
-            decision = transition(self.saga, run.instance, Obstruct(signal.at, Cause(None, RAISED, reason)))
+            decision = transition(self.saga, run.instance, Block(signal.at, Cause(None, RAISED, reason)))
         self._follow(run, decision)
         return decision.ignored
 
@@ -254,7 +254,7 @@ class Simulation:
         """Let an event happen to an instance, at the address where it waits."""
         wait = run.instance.waits.get(receive.name)
         address = (wait and wait.address) or run.instance.id
-        return self._signal(run, Happen(self._at, event, address, f"{run.instance.id}/{receive.name}"))
+        return self._signal(run, EventReceived(self._at, event, address, f"{run.instance.id}/{receive.name}"))
 
     @property
     def _at(self) -> datetime:

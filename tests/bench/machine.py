@@ -23,7 +23,7 @@ from saga_coordinator.contracts.messages.orders import OrderPlaced
 from saga_coordinator.contracts.messages.payments import CardCharged
 from saga_coordinator.contracts.messages.shipping import OrderShipped
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
-from saga_coordinator.sagas.machine import Answer, Decision, Direction, Instance, Signal, Start, transition
+from saga_coordinator.sagas.machine import Decision, Direction, Instance, ReplyReceived, Signal, Start, transition
 from saga_coordinator.service.demo.orders import Mix, order_event
 from tests.bench.many_items import ListMade, many_items
 
@@ -163,10 +163,10 @@ def _timed(work: Callable[[], object]) -> float:
         return (thread_time() - began) * 1e6
 
 
-def _answer(instance: Instance[Any], step: str, direction: Direction, reply: Reply) -> Answer:
+def _answer(instance: Instance[Any], step: str, direction: Direction, reply: Reply) -> ReplyReceived:
     command_state = instance.steps[step].command_state(direction)
     assert command_state is not None, f"the story has sent {step} ({direction})"
-    return Answer(AT, command_state.command_id, reply)
+    return ReplyReceived(AT, command_state.command_id, reply)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from saga_coordinator.handlers.ports import Conflict, Transaction
 from saga_coordinator.handlers.records import Changes, Lease, Place, Stored, Verdict
 from saga_coordinator.handlers.routing import REPLIES
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
-from saga_coordinator.sagas.machine import Answer, Cancel, Cause, Obstruct, Signal, Wake, freeze, transition
+from saga_coordinator.sagas.machine import Block, Cancel, Cause, ReplyReceived, Signal, TimerFired, freeze, transition
 from tests.conformance.stores import TIME, Kind, OpenStore, begun, entry, later, starts
 
 MINUTE = timedelta(minutes=1)
@@ -26,9 +26,9 @@ async def loaded(store: OpenStore, *ids: str) -> dict[str, Stored]:
     "signals",
     [
         (),
-        (Wake(TIME + 2 * MINUTE), Wake(TIME + 5 * MINUTE)),
+        (TimerFired(TIME + 2 * MINUTE), TimerFired(TIME + 5 * MINUTE)),
         (Cancel(TIME + MINUTE, "why \0 ü € \N{GRINNING FACE}"),),
-        (Obstruct(TIME + MINUTE, Cause(None, "made", "it's 'quoted'")),),
+        (Block(TIME + MINUTE, Cause(None, "made", "it's 'quoted'")),),
     ],
     ids=lambda signals: "-".join(type(each).__name__.lower() for each in signals) or "start",
 )
@@ -161,7 +161,7 @@ async def load_due(at: datetime, homes: list[Lease], tx: Transaction) -> Sequenc
 
 async def test_an_instance_that_waits_for_nobody_has_no_alarm(store: OpenStore) -> None:
     stored = begun()
-    stalled = transition(order_fulfilment, stored.instance, Obstruct(TIME, Cause(None, "made", "stop"))).instance
+    stalled = transition(order_fulfilment, stored.instance, Block(TIME, Cause(None, "made", "stop"))).instance
     await store.transact(lambda tx: tx.save(starts(stored._replace(instance=stalled))))
     assert await store.next_alarm() is None
     homes = [await store.take(REPLIES, stored.home, "us")]
@@ -174,7 +174,7 @@ async def test_an_answer_is_loaded_with_the_choice_and_data_that_it_made(store: 
         type_ = order_fulfilment.table[name].command.reply
         id_ = stored.instance.steps[name].forward.command_id
         decision = transition(
-            order_fulfilment, stored.instance, Answer(TIME + MINUTE, id_, type_.model_validate(reply))
+            order_fulfilment, stored.instance, ReplyReceived(TIME + MINUTE, id_, type_.model_validate(reply))
         )
         stored = stored._replace(instance=decision.instance, revision=stored.revision + 1)
     await store.transact(lambda tx: tx.save(starts(stored)))

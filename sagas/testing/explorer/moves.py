@@ -7,7 +7,17 @@ from enum import StrEnum
 from itertools import product
 
 from saga_coordinator.contracts import Event, Failure, Reply
-from saga_coordinator.sagas.machine import Answer, Cancel, Direction, Happen, Progress, Signal, Status, Wake, address
+from saga_coordinator.sagas.machine import (
+    Cancel,
+    Direction,
+    EventReceived,
+    Progress,
+    ReplyReceived,
+    Signal,
+    Status,
+    TimerFired,
+    address,
+)
 from saga_coordinator.sagas.testing.explorer.samples import Samples, keyed
 from saga_coordinator.sagas.testing.explorer.world import COMPENSATION, FORWARD, Call, Heard, Mood, Way, World
 
@@ -83,9 +93,9 @@ def apply(world: World, move: Move) -> World:
         faults_in_all=in_all,
         moods={**world.moods, **dict(_moods(move))},
     )
-    if isinstance(move.signal, Happen) and move.step is not None:
+    if isinstance(move.signal, EventReceived) and move.step is not None:
         return replace(now, received={**now.received, move.step: move.signal.event})
-    if not isinstance(move.signal, Answer) or move.step is None:
+    if not isinstance(move.signal, ReplyReceived) or move.step is None:
         return now
     way = move.step, move.direction
     return _overtaking(now, way, move.signal.reply).hearing(way, move.signal.reply, _heard(now, way, move.signal.reply))
@@ -133,7 +143,9 @@ def _bad_answers(world: World, way: Way, call: Call) -> Iterator[Move]:
 def _answer(world: World, way: Way, call: Call, reply: Reply, fault: Fault | None = None) -> Move:
     step, direction = way
     hits = (Hit(step, direction, fault),) if fault else ()
-    return Move(Answer(world.now, call.send.command_id, reply), world.now, step, direction, hits, call.send.attempt)
+    return Move(
+        ReplyReceived(world.now, call.send.command_id, reply), world.now, step, direction, hits, call.send.attempt
+    )
 
 
 # --- events
@@ -147,11 +159,11 @@ def _events(world: World, samples: Samples) -> Iterator[Move]:
                 yield Move(event(world, node.name, what), world.now, node.name)
 
 
-def event(world: World, receive: str, what: Event) -> Happen:
+def event(world: World, receive: str, what: Event) -> EventReceived:
     """Return the signal by which an event comes to a receive."""
     node = next(each for each in world.saga.receives if each.name == receive)
     goes_to = address(world.saga.name, receive, node.key(what)) if node.expects else world.instance.id
-    return Happen(world.now, what, goes_to, f"event-of-{receive}")
+    return EventReceived(world.now, what, goes_to, f"event-of-{receive}")
 
 
 def is_awaited(world: World, receive: str) -> bool:
@@ -174,7 +186,7 @@ def _alarms(world: World) -> Iterator[Move]:
     for faults in product(*reasons):
         hits = tuple(Hit(*way, fault) for way, fault in zip(blocked, faults, strict=True))
         if _can_afford(world, hits):
-            yield Move(Wake(at), at, hits=hits)
+            yield Move(TimerFired(at), at, hits=hits)
     if blocked and len(blocked) <= 1 and _can_afford(world, hits := (Hit(*blocked[0], Fault.AT_THE_INSTANT),)):
         yield Move(None, at, hits=hits)
 

@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 from saga_coordinator.contracts import Done, Failure
 from saga_coordinator.sagas.machine import (
-    Answer,
     Cancel,
     Decision,
-    Happen,
+    EventReceived,
     Instance,
+    ReplyReceived,
     Resolve,
     Start,
-    Wake,
+    TimerFired,
     command_id,
     transition,
 )
@@ -29,7 +29,15 @@ from saga_coordinator.sagas.testing.explorer.source import Source, quoted
 from saga_coordinator.sagas.testing.explorer.world import COMPENSATION, FORWARD
 
 _NAMES = {
-    "saga_coordinator.sagas.machine": ("Answer", "Start", "Status", "Wake", "freeze", "thaw", "transition"),
+    "saga_coordinator.sagas.machine": (
+        "ReplyReceived",
+        "Start",
+        "Status",
+        "TimerFired",
+        "freeze",
+        "thaw",
+        "transition",
+    ),
     "contracts": ("Failure",),
 }
 """What claims are written with."""
@@ -137,13 +145,13 @@ def _acts(move: Move, at: datetime, instance: Instance[Any], source: Source) -> 
     match move.signal:
         case None:
             yield f".sleeps({source.span(move.at - at)})"
-        case Wake():
+        case TimerFired():
             yield f".passes({source.span(move.at - at)})"
         case Cancel():
             yield ".cancels()"
-        case Answer() if move.step is not None:
+        case ReplyReceived() if move.step is not None:
             yield _answer(move.signal, move, instance, source)
-        case Happen():
+        case EventReceived():
             yield f".happens({source.value(move.signal.event)}, id={quoted(move.signal.event_id)})"
         case Resolve():
             status = source.name("saga_coordinator.sagas.machine", "Status")
@@ -152,7 +160,7 @@ def _acts(move: Move, at: datetime, instance: Instance[Any], source: Source) -> 
             yield f"# then: {type(move.signal).__name__}"
 
 
-def _answer(answer: Answer, move: Move, instance: Instance[Any], source: Source) -> str:
+def _answer(answer: ReplyReceived, move: Move, instance: Instance[Any], source: Source) -> str:
     step, reply = quoted(move.step or ""), answer.reply
     command_state = instance.steps[move.step or ""].command_state(move.direction)
     earlier = f", attempt={move.attempt}" if command_state and command_state.attempt != move.attempt else ""

@@ -4,7 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from saga_coordinator.contracts import Failure
-from saga_coordinator.sagas.machine import Answer, Direction, Happen, Status
+from saga_coordinator.sagas.machine import Direction, EventReceived, ReplyReceived, Status
 from saga_coordinator.sagas.testing.explorer.explore import Exploration
 from saga_coordinator.sagas.testing.explorer.moves import Fault, Hit, Move
 
@@ -57,8 +57,8 @@ def _place(order: dict[str, int], hit: Hit) -> tuple[bool, bool, int]:
 
 
 def _success(move: Move) -> tuple[Hit, ...]:
-    good = isinstance(move.signal, Answer) and not isinstance(move.signal.reply, Failure)
-    if move.step is not None and (good or isinstance(move.signal, Happen)):
+    good = isinstance(move.signal, ReplyReceived) and not isinstance(move.signal.reply, Failure)
+    if move.step is not None and (good or isinstance(move.signal, EventReceived)):
         return (Hit(move.step, move.direction, Fault.NONE),)
     return ()
 

@@ -6,16 +6,16 @@ from typing import Any
 
 from saga_coordinator.contracts import Event, Failure
 from saga_coordinator.sagas.machine import (
-    Answer,
-    Happen,
+    EventReceived,
     Ignored,
     Progress,
     Receive,
+    ReplyReceived,
     Resolve,
     Signal,
     Start,
     Status,
-    Wake,
+    TimerFired,
     freeze,
     leaf,
     thaw,
@@ -58,10 +58,10 @@ def i10_a_success_is_remembered_once(turned: Turned) -> Iterator[Broken]:
 def _remembered(turned: Turned) -> Any:  # noqa: ANN401  the data
     assert turned.before is not None  # noqa: S101  for the type checker
     data, move, world = turned.before.instance.data, turned.move, turned.before
-    if isinstance(move.signal, Happen) and not turned.decision.ignored:
+    if isinstance(move.signal, EventReceived) and not turned.decision.ignored:
         node = next(each for each in world.saga.receives if each.name == move.step)
         return node.remember(data, move.signal.event) if node.remember else data
-    if not isinstance(move.signal, Answer) or isinstance(move.signal.reply, Failure) or move.step is None:
+    if not isinstance(move.signal, ReplyReceived) or isinstance(move.signal.reply, Failure) or move.step is None:
         return data
     remember = world.rule(move.step).step.remember
     is_over = world.instance.status.is_final or world.last(move.step, COMPENSATION) is not None
@@ -100,10 +100,10 @@ def probes(world: World, samples: Samples) -> Iterator[Probe]:
     """Yield every signal that must change nothing in this world."""
     now = world.now
     yield Probe("a second start", Start(now, world.start), Ignored.DUPLICATE, written="Start(story.at, START)")
-    stranger = f'Answer(story.at, "{STRANGER}", Failure(code="stranger", message="", retryable=False))'
-    yield Probe("an answer to nothing", Answer(now, STRANGER, NOBODY), Ignored.UNKNOWN, written=stranger)
+    stranger = f'ReplyReceived(story.at, "{STRANGER}", Failure(code="stranger", message="", retryable=False))'
+    yield Probe("an answer to nothing", ReplyReceived(now, STRANGER, NOBODY), Ignored.UNKNOWN, written=stranger)
     if world.instance.wake_at is None or world.instance.wake_at > now:
-        yield Probe("an alarm too early", Wake(now), Ignored.NOT_DUE, written="Wake(story.at)")
+        yield Probe("an alarm too early", TimerFired(now), Ignored.NOT_DUE, written="TimerFired(story.at)")
     if world.instance.status is not Status.STALLED:
         resolve = Resolve(now, "operator", "done by hand", Status.COMPLETED)
         yield Probe("resolving what is not stalled", resolve, Ignored.OUT_OF_PLACE, Move(resolve, now))
@@ -115,7 +115,7 @@ def _copies(world: World) -> Iterator[Probe]:
     for (step, direction), calls in world.calls.items():
         for call in calls[-2:]:
             if call.reply is not None:
-                signal = Answer(world.now, call.send.command_id, call.reply)
+                signal = ReplyReceived(world.now, call.send.command_id, call.reply)
                 move = Move(signal, world.now, step, direction, attempt=call.send.attempt)
                 yield Probe("a copy of a reply", signal, None, move)
     for name, what in world.received.items():
@@ -133,7 +133,7 @@ def _events(world: World, samples: Samples) -> Iterator[Probe]:
         if any(_waits(world, each.name) for each in others):
             continue
         if wait is None and is_early:
-            early = Happen(world.now, what, world.instance.id, f"early-{node.name}")
+            early = EventReceived(world.now, what, world.instance.id, f"early-{node.name}")
             yield Probe("an event that comes early", early, Ignored.EARLY, Move(early, world.now, node.name))
         elif wait is not None and wait.progress is Progress.ASKED:
             yield from _stray(world, node, what)
@@ -147,7 +147,7 @@ def _late(world: World, node: Receive[Any], what: Event) -> Iterator[Probe]:
         mine = keyed(node, what, world.waits[node.name].key)
     except ValueError:
         return
-    late = Happen(world.now, mine, destination(world.saga, mine), f"late-{node.name}")
+    late = EventReceived(world.now, mine, destination(world.saga, mine), f"late-{node.name}")
     yield Probe("an event that comes late", late, None, Move(late, world.now, node.name))
 
 
@@ -157,7 +157,7 @@ def _stray(world: World, node: Receive[Any], what: Event) -> Iterator[Probe]:
         other = keyed(node, what, f"not-{world.waits[node.name].key}")
     except ValueError:
         return
-    stray = Happen(world.now, other, destination(world.saga, other), f"stray-{node.name}")
+    stray = EventReceived(world.now, other, destination(world.saga, other), f"stray-{node.name}")
     yield Probe("an event with another key", stray, None, Move(stray, world.now, node.name))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from uuid import UUID, uuid5
 
 from saga_coordinator.contracts import Failure
-from saga_coordinator.sagas.machine import Answer, ForEach, Status, leaf
+from saga_coordinator.sagas.machine import ForEach, ReplyReceived, Status, leaf
 from saga_coordinator.sagas.testing.explorer.turn import (
     Broken,
     Turned,
@@ -121,7 +121,7 @@ def i17_a_late_success_sends_its_undo_again(turned: Turned) -> Iterator[Broken]:
     signal, heard = turned.move.signal, turned.heard
     step = turned.move.step
     if (
-        not isinstance(signal, Answer)
+        not isinstance(signal, ReplyReceived)
         or isinstance(signal.reply, Failure)
         or step is None
         or turned.move.direction is COMPENSATION

@@ -185,7 +185,7 @@ SEEDS = (
     Seed(
         "an event is taken whose key is another",
         "sagas/machine/signals.py",
-        "awaited.progress is ASKED and awaited.address == happen.address",
+        "awaited.progress is ASKED and awaited.address == received.address",
         "awaited.progress is ASKED",
     ),
     Seed(

@@ -6,16 +6,16 @@ from typing import Any
 from saga_coordinator.contracts import Failure
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine import (
-    Answer,
+    Block,
     Cancel,
     Cause,
     Decision,
     Instance,
-    Obstruct,
     Pause,
+    ReplyReceived,
     Signal,
     Start,
-    Wake,
+    TimerFired,
     transition,
 )
 from saga_coordinator.service.cli.why import Case, paragraph
@@ -43,7 +43,7 @@ class Order:
     def wake(self, after: timedelta) -> None:
         """Let time pass, and the alarm ring."""
         self.at += after
-        self.hear(Wake(self.at))
+        self.hear(TimerFired(self.at))
 
     def answer(self, step: str, *, undo: bool = False) -> None:
         run, rule = self.instance.steps[step], order_fulfilment.table[step]
@@ -51,14 +51,14 @@ class Order:
         assert command_state is not None
         assert command is not None
         fields = dict.fromkeys(command.reply.model_fields, "x")
-        self.hear(Answer(self.at, command_state.command_id, command.reply.model_validate(fields)))
+        self.hear(ReplyReceived(self.at, command_state.command_id, command.reply.model_validate(fields)))
 
     def refuse(self, step: str, *, retryable: bool = False, undo: bool = False) -> None:
         run = self.instance.steps[step]
         command_state = run.compensation if undo else run.forward
         assert command_state is not None
         self.hear(
-            Answer(
+            ReplyReceived(
                 self.at, command_state.command_id, Failure(code="sold-out", message="none left", retryable=retryable)
             )
         )
@@ -194,6 +194,6 @@ def test_a_stalled_instance_says_what_stopped_it_what_is_not_undone_and_that_an_
 
 def test_a_stall_by_the_definition_names_its_remedy() -> None:
     order = Order()
-    order.hear(Obstruct(START, Cause(None, "definition-raised", "KeyError: 'x'")))
+    order.hear(Block(START, Cause(None, "definition-raised", "KeyError: 'x'")))
 
     assert "Correct the function of the saga that raised." in order.why()

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from saga_coordinator.sagas.machine import Cause, Direction, Obstruct, transition
+from saga_coordinator.sagas.machine import Block, Cause, Direction, transition
 from saga_coordinator.sagas.testing.scenario import Scenario
 from tests.unit.machine.made import Data
 
@@ -15,5 +15,5 @@ def obstructed(
     """The last command of a step cannot be published; without a step: something else is in the way."""
     sent = [send for send in scenario.sent if (send.step, send.direction) == (step, direction)]
     cause = Cause(step, TOO_LARGE, "it is larger than its topic takes")
-    signal = Obstruct(scenario.at, cause, sent[-1].command_id if sent else None)
+    signal = Block(scenario.at, cause, sent[-1].command_id if sent else None)
     return replace(scenario, instance=transition(scenario.saga, scenario.instance, signal).instance, unnamed=())

@@ -11,14 +11,14 @@ import pytest
 
 from saga_coordinator.contracts import Failure
 from saga_coordinator.sagas.machine import (
-    Answer,
+    Block,
     Cancel,
     Cause,
     Decision,
-    Happen,
+    EventReceived,
     Instance,
-    Obstruct,
     Pause,
+    ReplyReceived,
     Resolve,
     Resume,
     Retry,
@@ -28,7 +28,7 @@ from saga_coordinator.sagas.machine import (
     SkipStep,
     Start,
     Status,
-    Wake,
+    TimerFired,
     alternatives,
     delay,
     series,
@@ -103,35 +103,37 @@ SITUATIONS: dict[str, Scenario[Data]] = {
 
 def success(scenario: Scenario[Data]) -> Signal:
     last = scenario.sent[-1]
-    return Answer(scenario.at, last.command_id, last.command.reply())
+    return ReplyReceived(scenario.at, last.command_id, last.command.reply())
 
 
 def refusal(scenario: Scenario[Data]) -> Signal:
-    return Answer(scenario.at, scenario.sent[-1].command_id, Failure(code="no", message="no", retryable=False))
+    return ReplyReceived(scenario.at, scenario.sent[-1].command_id, Failure(code="no", message="no", retryable=False))
 
 
 def busy(scenario: Scenario[Data]) -> Signal:
-    return Answer(scenario.at, scenario.sent[-1].command_id, Failure(code="busy", message="busy", retryable=True))
+    return ReplyReceived(
+        scenario.at, scenario.sent[-1].command_id, Failure(code="busy", message="busy", retryable=True)
+    )
 
 
 def stranger(scenario: Scenario[Data]) -> Signal:
-    return Answer(scenario.at, "nobody", Did())
+    return ReplyReceived(scenario.at, "nobody", Did())
 
 
 def event(scenario: Scenario[Data]) -> Signal:
-    return Happen(scenario.at, Paid(), scenario.instance.id, "e-1")
+    return EventReceived(scenario.at, Paid(), scenario.instance.id, "e-1")
 
 
 def event_again(scenario: Scenario[Data]) -> Signal:
-    return Happen(scenario.at, Paid(), scenario.instance.id, "w")
+    return EventReceived(scenario.at, Paid(), scenario.instance.id, "w")
 
 
 def alarm(scenario: Scenario[Data]) -> Signal:
-    return Wake(scenario.instance.wake_at or scenario.at + timedelta(days=1))
+    return TimerFired(scenario.instance.wake_at or scenario.at + timedelta(days=1))
 
 
 def early_alarm(scenario: Scenario[Data]) -> Signal:
-    return Wake(scenario.at)
+    return TimerFired(scenario.at)
 
 
 def start(scenario: Scenario[Data]) -> Signal:
@@ -184,7 +186,7 @@ def resolve_as_compensated(scenario: Scenario[Data]) -> Signal:
 
 
 def obstruct(scenario: Scenario[Data]) -> Signal:
-    return Obstruct(scenario.at, Cause("a", "too-large", "cannot be published"), scenario.sent[-1].command_id)
+    return Block(scenario.at, Cause("a", "too-large", "cannot be published"), scenario.sent[-1].command_id)
 
 
 SIGNALS: tuple[Signaller, ...] = (

@@ -14,7 +14,7 @@ from saga_coordinator.sagas.machine import (
     Retry,
     Saga,
     Status,
-    Wake,
+    TimerFired,
     parallel,
     transition,
 )
@@ -39,7 +39,7 @@ UNDOING = given(ONE, Begun()).replies("a", Did()).fails("pivot", code="no")
 
 def rung(saga: Saga[Any, Data], instance: Instance[Data], at: datetime, *unsent: str) -> Decision[Data]:
     """Ring the instance's alarm while these commands have not left."""
-    return transition(saga, instance, Wake(at, unsent))
+    return transition(saga, instance, TimerFired(at, unsent))
 
 
 def sent(decision: Decision[Data]) -> list[str]:

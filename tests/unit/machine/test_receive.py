@@ -2,7 +2,7 @@
 
 from saga_coordinator.sagas.machine import (
     Decision,
-    Happen,
+    EventReceived,
     Ignored,
     Progress,
     Status,
@@ -37,7 +37,7 @@ AFTERWARDS = saga(point_of_no_return(), awaits("payment"), retriable("z"))
 
 def event_at(scenario: Scenario[Data], address: str, id_: str = "e-1") -> Decision[Data]:
     """What an event decides that comes at an address."""
-    return transition(scenario.saga, scenario.instance, Happen(scenario.at, Paid(), address, id_))
+    return transition(scenario.saga, scenario.instance, EventReceived(scenario.at, Paid(), address, id_))
 
 
 def test_an_event_in_time_is_remembered_and_the_saga_goes_on() -> None:

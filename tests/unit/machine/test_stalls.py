@@ -3,10 +3,10 @@
 import pytest
 
 from saga_coordinator.sagas.machine import (
+    Block,
     Cancel,
     Cause,
     Ignored,
-    Obstruct,
     Progress,
     Retry,
     Status,
@@ -104,7 +104,7 @@ def test_a_command_that_cannot_be_published_stalls_and_is_definitely_not_done(st
     cause = Cause("a", "too-large", "command a is larger than its topic takes")
     command_id = next(send.command_id for send in scenario.sent if send.step == "a" and send.direction == status)
 
-    decision = transition(PAIR, scenario.instance, Obstruct(scenario.at, cause, command_id))
+    decision = transition(PAIR, scenario.instance, Block(scenario.at, cause, command_id))
 
     assert (decision.instance.status, decision.instance.stall) == (Status.STALLED, cause)
     run = decision.instance.steps["a"]
@@ -117,7 +117,7 @@ def test_an_obstruction_that_is_no_single_command_leaves_the_steps_as_they_are()
     scenario = given(PAIR, Begun())
     cause = Cause(None, "broken-definition", "on_completed raised")
 
-    decision = transition(PAIR, scenario.instance, Obstruct(scenario.at, cause))
+    decision = transition(PAIR, scenario.instance, Block(scenario.at, cause))
 
     assert decision.instance.steps == scenario.instance.steps
     assert decision.instance.stall == cause
@@ -127,7 +127,7 @@ def test_a_cancel_of_an_instance_that_is_obstructed_before_its_pivot_is_out_of_p
     """Only an operator leaves stalled (I2)."""
     scenario = given(PAIR, Begun())
     cause = Cause(None, "broken-definition", "a function raised")
-    obstructed = transition(PAIR, scenario.instance, Obstruct(scenario.at, cause)).instance
+    obstructed = transition(PAIR, scenario.instance, Block(scenario.at, cause)).instance
 
     decision = transition(PAIR, obstructed, Cancel(scenario.at, "not wanted"))
 
@@ -136,7 +136,7 @@ def test_a_cancel_of_an_instance_that_is_obstructed_before_its_pivot_is_out_of_p
 
 def test_an_operator_turns_an_instance_back_that_stalled_before_its_pivot() -> None:
     begun = given(PAIR, Begun())
-    stalled = transition(PAIR, begun.instance, Obstruct(begun.at, Cause("a", "unsendable", "too large"), None))
+    stalled = transition(PAIR, begun.instance, Block(begun.at, Cause("a", "unsendable", "too large"), None))
     asked = transition(PAIR, stalled.instance, Cancel(begun.at, "not wanted"))
     assert asked.ignored is Ignored.OUT_OF_PLACE
     told = transition(PAIR, stalled.instance, Cancel(begun.at, "not wanted", "olga"))

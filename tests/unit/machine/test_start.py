@@ -2,7 +2,7 @@
 
 import pytest
 
-from saga_coordinator.sagas.machine import Answer, Start, Status, instance_id, parallel, transition
+from saga_coordinator.sagas.machine import ReplyReceived, Start, Status, instance_id, parallel, transition
 from saga_coordinator.sagas.testing.scenario import given
 from tests.unit.machine.made import HOUR, MINUTE, TIME, Begun, Data, Did, compensatable, point_of_no_return, saga
 
@@ -27,8 +27,8 @@ def test_the_same_signal_is_decided_in_the_same_way_twice() -> None:
 
 
 def test_a_signal_to_an_instance_that_was_never_started_is_the_callers_fault() -> None:
-    with pytest.raises(LookupError, match="saga made: Answer for an instance that was never started"):
-        transition(PAIR, None, Answer(TIME, "nobody", Did()))
+    with pytest.raises(LookupError, match="saga made: ReplyReceived for an instance that was never started"):
+        transition(PAIR, None, ReplyReceived(TIME, "nobody", Did()))
 
 
 def test_what_a_function_of_the_definition_raises_comes_out_and_changes_nothing() -> None:
@@ -36,7 +36,7 @@ def test_what_a_function_of_the_definition_raises_comes_out_and_changes_nothing(
     before = repr(begun.instance)
 
     with pytest.raises(AttributeError):
-        transition(PAIR, begun.instance, Answer(TIME, begun.sent[0].command_id, Begun()))  # type: ignore[arg-type]  # not a reply: what `remember` makes of it is its own fault
+        transition(PAIR, begun.instance, ReplyReceived(TIME, begun.sent[0].command_id, Begun()))  # type: ignore[arg-type]  # not a reply: what `remember` makes of it is its own fault
 
     assert repr(begun.instance) == before
 

@@ -2,7 +2,16 @@
 
 from datetime import timedelta
 
-from saga_coordinator.sagas.machine import Answer, Direction, Ignored, Retry, Status, Wake, parallel, transition
+from saga_coordinator.sagas.machine import (
+    Direction,
+    Ignored,
+    ReplyReceived,
+    Retry,
+    Status,
+    TimerFired,
+    parallel,
+    transition,
+)
 from saga_coordinator.sagas.testing.scenario import BEGINNING, given
 from tests.unit.machine.made import (
     MINUTE,
@@ -150,7 +159,7 @@ def test_i17_an_instance_that_stalls_at_the_very_moment_of_a_late_success_sends_
         parallel(compensatable("a"), compensatable("b", compensate_retry=Retry(attempts=1))), point_of_no_return()
     )
     undoing = given(pair, Begun()).cancels().passes(MINUTE).undoes("a", "b")
-    late = Answer(BEGINNING + 2 * MINUTE, undoing.sent[0].command_id, Did())
+    late = ReplyReceived(BEGINNING + 2 * MINUTE, undoing.sent[0].command_id, Did())
 
     decision = transition(pair, undoing.instance, late)
 
@@ -181,7 +190,7 @@ def test_i19_of_a_reply_and_a_timeout_at_the_same_instant_the_first_wins_and_the
     once = saga(compensatable("a"), point_of_no_return())
     asked = given(once, Begun())
     due = BEGINNING + MINUTE
-    reply, alarm = Answer(due, asked.sent[0].command_id, Did()), Wake(due)
+    reply, alarm = ReplyReceived(due, asked.sent[0].command_id, Did()), TimerFired(due)
 
     answered = transition(once, asked.instance, reply)
     assert [send.step for send in answered.commands] == ["pivot"]

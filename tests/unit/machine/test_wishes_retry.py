@@ -3,11 +3,11 @@
 import pytest
 
 from saga_coordinator.sagas.machine import (
+    Block,
     Cancel,
     Cause,
     Direction,
     Ignored,
-    Obstruct,
     Progress,
     Retry,
     RetryStep,
@@ -221,7 +221,7 @@ def test_what_an_operator_wanted_asked_again_rings_no_alarm_once_the_instance_tu
     asked = given(pair, Begun()).passes(MINUTE)
     instance, at = asked.instance, asked.at
     for command in asked.sent[-2:]:
-        obstruct = Obstruct(at, Cause(command.step, "unsendable", "too large"), command.command_id)
+        obstruct = Block(at, Cause(command.step, "unsendable", "too large"), command.command_id)
         instance = transition(pair, instance, obstruct).instance
     instance = transition(pair, instance, RetryStep(at + MINUTE, "olga", "it fits now", "a")).instance
     back = transition(pair, instance, Cancel(at + 2 * MINUTE, "not wanted", "olga")).instance

@@ -5,11 +5,11 @@ from uuid import UUID, uuid5
 
 from saga_coordinator.contracts import Failure
 from saga_coordinator.sagas.machine import (
-    Answer,
-    Happen,
+    Block,
+    EventReceived,
     Instance,
-    Obstruct,
     Progress,
+    ReplyReceived,
     Resolve,
     RetryStep,
     SkipStep,
@@ -74,7 +74,7 @@ def i10_what_is_told_is_remembered_once_unless_its_undo_was_sent(witness: Witnes
 def _told(witness: Witness, turned: Turned, before: Instance[Any]) -> Any:  # noqa: ANN401  the saga's data
     """What the data have to be after a turn."""
     match turned.signal:
-        case Answer(_, command_id, reply) if not isinstance(reply, Failure):
+        case ReplyReceived(_, command_id, reply) if not isinstance(reply, Failure):
             step = witness.forward_step_of(command_id)
             is_news = step and command_id not in witness.remembered and not witness.is_undone(command_id)
             if step and is_news and not witness.is_left(before, step):
@@ -82,7 +82,7 @@ def _told(witness: Witness, turned: Turned, before: Instance[Any]) -> Any:  # no
                 return witness.remembers(before, step, reply)
         case SkipStep() as skip if turned.decision.ignored is None:
             return _told_by_hand(witness, before, skip)
-        case Happen() as happen if turned.decision.ignored is None:
+        case EventReceived() as happen if turned.decision.ignored is None:
             taken = [
                 name
                 for name, wait in before.waits.items()
@@ -107,7 +107,7 @@ def _told_by_hand(witness: Witness, before: Instance[Any], skip: SkipStep) -> An
 
 
 def i10_a_second_copy_of_a_signal_changes_nothing(witness: Witness, turned: Turned) -> None:
-    if isinstance(turned.signal, RetryStep | Obstruct):
+    if isinstance(turned.signal, RetryStep | Block):
         return
     again = transition(witness.saga, turned.after, turned.signal)
     assert again.ignored is not None, f"{turned.signal} acted twice"
@@ -118,7 +118,7 @@ def i10_a_second_copy_of_a_signal_changes_nothing(witness: Witness, turned: Turn
 
 def i10_an_answer_to_a_given_up_attempt_is_ignored(witness: Witness, turned: Turned) -> None:
     signal = turned.signal
-    if isinstance(signal, Answer) and signal.command_id not in {s.command_id for s in witness.last.values()}:
+    if isinstance(signal, ReplyReceived) and signal.command_id not in {s.command_id for s in witness.last.values()}:
         assert turned.decision.ignored is not None
         assert turned.after is turned.before
 

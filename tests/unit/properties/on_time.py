@@ -1,6 +1,6 @@
 """Invariants of the lifecycle and of time, each a check by name of one turn; none looks at how the machine decides."""
 
-from saga_coordinator.sagas.machine import Direction, Progress, Resolve, Resume, RetryStep, SkipStep, Status, Wake
+from saga_coordinator.sagas.machine import Direction, Progress, Resolve, Resume, RetryStep, SkipStep, Status, TimerFired
 from saga_coordinator.sagas.machine.instance import command_states
 from tests.unit.properties.witness import Witness
 from tests.unit.properties.world import Turned
@@ -46,7 +46,7 @@ def i19_whatever_is_due_is_acted_upon_once(_: Witness, turned: Turned) -> None:
 
 def what_has_not_left_was_not_silent(_: Witness, turned: Turned) -> None:
     """Neither sent again nor given up, and no sending counts; its time is not over before its timeout has passed."""
-    if turned.before is None or not isinstance(turned.signal, Wake):
+    if turned.before is None or not isinstance(turned.signal, TimerFired):
         return
     for name, run in turned.before.steps.items():
         for direction in Direction:

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from saga_coordinator.contracts import Failure
-from saga_coordinator.sagas.machine import TIMED_OUT, Answer, Progress, Resolve, Status, leaf
+from saga_coordinator.sagas.machine import TIMED_OUT, Progress, ReplyReceived, Resolve, Status, leaf
 from tests.unit.properties.order import turning_back
 from tests.unit.properties.witness import COMPENSATION, FORWARD, Witness
 from tests.unit.properties.world import OBSTRUCTED, Turned
@@ -65,7 +65,7 @@ def i14_nothing_is_undone_while_a_step_is_in_flight(witness: Witness, turned: Tu
 
 def i16_an_undo_that_cannot_be_done_stalls(witness: Witness, turned: Turned) -> None:
     signal = turned.signal
-    if isinstance(signal, Answer) and isinstance(signal.reply, Failure) and not signal.reply.retryable:
+    if isinstance(signal, ReplyReceived) and isinstance(signal.reply, Failure) and not signal.reply.retryable:
         undos = {s.command_id for (_, direction), s in witness.last.items() if direction is COMPENSATION}
         if signal.command_id in undos and turned.decision.ignored is None:
             assert turned.after.status is Status.STALLED
@@ -96,7 +96,7 @@ def i16_a_stall_has_its_reason(witness: Witness, turned: Turned) -> None:
 
 def i17_a_late_success_sends_its_undo_again_until_it_is_acknowledged(witness: Witness, turned: Turned) -> None:
     signal, before = turned.signal, turned.before
-    if before is None or not isinstance(signal, Answer) or isinstance(signal.reply, Failure):
+    if before is None or not isinstance(signal, ReplyReceived) or isinstance(signal.reply, Failure):
         return
     undos = [send for send in witness.last.values() if send.compensates == signal.command_id]
     if not undos:
@@ -118,7 +118,7 @@ def i18_before_the_pivot_only_backward_after_it_only_forward(witness: Witness, t
     turns_back = turned.before and turned.before.status is Status.RUNNING and turned.after.cause
     if turns_back and witness.pivots_sent:
         signal = turned.signal
-        assert isinstance(signal, Answer), f"{signal} undoes, though the pivot was sent"
+        assert isinstance(signal, ReplyReceived), f"{signal} undoes, though the pivot was sent"
         assert signal.command_id in {send.command_id for send in witness.pivots_sent}
 
 

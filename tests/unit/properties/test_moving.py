@@ -8,19 +8,19 @@ from hypothesis import strategies as st
 
 from saga_coordinator.contracts import Done, Reply
 from saga_coordinator.sagas.machine import (
-    Answer,
     Cancel,
     Direction,
-    Happen,
+    EventReceived,
     Instance,
     Progress,
+    ReplyReceived,
     Resume,
     Saga,
     Send,
     Signal,
     Status,
+    TimerFired,
     UnsoundSaga,
-    Wake,
     freeze,
     leaf,
     thaw,
@@ -64,7 +64,7 @@ def undone(definition: Saga[Begun, Data], instance: Instance[Data], story: Scena
         now = transition(definition, now, Resume(story.at, "olga", "seen")).instance
     while asked := awaited(now):
         for id_, reply in asked.items():
-            now = transition(definition, now, Answer(story.at, id_, reply)).instance
+            now = transition(definition, now, ReplyReceived(story.at, id_, reply)).instance
     return {
         run.forward.command_id
         for run in now.steps.values()
@@ -89,12 +89,12 @@ def sent(definition: Saga[Begun, Data], instance: Instance[Data], story: Scenari
     for turn in range(MOST_TURNS):
         if now.status in {Status.COMPLETED, Status.STALLED}:
             break
-        signals: list[Signal] = [Answer(at, id_, reply) for id_, reply in awaited(now).items()]
-        signals += [Happen(at, Happened(key="k-1"), now.id, f"later-{turn}"), Resume(at, "olga", "seen")]
+        signals: list[Signal] = [ReplyReceived(at, id_, reply) for id_, reply in awaited(now).items()]
+        signals += [EventReceived(at, Happened(key="k-1"), now.id, f"later-{turn}"), Resume(at, "olga", "seen")]
         decisions = [decision for each in signals if not (decision := transition(definition, now, each)).ignored]
         if not decisions:
             at = max(at, now.wake_at or at)
-            decisions = [transition(definition, now, Wake(at))]
+            decisions = [transition(definition, now, TimerFired(at))]
         first = [send for send in decisions[0].commands if send.direction is Direction.FORWARD]
         types += [send.command.message_type for send in first if is_new(now, send)]
         now = decisions[0].instance

@@ -5,11 +5,11 @@ from hypothesis import strategies as st
 
 from saga_coordinator.contracts import Done
 from saga_coordinator.sagas.machine import (
-    Answer,
     Cancel,
     Direction,
     Instance,
     Progress,
+    ReplyReceived,
     Resume,
     RetryStep,
     Signal,
@@ -38,12 +38,12 @@ def asked(instance: Instance[Data], direction: Direction, *progress: Progress) -
 def goes_back(story: Scenario[Data], instance: Instance[Data]) -> tuple[Instance[Data], Waves]:
     """Let everybody answer well until nothing is open, and return what was undone, wave by wave."""
     for id_ in asked(instance, Direction.FORWARD, Progress.ASKED).values():
-        instance = transition(story.saga, instance, Answer(story.at, id_, Did())).instance
+        instance = transition(story.saga, instance, ReplyReceived(story.at, id_, Did())).instance
     waves: Waves = []
     while wave := asked(instance, Direction.COMPENSATION, Progress.ASKED):
         waves.append(set(wave))
         for id_ in wave.values():
-            instance = transition(story.saga, instance, Answer(story.at, id_, Done())).instance
+            instance = transition(story.saga, instance, ReplyReceived(story.at, id_, Done())).instance
     return instance, waves
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from saga_coordinator.contracts import Failure
 from saga_coordinator.sagas.machine import (
-    Answer,
+    Block,
     Direction,
     Instance,
-    Obstruct,
     Receive,
+    ReplyReceived,
     RetryStep,
     Send,
     SkipStep,
@@ -132,9 +132,9 @@ class Witness:
     def _hear(self, turned: Turned) -> None:
         signal = turned.signal
         match signal:
-            case Answer():
+            case ReplyReceived():
                 self._hear_answer(turned, signal)
-            case Obstruct() if turned.decision.ignored is None and signal.command_id:
+            case Block() if turned.decision.ignored is None and signal.command_id:
                 if self.copies[signal.command_id] == 1:
                     self.failures[signal.command_id] = Failure(code="never-sent", message="", retryable=True)
             case SkipStep() if turned.decision.ignored is None:
@@ -144,7 +144,7 @@ class Witness:
             case _:
                 pass
 
-    def _hear_answer(self, turned: Turned, signal: Answer) -> None:
+    def _hear_answer(self, turned: Turned, signal: ReplyReceived) -> None:
         """Take in what was answered. What comes after its undo was sent changes no mind any more."""
         if not isinstance(signal.reply, Failure):
             undo = next((send for send in self.last.values() if send.compensates == signal.command_id), None)

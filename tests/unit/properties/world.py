@@ -10,23 +10,23 @@ from typing import Any
 
 from saga_coordinator.contracts import Event, Failure, Reply
 from saga_coordinator.sagas.machine import (
-    Answer,
+    Block,
     Cancel,
     Cause,
     Decision,
     Direction,
-    Happen,
+    EventReceived,
     Ignored,
     Instance,
-    Obstruct,
     Pause,
     Progress,
+    ReplyReceived,
     Resume,
     Saga,
     Send,
     Signal,
     Start,
-    Wake,
+    TimerFired,
     address,
     transition,
 )
@@ -65,8 +65,8 @@ class World:
     commands: list[Send] = field(default_factory=list)
     replies: list[tuple[str, Reply]] = field(default_factory=list)
     withdrawals: list[str] = field(default_factory=list)
-    happened: list[Happen] = field(default_factory=list)
-    held: list[Happen] = field(default_factory=list)
+    happened: list[EventReceived] = field(default_factory=list)
+    held: list[EventReceived] = field(default_factory=list)
     never_sent: set[str] = field(default_factory=set)
     is_resolved: bool = False
     turns: list[Turned] = field(default_factory=list)
@@ -96,7 +96,7 @@ class World:
             self.participants.hear(self.saga, send, self.now)
         self.commands.extend(turned.decision.commands)
         self.withdrawals.extend(each.message.command_id for each in turned.decision.withdrawals)
-        if isinstance(signal, Happen) and turned.decision.ignored is Ignored.EARLY:
+        if isinstance(signal, EventReceived) and turned.decision.ignored is Ignored.EARLY:
             self.held += [] if signal.event_id in {each.event_id for each in self.held} else [signal]
         return turned
 
@@ -156,14 +156,14 @@ class World:
 
     def _ring(self, *unsent: str) -> Turned:
         self.now = max(self.now, self.instance.wake_at or self.now)
-        return self.hear(Wake(self.now, unsent))
+        return self.hear(TimerFired(self.now, unsent))
 
     def _intervene(self, act: Act) -> Turned | None:
         match act:
             case Act.OUTAGE if self.instance.wake_at:
                 return self._ring(*{send.command_id: None for send in self.commands})
             case Act.EARLY_ALARM:
-                return self.hear(Wake(self.now))
+                return self.hear(TimerFired(self.now))
             case Act.CANCEL:
                 return self.hear(Cancel(self.now, "not wanted any more"))
             case Act.PAUSE:
@@ -197,7 +197,7 @@ class World:
     def _happen(self, act: Act, chance: int) -> Turned | None:
         match act:
             case Act.EVENT:
-                happen = Happen(self.now, Paid(), self._address(chance), f"event-{len(self.happened)}")
+                happen = EventReceived(self.now, Paid(), self._address(chance), f"event-{len(self.happened)}")
                 self.happened.append(happen)
                 return self.hear(happen)
             case Act.EVENT_COPY if self.happened:
@@ -222,7 +222,7 @@ class World:
         if sum(each.command_id == send.command_id for each in self.sent) == 1:
             self.never_sent.add(send.command_id)
         self.commands.remove(send)
-        return self.hear(Obstruct(self.now, Cause(send.step, OBSTRUCTED, "too large"), send.command_id))
+        return self.hear(Block(self.now, Cause(send.step, OBSTRUCTED, "too large"), send.command_id))
 
     def _withdraw(self, command_id: str) -> None:
         self.replies.append((command_id, self.participants.withdraw(command_id)))
@@ -275,7 +275,7 @@ class World:
         return None
 
     def _answer(self, reply: tuple[str, Reply]) -> Turned:
-        return self.hear(Answer(self.now, *reply))
+        return self.hear(ReplyReceived(self.now, *reply))
 
     def _place(self, send: Send) -> Place:
         pivots = {name for name, rule in self.saga.table.items() if rule.step.is_pivot}

@@ -18,7 +18,7 @@ from saga_coordinator.handlers.routing import REPLIES, Role, Routes
 from saga_coordinator.handlers.session import Batch, Wire
 from saga_coordinator.handlers.trace_context import Sampler
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
-from saga_coordinator.sagas.machine import Answer, Cancel, Instance, Start, Wake
+from saga_coordinator.sagas.machine import Cancel, Instance, ReplyReceived, Start, TimerFired
 
 BEGINNING = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TOOK = timedelta(milliseconds=4)
@@ -128,7 +128,7 @@ class Story:
         self.at += after
         due = [each for each in self._stored.values() if (at := each.instance.wake_at) and at <= self.at]
         assert due, f"nothing is due at {self.at}"
-        return self._commit(lambda batch: [batch.apply(order_fulfilment, each, Wake(batch.at)) for each in due])
+        return self._commit(lambda batch: [batch.apply(order_fulfilment, each, TimerFired(batch.at)) for each in due])
 
     def runs(self, *records: Record, by: Participant = willing, relayed: Relayed = echoed) -> Sequence[Committed]:
         """Take records in, let participants answer, and go on until nobody has anything to say."""
@@ -157,7 +157,9 @@ class Story:
                 batch.rule(arrival, Verdict.UNMATCHED, "there is no such instance")
             case ReplyArrival():
                 stored = batch.find(arrival.instance_id)
-                batch.apply(order_fulfilment, stored, Answer(batch.at, arrival.command_id, arrival.reply), arrival)
+                batch.apply(
+                    order_fulfilment, stored, ReplyReceived(batch.at, arrival.command_id, arrival.reply), arrival
+                )
             case EventArrival(event=Event() as event, targets=(target,)):
                 is_start = target.route.role is Role.STARTS
                 signal = Start(batch.at, event) if is_start else Cancel(batch.at, arrival.envelope.type)
