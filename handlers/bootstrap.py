@@ -12,7 +12,7 @@ from saga_coordinator.handlers.redrive import Redrive
 from saga_coordinator.handlers.relay import Relay
 from saga_coordinator.handlers.routing import Routes
 from saga_coordinator.handlers.session import Wire
-from saga_coordinator.handlers.timers import Alarms
+from saga_coordinator.handlers.timers import Timers
 from saga_coordinator.handlers.trace_context import Sampler
 from saga_coordinator.handlers.unit_of_work import Writer
 
@@ -25,7 +25,7 @@ class Handlers:
     memory: Memory
     relay: Relay
     intake: Intake
-    alarms: Alarms
+    timers: Timers
     operator: Operator
     redrive: Redrive
 
@@ -51,7 +51,7 @@ def wired(
         memory=memory,
         relay=relay,
         intake=Intake(routes, decider, writer, leases),
-        alarms=Alarms(store, clock, decider, writer, leases),
+        timers=Timers(store, clock, decider, writer, leases),
         operator=Operator(routes, decider, writer),
         redrive=Redrive(routes, decider, writer),
     )

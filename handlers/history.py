@@ -13,7 +13,9 @@ from saga_coordinator.handlers.trace_context import SpanContext
 from saga_coordinator.sagas.machine import (
     Block,
     Decision,
+    EventReceived,
     Ignored,
+    ReplyReceived,
     RetryStep,
     Signal,
     SkipStep,
@@ -21,8 +23,15 @@ from saga_coordinator.sagas.machine import (
     command_states,
 )
 
-KINDS: Final[Mapping[type[Signal], str]] = {RetryStep: "retry", SkipStep: "skip"}
-"""The kinds whose name is not that of their signal."""
+KINDS: Final[Mapping[type[Signal], str]] = {
+    ReplyReceived: "answer",
+    EventReceived: "happen",
+    TimerFired: "wake",
+    Block: "obstruct",
+    RetryStep: "retry",
+    SkipStep: "skip",
+}
+"""The kinds of stored rows whose name is not that of their signal: a history outlives the names in the code."""
 
 
 VERDICTS: Mapping[Ignored | None, Verdict] = {

@@ -93,7 +93,7 @@ class Store(Protocol):
         """Return all rows of the outbox, in order. They are as many as the intake lets become unsent."""
         ...
 
-    async def next_alarm(self) -> datetime | None:
+    async def next_timer(self) -> datetime | None:
         """Return when the next alarm is due."""
         ...
 

@@ -1,4 +1,4 @@
-"""Alarms: instances whose timeout, retry or deadline is due, oldest first, and held events whose time is over.
+"""Timers: instances whose timeout, retry or deadline is due, oldest first, and held events whose time is over.
 
 Who holds the lease on an instance's home rings its alarm: the lease is looked at in the alarm's own transaction.
 """
@@ -12,7 +12,7 @@ from saga_coordinator.handlers.unit_of_work import Writer
 MOST_AT_ONCE = 500
 
 
-class Alarms:
+class Timers:
     """Rings what is due."""
 
     def __init__(self, store: Store, clock: Clock, decider: Decider, writer: Writer, leases: Leases) -> None:
@@ -22,9 +22,9 @@ class Alarms:
         self._writer = writer
         self._leases = leases
 
-    async def ring(self) -> bool:
+    async def fire_due(self) -> bool:
         """Ring at most 500 alarms in one transaction. True: there may be more. Raises whatever the store raises."""
-        due = await self._store.next_alarm()
+        due = await self._store.next_timer()
         if due is None or due > self._clock.now():
             return False
         return await self._writer.write(self._decide)

@@ -165,7 +165,7 @@ class Draft(Generic[D]):
         id_ = identity.cancel_id(command_state.command_id)
         self.withdrawals.append(Withdrawal(id_, name, command_state.attempt, self.rule(name).command, message))
 
-    def hasten(self, name: str, undo: CommandState) -> None:
+    def make_due(self, name: str, undo: CommandState) -> None:
         """Make an undo due now, or when the pause ends; the sending that was overtaken does not count."""
         due_at = self.paused_at or self.at
         self._write(name, Direction.COMPENSATION, replace(undo, sendings=max(0, undo.sendings - 1), due_at=due_at))
@@ -230,7 +230,7 @@ class Draft(Generic[D]):
             listed[name] = codec.dump_json(item).decode()
         self.lists[node.name] = listed
 
-    def postpone(self, by: timedelta) -> None:
+    def shift_timers(self, by: timedelta) -> None:
         """Move every timeout and retry; the deadline and delays stay."""
         for name, run in self.steps.items():
             self.steps[name] = StepRun(moved(run.forward, by), run.compensation and moved(run.compensation, by))

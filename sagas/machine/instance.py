@@ -146,7 +146,7 @@ class Instance(Generic[D]):
         return self.paused_at is None and self.status in {Status.RUNNING, Status.COMPENSATING}
 
     @property
-    def wake_at(self) -> datetime | None:
+    def next_timer_at(self) -> datetime | None:
         """When it wants to be woken: the earliest of its timeouts, retries and its deadline. One alarm."""
         if not self.is_active:
             return None

@@ -54,7 +54,7 @@ def _resume(draft: Draft[D]) -> Refusal | None:
     """Move timeouts and retries by the length of the pause; the deadline stays where it was."""
     if draft.paused_at is None:
         return _no("the instance is not paused")
-    draft.postpone(draft.at - draft.paused_at)
+    draft.shift_timers(draft.at - draft.paused_at)
     draft.paused_at = None
     return None
 

@@ -59,7 +59,7 @@ def apply(draft: Draft[D], signal: Signal) -> Refusal | None:
 
 def _apply_timer(draft: Draft[D], wake: TimerFired) -> Refusal | None:
     """Let what is due be acted upon; a command that has not left by the end of its time is given that time anew."""
-    due = draft.instance.wake_at
+    due = draft.instance.next_timer_at
     if due is None or due > wake.at:
         return Ignored.NOT_DUE, "nothing is due"
     if wake.unsent:
@@ -103,7 +103,7 @@ def _apply_late_reply(draft: Draft[D], name: str, run: StepRun, *, succeeded: bo
         return Ignored.LATE, f"{name} was given up and settled before this answer came"
     draft.put(name, FORWARD, DONE)
     if undo.progress is ASKED:
-        draft.hasten(name, undo)
+        draft.make_due(name, undo)
     return None
 
 

@@ -146,9 +146,9 @@ class Scenario(Generic[D]):
         self._refuse_unnamed()
         until = self.at + time
         now = replace(self, unnamed=(), is_named=False, ignored=None)
-        while (due := now.instance.wake_at) is not None and due <= until:
+        while (due := now.instance.next_timer_at) is not None and due <= until:
             rung = _heard(now, TimerFired(max(due, now.at)), "an alarm rings")
-            if rung.instance.wake_at == due:
+            if rung.instance.next_timer_at == due:
                 raise self._objection(f"the alarm of {due} rings, and is still due")
             now = replace(rung, unnamed=now.unnamed + rung.unnamed)
         return replace(now, at=until)

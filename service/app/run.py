@@ -44,23 +44,23 @@ async def _ran(service: Service, stop: asyncio.Event, observer: Observer) -> boo
             return True
         service.health.started()
         relay = tasks.create_task(_kept(service.handlers.relay.run), name="relay")
-        alarms = tasks.create_task(_kept(partial(_ring, service, observer, stop)), name="alarms")
+        timers = tasks.create_task(_kept(partial(_fire_timers, service, observer, stop)), name="alarms")
         hints = tasks.create_task(_kept(service.feed.hint), name="hints")
         watch = tasks.create_task(_kept(service.feed.watch), name="watch")
         feed = tasks.create_task(_kept(partial(service.feed.run, stop)), name="feed")
         await stop.wait()
-        idle = () if service.feed.caught_up.is_set() else (alarms,)
+        idle = () if service.feed.caught_up.is_set() else (timers,)
         for loop in (hints, watch, *idle):
             loop.cancel()
         try:
             async with asyncio.timeout(service.settings.shutdown_within):
                 await feed
-                await asyncio.wait({alarms})
+                await asyncio.wait({timers})
                 await service.door.shut()
                 await service.handlers.relay.drained()
         except TimeoutError:
             feed.cancel()
-            alarms.cancel()
+            timers.cancel()
             return False
         finally:
             relay.cancel()
@@ -101,7 +101,7 @@ async def _connect(publisher: KafkaPublisher, health: Health, observer: Observer
             return
 
 
-async def _ring(service: Service, observer: Observer, stop: asyncio.Event) -> None:
+async def _fire_timers(service: Service, observer: Observer, stop: asyncio.Event) -> None:
     """Ring what is due, a few times a second, until `stop` is set; but first let what came in a down time be taken in.
 
     While too much is unsent nothing rings: what is asked again could not leave, and would fill the memory. What rings
@@ -111,7 +111,8 @@ async def _ring(service: Service, observer: Observer, stop: asyncio.Event) -> No
     while not stop.is_set():
         try:
             more = (
-                service.handlers.relay.pending <= service.settings.most_unsent and await service.handlers.alarms.ring()
+                service.handlers.relay.pending <= service.settings.most_unsent
+                and await service.handlers.timers.fire_due()
             )
         except Exception as error:  # noqa: BLE001  the store's trouble is told, waited out and tried again
             observer.troubled("alarms did not ring", error)

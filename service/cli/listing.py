@@ -101,7 +101,7 @@ def _told(look: Look, row: InstanceRow, now: datetime, head: Head | None) -> dic
         "started_at": row.started_at,
         "ended_at": row.ended_at,
         "age_s": (row.ended_at or now) - row.started_at,
-        "wake_at": row.wake_at,
+        "next_timer_at": row.next_timer_at,
         "waits_for": [
             {"step": wait.step, "direction": wait.direction, **command_state_to_json(wait.command_state)}
             for wait in (waits(instance) if instance else ())

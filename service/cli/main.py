@@ -195,7 +195,7 @@ def ls(
     --attention: stalled, parked, an alarm that has not rung, or a command sent four times without an end.
 
     JSON: {"instances": [{"number", "id", "saga", "version", "key", "status", "paused_at", "started_at", "ended_at",
-    "age_s", "wake_at", "waits_for": [{"step", "direction", "progress", "attempt", "sendings", "command_id",
+    "age_s", "next_timer_at", "waits_for": [{"step", "direction", "progress", "attempt", "sendings", "command_id",
     "asked_at", "due_at"}], "attention": [TEXT], "parked": {"behind", "cause", "since", "waiting"}}],
     "next": NUMBER for --before, "dead_letters", "owed_messages"}
     """
@@ -211,7 +211,7 @@ def show(instance: Instance, *, saga: OfSaga = None, history: History = 500, jso
     Its steps and compensations, its history with timings, its data and its trace.
 
     JSON: {"id", "saga", "version", "key", "status", "why", "attention", "started_at", "ended_at", "deadline_at",
-    "paused_at", "wake_at", "parked", "cause", "stall", "choices", "trace_id", "revision", "home", "data",
+    "paused_at", "next_timer_at", "parked", "cause", "stall", "choices", "trace_id", "revision", "home", "data",
     "steps": [{"name", "pivot", "forward", "compensation"}], "history": [{"seq", "at", "kind", "told", "verdict",
     "reason", "message_id", "message_type", "causation_id", "value", "took_s", "status", "sent", "outcome", "place",
     "trace_id", "span_id"}]}

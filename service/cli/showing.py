@@ -195,7 +195,7 @@ def _told(found: Found, case: Case) -> dict[str, object]:
         "ended_at": instance.ended_at,
         "deadline_at": instance.deadline_at,
         "paused_at": instance.paused_at,
-        "wake_at": instance.wake_at,
+        "next_timer_at": instance.next_timer_at,
         "cause": instance.cause,
         "stall": instance.stall,
         "choices": dict(instance.choices),

@@ -68,7 +68,7 @@ def _attention(instance: Instance[Any], now: datetime) -> Iterator[str]:
         yield "stalled"
     if instance.status.is_final:
         return
-    if instance.wake_at is not None and instance.wake_at < now - ALARM_LATE:
+    if instance.next_timer_at is not None and instance.next_timer_at < now - ALARM_LATE:
         yield "alarm overdue"
     for wait in waits(instance):
         if wait.command_state.sendings >= TOO_OFTEN:

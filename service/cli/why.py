@@ -174,8 +174,8 @@ def _limits(case: Case) -> Iterator[str]:
         pivots = case.saga.pivots
         goal = f"{_listed(pivots, 'or')} has not been sent" if pivots else "it is not over"
         yield f"If {goal} by {stamp(instance.deadline_at)}, {_undoing(case)}."
-    if instance.wake_at is not None and case.now - instance.wake_at > ALARM_LATE:
-        yield f"Its alarm was due {_when(case, instance.wake_at)} and has not rung: is `saga serve` running?"
+    if instance.next_timer_at is not None and case.now - instance.next_timer_at > ALARM_LATE:
+        yield f"Its alarm was due {_when(case, instance.next_timer_at)} and has not rung: is `saga serve` running?"
 
 
 # --- when it cannot go on, or is over

@@ -38,12 +38,12 @@ from saga_coordinator.service.simulation.tally import Ending, Tally, Why
 
 @dataclass(slots=True, eq=False)
 class Run:
-    """One instance, and what the simulation knows of it. `rings_at` is the alarm that is noted for it."""
+    """One instance, and what the simulation knows of it. `timer_at` is the alarm that is noted for it."""
 
     number: int
     instance: Instance[Any]
     began: int
-    rings_at: int | None = None
+    timer_at: int | None = None
     jobs: dict[str, Job["Run"]] = field(default_factory=dict)
     reached: set[str] = field(default_factory=set)
     held: dict[str, tuple[Event, int]] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class Begins:
 
 
 @dataclass(frozen=True, slots=True)
-class Rings:
+class TimerFires:
     """An instance's alarm; one that was noted before an earlier one does not count any more."""
 
     run: Run
@@ -80,7 +80,7 @@ class TurnsBack:
     run: Run
 
 
-Happening: TypeAlias = Begins | Rings | Comes | TurnsBack | Finishes[Run] | Reopens[Run]
+Happening: TypeAlias = Begins | TimerFires | Comes | TurnsBack | Finishes[Run] | Reopens[Run]
 
 
 class Simulation:
@@ -122,9 +122,9 @@ class Simulation:
                 self._begin(happening.number)
             case Finishes():
                 self._finish(happening.participant, happening.job)
-            case Rings():
-                if happening.run.rings_at == happening.at:
-                    self._ring(happening.run)
+            case TimerFires():
+                if happening.run.timer_at == happening.at:
+                    self._fire_timer(happening.run)
             case Comes():
                 self._bring(happening.run, happening.receive)
             case TurnsBack():
@@ -167,14 +167,14 @@ class Simulation:
             self._signal(job.owner, ReplyReceived(self._at, job.command_id, answer))
         participant.go_on()
 
-    def _ring(self, run: Run) -> None:
+    def _fire_timer(self, run: Run) -> None:
         """Ring an alarm, or note a later one where what it was noted for has come to pass."""
-        wake_at = run.instance.wake_at
-        run.rings_at = None
-        if wake_at is not None and as_moment(wake_at) <= self.agenda.now:
+        next_timer_at = run.instance.next_timer_at
+        run.timer_at = None
+        if next_timer_at is not None and as_moment(next_timer_at) <= self.agenda.now:
             self._signal(run, TimerFired(self._at))
         else:
-            self._set_alarm(run)
+            self._set_timer(run)
 
     def _bring(self, run: Run, receive: Receive[Any]) -> None:
         """Bring an event; what comes before it is awaited is held for as long as the receive says."""
@@ -215,21 +215,21 @@ class Simulation:
             self.participants[job.conduct.participant].withdraw(job)
         if run.instance.status is Status.STALLED:
             run.stalled_at = self.agenda.now
-        self._set_alarm(run)
+        self._set_timer(run)
         if run.instance.waits:
             self._reach(run)
         if run.instance.status.is_final:
             run.jobs.clear()
 
-    def _set_alarm(self, run: Run) -> None:
+    def _set_timer(self, run: Run) -> None:
         """Note when the instance wants to be woken, unless an earlier ring is noted, which will look again."""
-        wake_at = run.instance.wake_at
-        if wake_at is None:
+        next_timer_at = run.instance.next_timer_at
+        if next_timer_at is None:
             return
-        at = max(as_moment(wake_at), self.agenda.now)
-        if run.rings_at is None or at < run.rings_at:
-            run.rings_at = at
-            self.agenda.note(at, Rings(run, at))
+        at = max(as_moment(next_timer_at), self.agenda.now)
+        if run.timer_at is None or at < run.timer_at:
+            run.timer_at = at
+            self.agenda.note(at, TimerFires(run, at))
 
     def _reach(self, run: Run) -> None:
         """See which receives are waited in now that were not before: their events are on their way, or are here."""

@@ -41,7 +41,7 @@ class Measures:
         self.dead_letters: Counter[Labels] = Counter()
         self.duration = Durations()
         self.step_duration = Durations()
-        self.wake_late = Durations()
+        self.timer_lag = Durations()
         self.instances: dict[Labels, int] = {}
         self.lag: dict[Labels, int] = {}
         self.outbox = Outbox()
@@ -84,8 +84,8 @@ class Measures:
         kind, saga, after = hop.entry.kind, hop.saga.name, hop.decision.instance
         if kind == hops.ANSWER and (about := hops.about(hop)) is not None:
             self.step_duration.add((saga, about.step, about.direction), hop.entry.at - about.command_state.asked_at)
-        elif kind == hops.WAKE and hop.before is not None and hop.before.wake_at is not None:
-            self.wake_late.add((), hop.entry.at - hop.before.wake_at)
+        elif kind == hops.WAKE and hop.before is not None and hop.before.next_timer_at is not None:
+            self.timer_lag.add((), hop.entry.at - hop.before.next_timer_at)
         for send in hop.decision.commands:
             if send.direction is Direction.COMPENSATION:
                 self._compensation(hop, send.step)

@@ -60,7 +60,7 @@ class DurationMetrics:
                 ("saga", "step", "direction"),
                 measures.step_duration,
             ),
-            _Told("saga.wake.late", "How late alarms rang", (), measures.wake_late),
+            _Told("saga.wake.late", "How late alarms rang", (), measures.timer_lag),
         )
 
     def added_to(self, collected: MetricsData) -> MetricsData:

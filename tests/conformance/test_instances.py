@@ -129,9 +129,9 @@ async def test_a_row_of_history_is_never_replaced(store: OpenStore, kind: Kind, 
 async def test_due_alarms_come_oldest_first_and_no_more_than_asked_for_i20(store: OpenStore) -> None:
     instances = [begun(f"o-{number}", at=TIME + number * MINUTE) for number in (3, 1, 2, 9)]
     await store.transact(lambda tx: tx.save(starts(*instances)))
-    alarms = sorted(each.instance.wake_at or TIME for each in instances)
+    alarms = sorted(each.instance.next_timer_at or TIME for each in instances)
 
-    assert await store.next_alarm() == alarms[0]
+    assert await store.next_timer() == alarms[0]
     homes = [await store.take(REPLIES, begun().home, "us")]
     due = await store.transact(lambda tx: tx.load_due(alarms[2], 10, homes))
     assert [each.instance.key for each in due] == ["o-1", "o-2", "o-3"]
@@ -145,7 +145,7 @@ async def test_due_alarms_come_oldest_first_and_no_more_than_asked_for_i20(store
 
 async def test_alarms_ring_only_for_who_has_the_home_in_its_newest_epoch_i25(store: OpenStore) -> None:
     await store.transact(lambda tx: tx.save(starts(begun())))
-    due_at = await store.next_alarm()
+    due_at = await store.next_timer()
     assert due_at is not None
     elsewhere = await store.take(REPLIES, begun().home + 1, "us")
     overtaken = await store.take(REPLIES, begun().home, "us")
@@ -163,7 +163,7 @@ async def test_an_instance_that_waits_for_nobody_has_no_alarm(store: OpenStore) 
     stored = begun()
     stalled = transition(order_fulfilment, stored.instance, Block(TIME, Cause(None, "made", "stop"))).instance
     await store.transact(lambda tx: tx.save(starts(stored._replace(instance=stalled))))
-    assert await store.next_alarm() is None
+    assert await store.next_timer() is None
     homes = [await store.take(REPLIES, stored.home, "us")]
     assert await store.transact(lambda tx: tx.load_due(TIME + timedelta(days=99), 10, homes)) == []
 

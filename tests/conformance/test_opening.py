@@ -69,7 +69,7 @@ class TestSqlite:
         await store.open()
         try:
             await store.transact(lambda tx: tx.save(starts(begun())))
-            assert await store.next_alarm() == begun().instance.wake_at
+            assert await store.next_timer() == begun().instance.next_timer_at
         finally:
             await store.close()
         assert (tmp_path / folder / "saga.db").stat().st_size > 0

@@ -29,7 +29,7 @@ async def test_what_raises_leaves_nothing_i24(store: OpenStore) -> None:
         await store.transact(work)
     assert await store.transact(lambda tx: tx.load([stored.instance.id])) == {}
     assert await store.unsent() == []
-    assert await store.next_alarm() is None
+    assert await store.next_timer() is None
 
 
 async def test_a_cancelled_caller_does_not_split_its_transaction_i24(store: OpenStore) -> None:
@@ -130,10 +130,10 @@ async def test_what_is_not_committed_is_not_seen_outside(store: OpenStore) -> No
     writing = asyncio.create_task(store.transact(work))
     await inside.wait()
     async with asyncio.timeout(5):
-        assert (await store.unsent(), await store.next_alarm()) == ([], None)
+        assert (await store.unsent(), await store.next_timer()) == ([], None)
     go.set()
     await writing
-    assert (len(await store.unsent()), await store.next_alarm()) == (1, begun().instance.wake_at)
+    assert (len(await store.unsent()), await store.next_timer()) == (1, begun().instance.next_timer_at)
 
 
 @pytest.mark.parametrize("name", [each.name for each in fields(Changes)])

@@ -177,7 +177,7 @@ def is_awaited(world: World, receive: str) -> bool:
 
 def _alarms(world: World) -> Iterator[Move]:
     """Let the alarm ring. Whoever should have answered before it has then failed to: one fault for each."""
-    due = world.instance.wake_at
+    due = world.instance.next_timer_at
     if due is None:
         return
     at = max(due, world.now)

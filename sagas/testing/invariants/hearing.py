@@ -102,7 +102,7 @@ def probes(world: World, samples: Samples) -> Iterator[Probe]:
     yield Probe("a second start", Start(now, world.start), Ignored.DUPLICATE, written="Start(story.at, START)")
     stranger = f'ReplyReceived(story.at, "{STRANGER}", Failure(code="stranger", message="", retryable=False))'
     yield Probe("an answer to nothing", ReplyReceived(now, STRANGER, NOBODY), Ignored.UNKNOWN, written=stranger)
-    if world.instance.wake_at is None or world.instance.wake_at > now:
+    if world.instance.next_timer_at is None or world.instance.next_timer_at > now:
         yield Probe("an alarm too early", TimerFired(now), Ignored.NOT_DUE, written="TimerFired(story.at)")
     if world.instance.status is not Status.STALLED:
         resolve = Resolve(now, "operator", "done by hand", Status.COMPLETED)

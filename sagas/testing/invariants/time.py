@@ -8,20 +8,20 @@ from saga_coordinator.sagas.testing.explorer.turn import Broken, Turned
 from saga_coordinator.sagas.testing.explorer.world import World
 
 
-def i4_whatever_is_awaited_has_an_alarm(turned: Turned) -> Iterator[Broken]:
+def i4_whatever_is_awaited_has_a_timer(turned: Turned) -> Iterator[Broken]:
     """An active instance is woken no later than the first thing is due that it waits for; any other never."""
     one, after = turned.after.instance, turned.after
     if not one.is_active:
-        if one.wake_at is not None:
-            yield Broken(f"it is {one.status}, and has an alarm", "assert story.instance.wake_at is None")
+        if one.next_timer_at is not None:
+            yield Broken(f"it is {one.status}, and has an alarm", "assert story.instance.next_timer_at is None")
         return
-    if one.wake_at is None:
-        yield Broken("it is active, and nothing will ever wake it", "assert story.instance.wake_at is not None")
+    if one.next_timer_at is None:
+        yield Broken("it is active, and nothing will ever wake it", "assert story.instance.next_timer_at is not None")
         return
     for what, due_at in _due(after):
-        if after.now < due_at < one.wake_at:
-            claim = f"assert story.instance.wake_at <= story.at + {due_at - after.now!r}"
-            yield Broken(f"{what} is due at {due_at}, and the alarm rings at {one.wake_at} only", claim)
+        if after.now < due_at < one.next_timer_at:
+            claim = f"assert story.instance.next_timer_at <= story.at + {due_at - after.now!r}"
+            yield Broken(f"{what} is due at {due_at}, and the alarm rings at {one.next_timer_at} only", claim)
 
 
 def _due(world: World) -> Iterator[tuple[str, datetime]]:
@@ -34,10 +34,10 @@ def _due(world: World) -> Iterator[tuple[str, datetime]]:
             yield name, world.waits[name].due_at
 
 
-def i4_the_alarm_is_no_earlier_than_needed(turned: Turned) -> Iterator[Broken]:
+def i4_the_timer_is_no_earlier_than_needed(turned: Turned) -> Iterator[Broken]:
     """An alarm stands for something: a timeout, a retry, a wait or the deadline."""
     one, after = turned.after.instance, turned.after
-    if one.wake_at is None:
+    if one.next_timer_at is None:
         return
     times = {due_at for _, due_at in _due(after)} | {one.deadline_at}
     times |= {
@@ -46,8 +46,8 @@ def i4_the_alarm_is_no_earlier_than_needed(turned: Turned) -> Iterator[Broken]:
         for command_state in (run.forward, run.compensation)
         if command_state
     }
-    if one.wake_at not in times:
-        yield Broken("the alarm stands for nothing that is due", "assert story.instance.wake_at is None")
+    if one.next_timer_at not in times:
+        yield Broken("the alarm stands for nothing that is due", "assert story.instance.next_timer_at is None")
 
 
 def i18_the_deadline_counts_until_the_pivot_is_sent(turned: Turned) -> Iterator[Broken]:
@@ -71,9 +71,9 @@ def i18_the_deadline_counts_until_the_pivot_is_sent(turned: Turned) -> Iterator[
 
 def i19_whatever_is_due_is_acted_upon_once(turned: Turned) -> Iterator[Broken]:
     """After a turn nothing is due any more, and nothing is sent twice in it."""
-    wake_at = turned.after.instance.wake_at
-    if not turned.decision.ignored and wake_at is not None and wake_at <= turned.after.now:
-        yield Broken("something that was due is still due", "assert story.instance.wake_at > story.at")
+    next_timer_at = turned.after.instance.next_timer_at
+    if not turned.decision.ignored and next_timer_at is not None and next_timer_at <= turned.after.now:
+        yield Broken("something that was due is still due", "assert story.instance.next_timer_at > story.at")
     ids = [send.command_id for send in turned.decision.commands]
     if len(ids) != len(set(ids)):
         yield Broken(

@@ -49,7 +49,7 @@ _AWAITS_ANY: Final = """EXISTS (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceRow:
-    """One instance as it stands in its table. `number` counts starts; `wake_at` is its alarm, None if it has none."""
+    """One instance as it stands in its table. `number` counts starts; `next_timer_at` is its earliest timer."""
 
     number: int
     id: str
@@ -61,7 +61,7 @@ class InstanceRow:
     trail: Trail
     revision: int
     home: int
-    wake_at: datetime | None
+    next_timer_at: datetime | None
     started_at: datetime
     ended_at: datetime | None
 
@@ -242,7 +242,7 @@ def _instance(row: Sequence[Any]) -> InstanceRow:
         trail=trails.read(trail),
         revision=revision,
         home=home,
-        wake_at=None if wake_at is None else to_time(wake_at),
+        next_timer_at=None if wake_at is None else to_time(wake_at),
         started_at=to_time(started_at),
         ended_at=None if ended_at is None else to_time(ended_at),
     )

@@ -148,7 +148,7 @@ class SqliteStore:
                 for seq, message_id, home, topic, partition, key, headers, value in await cursor.fetchall()
             ]
 
-    async def next_alarm(self) -> datetime | None:
+    async def next_timer(self) -> datetime | None:
         """Return when the next alarm, or the end of the next held event, is due."""
         value = await self._value(
             "SELECT min(at) FROM (SELECT min(wake_at) AS at FROM instance WHERE wake_at IS NOT NULL"

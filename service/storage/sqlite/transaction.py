@@ -266,7 +266,7 @@ def _changing(stored: Stored) -> Sequence[object]:
         snapshot.state,
         trails.write(stored.trail),
         stored.revision,
-        from_optional_time(instance.wake_at),
+        from_optional_time(instance.next_timer_at),
         from_optional_time(instance.ended_at),
     )
 

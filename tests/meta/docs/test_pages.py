@@ -81,7 +81,7 @@ def measured() -> set[str]:
     measures.set_lag("t", 0, 1)
     for durations, labels in ((measures.duration, ("s", "completed")), (measures.step_duration, ("s", "a", "forward"))):
         durations.add(labels, A_MOMENT)
-    measures.wake_late.add((), A_MOMENT)
+    measures.timer_lag.add((), A_MOMENT)
     metrics = Metrics(measures, resource_of_environment(), scope(), lambda: 0)
     try:
         text = metrics.text().decode()

@@ -33,7 +33,7 @@ SEEDS = (
     Seed(
         "a late reply is taken for its undo's",
         "sagas/machine/signals.py",
-        "draft.hasten(name, undo)",
+        "draft.make_due(name, undo)",
         "draft.put(name, COMPENSATION, DONE)",
     ),
     Seed("what has not left counts as silent", "sagas/machine/signals.py", "draft.give_time(wake.unsent)", "pass"),
@@ -225,7 +225,7 @@ SEEDS = (
     Seed(
         "a pause does not move timeouts",
         "sagas/machine/interventions.py",
-        "draft.postpone(draft.at - draft.paused_at)",
+        "draft.shift_timers(draft.at - draft.paused_at)",
         "pass",
     ),
 )

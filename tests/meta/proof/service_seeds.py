@@ -131,13 +131,13 @@ SEEDS = (
         "",
     ),
     Seed(
-        "alarms do not know what has not left",
+        "timers do not know what has not left",
         "handlers/timers.py",
         "self._decider.wake(batch, stored, unsent)",
         "self._decider.wake(batch, stored, ())",
     ),
     Seed(
-        "alarms do not wait for the backlog",
+        "timers do not wait for the backlog",
         "service/app/run.py",
         "    await service.feed.caught_up.wait()\n",
         "",

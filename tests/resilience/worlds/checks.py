@@ -108,8 +108,8 @@ def kafka_is_never_told_more_than_the_database_knows_i22(world: World) -> None:
 
 def no_alarm_rings_before_what_came_while_it_was_down(world: World) -> None:
     """An answer that lay in the log when a life began is taken before any alarm of that life; with one coordinator."""
-    alarms = world.coordinators[0].watch.alarms if len(world.coordinators) == 1 else ()
-    for id_, seq, began in alarms:
+    timers = world.coordinators[0].watch.timers if len(world.coordinators) == 1 else ()
+    for id_, seq, began in timers:
         for entry in world.database.history[id_][seq:]:
             if entry.kind == "answer" and entry.place is not None:
                 topic, partition, offset = entry.place

@@ -47,11 +47,11 @@ class Watch:
 
     began: float = 0.0
     troubles: list[str] = field(default_factory=list)
-    alarms: list[tuple[str, int, float]] = field(default_factory=list)
+    timers: list[tuple[str, int, float]] = field(default_factory=list)
 
     def committed(self, turn: Committed) -> None:
         rows = [hop.entry for hop in turn.hops if hop.entry.kind == "wake"]
-        self.alarms += [(row.instance_id, row.seq, self.began) for row in rows]
+        self.timers += [(row.instance_id, row.seq, self.began) for row in rows]
 
     def troubled(self, what: str, error: BaseException) -> None:
         self.troubles.append(f"{what}: {type(error).__name__} {error}")

@@ -53,7 +53,7 @@ class Row:
     trail: str
     revision: int
     home: int
-    wake_at: datetime | None
+    next_timer_at: datetime | None
     is_over: bool
 
 
@@ -159,9 +159,9 @@ class Session:
         await self._hop()
         ours = {at.partition for at in homes if self._database.leases[at.topic, at.partition][0] == at.epoch}
         due = [
-            (row.wake_at, id_, row)
+            (row.next_timer_at, id_, row)
             for id_, row in self._database.instances.items()
-            if row.wake_at and row.wake_at <= now and row.home in ours
+            if row.next_timer_at and row.next_timer_at <= now and row.home in ours
         ]
         return [self._stored(id_, row) for _, id_, row in sorted(due, key=lambda each: each[:2])[:most]]
 
@@ -256,10 +256,10 @@ class SimulatedStore:
         await asyncio.sleep(0)
         return [Unsent(seq, owed) for seq, owed in sorted(self._database.outbox.items())]
 
-    async def next_alarm(self) -> datetime | None:
+    async def next_timer(self) -> datetime | None:
         await asyncio.sleep(0)
-        alarms = [row.wake_at for row in self._database.instances.values() if row.wake_at]
-        return min([*alarms, *(each.expires_at for each in self._database.held)], default=None)
+        timers = [row.next_timer_at for row in self._database.instances.values() if row.next_timer_at]
+        return min([*timers, *(each.expires_at for each in self._database.held)], default=None)
 
     async def _transact(self, work: Callable[[Session], Awaitable[T]]) -> T:
         session = Session(self._database, current_life())
@@ -288,6 +288,6 @@ def _row(stored: Stored) -> Row:
         trail=trails.write(stored.trail),
         revision=stored.revision,
         home=stored.home,
-        wake_at=instance.wake_at,
+        next_timer_at=instance.next_timer_at,
         is_over=instance.status.is_final,
     )

@@ -94,7 +94,7 @@ def silent_for(minutes: int) -> Story:
     async def story(it: Coordinator, log: Log) -> None:  # noqa: ARG001  the form of a story
         for _ in range(minutes):
             it.clock.pass_by(timedelta(minutes=1))
-            await it.ring()
+            await it.fire_due()
 
     return story
 

@@ -146,7 +146,7 @@ def test_an_event_that_was_held_is_told_as_what_became_of_it_in_the_end(saga: Sa
         await it.take(log.cancelled("o-1"), log.cancelled("never"))
         await it.take(log.placed("o-1"))
         it.clock.pass_by(timedelta(hours=2))
-        await it.ring()
+        await it.fire_due()
 
     tell(store, too_early)
 

@@ -28,7 +28,7 @@ async def awaiting_approval(it: Coordinator, log: Log) -> None:
     """Two days have passed."""
     await cooling_off(it, log)
     it.clock.pass_by(timedelta(days=2))
-    await it.ring()
+    await it.fire_due()
 
 
 def test_a_delay_is_told_with_its_end(saga: Saga, store: Path) -> None:

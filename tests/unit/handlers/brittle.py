@@ -59,8 +59,8 @@ class BrittleStore:
     async def unsent(self) -> Sequence[Unsent]:
         return await self._store.unsent()
 
-    async def next_alarm(self) -> datetime | None:
-        return await self._store.next_alarm()
+    async def next_timer(self) -> datetime | None:
+        return await self._store.next_timer()
 
     def reach(self, point: str) -> None:
         """Fail if this is the point to fail at."""

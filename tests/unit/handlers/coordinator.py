@@ -87,7 +87,7 @@ class Coordinator:
     def __post_init__(self) -> None:
         """Hold what tests want to see at hand."""
         self.leases, self.memory, self.relay = self.handlers.leases, self.handlers.memory, self.handlers.relay
-        self.intake, self.alarms = self.handlers.intake, self.handlers.alarms
+        self.intake, self.timers = self.handlers.intake, self.handlers.timers
         self.operator, self.redrive = self.handlers.operator, self.handlers.redrive
 
     async def take(self, *records: Record) -> None:
@@ -96,11 +96,11 @@ class Coordinator:
             self.leases.take(await self.store.take(topic, partition, "test"))
         await self.intake.take(records)
 
-    async def ring(self) -> bool:
+    async def fire_due(self) -> bool:
         """Let all that is owed leave, and ring what is due: while a command has not left, its time is not over."""
         async with relaying(self.relay):
             await self.relay.drained()
-        return await self.alarms.ring()
+        return await self.timers.fire_due()
 
     @property
     def owed(self) -> list[Owed]:

@@ -28,7 +28,7 @@ class Mixture:
             self.records += batch
             await self._it.take(*batch)
             self._it.clock.pass_by(*self._chance.choices(PAUSES, WEIGHTS))
-            while await self._it.alarms.ring():
+            while await self._it.timers.fire_due():
                 pass
 
     def _any(self) -> Record:

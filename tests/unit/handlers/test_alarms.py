@@ -1,4 +1,4 @@
-"""Alarms ring when they are due, oldest first, so many at once, and each acts once."""
+"""Timers ring when they are due, oldest first, so many at once, and each acts once."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -19,10 +19,10 @@ MINUTE = timedelta(minutes=1)
 
 async def test_nothing_rings_before_its_time(tmp_path: Path) -> None:
     async with coordinator(tmp_path / "saga.db") as it:
-        assert await it.ring() is False
+        assert await it.fire_due() is False
         await it.take(Log().placed())
         it.clock.pass_by(2 * MINUTE - timedelta(microseconds=1))
-        assert await it.ring() is False
+        assert await it.fire_due() is False
         assert len(it.watcher.turns) == 1
 
 
@@ -30,7 +30,7 @@ async def test_a_step_that_did_not_answer_is_asked_again_under_the_same_id_i9(tm
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(Log().placed())
         it.clock.pass_by(2 * MINUTE)
-        assert await it.ring() is False
+        assert await it.fire_due() is False
         first, again = it.sent(CHARGE)
         assert (first.message_id, first.key, first.value) == (again.message_id, again.key, again.value)
         assert header(again, "ce_attempt") == "1"
@@ -46,7 +46,7 @@ async def test_what_an_alarm_sends_follows_from_the_last_message_that_was_heeded
         reserve, charge = it.owed
         await it.take(log.answer(reserve), log.answer(charge, ce_id="a-stray-one", ce_causationid="nobody's"))
         it.clock.pass_by(2 * MINUTE)
-        await it.ring()
+        await it.fire_due()
         assert header(it.sent(CHARGE)[-1], "ce_causationid") == f"reply-{reserve.message_id}"
 
 
@@ -56,7 +56,7 @@ async def test_a_step_that_never_answers_is_given_up_and_undone(tmp_path: Path) 
         await it.take(log.placed())
         await it.take(log.answer(it.sent(CHARGE)[0]))
         it.clock.pass_by(5 * MINUTE)
-        await it.ring()
+        await it.fire_due()
         assert sorted(it.types()[2:]) == ["inventory.release-stock.v1", "payments.refund-card.v1"]
         await it.take(*(log.answer(command) for command in it.owed[2:]))
         assert b'"step":"reserve-stock","code":"timed-out"' in (it.owed[-1].value or b"")
@@ -68,7 +68,7 @@ async def test_the_deadline_turns_an_order_back(tmp_path: Path) -> None:
         await it.take(log.placed(total="1000"))
         await it.take(*(log.answer(command) for command in it.owed))
         it.clock.pass_by(timedelta(days=2))
-        await it.ring()
+        await it.fire_due()
         await it.take(*(log.answer(command) for command in it.owed[3:]))
         assert it.status() == "compensated"
         assert b'"step":null,"code":"deadline-passed"' in (it.owed[-1].value or b"")
@@ -82,9 +82,9 @@ async def test_an_alarm_and_a_reply_at_the_same_instant_act_once_i19(tmp_path: P
             reserve, charge = it.owed
             it.clock.pass_by(2 * MINUTE)
             if alarm_first:
-                await it.ring()
+                await it.fire_due()
             await it.take(log.answer(charge), log.answer(reserve))
-            assert await it.ring() is False
+            assert await it.fire_due() is False
             assert (it.types()[-1], len(it.sent("shipping.ship-order.v1"))) == ("shipping.ship-order.v1", 1)
             assert len(it.sent(CHARGE)) == (2 if alarm_first else 1)
 
@@ -98,11 +98,11 @@ async def test_alarms_of_a_down_time_ring_oldest_first_so_many_at_once_i20(tmp_p
             clock.pass_by(timedelta(microseconds=1))
     clock.pass_by(2 * MINUTE)
     async with coordinator(tmp_path / "saga.db", clock=clock) as it:
-        assert await it.ring() is True
+        assert await it.fire_due() is True
         assert [(row.key or b"").decode() for row in it.owed] == orders[:MOST_AT_ONCE]
-        assert await it.ring() is False
+        assert await it.fire_due() is False
         assert [(row.key or b"").decode() for row in it.owed] == orders
-        assert await it.ring() is False
+        assert await it.fire_due() is False
 
 
 async def test_an_instance_whose_definition_raises_stalls_and_the_others_ring(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ async def test_an_instance_whose_definition_raises_stalls_and_the_others_ring(tm
         await it.take(*(log.event(made.Begun(key=key), key) for key in ("bad", "k-1")))
         await it.take(*(log.refuse(command, retryable=True) for command in it.owed))
         it.clock.pass_by(MINUTE)
-        await it.ring()
+        await it.fire_due()
 
         assert it.rows("SELECT correlation, status FROM instance ORDER BY 1") == [
             ("bad", "stalled"),
@@ -129,7 +129,7 @@ async def test_an_instance_whose_definition_raises_stalls_and_the_others_ring(tm
         assert len(it.types("k-1")) == 2
         assert [type(error) for _, error in it.watcher.troubles] == [ArithmeticError]
         it.clock.pass_by(MINUTE)
-        await it.ring()
+        await it.fire_due()
         assert len(it.rows("SELECT 1 FROM history WHERE kind = 'obstruct'")) == 1
 
 
@@ -147,7 +147,7 @@ async def test_whatever_a_definition_raises_at_an_alarm_is_written_down_and_the_
         await it.take(*(log.refuse(command, retryable=True) for command in it.owed))
         is_broken = True
         it.clock.pass_by(MINUTE)
-        await it.ring()
+        await it.fire_due()
 
         assert it.rows("SELECT reason FROM history WHERE kind = 'obstruct'") == [("ValueError: caf\\udce9",)]
         assert len(it.types("k-1")) == 2
@@ -159,9 +159,9 @@ async def test_a_clock_that_is_set_back_loses_nothing_and_sends_nothing_twice_i2
         await it.take(log.placed())
         it.clock.time = TIME - timedelta(hours=1)
         await it.take(*(log.answer(command) for command in it.owed))
-        assert await it.ring() is False
+        assert await it.fire_due() is False
         it.clock.time = TIME + timedelta(hours=1)
-        assert await it.ring() is False
+        assert await it.fire_due() is False
         await it.take(log.answer(it.owed[-1]))
         await it.take(log.answer(it.owed[-1]))
         assert it.status() == "completed"
@@ -174,7 +174,7 @@ async def test_what_is_in_memory_and_what_alarms_have_changed_do_not_contradict_
         await it.take(log.placed())
         remembered = await it.stored(instance_id("o-1"))
         it.clock.pass_by(2 * MINUTE)
-        await it.ring()
+        await it.fire_due()
         it.memory.keep([(remembered, 0)])
         await it.take(log.answer(it.sent(CHARGE)[0]))
         charge = (await it.stored(instance_id("o-1"))).instance.steps["charge-card"].forward
@@ -190,4 +190,4 @@ async def test_a_paused_or_ended_instance_has_no_alarm(tmp_path: Path) -> None:
         await it.take(log.says(it.owed[0], made.Did()))
         assert it.rows("SELECT status, wake_at FROM instance") == [("completed", None)]
         it.clock.pass_by(timedelta(days=9))
-        assert await it.ring() is False
+        assert await it.fire_due() is False

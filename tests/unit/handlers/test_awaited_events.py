@@ -92,7 +92,7 @@ async def test_an_event_that_nobody_comes_to_await_is_unmatched_in_the_end(tmp_p
         early = approved(log)
         await it.take(early)
         it.clock.pass_by(HOUR)
-        await it.ring()
+        await it.fire_due()
         ((verdict, reason),) = it.verdicts(early.place)
         assert verdict == "unmatched"
         assert "nobody awaited it" in (reason or "")
@@ -113,7 +113,7 @@ async def test_an_event_after_its_time_is_ignored(tmp_path: Path) -> None:
     async with coordinator(tmp_path / "saga.db", WAITING_FIRST) as it:
         await it.take(begun(log))
         it.clock.pass_by(timedelta(days=1))
-        await it.ring()
+        await it.fire_due()
         assert it.status("t-1") == "compensated"
         late = approved(log)
         await it.take(late)

@@ -94,12 +94,12 @@ async def test_a_batch_whose_commit_happened_is_skipped_in_the_same_epoch_too_i2
 
 @pytest.mark.parametrize("point", ["load_due", "load_expired", "save", "commit", "after commit"])
 async def test_alarms_that_fail_ring_again_and_act_once_i19_i24(tmp_path: Path, point: str) -> None:
-    async def ring(it: Coordinator, _: list[Record]) -> None:
+    async def fire_due(it: Coordinator, _: list[Record]) -> None:
         it.clock.time = it.clock.time.replace(hour=15)
-        while await it.alarms.ring():
+        while await it.timers.fire_due():
             pass
 
-    await check_second_attempt(tmp_path, point, ring, leaves_nothing=point != "after commit")
+    await check_second_attempt(tmp_path, point, fire_due, leaves_nothing=point != "after commit")
 
 
 async def check_second_attempt(

@@ -36,7 +36,7 @@ async def test_a_cancel_before_its_order_is_held_and_applied_right_after_the_sta
         assert it.owed == []
 
         it.clock.pass_by(HOUR - timedelta(seconds=1))
-        await it.ring()
+        await it.fire_due()
         await it.take(log.placed())
         assert it.verdicts(early.place) == [("applied", None)]
         assert it.rows("SELECT seq, kind FROM history ORDER BY seq") == [(1, "start"), (2, "cancel")]
@@ -73,14 +73,14 @@ async def test_a_cancel_that_is_held_for_more_than_an_hour_is_unmatched(tmp_path
         early = log.cancelled()
         await it.take(early)
         it.clock.pass_by(HOUR)
-        await it.ring()
+        await it.fire_due()
         ((verdict, reason),) = it.verdicts(early.place)
         assert verdict == "unmatched"
         assert "nobody awaited it" in (reason or "")
 
         await it.take(log.placed())
         assert it.status() == "running"
-        assert await it.ring() is False
+        assert await it.fire_due() is False
 
 
 async def test_a_held_cancel_survives_a_restart(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ async def test_a_held_event_that_a_newer_program_cannot_read_expires_as_dead_let
     changed = replace(one, cancel_on=None)
     clock.pass_by(2 * HOUR)
     async with coordinator(tmp_path / "saga.db", changed, clock=clock) as it:
-        await it.ring()
+        await it.fire_due()
         assert [verdict for verdict, _ in it.verdicts(early.place)] == ["dead-lettered"]
 
 
@@ -212,7 +212,7 @@ async def test_what_is_held_is_taken_by_the_alternative_that_is_tried_next(tmp_p
         early = log.event(Signed(trip="t-1"), "t-1")
         await it.take(early)
         it.clock.pass_by(timedelta(minutes=6))
-        await it.ring()
+        await it.fire_due()
         assert it.verdicts(early.place) == [("applied", None)]
 
 

@@ -95,7 +95,7 @@ async def test_alarms_of_those_that_cannot_be_read_hold_up_no_other_however_many
         damage(it, where="correlation LIKE 'bad%'")
         it.clock.pass_by(HOUR)
         for _ in range(3):
-            await it.ring()
+            await it.fire_due()
 
         assert it.rows("SELECT correlation FROM instance WHERE status <> 'running'") == [("good",)]
         told = [what for what, _ in it.watcher.troubles]

@@ -123,8 +123,8 @@ async def test_a_reply_to_a_superseded_attempt_is_recorded_and_ignored_i10(tmp_p
         await it.take(log.placed())
         (first,) = it.sent(CHARGE)
         await it.take(log.refuse(first, retryable=True))
-        it.clock.time = (await it.stored(instance_id("o-1"))).instance.wake_at or TIME
-        await it.ring()
+        it.clock.time = (await it.stored(instance_id("o-1"))).instance.next_timer_at or TIME
+        await it.fire_due()
         assert it.sent(CHARGE)[-1].message_id == command_id("o-1", "charge-card", attempt=2)
 
         late = log.answer(first)

@@ -22,7 +22,7 @@ async def hours_of_outage(it: Coordinator, hours: int) -> None:
     """Let hours pass in which nothing leaves, and ring whatever is due each minute."""
     for _ in range(hours * 60):
         it.clock.pass_by(timedelta(minutes=1))
-        await it.alarms.ring()
+        await it.timers.fire_due()
 
 
 async def test_what_cannot_leave_is_neither_asked_again_nor_given_up(tmp_path: Path) -> None:
@@ -37,10 +37,10 @@ async def test_what_cannot_leave_is_neither_asked_again_nor_given_up(tmp_path: P
 
         gate.open.set()
         await it.relay.drained()
-        assert await it.alarms.ring() is False
+        assert await it.timers.fire_due() is False
         assert it.types() == [RESERVE, CHARGE], "they have left only now"
         it.clock.pass_by(timedelta(minutes=2))
-        await it.alarms.ring()
+        await it.timers.fire_due()
         assert it.types()[2] == CHARGE, "it was silent"
 
 
@@ -70,7 +70,7 @@ async def test_a_history_that_tells_of_an_outage_leads_to_the_stored_state_i3(tm
         gate.open.set()
         await asyncio.wait_for(it.relay.drained(), 5)
         it.clock.pass_by(HOUR)
-        await it.alarms.ring()
+        await it.timers.fire_due()
         stored = await it.stored(instance_id("o-1"))
         with opened(it.path) as reading:
             [row] = reading.instances(Filter(), 10)
@@ -91,10 +91,10 @@ async def test_while_what_is_owed_is_being_read_nothing_rings(tmp_path: Path) ->
             it.leases.take(await it.store.take(REPLIES, home, "test"))
         loading = asyncio.create_task(it.relay.load())
         await stores[0].has_read.wait()
-        assert await it.alarms.ring() is False
+        assert await it.timers.fire_due() is False
         assert it.rows("SELECT kind FROM history") == [("start",)]
 
         stores[0].may_tell.set()
         await loading
-        await it.alarms.ring()
+        await it.timers.fire_due()
         assert (it.status(), it.types()) == ("running", [RESERVE, CHARGE])

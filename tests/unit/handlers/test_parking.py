@@ -77,7 +77,7 @@ async def test_alarms_of_a_parked_instance_ring_and_its_operator_is_heard(tmp_pa
         two = await Two(it).begin()
         await it.take(two.says("a"))
         it.clock.pass_by(timedelta(minutes=6))
-        await it.ring()
+        await it.fire_due()
         await it.operator.act(BAD, lambda now: Pause(now, *OLGA))
         kinds = it.rows("SELECT kind, verdict FROM history WHERE instance = 1 ORDER BY seq")
         assert kinds == [("start", "applied"), ("wake", "applied"), ("pause", "applied")]

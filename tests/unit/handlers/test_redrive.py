@@ -198,10 +198,10 @@ async def test_a_reply_that_comes_too_late_when_it_is_redriven_is_ignored(tmp_pa
         failing, cancel = two.says("a"), two.stopped()
         await it.take(failing, cancel)
         while (await it.stored(BAD)).instance.status.value == "running":
-            due = await it.store.next_alarm()
+            due = await it.store.next_timer()
             assert due is not None
             it.clock.time = due
-            await it.ring()
+            await it.fire_due()
         fault.heal()
         result = await it.redrive.redrive(Which(failing.place), OLGA)
         assert result.end is End.DONE

@@ -88,7 +88,7 @@ async def test_answers_events_alarms_pauses_and_the_wishes_of_an_operator(tmp_pa
         it.clock.pass_by(timedelta(seconds=5))
         await act(it, Resume)
         it.clock.pass_by(timedelta(seconds=5))
-        await it.ring()
+        await it.fire_due()
         await it.operator.act(TRIP, lambda now: SkipStep(now, "olga", "by hand", "hold-room"))
         await it.take(log.event(Paid(invoice="invoice-t-1"), "t-1"))
         event = Approved(trip="t-1", by="olga")
@@ -131,10 +131,10 @@ async def test_alarms_and_what_was_ignored(tmp_path: Path) -> None:
     async with coordinator(tmp_path / "saga.db", LONG) as it:
         await begin(it, log)
         it.clock.pass_by(timedelta(minutes=6))
-        await it.ring()
+        await it.fire_due()
         await it.take(log.says(it.owed[0], Done()), log.says(it.owed[0], Done()))
         it.clock.pass_by(timedelta(days=2))
-        await it.ring()
+        await it.fire_due()
         await check(it, LONG, "start", "wake", "answer", "answer", "wake")
 
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from saga_coordinator.handlers.relay import Relay
-from saga_coordinator.handlers.timers import Alarms
+from saga_coordinator.handlers.timers import Timers
 from saga_coordinator.sagas.machine import RetryStep
 from saga_coordinator.service.app import run as running
 from saga_coordinator.service.health import Health
@@ -32,7 +32,7 @@ async def test_nothing_rings_while_too_much_is_unsent_and_all_does_afterwards_i2
         await it.take(*(log.placed(f"o-{number}") for number in range(4)))
         it.clock.pass_by(HOUR)
         looks = Looks(it)
-        rings = running._ring(service(it, relay=looks, alarms=it.alarms), it.watcher, asyncio.Event())  # noqa: SLF001  one loop of the service
+        rings = running._fire_timers(service(it, relay=looks, timers=it.timers), it.watcher, asyncio.Event())  # noqa: SLF001  one loop of the service
         ringing = asyncio.create_task(rings)
         await eventually(lambda: looks.count > 3 or len(it.owed) > 8, "it has rung, or looked whether it may")
         assert len(it.owed) == 8, "nothing is asked again while it cannot leave"
@@ -50,12 +50,12 @@ async def test_what_rings_when_the_service_is_told_to_end_still_leaves_i35(tmp_p
     async with coordinator(tmp_path / "saga.db", publisher=gate) as it:
         await it.take(Log().placed())
         it.clock.pass_by(HOUR)
-        alarms, feed = Bell(it), Quiet()
-        whole = service(it, relay=it.relay, alarms=alarms, feed=feed, health=Health(checks.ALL), publisher=feed)
+        timers, feed = Bell(it), Quiet()
+        whole = service(it, relay=it.relay, timers=timers, feed=feed, health=Health(checks.ALL), publisher=feed)
         with closing(sqlite3.connect(it.path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             ended = asyncio.create_task(running._ran(whole, stop, it.watcher))  # noqa: SLF001  without the collector's settings
-            await eventually(lambda: alarms.rings, "an alarm rings, and waits for the database")
+            await eventually(lambda: timers.rings, "an alarm rings, and waits for the database")
             stop.set()
             await eventually(lambda: feed.has_ended, "the service has heard that it is to end")
             other.execute("ROLLBACK")
@@ -71,7 +71,7 @@ async def test_what_an_operator_wishes_while_the_service_ends_still_leaves_i35(t
         await it.take(Log().placed())
         feed, door = Quiet(), Door()
         parts = {"feed": feed, "health": Health(checks.ALL), "publisher": feed, "door": door}
-        whole = service(it, relay=it.relay, alarms=it.alarms, **parts)
+        whole = service(it, relay=it.relay, timers=it.timers, **parts)
         ended = asyncio.create_task(running._ran(whole, stop, it.watcher))  # noqa: SLF001  without the collector's settings
         await eventually(lambda: it.relay.pending == 0, "all that was owed has left")
         with closing(sqlite3.connect(it.path, isolation_level=None)) as other:
@@ -97,15 +97,15 @@ async def asked_again(it: Coordinator, door: Door) -> None:
 
 
 class Bell:
-    """Alarms that say whether they ring."""
+    """Timers that say whether they ring."""
 
     def __init__(self, it: Coordinator) -> None:
-        self._alarms = it.alarms
+        self._alarms = it.timers
         self.rings = False
 
-    async def ring(self) -> bool:
+    async def fire_due(self) -> bool:
         self.rings = True
-        return await self._alarms.ring()
+        return await self._alarms.fire_due()
 
 
 class Quiet:
@@ -144,8 +144,8 @@ class Looks:
         return self._relay.pending
 
 
-def service(it: Coordinator, *, relay: Looks | Relay, alarms: Bell | Alarms, **more: object) -> Any:  # noqa: ANN401  as much as rings
+def service(it: Coordinator, *, relay: Looks | Relay, timers: Bell | Timers, **more: object) -> Any:  # noqa: ANN401  as much as rings
     """What rings of a service: what came in the down time is taken in, and 7 messages may be unsent."""
-    handlers = replace(it.handlers, relay=cast("Relay", relay), alarms=cast("Alarms", alarms))
+    handlers = replace(it.handlers, relay=cast("Relay", relay), timers=cast("Timers", timers))
     parts = {"settings": Settings(most_unsent=7), "feed": Quiet(), "handlers": handlers, "door": Door()}
     return SimpleNamespace(**(parts | more))

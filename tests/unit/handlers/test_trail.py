@@ -127,7 +127,7 @@ async def test_an_alarm_begins_a_new_trace_linked_to_the_start_and_to_what_is_aw
         start = last_hop(it).footing.span
         reserve, charge = it.owed
         it.clock.pass_by(timedelta(minutes=2))
-        await it.ring()
+        await it.fire_due()
         footing = last_hop(it).footing
         assert footing.parent is None
         assert footing.links == (start, context(reserve), context(charge))

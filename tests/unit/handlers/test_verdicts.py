@@ -84,4 +84,4 @@ def check_replay(it: Coordinator) -> None:
             instance = replayed(saga, entries)
             assert first_difference(saga, entries) is None
             assert freeze(instance) == row.snapshot
-            assert (instance.id, instance.key, instance.wake_at) == (row.id, row.key, row.wake_at)
+            assert (instance.id, instance.key, instance.next_timer_at) == (row.id, row.key, row.next_timer_at)

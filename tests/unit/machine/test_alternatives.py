@@ -129,9 +129,9 @@ def test_a_cancel_amid_a_local_undo_awaits_what_is_in_flight_outside() -> None:
     group = saga(parallel(alternatives(series(a, b), c), slow), point_of_no_return())
     cancelled = given(group, Begun()).replies("a", Did()).fails("b", code="no").undoes("a").cancels().expects()
 
-    assert cancelled.instance.wake_at == BEGINNING + MINUTE
+    assert cancelled.instance.next_timer_at == BEGINNING + MINUTE
     again = cancelled.passes(MINUTE).undoes("a")
-    assert again.instance.wake_at == BEGINNING + 2 * MINUTE
+    assert again.instance.next_timer_at == BEGINNING + 2 * MINUTE
     busy = again.undo_fails("a", code="busy", retryable=True).passes(3 * SECOND).undoes("a")
     busy.undone("a").expects().replies("d", Did()).undoes("d").undone("d").ends(Status.COMPENSATED)
 
@@ -145,8 +145,8 @@ def test_a_deadline_amid_a_local_undo_turns_everything_back() -> None:
     late = undoing.passes(30 * SECOND)
     assert late.instance.cause is not None
     assert late.instance.cause.code == "deadline-passed"
-    assert late.instance.wake_at is not None
-    assert late.instance.wake_at > late.at
+    assert late.instance.next_timer_at is not None
+    assert late.instance.next_timer_at > late.at
     late.undone("a").expects().replies("d", Did()).undoes("d").undone("d").undoes("e")
 
 
@@ -201,6 +201,6 @@ def test_a_success_that_comes_amid_the_local_undo_holds_up_no_timer() -> None:
     crossed = given(rows, Begun()).replies("a", Did()).passes(MINUTE).undoes("a").replies("b", Did()).undoes("b")
 
     again = crossed.passes(MINUTE)
-    assert again.instance.wake_at is not None
-    assert again.instance.wake_at > again.at
+    assert again.instance.next_timer_at is not None
+    assert again.instance.next_timer_at > again.at
     crossed.undone("a").expects().undone("b").expects("c")

@@ -38,7 +38,7 @@ def at_noon(_: Data) -> datetime:
 def test_it_lasts_from_when_it_is_reached() -> None:
     waiting = given(WAITS, Begun()).passes(30 * SECOND).replies("a", Did()).expects()
 
-    assert waiting.instance.wake_at == BEGINNING + HOUR + 30 * SECOND
+    assert waiting.instance.next_timer_at == BEGINNING + HOUR + 30 * SECOND
     waiting.passes(HOUR - SECOND).expects().passes(SECOND).expects("b")
 
 
@@ -54,8 +54,8 @@ def test_it_may_last_until_a_time_that_the_data_say() -> None:
 
     waiting = given(until, Begun(coins=4)).expects()
     assert waiting.instance.waits["until-two"].due_at == datetime(2026, 1, 1, 2, tzinfo=UTC)
-    assert waiting.instance.wake_at is not None
-    assert waiting.instance.wake_at.tzinfo is UTC
+    assert waiting.instance.next_timer_at is not None
+    assert waiting.instance.next_timer_at.tzinfo is UTC
     waiting.passes(2 * HOUR).expects("b")
 
 

@@ -129,7 +129,7 @@ def event_again(scenario: Scenario[Data]) -> Signal:
 
 
 def alarm(scenario: Scenario[Data]) -> Signal:
-    return TimerFired(scenario.instance.wake_at or scenario.at + timedelta(days=1))
+    return TimerFired(scenario.instance.next_timer_at or scenario.at + timedelta(days=1))
 
 
 def early_alarm(scenario: Scenario[Data]) -> Signal:

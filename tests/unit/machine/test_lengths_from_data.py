@@ -54,15 +54,15 @@ def test_a_timeout_is_taken_from_the_data_at_each_sending() -> None:
     varied = saga(replace(a, timeout=seen, retry=twice), replace(point_of_no_return(), timeout=seen))
 
     begun = given(varied, Begun())
-    assert begun.instance.wake_at == BEGINNING + MINUTE
-    assert begun.replies("a", Did()).instance.wake_at == BEGINNING + 2 * MINUTE
+    assert begun.instance.next_timer_at == BEGINNING + MINUTE
+    assert begun.replies("a", Did()).instance.next_timer_at == BEGINNING + 2 * MINUTE
 
 
 def test_the_undo_has_the_timeout_of_its_step() -> None:
     varied = saga(replace(a, timeout=seen), point_of_no_return())
 
     undoing = given(varied, Begun()).replies("a", Did()).fails("pivot", code="no").undoes("a")
-    assert undoing.instance.wake_at == BEGINNING + 2 * MINUTE
+    assert undoing.instance.next_timer_at == BEGINNING + 2 * MINUTE
 
 
 def test_a_receive_takes_its_timeout_from_the_data_when_it_is_reached() -> None:

@@ -19,7 +19,7 @@ PAUSED = given(PAIR, Begun()).passes(30 * SECOND).pauses()
 
 
 def test_a_paused_instance_has_no_alarm_and_sends_nothing() -> None:
-    assert PAUSED.instance.wake_at is None
+    assert PAUSED.instance.next_timer_at is None
     PAUSED.passes(HOUR).expects()
 
 
@@ -74,5 +74,5 @@ def test_a_refusal_past_the_pivot_stalls_also_while_paused_and_ends_the_pause() 
 
 
 def test_a_pause_of_no_length_moves_nothing() -> None:
-    assert PAUSED.resumes().instance.wake_at == BEGINNING + MINUTE
-    assert PAUSED.passes(timedelta(0)).resumes().instance.wake_at == BEGINNING + MINUTE
+    assert PAUSED.resumes().instance.next_timer_at == BEGINNING + MINUTE
+    assert PAUSED.passes(timedelta(0)).resumes().instance.next_timer_at == BEGINNING + MINUTE

@@ -51,7 +51,7 @@ def test_it_waits_from_when_it_is_reached() -> None:
 
     wait = waiting.instance.waits["payment"]
     assert (wait.progress, wait.due_at) == (Progress.ASKED, BEGINNING + 30 * SECOND + 10 * MINUTE)
-    assert waiting.instance.wake_at == wait.due_at
+    assert waiting.instance.next_timer_at == wait.due_at
 
 
 def test_an_event_that_comes_before_it_is_reached_is_early() -> None:
@@ -134,7 +134,7 @@ def test_it_is_dropped_when_the_instance_turns_back() -> None:
 
     assert refused.instance.waits["payment"].progress is Progress.REFUSED
     refused.happens(Paid()).ignores(Ignored.LATE)
-    assert refused.instance.wake_at == BEGINNING + MINUTE
+    assert refused.instance.next_timer_at == BEGINNING + MINUTE
     given(group, Begun()).cancels().happens(Paid()).ignores(Ignored.LATE)
 
 

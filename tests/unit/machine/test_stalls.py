@@ -71,7 +71,7 @@ def test_a_stalled_instance_records_what_its_siblings_answer() -> None:
 
     answered = stalled.replies("z", Did()).expects()
     assert answered.data.seen[-1] == "z"
-    assert answered.instance.wake_at is None
+    assert answered.instance.next_timer_at is None
     assert stall(answered) == ("y", "no")
     refused = stalled.fails("z", code="busy", retryable=True).expects()
     assert refused.instance.steps["z"].forward.progress is Progress.REFUSED

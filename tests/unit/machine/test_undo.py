@@ -154,4 +154,4 @@ def test_the_deadline_is_part_of_the_one_alarm() -> None:
     hasty = saga(compensatable("a", retry=Retry(attempts=None)), point_of_no_return(), deadline=90 * SECOND)
     asked = given(hasty, Begun()).passes(MINUTE).expects("a")
 
-    assert asked.instance.wake_at == asked.instance.deadline_at
+    assert asked.instance.next_timer_at == asked.instance.deadline_at

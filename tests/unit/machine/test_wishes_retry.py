@@ -113,7 +113,7 @@ def test_a_receive_that_was_given_up_begins_to_wait_again() -> None:
 
     again = stalled.passes(HOUR).retries("payment").expects()
     assert again.status is Status.RUNNING
-    assert again.instance.wake_at == again.at + MINUTE
+    assert again.instance.next_timer_at == again.at + MINUTE
     again.happens(Paid()).expects("z")
     stalled.retries().happens(Paid()).expects("z")
 
@@ -227,5 +227,5 @@ def test_what_an_operator_wanted_asked_again_rings_no_alarm_once_the_instance_tu
     back = transition(pair, instance, Cancel(at + 2 * MINUTE, "not wanted", "olga")).instance
 
     assert back.status is Status.COMPENSATING
-    assert back.wake_at is not None
-    assert back.wake_at > at + 2 * MINUTE
+    assert back.next_timer_at is not None
+    assert back.next_timer_at > at + 2 * MINUTE

@@ -8,7 +8,7 @@ from tests.unit.properties.world import Turned
 
 EACH_TURN: tuple[Callable[[Witness, Turned], None], ...] = (
     on_time.i2_a_final_status_is_absorbing,
-    on_time.i4_every_active_instance_has_an_alarm,
+    on_time.i4_every_active_instance_has_a_timer,
     on_commands.i6_an_id_is_derived_and_keeps_its_content,
     on_commands.i8_an_effect_stands_at_most_once,
     on_commands.i9_a_new_id_only_after_a_definite_not_done,

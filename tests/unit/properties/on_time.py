@@ -14,16 +14,16 @@ def i2_a_final_status_is_absorbing(_: Witness, turned: Turned) -> None:
         assert is_wish or turned.after.status is Status.STALLED, "only an operator leaves stalled"
 
 
-def i4_every_active_instance_has_an_alarm(_: Witness, turned: Turned) -> None:
+def i4_every_active_instance_has_a_timer(_: Witness, turned: Turned) -> None:
     after = turned.after
     if not after.is_active:
-        assert after.wake_at is None
+        assert after.next_timer_at is None
         return
     due = [command_state.due_at for command_state in command_states(after.steps) if command_state.due_at is not None]
     due += [wait.due_at for wait in after.waits.values() if wait.progress is Progress.ASKED]
     deadline = after.deadline_at if after.status is Status.RUNNING else None
-    assert after.wake_at is not None
-    assert after.wake_at == min([*due, deadline] if deadline else due)
+    assert after.next_timer_at is not None
+    assert after.next_timer_at == min([*due, deadline] if deadline else due)
 
 
 def i18_the_deadline_counts_until_the_pivot_is_sent(witness: Witness, turned: Turned) -> None:
@@ -38,8 +38,8 @@ def i18_the_deadline_counts_until_the_pivot_is_sent(witness: Witness, turned: Tu
 
 
 def i19_whatever_is_due_is_acted_upon_once(_: Witness, turned: Turned) -> None:
-    if turned.decision.ignored is None and turned.after.wake_at is not None:
-        assert turned.after.wake_at > turned.signal.at
+    if turned.decision.ignored is None and turned.after.next_timer_at is not None:
+        assert turned.after.next_timer_at > turned.signal.at
     ids = [send.command_id for send in turned.decision.commands]
     assert len(ids) == len(set(ids)), "sent twice in one turn"
 

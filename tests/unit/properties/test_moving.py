@@ -93,7 +93,7 @@ def sent(definition: Saga[Begun, Data], instance: Instance[Data], story: Scenari
         signals += [EventReceived(at, Happened(key="k-1"), now.id, f"later-{turn}"), Resume(at, "olga", "seen")]
         decisions = [decision for each in signals if not (decision := transition(definition, now, each)).ignored]
         if not decisions:
-            at = max(at, now.wake_at or at)
+            at = max(at, now.next_timer_at or at)
             decisions = [transition(definition, now, TimerFired(at))]
         first = [send for send in decisions[0].commands if send.direction is Direction.FORWARD]
         types += [send.command.message_type for send in first if is_new(now, send)]
@@ -121,7 +121,7 @@ def test_whatever_was_done_is_undone_by_the_new_version_too(
     instance = moved(story.instance, story.saga, new, by)
     assert instance.version == new.version
     assert thaw(new, instance.id, instance.key, freeze(instance)) == instance
-    assert instance.wake_at == story.instance.wake_at
+    assert instance.next_timer_at == story.instance.next_timer_at
     before = undone(story.saga, story.instance, story)
     event(f"moves, with {len(before)} to undo, {'changed' if new.steps != story.saga.steps else 'the same'}")
     assert before <= undone(new, instance, story)

@@ -134,10 +134,10 @@ class World:
                 self.replies.pop(chance % len(self.replies))
             case Act.ADVANCE:
                 return self._advance(chance)
-            case Act.ALARM if self.instance.wake_at:
+            case Act.ALARM if self.instance.next_timer_at:
                 return self._ring()
-            case Act.TO_THE_INSTANT if self.instance.wake_at:
-                self.now = max(self.now, self.instance.wake_at)
+            case Act.TO_THE_INSTANT if self.instance.next_timer_at:
+                self.now = max(self.now, self.instance.next_timer_at)
             case Act.A_WHILE:
                 self.now += timedelta(seconds=(1, 7, 61, 400)[chance % 4])
             case Act.CLOCK_BACK:
@@ -152,15 +152,15 @@ class World:
             return self._answer(self.replies.pop(chance % len(self.replies)))
         if self.commands:
             return self._handle(self.commands.pop(chance % len(self.commands)), chance)
-        return self._ring() if self.instance.wake_at else None
+        return self._ring() if self.instance.next_timer_at else None
 
     def _ring(self, *unsent: str) -> Turned:
-        self.now = max(self.now, self.instance.wake_at or self.now)
+        self.now = max(self.now, self.instance.next_timer_at or self.now)
         return self.hear(TimerFired(self.now, unsent))
 
     def _intervene(self, act: Act) -> Turned | None:
         match act:
-            case Act.OUTAGE if self.instance.wake_at:
+            case Act.OUTAGE if self.instance.next_timer_at:
                 return self._ring(*{send.command_id: None for send in self.commands})
             case Act.EARLY_ALARM:
                 return self.hear(TimerFired(self.now))
@@ -240,7 +240,7 @@ class World:
                 self._withdraw(self.withdrawals.pop(0))
             elif self.awaits_event and self.is_eventful:
                 yield self.act(Act.EVENT, len(self.happened)) or self._ring()
-            elif self.instance.wake_at:
+            elif self.instance.next_timer_at:
                 yield self._ring()
             else:
                 return

@@ -136,7 +136,7 @@ def test_a_card_is_charged_four_times_at_most_with_growing_waits() -> None:
     busy = RESERVED
     for attempt, most in ((1, 2), (2, 4), (3, 8)):
         busy = busy.fails("charge-card", code="busy", retryable=True).expects()
-        due = busy.instance.wake_at
+        due = busy.instance.next_timer_at
         assert due is not None
         assert 0.8 * most * SECOND <= due - busy.at <= most * SECOND
         busy = busy.passes(most * SECOND).expects(CHARGE)

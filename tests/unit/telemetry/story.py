@@ -126,7 +126,7 @@ class Story:
     def wakes(self, after: timedelta) -> Committed:
         """Let time pass, and ring every alarm that is due then."""
         self.at += after
-        due = [each for each in self._stored.values() if (at := each.instance.wake_at) and at <= self.at]
+        due = [each for each in self._stored.values() if (at := each.instance.next_timer_at) and at <= self.at]
         assert due, f"nothing is due at {self.at}"
         return self._commit(lambda batch: [batch.apply(order_fulfilment, each, TimerFired(batch.at)) for each in due])
 

@@ -97,7 +97,7 @@ def test_an_alarm_is_measured_by_how_late_it_rang() -> None:
     story.takes(order_placed("o-1"))
     story.wakes(timedelta(minutes=2, seconds=3))
 
-    ((_, buckets),) = measured(story).wake_late.read()
+    ((_, buckets),) = measured(story).timer_lag.read()
 
     assert sum(buckets.counts) == 1
     assert 3.0 < buckets.total < 3.1

@@ -239,7 +239,7 @@ def test_time_stays_as_it_was_when_an_instance_moves() -> None:
     later = A_DONE.passes(timedelta(seconds=10))
     after = judged(later, compensatable("a"), compensatable("b"), *END).instance
     assert after is not None
-    assert after.wake_at == later.instance.wake_at
+    assert after.next_timer_at == later.instance.next_timer_at
 
 
 def test_the_items_of_a_list_are_undone_by_the_version_that_they_move_to() -> None:
