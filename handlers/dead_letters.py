@@ -7,7 +7,7 @@ text UTF-8, what a topic already gave a record kept before it. The original head
 from typing import Final
 
 from saga_coordinator.contracts.envelope import Headers
-from saga_coordinator.handlers.records import DeadLetter, Owed
+from saga_coordinator.handlers.records import DeadLetter, OutboxMessage
 from saga_coordinator.handlers.routing import dead_letter_topic
 
 UNREADABLE: Final = "saga.coordinator.UnreadableRecord"
@@ -17,13 +17,15 @@ TIMESTAMP_TYPES: Final = {-1: b"NoTimestampType", 0: b"CreateTime", 1: b"LogAppe
 """As Kafka's own `TimestampType` writes them."""
 
 
-def dead_letter(letter: DeadLetter, raised: str | None, *, partition: int, home: int, group: str | None) -> Owed:
+def dead_letter(
+    letter: DeadLetter, raised: str | None, *, partition: int, home: int, group: str | None
+) -> OutboxMessage:
     """Return the row that publishes a record to its dead-letter topic, with the cause in words.
 
     `raised` is the class of what a saga's own function raised, `group` the consumer group that read it.
     """
     record, place = letter.record, letter.record.place
-    return Owed(
+    return OutboxMessage(
         message_id=f"dead-letter:{place}" + (f":{letter.instance_id}" if letter.instance_id else ""),
         home=home,
         topic=dead_letter_topic(place.topic),

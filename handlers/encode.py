@@ -8,7 +8,7 @@ from typing import Any
 from saga_coordinator.contracts import Envelope, Event, Message, Reply
 from saga_coordinator.contracts import envelope as wire
 from saga_coordinator.handlers.decode import Arrival
-from saga_coordinator.handlers.records import Owed
+from saga_coordinator.handlers.records import OutboxMessage
 from saga_coordinator.handlers.routing import REPLIES
 from saga_coordinator.handlers.trace_context import Asked, SpanContext
 from saga_coordinator.sagas.machine import Instance, Saga, Send, Withdrawal, outcome_id
@@ -38,7 +38,7 @@ class Origin:
     asked: Asked | None = None
 
 
-def command_row(origin: Origin, send: Send, span: SpanContext, partition_of: PartitionOf) -> Owed:
+def command_row(origin: Origin, send: Send, span: SpanContext, partition_of: PartitionOf) -> OutboxMessage:
     """Return the row that publishes a command."""
     envelope = Envelope(
         id=send.command_id,
@@ -58,7 +58,9 @@ def command_row(origin: Origin, send: Send, span: SpanContext, partition_of: Par
     return _row(origin, envelope, send.command.topic, send.payload, partition_of)
 
 
-def withdrawal_row(origin: Origin, withdrawal: Withdrawal, span: SpanContext, partition_of: PartitionOf) -> Owed:
+def withdrawal_row(
+    origin: Origin, withdrawal: Withdrawal, span: SpanContext, partition_of: PartitionOf
+) -> OutboxMessage:
     """Return the row that tells a child saga that its command is not wanted any more; it follows the command."""
     envelope = Envelope(
         id=withdrawal.id,
@@ -75,7 +77,7 @@ def withdrawal_row(origin: Origin, withdrawal: Withdrawal, span: SpanContext, pa
     return _row(origin, envelope, withdrawal.command.topic, withdrawal.message.model_dump_json(), partition_of)
 
 
-def outcome_row(origin: Origin, outcome: Event | Reply, span: SpanContext, partition_of: PartitionOf) -> Owed:
+def outcome_row(origin: Origin, outcome: Event | Reply, span: SpanContext, partition_of: PartitionOf) -> OutboxMessage:
     """Return the row that publishes an instance's outcome: an event, or a child's reply to its command."""
     asked = origin.asked
     envelope = Envelope(
@@ -100,22 +102,22 @@ def asked_by(arrival: Arrival, partition_of: PartitionOf) -> Asked:
     return Asked(envelope.id, envelope.reply_to, envelope.correlation_id, key.decode())
 
 
-def size_of(row: Owed) -> int:
+def size_of(row: OutboxMessage) -> int:
     """Return how many bytes a row has in Kafka at most, in a batch of its own."""
     headers = sum(len(name.encode()) + len(raw or b"") + HEADER_FRAME for name, raw in row.headers)
     return len(row.key or b"") + len(row.value or b"") + headers + FRAME
 
 
-def too_large(message: type[Message], row: Owed, most: int) -> str:
+def too_large(message: type[Message], row: OutboxMessage, most: int) -> str:
     """Say that a message can never be published to its topic, which takes so many bytes."""
     remedy = "send a reference instead, or raise its max.message.bytes (to 1048588) and start again"
     return f"{message.message_type} has {size_of(row)} bytes, and {row.topic} takes {most}: {remedy}"
 
 
-def _row(origin: Origin, envelope: Envelope, topic: str, payload: str, partition_of: PartitionOf) -> Owed:
+def _row(origin: Origin, envelope: Envelope, topic: str, payload: str, partition_of: PartitionOf) -> OutboxMessage:
     answers = origin.asked is not None and topic == origin.asked.reply_to
     key = origin.asked.key.encode() if origin.asked and answers else origin.instance.key.encode()
-    return Owed(
+    return OutboxMessage(
         message_id=envelope.id,
         home=origin.home,
         topic=topic,

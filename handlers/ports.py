@@ -12,11 +12,11 @@ from saga_coordinator.handlers.records import (
     Held,
     Illegible,
     Lease,
-    Owed,
+    OutboxMessage,
+    OutboxRow,
     Place,
     SetAside,
     Stored,
-    Unsent,
 )
 
 T = TypeVar("T")
@@ -61,7 +61,7 @@ class Transaction(Protocol):
         """Return what was set aside or queued at a place, and for these instances."""
         ...
 
-    async def save(self, changes: Changes) -> Sequence[Unsent]:
+    async def save(self, changes: Changes) -> Sequence[OutboxRow]:
         """Write everything, and return the outbox rows in order. Raises `Conflict` if an instance has moved on."""
         ...
 
@@ -89,7 +89,7 @@ class Store(Protocol):
         """Return how all leases stand."""
         ...
 
-    async def unsent(self) -> Sequence[Unsent]:
+    async def unsent(self) -> Sequence[OutboxRow]:
         """Return all rows of the outbox, in order. They are as many as the intake lets become unsent."""
         ...
 
@@ -109,7 +109,7 @@ class Publisher(Protocol):
         """Return how many bytes a message to a topic may have, with its headers and its frame."""
         ...
 
-    async def publish(self, topic: str, partition: int, rows: Sequence[Owed]) -> None:
+    async def publish(self, topic: str, partition: int, rows: Sequence[OutboxMessage]) -> None:
         """Publish rows in order, and return when all are acknowledged. When it raises, any may have been written."""
         ...
 

@@ -117,7 +117,7 @@ class Entry(NamedTuple):
     span_id: str
 
 
-class Owed(NamedTuple):
+class OutboxMessage(NamedTuple):
     """A message to publish, written with the state that asks for it."""
 
     message_id: str
@@ -129,11 +129,11 @@ class Owed(NamedTuple):
     value: bytes | None
 
 
-class Unsent(NamedTuple):
+class OutboxRow(NamedTuple):
     """A row of the outbox: rows leave in the order of `seq`, a partition of a topic by itself."""
 
     seq: int
-    owed: Owed
+    owed: OutboxMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +226,7 @@ class Changes:
 
     instances: list[tuple[Stored, int]] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
-    outbox: list[Owed] = field(default_factory=list)
+    outbox: list[OutboxMessage] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     altered: list[DeadLetter] = field(default_factory=list)
     settled: list[DeadLetter] = field(default_factory=list)
@@ -271,7 +271,7 @@ class Hop(NamedTuple):
     record: Record | None
     footing: Footing
     root: SpanContext
-    sent: tuple[tuple[Owed, SpanContext], ...]
+    sent: tuple[tuple[OutboxMessage, SpanContext], ...]
     redriven: bool = False
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from saga_coordinator.handlers.leases import Leases
 from saga_coordinator.handlers.ports import Observer, Publisher, Store, Transaction
-from saga_coordinator.handlers.records import Changes, Unsent
+from saga_coordinator.handlers.records import Changes, OutboxRow
 
 MOST_AT_ONCE = 1_000
 MOST_PUSHES = 10_000
@@ -30,10 +30,10 @@ class Relay:
         self._leases = leases
         self._publisher = publisher
         self._observer = observer
-        self._lanes: defaultdict[tuple[str, int], deque[Unsent]] = defaultdict(deque)
+        self._lanes: defaultdict[tuple[str, int], deque[OutboxRow]] = defaultdict(deque)
         self._busy: set[tuple[str, int]] = set()
         self._known: set[int] = set()
-        self._early: list[Unsent] | None = None
+        self._early: list[OutboxRow] | None = None
         self._acknowledged: list[int] = []
         self._pushes: deque[tuple[int, float]] = deque(maxlen=MOST_PUSHES)
         self._look = asyncio.Event()
@@ -60,7 +60,7 @@ class Relay:
             return None
         return frozenset(row.owed.message_id for lane in self._lanes.values() for row in lane)
 
-    def push(self, rows: Sequence[Unsent], *, deleted: Sequence[int] = ()) -> None:
+    def push(self, rows: Sequence[OutboxRow], *, deleted: Sequence[int] = ()) -> None:
         """Take over committed rows, and forget those that the same transaction has deleted."""
         if deleted:
             gone = set(deleted)
@@ -83,7 +83,7 @@ class Relay:
         rows = {row.seq: row for row in (*older, *newer)}
         self._queue([rows[seq] for seq in sorted(rows)])
 
-    def _queue(self, rows: Sequence[Unsent]) -> None:
+    def _queue(self, rows: Sequence[OutboxRow]) -> None:
         """Let rows of our homes leave, in their order."""
         rows = [row for row in rows if self._leases.is_home(row.owed.home)]
         for row in rows:

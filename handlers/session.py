@@ -29,7 +29,7 @@ from saga_coordinator.handlers.records import (
     Held,
     Hop,
     Illegible,
-    Owed,
+    OutboxMessage,
     Place,
     Queued,
     Record,
@@ -56,7 +56,7 @@ from saga_coordinator.sagas.machine import (
 
 UNSENDABLE = "unsendable"
 
-Sent = tuple[Owed, SpanContext]
+Sent = tuple[OutboxMessage, SpanContext]
 
 
 @dataclass(frozen=True, slots=True)

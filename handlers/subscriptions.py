@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from saga_coordinator.handlers.records import Owed
+from saga_coordinator.handlers.records import OutboxMessage
 from saga_coordinator.handlers.trace_context import Ask, SpanContext, Trail
 from saga_coordinator.sagas.machine import Decision, Instance, Progress, ReplyReceived, Signal
 
@@ -12,7 +12,7 @@ def kept(
     trail: Trail,
     decision: Decision[Any],
     signal: Signal,
-    sent: Iterable[tuple[Owed, SpanContext]],
+    sent: Iterable[tuple[OutboxMessage, SpanContext]],
     message: str | None,
 ) -> Trail:
     """Return what the wire remembers after a signal: the asks that are open now, the message that came last."""

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from saga_coordinator.handlers.instance_cache import Memory
 from saga_coordinator.handlers.ports import Clock, Conflict, Observer, Store, Transaction
-from saga_coordinator.handlers.records import Committed, Stored, Unsent
+from saga_coordinator.handlers.records import Committed, OutboxRow, Stored
 from saga_coordinator.handlers.relay import Relay
 from saga_coordinator.handlers.session import Batch, Wire
 
@@ -63,7 +63,7 @@ class Writer:
 
     async def _saved(
         self, tx: Transaction, work: Callable[[Transaction], Awaitable[tuple[Batch, T]]]
-    ) -> "tuple[Batch, list[Unsent], T]":
+    ) -> "tuple[Batch, list[OutboxRow], T]":
         batch, result = await work(tx)
         batch.changes.acknowledged = self._relay.acknowledged()
         return batch, list(await tx.save(batch.finish())), result

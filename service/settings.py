@@ -128,7 +128,7 @@ class Settings(BaseSettings):
         pattern=r"^[\w.]+:\w+$",
         description="Sagas to run: MODULE:NAME of a tuple of them",
     )
-    most_unsent: int = Field(10_000, ge=1, description="Unpublished messages beyond which nothing more is taken in")
+    outbox_limit: int = Field(10_000, ge=1, description="Unpublished messages beyond which nothing more is taken in")
     shutdown_within: float = Field(
         18.0, gt=0, le=20, description="Seconds to finish in after SIGTERM; closing takes up to 10 more"
     )

@@ -111,7 +111,7 @@ async def _fire_timers(service: Service, observer: Observer, stop: asyncio.Event
     while not stop.is_set():
         try:
             more = (
-                service.handlers.relay.pending <= service.settings.most_unsent
+                service.handlers.relay.pending <= service.settings.outbox_limit
                 and await service.handlers.timers.fire_due()
             )
         except Exception as error:  # noqa: BLE001  the store's trouble is told, waited out and tried again

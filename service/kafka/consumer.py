@@ -131,7 +131,7 @@ class Feed:
             self._watch.fetching.clear()
         await self._take_leases(consumer)
         await self._look_at_leases(consumer)
-        if self._relay.pending > self._settings.most_unsent:
+        if self._relay.pending > self._settings.outbox_limit:
             await asyncio.sleep(POLL_MS / 1000)
             return
         await self._intake.take(await self._polled(consumer))

@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError, ProducerClosed
 from aiokafka.partitioner import murmur2
 
 from saga_coordinator.handlers.encode import MOST_BYTES, size_of
-from saga_coordinator.handlers.records import Owed
+from saga_coordinator.handlers.records import OutboxMessage
 from saga_coordinator.service.errors import NotReady
 from saga_coordinator.service.kafka.admin import largest
 from saga_coordinator.service.kafka.aiokafka_internals import Close, Task, ended
@@ -80,7 +80,7 @@ class KafkaPublisher:
         """Return how many bytes a message to a topic may have, with its headers and its frame."""
         return min(MOST_BYTES, self._limits.get(topic, MOST_BYTES))
 
-    async def publish(self, topic: str, partition: int, rows: Sequence[Owed]) -> None:
+    async def publish(self, topic: str, partition: int, rows: Sequence[OutboxMessage]) -> None:
         """Publish rows in order; see `handlers.ports.Publisher`. Raises `TimeoutError`, or aiokafka's errors."""
         try:
             await self._publish(topic, partition, rows)
@@ -91,7 +91,7 @@ class KafkaPublisher:
         if self._troubles and self._troubles.pop((topic, partition), ""):
             self._condition("; ".join(self._troubles.values()) or None)
 
-    async def _publish(self, topic: str, partition: int, rows: Sequence[Owed]) -> None:
+    async def _publish(self, topic: str, partition: int, rows: Sequence[OutboxMessage]) -> None:
         producer = await self._connected()
         try:
             async with asyncio.timeout(self._settings.request_timeout * 1.5):
@@ -130,7 +130,7 @@ class KafkaPublisher:
         return producer
 
 
-def _portions(rows: Sequence[Owed], most: int) -> Iterator[Sequence[Owed]]:
+def _portions(rows: Sequence[OutboxMessage], most: int) -> Iterator[Sequence[OutboxMessage]]:
     """Split rows, in order, so that those of a portion fit into a batch of so many bytes; a larger one stands alone."""
     begin, size = 0, 0
     for index, row in enumerate(rows):
@@ -141,7 +141,7 @@ def _portions(rows: Sequence[Owed], most: int) -> Iterator[Sequence[Owed]]:
     yield rows[begin:]
 
 
-async def _sent(producer: AIOKafkaProducer, topic: str, partition: int, rows: Sequence[Owed]) -> None:
+async def _sent(producer: AIOKafkaProducer, topic: str, partition: int, rows: Sequence[OutboxMessage]) -> None:
     """Send rows in as few batches as they fit in, each when the one before it is acknowledged."""
     batch = producer.create_batch()
     for row in rows:

@@ -21,7 +21,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 
 from saga_coordinator.handlers import trace_context as trail
-from saga_coordinator.handlers.records import Committed, Hop, Owed
+from saga_coordinator.handlers.records import Committed, Hop, OutboxMessage
 from saga_coordinator.service.telemetry import conventions as names
 from saga_coordinator.service.telemetry import transitions as hops
 from saga_coordinator.service.telemetry.conversion import Times, context, nanoseconds, times
@@ -98,7 +98,7 @@ class SpanMaker:
             attributes[names.EVENT_TYPE] = hop.entry.message_type
 
     def _sent(
-        self, hop: Hop, sent: tuple[Owed, SpanContext], under: tuple[SpanContext, Attributes], when: Times
+        self, hop: Hop, sent: tuple[OutboxMessage, SpanContext], under: tuple[SpanContext, Attributes], when: Times
     ) -> ReadableSpan:
         """Make the span of a message that was written to be published."""
         (row, here), (parent, told) = sent, under
@@ -195,7 +195,7 @@ def _events(hop: Hop, about: hops.About | None) -> Sequence[Event]:
     return (Event(names.EVENT_RETRY, {names.DUE_AT: retry_at.isoformat()}, at),) if retry_at else ()
 
 
-def _commanded(hop: Hop, row: Owed, attributes: Attributes) -> None:
+def _commanded(hop: Hop, row: OutboxMessage, attributes: Attributes) -> None:
     """Say which step a command is of, or with which status an outcome tells."""
     for send in hop.decision.commands:
         if send.command_id == row.message_id:

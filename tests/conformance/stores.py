@@ -15,7 +15,7 @@ from saga_coordinator.handlers.records import (
     DeadLetter,
     Entry,
     Held,
-    Owed,
+    OutboxMessage,
     Place,
     Record,
     Ruling,
@@ -111,9 +111,9 @@ def entry(stored: Stored, seq: int, **changed: Any) -> Entry:  # noqa: ANN401  f
     return usual._replace(**changed)
 
 
-def owed(name: str) -> Owed:
+def owed(name: str) -> OutboxMessage:
     """A message to publish."""
-    return Owed(name, 1, "payments.commands.v1", 1, b"o-1", ODD_HEADERS, b'{"order_id": "o-1"}')
+    return OutboxMessage(name, 1, "payments.commands.v1", 1, b"o-1", ODD_HEADERS, b'{"order_id": "o-1"}')
 
 
 def record(offset: int, *, topic: str = "orders.events.v1") -> Record:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
-from saga_coordinator.handlers.records import Changes, Unsent
+from saga_coordinator.handlers.records import Changes, OutboxRow
 from tests.conformance.stores import TIME, Kind, OpenStore, dead, held, known, owed, record, ruling
 
 HOUR = timedelta(hours=1)
@@ -45,7 +45,7 @@ async def test_after_a_restart_what_is_unsent_is_there_and_new_rows_follow_it_i1
     try:
         assert await again.unsent() == [rows[1]]
         (new,) = await again.transact(lambda tx: tx.save(Changes(outbox=[owed("c")])))
-        assert await again.unsent() == [rows[1], Unsent(new.seq, owed("c"))]
+        assert await again.unsent() == [rows[1], OutboxRow(new.seq, owed("c"))]
     finally:
         await again.close()
 

@@ -13,7 +13,7 @@ from uuid import uuid4
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from saga_coordinator.handlers.records import Owed, Record
+from saga_coordinator.handlers.records import OutboxMessage, Record
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.service.app.bootstrap import Service, built
 from saga_coordinator.service.app.run import run
@@ -34,7 +34,7 @@ class World:
 
     def __init__(self, broker: EmbeddedBroker) -> None:
         self.placed: list[str] = []
-        self.received: list[Owed] = []
+        self.received: list[OutboxMessage] = []
         self.refused: set[tuple[str, str]] = set()
         self.is_silent = False
         self.log = Log()
@@ -98,7 +98,7 @@ class World:
             told.setdefault((row.key or b"").decode(), {})[row.message_id] = type_of(row)
         return {order: list(types.values()) for order, types in told.items()}
 
-    def of(self, topic: str) -> list[Owed]:
+    def of(self, topic: str) -> list[OutboxMessage]:
         """What was received of a topic, in order of arrival."""
         return [row for row in self.received if row.topic == topic]
 
@@ -109,11 +109,11 @@ class World:
                     headers = tuple(each.headers)
                     named = dict(headers)
                     id_ = (named.get("ce_id") or b"").decode()
-                    row = Owed(id_, 0, each.topic, each.partition, each.key, headers, each.value)
+                    row = OutboxMessage(id_, 0, each.topic, each.partition, each.key, headers, each.value)
                     self.received.append(row)
                     await self._answer(row)
 
-    async def _answer(self, row: Owed) -> None:
+    async def _answer(self, row: OutboxMessage) -> None:
         if self.is_silent or type_of(row) not in ANSWERS or row.topic in DEAD_LETTERS:
             return
         is_refused = ((row.key or b"").decode(), type_of(row)) in self.refused
@@ -159,7 +159,7 @@ async def serving(
     session_timeout: float = 1.0,
     group: str | None = None,
     batch: int = 500,
-    most_unsent: int = 10_000,
+    outbox_limit: int = 10_000,
 ) -> AsyncIterator[Running]:
     """The service on a broker and a database file. In the end it is drained, or, as by a crash, cut off where it is.
 
@@ -173,7 +173,7 @@ async def serving(
         fetch_wait=0.02,
         batch=batch,
     )
-    settings = Settings(kafka=kafka, store=f"sqlite:///{path}", most_unsent=most_unsent)
+    settings = Settings(kafka=kafka, store=f"sqlite:///{path}", outbox_limit=outbox_limit)
     watcher = Watcher()
     async with built(settings, [order_fulfilment], watcher, sampled) as service:
         running = Running(service, watcher)

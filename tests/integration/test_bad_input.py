@@ -8,7 +8,7 @@ import pytest
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.util import calc_crc32c
 
-from saga_coordinator.handlers.records import Owed, RawHeaders, Record
+from saga_coordinator.handlers.records import OutboxMessage, RawHeaders, Record
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.integration.on_broker import TOPICS, World, look, serving
 from tests.unit.handlers.eventually import eventually
@@ -38,7 +38,7 @@ def poison(world: World) -> list[Record]:
     ]
 
 
-def letters(world: World) -> list[Owed]:
+def letters(world: World) -> list[OutboxMessage]:
     """The dead letters that have arrived."""
     return [row for row in world.received if row.topic.endswith("-dlt")]
 
@@ -101,6 +101,6 @@ async def test_a_record_that_no_client_can_decode_stops_its_partition_with_an_al
         assert look(tmp_path / "saga.db", STARTED_FROM_PARTITION_0) == [("o-good",)]
 
 
-def own(row: Owed) -> RawHeaders:
+def own(row: OutboxMessage) -> RawHeaders:
     """The headers that a record had before it was set aside."""
     return tuple(each for each in row.headers if not each[0].startswith("kafka_dlt-"))

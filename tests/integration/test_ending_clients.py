@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from aiokafka.errors import KafkaError
 
-from saga_coordinator.handlers.records import Owed
+from saga_coordinator.handlers.records import OutboxMessage
 from saga_coordinator.service.kafka.embedded_broker import ApiKey, EmbeddedBroker
 from saga_coordinator.service.kafka.publisher import KafkaPublisher
 from saga_coordinator.service.settings import KafkaSettings
@@ -78,5 +78,5 @@ def notes(here: Scene) -> str:
     return str([getattr(error, "__notes__", []) for _, error in here.it.watcher.troubles])
 
 
-def row(name: str) -> Owed:
-    return Owed(name, 0, "t", 0, name.encode(), (), b"{}")
+def row(name: str) -> OutboxMessage:
+    return OutboxMessage(name, 0, "t", 0, name.encode(), (), b"{}")

@@ -111,16 +111,16 @@ async def test_a_broker_that_goes_in_the_middle_costs_nothing_i34(tmp_path: Path
 
 
 async def test_nothing_more_is_taken_in_while_too_much_is_unsent_i33(tmp_path: Path) -> None:
-    orders, batch, most_unsent = [f"o-{number}" for number in range(60)], 5, 10
+    orders, batch, outbox_limit = [f"o-{number}" for number in range(60)], 5, 10
     with EmbeddedBroker(TOPICS) as broker:
         async with World(broker) as world:
             await world.order(*orders)
             broker.push_request_errors(ApiKey.PRODUCE, [NOT_ENOUGH_REPLICAS] * 100_000)
             path = tmp_path / "saga.db"
-            async with serving(broker, path, request_timeout=0.5, batch=batch, most_unsent=most_unsent) as it:
-                await eventually(lambda: it.service.handlers.relay.pending > most_unsent, "too much is unsent")
+            async with serving(broker, path, request_timeout=0.5, batch=batch, outbox_limit=outbox_limit) as it:
+                await eventually(lambda: it.service.handlers.relay.pending > outbox_limit, "too much is unsent")
                 await eventually(lambda: bool(it.watcher.troubles), "Kafka takes nothing")
-                assert it.service.handlers.relay.pending <= most_unsent + 2 * batch
+                assert it.service.handlers.relay.pending <= outbox_limit + 2 * batch
                 assert sum(offset or 0 for offset in it.leased().values()) < len(orders)
                 broker.clear_request_errors(ApiKey.PRODUCE)
                 await world.outcomes(*orders)

@@ -9,7 +9,7 @@ import pytest
 from aiokafka.errors import InvalidProducerEpoch, KafkaError, NotLeaderForPartitionError
 
 from saga_coordinator.handlers.encode import size_of
-from saga_coordinator.handlers.records import Owed
+from saga_coordinator.handlers.records import OutboxMessage
 from saga_coordinator.service.kafka import publisher as publishing
 from saga_coordinator.service.kafka.publisher import KafkaPublisher
 from saga_coordinator.service.settings import KafkaSettings
@@ -71,8 +71,8 @@ def producers(monkeypatch: pytest.MonkeyPatch) -> list[Producer]:
     return Producer.made
 
 
-def rows(count: int) -> list[Owed]:
-    return [Owed(f"m-{number}", 0, "t", 0, b"k", (), b"%d" % number) for number in range(count)]
+def rows(count: int) -> list[OutboxMessage]:
+    return [OutboxMessage(f"m-{number}", 0, "t", 0, b"k", (), b"%d" % number) for number in range(count)]
 
 
 def publisher() -> KafkaPublisher:
@@ -110,7 +110,7 @@ async def test_no_batch_is_larger_than_its_topic_takes_unless_one_row_is(
     monkeypatch.setattr(sys.modules[__name__], "ROWS_IN_A_BATCH", 9)
     it = KafkaPublisher(KafkaSettings(request_timeout=0.2), ["t"])
     await it.start()
-    large = [Owed("m", 0, "t", 0, b"k", (), b"x" * 500)]
+    large = [OutboxMessage("m", 0, "t", 0, b"k", (), b"x" * 500)]
     await it.publish("t", 0, [*large, *rows(3), *large, *rows(1)])
     values = [[value[:1] if value else value for value in batch] for batch in producers[0].batches]
     assert values == [[b"x"], [b"0", b"1"], [b"2"], [b"x"], [b"0"]]

@@ -10,7 +10,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from saga_coordinator.handlers.records import Changes, Owed
+from saga_coordinator.handlers.records import Changes, OutboxMessage
 from saga_coordinator.service.kafka.embedded_broker import ApiKey, EmbeddedBroker
 from saga_coordinator.service.kafka.publisher import KafkaPublisher, NoSuchTopic
 from saga_coordinator.service.settings import KafkaSettings
@@ -34,8 +34,8 @@ async def publishing(broker: EmbeddedBroker, request_timeout: float = 1.0) -> As
         await publisher.stop()
 
 
-def row(name: str, partition: int = 0, value: bytes = b"{}") -> Owed:
-    return Owed(name, 0, TOPIC, partition, name.encode(), (("null", None), ("binary", b"\xff")), value)
+def row(name: str, partition: int = 0, value: bytes = b"{}") -> OutboxMessage:
+    return OutboxMessage(name, 0, TOPIC, partition, name.encode(), (("null", None), ("binary", b"\xff")), value)
 
 
 async def written(broker: EmbeddedBroker) -> dict[int, list[bytes]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from saga_coordinator.handlers.records import Committed, Owed
+from saga_coordinator.handlers.records import Committed, OutboxMessage
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.integration.on_broker import TOPICS, Running, World, look, serving
 from tests.unit.handlers.eventually import eventually
@@ -73,7 +73,7 @@ def check_world(world: World) -> None:
 
 def first_copies(world: World, order: str) -> list[str]:
     """The types of all messages of one order, each when it was first received."""
-    rows: dict[str, Owed] = {}
+    rows: dict[str, OutboxMessage] = {}
     for row in world.received:
         if row.key == order.encode():
             rows.setdefault(row.message_id, row)

@@ -16,7 +16,7 @@ from typing import IO, Any, TypeVar
 
 import aiosqlite
 
-from saga_coordinator.handlers.records import Lease, Owed, Unsent
+from saga_coordinator.handlers.records import Lease, OutboxMessage, OutboxRow
 from saga_coordinator.handlers.routing import AnySaga, Living
 from saga_coordinator.service.storage.sqlite import errors as remedy
 from saga_coordinator.service.storage.sqlite.columns import to_headers, to_time
@@ -139,12 +139,12 @@ class SqliteStore:
         async with self._open_reader.execute(sql) as cursor:
             return [Lease(*row) for row in await cursor.fetchall()]
 
-    async def unsent(self) -> Sequence[Unsent]:
+    async def unsent(self) -> Sequence[OutboxRow]:
         """Return all rows of the outbox, in order."""
         sql = "SELECT seq, message_id, home, topic, partition, key, headers, value FROM outbox ORDER BY seq"
         async with self._open_reader.execute(sql) as cursor:
             return [
-                Unsent(seq, Owed(message_id, home, topic, partition, key, to_headers(headers), value))
+                OutboxRow(seq, OutboxMessage(message_id, home, topic, partition, key, to_headers(headers), value))
                 for seq, message_id, home, topic, partition, key, headers, value in await cursor.fetchall()
             ]
 

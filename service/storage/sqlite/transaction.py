@@ -19,10 +19,10 @@ from saga_coordinator.handlers.records import (
     Held,
     Illegible,
     Lease,
+    OutboxRow,
     Place,
     SetAside,
     Stored,
-    Unsent,
 )
 from saga_coordinator.handlers.routing import AnySaga, BadCatalog
 from saga_coordinator.sagas.machine import Snapshot, freeze, thaw
@@ -143,9 +143,9 @@ class SqliteTransaction:
         waiting = await self._read(f"{QUEUED} WHERE {which} ORDER BY seq", named)
         return SetAside([letter(each) for each in letters], [queued(each) for each in waiting])
 
-    async def save(self, changes: Changes) -> Sequence[Unsent]:
+    async def save(self, changes: Changes) -> Sequence[OutboxRow]:
         """Write everything; see `saga_coordinator.handlers.ports.Transaction`."""
-        unsent = [Unsent(self._next_seq(), owed) for owed in changes.outbox]
+        unsent = [OutboxRow(self._next_seq(), owed) for owed in changes.outbox]
         await one_trip.write(
             self._connection,
             [
@@ -299,7 +299,7 @@ def _history_row(entry: Entry) -> Sequence[object]:
     )
 
 
-def _outbox_row(unsent: Unsent) -> Sequence[object]:
+def _outbox_row(unsent: OutboxRow) -> Sequence[object]:
     owed = unsent.owed
     headers = from_headers(owed.headers)
     return unsent.seq, owed.message_id, owed.home, owed.topic, owed.partition, owed.key, headers, owed.value

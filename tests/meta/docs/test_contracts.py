@@ -16,7 +16,7 @@ from saga_coordinator import contracts
 from saga_coordinator.contracts import CancelCommand, Event, Message
 from saga_coordinator.contracts.messages.orders import Line, OrderPlaced
 from saga_coordinator.handlers.encode import Origin, command_row, outcome_row
-from saga_coordinator.handlers.records import Owed
+from saga_coordinator.handlers.records import OutboxMessage
 from saga_coordinator.handlers.routing import AnySaga, Routes, commands_of
 from saga_coordinator.handlers.trace_context import SpanContext
 from saga_coordinator.sagas.catalog import catalog
@@ -213,11 +213,11 @@ def origin(story: Scenario[Any]) -> Origin:
     return Origin(order_fulfilment, story.instance, 0, BEGINNING, "e-1")
 
 
-def command_of(story: Scenario[Any]) -> Owed:
+def command_of(story: Scenario[Any]) -> OutboxMessage:
     return command_row(origin(story), story.sent[0], SPAN, lambda _topic, _key: 0)
 
 
-def outcome_of(story: Scenario[Any]) -> Owed:
+def outcome_of(story: Scenario[Any]) -> OutboxMessage:
     outcome: Event = order_rejected(story.data, Cause(None, CANCELLED, "changed their mind"))
     return outcome_row(origin(story), outcome, SPAN, lambda _topic, _key: 0)
 

@@ -121,7 +121,7 @@ SEEDS = (
     Seed(
         "too much unsent does not stop the intake",
         "service/kafka/consumer.py",
-        "if self._relay.pending > self._settings.most_unsent:",
+        "if self._relay.pending > self._settings.outbox_limit:",
         "if False:",
     ),
     Seed(

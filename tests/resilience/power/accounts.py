@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from saga_coordinator.handlers.records import Owed
+from saga_coordinator.handlers.records import OutboxMessage
 from tests.resilience.power.neighbours import Image, Neighbours, image
 from tests.unit.handlers.order_log import ANSWERS, OUTCOMES, type_of
 
@@ -19,7 +19,7 @@ _PLACES = " UNION ALL ".join(
 _OVER = "SELECT CAST(correlation AS BLOB) FROM instance WHERE ended_at IS NOT NULL"
 
 
-def check_left(path: Path, images: Sequence[Image], published: Sequence[Owed]) -> None:
+def check_left(path: Path, images: Sequence[Image], published: Sequence[OutboxMessage]) -> None:
     """See that a database is whole, and holds all that was acknowledged, and all that had left (I7, I24)."""
     assert rows(path, "PRAGMA integrity_check") == [("ok",)]
     assert image(path) in images, "it stands neither as the last acknowledged transaction has left it nor as the next"

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from saga_coordinator.handlers.records import Owed, Record
+from saga_coordinator.handlers.records import OutboxMessage, Record
 from tests.unit.handlers.coordinator import Wall
 from tests.unit.handlers.order_log import ANSWERS, EVENTS, Log, header, type_of
 
@@ -32,7 +32,7 @@ class Seen(NamedTuple):
 class Published(NamedTuple):
     """Kafka has a message."""
 
-    message: Owed
+    message: OutboxMessage
 
 
 class Appended(NamedTuple):
@@ -57,7 +57,7 @@ class Neighbours:
 
     def __init__(self, notes: Sequence[Note] = (), tell: Callable[[Note], None] = lambda _: None) -> None:
         self.records: list[Record] = []
-        self.published: list[Owed] = []
+        self.published: list[OutboxMessage] = []
         self.orders: list[str] = []
         self._log = Log()
         self._answered: set[str] = set()
@@ -78,7 +78,7 @@ class Neighbours:
         number = len(self.orders) + 1
         self._append(self._log.placed(f"o-{number}", partition=number % 2))
 
-    def publish(self, message: Owed) -> None:
+    def publish(self, message: OutboxMessage) -> None:
         """Take a message from the coordinator."""
         self.published.append(message)
         self._tell(Published(message))
@@ -107,6 +107,6 @@ class ToNeighbours(Wall):
         super().__init__()
         self._neighbours = neighbours
 
-    async def publish(self, topic: str, partition: int, rows: Sequence[Owed]) -> None:  # noqa: ARG002  the port's form
+    async def publish(self, topic: str, partition: int, rows: Sequence[OutboxMessage]) -> None:  # noqa: ARG002  the port's form
         for row in rows:
             self._neighbours.publish(row)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from saga_coordinator.handlers.records import Changes, Owed
+from saga_coordinator.handlers.records import Changes, OutboxMessage
 from saga_coordinator.service.storage.sqlite import checkpoint as writing_back
 from saga_coordinator.service.storage.sqlite.migrations import StoreUnusable
 from saga_coordinator.service.storage.sqlite.store import SqliteStore
@@ -94,7 +94,7 @@ async def test_after_a_failed_sync_nothing_is_written_any_more_and_it_says_so_i3
 async def test_the_wal_is_written_back_only_when_its_syncs_are_looked_at_i32(it: Opened) -> None:
     await it.store.write_back()
     done = len(it.written(DATABASE))
-    rows = [Owed(f"m-{number}", 0, "t", 0, b"k", (), b"x" * 4_000) for number in range(5_000)]
+    rows = [OutboxMessage(f"m-{number}", 0, "t", 0, b"k", (), b"x" * 4_000) for number in range(5_000)]
     await it.store.transact(lambda tx: tx.save(Changes(outbox=rows)))
     await it.store.take("t", 0, "me")
     assert len(it.written(DATABASE)) == done, "SQLite has written back by itself, and tells nobody what became of it"

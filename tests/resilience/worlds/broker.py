@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaConnectionError, NoOffsetForPartitionError
 from aiokafka.partitioner import murmur2
 
 from saga_coordinator.handlers.encode import MOST_BYTES
-from saga_coordinator.handlers.records import Owed, RawHeaders
+from saga_coordinator.handlers.records import OutboxMessage, RawHeaders
 from tests.resilience.worlds.loop import Life, current_life
 
 PARTITIONS = 2
@@ -115,7 +115,7 @@ class Publisher:
     def most(self, topic: str) -> int:  # noqa: ARG002  the port's form
         return MOST_BYTES
 
-    async def publish(self, topic: str, partition: int, rows: Sequence[Owed]) -> None:
+    async def publish(self, topic: str, partition: int, rows: Sequence[OutboxMessage]) -> None:
         weather, chance = self._broker.weather, self._broker.chance
         await asyncio.sleep(chance.random() * 0.01)
         if weather.is_down or chance.random() < weather.loses_send:
@@ -130,7 +130,7 @@ class Publisher:
         if chance.random() < weather.loses_ack:
             raise KafkaConnectionError
 
-    def _write(self, topic: str, partition: int, rows: Sequence[Owed]) -> None:
+    def _write(self, topic: str, partition: int, rows: Sequence[OutboxMessage]) -> None:
         for row in rows:
             self._broker.append(topic, partition, row.key, row.value, row.headers)
 

@@ -22,12 +22,12 @@ from saga_coordinator.handlers.records import (
     Held,
     Illegible,
     Lease,
-    Owed,
+    OutboxMessage,
+    OutboxRow,
     Place,
     Ruling,
     SetAside,
     Stored,
-    Unsent,
 )
 from saga_coordinator.handlers.routing import Routes
 from saga_coordinator.sagas.machine import Snapshot, freeze, thaw
@@ -76,8 +76,8 @@ class Database:
     mood: Mood = field(default_factory=Mood)
     instances: dict[str, Row] = field(default_factory=dict)
     history: dict[str, list[Entry]] = field(default_factory=dict)
-    owed: dict[int, Owed] = field(default_factory=dict)
-    outbox: dict[int, Owed] = field(default_factory=dict)
+    owed: dict[int, OutboxMessage] = field(default_factory=dict)
+    outbox: dict[int, OutboxMessage] = field(default_factory=dict)
     leases: dict[tuple[str, int], tuple[int, str, int | None]] = field(default_factory=dict)
     held: list[Held] = field(default_factory=list)
     awaited: set[Awaited] = field(default_factory=set)
@@ -181,13 +181,13 @@ class Session:
         await self._hop()
         raise NotImplementedError("nobody redrives anything in a world")
 
-    async def save(self, changes: Changes) -> Sequence[Unsent]:
+    async def save(self, changes: Changes) -> Sequence[OutboxRow]:
         await self._hop()
         for stored, seen in changes.instances:
             there = self._database.instances.get(stored.instance.id)
             if (there.revision if there else 0) != seen:
                 raise Conflict(f"{stored.instance.id} was changed by somebody else")
-        unsent = [Unsent(self._seq + number, owed) for number, owed in enumerate(changes.outbox, 1)]
+        unsent = [OutboxRow(self._seq + number, owed) for number, owed in enumerate(changes.outbox, 1)]
         self._staged.append(lambda: self._write(changes, unsent))
         return unsent
 
@@ -210,7 +210,7 @@ class Session:
         self._database.leases[at] = (epoch, owner, act.next_offset)
         self._database.epochs.append((*at, epoch))
 
-    def _write(self, changes: Changes, unsent: Sequence[Unsent]) -> None:
+    def _write(self, changes: Changes, unsent: Sequence[OutboxRow]) -> None:
         it = self._database
         for stored, _ in changes.instances:
             it.instances[stored.instance.id] = _row(stored)
@@ -252,9 +252,9 @@ class SimulatedStore:
         held = sorted(self._database.leases.items())
         return [Lease(*at, epoch, next_offset) for at, (epoch, _, next_offset) in held]
 
-    async def unsent(self) -> Sequence[Unsent]:
+    async def unsent(self) -> Sequence[OutboxRow]:
         await asyncio.sleep(0)
-        return [Unsent(seq, owed) for seq, owed in sorted(self._database.outbox.items())]
+        return [OutboxRow(seq, owed) for seq, owed in sorted(self._database.outbox.items())]
 
     async def next_timer(self) -> datetime | None:
         await asyncio.sleep(0)

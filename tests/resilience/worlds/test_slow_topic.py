@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from saga_coordinator.handlers.encode import MOST_BYTES
 from saga_coordinator.handlers.leases import Leases
-from saga_coordinator.handlers.records import Lease, Owed, Unsent
+from saga_coordinator.handlers.records import Lease, OutboxMessage, OutboxRow
 from saga_coordinator.handlers.relay import Relay
 from saga_coordinator.handlers.routing import REPLIES
 from tests.resilience.worlds.loop import SimulatedLoop
@@ -31,7 +31,7 @@ class Topics:
     def most(self, topic: str) -> int:  # noqa: ARG002  the port's form
         return MOST_BYTES
 
-    async def publish(self, topic: str, partition: int, rows: Sequence[Owed]) -> None:
+    async def publish(self, topic: str, partition: int, rows: Sequence[OutboxMessage]) -> None:
         is_slow = (topic, partition) in SLOW
         await asyncio.sleep(2.0 if is_slow else self._chance.uniform(0.002, 0.02))
         now = asyncio.get_running_loop().time()
@@ -73,8 +73,8 @@ async def _p99(chance: Random, lanes: list[tuple[str, int]], measured: set[tuple
     loop = asyncio.get_running_loop()
     for number in range(ROWS_A_SECOND * SECONDS):
         topic, partition = chance.choice(lanes)
-        row = Owed(f"m-{number}", 0, topic, partition, b"k", (), b"{}")
-        relay.push([Unsent(number, row)])
+        row = OutboxMessage(f"m-{number}", 0, topic, partition, b"k", (), b"{}")
+        relay.push([OutboxRow(number, row)])
         if (topic, partition) in measured:
             owed[row.message_id] = loop.time()
         await asyncio.sleep(1 / ROWS_A_SECOND)

@@ -12,10 +12,10 @@ from saga_coordinator.handlers.records import (
     Held,
     Illegible,
     Lease,
+    OutboxRow,
     Place,
     SetAside,
     Stored,
-    Unsent,
 )
 from saga_coordinator.service.storage.sqlite.store import SqliteStore
 
@@ -56,7 +56,7 @@ class BrittleStore:
     async def leases(self) -> Sequence[Lease]:
         return await self._store.leases()
 
-    async def unsent(self) -> Sequence[Unsent]:
+    async def unsent(self) -> Sequence[OutboxRow]:
         return await self._store.unsent()
 
     async def next_timer(self) -> datetime | None:
@@ -112,7 +112,7 @@ class BrittleTransaction:
     async def load_set_aside(self, place: Place, ids: Collection[str]) -> SetAside:
         return self._passed("load_set_aside", await self._real.load_set_aside(place, ids))
 
-    async def save(self, changes: Changes) -> Sequence[Unsent]:
+    async def save(self, changes: Changes) -> Sequence[OutboxRow]:
         return self._passed("save", await self._real.save(changes))
 
     def _passed(self, point: str, result: T) -> T:

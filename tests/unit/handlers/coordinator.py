@@ -12,7 +12,7 @@ from typing import Any
 from saga_coordinator.handlers.bootstrap import Handlers, wired
 from saga_coordinator.handlers.encode import MOST_BYTES
 from saga_coordinator.handlers.ports import Publisher, Store
-from saga_coordinator.handlers.records import Committed, Owed, Place, Record, Stored
+from saga_coordinator.handlers.records import Committed, OutboxMessage, Place, Record, Stored
 from saga_coordinator.handlers.relay import Relay
 from saga_coordinator.handlers.routing import REPLIES, AnySaga, Routes
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
@@ -40,7 +40,7 @@ class Wall:
     """A publisher that remembers what it was given, in order; keys of even length belong to partition 0."""
 
     def __init__(self) -> None:
-        self.published: list[Owed] = []
+        self.published: list[OutboxMessage] = []
         self.limits: dict[str, int] = {}
 
     def partition(self, topic: str, key: bytes) -> int:  # noqa: ARG002  the port's form
@@ -49,7 +49,7 @@ class Wall:
     def most(self, topic: str) -> int:
         return self.limits.get(topic, MOST_BYTES)
 
-    async def publish(self, topic: str, partition: int, rows: Sequence[Owed]) -> None:
+    async def publish(self, topic: str, partition: int, rows: Sequence[OutboxMessage]) -> None:
         assert {(row.topic, row.partition) for row in rows} == {(topic, partition)}
         self.published.extend(rows)
 
@@ -103,11 +103,11 @@ class Coordinator:
         return await self.timers.fire_due()
 
     @property
-    def owed(self) -> list[Owed]:
+    def owed(self) -> list[OutboxMessage]:
         """All messages that were ever written to the outbox, in order."""
         return [row for turn in self.watcher.turns for row in turn.changes.outbox]
 
-    def sent(self, type_: str, order: str = "o-1") -> list[Owed]:
+    def sent(self, type_: str, order: str = "o-1") -> list[OutboxMessage]:
         """All messages of one type that were written for one order, in order."""
         return [row for row in self.owed if row.key == order.encode() and type_of(row) == type_]
 

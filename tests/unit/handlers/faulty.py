@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, TypeVar
 
-from saga_coordinator.handlers.records import By, Owed, Record
+from saga_coordinator.handlers.records import By, OutboxMessage, Record
 from saga_coordinator.sagas.machine import Saga, instance_id, parallel, step
 from tests.unit.handlers.coordinator import Coordinator
 from tests.unit.handlers.order_log import Log
@@ -70,7 +70,7 @@ class Two:
         await self.it.take(*(self.log.event(made.Begun(key=key), key) for key in ("bad", "good")))
         return self
 
-    def command(self, name: str, key: str = "bad") -> Owed:
+    def command(self, name: str, key: str = "bad") -> OutboxMessage:
         return self.it.sent(f"made.do-{name}.v1", key)[-1]
 
     def says(self, name: str, key: str = "bad") -> Record:

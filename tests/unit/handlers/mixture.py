@@ -3,7 +3,7 @@
 from datetime import timedelta
 from random import Random
 
-from saga_coordinator.handlers.records import Owed, Record
+from saga_coordinator.handlers.records import OutboxMessage, Record
 from tests.unit.handlers.coordinator import Coordinator
 from tests.unit.handlers.order_log import ANSWERS, EVENTS, REPLIES, Log, placed_value, type_of
 
@@ -49,7 +49,7 @@ class Mixture:
             case _:
                 return self._log.placed(order, partition=partition)
 
-    def _reply(self, command: Owed) -> Record:
+    def _reply(self, command: OutboxMessage) -> Record:
         partition = self._chance.randrange(PARTITIONS)
         match self._chance.randrange(16):
             case 0:

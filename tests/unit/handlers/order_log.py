@@ -6,7 +6,7 @@ from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
 from saga_coordinator.contracts import Event, Reply
-from saga_coordinator.handlers.records import Owed, Place, RawHeaders, Record
+from saga_coordinator.handlers.records import OutboxMessage, Place, RawHeaders, Record
 
 EVENTS: Final = "orders.events.v1"
 REPLIES: Final = "saga.replies.v1"
@@ -54,13 +54,13 @@ def attributes(id_: str, type_: str, **more: str) -> dict[str, bytes]:
     return {name: value.encode() for name, value in told.items()}
 
 
-def header(owed: Owed | Record, name: str) -> str | None:
+def header(owed: OutboxMessage | Record, name: str) -> str | None:
     """The text of a header, the last of equal names."""
     found = dict(owed.headers).get(name)
     return None if found is None else found.decode()
 
 
-def type_of(owed: Owed) -> str:
+def type_of(owed: OutboxMessage) -> str:
     """The type of a message."""
     return header(owed, "ce_type") or ""
 
@@ -97,21 +97,23 @@ class Log:
         told = attributes(f"cancelled-{order}", "orders.order-cancelled.v1")
         return self.record(EVENTS, order, value, tuple(told.items()), partition=partition)
 
-    def answer(self, command: Owed, *, partition: int = 0, **headers: str) -> Record:
+    def answer(self, command: OutboxMessage, *, partition: int = 0, **headers: str) -> Record:
         """Append the reply of a participant that carried the command out; `headers` are changed, empty ones dropped."""
         type_, fields = ANSWERS[type_of(command)]
         return self.reply(command, type_, json.dumps(fields).encode(), partition=partition, **headers)
 
-    def refuse(self, command: Owed, *, retryable: bool = False, partition: int = 0) -> Record:
+    def refuse(self, command: OutboxMessage, *, retryable: bool = False, partition: int = 0) -> Record:
         """Append the reply of a participant that did not carry the command out."""
         told = {"code": "no-carrier", "message": "nobody goes there", "retryable": retryable, "details": None}
         return self.reply(command, FAILURE, json.dumps(told).encode(), partition=partition)
 
-    def says(self, command: Owed, reply: Reply) -> Record:
+    def says(self, command: OutboxMessage, reply: Reply) -> Record:
         """Append the reply of a participant of any saga."""
         return self.reply(command, reply.message_type, reply.model_dump_json().encode())
 
-    def reply(self, command: Owed, type_: str, value: bytes | None, *, partition: int = 0, **headers: str) -> Record:
+    def reply(
+        self, command: OutboxMessage, type_: str, value: bytes | None, *, partition: int = 0, **headers: str
+    ) -> Record:
         """Append any reply to a command, with all that a reply echoes; changed `headers` that are empty are dropped."""
         usual = {
             "ce_correlationid": header(command, "ce_correlationid") or "",

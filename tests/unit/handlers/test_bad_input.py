@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from saga_coordinator.handlers.records import Owed, RawHeaders, Record
+from saga_coordinator.handlers.records import OutboxMessage, RawHeaders, Record
 from saga_coordinator.service.storage.sqlite.columns import to_headers
 from tests.unit.handlers.coordinator import Coordinator, coordinator
 from tests.unit.handlers.order_log import (
@@ -154,14 +154,14 @@ async def test_a_bad_record_without_a_key_is_dead_lettered_too(tmp_path: Path) -
         check_dead_letter(it, bad, "Invalid JSON")
 
 
-def in_structured_mode(log: Log, command: Owed, **changed: str) -> Record:
+def in_structured_mode(log: Log, command: OutboxMessage, **changed: str) -> Record:
     """The right answer to a reserve-stock, but for its attributes."""
     usual = {"correlationid": header(command, "ce_correlationid"), "causationid": command.message_id}
     value = structured(type=RESERVED, data={"reservation_id": "R-1"}, **(usual | changed))
     return log.record(REPLIES, "o-1", value, STRUCTURED)
 
 
-BAD_REPLIES: dict[str, tuple[Callable[[Log, Owed], Record], str]] = {
+BAD_REPLIES: dict[str, tuple[Callable[[Log, OutboxMessage], Record], str]] = {
     "with an id that no column takes": (
         lambda log, command: in_structured_mode(log, command, id="\ud800"),
         "surrogate",

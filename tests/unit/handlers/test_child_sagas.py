@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from saga_coordinator.contracts import Done, Failure
-from saga_coordinator.handlers.records import Owed, Record
+from saga_coordinator.handlers.records import OutboxMessage, Record
 from saga_coordinator.sagas.machine import instance_id
 from tests.unit.handlers.coordinator import Coordinator, coordinator
 from tests.unit.handlers.order_log import REPLIES, Log, attributes, header, type_of
@@ -22,12 +22,12 @@ TRIP = trip(hotel)
 BOOKED, CANCEL = "hotels.booked.v1", "saga.cancel-command.v1"
 
 
-def delivered(log: Log, row: Owed) -> Record:
+def delivered(log: Log, row: OutboxMessage) -> Record:
     """A message of the coordinator as it comes back to it on its own topic."""
     return log.record(row.topic, (row.key or b"").decode(), row.value, row.headers)
 
 
-async def asked(it: Coordinator, log: Log) -> Owed:
+async def asked(it: Coordinator, log: Log) -> OutboxMessage:
     """Start a trip, and let its command reach the child. Returns the child's first command."""
     await it.take(log.event(TripAsked(trip="t-1"), "t-1"))
     (command,) = it.sent(BookHotel.message_type, "t-1")

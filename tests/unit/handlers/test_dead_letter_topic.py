@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from saga_coordinator.handlers.dead_letters import dead_letter
-from saga_coordinator.handlers.records import DeadLetter, Owed, Place, RawHeaders, Record
+from saga_coordinator.handlers.records import DeadLetter, OutboxMessage, Place, RawHeaders, Record
 from saga_coordinator.handlers.redrive import Which
 from tests.unit.handlers.coordinator import TIME, coordinator
 from tests.unit.handlers.faulty import BAD, NO_FAULT, OLGA, Fault, Two, wide
@@ -18,7 +18,7 @@ from tests.unit.handlers.faulty import BAD, NO_FAULT, OLGA, Fault, Two, wide
 ODD: RawHeaders = (("ce_id", b"1"), ("ce_id", b"2"), ("all", bytes(range(256))), ("null", None), ("", b""))
 
 
-def published(**changed: object) -> Owed:
+def published(**changed: object) -> OutboxMessage:
     """A record of odd bytes as it is republished."""
     usual = Record(Place("orders.events.v1", 7, 2**40), 1_767_225_600_123, b"\xff key", b"\0 value", ODD)
     record = usual._replace(**{name: value for name, value in changed.items() if name in Record._fields})  # type: ignore[arg-type]  # fields by name
@@ -27,7 +27,7 @@ def published(**changed: object) -> Owed:
     return dead_letter(letter, raised if isinstance(raised, str) else None, partition=3, home=1, group="the-group")
 
 
-def told(row: Owed) -> dict[str, bytes | None]:
+def told(row: OutboxMessage) -> dict[str, bytes | None]:
     return dict(row.headers[len(ODD) :])
 
 

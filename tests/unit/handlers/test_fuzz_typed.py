@@ -43,7 +43,7 @@ def test_any_environment_gives_settings_or_says_which_is_wrong(environment: Mapp
         except (ValidationError, SettingsError):
             return
         assert made.sqlite_path.name
-        assert made.most_unsent >= 1
+        assert made.outbox_limit >= 1
 
 
 places = st.builds(

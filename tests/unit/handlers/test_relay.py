@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from saga_coordinator.handlers.records import Changes, Owed, Unsent
+from saga_coordinator.handlers.records import Changes, OutboxMessage, OutboxRow
 from saga_coordinator.handlers.routing import REPLIES
 from saga_coordinator.service.storage.sqlite.store import SqliteStore
 from tests.unit.handlers.brittle import BrittleStore, Stores
@@ -27,7 +27,7 @@ class Gate(Wall):
         self.failures: dict[tuple[str, int], int] = {}
         self.entered: set[tuple[str, int]] = set()
 
-    async def publish(self, topic: str, partition: int, rows: Sequence[Owed]) -> None:
+    async def publish(self, topic: str, partition: int, rows: Sequence[OutboxMessage]) -> None:
         """Write, and fail or wait: what was not acknowledged may have been written."""
         lane = topic, partition
         self.entered.add(lane)
@@ -51,18 +51,18 @@ class Slow(BrittleStore):
         self.has_read = asyncio.Event()
         self.may_tell = asyncio.Event()
 
-    async def unsent(self) -> Sequence[Unsent]:
+    async def unsent(self) -> Sequence[OutboxRow]:
         rows = await super().unsent()
         self.has_read.set()
         await self.may_tell.wait()
         return rows
 
 
-def message(id_: str, topic: str = "t", partition: int = 0) -> Owed:
-    return Owed(id_, 0, topic, partition, b"k", (), b"{}")
+def message(id_: str, topic: str = "t", partition: int = 0) -> OutboxMessage:
+    return OutboxMessage(id_, 0, topic, partition, b"k", (), b"{}")
 
 
-async def written(it: Coordinator, *messages: Owed) -> Sequence[Unsent]:
+async def written(it: Coordinator, *messages: OutboxMessage) -> Sequence[OutboxRow]:
     return await it.store.transact(lambda tx: tx.save(Changes(outbox=list(messages))))
 
 

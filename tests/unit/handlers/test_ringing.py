@@ -147,5 +147,5 @@ class Looks:
 def service(it: Coordinator, *, relay: Looks | Relay, timers: Bell | Timers, **more: object) -> Any:  # noqa: ANN401  as much as rings
     """What rings of a service: what came in the down time is taken in, and 7 messages may be unsent."""
     handlers = replace(it.handlers, relay=cast("Relay", relay), timers=cast("Timers", timers))
-    parts = {"settings": Settings(most_unsent=7), "feed": Quiet(), "handlers": handlers, "door": Door()}
+    parts = {"settings": Settings(outbox_limit=7), "feed": Quiet(), "handlers": handlers, "door": Door()}
     return SimpleNamespace(**(parts | more))

@@ -6,7 +6,7 @@ import pytest
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from saga_coordinator.handlers.encode import MOST_BYTES, size_of
-from saga_coordinator.handlers.records import Owed, RawHeaders
+from saga_coordinator.handlers.records import OutboxMessage, RawHeaders
 from tests.unit.handlers.coordinator import Wall, coordinator
 from tests.unit.handlers.order_log import Log
 from tests.unit.machine import made
@@ -74,5 +74,5 @@ def test_a_row_is_never_taken_for_smaller_than_kafka_finds_it(
 ) -> None:
     batch = BatchBuilder(MOST_BYTES, 0)
     batch.append(key=key, value=value, timestamp=None, headers=list(headers))
-    found = size_of(Owed("m-1", 0, "t", 0, key, headers, value))
+    found = size_of(OutboxMessage("m-1", 0, "t", 0, key, headers, value))
     assert batch.size() <= found <= batch.size() + 100 + 10 * len(headers)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from saga_coordinator.handlers.records import Hop, Owed
+from saga_coordinator.handlers.records import Hop, OutboxMessage
 from saga_coordinator.handlers.trace_context import SpanContext, parse
 from tests.unit.handlers.coordinator import Coordinator, coordinator
 from tests.unit.handlers.order_log import Log, header, instance_id
@@ -16,7 +16,7 @@ FOREIGN = "00-ffffffffffffffffffffffffffffffff-eeeeeeeeeeeeeeee-01"
 CHARGE = "payments.charge-card.v1"
 
 
-def context(owed: Owed) -> SpanContext:
+def context(owed: OutboxMessage) -> SpanContext:
     """The context in a message's headers."""
     found = parse(header(owed, "traceparent"))
     assert found is not None

@@ -13,7 +13,7 @@ from saga_coordinator.contracts.messages.orders import OrderCancelled, OrderPlac
 from saga_coordinator.contracts.messages.payments import CardCharged, ChargeCard
 from saga_coordinator.contracts.messages.shipping import OrderShipped, ShipOrder
 from saga_coordinator.handlers.decode import Arrival, EventArrival, ReplyArrival, Unreadable, read
-from saga_coordinator.handlers.records import Committed, Hop, Owed, Place, Record, Stored, Verdict
+from saga_coordinator.handlers.records import Committed, Hop, OutboxMessage, Place, Record, Stored, Verdict
 from saga_coordinator.handlers.routing import REPLIES, Role, Routes
 from saga_coordinator.handlers.session import Batch, Wire
 from saga_coordinator.handlers.trace_context import Sampler
@@ -79,7 +79,7 @@ def order_cancelled(order: str) -> Record:
     return _record(OrderCancelled.topic, order.encode(), json.dumps(body).encode(), envelope)
 
 
-def reply_to(row: Owed, reply: Reply, relayed: Relayed = echoed) -> Record:
+def reply_to(row: OutboxMessage, reply: Reply, relayed: Relayed = echoed) -> Record:
     """A participant's answer to a command."""
     command, _ = wire.read(row.headers, row.value)
     envelope = Envelope(
