@@ -20,11 +20,11 @@ from saga_coordinator.handlers.decode import (
     wrong_reply,
 )
 from saga_coordinator.handlers.ports import Observer, Transaction
-from saga_coordinator.handlers.records import Held, Illegible, Stored, Verdict
+from saga_coordinator.handlers.records import EarlyEvent, Illegible, Stored, Verdict
 from saga_coordinator.handlers.routing import AnySaga, Role, Routes, Target, awaited_reply
 from saga_coordinator.handlers.session import Batch
 from saga_coordinator.sagas.machine import (
-    HOLD_FOR,
+    BUFFER_FOR,
     Block,
     Cancel,
     Cause,
@@ -75,7 +75,7 @@ class Decider:
         """Let happen what was held for instances that have started, or wait, since the batch began."""
         while fresh := batch.take_fresh():
             held = [each for each in batch.changes.held if each.address in fresh]
-            for early in [*await tx.load_held(fresh), *held]:
+            for early in [*await tx.load_early_events(fresh), *held]:
                 self._try(batch, early)
 
     def wake(self, batch: Batch, stored: Stored, unsent: Collection[str]) -> None:
@@ -96,7 +96,7 @@ class Decider:
         """Tell that the alarm of an instance that cannot be read does not ring."""
         self._observer.troubled(f"instance {id_} rings no alarm", LookupError(illegible.why))
 
-    def expire(self, batch: Batch, held: Held) -> None:
+    def expire(self, batch: Batch, held: EarlyEvent) -> None:
         """Give up an event that was held for too long."""
         batch.release(held)
         arrival = read(self._routes, held.record)
@@ -218,10 +218,10 @@ class Decider:
             batch.rule(arrival, Verdict.UNMATCHED, reason)
             return
         receive = target.route.receive
-        until = batch.at + (receive.hold if receive else HOLD_FOR)
-        batch.hold(Held(target.address, arrival.record, batch.at, until))
+        until = batch.at + (receive.buffer_for if receive else BUFFER_FOR)
+        batch.hold(EarlyEvent(target.address, arrival.record, batch.at, until))
 
-    def _try(self, batch: Batch, held: Held) -> None:
+    def _try(self, batch: Batch, held: EarlyEvent) -> None:
         """Let a held event happen, unless it still comes too early."""
         arrival = read(self._routes, held.record)
         if not isinstance(arrival, EventArrival):

@@ -50,8 +50,8 @@ class Intake:
             raise _Missed(missed)
         batch = self._writer.batch()
         if addresses := addresses_of(arrivals):
-            batch.expect(await tx.load_awaiting(addresses))
-        batch.know(await self._writer.load(tx, instances_of(arrivals) | batch.expected), tx.illegible)
+            batch.add_subscriptions(await tx.load_subscriptions(addresses))
+        batch.know(await self._writer.load(tx, instances_of(arrivals) | batch.subscribed), tx.illegible)
         for arrival in arrivals:
             self._decider.decide(batch, arrival)
         await self._decider.release(batch, tx)

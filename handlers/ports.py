@@ -6,10 +6,10 @@ from typing import Protocol, TypeVar
 
 from saga_coordinator.handlers.records import (
     Advance,
-    Awaited,
     Changes,
     Committed,
-    Held,
+    EarlyEvent,
+    EventSubscription,
     Illegible,
     Lease,
     OutboxMessage,
@@ -45,15 +45,15 @@ class Transaction(Protocol):
         """
         ...
 
-    async def load_held(self, addresses: Collection[str]) -> Sequence[Held]:
+    async def load_early_events(self, addresses: Collection[str]) -> Sequence[EarlyEvent]:
         """Return what is held at these addresses, in order of arrival."""
         ...
 
-    async def load_awaiting(self, addresses: Collection[str]) -> Sequence[Awaited]:
+    async def load_subscriptions(self, addresses: Collection[str]) -> Sequence[EventSubscription]:
         """Return the instances that await an event at these addresses."""
         ...
 
-    async def load_expired(self, now: datetime, most: int) -> Sequence[Held]:
+    async def load_expired(self, now: datetime, most: int) -> Sequence[EarlyEvent]:
         """Return what was held for too long."""
         ...
 

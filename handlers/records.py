@@ -46,7 +46,7 @@ class Verdict(StrEnum):
     APPLIED = "applied"
     DUPLICATE = "duplicate"
     IGNORED = "ignored"
-    HELD = "held"
+    BUFFERED = "held"
     UNMATCHED = "unmatched"
     DEAD_LETTERED = "dead-lettered"
 
@@ -137,7 +137,7 @@ class OutboxRow(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class EarlyEvent:
     """An event that has come before anybody awaits it, kept until `expires_at`.
 
     `address` is where it is awaited: the id of an instance, or what a `receive` expects (`sagas.machine.address`).
@@ -149,7 +149,7 @@ class Held:
     expires_at: datetime
 
 
-class Awaited(NamedTuple):
+class EventSubscription(NamedTuple):
     """An instance that awaits an event at an address that is not its own id."""
 
     address: str
@@ -234,10 +234,10 @@ class Changes:
     dequeued: list[Queued] = field(default_factory=list)
     flipped: set[str] = field(default_factory=set)
     audits: list[Audit] = field(default_factory=list)
-    held: list[Held] = field(default_factory=list)
-    released: list[Held] = field(default_factory=list)
-    awaited: list[Awaited] = field(default_factory=list)
-    unawaited: list[Awaited] = field(default_factory=list)
+    held: list[EarlyEvent] = field(default_factory=list)
+    released: list[EarlyEvent] = field(default_factory=list)
+    awaited: list[EventSubscription] = field(default_factory=list)
+    unsubscribed: list[EventSubscription] = field(default_factory=list)
     rulings: list[Ruling] = field(default_factory=list)
     acknowledged: Sequence[int] = ()
 

@@ -173,9 +173,9 @@ class Redrive:
         queue = (await tx.load_set_aside(NOWHERE, [letter.instance_id])).queued if letter.parks else ()
         arrivals = [read(self._routes, each) for each in (letter.record, *(each.record for each in queue))]
         if addresses := addresses_of(arrivals):
-            batch.expect(await tx.load_awaiting(addresses))
+            batch.add_subscriptions(await tx.load_subscriptions(addresses))
         own = {letter.instance_id} if letter.instance_id else set()
-        batch.know(await self._writer.load(tx, instances_of(arrivals) | batch.expected | own), tx.illegible)
+        batch.know(await self._writer.load(tx, instances_of(arrivals) | batch.subscribed | own), tx.illegible)
         if letter.parks:
             if letter.instance_id in batch.illegible:
                 return _refused(batch.illegible[letter.instance_id].why)
@@ -233,7 +233,7 @@ def _done(batch: Batch, letter: DeadLetter) -> Result:
     changes, id_ = batch.changes, letter.instance_id
     fates = [Fate(each.place, each.verdict, each.reason) for each in changes.entries if each.place]
     fates += [Fate(each.place, each.verdict, each.reason) for each in changes.rulings]
-    fates += [Fate(each.record.place, Verdict.HELD, "nobody awaits it yet") for each in changes.held]
+    fates += [Fate(each.record.place, Verdict.BUFFERED, "nobody awaits it yet") for each in changes.held]
     fates += [Fate(each.record.place, Verdict.DEAD_LETTERED, each.cause) for each in changes.dead_letters]
     heads = [each.record.place for each in changes.dead_letters if each.parks and each.instance_id == id_]
     sent = tuple(type_ for hop in batch.hops for type_ in types_sent(hop.decision))

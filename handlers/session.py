@@ -23,10 +23,10 @@ from saga_coordinator.handlers.encode import (
 )
 from saga_coordinator.handlers.history import entry_of
 from saga_coordinator.handlers.records import (
-    Awaited,
     Changes,
     DeadLetter,
-    Held,
+    EarlyEvent,
+    EventSubscription,
     Hop,
     Illegible,
     OutboxMessage,
@@ -89,7 +89,7 @@ class Batch:
         self._seen: dict[str, int] = {}
         self._awaited: dict[str, set[str]] = {}
         self._fresh: set[str] = set()
-        self._waits: dict[Awaited, bool] = {}
+        self._waits: dict[EventSubscription, bool] = {}
         self._set_aside: set[tuple[str, Place]] = set()
 
     def know(self, stored: Mapping[str, Stored], illegible: Mapping[str, Illegible]) -> None:
@@ -97,13 +97,13 @@ class Batch:
         self._stored.update(stored)
         self.illegible = illegible
 
-    def expect(self, awaited: Iterable[Awaited]) -> None:
+    def add_subscriptions(self, awaited: Iterable[EventSubscription]) -> None:
         """Take in who awaits what at addresses of their own."""
         for each in awaited:
             self._awaited.setdefault(each.address, set()).add(each.instance_id)
 
     @property
-    def expected(self) -> set[str]:
+    def subscribed(self) -> set[str]:
         """The instances that await something at addresses of their own."""
         return set().union(*self._awaited.values())
 
@@ -197,14 +197,14 @@ class Batch:
         ruling = Ruling(arrival.record.place, self.at, verdict, reason, envelope.id, envelope.type)
         self.changes.rulings.append(ruling)
 
-    def hold(self, held: Held) -> None:
+    def hold(self, held: EarlyEvent) -> None:
         """Keep an event that has come before its instance."""
         if not any(
             (each.record.place, each.address) == (held.record.place, held.address) for each in self.changes.held
         ):
             self.changes.held.append(held)
 
-    def release(self, held: Held) -> None:
+    def release(self, held: EarlyEvent) -> None:
         """Keep an event no longer: its instance has come, or its time is over."""
         if held in self.changes.held:
             self.changes.held.remove(held)
@@ -214,7 +214,7 @@ class Batch:
     def finish(self) -> Changes:
         """Return everything to write."""
         self.changes.awaited = [each for each, waits in self._waits.items() if waits]
-        self.changes.unawaited = [each for each, waits in self._waits.items() if not waits]
+        self.changes.unsubscribed = [each for each, waits in self._waits.items() if not waits]
         self.changes.instances = [(self._stored[id_], seen) for id_, seen in self._seen.items()]
         return self.changes
 
@@ -292,7 +292,7 @@ class Batch:
         was, now = set(waited.values()), set(waiting.values())
         for address in now - was - {after.id}:
             self._awaited.setdefault(address, set()).add(after.id)
-            self._waits[Awaited(address, after.id)] = True
+            self._waits[EventSubscription(address, after.id)] = True
         for address in was - now - {after.id}:
             self._awaited.get(address, set()).discard(after.id)
-            self._waits[Awaited(address, after.id)] = False
+            self._waits[EventSubscription(address, after.id)] = False

@@ -23,7 +23,7 @@ ANSWER_WITHIN = timedelta(minutes=5)
 EVENT_WITHIN = timedelta(days=1)
 """The timeout of a receive that says nothing else."""
 
-HOLD_FOR = timedelta(hours=1)
+BUFFER_FOR = timedelta(hours=1)
 """How long an event is held that comes before anybody awaits it."""
 
 
@@ -70,7 +70,7 @@ class Receive(Generic[D]):
     expects: Callable[[D], str] | None = None
     remember: Callable[[D, Any], D] | None = None
     timeout: Duration[D] = EVENT_WITHIN
-    hold: timedelta = HOLD_FOR
+    buffer_for: timedelta = BUFFER_FOR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

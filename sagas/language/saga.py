@@ -17,8 +17,8 @@ from saga_coordinator.contracts import Command, Event, Failure, Reply
 from saga_coordinator.sagas.language.cause import Cause
 from saga_coordinator.sagas.language.nodes import (
     ANSWER_WITHIN,
+    BUFFER_FOR,
     EVENT_WITHIN,
-    HOLD_FOR,
     Alternatives,
     Branch,
     Delay,
@@ -131,14 +131,16 @@ def receive(
     expects: Callable[[D], str] | None = None,
     remember: Callable[[D, V], D] | None = None,
     timeout: Duration[D] = EVENT_WITHIN,
-    hold: timedelta = HOLD_FOR,
+    buffer_for: timedelta = BUFFER_FOR,
 ) -> Receive[D]:
     """Wait for a business event.
 
     `key(event)` is the saga's correlation key, or what `expects(data)` says when the node is reached. An event that
     comes before that is held for `hold`. No event in time is a failure: before the pivot it undoes, after it stalls.
     """
-    return Receive(name=name, event=event, key=key, expects=expects, remember=remember, timeout=timeout, hold=hold)
+    return Receive(
+        name=name, event=event, key=key, expects=expects, remember=remember, timeout=timeout, buffer_for=buffer_for
+    )
 
 
 def delay(name: str, lasts: Duration[D] | None = None, *, until: Callable[[D], datetime] | None = None) -> Delay[D]:

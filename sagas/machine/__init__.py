@@ -3,7 +3,7 @@
 from saga_coordinator.sagas.language.cause import CANCELLED, DEADLINE_PASSED, TIMED_OUT, Cause
 from saga_coordinator.sagas.language.lint.linter import UnsoundSaga
 from saga_coordinator.sagas.language.nodes import (
-    HOLD_FOR,
+    BUFFER_FOR,
     Alternatives,
     Branch,
     Delay,
@@ -65,10 +65,10 @@ from saga_coordinator.sagas.machine.snapshot import Snapshot, freeze, refuse_unw
 from saga_coordinator.sagas.machine.transition import transition
 
 __all__ = [
+    "BUFFER_FOR",
     "CANCELLED",
     "DEADLINE_PASSED",
     "FOREVER",
-    "HOLD_FOR",
     "ONCE",
     "PATIENT",
     "TIMED_OUT",

@@ -46,7 +46,7 @@ def _node(saga: Saga[E, D], node: Node[D], factor: float) -> Node[D]:
         case ForEach():
             return replace(node, step=_step(saga, node.step, factor))
         case Receive():
-            return replace(node, timeout=_shorter(node.timeout, factor), hold=_shorter(node.hold, factor))
+            return replace(node, timeout=_shorter(node.timeout, factor), buffer_for=_shorter(node.buffer_for, factor))
         case Delay():
             return replace(node, lasts=_shorter(node.lasts, factor))
         case Series() | Parallel() | Alternatives():

@@ -139,7 +139,7 @@ def _receive(node: Receive[Any]) -> dict[str, str]:
         "event": node.event.message_type,
         "key": "the correlation key" if node.expects is None else f"{node.expects.__name__} of the data",
         "timeout": length(node.timeout),
-        "hold": length(node.hold),
+        "hold": length(node.buffer_for),
         "remembers the event": "yes" if node.remember else "no",
     }
 

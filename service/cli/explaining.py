@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import typer
 
-from saga_coordinator.handlers.records import DeadLetter, Entry, Held, Place, Queued, Record, Ruling
+from saga_coordinator.handlers.records import DeadLetter, EarlyEvent, Entry, Place, Queued, Record, Ruling
 from saga_coordinator.handlers.routing import REPLIES, Routes
 from saga_coordinator.sagas.machine import instance_id
 from saga_coordinator.service.cli.console import as_json, plain, say, stamp, table
@@ -83,7 +83,7 @@ def explanations(look: Look, place: Place) -> Iterator[Explanation]:
     """Yield what the store knows of a record: more than one if it concerned several instances."""
     for entry in look.reading.entries_at(place):
         yield _of_entry(look.reading, place, entry)
-    for held in look.reading.held_at(place):
+    for held in look.reading.buffered_at(place):
         yield _of_held(look, held)
     for queued in queued_at(look.reading, place):
         yield _of_queued(look, queued)
@@ -106,7 +106,7 @@ def _of_entry(reading: Reading, place: Place, entry: Entry) -> Explanation:
     )
 
 
-def _of_held(look: Look, held: Held) -> Explanation:
+def _of_held(look: Look, held: EarlyEvent) -> Explanation:
     rows = look.reading.instances_by_id([held.address])
     why = f"instance {held.address} does not wait for it yet" if rows else f"nobody awaits it at {held.address} yet"
     reason = f"{why}; it is kept until {stamp(held.expires_at)}"
@@ -252,7 +252,7 @@ def _print(told: Explanation, waiting: Mapping[str, Sequence[str]]) -> None:
         table(("key", "saga", "status", "waits for", "id"), rows)
 
 
-def _shown(of: Held | DeadLetter | Queued) -> dict[str, object]:
+def _shown(of: EarlyEvent | DeadLetter | Queued) -> dict[str, object]:
     return shown(of.record)
 
 

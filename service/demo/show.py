@@ -61,11 +61,11 @@ async def _played(
     script: Script, tally: Tally, shown: Console | None, received: list[int], cast: type[Participants]
 ) -> Performance:
     """Play, with the picture beside it; a signal lets it come to its end early."""
-    leave = threading.Event()
-    with _leaving_on_signals(leave, received):
+    stop_early = threading.Event()
+    with _leaving_on_signals(stop_early, received):
         async with asyncio.TaskGroup() as tasks:
             watching = tasks.create_task(display.follow(shown, script, tally)) if shown else None
-            performance = await perform(script, tally, leave, cast)
+            performance = await perform(script, tally, stop_early, cast)
             if watching is not None:
                 watching.cancel()
     return performance
@@ -99,14 +99,14 @@ def _leaves(group: BaseExceptionGroup) -> Iterator[BaseException]:
 
 
 @contextmanager
-def _leaving_on_signals(leave: threading.Event, received: list[int]) -> Iterator[None]:
+def _leaving_on_signals(stop_early: threading.Event, received: list[int]) -> Iterator[None]:
     """Let Ctrl-C and SIGTERM set `leave`, and note which of them has come. Other threads get no signals."""
     loop = asyncio.get_running_loop()
     awaited = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
 
     def came(number: int) -> None:
         received.append(number)
-        leave.set()
+        stop_early.set()
 
     for each in awaited:
         loop.add_signal_handler(each, came, each)

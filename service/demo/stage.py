@@ -59,7 +59,7 @@ class Performance:
 
 
 async def perform(
-    script: Script, tally: Tally, leave: threading.Event, cast: type[Participants] = Participants
+    script: Script, tally: Tally, stop_early: threading.Event, cast: type[Participants] = Participants
 ) -> Performance:
     """Play a script to its end, or until `leave` is set. Nothing that was started is left behind.
 
@@ -82,7 +82,7 @@ async def perform(
         )
         company = _Company(participants, _shop(broker, script, tally), threads)
         async with _watched(settings, tally) as observer, built(settings, (saga,), observer, _always) as service:
-            report = await _played(service, observer, company, tally, leave)
+            report = await _played(service, observer, company, tally, stop_early)
         return _performance(settings.sqlite_path, report, company, tally)
 
 
@@ -96,7 +96,7 @@ class _Company:
 
 
 async def _played(
-    service: Service, observer: Observer, company: _Company, tally: Tally, leave: threading.Event
+    service: Service, observer: Observer, company: _Company, tally: Tally, stop_early: threading.Event
 ) -> LoadReport:
     """Let all play until the shop has every outcome; then the service is drained, and the participants go home."""
     stop, go_home = asyncio.Event(), threading.Event()
@@ -106,16 +106,16 @@ async def _played(
             serving = tasks.create_task(run(service, stop, observer), name="service")
             writing_back = tasks.create_task(write_back(service.store, observer), name="write back")
             tasks.create_task(_ended(in_thread(company.participants.run, go_home)), name="participants")
-            await _ready(company.participants, leave)
+            await _ready(company.participants, stop_early)
             tally.phase = "placing orders"
-            report = await in_thread(company.shop.run, leave)
+            report = await in_thread(company.shop.run, stop_early)
             tally.phase = "stopping"
             stop.set()
             await serving
             writing_back.cancel()
             go_home.set()
     finally:
-        leave.set()
+        stop_early.set()
         go_home.set()
     return report
 
@@ -138,9 +138,9 @@ async def _ended(thread: asyncio.Future[None]) -> None:
     await thread
 
 
-async def _ready(participants: Participants, leave: threading.Event) -> None:
+async def _ready(participants: Participants, stop_early: threading.Event) -> None:
     until = time.monotonic() + _READY_WITHIN_S
-    while not (participants.ready.is_set() or leave.is_set()):
+    while not (participants.ready.is_set() or stop_early.is_set()):
         if time.monotonic() > until:
             raise NotReady(
                 f"the participants were not given their topics within {_READY_WITHIN_S:.0f} s: this machine is very "

@@ -46,7 +46,7 @@ class Run:
     timer_at: int | None = None
     jobs: dict[str, Job["Run"]] = field(default_factory=dict)
     reached: set[str] = field(default_factory=set)
-    held: dict[str, tuple[Event, int]] = field(default_factory=dict)
+    buffered: dict[str, tuple[Event, int]] = field(default_factory=dict)
     stalled_at: int = 0
 
 
@@ -183,7 +183,7 @@ class Simulation:
         self.tally.happened(receive.name, "came")
         if self._happen(run, receive, event) is Ignored.EARLY:
             self.tally.happened(receive.name, "held")
-            run.held[receive.name] = event, self.agenda.now + microseconds(receive.hold.total_seconds())
+            run.buffered[receive.name] = event, self.agenda.now + microseconds(receive.buffer_for.total_seconds())
 
     # --- what follows
 
@@ -238,7 +238,7 @@ class Simulation:
                 continue
             run.reached.add(receive.name)
             self._await(run, receive, after="reached")
-            event, until = run.held.pop(receive.name, (None, 0))
+            event, until = run.buffered.pop(receive.name, (None, 0))
             if event is not None and self.agenda.now <= until:
                 self._happen(run, receive, event)
             elif event is not None:

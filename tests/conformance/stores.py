@@ -13,8 +13,8 @@ from saga_coordinator.handlers.ports import Store
 from saga_coordinator.handlers.records import (
     Changes,
     DeadLetter,
+    EarlyEvent,
     Entry,
-    Held,
     OutboxMessage,
     Place,
     Record,
@@ -121,9 +121,9 @@ def record(offset: int, *, topic: str = "orders.events.v1") -> Record:
     return Record(Place(topic, 0, offset), TIMESTAMP, b"\xff key", b"\0 value", ODD_HEADERS)
 
 
-def held(id_: str, offset: int, *, expires_at: datetime = TIME) -> Held:
+def held(id_: str, offset: int, *, expires_at: datetime = TIME) -> EarlyEvent:
     """An event that has come before its instance."""
-    return Held(id_, record(offset), TIME, expires_at)
+    return EarlyEvent(id_, record(offset), TIME, expires_at)
 
 
 def dead(offset: int) -> DeadLetter:

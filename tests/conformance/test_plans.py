@@ -11,7 +11,7 @@ from typing import Any
 import aiosqlite
 import pytest
 
-from saga_coordinator.handlers.records import Awaited, By, Changes
+from saga_coordinator.handlers.records import By, Changes, EventSubscription
 from saga_coordinator.handlers.redrive import Which
 from tests.unit.handlers.coordinator import Coordinator, coordinator
 from tests.unit.handlers.faulty import NO_FAULT, Fault, Two, wide
@@ -66,9 +66,9 @@ async def everything_happens(it: Coordinator, fault: Fault) -> None:
     await it.redrive.redrive(Which(failing.place), OLGA)
     it.memory.clear()
     await it.take(two.says("b", "good"))
-    await it.store.transact(lambda tx: tx.load_awaiting({"address"}))
-    await it.store.transact(lambda tx: tx.save(Changes(acknowledged=[1], awaited=[Awaited("address", "id")])))
-    await it.store.transact(lambda tx: tx.save(Changes(unawaited=[Awaited("address", "id")])))
+    await it.store.transact(lambda tx: tx.load_subscriptions({"address"}))
+    await it.store.transact(lambda tx: tx.save(Changes(acknowledged=[1], awaited=[EventSubscription("address", "id")])))
+    await it.store.transact(lambda tx: tx.save(Changes(unsubscribed=[EventSubscription("address", "id")])))
     await it.store.unsent()
     await it.store.leases()
     await it.store.next_timer()

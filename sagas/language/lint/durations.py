@@ -59,8 +59,8 @@ def of_each(node: ForEach[D]) -> Iterator[str]:
 def of_receive(saga: Saga[Any, D], node: Receive[D], *, before: bool) -> Iterator[str]:
     """Yield what is wrong with a receive's times."""
     yield from _of_timeout(saga, f"receive {node.name}", node.timeout, before=before)
-    if node.hold <= NOTHING:
-        yield f"receive {node.name} has a hold of {node.hold}: it must be longer than nothing"
+    if node.buffer_for <= NOTHING:
+        yield f"receive {node.name} has a hold of {node.buffer_for}: it must be longer than nothing"
 
 
 def of_delay(saga: Saga[Any, D], node: Delay[D], *, before: bool) -> Iterator[str]:

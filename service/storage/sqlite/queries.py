@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from saga_coordinator.handlers import trace_context as trails
-from saga_coordinator.handlers.records import Entry, Held, Lease, Place, Ruling, Verdict
+from saga_coordinator.handlers.records import EarlyEvent, Entry, Lease, Place, Ruling, Verdict
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.handlers.trace_context import Trail
 from saga_coordinator.sagas.machine import Instance, Snapshot, Status, thaw
@@ -179,11 +179,11 @@ class Reading:
         )
         return [_entry(id_, row) for id_, *row in rows]
 
-    def held_at(self, place: Place) -> Sequence[Held]:
+    def buffered_at(self, place: Place) -> Sequence[EarlyEvent]:
         """Return the record as it is held, once for each instance that it is held for."""
         sql = f"SELECT {RECORD}, address, at, expires_at FROM held_event WHERE {AT}"  # noqa: S608  own columns
         return [
-            Held(id_, record_of(record), to_time(at), to_time(expires_at))
+            EarlyEvent(id_, record_of(record), to_time(at), to_time(expires_at))
             for *record, id_, at, expires_at in self.ask(sql, place)
         ]
 

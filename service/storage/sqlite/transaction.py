@@ -13,10 +13,10 @@ from saga_coordinator.handlers import trace_context as trails
 from saga_coordinator.handlers.decode import said, told_wrong
 from saga_coordinator.handlers.records import (
     Advance,
-    Awaited,
     Changes,
+    EarlyEvent,
     Entry,
-    Held,
+    EventSubscription,
     Illegible,
     Lease,
     OutboxRow,
@@ -118,20 +118,20 @@ class SqliteTransaction:
         self._silent.update(self.illegible)
         return due
 
-    async def load_held(self, addresses: Collection[str]) -> Sequence[Held]:
+    async def load_early_events(self, addresses: Collection[str]) -> Sequence[EarlyEvent]:
         """Return what is held at these addresses, in order of arrival."""
         among = "address IN (SELECT value FROM json_each(?))"
         return await self._held(among, "at", (to_json(sorted(addresses)).decode(), -1))
 
-    async def load_awaiting(self, addresses: Collection[str]) -> Sequence[Awaited]:
+    async def load_subscriptions(self, addresses: Collection[str]) -> Sequence[EventSubscription]:
         """Return the instances that await an event at these addresses."""
         rows = await self._read(
             "SELECT address, instance_id FROM awaited_event WHERE address IN (SELECT value FROM json_each(?))",
             (to_json(sorted(addresses)).decode(),),
         )
-        return [Awaited(*row) for row in rows]
+        return [EventSubscription(*row) for row in rows]
 
-    async def load_expired(self, now: datetime, most: int) -> Sequence[Held]:
+    async def load_expired(self, now: datetime, most: int) -> Sequence[EarlyEvent]:
         """Return what was held for too long, what was to be held the shortest first."""
         return await self._held("expires_at <= ?", "expires_at", (from_time(now), most))
 
@@ -185,14 +185,14 @@ class SqliteTransaction:
             return Lease(topic, partition, epoch, next_offset)
         return Lease(topic, partition, 0, None)
 
-    async def _held(self, condition: str, order: str, parameters: tuple[object, int]) -> Sequence[Held]:
+    async def _held(self, condition: str, order: str, parameters: tuple[object, int]) -> Sequence[EarlyEvent]:
         rows = await self._read(
             f"SELECT {_RECORD}, address, at, expires_at FROM held_event WHERE {condition}"  # noqa: S608  own text
             f' ORDER BY {order}, topic, partition, "offset" LIMIT ?',
             parameters,
         )
         return [
-            Held(address, record_of(record), to_time(at), to_time(expires_at))
+            EarlyEvent(address, record_of(record), to_time(at), to_time(expires_at))
             for *record, address, at, expires_at in rows
         ]
 
@@ -223,7 +223,7 @@ class SqliteTransaction:
 def _awaited(changes: Changes) -> Iterator[Statement]:
     """Write who awaits what, and who does no longer."""
     yield Statement("INSERT INTO awaited_event VALUES (?,?) ON CONFLICT DO NOTHING", changes.awaited)
-    yield Statement("DELETE FROM awaited_event WHERE address = ? AND instance_id = ?", changes.unawaited)
+    yield Statement("DELETE FROM awaited_event WHERE address = ? AND instance_id = ?", changes.unsubscribed)
 
 
 def _unheard(changes: Changes) -> Iterator[Statement]:

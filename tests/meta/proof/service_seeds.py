@@ -238,13 +238,13 @@ SEEDS = (
     Seed(
         "who awaited an event awaits it for ever",
         "handlers/session.py",
-        "self._waits[Awaited(address, after.id)] = False",
+        "self._waits[EventSubscription(address, after.id)] = False",
         "pass",
     ),
     Seed(
         "a wait at an address is not written",
         "handlers/session.py",
-        "self._waits[Awaited(address, after.id)] = True",
+        "self._waits[EventSubscription(address, after.id)] = True",
         "pass",
     ),
     Seed(

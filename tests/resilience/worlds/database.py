@@ -15,11 +15,11 @@ from saga_coordinator.handlers import trace_context as trails
 from saga_coordinator.handlers.ports import Conflict
 from saga_coordinator.handlers.records import (
     Advance,
-    Awaited,
     Changes,
     DeadLetter,
+    EarlyEvent,
     Entry,
-    Held,
+    EventSubscription,
     Illegible,
     Lease,
     OutboxMessage,
@@ -79,8 +79,8 @@ class Database:
     owed: dict[int, OutboxMessage] = field(default_factory=dict)
     outbox: dict[int, OutboxMessage] = field(default_factory=dict)
     leases: dict[tuple[str, int], tuple[int, str, int | None]] = field(default_factory=dict)
-    held: list[Held] = field(default_factory=list)
-    awaited: set[Awaited] = field(default_factory=set)
+    held: list[EarlyEvent] = field(default_factory=list)
+    awaited: set[EventSubscription] = field(default_factory=set)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     rulings: list[Ruling] = field(default_factory=list)
     epochs: list[tuple[str, int, int]] = field(default_factory=list)
@@ -165,15 +165,15 @@ class Session:
         ]
         return [self._stored(id_, row) for _, id_, row in sorted(due, key=lambda each: each[:2])[:most]]
 
-    async def load_held(self, addresses: Collection[str]) -> Sequence[Held]:
+    async def load_early_events(self, addresses: Collection[str]) -> Sequence[EarlyEvent]:
         await self._hop()
         return [each for each in self._database.held if each.address in addresses]
 
-    async def load_awaiting(self, addresses: Collection[str]) -> Sequence[Awaited]:
+    async def load_subscriptions(self, addresses: Collection[str]) -> Sequence[EventSubscription]:
         await self._hop()
         return sorted(each for each in self._database.awaited if each.address in addresses)
 
-    async def load_expired(self, now: datetime, most: int) -> Sequence[Held]:
+    async def load_expired(self, now: datetime, most: int) -> Sequence[EarlyEvent]:
         await self._hop()
         return [each for each in self._database.held if each.expires_at <= now][:most]
 
@@ -223,7 +223,7 @@ class Session:
         it.dead_letters += changes.dead_letters
         it.held = [each for each in it.held if each not in changes.released] + changes.held
         it.rulings += changes.rulings
-        it.awaited = (it.awaited | set(changes.awaited)) - set(changes.unawaited)
+        it.awaited = (it.awaited | set(changes.awaited)) - set(changes.unsubscribed)
 
     def _stored(self, id_: str, row: Row) -> Stored:
         saga = self._database.routes.saga_of(row.saga, row.version)

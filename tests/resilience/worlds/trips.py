@@ -25,8 +25,12 @@ TOPICS: Final = ("rooms.commands.v1", "tickets.commands.v1")
 
 _trip: Final = usual.trip(
     parallel(
-        receive("approval", Approved, key=usual.trip_of, remember=usual.approver, timeout=8 * MINUTE, hold=9 * MINUTE),
-        receive("payment", Paid, key=usual.invoice_of, expects=usual.invoice, timeout=8 * MINUTE, hold=9 * MINUTE),
+        receive(
+            "approval", Approved, key=usual.trip_of, remember=usual.approver, timeout=8 * MINUTE, buffer_for=9 * MINUTE
+        ),
+        receive(
+            "payment", Paid, key=usual.invoice_of, expects=usual.invoice, timeout=8 * MINUTE, buffer_for=9 * MINUTE
+        ),
     ),
     step(
         "hotel", usual.book, remember=usual.booked, compensate=usual.unbook, retry=Retry(attempts=3, first=MINUTE / 60)

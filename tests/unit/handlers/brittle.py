@@ -7,9 +7,9 @@ from typing import TypeVar
 from saga_coordinator.handlers.ports import Transaction
 from saga_coordinator.handlers.records import (
     Advance,
-    Awaited,
     Changes,
-    Held,
+    EarlyEvent,
+    EventSubscription,
     Illegible,
     Lease,
     OutboxRow,
@@ -100,13 +100,13 @@ class BrittleTransaction:
     async def load_due(self, now: datetime, most: int, homes: Sequence[Lease]) -> Sequence[Stored]:
         return self._passed("load_due", await self._real.load_due(now, most, homes))
 
-    async def load_held(self, addresses: Collection[str]) -> Sequence[Held]:
-        return self._passed("load_held", await self._real.load_held(addresses))
+    async def load_early_events(self, addresses: Collection[str]) -> Sequence[EarlyEvent]:
+        return self._passed("load_early_events", await self._real.load_early_events(addresses))
 
-    async def load_awaiting(self, addresses: Collection[str]) -> Sequence[Awaited]:
-        return self._passed("load_awaiting", await self._real.load_awaiting(addresses))
+    async def load_subscriptions(self, addresses: Collection[str]) -> Sequence[EventSubscription]:
+        return self._passed("load_subscriptions", await self._real.load_subscriptions(addresses))
 
-    async def load_expired(self, now: datetime, most: int) -> Sequence[Held]:
+    async def load_expired(self, now: datetime, most: int) -> Sequence[EarlyEvent]:
         return self._passed("load_expired", await self._real.load_expired(now, most))
 
     async def load_set_aside(self, place: Place, ids: Collection[str]) -> SetAside:

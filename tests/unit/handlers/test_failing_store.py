@@ -66,7 +66,7 @@ async def test_a_batch_that_fails_at_any_statement_leaves_nothing_and_is_taken_i
         assert without_leases(failing) == without_leases(sound)
 
 
-@pytest.mark.parametrize("point", ["advance", "load", "load_held", "save", "commit"])
+@pytest.mark.parametrize("point", ["advance", "load", "load_early_events", "save", "commit"])
 async def test_a_batch_that_fails_between_two_calls_leaves_nothing_and_is_taken_in_again_i24(
     tmp_path: Path, point: str
 ) -> None:

@@ -12,7 +12,7 @@ from tests.unit.handlers.order_log import Log
 from tests.unit.handlers.trips import Approved, Paid, Trip, TripAsked, TripCancelled, approver, trip, trip_of
 from tests.unit.handlers.trips import payment as trip_payment
 
-HELD = [("held", None)]
+BUFFERED = [("held", None)]
 
 
 def heads(it: Coordinator) -> list[tuple[object, ...]]:
@@ -36,7 +36,7 @@ async def test_what_comes_later_for_the_instance_is_queued_in_order_and_the_part
 
         assert it.verdicts(failing.place)[0][0] == "dead-lettered"
         assert it.verdicts(good.place) == [("applied", None)]
-        assert [it.verdicts(each.place) for each in (later, cancel, last)] == [HELD, HELD, HELD]
+        assert [it.verdicts(each.place) for each in (later, cancel, last)] == [BUFFERED, BUFFERED, BUFFERED]
         assert heads(it) == [(BAD, *failing.place[::2])]
         assert queue(it) == [(BAD, *each.place[::2]) for each in (later, cancel, last)]
         assert dict(it.leases.offsets()) == {("made.events.v1", 0): 3, ("saga.replies.v1", 0): 4}
@@ -60,7 +60,7 @@ async def test_it_stays_parked_over_a_restart(tmp_path: Path) -> None:
         later = two.says("b")
     async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
         await it.take(later)
-        assert it.verdicts(later.place) == HELD
+        assert it.verdicts(later.place) == BUFFERED
 
 
 async def test_a_copy_of_a_record_that_is_queued_is_queued_too_and_found_to_be_a_duplicate(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ async def test_a_copy_of_a_record_that_is_queued_is_queued_too_and_found_to_be_a
         two = await Two(it).begin()
         failing, copy = two.says("a"), two.says("a")
         await it.take(failing, copy)
-        assert it.verdicts(copy.place) == HELD
+        assert it.verdicts(copy.place) == BUFFERED
 
 
 async def test_alarms_of_a_parked_instance_ring_and_its_operator_is_heard(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ async def test_alarms_of_a_parked_instance_ring_and_its_operator_is_heard(tmp_pa
         assert (await it.stored(BAD)).trail.parked
         later = two.says("b")
         await it.take(later)
-        assert it.verdicts(later.place) == HELD
+        assert it.verdicts(later.place) == BUFFERED
 
 
 async def test_a_record_that_fails_before_there_is_an_instance_parks_nobody(tmp_path: Path) -> None:

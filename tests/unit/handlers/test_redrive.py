@@ -13,7 +13,7 @@ from tests.unit.handlers.coordinator import Coordinator, coordinator
 from tests.unit.handlers.faulty import BAD, NO_FAULT, OLGA, Fault, Two, that_begins, wide
 from tests.unit.handlers.order_log import EVENTS, Log, instance_id, placed_value
 from tests.unit.handlers.test_child_sagas import asked, delivered
-from tests.unit.handlers.test_parking import HELD, OTHER_TRIP, TRIP, heads, queue, trips
+from tests.unit.handlers.test_parking import BUFFERED, OTHER_TRIP, TRIP, heads, queue, trips
 from tests.unit.handlers.trips import Approved, TripAsked, TripCancelled, hotel, hotel_booking, room, trip
 
 
@@ -86,7 +86,7 @@ async def test_a_queued_record_that_fails_is_the_new_head_and_the_rest_waits_beh
         ]
         later = two.stopped()
         await it.take(later)
-        assert it.verdicts(later.place) == HELD
+        assert it.verdicts(later.place) == BUFFERED
 
         second.heal()
         assert (await it.redrive.redrive(Which(b), OLGA)).end is End.DONE
@@ -286,7 +286,7 @@ async def test_a_stale_memory_does_not_unpark_an_instance(tmp_path: Path) -> Non
         await it.take(failing)
         it.memory.keep([(stale, 1)])
         await it.take(later)
-        assert it.verdicts(later.place) == HELD
+        assert it.verdicts(later.place) == BUFFERED
         assert (await it.stored(BAD)).trail.parked
 
 

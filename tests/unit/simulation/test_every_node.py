@@ -54,8 +54,8 @@ def paid(data: Data, event: Paid) -> Data:
     return data.model_copy(update={"seen": (*data.seen, f"paid:{event.amount}")})
 
 
-def payment(timeout: timedelta = HOUR, hold: timedelta = HOUR) -> Receive[Data]:
-    return receive("payment", Paid, key=of_key, remember=paid, timeout=timeout, hold=hold)
+def payment(timeout: timedelta = HOUR, buffer_for: timedelta = HOUR) -> Receive[Data]:
+    return receive("payment", Paid, key=of_key, remember=paid, timeout=timeout, buffer_for=buffer_for)
 
 
 def test_a_delay_lasts_as_long_as_it_says() -> None:
@@ -131,7 +131,7 @@ def test_an_event_that_comes_early_is_held() -> None:
 
 
 def test_an_event_that_is_held_too_long_is_unmatched_and_the_wait_ends_in_a_failure() -> None:
-    waits = saga(compensatable("a", timeout=HOUR), payment(timeout=30 * SECOND, hold=10 * SECOND), PIVOT)
+    waits = saga(compensatable("a", timeout=HOUR), payment(timeout=30 * SECOND, buffer_for=10 * SECOND), PIVOT)
     model = commands({"a": "2 min"}) + '\n[events.payment]\nafter = "start"\ndelay = "1 min"'
 
     done = figured(waits, model, instances=5)

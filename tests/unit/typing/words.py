@@ -158,7 +158,7 @@ def events() -> None:
     receive("a", OrderConfirmed, key=confirmed_number, remember=confirmed)  # type: ignore[arg-type]  # a key is text
     receive("a", OrderConfirmed, key=order_id, remember=confirmed)  # type: ignore[arg-type]  # the key of another event
     receive("a", OrderConfirmed, key=confirmed_key, expects=count_of)  # type: ignore[arg-type]  # a key is text
-    receive("a", OrderConfirmed, key=confirmed_key, remember=confirmed, hold=5)  # type: ignore[arg-type]  # five of what?
+    receive("a", OrderConfirmed, key=confirmed_key, remember=confirmed, buffer_for=5)  # type: ignore[arg-type]  # five of what?
 
 
 def receives_a_reply() -> Receive[OrderData]:
