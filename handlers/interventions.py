@@ -66,6 +66,6 @@ def answered_with(saga: AnySaga, instance: Instance[Any], step: str) -> type[Rep
     run = instance.steps.get(step)
     if run is None:
         return None
-    rule = saga.rule(step)
-    command = rule.undo if run.compensation else rule.command
+    step_plan = saga.step_plan(step)
+    command = step_plan.undo if run.compensation else step_plan.command
     return None if command is None else command.reply

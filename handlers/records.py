@@ -205,7 +205,7 @@ class Audit:
 
 
 @dataclass(frozen=True, slots=True)
-class Ruling:
+class RecordVerdict:
     """The verdict on a record that has reached no instance."""
 
     place: Place
@@ -238,14 +238,14 @@ class Changes:
     released: list[EarlyEvent] = field(default_factory=list)
     awaited: list[EventSubscription] = field(default_factory=list)
     unsubscribed: list[EventSubscription] = field(default_factory=list)
-    rulings: list[Ruling] = field(default_factory=list)
+    verdicts: list[RecordVerdict] = field(default_factory=list)
     acknowledged: Sequence[int] = ()
 
     @property
     def is_plain(self) -> bool:
         """Say whether it is all about instances and their messages: nothing held, set aside, or without an instance."""
         return not (
-            self.rulings
+            self.verdicts
             or self.held
             or self.released
             or self.dead_letters

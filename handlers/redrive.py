@@ -13,7 +13,7 @@ from saga_coordinator.handlers.decode import Unreadable, read
 from saga_coordinator.handlers.dispatch import Decider, addresses_of, instances_of
 from saga_coordinator.handlers.encode import MOST_BYTES
 from saga_coordinator.handlers.ports import Transaction
-from saga_coordinator.handlers.records import Audit, By, DeadLetter, Place, Queued, Ruling, Verdict
+from saga_coordinator.handlers.records import Audit, By, DeadLetter, Place, Queued, RecordVerdict, Verdict
 from saga_coordinator.handlers.routing import Routes
 from saga_coordinator.handlers.session import Batch
 from saga_coordinator.handlers.unit_of_work import Writer
@@ -115,7 +115,7 @@ class Redrive:
             return self._writer.batch(), begun
         batch, queue = begun
         reason = f"discarded by {by.who}: {by.why} (it was set aside because: {letter.cause})"
-        batch.changes.rulings.append(self._ruling(batch, letter, reason))
+        batch.changes.verdicts.append(self._ruling(batch, letter, reason))
         await self._go_on(tx, batch, letter, queue)
         batch.changes.audits.append(Audit(batch.at, by, "discarded", letter))
         return batch, _done(batch, letter)
@@ -217,11 +217,11 @@ class Redrive:
             batch.changes.audits.append(Audit(batch.at, by, "redriven, and failed again", letter))
         return batch, Result(End.FAILED, cause, head=letter.record.place if letter.parks else None)
 
-    def _ruling(self, batch: Batch, letter: DeadLetter, reason: str) -> Ruling:
+    def _ruling(self, batch: Batch, letter: DeadLetter, reason: str) -> RecordVerdict:
         arrival = read(self._routes, letter.record)
         envelope = None if isinstance(arrival, Unreadable) else arrival.envelope
         names = (envelope.id, envelope.type) if envelope else (None, None)
-        return Ruling(letter.record.place, batch.at, Verdict.DEAD_LETTERED, reason, *names)
+        return RecordVerdict(letter.record.place, batch.at, Verdict.DEAD_LETTERED, reason, *names)
 
 
 def _refused(why: str) -> Result:
@@ -232,7 +232,7 @@ def _done(batch: Batch, letter: DeadLetter) -> Result:
     """Tell what became of the records in a batch."""
     changes, id_ = batch.changes, letter.instance_id
     fates = [Fate(each.place, each.verdict, each.reason) for each in changes.entries if each.place]
-    fates += [Fate(each.place, each.verdict, each.reason) for each in changes.rulings]
+    fates += [Fate(each.place, each.verdict, each.reason) for each in changes.verdicts]
     fates += [Fate(each.record.place, Verdict.BUFFERED, "nobody awaits it yet") for each in changes.held]
     fates += [Fate(each.record.place, Verdict.DEAD_LETTERED, each.cause) for each in changes.dead_letters]
     heads = [each.record.place for each in changes.dead_letters if each.parks and each.instance_id == id_]

@@ -189,10 +189,10 @@ def _homeless(live: Living) -> str:
 
 def commands_of(saga: AnySaga) -> Iterable[type[Command[Any]]]:
     """Yield every command type that a saga sends."""
-    for rule in saga.table.values():
-        yield rule.command
-        if rule.undo is not None:
-            yield rule.undo
+    for step_plan in saga.table.values():
+        yield step_plan.command
+        if step_plan.undo is not None:
+            yield step_plan.undo
 
 
 def dead_letter_topic(topic: str) -> str:
@@ -204,8 +204,8 @@ def awaited_reply(saga: AnySaga, instance: Instance[Any], command_id: str) -> ty
     """Return the type of the reply to a command of this instance; None if it did not send it under this id."""
     for name, run in instance.steps.items():
         if run.forward.command_id == command_id:
-            return saga.rule(name).command.reply
+            return saga.step_plan(name).command.reply
         if run.compensation is not None and run.compensation.command_id == command_id:
-            undo = saga.rule(name).undo
+            undo = saga.step_plan(name).undo
             return None if undo is None else undo.reply
     return None

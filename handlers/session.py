@@ -33,7 +33,7 @@ from saga_coordinator.handlers.records import (
     Place,
     Queued,
     Record,
-    Ruling,
+    RecordVerdict,
     Stored,
     Verdict,
 )
@@ -194,8 +194,8 @@ class Batch:
     def rule(self, arrival: Arrival, verdict: Verdict, reason: str) -> None:
         """Note the verdict on a record that reaches no instance."""
         envelope = arrival.envelope
-        ruling = Ruling(arrival.record.place, self.at, verdict, reason, envelope.id, envelope.type)
-        self.changes.rulings.append(ruling)
+        ruling = RecordVerdict(arrival.record.place, self.at, verdict, reason, envelope.id, envelope.type)
+        self.changes.verdicts.append(ruling)
 
     def hold(self, held: EarlyEvent) -> None:
         """Keep an event that has come before its instance."""

@@ -129,7 +129,7 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule(Generic[D]):
+class StepPlan(Generic[D]):
     """What holds for one step of one saga, worked out when it is declared: its message types and its retry.
 
     `item` reads an item of a `for_each` from JSON; None for any other step.

@@ -27,10 +27,10 @@ from saga_coordinator.sagas.language.nodes import (
     Node,
     Parallel,
     Receive,
-    Rule,
     Scope,
     Series,
     Step,
+    StepPlan,
     leaf,
     scopes_of,
     steps_of,
@@ -202,7 +202,7 @@ class Saga(Generic[E, D]):
     deadline: timedelta | Callable[[D], datetime] | None = None
     cancel_on: type[Event] | None = None
 
-    table: Mapping[str, Rule[D]] = field(init=False, repr=False, compare=False)
+    table: Mapping[str, StepPlan[D]] = field(init=False, repr=False, compare=False)
     data_type: type[D] = field(init=False, repr=False, compare=False)
     pivots: tuple[str, ...] = field(init=False, repr=False, compare=False)
     receives: tuple[Receive[D], ...] = field(init=False, repr=False, compare=False)
@@ -229,7 +229,7 @@ class Saga(Generic[E, D]):
         """Say whether it starts on a command, and answers it."""
         return issubclass(self.starts_on, Command)
 
-    def rule(self, name: str) -> Rule[D]:
+    def step_plan(self, name: str) -> StepPlan[D]:
         """Return what holds for a step of an instance: `reserve-stock`, or `provision[eu-1]`."""
         return self.table.get(name) or self.table[leaf(name)]
 

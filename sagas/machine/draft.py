@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from saga_coordinator.contracts import CancelCommand, Event, Reply
 from saga_coordinator.sagas.language.cause import Cause
 from saga_coordinator.sagas.language.moments import timeout_of, with_zone
-from saga_coordinator.sagas.language.nodes import Delay, ForEach, Receive, Rule, Step, leaf, length_of
+from saga_coordinator.sagas.language.nodes import Delay, ForEach, Receive, Step, StepPlan, leaf, length_of
 from saga_coordinator.sagas.language.saga import Saga
 from saga_coordinator.sagas.machine import ids as identity
 from saga_coordinator.sagas.machine.command_state import asked_again, come_to, moved, renewed
@@ -95,9 +95,9 @@ class Draft(Generic[D]):
         """Say whether the pivot has succeeded: from then on there is no way back."""
         return any(run.forward.progress is Progress.DONE for name in self.saga.pivots if (run := self.steps.get(name)))
 
-    def rule(self, name: str) -> Rule[D]:
+    def step_plan(self, name: str) -> StepPlan[D]:
         """Return what holds for a step."""
-        return self.saga.rule(name)
+        return self.saga.step_plan(name)
 
     def within(self, leaves: Collection[str] | None) -> Iterator[tuple[str, StepRun]]:
         """Yield the steps that belong to these leaves (None: all), as they are now."""
@@ -132,15 +132,15 @@ class Draft(Generic[D]):
 
     def remember(self, name: str, reply: Reply) -> None:
         """Take what a reply told into the data."""
-        remember = self.rule(name).step.remember
+        remember = self.step_plan(name).step.remember
         if remember is not None:
             self.data = remember(self.data, *self._item(name), reply)
 
     def send(self, step: Step[D], direction: Direction, name: str) -> None:
         """Send a step's command: the first, a new attempt after a "not done", or the same once more."""
-        rule, run = self.saga.table[step.name], self.steps.get(name)
+        step_plan, run = self.saga.table[step.name], self.steps.get(name)
         command_state = run.command_state(direction) if run else None
-        command = rule.command if direction is Direction.FORWARD else rule.undo
+        command = step_plan.command if direction is Direction.FORWARD else step_plan.undo
         assert command is not None, "only a step with a compensation is undone"  # noqa: S101  for the type checker
         if command_state is None or command_state.progress is Progress.WAITING:
             command_state = self._ask(step, direction, name, command_state)
@@ -158,12 +158,12 @@ class Draft(Generic[D]):
 
     def withdraw(self, name: str, command_state: CommandState, cause: Cause) -> None:
         """Tell a child saga, once, that its command is not wanted any more."""
-        if command_state.withdrawn or not self.rule(name).may_be_cancelled:
+        if command_state.withdrawn or not self.step_plan(name).may_be_cancelled:
             return
         self._write(name, Direction.FORWARD, replace(command_state, withdrawn=True))
         message = CancelCommand(command_id=command_state.command_id, reason=f"{cause.code}: {cause.message}")
         id_ = identity.cancel_id(command_state.command_id)
-        self.withdrawals.append(Withdrawal(id_, name, command_state.attempt, self.rule(name).command, message))
+        self.withdrawals.append(Withdrawal(id_, name, command_state.attempt, self.step_plan(name).command, message))
 
     def make_due(self, name: str, undo: CommandState) -> None:
         """Make an undo due now, or when the pause ends; the sending that was overtaken does not count."""
@@ -182,7 +182,7 @@ class Draft(Generic[D]):
                 ):
                     continue
                 if command_state.due_at is not None and command_state.due_at <= self.at:
-                    by = self._answer_by(self.rule(name).step) - command_state.due_at
+                    by = self._answer_by(self.step_plan(name).step) - command_state.due_at
                     self._write(name, direction, moved(command_state, by))
 
     def renew(self, name: str, direction: Direction) -> None:

@@ -142,8 +142,8 @@ def _skip_step(draft: Draft[D], skip: SkipStep) -> Refusal | None:
     direction, command_state = _open(draft, skip.step)
     if command_state is None:
         return _no(f"{skip.step} is not a step of this instance that is open: it was not reached, or is settled")
-    rule = draft.rule(skip.step)
-    command = rule.command if direction is FORWARD else rule.undo
+    step_plan = draft.step_plan(skip.step)
+    command = step_plan.command if direction is FORWARD else step_plan.undo
     assert command is not None, "only a step with a compensation is undone"  # noqa: S101  for the type checker
     reply = Done() if skip.reply is None and command.reply is Done else skip.reply
     if not isinstance(reply, command.reply) or isinstance(reply, Failure):

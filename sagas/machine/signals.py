@@ -109,7 +109,7 @@ def _apply_late_reply(draft: Draft[D], name: str, run: StepRun, *, succeeded: bo
 
 def _apply_failure(draft: Draft[D], name: str, command_state: CommandState, failure: Failure) -> None:
     """A definite "not done": ask again later under a new id, or take it for a refusal."""
-    due_at = _again_at(draft, draft.rule(name).retry, command_state, failure) if draft.goes_forward(name) else None
+    due_at = _again_at(draft, draft.step_plan(name).retry, command_state, failure) if draft.goes_forward(name) else None
     if due_at is not None:
         draft.put(name, FORWARD, WAITING, due_at=due_at)
         return
@@ -141,7 +141,7 @@ def _apply_compensation_reply(
         draft.put(name, COMPENSATION, DONE)
         return None
     failure = answer.reply
-    due_at = _again_at(draft, draft.rule(name).step.compensate_retry, command_state, failure)
+    due_at = _again_at(draft, draft.step_plan(name).step.compensate_retry, command_state, failure)
     if due_at is not None:
         draft.put(name, COMPENSATION, WAITING, due_at=due_at)
     else:

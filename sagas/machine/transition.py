@@ -122,9 +122,9 @@ def _give_up_overdue(draft: Draft[D]) -> None:
     _end_waits(draft)
     overdue, undos = _overdue(draft)
     for name, command_state in overdue:
-        rule = draft.rule(name)
+        step_plan = draft.step_plan(name)
         if draft.goes_forward(name) and not (
-            rule.step.is_pivot or rule.retry.allows(command_state.sendings, draft.spent(command_state))
+            step_plan.step.is_pivot or step_plan.retry.allows(command_state.sendings, draft.spent(command_state))
         ):
             draft.put(name, FORWARD, UNKNOWN)
             fail(draft, name, _silence(draft, name, command_state))
@@ -132,7 +132,7 @@ def _give_up_overdue(draft: Draft[D]) -> None:
         if draft.is_active and not draft.goes_forward(name):
             draft.put(name, FORWARD, UNKNOWN)
     for name, command_state in undos:
-        if not draft.rule(name).step.compensate_retry.allows(command_state.sendings, draft.spent(command_state)):
+        if not draft.step_plan(name).step.compensate_retry.allows(command_state.sendings, draft.spent(command_state)):
             draft.put(name, COMPENSATION, UNKNOWN)
             draft.stall(_silence(draft, name, command_state))
 
@@ -164,7 +164,9 @@ def _overdue(draft: Draft[D]) -> tuple[list[tuple[str, CommandState]], list[tupl
 
 def _silence(draft: Draft[D], name: str, command_state: CommandState) -> Cause:
     """Say that a step did not answer."""
-    within = command_state.due_at - command_state.asked_at if command_state.due_at else draft.rule(name).step.timeout
+    within = (
+        command_state.due_at - command_state.asked_at if command_state.due_at else draft.step_plan(name).step.timeout
+    )
     return Cause(name, TIMED_OUT, f"no answer within {within}, sent {command_state.sendings} times")
 
 
@@ -192,7 +194,7 @@ def _undo(draft: Draft[D], nodes: tuple[Node[D], ...], leaves: Collection[str] |
         if run.forward.progress is ASKED or run.forward.progress is UNKNOWN:
             draft.withdraw(name, run.forward, cause)
         if run.compensation is not None and draft.is_due(run.compensation):
-            draft.send(draft.rule(name).step, COMPENSATION, name)
+            draft.send(draft.step_plan(name).step, COMPENSATION, name)
     return not in_flight and _walk(draft, nodes, COMPENSATION)
 
 

@@ -87,13 +87,13 @@ def _stays(saga: Saga[Any, D], instance: Instance[D], undone: Collection[str]) -
     """Yield the steps that were or may have been done, changed something, and are not undone; each with the reason."""
     for name, run in instance.steps.items():
         is_settled = run.compensation is not None and run.compensation.progress is Progress.DONE
-        if name in undone or is_settled or run.forward.progress not in MAY_BE_DONE or saga.rule(name).command.safe:
+        if name in undone or is_settled or run.forward.progress not in MAY_BE_DONE or saga.step_plan(name).command.safe:
             continue
         yield name, _why_it_stays(saga, instance, name, run)
 
 
 def _why_it_stays(saga: Saga[Any, D], instance: Instance[D], name: str, run: StepRun) -> str:
-    step = saga.rule(name).step
+    step = saga.step_plan(name).step
     if step.is_pivot:
         return "the pivot: there is no way back from it"
     if step.compensate is None:

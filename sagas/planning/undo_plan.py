@@ -130,10 +130,10 @@ def _well(command_state: CommandState) -> CommandState:
 def _hollow(saga: Saga[Any, D], nodes: tuple[Node[D], ...]) -> Saga[Any, D]:
     """Return a saga of these nodes, of the same shape, whose functions need no data that an answer would bring."""
     hollow = copy(saga)
-    rules = {name: replace(rule, step=_emptied(rule.step)) for name, rule in saga.table.items()}
+    step_plans = {name: replace(step_plan, step=_emptied(step_plan.step)) for name, step_plan in saga.table.items()}
     for name, value in (
         ("steps", tuple(map(_node, nodes))),
-        ("table", MappingProxyType(rules)),
+        ("table", MappingProxyType(step_plans)),
         ("on_compensated", _nothing_told),
     ):
         object.__setattr__(hollow, name, value)  # a copy of our own, which nobody else sees

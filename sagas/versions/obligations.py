@@ -43,12 +43,12 @@ def raised_by(saga: AnySaga, instance: Instance[Any]) -> Iterator[str]:
 
 def make_undo(saga: AnySaga, instance: Instance[Any], name: str) -> str:
     """Make the compensation of a step as JSON. Raises what the saga's own functions raise."""
-    rule = saga.rule(name)
-    if rule.step.compensate is None:
+    step_plan = saga.step_plan(name)
+    if step_plan.step.compensate is None:
         raise LookupError(f"step {name} of saga {saga.name} has no compensation")
     listed = [items[name] for items in instance.lists.values() if name in items]
-    item = [rule.item.validate_json(each) for each in listed] if rule.item else []
-    return rule.step.compensate(instance.data, *item).model_dump_json()
+    item = [step_plan.item.validate_json(each) for each in listed] if step_plan.item else []
+    return step_plan.step.compensate(instance.data, *item).model_dump_json()
 
 
 def _as_if_turned_back(run: StepRun) -> StepRun:

@@ -16,10 +16,10 @@ from saga_coordinator.sagas.machine import (
     Parallel,
     Receive,
     Retry,
-    Rule,
     Saga,
     Series,
     Step,
+    StepPlan,
     steps_of,
 )
 
@@ -120,15 +120,15 @@ def _inside(node: Node[Any]) -> Iterator[tuple[tuple[str, ...], tuple[Node[Any],
             assert_never(node)
 
 
-def _step(rule: Rule[Any]) -> dict[str, str]:
-    step = rule.step
+def _step(step_plan: StepPlan[Any]) -> dict[str, str]:
+    step = step_plan.step
     return {
-        "command": rule.command.message_type,
-        "reply": rule.command.reply.message_type,
-        "compensation": rule.undo.message_type if rule.undo else "none",
+        "command": step_plan.command.message_type,
+        "reply": step_plan.command.reply.message_type,
+        "compensation": step_plan.undo.message_type if step_plan.undo else "none",
         "timeout": length(step.timeout),
-        "retry": _retry(rule.retry),
-        "retry of the compensation": _retry(step.compensate_retry) if rule.undo else "none",
+        "retry": _retry(step_plan.retry),
+        "retry of the compensation": _retry(step.compensate_retry) if step_plan.undo else "none",
         "undone when unknown": "yes" if step.undo_when_unknown else "no",
         "remembers the reply": "yes" if step.remember else "no",
     }

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import typer
 
-from saga_coordinator.handlers.records import DeadLetter, EarlyEvent, Entry, Place, Queued, Record, Ruling
+from saga_coordinator.handlers.records import DeadLetter, EarlyEvent, Entry, Place, Queued, Record, RecordVerdict
 from saga_coordinator.handlers.routing import REPLIES, Routes
 from saga_coordinator.sagas.machine import instance_id
 from saga_coordinator.service.cli.console import as_json, plain, say, stamp, table
@@ -89,7 +89,7 @@ def explanations(look: Look, place: Place) -> Iterator[Explanation]:
         yield _of_queued(look, queued)
     for letter in letters_at(look.reading, place):
         yield _of_dead_letter(look, letter)
-    if ruling := look.reading.ruling_at(place):
+    if ruling := look.reading.verdict_at(place):
         yield _of_ruling(look, ruling)
 
 
@@ -150,7 +150,7 @@ def _of_dead_letter(look: Look, letter: DeadLetter) -> Explanation:
     )
 
 
-def _of_ruling(look: Look, ruling: Ruling) -> Explanation:
+def _of_ruling(look: Look, ruling: RecordVerdict) -> Explanation:
     return Explanation(
         place=ruling.place,
         verdict=ruling.verdict,
@@ -172,7 +172,7 @@ def _of_key(look: Look, key: bytes | None) -> Sequence[InstanceRow]:
     return look.reading.instances_by_id(ids) if text else ()
 
 
-def _awaiting(look: Look, ruling: Ruling) -> Sequence[InstanceRow]:
+def _awaiting(look: Look, ruling: RecordVerdict) -> Sequence[InstanceRow]:
     """Return the live instances that a reply of this type could have been for."""
     command_states = set(_commands_answered_with(look.routes, ruling.message_type or ""))
     return (
@@ -185,8 +185,8 @@ def _awaiting(look: Look, ruling: Ruling) -> Sequence[InstanceRow]:
 def _commands_answered_with(routes: Routes, message_type: str) -> Iterator[str]:
     """Yield the steps and directions whose command is answered with this type; a failure may answer any."""
     for saga in routes.sagas.values():
-        for name, rule in saga.table.items():
-            for direction, command in (("forward", rule.command), ("compensation", rule.undo)):
+        for name, step_plan in saga.table.items():
+            for direction, command in (("forward", step_plan.command), ("compensation", step_plan.undo)):
                 if command and message_type in {command.reply.message_type, "saga.failure.v1"}:
                     yield f"{name}/{direction}"
 

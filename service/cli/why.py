@@ -137,19 +137,19 @@ def _is_past_pivot(case: Case) -> bool:
 
 def _then(case: Case, wait: Wait) -> str:
     """Say what the machine does when no answer comes in time: rules 4 to 6 of its law."""
-    rule, command_state = case.saga.rule(wait.step), wait.command_state
+    step_plan, command_state = case.saga.step_plan(wait.step), wait.command_state
     if wait.direction is Direction.COMPENSATION:
-        retry = rule.step.compensate_retry
+        retry = step_plan.step.compensate_retry
         return (
             _again(retry) if retry.allows(command_state.sendings) else "the instance stalls, for an operator to decide"
         )
     if case.instance.status is Status.COMPENSATING:
-        return "it counts as unknown, and is undone too" if rule.step.compensate else "it counts as unknown"
-    if rule.step.is_pivot:
+        return "it counts as unknown, and is undone too" if step_plan.step.compensate else "it counts as unknown"
+    if step_plan.step.is_pivot:
         return "it is asked again under the same id, until it answers"
     return (
-        _again(rule.retry)
-        if rule.retry.allows(command_state.sendings)
+        _again(step_plan.retry)
+        if step_plan.retry.allows(command_state.sendings)
         else f"it counts as unknown, and {_undoing(case)}"
     )
 
@@ -163,7 +163,7 @@ def _again(retry: Retry) -> str:
 def _undoing(case: Case) -> str:
     """Say what would be undone if it turned back now."""
     steps = [name for name, run in case.instance.steps.items() if run.forward.progress is not Progress.REFUSED]
-    undone = [name for name in reversed(steps) if case.saga.rule(name).step.compensate]
+    undone = [name for name in reversed(steps) if case.saga.step_plan(name).step.compensate]
     return f"what was done is undone: {_listed(undone)}" if undone else "nothing has to be undone"
 
 
@@ -191,7 +191,7 @@ def _stalled(case: Case) -> Iterator[str]:
         left = [
             name
             for name, run in case.instance.steps.items()
-            if run.forward.progress is not Progress.REFUSED and case.saga.rule(name).step.compensate
+            if run.forward.progress is not Progress.REFUSED and case.saga.step_plan(name).step.compensate
         ]
         open_ = [name for name in reversed(left) if name not in undone]
         yield f"It was being undone because {because(case.instance.cause)}."
@@ -222,10 +222,10 @@ def _name(case: Case) -> str:
 
 def _command_name(case: Case, wait: Wait) -> str:
     """Name a step by its command's type, and a compensation as what it is."""
-    rule = case.saga.rule(wait.step)
+    step_plan = case.saga.step_plan(wait.step)
     if wait.direction is Direction.FORWARD:
-        return f"{wait.step} ({rule.command.message_type})"
-    return f"the undo of {wait.step} ({rule.undo.message_type if rule.undo else 'none'})"
+        return f"{wait.step} ({step_plan.command.message_type})"
+    return f"the undo of {wait.step} ({step_plan.undo.message_type if step_plan.undo else 'none'})"
 
 
 def _since(case: Case) -> datetime:

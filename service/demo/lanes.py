@@ -76,8 +76,8 @@ def _sent(saga: AnySaga, decided: dict[str, Any]) -> list[tuple[_Asked, str, int
 
 
 def _name(saga: AnySaga, step: str, direction: Direction) -> str:
-    rule = saga.rule(step)
-    command = rule.command if direction is Direction.FORWARD else rule.undo
+    step_plan = saga.step_plan(step)
+    command = step_plan.command if direction is Direction.FORWARD else step_plan.undo
     return step if command is None else brief(command.message_type)
 
 

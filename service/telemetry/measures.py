@@ -35,7 +35,7 @@ class Measures:
 
     def __init__(self) -> None:
         self.transitions: Counter[Labels] = Counter()
-        self.rulings: Counter[Labels] = Counter()
+        self.verdicts: Counter[Labels] = Counter()
         self.compensations: Counter[Labels] = Counter()
         self.stalled: Counter[Labels] = Counter()
         self.dead_letters: Counter[Labels] = Counter()
@@ -54,8 +54,8 @@ class Measures:
             self.transitions[hop.saga.name, entry.kind, entry.verdict] += 1
             if entry.verdict is Verdict.APPLIED:
                 self._applied(hop)
-        for ruling in turn.changes.rulings:
-            self.rulings[ruling.place.topic, ruling.verdict] += 1
+        for ruling in turn.changes.verdicts:
+            self.verdicts[ruling.place.topic, ruling.verdict] += 1
         for letter in turn.changes.dead_letters:
             self.dead_letters[(letter.record.place.topic,)] += 1
 

@@ -89,7 +89,7 @@ def _counted(measures: Measures) -> Iterable[_Instrument]:
         ),
         _Instrument(
             "saga.rulings", "{record}", "Records that reached no instance", ("topic", "verdict"),
-            lambda: measures.rulings,
+            lambda: measures.verdicts,
         ),
         _Instrument(
             "saga.compensations", "{compensation}", "Steps that began to be undone", ("saga", "step"),

@@ -18,7 +18,7 @@ from saga_coordinator.handlers.records import (
     OutboxMessage,
     Place,
     Record,
-    Ruling,
+    RecordVerdict,
     Stored,
     Verdict,
 )
@@ -131,9 +131,9 @@ def dead(offset: int) -> DeadLetter:
     return DeadLetter(record(offset), TIME, "it is no JSON")
 
 
-def ruling(offset: int) -> Ruling:
+def ruling(offset: int) -> RecordVerdict:
     """The verdict on a record that has reached no instance."""
-    return Ruling(Place("orders.events.v1", 0, offset), TIME, Verdict.UNMATCHED, "nobody", "m-1", None)
+    return RecordVerdict(Place("orders.events.v1", 0, offset), TIME, Verdict.UNMATCHED, "nobody", "m-1", None)
 
 
 def starts(*instances: Stored, **more: Any) -> Changes:  # noqa: ANN401  fields of several types

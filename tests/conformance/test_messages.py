@@ -84,7 +84,7 @@ async def test_a_dead_letter_and_a_verdict_may_be_written_twice_and_stand_once_i
     store: OpenStore, kind: Kind, tmp_path: Path
 ) -> None:
     for _ in range(2):
-        await store.transact(lambda tx: tx.save(Changes(dead_letters=[dead(1)], rulings=[ruling(2)])))
+        await store.transact(lambda tx: tx.save(Changes(dead_letters=[dead(1)], verdicts=[ruling(2)])))
     assert kind.look(tmp_path, 'SELECT topic, partition, "offset", timestamp, key, value, cause FROM dead_letter') == [
         (*dead(1).record.place, record(1).timestamp, record(1).key, record(1).value, "it is no JSON")
     ]

@@ -17,7 +17,17 @@ from saga_coordinator.sagas.language.lint import phases
 from saga_coordinator.sagas.language.lint import structure as layout
 from saga_coordinator.sagas.language.lint.phases import Phases
 from saga_coordinator.sagas.language.lint.signatures import Reader, data_of
-from saga_coordinator.sagas.language.nodes import Branch, Delay, ForEach, Node, Receive, Rule, Step, default_retry, walk
+from saga_coordinator.sagas.language.nodes import (
+    Branch,
+    Delay,
+    ForEach,
+    Node,
+    Receive,
+    Step,
+    StepPlan,
+    default_retry,
+    walk,
+)
 from saga_coordinator.sagas.language.saga import Saga
 
 D = TypeVar("D", bound=BaseModel)
@@ -37,7 +47,7 @@ class Findings(Generic[D]):
     """What inspection has worked out: the type of the data, and a rule for each step by name."""
 
     data_type: type[D]
-    table: dict[str, Rule[D]] = field(default_factory=dict)
+    table: dict[str, StepPlan[D]] = field(default_factory=dict)
 
 
 def inspect(saga: Saga[Any, D]) -> Findings[D]:
@@ -86,14 +96,14 @@ def _inspect_node(node: Node[D], reader: Reader[D], ways: Phases, findings: Find
             return
 
 
-def _rule(step: Step[D], reader: Reader[D], ways: Phases, each: ForEach[D] | None = None) -> Rule[D]:
+def _rule(step: Step[D], reader: Reader[D], ways: Phases, each: ForEach[D] | None = None) -> StepPlan[D]:
     seen = ways.seen[step.name]
     item, adapter = reader.item(each) if each else (None, None)
     command, undo = reader.step(step, *([item] if each else []))
     reader.problems += phases.of_step(step, command, seen)
     reader.problems += lengths.of_step(reader.saga, step, before=False in seen)
     retry = step.retry or default_retry(after_pivot=True in seen)
-    return Rule(step=step, command=command, undo=undo, retry=retry, item=adapter)
+    return StepPlan(step=step, command=command, undo=undo, retry=retry, item=adapter)
 
 
 # --- what starts it, and what it waits for
@@ -120,8 +130,8 @@ def _of_safe_child(saga: Saga[Any, D], findings: Findings[D]) -> Iterator[str]:
     start = saga.starts_on
     if not (issubclass(start, Command) and start.safe):
         return
-    for name, rule in findings.table.items():
-        if not rule.command.safe:
+    for name, step_plan in findings.table.items():
+        if not step_plan.command.safe:
             yield (
                 f"it starts on {start.__name__}, which is declared safe, but step {name} changes something: "
                 "declare the command not safe, so that who sends it can undo it"

@@ -104,7 +104,7 @@ def apply(world: World, move: Move) -> World:
 def mood(world: World, way: Way, call: Call) -> Mood | None:
     """Return the mood in which a command is answered; patience with one who is asked without end is limited."""
     found = world.moods.get(way)
-    is_endless = world.retry(way).is_endless or (way[1] is FORWARD and world.rule(way[0]).step.is_pivot)
+    is_endless = world.retry(way).is_endless or (way[1] is FORWARD and world.step_plan(way[0]).step.is_pivot)
     if found is Mood.BUSY:
         return None if world.retry(way).is_endless and world.sendings(way) > PATIENCE else found
     return None if is_endless and call.sendings >= PATIENCE else found
@@ -121,7 +121,7 @@ def _answers(world: World, way: Way, call: Call, samples: Samples) -> Iterator[M
             yield from (_answer(world, way, call, reply) for reply in replies)
             yield from _bad_answers(world, way, call)
         case Mood.LATE:
-            may_be_done = call.due_at > world.now or world.rule(way[0]).step.undo_when_unknown
+            may_be_done = call.due_at > world.now or world.step_plan(way[0]).step.undo_when_unknown
             yield from (_answer(world, way, call, reply) for reply in ((*good, NO) if may_be_done else (NO,)))
         case Mood.BUSY:
             yield _answer(world, way, call, BUSY)

@@ -29,7 +29,12 @@ def gather(saga: Saga[Any, Any], given: Iterable[Message] = ()) -> Samples:
     Raises `ValueError` for a sample that the saga has no use for, and for a message that cannot be made.
     """
     given = tuple(given)
-    kinds = {each.reply for rule in saga.table.values() for each in (rule.command, rule.undo) if each is not None}
+    kinds = {
+        each.reply
+        for step_plan in saga.table.values()
+        for each in (step_plan.command, step_plan.undo)
+        if each is not None
+    }
     wanted = (saga.starts_on, *kinds, *(node.event for node in saga.receives))
     if useless := [each for each in given if not isinstance(each, wanted)]:
         raise ValueError(

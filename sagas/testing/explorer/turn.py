@@ -91,7 +91,7 @@ def is_given_up_rightly(world: World, way: Way) -> bool:
         return True
     if call.heard is Heard.BUSY:
         return not world.may_ask_again(way, world.now + wait_of(world, way))
-    is_pivot = way[1] is FORWARD and world.rule(way[0]).step.is_pivot
+    is_pivot = way[1] is FORWARD and world.step_plan(way[0]).step.is_pivot
     return call.heard is None and call.due_at <= world.now and not is_pivot and not world.may_ask_again(way, world.now)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from saga_coordinator.contracts import Event, Reply
-from saga_coordinator.sagas.machine import Decision, Delay, Direction, Progress, Receive, Retry, Rule, Send, Status
+from saga_coordinator.sagas.machine import Decision, Delay, Direction, Progress, Receive, Retry, Send, Status, StepPlan
 from saga_coordinator.sagas.testing.explorer.order import AnyInstance, AnySaga, Order
 
 FORWARD, COMPENSATION = Direction.FORWARD, Direction.COMPENSATION
@@ -82,9 +82,9 @@ class World:
 
     # --- what there is to see
 
-    def rule(self, step: str) -> Rule[Any]:
+    def step_plan(self, step: str) -> StepPlan[Any]:
         """Return what holds for a step."""
-        return self.saga.rule(step)
+        return self.saga.step_plan(step)
 
     def last(self, step: str, direction: Direction = FORWARD) -> Call | None:
         """Return the newest attempt of a way."""
@@ -103,8 +103,8 @@ class World:
 
     def retry(self, way: Way) -> Retry:
         """Return the retry that holds for a way."""
-        rule = self.rule(way[0])
-        return rule.retry if way[1] is FORWARD else rule.step.compensate_retry
+        step_plan = self.step_plan(way[0])
+        return step_plan.retry if way[1] is FORWARD else step_plan.step.compensate_retry
 
     def may_ask_again(self, way: Way, at: datetime) -> bool:
         """Say whether the retry allows one more sending at a time: an undo that was overtaken has one more."""
@@ -128,10 +128,10 @@ class World:
 
     def may_be_done(self, step: str) -> bool:
         """Say whether a step that can be undone has, or may have, taken effect."""
-        call, rule = self.last(step), self.rule(step)
-        if call is None or rule.undo is None or call.heard in {Heard.BUSY, Heard.REFUSED}:
+        call, step_plan = self.last(step), self.step_plan(step)
+        if call is None or step_plan.undo is None or call.heard in {Heard.BUSY, Heard.REFUSED}:
             return False
-        return call.heard is Heard.DONE or rule.step.undo_when_unknown
+        return call.heard is Heard.DONE or step_plan.step.undo_when_unknown
 
     def is_undone(self, step: str) -> bool:
         """Say whether a step's undo was sent and acknowledged."""
@@ -205,7 +205,7 @@ class World:
     # --- how
 
     def _timeout(self, step: str, decision: Decision[Any]) -> timedelta:
-        return _length(self.rule(step).step.timeout, decision.instance.data)
+        return _length(self.step_plan(step).step.timeout, decision.instance.data)
 
     def _wait(self, name: str, decision: Decision[Any]) -> Wait:
         data = decision.instance.data

@@ -63,7 +63,7 @@ def _remembered(turned: Turned) -> Any:  # noqa: ANN401  the data
         return node.remember(data, move.signal.event) if node.remember else data
     if not isinstance(move.signal, ReplyReceived) or isinstance(move.signal.reply, Failure) or move.step is None:
         return data
-    remember = world.rule(move.step).step.remember
+    remember = world.step_plan(move.step).step.remember
     is_over = world.instance.status.is_final or world.last(move.step, COMPENSATION) is not None
     if remember is None or move.direction is COMPENSATION or is_over or _is_left(world, move.step):
         return data
@@ -76,7 +76,7 @@ def _is_left(world: World, step: str) -> bool:
 
 
 def _item(world: World, step: str) -> tuple[Any, ...]:
-    codec = world.rule(step).item
+    codec = world.step_plan(step).item
     listed = world.instance.lists.get(leaf(step), {})
     return () if codec is None else (codec.validate_json(listed[step]),)
 

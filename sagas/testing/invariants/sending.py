@@ -50,7 +50,7 @@ def i9_no_more_sendings_than_the_retry_allows(turned: Turned) -> Iterator[Broken
     for send in turned.decision.commands:
         way = send.step, send.direction
         before = turned.heard.last(*way)
-        if before is None or (turned.after.rule(send.step).step.is_pivot and before.heard is None):
+        if before is None or (turned.after.step_plan(send.step).step.is_pivot and before.heard is None):
             continue
         if not turned.heard.may_ask_again(way, turned.heard.now):
             yield Broken(f"{send.step} is asked once more than its retry allows", unsent(send))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from saga_coordinator.handlers import trace_context as trails
-from saga_coordinator.handlers.records import EarlyEvent, Entry, Lease, Place, Ruling, Verdict
+from saga_coordinator.handlers.records import EarlyEvent, Entry, Lease, Place, RecordVerdict, Verdict
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.handlers.trace_context import Trail
 from saga_coordinator.sagas.machine import Instance, Snapshot, Status, thaw
@@ -187,11 +187,11 @@ class Reading:
             for *record, id_, at, expires_at in self.ask(sql, place)
         ]
 
-    def ruling_at(self, place: Place) -> Ruling | None:
+    def verdict_at(self, place: Place) -> RecordVerdict | None:
         """Return the verdict on a record that has reached no instance."""
         sql = f"SELECT at, verdict, reason, message_id, message_type FROM verdict WHERE {AT}"  # noqa: S608  own text
         for at, verdict, reason, message_id, message_type in self.ask(sql, place):
-            return Ruling(place, to_time(at), Verdict(verdict), reason, message_id, message_type)
+            return RecordVerdict(place, to_time(at), Verdict(verdict), reason, message_id, message_type)
         return None
 
     def leases(self, topic: str) -> Sequence[Lease]:

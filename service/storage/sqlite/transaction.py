@@ -244,7 +244,7 @@ def _unheard(changes: Changes) -> Iterator[Statement]:
         "INSERT INTO verdict VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
         [
             (*each.place, from_time(each.at), each.verdict, each.reason, each.message_id, each.message_type)
-            for each in changes.rulings
+            for each in changes.verdicts
         ],
     )
 

@@ -73,7 +73,7 @@ def measured() -> set[str]:
     """The metrics that the coordinator has, as Prometheus names them, without suffixes."""
     measures = Measures()
     measures.transitions["s", "start", "applied"] += 1
-    measures.rulings["t", "unmatched"] += 1
+    measures.verdicts["t", "unmatched"] += 1
     measures.compensations["s", "a"] += 1
     measures.stalled["s", "a"] += 1
     measures.dead_letters[("t",)] += 1

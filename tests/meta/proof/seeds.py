@@ -99,8 +99,8 @@ SEEDS = (
     Seed(
         "an unknown pivot is given up",
         "sagas/machine/transition.py",
-        "(rule.step.is_pivot or rule.retry.allows(",
-        "(rule.retry.allows(",
+        "(step_plan.step.is_pivot or step_plan.retry.allows(",
+        "(step_plan.retry.allows(",
     ),
     Seed(
         "a refusal is asked again",
@@ -149,7 +149,7 @@ SEEDS = (
     Seed(
         "commands are withdrawn that nobody heeds",
         "sagas/machine/draft.py",
-        "if command_state.withdrawn or not self.rule(name).may_be_cancelled:",
+        "if command_state.withdrawn or not self.step_plan(name).may_be_cancelled:",
         "if command_state.withdrawn:",
     ),
     # --- the pivot, the deadline, alarms

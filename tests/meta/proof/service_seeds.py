@@ -222,7 +222,7 @@ SEEDS = (
     Seed(
         "a record that reaches nobody has no verdict",
         "handlers/session.py",
-        "self.changes.rulings.append(ruling)",
+        "self.changes.verdicts.append(ruling)",
         "pass",
     ),
     Seed("an early event is not held", "handlers/session.py", "self.changes.held.append(held)", "pass"),
@@ -268,7 +268,7 @@ SEEDS = (
     Seed(
         "a held event outlives its time without a verdict",
         "handlers/dispatch.py",
-        'batch.rule(arrival, Verdict.UNMATCHED, f"held until',
+        'batch.step_plan(arrival, Verdict.UNMATCHED, f"held until',
         'str((arrival, Verdict.UNMATCHED, f"held until',
         (('nobody awaited it")', 'nobody awaited it"))'),),
     ),

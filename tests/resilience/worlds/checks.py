@@ -80,7 +80,7 @@ def every_record_has_one_verdict_i11(world: World) -> None:
     verdicts = Counter(entry.place for entries in database.history.values() for entry in entries if entry.place)
     verdicts += Counter(letter.record.place for letter in database.dead_letters)
     verdicts += Counter(held.record.place for held in database.held)
-    verdicts += Counter(ruling.place for ruling in database.rulings)
+    verdicts += Counter(ruling.place for ruling in database.verdicts)
     heard = Counter((record.topic, record.partition, record.offset) for record in said(world, *world.routes.topics_in))
     given = Counter((place.topic, place.partition, place.offset) for place in verdicts.elements())
     assert given == heard, f"missing {heard - given}, too many {given - heard}"

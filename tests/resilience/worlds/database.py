@@ -25,7 +25,7 @@ from saga_coordinator.handlers.records import (
     OutboxMessage,
     OutboxRow,
     Place,
-    Ruling,
+    RecordVerdict,
     SetAside,
     Stored,
 )
@@ -82,7 +82,7 @@ class Database:
     held: list[EarlyEvent] = field(default_factory=list)
     awaited: set[EventSubscription] = field(default_factory=set)
     dead_letters: list[DeadLetter] = field(default_factory=list)
-    rulings: list[Ruling] = field(default_factory=list)
+    verdicts: list[RecordVerdict] = field(default_factory=list)
     epochs: list[tuple[str, int, int]] = field(default_factory=list)
     _holder: "Session | None" = None
     _waiting: "list[asyncio.Future[None]]" = field(default_factory=list)
@@ -222,7 +222,7 @@ class Session:
             it.outbox.pop(seq, None)
         it.dead_letters += changes.dead_letters
         it.held = [each for each in it.held if each not in changes.released] + changes.held
-        it.rulings += changes.rulings
+        it.verdicts += changes.verdicts
         it.awaited = (it.awaited | set(changes.awaited)) - set(changes.unsubscribed)
 
     def _stored(self, id_: str, row: Row) -> Stored:

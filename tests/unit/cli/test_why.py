@@ -46,8 +46,8 @@ class Order:
         self.hear(TimerFired(self.at))
 
     def answer(self, step: str, *, undo: bool = False) -> None:
-        run, rule = self.instance.steps[step], order_fulfilment.table[step]
-        command_state, command = (run.compensation, rule.undo) if undo else (run.forward, rule.command)
+        run, step_plan = self.instance.steps[step], order_fulfilment.table[step]
+        command_state, command = (run.compensation, step_plan.undo) if undo else (run.forward, step_plan.command)
         assert command_state is not None
         assert command is not None
         fields = dict.fromkeys(command.reply.model_fields, "x")

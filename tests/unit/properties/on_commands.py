@@ -48,7 +48,7 @@ def i9_every_sending_counts(witness: Witness, turned: Turned) -> None:
     """No more sendings than the retry allows, and none given up before: but an unknown pivot is asked for ever."""
     for send in turned.decision.commands:
         count = witness.sendings[send.step, send.direction] + 1
-        is_unknown_pivot = witness.saga.rule(send.step).step.is_pivot and send.command_id in witness.contents
+        is_unknown_pivot = witness.saga.step_plan(send.step).step.is_pivot and send.command_id in witness.contents
         is_free = is_unknown_pivot or send.step in witness.renewed
         assert is_free or witness.allows(send.step, send.direction, count), f"{send.step} sent {count} times"
     before, cause = turned.before, turned.after.cause

@@ -17,7 +17,7 @@ def i8_completed_means_each_step_of_the_way_once_and_nothing_beside(witness: Wit
     taken = set(way(witness.saga.steps, instance))
     net = witness.world.participants.net()
     assert {step: net[step] for step in taken} == dict.fromkeys(taken, 1)
-    assert all(witness.saga.rule(step).command.safe for step in set(net) - taken)
+    assert all(witness.saga.step_plan(step).command.safe for step in set(net) - taken)
     undone = {step for step, direction in witness.last if direction is COMPENSATION}
     assert all(witness.is_left(instance, step) for step in undone)
 
@@ -30,5 +30,5 @@ def i13_compensated_means_all_that_may_have_been_done_is_undone(witness: Witness
 
 def i15_compensated_means_a_net_effect_of_zero(witness: Witness) -> None:
     if witness.world.instance.status is Status.COMPENSATED and not witness.world.is_resolved:
-        safe = {name for name, rule in witness.saga.table.items() if rule.command.safe}
+        safe = {name for name, step_plan in witness.saga.table.items() if step_plan.command.safe}
         assert set(witness.world.participants.net()) <= safe

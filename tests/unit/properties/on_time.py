@@ -28,7 +28,7 @@ def i4_every_active_instance_has_a_timer(_: Witness, turned: Turned) -> None:
 
 def i18_the_deadline_counts_until_the_pivot_is_sent(witness: Witness, turned: Turned) -> None:
     deadline, after = witness.saga.deadline, turned.after
-    sent = witness.pivots_sent or any(witness.saga.rule(s.step).step.is_pivot for s in turned.decision.commands)
+    sent = witness.pivots_sent or any(witness.saga.step_plan(s.step).step.is_pivot for s in turned.decision.commands)
     if sent or deadline is None:
         assert after.deadline_at is None
     elif turned.decision.ignored is None and after.is_active and after.status is Status.RUNNING:

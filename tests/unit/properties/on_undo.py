@@ -28,7 +28,7 @@ def i14_undone_in_strict_reverse_order(witness: Witness, turned: Turned) -> None
         if send.direction is COMPENSATION:
             later = [step for step in witness.may_be_done() if witness.comes_before(send.step, step)]
             if (send.step, COMPENSATION) in witness.last:
-                later = [step for step in later if witness.saga.rule(step).step.undo_when_unknown]
+                later = [step for step in later if witness.saga.step_plan(step).step.undo_when_unknown]
             waiting = [step for step in later if not witness.is_acknowledged(step)]
             assert waiting == [], f"{send.step} is undone before {waiting}"
 

@@ -85,8 +85,8 @@ class Witness:
         return step in self.renewed or self.retry(step, direction).total is not None
 
     def retry(self, step: str, direction: Direction) -> Any:  # noqa: ANN401  a Retry
-        rule = self.saga.rule(step)
-        return rule.retry if direction is FORWARD else rule.step.compensate_retry
+        step_plan = self.saga.step_plan(step)
+        return step_plan.retry if direction is FORWARD else step_plan.step.compensate_retry
 
     def is_acknowledged(self, step: str) -> bool:
         """Say whether the undo of a step was sent and carried out, as far as was heard."""
@@ -102,9 +102,9 @@ class Witness:
             step
             for (step, direction), send in self.last.items()
             if direction is FORWARD
-            and self.saga.rule(step).undo is not None
+            and self.saga.step_plan(step).undo is not None
             and send.command_id not in self.failures
-            and (self.saga.rule(step).step.undo_when_unknown or send.command_id in self.successes)
+            and (self.saga.step_plan(step).step.undo_when_unknown or send.command_id in self.successes)
         ]
 
     def comes_before(self, first: str, second: str) -> bool:
@@ -113,7 +113,7 @@ class Witness:
 
     def remembers(self, instance: Instance[Any], step: str, reply: object) -> Any:  # noqa: ANN401  the saga's data
         """What the data are once a step has told its reply."""
-        remember = self.saga.rule(step).step.remember
+        remember = self.saga.step_plan(step).step.remember
         if remember is None:
             return instance.data
         listed = instance.lists.get(leaf(step))
@@ -121,7 +121,7 @@ class Witness:
 
     @property
     def pivots_sent(self) -> list[Send]:
-        return [s for (name, way), s in self.last.items() if way is FORWARD and self.saga.rule(name).step.is_pivot]
+        return [s for (name, way), s in self.last.items() if way is FORWARD and self.saga.step_plan(name).step.is_pivot]
 
     @property
     def is_past_pivot(self) -> bool:

@@ -278,7 +278,7 @@ class World:
         return self.hear(ReplyReceived(self.now, *reply))
 
     def _place(self, send: Send) -> Place:
-        pivots = {name for name, rule in self.saga.table.items() if rule.step.is_pivot}
+        pivots = {name for name, step_plan in self.saga.table.items() if step_plan.step.is_pivot}
         if send.direction is Direction.COMPENSATION:
             return Place.UNDO
         if send.step in pivots:

@@ -35,7 +35,7 @@ def test_all_durations_are_divided() -> None:
     fast = hurried(SLOW, 60)
 
     assert fast.deadline == 2 * MINUTE
-    timeouts = {name: rule.step.timeout for name, rule in fast.table.items()}
+    timeouts = {name: step_plan.step.timeout for name, step_plan in fast.table.items()}
     assert timeouts == {"a": 2 * SECOND, "b": SECOND, "c": 3 * SECOND, "ship": MINUTE, "tell": SECOND}
     retry = fast.table["a"].retry
     assert (retry.first, retry.cap) == (10 * SECOND / 60, SECOND)
@@ -51,11 +51,14 @@ def test_nothing_else_is_changed() -> None:
         order_fulfilment.version,
         order_fulfilment.data_type,
     )
-    for name, rule in order_fulfilment.table.items():
-        hurried_rule = fast.table[name]
-        assert (hurried_rule.command, hurried_rule.undo) == (rule.command, rule.undo)
-        assert (hurried_rule.retry.attempts, hurried_rule.retry.factor) == (rule.retry.attempts, rule.retry.factor)
-        assert hurried_rule.step.is_pivot is rule.step.is_pivot
+    for name, step_plan in order_fulfilment.table.items():
+        scaled_plan = fast.table[name]
+        assert (scaled_plan.command, scaled_plan.undo) == (step_plan.command, step_plan.undo)
+        assert (scaled_plan.retry.attempts, scaled_plan.retry.factor) == (
+            step_plan.retry.attempts,
+            step_plan.retry.factor,
+        )
+        assert scaled_plan.step.is_pivot is step_plan.step.is_pivot
 
 
 def test_the_same_story_takes_less_time() -> None:

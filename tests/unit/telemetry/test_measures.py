@@ -111,7 +111,7 @@ def test_records_that_reach_no_instance_are_counted_by_topic() -> None:
 
     measures = measured(stranger)
 
-    assert measures.rulings == {("saga.replies.v1", "unmatched"): 2}
+    assert measures.verdicts == {("saga.replies.v1", "unmatched"): 2}
     assert measures.dead_letters == {("orders.events.v1",): 1}
 
 
