@@ -20,7 +20,7 @@ from saga_coordinator.handlers.decode import (
     wrong_reply,
 )
 from saga_coordinator.handlers.ports import Observer, Transaction
-from saga_coordinator.handlers.records import EarlyEvent, Illegible, Stored, Verdict
+from saga_coordinator.handlers.records import EarlyEvent, InstanceRecord, UnreadableInstance, Verdict
 from saga_coordinator.handlers.routing import AnySaga, Role, Routes, Target, awaited_reply
 from saga_coordinator.handlers.session import Batch
 from saga_coordinator.sagas.machine import (
@@ -78,7 +78,7 @@ class Decider:
             for early in [*await tx.load_early_events(fresh), *held]:
                 self._try(batch, early)
 
-    def wake(self, batch: Batch, stored: Stored, unsent: Collection[str]) -> None:
+    def wake(self, batch: Batch, stored: InstanceRecord, unsent: Collection[str]) -> None:
         """Let an instance act on what is due; `unsent` are ids of messages of any instance that have not left yet.
 
         One whose definition raises stalls, and rings no more.
@@ -92,9 +92,9 @@ class Decider:
             cause = Cause(None, RAISED, said(error))
             batch.apply(saga, stored, Block(batch.at, cause))
 
-    def silence(self, id_: str, illegible: Illegible) -> None:
+    def silence(self, id_: str, unreadable_instances: UnreadableInstance) -> None:
         """Tell that the alarm of an instance that cannot be read does not ring."""
-        self._observer.troubled(f"instance {id_} rings no alarm", LookupError(illegible.why))
+        self._observer.troubled(f"instance {id_} rings no alarm", LookupError(unreadable_instances.why))
 
     def expire(self, batch: Batch, held: EarlyEvent) -> None:
         """Give up an event that was held for too long."""
@@ -113,7 +113,7 @@ class Decider:
         if stored is not None and stored.trail.parked:
             batch.queue(id_, arrival.record)
             return True
-        if id_ in batch.illegible:
+        if id_ in batch.unreadable_instances:
             self._not_read(batch, arrival, id_)
             return True
         try:
@@ -126,14 +126,14 @@ class Decider:
 
     def _not_read(self, batch: Batch, arrival: Arrival, id_: str) -> None:
         """Let a record do nothing to an instance that is over; set it aside for one that has to be made legible."""
-        why, is_over = batch.illegible[id_]
+        why, is_over = batch.unreadable_instances[id_]
         if is_over:
             batch.rule(arrival, Verdict.IGNORED, why)
         else:
             self._observer.troubled(f"record {arrival.record.place} was set aside", LookupError(why))
             batch.dead_letter(Unreadable(arrival.record, why), id_)
 
-    def _happen(self, batch: Batch, arrival: Arrival, stored: Stored | None, target: Target | None) -> bool:
+    def _happen(self, batch: Batch, arrival: Arrival, stored: InstanceRecord | None, target: Target | None) -> bool:
         if isinstance(arrival, ReplyArrival):
             self._reply(batch, arrival, stored)
             return True
@@ -149,7 +149,7 @@ class Decider:
             case _:
                 assert_never(target.route.role)
 
-    def _reply(self, batch: Batch, arrival: ReplyArrival, stored: Stored | None) -> None:
+    def _reply(self, batch: Batch, arrival: ReplyArrival, stored: InstanceRecord | None) -> None:
         if stored is None:
             batch.rule(arrival, Verdict.UNMATCHED, f"there is no instance {arrival.instance_id} (ce_correlationid)")
             return
@@ -185,7 +185,7 @@ class Decider:
         if not any(told):
             self._too_early(batch, arrival, target)
 
-    def _start(self, batch: Batch, arrival: EventArrival, stored: Stored | None, target: Target) -> None:
+    def _start(self, batch: Batch, arrival: EventArrival, stored: InstanceRecord | None, target: Target) -> None:
         """Start an instance; a child knows the command that it answers."""
         event = arrival.event
         assert isinstance(event, Event | Command), "an event or a command starts"  # noqa: S101  for the type checker
@@ -193,13 +193,13 @@ class Decider:
         command_id = arrival.envelope.id if isinstance(event, Command) else None
         batch.apply(saga, stored, Start(batch.at, event, command_id), arrival)
 
-    def _cancel(self, batch: Batch, arrival: EventArrival, stored: Stored) -> bool:
+    def _cancel(self, batch: Batch, arrival: EventArrival, stored: InstanceRecord) -> bool:
         event = arrival.event
         why = event.reason if isinstance(event, CancelCommand) else arrival.envelope.type
         batch.apply(self._saga_of(stored), stored, Cancel(batch.at, why), arrival)
         return True
 
-    def _tell(self, batch: Batch, arrival: EventArrival, stored: Stored, target: Target) -> bool:
+    def _tell(self, batch: Batch, arrival: EventArrival, stored: InstanceRecord, target: Target) -> bool:
         """Tell an instance what it may await. False: it does not, yet."""
         event = arrival.event
         assert isinstance(event, Event), "only an event is awaited"  # noqa: S101  for the type checker
@@ -236,7 +236,7 @@ class Decider:
         if not wanted or any(told):
             batch.release(held)
 
-    def _saga_of(self, stored: Stored) -> AnySaga:
+    def _saga_of(self, stored: InstanceRecord) -> AnySaga:
         return self._routes.saga_of(stored.instance.saga, stored.instance.version)
 
 

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable
 
 from saga_coordinator.handlers.ports import Transaction
-from saga_coordinator.handlers.records import Stored
+from saga_coordinator.handlers.records import InstanceRecord
 
 
 class Memory:
@@ -15,9 +15,9 @@ class Memory:
 
     def __init__(self, most: int = 20_000) -> None:
         self._most = most
-        self._kept: OrderedDict[str, Stored] = OrderedDict()
+        self._kept: OrderedDict[str, InstanceRecord] = OrderedDict()
 
-    async def load(self, tx: Transaction, ids: Collection[str]) -> dict[str, Stored]:
+    async def load(self, tx: Transaction, ids: Collection[str]) -> dict[str, InstanceRecord]:
         """Return those of the instances that exist, from memory or from the store."""
         found = {id_: stored for id_ in ids if (stored := self._kept.get(id_))}
         missing = [id_ for id_ in ids if id_ not in found]
@@ -25,7 +25,7 @@ class Memory:
             found.update(await tx.load(missing))
         return found
 
-    def keep(self, saved: Iterable[tuple[Stored, int]]) -> None:
+    def keep(self, saved: Iterable[tuple[InstanceRecord, int]]) -> None:
         """Take in what was committed; an instance that is over is not needed again."""
         for stored, _ in saved:
             id_ = stored.instance.id

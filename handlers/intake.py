@@ -51,7 +51,7 @@ class Intake:
         batch = self._writer.batch()
         if addresses := addresses_of(arrivals):
             batch.add_subscriptions(await tx.load_subscriptions(addresses))
-        batch.know(await self._writer.load(tx, instances_of(arrivals) | batch.subscribed), tx.illegible)
+        batch.know(await self._writer.load(tx, instances_of(arrivals) | batch.subscribed), tx.unreadable_instances)
         for arrival in arrivals:
             self._decider.decide(batch, arrival)
         await self._decider.release(batch, tx)

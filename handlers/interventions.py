@@ -48,9 +48,9 @@ class Operator:
 
     async def _work(self, tx: Transaction, id_: str, made: Made) -> tuple[Batch, Decision[Any] | None]:
         batch = self._writer.batch()
-        batch.know(await self._writer.load(tx, [id_]), tx.illegible)
-        if id_ in batch.illegible:
-            raise BadCatalog(batch.illegible[id_].why)
+        batch.know(await self._writer.load(tx, [id_]), tx.unreadable_instances)
+        if id_ in batch.unreadable_instances:
+            raise BadCatalog(batch.unreadable_instances[id_].why)
         stored = batch.find(id_)
         if stored is not None:
             saga = self._routes.saga_of(stored.instance.saga, stored.instance.version)

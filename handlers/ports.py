@@ -10,13 +10,13 @@ from saga_coordinator.handlers.records import (
     Committed,
     EarlyEvent,
     EventSubscription,
-    Illegible,
+    InstanceRecord,
     Lease,
     OutboxMessage,
     OutboxRow,
     Place,
     SetAside,
-    Stored,
+    UnreadableInstance,
 )
 
 T = TypeVar("T")
@@ -29,16 +29,16 @@ class Transaction(Protocol):
         """Move the leases; the first statement. Returns the leases that did not stand as expected, as they are."""
         ...
 
-    async def load(self, ids: Collection[str]) -> Mapping[str, Stored]:
+    async def load(self, ids: Collection[str]) -> Mapping[str, InstanceRecord]:
         """Return those of the instances that exist and can be read, by id."""
         ...
 
     @property
-    def illegible(self) -> Mapping[str, Illegible]:
+    def unreadable_instances(self) -> Mapping[str, UnreadableInstance]:
         """The instances that this transaction was asked for and could not read, by id."""
         ...
 
-    async def load_due(self, now: datetime, most: int, homes: Sequence[Lease]) -> Sequence[Stored]:
+    async def load_due(self, now: datetime, most: int, homes: Sequence[Lease]) -> Sequence[InstanceRecord]:
         """Return the instances whose alarm is due and whose home is one of these leases, as it is now; oldest first.
 
         Those that cannot be read are left out; a later call looks behind them.

@@ -74,7 +74,7 @@ class Advance(NamedTuple):
     next_offset: int
 
 
-class Stored(NamedTuple):
+class InstanceRecord(NamedTuple):
     """An instance with what the store and the wire keep beside it.
 
     `revision` counts the signals that it has had, ignored ones too; `home` is the reply topic's partition of its key.
@@ -86,7 +86,7 @@ class Stored(NamedTuple):
     trail: Trail
 
 
-class Illegible(NamedTuple):
+class UnreadableInstance(NamedTuple):
     """Why an instance cannot be read by the catalog. To one that is over nothing more can happen anyway."""
 
     why: str
@@ -224,7 +224,7 @@ class Changes:
     `altered` dead letters have another value or cause, `settled` ones are no more.
     """
 
-    instances: list[tuple[Stored, int]] = field(default_factory=list)
+    instances: list[tuple[InstanceRecord, int]] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     outbox: list[OutboxMessage] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)

@@ -175,10 +175,12 @@ class Redrive:
         if addresses := addresses_of(arrivals):
             batch.add_subscriptions(await tx.load_subscriptions(addresses))
         own = {letter.instance_id} if letter.instance_id else set()
-        batch.know(await self._writer.load(tx, instances_of(arrivals) | batch.subscribed | own), tx.illegible)
+        batch.know(
+            await self._writer.load(tx, instances_of(arrivals) | batch.subscribed | own), tx.unreadable_instances
+        )
         if letter.parks:
-            if letter.instance_id in batch.illegible:
-                return _refused(batch.illegible[letter.instance_id].why)
+            if letter.instance_id in batch.unreadable_instances:
+                return _refused(batch.unreadable_instances[letter.instance_id].why)
             batch.unpark(letter.instance_id)
         return batch, queue
 

@@ -60,7 +60,7 @@ class Target(NamedTuple):
         return self.route.receive is None or self.route.receive.expects is None
 
 
-class Living(NamedTuple):
+class LiveVersions(NamedTuple):
     """How many live instances a version of a saga has, and the correlation keys of those that began first."""
 
     saga: str
@@ -136,11 +136,11 @@ class Routes:
                 "and remove it only when its last instance is over"
             ) from None
 
-    def refuse_homeless(self, live: Iterable["Living"]) -> None:
+    def check_definitions(self, live: Iterable["LiveVersions"]) -> None:
         """Raise `BadCatalog`, naming each saga and version that has live instances and is missing here."""
-        homeless = [each for each in live if (each.saga, each.version) not in self.sagas]
-        if homeless:
-            raise BadCatalog("\n".join(map(_homeless, homeless)))
+        orphaned = [each for each in live if (each.saga, each.version) not in self.sagas]
+        if orphaned:
+            raise BadCatalog("\n".join(map(_orphaned, orphaned)))
 
     def _add(self, saga: AnySaga) -> None:
         if (saga.name, saga.version) in self.sagas:
@@ -177,7 +177,7 @@ class Routes:
         routes.append(route)
 
 
-def _homeless(live: Living) -> str:
+def _orphaned(live: LiveVersions) -> str:
     """Say which instances a catalog leaves without a definition, and what to do."""
     many = f"{live.number} live instance{'' if live.number == 1 else 's'}"
     named = ", ".join(map(repr, live.keys)) + (", …" if live.number > len(live.keys) else "")

@@ -28,13 +28,13 @@ from saga_coordinator.handlers.records import (
     EarlyEvent,
     EventSubscription,
     Hop,
-    Illegible,
+    InstanceRecord,
     OutboxMessage,
     Place,
     Queued,
     Record,
     RecordVerdict,
-    Stored,
+    UnreadableInstance,
     Verdict,
 )
 from saga_coordinator.handlers.routing import REPLIES, AnySaga, Target, dead_letter_topic
@@ -83,19 +83,21 @@ class Batch:
         self.redriven = redriven
         self.hops: list[Hop] = []
         self.changes = Changes()
-        self.illegible: Mapping[str, Illegible] = {}
+        self.unreadable_instances: Mapping[str, UnreadableInstance] = {}
         self._wire = wire
-        self._stored: dict[str, Stored] = {}
+        self._stored: dict[str, InstanceRecord] = {}
         self._seen: dict[str, int] = {}
         self._awaited: dict[str, set[str]] = {}
         self._fresh: set[str] = set()
         self._waits: dict[EventSubscription, bool] = {}
         self._set_aside: set[tuple[str, Place]] = set()
 
-    def know(self, stored: Mapping[str, Stored], illegible: Mapping[str, Illegible]) -> None:
+    def know(
+        self, stored: Mapping[str, InstanceRecord], unreadable_instances: Mapping[str, UnreadableInstance]
+    ) -> None:
         """Take in what was loaded, and what could not be read."""
         self._stored.update(stored)
-        self.illegible = illegible
+        self.unreadable_instances = unreadable_instances
 
     def add_subscriptions(self, awaited: Iterable[EventSubscription]) -> None:
         """Take in who awaits what at addresses of their own."""
@@ -116,11 +118,13 @@ class Batch:
         fresh, self._fresh = self._fresh, set()
         return fresh
 
-    def find(self, id_: str) -> Stored | None:
+    def find(self, id_: str) -> InstanceRecord | None:
         """Return an instance as it stands after all signals so far."""
         return self._stored.get(id_)
 
-    def apply(self, saga: AnySaga, stored: Stored | None, signal: Signal, arrival: Arrival | None = None) -> Stored:
+    def apply(
+        self, saga: AnySaga, stored: InstanceRecord | None, signal: Signal, arrival: Arrival | None = None
+    ) -> InstanceRecord:
         """Let a signal happen to an instance, and return it as it is then.
 
         Raises what the saga's own functions raise; then nothing has happened.
@@ -140,7 +144,7 @@ class Batch:
         if isinstance(signal, Start) and stored and stored.instance.status.is_final and saga.is_child:
             over = decision.instance
             sent.append(self._outcome(origin, outcome_of(saga, over.status, over.data, over.cause), footing.span))
-        after = Stored(decision.instance, seq, home, kept(trail, decision, signal, sent, message))
+        after = InstanceRecord(decision.instance, seq, home, kept(trail, decision, signal, sent, message))
         hop = Hop(
             saga,
             stored.instance if stored else None,
@@ -219,7 +223,7 @@ class Batch:
         return self.changes
 
     def _footing(
-        self, stored: Stored | None, name: tuple[str, int], signal: Signal, arrival: Arrival | None
+        self, stored: InstanceRecord | None, name: tuple[str, int], signal: Signal, arrival: Arrival | None
     ) -> Footing:
         """Find where the span of a signal stands."""
         incoming = trails.parse(arrival.envelope.traceparent) if arrival else None
@@ -263,7 +267,7 @@ class Batch:
             raise ValueError(too_large(type(outcome), row, most))
         return row, child
 
-    def _note(self, stored: Stored | None, after: Stored, hop: Hop) -> None:
+    def _note(self, stored: InstanceRecord | None, after: InstanceRecord, hop: Hop) -> None:
         id_ = after.instance.id
         self._seen.setdefault(id_, stored.revision if stored else 0)
         self._stored[id_] = after
@@ -275,7 +279,7 @@ class Batch:
         self.changes.outbox.extend(row for row, _ in hop.sent)
         self.hops.append(hop)
 
-    def _flag(self, stored: Stored, *, parked: bool) -> None:
+    def _flag(self, stored: InstanceRecord, *, parked: bool) -> None:
         """Park an instance, or let it go on: nothing has happened to it, so its revision stays."""
         id_ = stored.instance.id
         self._seen.setdefault(id_, stored.revision)

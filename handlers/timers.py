@@ -34,8 +34,8 @@ class Timers:
         if unsent is None:
             return batch, False
         due = await tx.load_due(batch.at, MOST_AT_ONCE, self._leases.homes())
-        for id_, illegible in tx.illegible.items():
-            self._decider.silence(id_, illegible)
+        for id_, unreadable_instances in tx.unreadable_instances.items():
+            self._decider.silence(id_, unreadable_instances)
         for stored in due:
             self._decider.wake(batch, stored, unsent)
         await self._decider.release(batch, tx)

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from saga_coordinator.handlers.instance_cache import Memory
 from saga_coordinator.handlers.ports import Clock, Conflict, Observer, Store, Transaction
-from saga_coordinator.handlers.records import Committed, OutboxRow, Stored
+from saga_coordinator.handlers.records import Committed, InstanceRecord, OutboxRow
 from saga_coordinator.handlers.relay import Relay
 from saga_coordinator.handlers.session import Batch, Wire
 
@@ -35,7 +35,7 @@ class Writer:
         """Return the ids of the messages that were written and have not left yet; None: not all are known just now."""
         return self._relay.unsent()
 
-    async def load(self, tx: Transaction, ids: Collection[str]) -> dict[str, Stored]:
+    async def load(self, tx: Transaction, ids: Collection[str]) -> dict[str, InstanceRecord]:
         """Return those of the instances that exist, from memory or the database."""
         return await self._memory.load(tx, ids)
 

@@ -48,7 +48,7 @@ async def built(
     publisher = KafkaPublisher(settings.kafka, topics, partial(_tell, health, checks.PUBLISHER))
     await store.open()
     try:
-        routes.refuse_homeless(await store.living())
+        routes.check_definitions(await store.living())
         health.ok(checks.STORE)
         yield _wired(settings, routes, (store, health), publisher, (observer, sampler, clock or SystemClock()))
     finally:

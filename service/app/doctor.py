@@ -169,10 +169,10 @@ def _stored(path: Path, routes: Routes | None) -> Iterator[Finding]:
 
 def _live(live: Sequence[tuple[str, int, int]], routes: Routes | None) -> Finding:
     told = ", ".join(f"{count} of {saga} v{version}" for saga, version, count in live) or "none"
-    homeless = [f"{saga} v{version}" for saga, version, _ in live if routes and (saga, version) not in routes.sagas]
-    if homeless:
+    orphaned = [f"{saga} v{version}" for saga, version, _ in live if routes and (saga, version) not in routes.sagas]
+    if orphaned:
         remedy = "add these versions to the catalog again; remove one only when its last instance is over"
-        return Finding("live instances", f"{told}; without a definition: {', '.join(homeless)}", remedy)
+        return Finding("live instances", f"{told}; without a definition: {', '.join(orphaned)}", remedy)
     return Finding("live instances", told)
 
 

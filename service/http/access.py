@@ -44,7 +44,7 @@ class Gate:
                 f"SAGA_API__BIND is {self._bind}: what changes something is open only while the API is bound to"
                 " loopback, such as 127.0.0.1:8080, because it has no authentication"
             )
-        return _foreign(headers) or (_unfit(headers) if method == "POST" else None)
+        return _foreign(headers) or (_unreadable_body(headers) if method == "POST" else None)
 
 
 def _foreign(headers: Headers) -> Refusal | None:
@@ -67,7 +67,7 @@ def _netloc(origin: str) -> str | None:
         return None
 
 
-def _unfit(headers: Headers) -> Refusal | None:
+def _unreadable_body(headers: Headers) -> Refusal | None:
     """Refuse a body that is no JSON, or of which nobody knows how large it is."""
     media_type = headers.get("content-type", "").split(";")[0].strip().lower()
     if media_type != "application/json":

@@ -15,11 +15,11 @@ from saga_coordinator.handlers.records import (
     DeadLetter,
     EarlyEvent,
     Entry,
+    InstanceRecord,
     OutboxMessage,
     Place,
     Record,
     RecordVerdict,
-    Stored,
     Verdict,
 )
 from saga_coordinator.handlers.routing import AnySaga
@@ -72,15 +72,15 @@ def known(saga: str, version: int) -> AnySaga:
     return order_fulfilment
 
 
-def begun(order: str = "o-1", *, at: datetime = TIME) -> Stored:
+def begun(order: str = "o-1", *, at: datetime = TIME) -> InstanceRecord:
     """An instance right after its start, at revision 1."""
     decision = transition(order_fulfilment, None, Start(at, OrderPlaced.model_validate_json(placed_value(order))))
     root = SpanContext("a" * 32, "b" * 16, sampled=True)
     asks = {send.command_id: Ask(root.child(send.command_id), at) for send in decision.commands}
-    return Stored(decision.instance, 1, 3, Trail(root, asks, f"placed-{order}"))
+    return InstanceRecord(decision.instance, 1, 3, Trail(root, asks, f"placed-{order}"))
 
 
-def later(stored: Stored, *, wake: timedelta = timedelta()) -> Stored:
+def later(stored: InstanceRecord, *, wake: timedelta = timedelta()) -> InstanceRecord:
     """The instance one revision on, its alarms and deadline moved."""
     instance = stored.instance
     steps = {
@@ -90,7 +90,7 @@ def later(stored: Stored, *, wake: timedelta = timedelta()) -> Stored:
     return stored._replace(instance=replace(instance, steps=steps), revision=stored.revision + 1)
 
 
-def entry(stored: Stored, seq: int, **changed: Any) -> Entry:  # noqa: ANN401  fields of several types
+def entry(stored: InstanceRecord, seq: int, **changed: Any) -> Entry:  # noqa: ANN401  fields of several types
     """A row of an instance's history."""
     usual = Entry(
         instance_id=stored.instance.id,
@@ -136,6 +136,6 @@ def ruling(offset: int) -> RecordVerdict:
     return RecordVerdict(Place("orders.events.v1", 0, offset), TIME, Verdict.UNMATCHED, "nobody", "m-1", None)
 
 
-def starts(*instances: Stored, **more: Any) -> Changes:  # noqa: ANN401  fields of several types
+def starts(*instances: InstanceRecord, **more: Any) -> Changes:  # noqa: ANN401  fields of several types
     """The changes that write new instances, and more."""
     return Changes(instances=[(each, 0) for each in instances], **more)

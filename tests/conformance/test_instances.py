@@ -9,7 +9,7 @@ import pytest
 
 from saga_coordinator.handlers import trace_context as trails
 from saga_coordinator.handlers.ports import Conflict, Transaction
-from saga_coordinator.handlers.records import Changes, Lease, Place, Stored, Verdict
+from saga_coordinator.handlers.records import Changes, InstanceRecord, Lease, Place, Verdict
 from saga_coordinator.handlers.routing import REPLIES
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine import Block, Cancel, Cause, ReplyReceived, Signal, TimerFired, freeze, transition
@@ -18,7 +18,7 @@ from tests.conformance.stores import TIME, Kind, OpenStore, begun, entry, later,
 MINUTE = timedelta(minutes=1)
 
 
-async def loaded(store: OpenStore, *ids: str) -> dict[str, Stored]:
+async def loaded(store: OpenStore, *ids: str) -> dict[str, InstanceRecord]:
     return dict(await store.transact(lambda tx: tx.load(ids)))
 
 
@@ -155,7 +155,7 @@ async def test_alarms_ring_only_for_who_has_the_home_in_its_newest_epoch_i25(sto
         assert len(due) == expected
 
 
-async def load_due(at: datetime, homes: list[Lease], tx: Transaction) -> Sequence[Stored]:
+async def load_due(at: datetime, homes: list[Lease], tx: Transaction) -> Sequence[InstanceRecord]:
     return await tx.load_due(at, 10, homes)
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from saga_coordinator.contracts.messages.orders import OrderCancelled
 from saga_coordinator.handlers.ports import Transaction
-from saga_coordinator.handlers.records import Illegible, Place, Record
-from saga_coordinator.handlers.routing import BadCatalog, Living, Routes
+from saga_coordinator.handlers.records import Place, Record, UnreadableInstance
+from saga_coordinator.handlers.routing import BadCatalog, LiveVersions, Routes
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.service.app.bootstrap import built
 from saga_coordinator.service.settings import Settings
@@ -48,16 +48,16 @@ async def test_an_instance_whose_version_is_gone_is_left_out_and_says_what_to_do
     other = kind.new(tmp_path, Routes([made.saga(made.safe("a"))]).saga_of)
     await other.open()
     try:
-        why, is_over = await other.transact(partial(illegible, begun().instance.id))
+        why, is_over = await other.transact(partial(unreadable_instances, begun().instance.id))
         assert "order-fulfilment version 1 is not in the catalog: add it again" in why
         assert not is_over
     finally:
         await other.close()
 
 
-async def illegible(id_: str, tx: Transaction) -> Illegible:
+async def unreadable_instances(id_: str, tx: Transaction) -> UnreadableInstance:
     assert await tx.load([id_]) == {}
-    return tx.illegible[id_]
+    return tx.unreadable_instances[id_]
 
 
 class TestSqlite:
@@ -178,9 +178,9 @@ class TestSqlite:
         async with coordinator(path) as it:
             await it.take(*(log.placed(f"o-{number}") for number in range(1, 6)))
             (version,) = await it.store.living()
-        assert version == Living("order-fulfilment", 1, 5, ("o-1", "o-2", "o-3"))
+        assert version == LiveVersions("order-fulfilment", 1, 5, ("o-1", "o-2", "o-3"))
         with pytest.raises(BadCatalog, match=r"has 5 live instances \('o-1', 'o-2', 'o-3', …\)"):
-            Routes([made.saga(made.safe("a"))]).refuse_homeless([version])
+            Routes([made.saga(made.safe("a"))]).check_definitions([version])
 
 
 async def pragmas(store: SqliteStore) -> Sequence[object]:

@@ -17,7 +17,7 @@ from typing import IO, Any, TypeVar
 import aiosqlite
 
 from saga_coordinator.handlers.records import Lease, OutboxMessage, OutboxRow
-from saga_coordinator.handlers.routing import AnySaga, Living
+from saga_coordinator.handlers.routing import AnySaga, LiveVersions
 from saga_coordinator.service.storage.sqlite import errors as remedy
 from saga_coordinator.service.storage.sqlite.columns import to_headers, to_time
 from saga_coordinator.service.storage.sqlite.migrations import StoreUnusable, migrate
@@ -156,11 +156,11 @@ class SqliteStore:
         )
         return None if value is None else to_time(value)
 
-    async def living(self) -> Sequence[Living]:
+    async def living(self) -> Sequence[LiveVersions]:
         """Return the sagas and versions that have live instances, how many, and the keys of a few."""
         async with self._open_reader.execute(_LIVING, {"few": FEW}) as cursor:
             return [
-                Living(saga, version, count, tuple(json.loads(keys)))
+                LiveVersions(saga, version, count, tuple(json.loads(keys)))
                 for saga, version, count, keys in await cursor.fetchall()
             ]
 

@@ -17,12 +17,12 @@ from saga_coordinator.handlers.records import (
     EarlyEvent,
     Entry,
     EventSubscription,
-    Illegible,
+    InstanceRecord,
     Lease,
     OutboxRow,
     Place,
     SetAside,
-    Stored,
+    UnreadableInstance,
 )
 from saga_coordinator.handlers.routing import AnySaga, BadCatalog
 from saga_coordinator.sagas.machine import Snapshot, freeze, thaw
@@ -77,7 +77,7 @@ class SqliteTransaction:
         self._counters = counters
         self._definitions = definitions
         self._silent = silent
-        self.illegible: dict[str, Illegible] = {}
+        self.unreadable_instances: dict[str, UnreadableInstance] = {}
 
     async def advance(self, moves: Sequence[Advance]) -> Sequence[Lease]:
         """Move the leases, or return those that do not stand as expected."""
@@ -96,7 +96,7 @@ class SqliteTransaction:
         [(epoch, next_offset)] = rows
         return Lease(topic, partition, epoch, next_offset)
 
-    async def load(self, ids: Collection[str]) -> Mapping[str, Stored]:
+    async def load(self, ids: Collection[str]) -> Mapping[str, InstanceRecord]:
         """Return those of the instances that exist, by id."""
         rows = await self._read(
             f"SELECT {_COLUMNS} FROM instance WHERE id IN (SELECT value FROM json_each(?))",  # noqa: S608  own columns
@@ -104,7 +104,7 @@ class SqliteTransaction:
         )
         return {stored.instance.id: stored for stored in self._stored(rows)}
 
-    async def load_due(self, now: datetime, most: int, homes: Sequence[Lease]) -> Sequence[Stored]:
+    async def load_due(self, now: datetime, most: int, homes: Sequence[Lease]) -> Sequence[InstanceRecord]:
         """Return the instances whose alarm is due and whose home is leased as it says, oldest first."""
         held = to_json([(each.topic, each.partition, each.epoch) for each in homes]).decode()
         rows = await self._read(
@@ -115,7 +115,7 @@ class SqliteTransaction:
             (from_time(now), held, to_json(sorted(self._silent)).decode(), most),
         )
         due = list(self._stored(rows))
-        self._silent.update(self.illegible)
+        self._silent.update(self.unreadable_instances)
         return due
 
     async def load_early_events(self, addresses: Collection[str]) -> Sequence[EarlyEvent]:
@@ -196,15 +196,16 @@ class SqliteTransaction:
             for *record, address, at, expires_at in rows
         ]
 
-    def _stored(self, rows: Iterable[Sequence[Any]]) -> Iterator[Stored]:
+    def _stored(self, rows: Iterable[Sequence[Any]]) -> Iterator[InstanceRecord]:
         """Read instances, and note those that cannot be read: they may not stop the others."""
         for id_, saga, version, key, data, state, trail, revision, home, ended_at in rows:
             try:
                 instance = thaw(self._definitions(saga, version), id_, key, Snapshot(data, state))
-                stored = Stored(instance, revision, home, trails.read(trail))
+                stored = InstanceRecord(instance, revision, home, trails.read(trail))
             except Exception as error:  # noqa: BLE001  a saga's own models may raise anything
-                why = f"instance {id_} of saga {saga} version {version} cannot be read: {_remedied(error, version)}"
-                self.illegible[id_] = Illegible(why, is_over=ended_at is not None)
+                reason = _unreadable_reason(error, version)
+                why = f"instance {id_} of saga {saga} version {version} cannot be read: {reason}"
+                self.unreadable_instances[id_] = UnreadableInstance(why, is_over=ended_at is not None)
             else:
                 yield stored
 
@@ -249,7 +250,7 @@ def _unheard(changes: Changes) -> Iterator[Statement]:
     )
 
 
-def _remedied(error: Exception, version: int) -> str:
+def _unreadable_reason(error: Exception, version: int) -> str:
     """Say why an instance cannot be read, and what to do."""
     if isinstance(error, BadCatalog):
         return str(error)
@@ -257,7 +258,7 @@ def _remedied(error: Exception, version: int) -> str:
     return f"{why}; put its definition back as it was, and let the changed one be version {version + 1}"
 
 
-def _changing(stored: Stored) -> Sequence[object]:
+def _changing(stored: InstanceRecord) -> Sequence[object]:
     """The columns of an instance that a signal may change."""
     instance, snapshot = stored.instance, freeze(stored.instance)
     return (
@@ -271,7 +272,7 @@ def _changing(stored: Stored) -> Sequence[object]:
     )
 
 
-def _instance_row(stored: Stored) -> Sequence[object]:
+def _instance_row(stored: InstanceRecord) -> Sequence[object]:
     """All columns of an instance but its number, in the order of the table."""
     instance = stored.instance
     status, data, state, trail, revision, wake_at, ended_at = _changing(stored)

@@ -20,14 +20,14 @@ from saga_coordinator.handlers.records import (
     EarlyEvent,
     Entry,
     EventSubscription,
-    Illegible,
+    InstanceRecord,
     Lease,
     OutboxMessage,
     OutboxRow,
     Place,
     RecordVerdict,
     SetAside,
-    Stored,
+    UnreadableInstance,
 )
 from saga_coordinator.handlers.routing import Routes
 from saga_coordinator.sagas.machine import Snapshot, freeze, thaw
@@ -131,7 +131,7 @@ class Session:
         self._database = database
         self._staged: list[Callable[[], None]] = []
         self._seq = max(database.owed, default=0)
-        self.illegible: Mapping[str, Illegible] = {}
+        self.unreadable_instances: Mapping[str, UnreadableInstance] = {}
 
     async def advance(self, moves: Sequence[Advance]) -> Sequence[Lease]:
         await self._hop()
@@ -151,11 +151,11 @@ class Session:
         self._staged.append(lambda: self._database.leases.update({(topic, partition): (epoch + 1, owner, next_offset)}))
         return Lease(topic, partition, epoch + 1, next_offset)
 
-    async def load(self, ids: Collection[str]) -> Mapping[str, Stored]:
+    async def load(self, ids: Collection[str]) -> Mapping[str, InstanceRecord]:
         await self._hop()
         return {id_: self._stored(id_, row) for id_ in sorted(ids) if (row := self._database.instances.get(id_))}
 
-    async def load_due(self, now: datetime, most: int, homes: Sequence[Lease]) -> Sequence[Stored]:
+    async def load_due(self, now: datetime, most: int, homes: Sequence[Lease]) -> Sequence[InstanceRecord]:
         await self._hop()
         ours = {at.partition for at in homes if self._database.leases[at.topic, at.partition][0] == at.epoch}
         due = [
@@ -225,9 +225,9 @@ class Session:
         it.verdicts += changes.verdicts
         it.awaited = (it.awaited | set(changes.awaited)) - set(changes.unsubscribed)
 
-    def _stored(self, id_: str, row: Row) -> Stored:
+    def _stored(self, id_: str, row: Row) -> InstanceRecord:
         saga = self._database.routes.saga_of(row.saga, row.version)
-        return Stored(thaw(saga, id_, row.key, row.snapshot), row.revision, row.home, trails.read(row.trail))
+        return InstanceRecord(thaw(saga, id_, row.key, row.snapshot), row.revision, row.home, trails.read(row.trail))
 
 
 class SimulatedStore:
@@ -278,7 +278,7 @@ class SimulatedStore:
             task.exception()
 
 
-def _row(stored: Stored) -> Row:
+def _row(stored: InstanceRecord) -> Row:
     instance = stored.instance
     return Row(
         saga=instance.saga,

@@ -10,12 +10,12 @@ from saga_coordinator.handlers.records import (
     Changes,
     EarlyEvent,
     EventSubscription,
-    Illegible,
+    InstanceRecord,
     Lease,
     OutboxRow,
     Place,
     SetAside,
-    Stored,
+    UnreadableInstance,
 )
 from saga_coordinator.service.storage.sqlite.store import SqliteStore
 
@@ -90,14 +90,14 @@ class BrittleTransaction:
     async def advance(self, moves: Sequence[Advance]) -> Sequence[Lease]:
         return self._passed("advance", await self._real.advance(moves))
 
-    async def load(self, ids: Collection[str]) -> Mapping[str, Stored]:
+    async def load(self, ids: Collection[str]) -> Mapping[str, InstanceRecord]:
         return self._passed("load", await self._real.load(ids))
 
     @property
-    def illegible(self) -> Mapping[str, Illegible]:
-        return self._real.illegible
+    def unreadable_instances(self) -> Mapping[str, UnreadableInstance]:
+        return self._real.unreadable_instances
 
-    async def load_due(self, now: datetime, most: int, homes: Sequence[Lease]) -> Sequence[Stored]:
+    async def load_due(self, now: datetime, most: int, homes: Sequence[Lease]) -> Sequence[InstanceRecord]:
         return self._passed("load_due", await self._real.load_due(now, most, homes))
 
     async def load_early_events(self, addresses: Collection[str]) -> Sequence[EarlyEvent]:

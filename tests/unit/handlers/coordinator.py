@@ -12,7 +12,7 @@ from typing import Any
 from saga_coordinator.handlers.bootstrap import Handlers, wired
 from saga_coordinator.handlers.encode import MOST_BYTES
 from saga_coordinator.handlers.ports import Publisher, Store
-from saga_coordinator.handlers.records import Committed, OutboxMessage, Place, Record, Stored
+from saga_coordinator.handlers.records import Committed, InstanceRecord, OutboxMessage, Place, Record
 from saga_coordinator.handlers.relay import Relay
 from saga_coordinator.handlers.routing import REPLIES, AnySaga, Routes
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
@@ -146,7 +146,7 @@ class Coordinator:
             *place * 5,
         )
 
-    async def stored(self, id_: str) -> Stored:
+    async def stored(self, id_: str) -> InstanceRecord:
         """An instance as it stands in the database."""
         return (await self.store.transact(lambda tx: tx.load([id_])))[id_]
 

@@ -13,7 +13,7 @@ from saga_coordinator.contracts.messages.orders import OrderCancelled, OrderPlac
 from saga_coordinator.contracts.messages.payments import CardCharged, ChargeCard
 from saga_coordinator.contracts.messages.shipping import OrderShipped, ShipOrder
 from saga_coordinator.handlers.decode import Arrival, EventArrival, ReplyArrival, Unreadable, read
-from saga_coordinator.handlers.records import Committed, Hop, OutboxMessage, Place, Record, Stored, Verdict
+from saga_coordinator.handlers.records import Committed, Hop, InstanceRecord, OutboxMessage, Place, Record, Verdict
 from saga_coordinator.handlers.routing import REPLIES, Role, Routes
 from saga_coordinator.handlers.session import Batch, Wire
 from saga_coordinator.handlers.trace_context import Sampler
@@ -101,7 +101,7 @@ class Story:
         self.turns: list[Committed] = []
         self._wire = Wire(lambda _topic, key: len(key) % 2, sampler)
         self._routes = Routes([order_fulfilment])
-        self._stored: dict[str, Stored] = {}
+        self._stored: dict[str, InstanceRecord] = {}
 
     @property
     def hops(self) -> list[Hop]:
