@@ -10,7 +10,7 @@ from saga_coordinator.contracts import envelope as wire
 from saga_coordinator.handlers.decode import Arrival
 from saga_coordinator.handlers.records import OutboxMessage
 from saga_coordinator.handlers.routing import REPLIES
-from saga_coordinator.handlers.trace_context import Asked, SpanContext
+from saga_coordinator.handlers.trace_context import ParentCommand, SpanContext
 from saga_coordinator.sagas.machine import Instance, Saga, Send, Withdrawal, outcome_id
 
 MOST_BYTES = 1_000_000
@@ -35,7 +35,7 @@ class Origin:
     home: int
     at: datetime
     causation_id: str | None
-    asked: Asked | None = None
+    asked: ParentCommand | None = None
 
 
 def command_row(origin: Origin, send: Send, span: SpanContext, partition_of: PartitionOf) -> OutboxMessage:
@@ -94,12 +94,12 @@ def outcome_row(origin: Origin, outcome: Event | Reply, span: SpanContext, parti
     return _row(origin, envelope, topic, outcome.model_dump_json(), partition_of)
 
 
-def asked_by(arrival: Arrival, partition_of: PartitionOf) -> Asked:
+def asked_by(arrival: Arrival, partition_of: PartitionOf) -> ParentCommand:
     """Return what a child has to remember of its command. Raises `LookupError` for a topic that is not known here."""
     envelope, key = arrival.envelope, arrival.record.key or b""
     assert envelope.reply_to is not None, "a command without was not read"  # noqa: S101  for the type checker
     partition_of(envelope.reply_to, key)
-    return Asked(envelope.id, envelope.reply_to, envelope.correlation_id, key.decode())
+    return ParentCommand(envelope.id, envelope.reply_to, envelope.correlation_id, key.decode())
 
 
 def size_of(row: OutboxMessage) -> int:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from saga_coordinator.handlers.routing import AnySaga
-from saga_coordinator.handlers.trace_context import Footing, SpanContext, Trail
+from saga_coordinator.handlers.trace_context import SpanContext, SpanPlacement, TraceContext
 from saga_coordinator.sagas.machine import Decision, Instance
 
 RawHeaders = tuple[tuple[str, bytes | None], ...]
@@ -83,7 +83,7 @@ class InstanceRecord(NamedTuple):
     instance: Instance[Any]
     revision: int
     home: int
-    trail: Trail
+    trail: TraceContext
 
 
 class UnreadableInstance(NamedTuple):
@@ -257,7 +257,7 @@ class Changes:
         )
 
 
-class Hop(NamedTuple):
+class TransitionRecord(NamedTuple):
     """One signal that an instance took, as those who watch see it once it is committed.
 
     `record` is None for an alarm or a wish; `sent` are the rows that follow from it, each with its span. A `redriven`
@@ -269,7 +269,7 @@ class Hop(NamedTuple):
     decision: Decision[Any]
     entry: Entry
     record: Record | None
-    footing: Footing
+    placement: SpanPlacement
     root: SpanContext
     sent: tuple[tuple[OutboxMessage, SpanContext], ...]
     redriven: bool = False
@@ -279,7 +279,7 @@ class Hop(NamedTuple):
 class Committed:
     """One committed transaction: what happened in it, and when it began and ended, in UTC."""
 
-    hops: Sequence[Hop]
+    hops: Sequence[TransitionRecord]
     changes: Changes
     began: datetime
     ended: datetime

@@ -27,19 +27,19 @@ from saga_coordinator.handlers.records import (
     DeadLetter,
     EarlyEvent,
     EventSubscription,
-    Hop,
     InstanceRecord,
     OutboxMessage,
     Place,
     Queued,
     Record,
     RecordVerdict,
+    TransitionRecord,
     UnreadableInstance,
     Verdict,
 )
 from saga_coordinator.handlers.routing import REPLIES, AnySaga, Target, dead_letter_topic
-from saga_coordinator.handlers.subscriptions import kept, waits
-from saga_coordinator.handlers.trace_context import Footing, Sampler, SpanContext, Trail
+from saga_coordinator.handlers.subscriptions import trace_context_after, waits
+from saga_coordinator.handlers.trace_context import Sampler, SpanContext, SpanPlacement, TraceContext
 from saga_coordinator.sagas.machine import (
     Block,
     Cause,
@@ -81,7 +81,7 @@ class Batch:
     def __init__(self, wire: Wire, at: datetime, *, redriven: bool = False) -> None:
         self.at = at
         self.redriven = redriven
-        self.hops: list[Hop] = []
+        self.hops: list[TransitionRecord] = []
         self.changes = Changes()
         self.unreadable_instances: Mapping[str, UnreadableInstance] = {}
         self._wire = wire
@@ -133,25 +133,27 @@ class Batch:
         if stored is None or decision.instance.data is not stored.instance.data:
             refuse_unwritable(decision.instance.data)
         seq = stored.revision + 1 if stored else 1
-        footing = self._footing(stored, (decision.instance.id, seq), signal, arrival)
-        trail = stored.trail if stored else Trail(footing.span)
+        placement = self._footing(stored, (decision.instance.id, seq), signal, arrival)
+        trail = stored.trail if stored else TraceContext(placement.span)
         message = arrival.envelope.id if arrival and not decision.ignored else trail.last_message
         if stored is None and arrival is not None and saga.is_child:
             trail = trail._replace(asked=asked_by(arrival, self._wire.partition_of))
         home = stored.home if stored else self._wire.partition_of(REPLIES, decision.instance.key.encode())
         origin = Origin(saga, decision.instance, home, self.at, message, trail.asked)
-        sent, unsendable = self._rows(origin, decision, footing.span)
+        sent, unsendable = self._rows(origin, decision, placement.span)
         if isinstance(signal, Start) and stored and stored.instance.status.is_final and saga.is_child:
             over = decision.instance
-            sent.append(self._outcome(origin, outcome_of(saga, over.status, over.data, over.cause), footing.span))
-        after = InstanceRecord(decision.instance, seq, home, kept(trail, decision, signal, sent, message))
-        hop = Hop(
+            sent.append(self._outcome(origin, outcome_of(saga, over.status, over.data, over.cause), placement.span))
+        after = InstanceRecord(
+            decision.instance, seq, home, trace_context_after(trail, decision, signal, sent, message)
+        )
+        hop = TransitionRecord(
             saga,
             stored.instance if stored else None,
             decision,
-            entry_of(decision, seq, signal, arrival, footing.span),
+            entry_of(decision, seq, signal, arrival, placement.span),
             arrival.record if arrival else None,
-            footing,
+            placement,
             trail.root,
             tuple(sent),
             self.redriven,
@@ -224,18 +226,18 @@ class Batch:
 
     def _footing(
         self, stored: InstanceRecord | None, name: tuple[str, int], signal: Signal, arrival: Arrival | None
-    ) -> Footing:
+    ) -> SpanPlacement:
         """Find where the span of a signal stands."""
         incoming = trails.parse(arrival.envelope.traceparent) if arrival else None
         if stored is None:
-            start = trails.anew_at_start if self.redriven else trails.at_start
+            start = trails.new_trace_at_start if self.redriven else trails.placement_at_start
             return start(name[0], incoming, self._wire.sampler)
         if arrival is None or self.redriven:
-            return trails.anew(stored.trail, name, incoming)
+            return trails.new_trace(stored.trail, name, incoming)
         ask = stored.trail.asks.get(signal.command_id) if isinstance(signal, ReplyReceived) else None
-        if ask is not None and self.at - ask.at > trails.LONG_WAIT:
-            return trails.anew(stored.trail, name, incoming)
-        return trails.at_reply(stored.trail, name, incoming, ask)
+        if ask is not None and self.at - ask.at > trails.NEW_TRACE_AFTER:
+            return trails.new_trace(stored.trail, name, incoming)
+        return trails.placement_at_reply(stored.trail, name, incoming, ask)
 
     def _rows(
         self, origin: Origin, decision: Decision[Any], span: SpanContext
@@ -267,7 +269,7 @@ class Batch:
             raise ValueError(too_large(type(outcome), row, most))
         return row, child
 
-    def _note(self, stored: InstanceRecord | None, after: InstanceRecord, hop: Hop) -> None:
+    def _note(self, stored: InstanceRecord | None, after: InstanceRecord, hop: TransitionRecord) -> None:
         id_ = after.instance.id
         self._seen.setdefault(id_, stored.revision if stored else 0)
         self._stored[id_] = after

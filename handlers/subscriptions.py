@@ -4,25 +4,25 @@ from collections.abc import Iterable
 from typing import Any
 
 from saga_coordinator.handlers.records import OutboxMessage
-from saga_coordinator.handlers.trace_context import Ask, SpanContext, Trail
+from saga_coordinator.handlers.trace_context import PendingCommand, SpanContext, TraceContext
 from saga_coordinator.sagas.machine import Decision, Instance, Progress, ReplyReceived, Signal
 
 
-def kept(
-    trail: Trail,
+def trace_context_after(
+    trail: TraceContext,
     decision: Decision[Any],
     signal: Signal,
     sent: Iterable[tuple[OutboxMessage, SpanContext]],
     message: str | None,
-) -> Trail:
+) -> TraceContext:
     """Return what the wire remembers after a signal: the asks that are open now, the message that came last."""
     if decision.instance.status.is_final:
-        return Trail(trail.root, {}, message, trail.asked, trail.parked)
+        return TraceContext(trail.root, {}, message, trail.asked, trail.parked)
     asks = dict(trail.asks)
     if isinstance(signal, ReplyReceived) and decision.ignored is None:
         asks.pop(signal.command_id, None)
-    asks.update((row.message_id, Ask(span, signal.at)) for row, span in sent)
-    return Trail(trail.root, asks, message, trail.asked, trail.parked)
+    asks.update((row.message_id, PendingCommand(span, signal.at)) for row, span in sent)
+    return TraceContext(trail.root, asks, message, trail.asked, trail.parked)
 
 
 def waits(instance: Instance[Any]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import pydantic_core
 
-LONG_WAIT = timedelta(hours=1)
+NEW_TRACE_AFTER = timedelta(hours=1)
 
 _TRACEPARENT = re.compile(
     r"(?!ff)(?!00-.{53,})[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?"
@@ -45,14 +45,14 @@ class SpanContext(NamedTuple):
         return SpanContext(self.trace_id, derived_span(self.span_id, name), self.sampled)
 
 
-class Ask(NamedTuple):
+class PendingCommand(NamedTuple):
     """The span that sent a command still awaited, and when."""
 
     span: SpanContext
     at: datetime
 
 
-class Asked(NamedTuple):
+class ParentCommand(NamedTuple):
     """The command that a child has to answer: its id, what the reply echoes, and where it goes."""
 
     command_id: str
@@ -61,7 +61,7 @@ class Asked(NamedTuple):
     key: str
 
 
-class Trail(NamedTuple):
+class TraceContext(NamedTuple):
     """What the wire has to remember of an instance.
 
     `root` is the span that took its start, `asks` the commands still awaited, by id, and `last_message` the id of
@@ -70,13 +70,13 @@ class Trail(NamedTuple):
     """
 
     root: SpanContext
-    asks: Mapping[str, Ask] = MappingProxyType({})
+    asks: Mapping[str, PendingCommand] = MappingProxyType({})
     last_message: str | None = None
-    asked: Asked | None = None
+    asked: ParentCommand | None = None
     parked: bool = False
 
 
-class Footing(NamedTuple):
+class SpanPlacement(NamedTuple):
     """Where a new span stands: itself, its parent (None: a root), and the spans that it is linked to."""
 
     span: SpanContext
@@ -84,37 +84,39 @@ class Footing(NamedTuple):
     links: tuple[SpanContext, ...]
 
 
-def at_start(instance_id: str, incoming: SpanContext | None, sampler: Sampler) -> Footing:
+def placement_at_start(instance_id: str, incoming: SpanContext | None, sampler: Sampler) -> SpanPlacement:
     """Return the footing of the span that takes a start."""
     span_id = derived_span(instance_id, 1)
     if incoming is not None:
-        return Footing(SpanContext(incoming.trace_id, span_id, incoming.sampled), incoming, (incoming,))
+        return SpanPlacement(SpanContext(incoming.trace_id, span_id, incoming.sampled), incoming, (incoming,))
     trace_id = instance_id.replace("-", "")
-    return Footing(SpanContext(trace_id, span_id, sampler(trace_id)), None, ())
+    return SpanPlacement(SpanContext(trace_id, span_id, sampler(trace_id)), None, ())
 
 
-def at_reply(trail: Trail, name: tuple[str, int], incoming: SpanContext | None, ask: Ask | None) -> Footing:
+def placement_at_reply(
+    trail: TraceContext, name: tuple[str, int], incoming: SpanContext | None, ask: PendingCommand | None
+) -> SpanPlacement:
     """Return the footing of the span that takes a message for a running instance; `name` is its id and sequence."""
     sender = ask.span if ask else trail.root
     span_id = derived_span(*name)
     if incoming is not None and incoming.trace_id == sender.trace_id:
-        return Footing(SpanContext(sender.trace_id, span_id, sender.sampled), incoming, (incoming,))
+        return SpanPlacement(SpanContext(sender.trace_id, span_id, sender.sampled), incoming, (incoming,))
     links = (incoming,) if incoming else ()
-    return Footing(SpanContext(sender.trace_id, span_id, sender.sampled), sender, links)
+    return SpanPlacement(SpanContext(sender.trace_id, span_id, sender.sampled), sender, links)
 
 
-def anew_at_start(instance_id: str, incoming: SpanContext | None, sampler: Sampler) -> Footing:
+def new_trace_at_start(instance_id: str, incoming: SpanContext | None, sampler: Sampler) -> SpanPlacement:
     """Return the footing of a span that takes a start which was set aside: a new trace, linked to that of its event."""
     trace_id = derived_trace(instance_id, 1)
     sampled = incoming.sampled if incoming else sampler(trace_id)
     links = (incoming,) if incoming else ()
-    return Footing(SpanContext(trace_id, derived_span(instance_id, 1), sampled), None, links)
+    return SpanPlacement(SpanContext(trace_id, derived_span(instance_id, 1), sampled), None, links)
 
 
-def anew(trail: Trail, name: tuple[str, int], also: SpanContext | None = None) -> Footing:
+def new_trace(trail: TraceContext, name: tuple[str, int], also: SpanContext | None = None) -> SpanPlacement:
     """Return the footing of a span that begins a new trace, linked to the start and to all that is still awaited."""
     links = (*((also,) if also else ()), trail.root, *(ask.span for ask in trail.asks.values()))
-    return Footing(SpanContext(derived_trace(*name), derived_span(*name), trail.root.sampled), None, links)
+    return SpanPlacement(SpanContext(derived_trace(*name), derived_span(*name), trail.root.sampled), None, links)
 
 
 def parse(traceparent: str | None) -> SpanContext | None:
@@ -136,7 +138,7 @@ def derived_trace(*names: object) -> str:
     return sha1("/".join(map(str, names)).encode(), usedforsecurity=False).hexdigest()[:32]
 
 
-def write(trail: Trail) -> str:
+def write(trail: TraceContext) -> str:
     """Write a trail as a store keeps it."""
     asks = {id_: [ask.span.traceparent(), ask.at] for id_, ask in trail.asks.items()}
     whole: dict[str, object] = {"root": trail.root.traceparent(), "asks": asks, "last": trail.last_message}
@@ -147,12 +149,12 @@ def write(trail: Trail) -> str:
     return pydantic_core.to_json(whole).decode()
 
 
-def read(text: str) -> Trail:
+def read(text: str) -> TraceContext:
     """Read a trail from a store."""
     whole = json.loads(text)
-    asks = {id_: Ask(_parsed(span), datetime.fromisoformat(at)) for id_, (span, at) in whole["asks"].items()}
-    asked = Asked(*whole["asked"]) if "asked" in whole else None
-    return Trail(_parsed(whole["root"]), asks, whole["last"], asked, whole.get("parked", False))
+    asks = {id_: PendingCommand(_parsed(span), datetime.fromisoformat(at)) for id_, (span, at) in whole["asks"].items()}
+    asked = ParentCommand(*whole["asked"]) if "asked" in whole else None
+    return TraceContext(_parsed(whole["root"]), asks, whole["last"], asked, whole.get("parked", False))
 
 
 def _parsed(traceparent: str) -> SpanContext:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pydantic_core import from_json
 
-from saga_coordinator.handlers.records import Hop
+from saga_coordinator.handlers.records import TransitionRecord
 from saga_coordinator.sagas.machine import CANCELLED, TIMED_OUT, Cause, Direction, Ignored, Send, Status, length_of
 from saga_coordinator.service.demo.words import brief, listed, span
 from saga_coordinator.service.telemetry.transitions import about, entered, retry_at, turned
@@ -19,14 +19,14 @@ class Happening:
     status: Status
 
 
-def happening(hop: Hop) -> Happening | None:
+def happening(hop: TransitionRecord) -> Happening | None:
     """Return what is worth telling of a hop, None if it went as it mostly goes."""
     instance = hop.decision.instance
     text = _ignored(hop) if hop.decision.ignored else _turned(hop) or _ended(hop) or _asked(hop)
     return Happening(instance.key, text, instance.status) if text else None
 
 
-def asked_again(hop: Hop) -> list[Send]:
+def asked_again(hop: TransitionRecord) -> list[Send]:
     """Return the commands of a hop that were sent before, under the same id."""
     if hop.before is None:
         return []
@@ -40,7 +40,7 @@ def asked_again(hop: Hop) -> list[Send]:
     ]
 
 
-def _ignored(hop: Hop) -> str | None:
+def _ignored(hop: TransitionRecord) -> str | None:
     match hop.decision.ignored:
         case Ignored.DUPLICATE:
             return f"{brief(hop.entry.message_type)} came twice: it changes nothing"
@@ -52,7 +52,7 @@ def _ignored(hop: Hop) -> str | None:
             return f"{brief(hop.entry.message_type)} is ignored: {why}"
 
 
-def _turned(hop: Hop) -> str | None:
+def _turned(hop: TransitionRecord) -> str | None:
     """Say why an instance turns back, or cannot go on."""
     cause = turned(hop)
     if cause is None:
@@ -74,7 +74,7 @@ def _why(cause: Cause) -> str:
             return f"{cause.step or 'the order'} refused, {code}"
 
 
-def _ended(hop: Hop) -> str | None:
+def _ended(hop: TransitionRecord) -> str | None:
     instance = hop.decision.instance
     if entered(hop) is not Status.COMPENSATED:
         return None
@@ -82,7 +82,7 @@ def _ended(hop: Hop) -> str | None:
     return f"rejected: {listed(undone)} undone" if undone else "rejected before anything was done"
 
 
-def _asked(hop: Hop) -> str | None:
+def _asked(hop: TransitionRecord) -> str | None:
     """Say that a step was asked again, will be, or is one that few orders have."""
     again = asked_again(hop)
     if again:
@@ -101,5 +101,5 @@ def _asked(hop: Hop) -> str | None:
     return None
 
 
-def _chosen_before(hop: Hop, name: str) -> bool:
+def _chosen_before(hop: TransitionRecord, name: str) -> bool:
     return hop.before is not None and name in hop.before.choices

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-from saga_coordinator.handlers.records import Entry, Hop
+from saga_coordinator.handlers.records import Entry, TransitionRecord
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.sagas.machine import Instance, Status
 from saga_coordinator.service.demo import answering
@@ -53,7 +53,7 @@ class Stories:
         self._over: set[str] = set()
         self._score: _Score | None = None
 
-    def heard(self, hops: Sequence[Hop], spans: Sequence[ReadableSpan]) -> None:
+    def heard(self, hops: Sequence[TransitionRecord], spans: Sequence[ReadableSpan]) -> None:
         """Take in what was committed together: its hops, and the spans made of them."""
         for span in spans:
             instance_id = str((span.attributes or {}).get(INSTANCE_ID, ""))

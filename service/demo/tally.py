@@ -7,7 +7,7 @@ from typing import Final
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from saga_coordinator.handlers.records import Committed, Hop, Verdict
+from saga_coordinator.handlers.records import Committed, TransitionRecord, Verdict
 from saga_coordinator.handlers.routing import REPLIES
 from saga_coordinator.sagas.machine import Direction, Send, Status
 from saga_coordinator.service.demo import answering
@@ -90,7 +90,7 @@ class Tally:
         """How many orders have an outcome."""
         return len(self._over)
 
-    def _count(self, hop: Hop) -> None:
+    def _count(self, hop: TransitionRecord) -> None:
         decision = hop.decision
         self.statuses[decision.instance.id] = decision.instance.status
         self.commands += len(decision.commands)
@@ -100,7 +100,7 @@ class Tally:
         self.copies += hop.entry.verdict is Verdict.DUPLICATE
 
 
-def _begins_undo(hop: Hop, send: Send) -> bool:
+def _begins_undo(hop: TransitionRecord, send: Send) -> bool:
     """Say whether a command is the first one that undoes its step."""
     command_state = hop.decision.instance.steps[send.step].compensation
     return send.direction is Direction.COMPENSATION and command_state is not None and command_state.sendings == 1

@@ -48,7 +48,7 @@ class SpanExport:
 
         One that is larger than the whole queue has it for itself.
         """
-        spans = sum(1 + len(hop.sent) for hop in turn.hops if hop.footing.span.sampled)
+        spans = sum(1 + len(hop.sent) for hop in turn.hops if hop.placement.span.sampled)
         if spans == 0:
             return
         waiting = self._offered - self._taken

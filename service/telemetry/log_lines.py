@@ -4,7 +4,7 @@ import logging
 import traceback
 from pathlib import Path
 
-from saga_coordinator.handlers.records import Committed, Hop
+from saga_coordinator.handlers.records import Committed, TransitionRecord
 from saga_coordinator.sagas.machine import Status
 from saga_coordinator.service.telemetry import transitions as hops
 from saga_coordinator.service.telemetry.logs import logger
@@ -39,13 +39,13 @@ class Lines:
             facts["where"] = where
         self._log.warning(what, **facts)
 
-    def _stalled(self, hop: Hop) -> None:
+    def _stalled(self, hop: TransitionRecord) -> None:
         stall = hop.decision.instance.stall
         facts = {} if stall is None else {"step": stall.step, "code": stall.code, "reason": stall.message}
         self._log.error("instance stalled: an operator has to decide", **_facts(hop), **facts)
 
 
-def _facts(hop: Hop) -> dict[str, object]:
+def _facts(hop: TransitionRecord) -> dict[str, object]:
     """Say which instance it is, and where its trace is."""
     entry = hop.entry
     return {
@@ -58,7 +58,7 @@ def _facts(hop: Hop) -> dict[str, object]:
     }
 
 
-def _decided(hop: Hop) -> dict[str, object]:
+def _decided(hop: TransitionRecord) -> dict[str, object]:
     """Say what came, and what was made of it."""
     entry, decision = hop.entry, hop.decision
     told = {

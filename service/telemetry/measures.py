@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from saga_coordinator.handlers.records import Committed, Hop, Verdict
+from saga_coordinator.handlers.records import Committed, TransitionRecord, Verdict
 from saga_coordinator.sagas.machine import Direction, Status
 from saga_coordinator.service.telemetry import transitions as hops
 from saga_coordinator.service.telemetry.histogram import Durations, Labels
@@ -79,7 +79,7 @@ class Measures:
         """Forget a partition that is somebody else's now."""
         self.lag.pop((topic, str(partition)), None)
 
-    def _applied(self, hop: Hop) -> None:
+    def _applied(self, hop: TransitionRecord) -> None:
         """Count what a signal has brought about."""
         kind, saga, after = hop.entry.kind, hop.saga.name, hop.decision.instance
         if kind == hops.ANSWER and (about := hops.about(hop)) is not None:
@@ -95,7 +95,7 @@ class Measures:
         elif status is not None and status.is_final and after.ended_at is not None:
             self.duration.add((saga, status), after.ended_at - after.started_at)
 
-    def _compensation(self, hop: Hop, step: str) -> None:
+    def _compensation(self, hop: TransitionRecord, step: str) -> None:
         """Count a step that begins to be undone; asking for it again is no other compensation."""
         command_state = hop.decision.instance.steps[step].compensation
         if command_state is not None and command_state.sendings == 1:

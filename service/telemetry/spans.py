@@ -21,7 +21,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 
 from saga_coordinator.handlers import trace_context as trail
-from saga_coordinator.handlers.records import Committed, Hop, OutboxMessage
+from saga_coordinator.handlers.records import Committed, OutboxMessage, TransitionRecord
 from saga_coordinator.service.telemetry import conventions as names
 from saga_coordinator.service.telemetry import transitions as hops
 from saga_coordinator.service.telemetry.conversion import Times, context, nanoseconds, times
@@ -47,21 +47,21 @@ class SpanMaker:
 
     def spans(self, turn: Committed) -> Iterator[ReadableSpan]:
         """Yield the spans of one transaction: its polls first, then each hop's, in their order."""
-        sampled = [hop for hop in turn.hops if hop.footing.span.sampled]
+        sampled = [hop for hop in turn.hops if hop.placement.span.sampled]
         if not sampled:
             return
         when = times(turn.began, turn.ended)
         yield from self._polls(sampled, when)
         for hop in sampled:
             told = _instance(hop)
-            here = context(hop.footing.span)
+            here = context(hop.placement.span)
             yield self._taken(hop, here, told, when)
             for row, span in hop.sent:
                 yield self._sent(hop, (row, context(span)), (here, told), when)
             if hops.entered(hop) is not None and hop.decision.instance.status.is_final:
                 yield summary(hop, told, self.resource, self.scope)
 
-    def _taken(self, hop: Hop, here: SpanContext, told: Attributes, when: Times) -> ReadableSpan:
+    def _taken(self, hop: TransitionRecord, here: SpanContext, told: Attributes, when: Times) -> ReadableSpan:
         """Make the span of a signal: what came, what it was about, and what was made of it."""
         entry, record = hop.entry, hop.record
         attributes = dict(told)
@@ -82,7 +82,7 @@ class SpanMaker:
             name, here, parent, self.resource, attributes, events, links, kind, None, status, *when, self.scope
         )
 
-    def _message(self, hop: Hop, attributes: Attributes) -> None:
+    def _message(self, hop: TransitionRecord, attributes: Attributes) -> None:
         """Say which message was processed."""
         assert hop.record is not None, "asked for a record's message"  # noqa: S101  for the type checker
         topic, partition, offset = hop.record.place
@@ -98,7 +98,11 @@ class SpanMaker:
             attributes[names.EVENT_TYPE] = hop.entry.message_type
 
     def _sent(
-        self, hop: Hop, sent: tuple[OutboxMessage, SpanContext], under: tuple[SpanContext, Attributes], when: Times
+        self,
+        hop: TransitionRecord,
+        sent: tuple[OutboxMessage, SpanContext],
+        under: tuple[SpanContext, Attributes],
+        when: Times,
     ) -> ReadableSpan:
         """Make the span of a message that was written to be published."""
         (row, here), (parent, told) = sent, under
@@ -117,9 +121,9 @@ class SpanMaker:
             self.scope,
         )  # fmt: skip
 
-    def _polls(self, sampled: Sequence[Hop], when: Times) -> Iterator[ReadableSpan]:
+    def _polls(self, sampled: Sequence[TransitionRecord], when: Times) -> Iterator[ReadableSpan]:
         """Yield a span for each topic that has brought more than one message."""
-        brought: defaultdict[str, list[Hop]] = defaultdict(list)
+        brought: defaultdict[str, list[TransitionRecord]] = defaultdict(list)
         for hop in sampled:
             if hop.record is not None and not hop.redriven:
                 brought[hop.record.place.topic].append(hop)
@@ -127,7 +131,7 @@ class SpanMaker:
             if len(taken) > 1:
                 yield self._poll(topic, taken, when.began)
 
-    def _poll(self, topic: str, taken: Sequence[Hop], at: int) -> ReadableSpan:
+    def _poll(self, topic: str, taken: Sequence[TransitionRecord], at: int) -> ReadableSpan:
         """Make the span of a poll, linked to the spans that its messages were sent from."""
         attributes: Attributes = {
             **self._consumer,
@@ -146,27 +150,29 @@ class SpanMaker:
         )  # fmt: skip
 
 
-def _instance(hop: Hop) -> Attributes:
+def _instance(hop: TransitionRecord) -> Attributes:
     """Return what every span of an instance carries."""
     instance = hop.decision.instance
     return {names.SAGA_NAME: instance.saga, names.SAGA_VERSION: instance.version, names.INSTANCE_ID: instance.id}
 
 
-def _standing(hop: Hop) -> tuple[SpanContext | None, list[Link]]:
+def _standing(hop: TransitionRecord) -> tuple[SpanContext | None, list[Link]]:
     """Return parent and links. What has come with the message is linked, and remote; any other parent is our own."""
-    footing, remote = hop.footing, hop.record is not None
-    if footing.parent is None:
-        return None, [Link(context(link, remote=remote)) for link in footing.links]
-    parent = context(footing.parent, remote=footing.parent in footing.links)
-    return parent, [Link(parent if link is footing.parent else context(link, remote=remote)) for link in footing.links]
+    placement, remote = hop.placement, hop.record is not None
+    if placement.parent is None:
+        return None, [Link(context(link, remote=remote)) for link in placement.links]
+    parent = context(placement.parent, remote=placement.parent in placement.links)
+    return parent, [
+        Link(parent if link is placement.parent else context(link, remote=remote)) for link in placement.links
+    ]
 
 
-def _origin(hop: Hop) -> trail.SpanContext:
+def _origin(hop: TransitionRecord) -> trail.SpanContext:
     """Return the span that a message was sent from; one that came without a context is known by what took it."""
-    return hop.footing.links[0] if hop.footing.links else hop.footing.span
+    return hop.placement.links[0] if hop.placement.links else hop.placement.span
 
 
-def _concerned(hop: Hop, attributes: Attributes) -> tuple[Status, Sequence[Event]]:
+def _concerned(hop: TransitionRecord, attributes: Attributes) -> tuple[Status, Sequence[Event]]:
     """Say which step a hop is about, and what went wrong: code and description, and what the instance does then."""
     about = hops.about(hop)
     if about is not None:
@@ -184,7 +190,7 @@ def _concerned(hop: Hop, attributes: Attributes) -> tuple[Status, Sequence[Event
     return Status(StatusCode.ERROR, said[:MOST_OF_A_DESCRIPTION]), _events(hop, about)
 
 
-def _events(hop: Hop, about: hops.About | None) -> Sequence[Event]:
+def _events(hop: TransitionRecord, about: hops.About | None) -> Sequence[Event]:
     """Tell that an instance turned back or stalled, or that a step will be asked again."""
     at = nanoseconds(hop.entry.at)
     cause = hops.turned(hop)
@@ -195,7 +201,7 @@ def _events(hop: Hop, about: hops.About | None) -> Sequence[Event]:
     return (Event(names.EVENT_RETRY, {names.DUE_AT: retry_at.isoformat()}, at),) if retry_at else ()
 
 
-def _commanded(hop: Hop, row: OutboxMessage, attributes: Attributes) -> None:
+def _commanded(hop: TransitionRecord, row: OutboxMessage, attributes: Attributes) -> None:
     """Say which step a command is of, or with which status an outcome tells."""
     for send in hop.decision.commands:
         if send.command_id == row.message_id:

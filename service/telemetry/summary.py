@@ -8,7 +8,7 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 
-from saga_coordinator.handlers.records import Hop
+from saga_coordinator.handlers.records import TransitionRecord
 from saga_coordinator.sagas.machine import CommandState
 from saga_coordinator.service.telemetry import conventions as names
 from saga_coordinator.service.telemetry.conversion import context, nanoseconds
@@ -18,7 +18,7 @@ Attributes: TypeAlias = dict[str, str | int | Sequence[str]]
 OK = Status(StatusCode.OK)
 
 
-def summary(hop: Hop, told: Attributes, resource: Resource, scope: InstrumentationScope) -> ReadableSpan:
+def summary(hop: TransitionRecord, told: Attributes, resource: Resource, scope: InstrumentationScope) -> ReadableSpan:
     """Make the span of an instance that is over with this hop: beneath the span of its start, linked to the last."""
     instance = hop.decision.instance
     undone = [(name, run.compensation) for name, run in instance.steps.items() if run.compensation is not None]
@@ -36,7 +36,7 @@ def summary(hop: Hop, told: Attributes, resource: Resource, scope: Instrumentati
     ended = nanoseconds(instance.ended_at or hop.entry.at)
     return ReadableSpan(
         f"saga {instance.saga}", context(hop.root.child("saga")), context(hop.root), resource, attributes,
-        tuple(_compensation(name, command_state) for name, command_state in undone), (Link(context(hop.footing.span)),),
+        tuple(_compensation(name, state) for name, state in undone), (Link(context(hop.placement.span)),),
         SpanKind.INTERNAL, None, OK, started, max(started, ended), scope,
     )  # fmt: skip
 

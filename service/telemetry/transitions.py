@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from saga_coordinator.handlers.records import Hop, Verdict
+from saga_coordinator.handlers.records import TransitionRecord, Verdict
 from saga_coordinator.sagas.machine import CANCELLED, Cause, CommandState, Direction, Progress, Status
 
 ANSWER, WAKE = "answer", "wake"
@@ -18,7 +18,7 @@ class About(NamedTuple):
     command_state: CommandState
 
 
-def about(hop: Hop) -> About | None:
+def about(hop: TransitionRecord) -> About | None:
     """Return the step that was answered, or the only one whose time has come."""
     if hop.before is None:
         return None
@@ -30,13 +30,13 @@ def about(hop: Hop) -> About | None:
     return None
 
 
-def entered(hop: Hop) -> Status | None:
+def entered(hop: TransitionRecord) -> Status | None:
     """Return the status that an instance has entered with this hop, None if it has kept the one it had."""
     status = hop.decision.instance.status
     return None if hop.before is not None and hop.before.status is status else status
 
 
-def turned(hop: Hop) -> Cause | None:
+def turned(hop: TransitionRecord) -> Cause | None:
     """Return why an instance has turned back or stalled with this hop, None if it has done neither."""
     before, after = hop.before, hop.decision.instance
     if before is None or before is after:
@@ -46,7 +46,7 @@ def turned(hop: Hop) -> Cause | None:
     return after.cause if after.cause is not before.cause else None
 
 
-def trouble(hop: Hop, concerned: About | None) -> Cause | None:
+def trouble(hop: TransitionRecord, concerned: About | None) -> Cause | None:
     """Return what went wrong with this hop: a step refused or given up, an instance stalled.
 
     That somebody has cancelled it is no trouble, nor is a failure after which the step is asked again.
@@ -61,12 +61,12 @@ def trouble(hop: Hop, concerned: About | None) -> Cause | None:
     return None
 
 
-def is_done(hop: Hop, concerned: About) -> bool:
+def is_done(hop: TransitionRecord, concerned: About) -> bool:
     """Say whether a leg is done after the hop."""
     return _progress(hop, concerned) is Progress.DONE
 
 
-def retry_at(hop: Hop, concerned: About) -> datetime | None:
+def retry_at(hop: TransitionRecord, concerned: About) -> datetime | None:
     """Return when a step that was answered "not done" with this hop will be asked again, None if it will not."""
     command_state = _leg_now(hop, concerned)
     waits = (
@@ -77,18 +77,18 @@ def retry_at(hop: Hop, concerned: About) -> datetime | None:
     return command_state.due_at if command_state is not None and waits and hop.entry.kind == ANSWER else None
 
 
-def _leg_now(hop: Hop, concerned: About) -> CommandState | None:
+def _leg_now(hop: TransitionRecord, concerned: About) -> CommandState | None:
     """Return the leg that a hop is about, as it is after the hop."""
     run = hop.decision.instance.steps.get(concerned.step)
     return None if run is None else run.command_state(concerned.direction)
 
 
-def _progress(hop: Hop, concerned: About) -> Progress | None:
+def _progress(hop: TransitionRecord, concerned: About) -> Progress | None:
     command_state = _leg_now(hop, concerned)
     return None if command_state is None else command_state.progress
 
 
-def _answered(hop: Hop) -> About | None:
+def _answered(hop: TransitionRecord) -> About | None:
     """Find the command that was answered, by its id."""
     answered = hop.entry.causation_id
     if hop.before is not None:
@@ -100,7 +100,7 @@ def _answered(hop: Hop) -> About | None:
     return None
 
 
-def _due(hop: Hop) -> list[About]:
+def _due(hop: TransitionRecord) -> list[About]:
     """Return all steps whose time has come."""
     return [
         About(name, direction, command_state)

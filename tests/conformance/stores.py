@@ -23,7 +23,7 @@ from saga_coordinator.handlers.records import (
     Verdict,
 )
 from saga_coordinator.handlers.routing import AnySaga
-from saga_coordinator.handlers.trace_context import Ask, SpanContext, Trail
+from saga_coordinator.handlers.trace_context import PendingCommand, SpanContext, TraceContext
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine import Start, transition
 from saga_coordinator.service.storage.sqlite.store import SqliteStore
@@ -76,8 +76,8 @@ def begun(order: str = "o-1", *, at: datetime = TIME) -> InstanceRecord:
     """An instance right after its start, at revision 1."""
     decision = transition(order_fulfilment, None, Start(at, OrderPlaced.model_validate_json(placed_value(order))))
     root = SpanContext("a" * 32, "b" * 16, sampled=True)
-    asks = {send.command_id: Ask(root.child(send.command_id), at) for send in decision.commands}
-    return InstanceRecord(decision.instance, 1, 3, Trail(root, asks, f"placed-{order}"))
+    asks = {send.command_id: PendingCommand(root.child(send.command_id), at) for send in decision.commands}
+    return InstanceRecord(decision.instance, 1, 3, TraceContext(root, asks, f"placed-{order}"))
 
 
 def later(stored: InstanceRecord, *, wake: timedelta = timedelta()) -> InstanceRecord:

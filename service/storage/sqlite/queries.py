@@ -14,7 +14,7 @@ from typing import Any, Final
 from saga_coordinator.handlers import trace_context as trails
 from saga_coordinator.handlers.records import EarlyEvent, Entry, Lease, Place, RecordVerdict, Verdict
 from saga_coordinator.handlers.routing import AnySaga
-from saga_coordinator.handlers.trace_context import Trail
+from saga_coordinator.handlers.trace_context import TraceContext
 from saga_coordinator.sagas.machine import Instance, Snapshot, Status, thaw
 from saga_coordinator.service.storage.sqlite.columns import from_time, to_time
 from saga_coordinator.service.storage.sqlite.dead_letters import AT, RECORD, record_of
@@ -58,7 +58,7 @@ class InstanceRow:
     key: str
     status: str
     snapshot: Snapshot
-    trail: Trail
+    trail: TraceContext
     revision: int
     home: int
     next_timer_at: datetime | None

@@ -71,7 +71,7 @@ SEEDS = (
     Seed("records that are done are taken again", "handlers/leases.py", "place.offset >= lease.next_offset", "True"),
     # --- the feed
     Seed(
-        "after an error the leases are kept",
+        "after an error the leases are trace_context_after",
         "service/kafka/consumer.py",
         "        self._leases.clear()\n        self._memory.clear()",
         "        self._memory.clear()",

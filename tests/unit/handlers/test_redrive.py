@@ -255,12 +255,12 @@ async def test_a_redriven_record_begins_a_new_trace_linked_to_the_old_one(tmp_pa
 
         hops = it.watcher.turns[-1].hops
         assert [hop.redriven for hop in hops] == [True, True]
-        assert [hop.footing.parent for hop in hops] == [None, None]
-        assert len({old.root.trace_id, *(hop.footing.span.trace_id for hop in hops)}) == 3
-        assert {old.root, *(ask.span for ask in old.asks.values())} <= set(hops[0].footing.links)
+        assert [hop.placement.parent for hop in hops] == [None, None]
+        assert len({old.root.trace_id, *(hop.placement.span.trace_id for hop in hops)}) == 3
+        assert {old.root, *(ask.span for ask in old.asks.values())} <= set(hops[0].placement.links)
         assert (await it.stored(BAD)).trail.root == old.root
         sent = [span for hop in hops for _, span in hop.sent]
-        assert [span.trace_id for span in sent] == [hops[1].footing.span.trace_id]
+        assert [span.trace_id for span in sent] == [hops[1].placement.span.trace_id]
 
 
 async def test_a_redriven_start_begins_a_new_trace_linked_to_that_of_its_event(tmp_path: Path) -> None:
@@ -272,9 +272,9 @@ async def test_a_redriven_start_begins_a_new_trace_linked_to_that_of_its_event(t
         await it.redrive.edit(which, placed_value("o-1"), OLGA)
         await it.redrive.redrive(which, OLGA)
         (hop,) = it.watcher.turns[-1].hops
-        assert [link.traceparent() for link in hop.footing.links] == [incoming]
-        assert hop.footing.parent is None
-        assert hop.footing.span.trace_id not in {"a" * 32, instance_id("o-1").replace("-", "")}
+        assert [link.traceparent() for link in hop.placement.links] == [incoming]
+        assert hop.placement.parent is None
+        assert hop.placement.span.trace_id not in {"a" * 32, instance_id("o-1").replace("-", "")}
 
 
 async def test_a_stale_memory_does_not_unpark_an_instance(tmp_path: Path) -> None:

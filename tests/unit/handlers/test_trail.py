@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from saga_coordinator.handlers.records import Hop, OutboxMessage
+from saga_coordinator.handlers.records import OutboxMessage, TransitionRecord
 from saga_coordinator.handlers.trace_context import SpanContext, parse
 from tests.unit.handlers.coordinator import Coordinator, coordinator
 from tests.unit.handlers.order_log import Log, header, instance_id
@@ -23,7 +23,7 @@ def context(owed: OutboxMessage) -> SpanContext:
     return found
 
 
-def last_hop(it: Coordinator) -> Hop:
+def last_hop(it: Coordinator) -> TransitionRecord:
     return it.watcher.turns[-1].hops[-1]
 
 
@@ -31,21 +31,21 @@ async def test_a_start_goes_on_with_the_trace_of_its_event(tmp_path: Path) -> No
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(Log().placed(traceparent=INCOMING))
         hop = last_hop(it)
-        assert hop.footing.parent == SpanContext(TRACE, SPAN, sampled=True)
-        assert hop.footing.links == (SpanContext(TRACE, SPAN, sampled=True),)
-        assert hop.footing.span.trace_id == TRACE
+        assert hop.placement.parent == SpanContext(TRACE, SPAN, sampled=True)
+        assert hop.placement.links == (SpanContext(TRACE, SPAN, sampled=True),)
+        assert hop.placement.span.trace_id == TRACE
         assert {context(row).trace_id for row in it.owed} == {TRACE}
         assert [context(row) for row in it.owed] == [span for _, span in hop.sent]
-        assert len({hop.footing.span.span_id, SPAN, *(context(row).span_id for row in it.owed)}) == 4
-        assert it.rows("SELECT trace_id, span_id FROM history") == [(TRACE, hop.footing.span.span_id)]
+        assert len({hop.placement.span.span_id, SPAN, *(context(row).span_id for row in it.owed)}) == 4
+        assert it.rows("SELECT trace_id, span_id FROM history") == [(TRACE, hop.placement.span.span_id)]
 
 
 async def test_without_a_context_the_trace_has_the_id_of_the_instance(tmp_path: Path) -> None:
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(Log().placed())
         hop = last_hop(it)
-        assert (hop.footing.parent, hop.footing.links) == (None, ())
-        assert hop.footing.span.trace_id == instance_id("o-1").replace("-", "")
+        assert (hop.placement.parent, hop.placement.links) == (None, ())
+        assert hop.placement.span.trace_id == instance_id("o-1").replace("-", "")
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ async def test_a_malformed_context_is_as_good_as_none_i41(tmp_path: Path, malfor
         own = instance_id("o-1").replace("-", "")
         assert {context(row).trace_id for row in it.owed} == {own}
         await it.take(log.answer(it.owed[0], traceparent=malformed))
-        assert last_hop(it).footing.parent == context(it.owed[0])
+        assert last_hop(it).placement.parent == context(it.owed[0])
 
 
 @pytest.mark.parametrize("later", [f"01-{TRACE}-{SPAN}-01", f"42-{TRACE}-{SPAN}-09-what-may-come"])
@@ -93,10 +93,10 @@ async def test_a_reply_stands_beneath_the_span_that_it_brings(tmp_path: Path) ->
         await it.take(log.placed(traceparent=INCOMING))
         inner = f"00-{TRACE}-1234567890abcdef-01"
         await it.take(log.answer(it.owed[0], traceparent=inner))
-        footing = last_hop(it).footing
-        assert footing.parent == parse(inner)
-        assert footing.links == (parse(inner),)
-        assert footing.span.trace_id == TRACE
+        placement = last_hop(it).placement
+        assert placement.parent == parse(inner)
+        assert placement.links == (parse(inner),)
+        assert placement.span.trace_id == TRACE
 
 
 async def test_a_reply_without_context_stands_beneath_the_command_that_it_answers(tmp_path: Path) -> None:
@@ -104,9 +104,9 @@ async def test_a_reply_without_context_stands_beneath_the_command_that_it_answer
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed(traceparent=INCOMING))
         await it.take(log.answer(it.owed[1], traceparent=""))
-        footing = last_hop(it).footing
-        assert footing.parent == context(it.owed[1])
-        assert footing.links == ()
+        placement = last_hop(it).placement
+        assert placement.parent == context(it.owed[1])
+        assert placement.links == ()
 
 
 async def test_a_reply_with_a_foreign_context_is_linked_to_it_and_stays_in_its_trace(tmp_path: Path) -> None:
@@ -114,46 +114,46 @@ async def test_a_reply_with_a_foreign_context_is_linked_to_it_and_stays_in_its_t
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed(traceparent=INCOMING))
         await it.take(log.answer(it.owed[1], traceparent=FOREIGN))
-        footing = last_hop(it).footing
-        assert footing.parent == context(it.owed[1])
-        assert footing.links == (parse(FOREIGN),)
-        assert footing.span.trace_id == TRACE
+        placement = last_hop(it).placement
+        assert placement.parent == context(it.owed[1])
+        assert placement.links == (parse(FOREIGN),)
+        assert placement.span.trace_id == TRACE
 
 
 async def test_an_alarm_begins_a_new_trace_linked_to_the_start_and_to_what_is_awaited(tmp_path: Path) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed(traceparent=INCOMING))
-        start = last_hop(it).footing.span
+        start = last_hop(it).placement.span
         reserve, charge = it.owed
         it.clock.pass_by(timedelta(minutes=2))
         await it.fire_due()
-        footing = last_hop(it).footing
-        assert footing.parent is None
-        assert footing.links == (start, context(reserve), context(charge))
-        assert footing.span.trace_id not in {TRACE, instance_id("o-1").replace("-", "")}
+        placement = last_hop(it).placement
+        assert placement.parent is None
+        assert placement.links == (start, context(reserve), context(charge))
+        assert placement.span.trace_id not in {TRACE, instance_id("o-1").replace("-", "")}
         again = it.sent(CHARGE)[-1]
-        assert context(again).trace_id == footing.span.trace_id
+        assert context(again).trace_id == placement.span.trace_id
 
         await it.take(log.answer(again))
-        assert last_hop(it).footing.span.trace_id == footing.span.trace_id
+        assert last_hop(it).placement.span.trace_id == placement.span.trace_id
         await it.take(log.answer(reserve))
-        assert last_hop(it).footing.span.trace_id == TRACE
+        assert last_hop(it).placement.span.trace_id == TRACE
 
 
 async def test_a_reply_after_a_long_wait_begins_a_new_trace_linked_to_both(tmp_path: Path) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed(traceparent=INCOMING))
-        start = last_hop(it).footing.span
+        start = last_hop(it).placement.span
         await it.take(*(log.answer(command) for command in it.owed))
         ship = it.owed[-1]
         it.clock.pass_by(timedelta(hours=5))
         await it.take(log.answer(ship))
-        footing = last_hop(it).footing
-        assert footing.parent is None
-        assert footing.links == (context(ship), start, context(ship))
-        assert footing.span.trace_id != TRACE
+        placement = last_hop(it).placement
+        assert placement.parent is None
+        assert placement.links == (context(ship), start, context(ship))
+        assert placement.span.trace_id != TRACE
 
 
 async def test_the_same_story_makes_the_same_spans(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ async def test_the_same_story_makes_the_same_spans(tmp_path: Path) -> None:
             await it.take(log.placed())
             await it.take(*(log.answer(command) for command in it.owed))
             spans.append(
-                [(hop.footing, [span for _, span in hop.sent]) for turn in it.watcher.turns for hop in turn.hops]
+                [(hop.placement, [span for _, span in hop.sent]) for turn in it.watcher.turns for hop in turn.hops]
             )
     assert spans[0] == spans[1]
 
@@ -177,5 +177,5 @@ async def test_a_trail_survives_a_restart(tmp_path: Path) -> None:
         charge = it.owed[1]
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.answer(charge, traceparent=""))
-        assert last_hop(it).footing.parent == context(charge)
+        assert last_hop(it).placement.parent == context(charge)
         assert last_hop(it).root.trace_id == TRACE

@@ -13,7 +13,15 @@ from saga_coordinator.contracts.messages.orders import OrderCancelled, OrderPlac
 from saga_coordinator.contracts.messages.payments import CardCharged, ChargeCard
 from saga_coordinator.contracts.messages.shipping import OrderShipped, ShipOrder
 from saga_coordinator.handlers.decode import Arrival, EventArrival, ReplyArrival, Unreadable, read
-from saga_coordinator.handlers.records import Committed, Hop, InstanceRecord, OutboxMessage, Place, Record, Verdict
+from saga_coordinator.handlers.records import (
+    Committed,
+    InstanceRecord,
+    OutboxMessage,
+    Place,
+    Record,
+    TransitionRecord,
+    Verdict,
+)
 from saga_coordinator.handlers.routing import REPLIES, Role, Routes
 from saga_coordinator.handlers.session import Batch, Wire
 from saga_coordinator.handlers.trace_context import Sampler
@@ -104,7 +112,7 @@ class Story:
         self._stored: dict[str, InstanceRecord] = {}
 
     @property
-    def hops(self) -> list[Hop]:
+    def hops(self) -> list[TransitionRecord]:
         """Everything that happened."""
         return [hop for turn in self.turns for hop in turn.hops]
 

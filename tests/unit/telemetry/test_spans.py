@@ -126,7 +126,7 @@ def test_a_retry_by_an_alarm_begins_a_trace_linked_to_the_start_and_to_what_is_a
     wake, send = spans_of([silent])
 
     asked = [(int(span.trace_id, 16), int(span.span_id, 16)) for _, span in placed.sent]
-    root = (in_header(SHOP)[0], int(placed.footing.span.span_id, 16))
+    root = (in_header(SHOP)[0], int(placed.placement.span.span_id, 16))
     assert wake.name == "wake order-fulfilment"
     assert wake.kind is SpanKind.INTERNAL
     assert wake.parent is None
@@ -164,8 +164,8 @@ def test_the_summary_spans_the_whole_instance() -> None:
     first, last = story.hops[0], story.hops[-1]
     assert summary.name == "saga order-fulfilment"
     assert summary.status.status_code is StatusCode.OK
-    assert parent_ids(summary) == (in_header(SHOP)[0], int(first.footing.span.span_id, 16))
-    assert link_ids(summary) == [(in_header(SHOP)[0], int(last.footing.span.span_id, 16))]
+    assert parent_ids(summary) == (in_header(SHOP)[0], int(first.placement.span.span_id, 16))
+    assert link_ids(summary) == [(in_header(SHOP)[0], int(last.placement.span.span_id, 16))]
     assert summary.start_time is not None
     assert summary.end_time is not None
     assert summary.end_time - summary.start_time == (last.entry.at - first.entry.at) / timedelta(microseconds=1) * 1000
@@ -347,7 +347,7 @@ def test_a_poll_of_several_messages_is_linked_to_what_they_came_from() -> None:
 
     (poll,) = named(spans_of([placed]), "poll ")
 
-    second = placed.hops[1].footing.span
+    second = placed.hops[1].placement.span
     assert poll.name == "poll orders.events.v1"
     assert poll.kind is SpanKind.CLIENT
     assert poll.parent is None
