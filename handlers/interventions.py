@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from saga_coordinator.contracts import Event, Reply
 from saga_coordinator.handlers.dispatch import Decider
 from saga_coordinator.handlers.ports import Transaction
-from saga_coordinator.handlers.records import By
+from saga_coordinator.handlers.records import Actor
 from saga_coordinator.handlers.routing import AnySaga, BadCatalog, Routes
 from saga_coordinator.handlers.session import Batch
 from saga_coordinator.handlers.unit_of_work import Writer
@@ -33,7 +33,7 @@ class Operator:
         """
         return await self._writer.write(lambda tx: self._work(tx, id_, lambda _saga, _instance, now: made(now)))
 
-    async def skip(self, id_: str, step: str, reply: bytes | None, by: By) -> Decision[Any] | None:
+    async def skip(self, id_: str, step: str, reply: bytes | None, by: Actor) -> Decision[Any] | None:
         """Take a step for done with this reply, the JSON of what would have answered it; else as `wish`.
 
         Raises `pydantic.ValidationError` for a reply that is not what answers the step.

@@ -8,6 +8,7 @@ from saga_coordinator.handlers.records import (
     Advance,
     Changes,
     Committed,
+    DeadLetterQueue,
     EarlyEvent,
     EventSubscription,
     InstanceRecord,
@@ -15,7 +16,6 @@ from saga_coordinator.handlers.records import (
     OutboxMessage,
     OutboxRow,
     Place,
-    SetAside,
     UnreadableInstance,
 )
 
@@ -57,7 +57,7 @@ class Transaction(Protocol):
         """Return what was held for too long."""
         ...
 
-    async def load_set_aside(self, place: Place, ids: Collection[str]) -> SetAside:
+    async def load_dead_letters(self, place: Place, ids: Collection[str]) -> DeadLetterQueue:
         """Return what was set aside or queued at a place, and for these instances."""
         ...
 

@@ -180,14 +180,14 @@ class Queued(NamedTuple):
     at: datetime
 
 
-class SetAside(NamedTuple):
+class DeadLetterQueue(NamedTuple):
     """Dead letters, oldest first, and records that are queued, in order."""
 
     letters: Sequence[DeadLetter]
     queued: Sequence[Queued]
 
 
-class By(NamedTuple):
+class Actor(NamedTuple):
     """Who wants something changed, and why."""
 
     who: str
@@ -199,7 +199,7 @@ class Audit:
     """What somebody did to a dead letter, which is kept as it was before."""
 
     at: datetime
-    by: By
+    by: Actor
     action: str
     letter: DeadLetter
 

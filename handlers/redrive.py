@@ -13,7 +13,7 @@ from saga_coordinator.handlers.decode import Unreadable, read
 from saga_coordinator.handlers.dispatch import Decider, addresses_of, instances_of
 from saga_coordinator.handlers.encode import MOST_BYTES
 from saga_coordinator.handlers.ports import Transaction
-from saga_coordinator.handlers.records import Audit, By, DeadLetter, Place, Queued, RecordVerdict, Verdict
+from saga_coordinator.handlers.records import Actor, Audit, DeadLetter, Place, Queued, RecordVerdict, Verdict
 from saga_coordinator.handlers.routing import Routes
 from saga_coordinator.handlers.session import Batch
 from saga_coordinator.handlers.unit_of_work import Writer
@@ -22,14 +22,14 @@ from saga_coordinator.sagas.machine import Decision
 NOWHERE: Final = Place("", -1, -1)
 
 
-class Which(NamedTuple):
+class DeadLetterRef(NamedTuple):
     """A dead letter: where its record stands, and for which instance it failed, if it failed for several."""
 
     place: Place
     instance_id: str | None = None
 
 
-class End(StrEnum):
+class Outcome(StrEnum):
     """What became of a wish for a dead letter."""
 
     DONE = "done"
@@ -39,7 +39,7 @@ class End(StrEnum):
     """Nothing was changed."""
 
 
-class Fate(NamedTuple):
+class RecordOutcome(NamedTuple):
     """What became of one record."""
 
     place: Place
@@ -54,9 +54,9 @@ class Result:
     `head` is the record that the instance is parked behind from now on, None if it goes on.
     """
 
-    end: End
+    end: Outcome
     why: str | None = None
-    fates: Sequence[Fate] = ()
+    fates: Sequence[RecordOutcome] = ()
     sent: Sequence[str] = ()
     head: Place | None = None
 
@@ -69,24 +69,26 @@ class Redrive:
         self._decider = decider
         self._writer = writer
 
-    async def redrive(self, which: Which, by: By, *, is_rehearsal: bool = False) -> Result:
+    async def redrive(self, which: DeadLetterRef, by: Actor, *, is_rehearsal: bool = False) -> Result:
         """Decide a dead letter again, and then what is queued behind it. A rehearsal writes nothing.
 
         Raises `Conflict` if its instance changes too fast, and whatever the store raises.
         """
         return await self._writer.write(lambda tx: self._redriven(tx, which, by, is_rehearsal=is_rehearsal))
 
-    async def discard(self, which: Which, by: By) -> Result:
+    async def discard(self, which: DeadLetterRef, by: Actor) -> Result:
         """Give a dead letter up, and let what is queued behind it go on. It stays in the audit."""
         return await self._writer.write(lambda tx: self._discarded(tx, which, by))
 
-    async def edit(self, which: Which, value: bytes, by: By, *, is_forced: bool = False) -> Result:
+    async def edit(self, which: DeadLetterRef, value: bytes, by: Actor, *, is_forced: bool = False) -> Result:
         """Give a dead letter another value. One that cannot be read is refused, unless it `is_forced`."""
         return await self._writer.write(lambda tx: self._edited(tx, which, value, by, is_forced=is_forced))
 
     # --- in the transaction
 
-    async def _redriven(self, tx: Transaction, which: Which, by: By, *, is_rehearsal: bool) -> tuple[Batch, Result]:
+    async def _redriven(
+        self, tx: Transaction, which: DeadLetterRef, by: Actor, *, is_rehearsal: bool
+    ) -> tuple[Batch, Result]:
         letter = await self._find(tx, which)
         if isinstance(letter, Result):
             return self._writer.batch(), letter
@@ -106,7 +108,7 @@ class Redrive:
         batch.changes.audits.append(Audit(batch.at, by, "redriven", letter))
         return self._writer.batch() if is_rehearsal else batch, _done(batch, letter)
 
-    async def _discarded(self, tx: Transaction, which: Which, by: By) -> tuple[Batch, Result]:
+    async def _discarded(self, tx: Transaction, which: DeadLetterRef, by: Actor) -> tuple[Batch, Result]:
         letter = await self._find(tx, which)
         if isinstance(letter, Result):
             return self._writer.batch(), letter
@@ -121,7 +123,7 @@ class Redrive:
         return batch, _done(batch, letter)
 
     async def _edited(
-        self, tx: Transaction, which: Which, value: bytes, by: By, *, is_forced: bool
+        self, tx: Transaction, which: DeadLetterRef, value: bytes, by: Actor, *, is_forced: bool
     ) -> tuple[Batch, Result]:
         batch, letter = self._writer.batch(), await self._find(tx, which)
         if isinstance(letter, Result):
@@ -134,13 +136,13 @@ class Redrive:
             return batch, _refused(arrival.cause)
         batch.changes.altered.append(replace(letter, record=record))
         batch.changes.audits.append(Audit(batch.at, by, "edited", letter))
-        return batch, Result(End.DONE)
+        return batch, Result(Outcome.DONE)
 
     # --- what is found
 
-    async def _find(self, tx: Transaction, which: Which) -> DeadLetter | Result:
+    async def _find(self, tx: Transaction, which: DeadLetterRef) -> DeadLetter | Result:
         """Return the dead letter that is meant, or why there is none to act upon."""
-        found = await tx.load_set_aside(which.place, ())
+        found = await tx.load_dead_letters(which.place, ())
         at = [each for each in found.letters if which.instance_id in {None, each.instance_id}]
         if len(at) == 1:
             return at[0]
@@ -153,7 +155,7 @@ class Redrive:
 
     async def _behind(self, tx: Transaction, waits: Queued) -> Result:
         """Refuse a record that is queued, naming the one before it."""
-        found = await tx.load_set_aside(waits.record.place, [waits.instance_id])
+        found = await tx.load_dead_letters(waits.record.place, [waits.instance_id])
         order = [each.record.place for each in found.letters if each.parks]
         order += [each.record.place for each in found.queued if each.instance_id == waits.instance_id]
         before = order[order.index(waits.record.place) - 1]
@@ -161,7 +163,7 @@ class Redrive:
 
     async def _head(self, tx: Transaction, id_: str) -> Place:
         """Return the record that a parked instance is parked behind."""
-        found = await tx.load_set_aside(NOWHERE, [id_])
+        found = await tx.load_dead_letters(NOWHERE, [id_])
         return next(each.record.place for each in found.letters if each.parks)
 
     async def _begun(self, tx: Transaction, letter: DeadLetter) -> tuple[Batch, Sequence[Queued]] | Result:
@@ -170,7 +172,7 @@ class Redrive:
         Or return why it cannot be unparked: it cannot be read.
         """
         batch = self._writer.batch(redriven=True)
-        queue = (await tx.load_set_aside(NOWHERE, [letter.instance_id])).queued if letter.parks else ()
+        queue = (await tx.load_dead_letters(NOWHERE, [letter.instance_id])).queued if letter.parks else ()
         arrivals = [read(self._routes, each) for each in (letter.record, *(each.record for each in queue))]
         if addresses := addresses_of(arrivals):
             batch.add_subscriptions(await tx.load_subscriptions(addresses))
@@ -211,13 +213,13 @@ class Redrive:
                 break
         await self._decider.release(batch, tx)
 
-    def _failed(self, letter: DeadLetter, cause: str, by: By, *, is_rehearsal: bool) -> tuple[Batch, Result]:
+    def _failed(self, letter: DeadLetter, cause: str, by: Actor, *, is_rehearsal: bool) -> tuple[Batch, Result]:
         """Note why it failed again, and nothing else."""
         batch = self._writer.batch()
         if not is_rehearsal:
             batch.changes.altered.append(replace(letter, cause=cause))
             batch.changes.audits.append(Audit(batch.at, by, "redriven, and failed again", letter))
-        return batch, Result(End.FAILED, cause, head=letter.record.place if letter.parks else None)
+        return batch, Result(Outcome.FAILED, cause, head=letter.record.place if letter.parks else None)
 
     def _ruling(self, batch: Batch, letter: DeadLetter, reason: str) -> RecordVerdict:
         arrival = read(self._routes, letter.record)
@@ -227,19 +229,19 @@ class Redrive:
 
 
 def _refused(why: str) -> Result:
-    return Result(End.REFUSED, why)
+    return Result(Outcome.REFUSED, why)
 
 
 def _done(batch: Batch, letter: DeadLetter) -> Result:
     """Tell what became of the records in a batch."""
     changes, id_ = batch.changes, letter.instance_id
-    fates = [Fate(each.place, each.verdict, each.reason) for each in changes.entries if each.place]
-    fates += [Fate(each.place, each.verdict, each.reason) for each in changes.verdicts]
-    fates += [Fate(each.record.place, Verdict.BUFFERED, "nobody awaits it yet") for each in changes.held]
-    fates += [Fate(each.record.place, Verdict.DEAD_LETTERED, each.cause) for each in changes.dead_letters]
+    fates = [RecordOutcome(each.place, each.verdict, each.reason) for each in changes.entries if each.place]
+    fates += [RecordOutcome(each.place, each.verdict, each.reason) for each in changes.verdicts]
+    fates += [RecordOutcome(each.record.place, Verdict.BUFFERED, "nobody awaits it yet") for each in changes.held]
+    fates += [RecordOutcome(each.record.place, Verdict.DEAD_LETTERED, each.cause) for each in changes.dead_letters]
     heads = [each.record.place for each in changes.dead_letters if each.parks and each.instance_id == id_]
     sent = tuple(type_ for hop in batch.hops for type_ in types_sent(hop.decision))
-    return Result(End.DONE, None, tuple(fates), sent, heads[0] if heads else None)
+    return Result(Outcome.DONE, None, tuple(fates), sent, heads[0] if heads else None)
 
 
 def types_sent(decision: Decision[Any]) -> Iterator[str]:

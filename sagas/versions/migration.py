@@ -12,7 +12,7 @@ from saga_coordinator.sagas.versions.obstacles import in_the_way, unreadable
 from saga_coordinator.sagas.versions.outline import AnySaga
 
 
-class Fate(StrEnum):
+class Disposition(StrEnum):
     """What becomes of an instance when its saga has another version."""
 
     MOVES = "moves"
@@ -29,7 +29,7 @@ class Fate(StrEnum):
 class Judgement:
     """The fate of an instance, and why. `instance` is the moved one if it moves; `dropped` the data fields it loses."""
 
-    fate: Fate
+    fate: Disposition
     reasons: tuple[str, ...] = ()
     instance: Instance[Any] | None = None
     dropped: tuple[str, ...] = ()
@@ -39,18 +39,18 @@ def judge(old: AnySaga, new: AnySaga, instance: Instance[Any], by: Translation =
     """Say what becomes of a live instance of `old` if it is to go on in `new`. Pure."""
     pair = paired(old, new, by)
     if drains := {leaf(name) for name in begun(instance)} & set(by.drains):
-        return Judgement(Fate.DRAINS, tuple(f"it has reached {name}, which drains" for name in sorted(drains)))
+        return Judgement(Disposition.DRAINS, tuple(f"it has reached {name}, which drains" for name in sorted(drains)))
     told = read(old, new, instance.data, by)
     asks = (*unclear(pair, instance), *told.asks)
     if asks:
-        return Judgement(Fate.ASKS, asks)
+        return Judgement(Disposition.ASKS, asks)
     draft = drafted(pair, instance, told.data)
     if unread := tuple(unreadable(pair, draft)):
-        return Judgement(Fate.DRAINS, unread)
-    for fate, found in ((Fate.REFUSED, lost), (Fate.DRAINS, in_the_way)):
+        return Judgement(Disposition.DRAINS, unread)
+    for fate, found in ((Disposition.REFUSED, lost), (Disposition.DRAINS, in_the_way)):
         if reasons := tuple(found(pair, instance, draft)):
             return Judgement(fate, reasons)
-    return Judgement(Fate.MOVES, (), draft, told.dropped)
+    return Judgement(Disposition.MOVES, (), draft, told.dropped)
 
 
 def moved(instance: Instance[Any], old: AnySaga, new: AnySaga, by: Translation = STRAIGHT) -> Instance[Any]:

@@ -88,7 +88,7 @@ async def _measure(service: Service, telemetry: Telemetry) -> None:
             counted = time.monotonic()
             try:
                 measures.set_instances(await service.store.count_by_status())
-                measures.set_set_aside(*await service.store.count_set_aside())
+                measures.set_dead_letters(*await service.store.count_dead_letters())
             except Exception as error:  # noqa: BLE001  a gauge stands still; nothing else depends on it
                 telemetry.troubled("instances were not counted", error)
         await asyncio.sleep(MEASURE_EVERY)

@@ -13,14 +13,19 @@ from rich.text import Text
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.sagas.machine import Status
 from saga_coordinator.sagas.versions.mapping import STRAIGHT, Translation, faults
-from saga_coordinator.sagas.versions.migration import Fate, Judgement, judge
+from saga_coordinator.sagas.versions.migration import Disposition, Judgement, judge
 from saga_coordinator.service.cli.console import as_json, fail, plain, remark, say, table
 from saga_coordinator.service.cli.differing import version_of
 from saga_coordinator.service.cli.looking import Look, looking
 from saga_coordinator.service.cli.replaying import rows_of
 from saga_coordinator.service.storage.sqlite.queries import InstanceRow
 
-STYLES: Final = {Fate.MOVES: "green", Fate.ASKS: "yellow", Fate.DRAINS: "cyan", Fate.REFUSED: "bold red"}
+STYLES: Final = {
+    Disposition.MOVES: "green",
+    Disposition.ASKS: "yellow",
+    Disposition.DRAINS: "cyan",
+    Disposition.REFUSED: "bold red",
+}
 LIVE: Final = [status for status in Status if not status.is_final]
 
 Judged = tuple[InstanceRow, Judgement]
@@ -34,7 +39,7 @@ def migrate(*, name: str, old: int, new: int, mapping: Path | None, as_json_: bo
         if problems := list(faults(was, now, by)):
             fail(f"the mapping {mapping} does not fit these versions:\n" + "\n".join(problems))
         judged = [(row, _judged(row, was, now, by)) for row in _live(look, was)]
-    is_refused = any(judgement.fate is Fate.REFUSED for _, judgement in judged)
+    is_refused = any(judgement.fate is Disposition.REFUSED for _, judgement in judged)
     if as_json_:
         as_json(_told(was, now, judged) | {"ok": not is_refused})
     else:
@@ -67,7 +72,7 @@ def _judged(row: InstanceRow, was: AnySaga, now: AnySaga, by: Translation) -> Ju
         instance = row.instance(was)
     except ValidationError as error:
         told = f"its stored data are not read any more by version {was.version}: {error.error_count()} errors"
-        return Judgement(Fate.REFUSED, (told,))
+        return Judgement(Disposition.REFUSED, (told,))
     return judge(was, now, instance, by)
 
 
@@ -93,7 +98,7 @@ def _told(was: AnySaga, now: AnySaga, judged: list[Judged]) -> dict[str, Any]:
 
 def _sum(judged: list[Judged]) -> dict[str, int]:
     counted = Counter(judgement.fate for _, judgement in judged)
-    return {fate.value: counted[fate] for fate in Fate}
+    return {fate.value: counted[fate] for fate in Disposition}
 
 
 def _print(was: AnySaga, now: AnySaga, judged: list[Judged]) -> None:

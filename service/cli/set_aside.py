@@ -12,8 +12,8 @@ from saga_coordinator.service.cli.explaining import parse_place, shown
 from saga_coordinator.service.cli.looking import Look, looking
 from saga_coordinator.service.cli.parking import told_audit
 from saga_coordinator.service.storage.sqlite.dead_letter_queries import (
+    DeadLetterFilter,
     Head,
-    Letters,
     audits_at,
     cursor,
     heads,
@@ -40,7 +40,7 @@ class Wanted(NamedTuple):
 def ls(wanted: Wanted, limit: int, *, is_json: bool) -> None:
     """Print a page of dead letters."""
     before = None if wanted.before is None else _read_cursor(wanted.before)
-    which = Letters(topic=wanted.topic, instance_id=wanted.instance, cause=wanted.cause, before=before)
+    which = DeadLetterFilter(topic=wanted.topic, instance_id=wanted.instance, cause=wanted.cause, before=before)
     with looking() as look:
         found = letters(look.reading, which, limit + 1)
         page, more = found[:limit], len(found) > limit

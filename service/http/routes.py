@@ -18,7 +18,7 @@ from saga_coordinator.handlers.decode import said, told_wrong
 from saga_coordinator.handlers.interventions import Operator
 from saga_coordinator.handlers.ports import Conflict
 from saga_coordinator.handlers.records import Place
-from saga_coordinator.handlers.redrive import Redrive, Which
+from saga_coordinator.handlers.redrive import DeadLetterRef, Redrive
 from saga_coordinator.handlers.routing import BadCatalog
 from saga_coordinator.sagas.machine import Decision
 from saga_coordinator.service.errors import NotReady
@@ -139,22 +139,22 @@ def _dead_letters(redrive: Redrive, answers: _Answers) -> APIRouter:
     @router.post("/redrive")
     async def redriven(request: Request, at: At, body: asked.Redriving, key: Key = None) -> Response:
         async def work() -> dict[str, object]:
-            which = Which(at, body.instance)
+            which = DeadLetterRef(at, body.instance)
             return asked.told_result(await redrive.redrive(which, body.by(), is_rehearsal=body.dry_run))
 
         return await answers.to(request, key, body, work)
 
     @router.post("/discard")
-    async def discard(request: Request, at: At, body: asked.ForDeadLetter, key: Key = None) -> Response:
+    async def discard(request: Request, at: At, body: asked.DeadLetterRequest, key: Key = None) -> Response:
         async def work() -> dict[str, object]:
-            return asked.told_result(await redrive.discard(Which(at, body.instance), body.by()))
+            return asked.told_result(await redrive.discard(DeadLetterRef(at, body.instance), body.by()))
 
         return await answers.to(request, key, body, work)
 
     @router.post("/edit")
     async def edit(request: Request, at: At, body: asked.Edit, key: Key = None) -> Response:
         async def work() -> dict[str, object]:
-            which = Which(at, body.instance)
+            which = DeadLetterRef(at, body.instance)
             return asked.told_result(await redrive.edit(which, body.value, body.by(), is_forced=body.force))
 
         return await answers.to(request, key, body, work)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
-from saga_coordinator.handlers.records import By
+from saga_coordinator.handlers.records import Actor
 from saga_coordinator.handlers.redrive import Result, types_sent
 from saga_coordinator.sagas.machine import Decision, OperatorAction, Status, signal
 
@@ -21,9 +21,9 @@ class Asked(BaseModel):
     who: Text
     why: Text
 
-    def by(self) -> By:
+    def by(self) -> Actor:
         """Return both."""
-        return By(self.who, self.why)
+        return Actor(self.who, self.why)
 
 
 class Retry(Asked):
@@ -81,19 +81,19 @@ InstanceAction: TypeAlias = Retry | Cancel | Pause | Resume | Resolve
 """All that is one signal and needs nothing of the instance."""
 
 
-class ForDeadLetter(Asked):
+class DeadLetterRequest(Asked):
     """The instance for which a record failed, if it failed for several."""
 
     instance: Name | None = None
 
 
-class Redriving(ForDeadLetter):
+class Redriving(DeadLetterRequest):
     """A dry run writes nothing."""
 
     dry_run: bool = False
 
 
-class Edit(ForDeadLetter):
+class Edit(DeadLetterRequest):
     """Another value, in base64; `force` takes one that cannot be read."""
 
     value: Annotated[Base64Bytes, Field(description="base64")]

@@ -67,7 +67,7 @@ class Measures:
         """Take how many messages are owed, and since how many seconds the oldest of them."""
         self.outbox = Outbox(pending, age)
 
-    def set_set_aside(self, letters: int, parked: int) -> None:
+    def set_dead_letters(self, letters: int, parked: int) -> None:
         """Take how many dead letters wait for somebody, and how many instances are parked behind one."""
         self.set_aside = SetAside(letters, parked)
 

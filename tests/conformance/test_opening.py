@@ -208,9 +208,9 @@ async def test_dead_letters_of_the_schema_before_parking_are_kept_and_park_nobod
     store = SqliteStore(path, known)
     await store.open()
     try:
-        found = await store.transact(lambda tx: tx.load_set_aside(Place("t", 1, 2), ()))
+        found = await store.transact(lambda tx: tx.load_dead_letters(Place("t", 1, 2), ()))
         (held,) = await store.transact(lambda tx: tx.load_early_events(["i-1"]))
-        assert await store.count_set_aside() == (1, 0)
+        assert await store.count_dead_letters() == (1, 0)
     finally:
         await store.close()
     (letter,) = found.letters

@@ -11,13 +11,13 @@ from typing import Any
 import aiosqlite
 import pytest
 
-from saga_coordinator.handlers.records import By, Changes, EventSubscription
-from saga_coordinator.handlers.redrive import Which
+from saga_coordinator.handlers.records import Actor, Changes, EventSubscription
+from saga_coordinator.handlers.redrive import DeadLetterRef
 from tests.unit.handlers.coordinator import Coordinator, coordinator
 from tests.unit.handlers.faulty import NO_FAULT, Fault, Two, wide
 from tests.unit.machine import made
 
-OLGA = By("olga", "to see what it costs")
+OLGA = Actor("olga", "to see what it costs")
 
 SMALL = re.compile(r"SCAN (outbox|lease|live|\(subquery-\d\)|(json_each|held) VIRTUAL TABLE INDEX 1:)")
 """What may be read whole: it is bounded, or made by the statement itself."""
@@ -63,7 +63,7 @@ async def everything_happens(it: Coordinator, fault: Fault) -> None:
     it.clock.pass_by(timedelta(hours=2))
     await it.fire_due()
     fault.heal()
-    await it.redrive.redrive(Which(failing.place), OLGA)
+    await it.redrive.redrive(DeadLetterRef(failing.place), OLGA)
     it.memory.clear()
     await it.take(two.says("b", "good"))
     await it.store.transact(lambda tx: tx.load_subscriptions({"address"}))
@@ -74,7 +74,7 @@ async def everything_happens(it: Coordinator, fault: Fault) -> None:
     await it.store.next_timer()
     await it.store.living()
     await it.store.count_by_status()
-    await it.store.count_set_aside()
+    await it.store.count_dead_letters()
 
 
 def plan(connection: sqlite3.Connection, sql: str, parameters: Mapping[str, object]) -> list[str]:

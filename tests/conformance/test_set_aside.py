@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from saga_coordinator.handlers.ports import Conflict
-from saga_coordinator.handlers.records import Audit, By, Changes, DeadLetter, Place, Queued, SetAside
+from saga_coordinator.handlers.records import Actor, Audit, Changes, DeadLetter, DeadLetterQueue, Place, Queued
 from tests.conformance.stores import TIME, Kind, OpenStore, begun, dead, record, starts
 
 NOWHERE = Place("", -1, -1)
-OLGA = By("olga", 'it\'s "corrected"')
+OLGA = Actor("olga", 'it\'s "corrected"')
 
 
 def parking(offset: int, id_: str) -> DeadLetter:
@@ -23,8 +23,8 @@ def waiting(offset: int, id_: str, seq: int = 0) -> Queued:
     return Queued(seq, id_, record(offset)._replace(timestamp_type=1), TIME)
 
 
-async def found(store: OpenStore, place: Place, *ids: str) -> SetAside:
-    return await store.transact(lambda tx: tx.load_set_aside(place, ids))
+async def found(store: OpenStore, place: Place, *ids: str) -> DeadLetterQueue:
+    return await store.transact(lambda tx: tx.load_dead_letters(place, ids))
 
 
 async def test_dead_letters_are_read_again_whole_by_place_and_by_instance(store: OpenStore) -> None:

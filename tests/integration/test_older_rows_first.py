@@ -4,7 +4,7 @@ from pathlib import Path
 
 from aiokafka.partitioner import murmur2
 
-from saga_coordinator.handlers.records import By, Lease
+from saga_coordinator.handlers.records import Actor, Lease
 from saga_coordinator.sagas.machine import Cancel
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.integration.on_broker import PARTITIONS, TOPICS, Running, World, serving
@@ -12,7 +12,7 @@ from tests.unit.handlers.coordinator import coordinator
 from tests.unit.handlers.eventually import eventually
 from tests.unit.handlers.order_log import REPLIES, Log, instance_id, type_of
 
-OLGA = By("olga", "she knows better")
+OLGA = Actor("olga", "she knows better")
 
 
 class Hasty:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from saga_coordinator.handlers.records import Audit, By, DeadLetter, Place, Queued
+from saga_coordinator.handlers.records import Actor, Audit, DeadLetter, Place, Queued
 from saga_coordinator.service.storage.sqlite.columns import from_time, to_time
 from saga_coordinator.service.storage.sqlite.dead_letters import AT, LETTERS, QUEUED, RECORD, letter, queued, record_of
 from saga_coordinator.service.storage.sqlite.queries import Reading
@@ -16,7 +16,7 @@ _KNOWN_AT: Final = ("history", "verdict", "held_event", "dead_letter", "parked")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letters:
+class DeadLetterFilter:
     """Which dead letters: of a topic, of an instance, with a text in their cause, older than another one."""
 
     topic: str | None = None
@@ -32,7 +32,7 @@ class Head(NamedTuple):
     waiting: int
 
 
-def letters(reading: Reading, which: Letters, most: int) -> Sequence[DeadLetter]:
+def letters(reading: Reading, which: DeadLetterFilter, most: int) -> Sequence[DeadLetter]:
     """Return dead letters, the one that was set aside last first."""
     conditions = ["topic = :topic"] if which.topic is not None else []
     conditions += ["instance_id = :instance_id"] if which.instance_id is not None else []
@@ -80,7 +80,7 @@ def audits_at(reading: Reading, place: Place) -> Sequence[Audit]:
     """Return what was done to the dead letters of a record, in order."""
     sql = f"SELECT {_AUDIT_RECORD}, at, who, why, action, cause, instance_id FROM dead_letter_audit WHERE {AT}"  # noqa: S608  own columns
     return [
-        Audit(to_time(at), By(who, why), action, DeadLetter(record_of(record), to_time(at), cause, instance_id))
+        Audit(to_time(at), Actor(who, why), action, DeadLetter(record_of(record), to_time(at), cause, instance_id))
         for *record, at, who, why, action, cause, instance_id in reading.ask(f"{sql} ORDER BY number", place)
     ]
 

@@ -170,7 +170,7 @@ class SqliteStore:
         async with self._open_reader.execute(sql) as cursor:
             return [(saga, status, count) for saga, status, count in await cursor.fetchall()]
 
-    async def count_set_aside(self) -> tuple[int, int]:
+    async def count_dead_letters(self) -> tuple[int, int]:
         """Return how many dead letters wait for somebody, and behind how many of them an instance is parked."""
         sql = "SELECT (SELECT count(*) FROM dead_letter), (SELECT count(*) FROM dead_letter WHERE parks = 1)"
         async with self._open_reader.execute(sql) as cursor:

@@ -14,6 +14,7 @@ from saga_coordinator.handlers.decode import said, told_wrong
 from saga_coordinator.handlers.records import (
     Advance,
     Changes,
+    DeadLetterQueue,
     EarlyEvent,
     Entry,
     EventSubscription,
@@ -21,7 +22,6 @@ from saga_coordinator.handlers.records import (
     Lease,
     OutboxRow,
     Place,
-    SetAside,
     UnreadableInstance,
 )
 from saga_coordinator.handlers.routing import AnySaga, BadCatalog
@@ -135,13 +135,13 @@ class SqliteTransaction:
         """Return what was held for too long, what was to be held the shortest first."""
         return await self._held("expires_at <= ?", "expires_at", (from_time(now), most))
 
-    async def load_set_aside(self, place: Place, ids: Collection[str]) -> SetAside:
+    async def load_dead_letters(self, place: Place, ids: Collection[str]) -> DeadLetterQueue:
         """Return what was set aside or queued at a place, and for these instances."""
         which = f"({AT}) OR instance_id IN (SELECT value FROM json_each(?))"  # noqa: S608  own text
         named = (*place, to_json(sorted(ids)).decode())
         letters = await self._read(f'{LETTERS} WHERE {which} ORDER BY at, topic, partition, "offset"', named)
         waiting = await self._read(f"{QUEUED} WHERE {which} ORDER BY seq", named)
-        return SetAside([letter(each) for each in letters], [queued(each) for each in waiting])
+        return DeadLetterQueue([letter(each) for each in letters], [queued(each) for each in waiting])
 
     async def save(self, changes: Changes) -> Sequence[OutboxRow]:
         """Write everything; see `saga_coordinator.handlers.ports.Transaction`."""

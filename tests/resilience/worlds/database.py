@@ -17,6 +17,7 @@ from saga_coordinator.handlers.records import (
     Advance,
     Changes,
     DeadLetter,
+    DeadLetterQueue,
     EarlyEvent,
     Entry,
     EventSubscription,
@@ -26,7 +27,6 @@ from saga_coordinator.handlers.records import (
     OutboxRow,
     Place,
     RecordVerdict,
-    SetAside,
     UnreadableInstance,
 )
 from saga_coordinator.handlers.routing import Routes
@@ -177,7 +177,7 @@ class Session:
         await self._hop()
         return [each for each in self._database.held if each.expires_at <= now][:most]
 
-    async def load_set_aside(self, place: Place, ids: Collection[str]) -> SetAside:  # noqa: ARG002  the port's form
+    async def load_dead_letters(self, place: Place, ids: Collection[str]) -> DeadLetterQueue:  # noqa: ARG002  the port's form
         await self._hop()
         raise NotImplementedError("nobody redrives anything in a world")
 

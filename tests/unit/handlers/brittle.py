@@ -8,13 +8,13 @@ from saga_coordinator.handlers.ports import Transaction
 from saga_coordinator.handlers.records import (
     Advance,
     Changes,
+    DeadLetterQueue,
     EarlyEvent,
     EventSubscription,
     InstanceRecord,
     Lease,
     OutboxRow,
     Place,
-    SetAside,
     UnreadableInstance,
 )
 from saga_coordinator.service.storage.sqlite.store import SqliteStore
@@ -109,8 +109,8 @@ class BrittleTransaction:
     async def load_expired(self, now: datetime, most: int) -> Sequence[EarlyEvent]:
         return self._passed("load_expired", await self._real.load_expired(now, most))
 
-    async def load_set_aside(self, place: Place, ids: Collection[str]) -> SetAside:
-        return self._passed("load_set_aside", await self._real.load_set_aside(place, ids))
+    async def load_dead_letters(self, place: Place, ids: Collection[str]) -> DeadLetterQueue:
+        return self._passed("load_dead_letters", await self._real.load_dead_letters(place, ids))
 
     async def save(self, changes: Changes) -> Sequence[OutboxRow]:
         return self._passed("save", await self._real.save(changes))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, TypeVar
 
-from saga_coordinator.handlers.records import By, OutboxMessage, Record
+from saga_coordinator.handlers.records import Actor, OutboxMessage, Record
 from saga_coordinator.sagas.machine import Saga, instance_id, parallel, step
 from tests.unit.handlers.coordinator import Coordinator
 from tests.unit.handlers.order_log import Log
@@ -13,7 +13,7 @@ from tests.unit.machine import made
 
 T = TypeVar("T")
 
-OLGA = By("olga", "the definition is corrected")
+OLGA = Actor("olga", "the definition is corrected")
 BAD = instance_id("made", "bad")
 
 

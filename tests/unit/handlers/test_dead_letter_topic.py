@@ -11,7 +11,7 @@ import pytest
 
 from saga_coordinator.handlers.dead_letters import dead_letter
 from saga_coordinator.handlers.records import DeadLetter, OutboxMessage, Place, RawHeaders, Record
-from saga_coordinator.handlers.redrive import Which
+from saga_coordinator.handlers.redrive import DeadLetterRef
 from tests.unit.handlers.coordinator import TIME, coordinator
 from tests.unit.handlers.faulty import BAD, NO_FAULT, OLGA, Fault, Two, wide
 
@@ -93,6 +93,6 @@ async def test_the_timestamps_type_outlives_the_queue(tmp_path: Path) -> None:
         failing, later = two.says("a"), two.says("b")._replace(timestamp_type=1)
         await it.take(failing, later)
         first.heal()
-        await it.redrive.redrive(Which(failing.place), OLGA)
+        await it.redrive.redrive(DeadLetterRef(failing.place), OLGA)
         row = [row for row in it.owed if row.topic == "saga.replies.v1-dlt"][-1]
         assert dict(row.headers)["kafka_dlt-original-timestamp-type"] == b"LogAppendTime"

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from saga_coordinator.handlers.redrive import End, Result, Which
+from saga_coordinator.handlers.redrive import DeadLetterRef, Outcome, Result
 from tests.unit.handlers.brittle import Broken, Stores
 from tests.unit.handlers.coordinator import Coordinator, coordinator
 from tests.unit.handlers.faulty import BAD, NO_FAULT, OLGA, Fault, Two, wide
 
-Act = Callable[[Coordinator, Which], Awaitable[Result]]
+Act = Callable[[Coordinator, DeadLetterRef], Awaitable[Result]]
 
 ACTS: dict[str, Act] = {
     "redrive": lambda it, which: it.redrive.redrive(which, OLGA),
@@ -69,13 +69,18 @@ async def test_a_redrive_that_fails_at_any_statement_leaves_nothing_and_is_done_
             await it.redrive.redrive(which, OLGA)
         assert it.everything() == before
         assert len(it.watcher.turns) == told
-        assert (await it.redrive.redrive(which, OLGA)).end is End.DONE
+        assert (await it.redrive.redrive(which, OLGA)).end is Outcome.DONE
         check_done(it)
 
 
 @pytest.mark.parametrize(
     ("act", "point"),
-    [(act, point) for act in ACTS for point in ("load_set_aside", "load", "save", "commit") if (act, point) != NO_LOAD],
+    [
+        (act, point)
+        for act in ACTS
+        for point in ("load_dead_letters", "load", "save", "commit")
+        if (act, point) != NO_LOAD
+    ],
 )
 async def test_an_act_that_fails_between_two_calls_leaves_nothing_and_is_done_again_i24(
     tmp_path: Path, act: str, point: str
@@ -89,7 +94,7 @@ async def test_an_act_that_fails_between_two_calls_leaves_nothing_and_is_done_ag
         with pytest.raises(Broken):
             await ACTS[act](it, which)
         assert it.everything() == before
-        assert (await ACTS[act](it, which)).end is End.DONE
+        assert (await ACTS[act](it, which)).end is Outcome.DONE
 
 
 @pytest.mark.parametrize("act", ["redrive", "discard"])
@@ -101,7 +106,7 @@ async def test_an_act_whose_commit_is_unknown_is_not_done_twice_i27(tmp_path: Pa
         with pytest.raises(Broken):
             await ACTS[act](it, which)
         before = it.everything()
-        assert (await ACTS[act](it, which)).end is End.REFUSED
+        assert (await ACTS[act](it, which)).end is Outcome.REFUSED
         assert it.everything() == before
 
 
@@ -111,17 +116,17 @@ async def test_a_redrive_counts_after_what_changed_meanwhile(tmp_path: Path) -> 
     async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
         which = await parked(it, fault)
         it.execute("UPDATE instance SET revision = 7 WHERE correlation = 'bad'")
-        assert (await it.redrive.redrive(which, OLGA)).end is End.DONE
+        assert (await it.redrive.redrive(which, OLGA)).end is Outcome.DONE
         assert it.rows("SELECT revision FROM instance WHERE id = ?", BAD) == [(9,)]
 
 
-async def parked(it: Coordinator, fault: Fault) -> Which:
+async def parked(it: Coordinator, fault: Fault) -> DeadLetterRef:
     """Park the bad instance, queue one more record, and correct the definition."""
     two = await Two(it).begin()
     failing = two.says("a")
     await it.take(failing, two.says("b"))
     fault.heal()
-    return Which(failing.place)
+    return DeadLetterRef(failing.place)
 
 
 def check_done(it: Coordinator) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from saga_coordinator.contracts import Event
-from saga_coordinator.handlers.records import By
-from saga_coordinator.handlers.redrive import End, Which
+from saga_coordinator.handlers.records import Actor
+from saga_coordinator.handlers.redrive import DeadLetterRef, Outcome
 from saga_coordinator.handlers.routing import BadCatalog
 from saga_coordinator.handlers.timers import MOST_AT_ONCE
 from saga_coordinator.sagas.machine import Pause, Saga, instance_id
@@ -17,7 +17,7 @@ from tests.unit.handlers.faulty import NO_FAULT, Fault, Two, wide
 from tests.unit.handlers.order_log import Log
 from tests.unit.machine import made
 
-OLGA = By("olga", "the definition is put right")
+OLGA = Actor("olga", "the definition is put right")
 BAD = instance_id("made", "bad")
 HOUR = timedelta(hours=1)
 
@@ -77,10 +77,10 @@ async def test_a_record_for_one_whose_data_cannot_be_read_is_set_aside_until_the
         assert it.rows("SELECT instance_id, parks FROM dead_letter") == [(BAD, 0)]
         assert it.rows("SELECT correlation, status FROM instance") == [("bad", "running"), ("good", "completed")]
 
-        again = await it.redrive.redrive(Which(replies[0].place), OLGA)
-        assert (again.end, again.why) == (End.FAILED, cause)
+        again = await it.redrive.redrive(DeadLetterRef(replies[0].place), OLGA)
+        assert (again.end, again.why) == (Outcome.FAILED, cause)
         mend(it)
-        assert (await it.redrive.redrive(Which(replies[0].place), OLGA)).end is End.DONE
+        assert (await it.redrive.redrive(DeadLetterRef(replies[0].place), OLGA)).end is Outcome.DONE
         assert it.rows("SELECT status FROM instance") == [("completed",), ("completed",)]
 
 
@@ -120,7 +120,7 @@ async def test_a_dead_letter_of_one_that_cannot_be_read_is_neither_redriven_nor_
         damage(it, where="1")
         before = it.everything()
         for act in (it.redrive.redrive, it.redrive.discard):
-            refused = await act(Which(failing.place), OLGA)
-            assert refused.end is End.REFUSED
+            refused = await act(DeadLetterRef(failing.place), OLGA)
+            assert refused.end is Outcome.REFUSED
             assert "cannot be read" in (refused.why or ""), refused.why
         assert it.everything() == before

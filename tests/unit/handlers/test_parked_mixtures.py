@@ -7,7 +7,7 @@ import pytest
 
 from saga_coordinator.contracts import Done
 from saga_coordinator.handlers.records import Place, Record
-from saga_coordinator.handlers.redrive import End, Which
+from saga_coordinator.handlers.redrive import DeadLetterRef, Outcome
 from saga_coordinator.handlers.replay import replayed
 from saga_coordinator.sagas.machine import freeze
 from saga_coordinator.service.storage.sqlite.queries import Filter, opened
@@ -28,7 +28,7 @@ class Troubled:
         self.random = random.Random(seed)
         self.log = Log()
         self.records: list[Record] = []
-        self.ends: set[End] = set()
+        self.ends: set[Outcome] = set()
 
     async def stir(self, turns: int) -> None:
         await self.take(*(self.log.event(made.Begun(key=key), key) for key in KEYS))
@@ -58,14 +58,14 @@ class Troubled:
         for row in letters + waiting[:1]:
             act = self.it.redrive.discard if self.random.random() < 0.1 else self.it.redrive.redrive
             if self.random.random() < 0.5:
-                self.ends.add((await act(Which(Place(*row)), OLGA)).end)
+                self.ends.add((await act(DeadLetterRef(Place(*row)), OLGA)).end)
 
     async def settle(self) -> None:
         """Correct everything, and redrive all that is left."""
         for fault in self.faults:
             fault.heal()
         while rows := self.it.rows('SELECT topic, partition, "offset" FROM dead_letter LIMIT 1'):
-            assert (await self.it.redrive.redrive(Which(Place(*rows[0])), OLGA)).end is End.DONE
+            assert (await self.it.redrive.redrive(DeadLetterRef(Place(*rows[0])), OLGA)).end is Outcome.DONE
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -84,7 +84,7 @@ async def test_each_record_has_one_verdict_and_each_instance_hears_them_in_order
         check_flags(it)
         check_order(it)
         assert it.rows("SELECT count(*) FROM parked") == [(0,)]
-        assert troubled.ends == set(End), "the mixture is too thin"
+        assert troubled.ends == set(Outcome), "the mixture is too thin"
 
 
 def check_verdicts(it: Coordinator, records: list[Record]) -> None:

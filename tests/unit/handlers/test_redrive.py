@@ -8,7 +8,7 @@ import pytest
 
 from saga_coordinator.contracts import Done
 from saga_coordinator.handlers.records import Place
-from saga_coordinator.handlers.redrive import End, Which
+from saga_coordinator.handlers.redrive import DeadLetterRef, Outcome
 from tests.unit.handlers.coordinator import Coordinator, coordinator
 from tests.unit.handlers.faulty import BAD, NO_FAULT, OLGA, Fault, Two, that_begins, wide
 from tests.unit.handlers.order_log import EVENTS, Log, instance_id, placed_value
@@ -32,9 +32,9 @@ async def test_the_record_and_what_was_queued_happen_in_order_and_the_instance_g
         failing, third, second = two.says("a"), two.says("c"), two.says("b")
         await it.take(failing, third, second)
         fault.heal()
-        result = await it.redrive.redrive(Which(failing.place), OLGA)
+        result = await it.redrive.redrive(DeadLetterRef(failing.place), OLGA)
 
-        assert (result.end, result.head) == (End.DONE, None)
+        assert (result.end, result.head) == (Outcome.DONE, None)
         assert [each.place for each in result.fates] == [failing.place, third.place, second.place]
         assert result.sent == ("made.do-z.v1",)
         assert two.seen() == ["a", "c", "b"]
@@ -55,9 +55,9 @@ async def test_a_record_that_fails_again_changes_nothing_but_its_cause(tmp_path:
         await it.take(failing, later)
         it.execute("UPDATE dead_letter SET cause = 'what it was'")
         before, published = it.everything(), len(it.owed)
-        result = await it.redrive.redrive(Which(failing.place), OLGA)
+        result = await it.redrive.redrive(DeadLetterRef(failing.place), OLGA)
 
-        assert (result.end, result.why) == (End.FAILED, "the saga raised ArithmeticError: on purpose")
+        assert (result.end, result.why) == (Outcome.FAILED, "the saga raised ArithmeticError: on purpose")
         assert result.head == failing.place
         after = it.everything()
         assert {name for name in before if before[name] != after[name]} == {"dead_letter", "dead_letter_audit"}
@@ -74,9 +74,9 @@ async def test_a_queued_record_that_fails_is_the_new_head_and_the_rest_waits_beh
         await it.take(*records)
         a, b, c = (record.place for record in records)
         first.heal()
-        result = await it.redrive.redrive(Which(a), OLGA)
+        result = await it.redrive.redrive(DeadLetterRef(a), OLGA)
 
-        assert (result.end, result.head) == (End.DONE, b)
+        assert (result.end, result.head) == (Outcome.DONE, b)
         assert verdicts(it, a, b, c) == [["applied"], ["dead-lettered"], ["held"]]
         assert (heads(it), queue(it)) == ([(BAD, *b[::2])], [(BAD, *c[::2])])
         assert two.seen() == ["a"]
@@ -89,7 +89,7 @@ async def test_a_queued_record_that_fails_is_the_new_head_and_the_rest_waits_beh
         assert it.verdicts(later.place) == BUFFERED
 
         second.heal()
-        assert (await it.redrive.redrive(Which(b), OLGA)).end is End.DONE
+        assert (await it.redrive.redrive(DeadLetterRef(b), OLGA)).end is Outcome.DONE
         assert two.seen() == ["a", "b", "c"]
         assert verdicts(it, b, c, later.place) == [["applied"]] * 3
 
@@ -103,9 +103,9 @@ async def test_a_record_that_is_not_the_head_is_refused_naming_the_one_before_it
         before = it.everything()
         for place, previous in ((b, a), (c, b)):
             for act in (it.redrive.redrive, it.redrive.discard):
-                result = await act(Which(place), OLGA)
+                result = await act(DeadLetterRef(place), OLGA)
                 assert (result.end, result.why) == (
-                    End.REFUSED,
+                    Outcome.REFUSED,
                     f"{place} is queued for instance {BAD}: {previous} stands before it",
                 )
         assert it.everything() == before
@@ -118,10 +118,10 @@ async def test_what_is_no_dead_letter_any_more_is_refused(tmp_path: Path) -> Non
         failing = two.says("a")
         await it.take(failing)
         fault.heal()
-        await it.redrive.redrive(Which(failing.place), OLGA)
+        await it.redrive.redrive(DeadLetterRef(failing.place), OLGA)
         before = it.everything()
-        again = await it.redrive.redrive(Which(failing.place), OLGA)
-        assert again.end is End.REFUSED
+        again = await it.redrive.redrive(DeadLetterRef(failing.place), OLGA)
+        assert again.end is Outcome.REFUSED
         assert f"{failing.place} is no dead letter" in (again.why or "")
         assert it.everything() == before
 
@@ -133,11 +133,11 @@ async def test_a_rehearsal_tells_what_would_happen_and_writes_nothing(tmp_path: 
         failing, later = two.says("a"), two.says("b")
         await it.take(failing, later)
         before = it.everything()
-        assert (await it.redrive.redrive(Which(failing.place), OLGA, is_rehearsal=True)).end is End.FAILED
+        assert (await it.redrive.redrive(DeadLetterRef(failing.place), OLGA, is_rehearsal=True)).end is Outcome.FAILED
         fault.heal()
-        told = await it.redrive.redrive(Which(failing.place), OLGA, is_rehearsal=True)
+        told = await it.redrive.redrive(DeadLetterRef(failing.place), OLGA, is_rehearsal=True)
         assert it.everything() == before
-        assert told == await it.redrive.redrive(Which(failing.place), OLGA)
+        assert told == await it.redrive.redrive(DeadLetterRef(failing.place), OLGA)
 
 
 async def test_a_start_that_failed_starts_its_instance_after_all(tmp_path: Path) -> None:
@@ -147,8 +147,8 @@ async def test_a_start_that_failed_starts_its_instance_after_all(tmp_path: Path)
         cancel = two.stopped()
         await it.take(cancel)
         fault.heal()
-        result = await it.redrive.redrive(Which(Place("made.events.v1", 0, 0)), OLGA)
-        assert result.end is End.DONE
+        result = await it.redrive.redrive(DeadLetterRef(Place("made.events.v1", 0, 0)), OLGA)
+        assert result.end is Outcome.DONE
         assert [each.verdict for each in result.fates] == ["applied", "applied"], "the held cancel happens too"
         assert it.rows("SELECT status FROM instance WHERE correlation = 'bad'") == [("compensating",)]
 
@@ -162,11 +162,11 @@ async def test_an_event_is_redriven_for_the_instance_for_which_it_failed_only(tm
         await it.take(event)
         fault.heal()
 
-        unclear = await it.redrive.redrive(Which(event.place), OLGA)
-        assert (unclear.end, "failed for 2 instances, say for which" in (unclear.why or "")) == (End.REFUSED, True)
-        assert (await it.redrive.redrive(Which(event.place, TRIP), OLGA)).end is End.DONE
+        unclear = await it.redrive.redrive(DeadLetterRef(event.place), OLGA)
+        assert (unclear.end, "failed for 2 instances, say for which" in (unclear.why or "")) == (Outcome.REFUSED, True)
+        assert (await it.redrive.redrive(DeadLetterRef(event.place, TRIP), OLGA)).end is Outcome.DONE
         assert heads(it) == [(OTHER_TRIP, *event.place[::2])]
-        assert (await it.redrive.redrive(Which(event.place), OLGA)).end is End.FAILED
+        assert (await it.redrive.redrive(DeadLetterRef(event.place), OLGA)).end is Outcome.FAILED
         assert (await it.stored(TRIP)).instance.data.words == ("boss",)
 
 
@@ -179,14 +179,17 @@ async def test_what_could_not_be_read_is_decided_when_it_can_be_and_waits_behind
         garbled = two.log.reply(two.command("b"), "made.did.v1", b"{")
         failing = two.says("a")
         await it.take(garbled, failing)
-        assert (await it.redrive.redrive(Which(garbled.place), OLGA)).end is End.FAILED
-        await it.redrive.edit(Which(garbled.place), b"{}", OLGA)
+        assert (await it.redrive.redrive(DeadLetterRef(garbled.place), OLGA)).end is Outcome.FAILED
+        await it.redrive.edit(DeadLetterRef(garbled.place), b"{}", OLGA)
 
-        behind = await it.redrive.redrive(Which(garbled.place), OLGA)
-        assert (behind.end, behind.why) == (End.REFUSED, f"instance {BAD} is parked behind {failing.place}: that first")
+        behind = await it.redrive.redrive(DeadLetterRef(garbled.place), OLGA)
+        assert (behind.end, behind.why) == (
+            Outcome.REFUSED,
+            f"instance {BAD} is parked behind {failing.place}: that first",
+        )
         fault.heal()
-        await it.redrive.redrive(Which(failing.place), OLGA)
-        assert (await it.redrive.redrive(Which(garbled.place), OLGA)).end is End.DONE
+        await it.redrive.redrive(DeadLetterRef(failing.place), OLGA)
+        assert (await it.redrive.redrive(DeadLetterRef(garbled.place), OLGA)).end is Outcome.DONE
         assert two.seen() == ["a", "b"]
         assert verdicts(it, garbled.place) == [["applied"]]
 
@@ -203,8 +206,8 @@ async def test_a_reply_that_comes_too_late_when_it_is_redriven_is_ignored(tmp_pa
             it.clock.time = due
             await it.fire_due()
         fault.heal()
-        result = await it.redrive.redrive(Which(failing.place), OLGA)
-        assert result.end is End.DONE
+        result = await it.redrive.redrive(DeadLetterRef(failing.place), OLGA)
+        assert result.end is Outcome.DONE
         assert heads(it) == []
         assert len(it.verdicts(failing.place)) == 1
 
@@ -221,7 +224,7 @@ async def test_a_parked_child_answers_its_command_after_all_and_hears_of_its_can
         assert [kept[1:] for kept in queue(it)] == [("hotels.commands.v1", 1)]
 
         fault.heal()
-        result = await it.redrive.redrive(Which(done.place), OLGA)
+        result = await it.redrive.redrive(DeadLetterRef(done.place), OLGA)
         assert [each.verdict for each in result.fates] == ["applied", "ignored"]
         (reply,) = it.sent("hotels.booked.v1", "t-1")
         (command,) = it.sent("hotels.book.v1", "t-1")
@@ -235,7 +238,7 @@ async def test_a_queue_of_a_thousand_records_is_decided_in_one_transaction(tmp_p
         failing, copies = two.says("a"), [two.says("b") for _ in range(1_000)]
         await it.take(failing, *copies)
         fault.heal()
-        result = await it.redrive.redrive(Which(failing.place), OLGA)
+        result = await it.redrive.redrive(DeadLetterRef(failing.place), OLGA)
         assert Counter(each.verdict for each in result.fates) == {"applied": 2, "duplicate": 999}
         assert queue(it) == []
 
@@ -251,7 +254,7 @@ async def test_a_redriven_record_begins_a_new_trace_linked_to_the_old_one(tmp_pa
         await it.take(failing, later)
         old = (await it.stored(BAD)).trail
         fault.heal()
-        await it.redrive.redrive(Which(failing.place), OLGA)
+        await it.redrive.redrive(DeadLetterRef(failing.place), OLGA)
 
         hops = it.watcher.turns[-1].hops
         assert [hop.redriven for hop in hops] == [True, True]
@@ -268,7 +271,7 @@ async def test_a_redriven_start_begins_a_new_trace_linked_to_that_of_its_event(t
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.record(EVENTS, "o-1", b"{", log.placed("o-1", traceparent=incoming).headers))
-        which = Which(Place(EVENTS, 0, 1))
+        which = DeadLetterRef(Place(EVENTS, 0, 1))
         await it.redrive.edit(which, placed_value("o-1"), OLGA)
         await it.redrive.redrive(which, OLGA)
         (hop,) = it.watcher.turns[-1].hops

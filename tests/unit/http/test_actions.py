@@ -181,7 +181,7 @@ async def test_a_wish_for_an_instance_that_cannot_be_read_says_what_to_do(asked:
     assert told.startswith(f"instance {BAD} of saga made version 1 cannot be read: Data: key: Field required")
 
 
-@pytest.mark.parametrize("point", ["load_set_aside", "save", "commit"])
+@pytest.mark.parametrize("point", ["load_dead_letters", "save", "commit"])
 @pytest.mark.parametrize("error", [OSError, sqlite3.OperationalError, StoreUnusable])
 async def test_a_store_that_fails_is_a_503_and_the_same_key_may_try_again(
     asked: Asked, point: str, error: type[Exception]

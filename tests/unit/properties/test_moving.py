@@ -28,7 +28,7 @@ from saga_coordinator.sagas.machine import (
 )
 from saga_coordinator.sagas.testing.scenario import Scenario
 from saga_coordinator.sagas.versions.mapping import Translation, faults
-from saga_coordinator.sagas.versions.migration import Fate, judge, moved
+from saga_coordinator.sagas.versions.migration import Disposition, judge, moved
 from tests.unit.diagrams.any_saga import Happened, any_stories
 from tests.unit.machine.made import Begun, Data, Did, saga
 from tests.unit.properties.profile import thorough
@@ -116,7 +116,7 @@ def test_whatever_was_done_is_undone_by_the_new_version_too(
     judgement = judge(story.saga, new, story.instance, by)
     event(f"{judgement.fate}")
     assert (judgement.instance is None) is bool(judgement.reasons)
-    if judgement.fate is not Fate.MOVES:
+    if judgement.fate is not Disposition.MOVES:
         return
     instance = moved(story.instance, story.saga, new, by)
     assert instance.version == new.version

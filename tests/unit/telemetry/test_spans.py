@@ -9,7 +9,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from saga_coordinator.contracts import Envelope, Failure, Reply
 from saga_coordinator.contracts import envelope as wire
-from saga_coordinator.handlers.redrive import Which
+from saga_coordinator.handlers.redrive import DeadLetterRef
 from saga_coordinator.sagas.machine import Status
 from saga_coordinator.service.telemetry import conventions as names
 from tests.unit.handlers.coordinator import coordinator
@@ -380,7 +380,7 @@ async def test_a_redriven_record_is_a_trace_of_its_own_linked_to_the_old_one(tmp
         failing, later = two.says("a"), two.says("b")
         await it.take(failing, later)
         fault.heal()
-        await it.redrive.redrive(Which(failing.place), OLGA)
+        await it.redrive.redrive(DeadLetterRef(failing.place), OLGA)
         old = {own(span).trace_id for span in spans_of(it.watcher.turns[:-1])}
         spans = spans_of(it.watcher.turns[-1:])
 

@@ -23,7 +23,7 @@ from saga_coordinator.sagas.machine import (
 )
 from saga_coordinator.sagas.testing.scenario import Scenario, given
 from saga_coordinator.sagas.versions.mapping import Translation, faults
-from saga_coordinator.sagas.versions.migration import Fate, Judgement, judge, moved
+from saga_coordinator.sagas.versions.migration import Disposition, Judgement, judge, moved
 from tests.unit.diagrams.any_saga import Happened, each, happened_key
 from tests.unit.machine.made import (
     Begun,
@@ -61,14 +61,14 @@ def called(name: str, other: str) -> Node[Data]:
 def test_an_instance_moves_by_itself_and_keeps_what_it_has() -> None:
     told = judged(A_DONE, compensatable("a"), compensatable("b"), safe("look"), *END)
 
-    assert (told.fate, told.reasons) == (Fate.MOVES, ())
+    assert (told.fate, told.reasons) == (Disposition.MOVES, ())
     assert told.instance == replace(A_DONE.instance, version=2)
 
 
 def test_a_renamed_step_asks_for_its_new_name_and_moves_with_it() -> None:
     nodes = (called("a", "first"), compensatable("b"), *END)
     told = judged(A_DONE, *nodes)
-    assert told.fate is Fate.ASKS
+    assert told.fate is Disposition.ASKS
     assert told.reasons == ('step a is not in version 2: if it is first now, write a = "first" under [steps]',)
 
     after = judged(A_DONE, *nodes, by={"a": "first"}).instance
@@ -78,7 +78,7 @@ def test_a_renamed_step_asks_for_its_new_name_and_moves_with_it() -> None:
 
 def test_a_step_that_is_done_and_gone_would_lose_its_undo() -> None:
     told = judged(A_DONE, compensatable("b"), *END)
-    assert told.fate is Fate.REFUSED
+    assert told.fate is Disposition.REFUSED
     assert told.reasons == ("the undo of a would be lost: version 2 would not undo it",)
     with pytest.raises(ValueError, match=r"stays in version 1, refused: the undo of a would be lost"):
         moved(A_DONE.instance, OLD, version(compensatable("b"), *END))
@@ -86,39 +86,39 @@ def test_a_step_that_is_done_and_gone_would_lose_its_undo() -> None:
 
 def test_a_step_that_is_done_and_has_no_compensation_any_more_is_refused() -> None:
     bare = replace(safe("x"), name="a")
-    assert judged(A_DONE, bare, compensatable("b"), *END).fate is Fate.REFUSED
+    assert judged(A_DONE, bare, compensatable("b"), *END).fate is Disposition.REFUSED
 
 
 def test_a_step_that_is_mapped_to_another_would_be_done_twice() -> None:
     nodes = (compensatable("other"), called("a", "first"), compensatable("b"), *END)
     told = judged(given(OLD, Begun()), *nodes, by={"a": "other"})
-    assert told.fate is Fate.REFUSED
+    assert told.fate is Disposition.REFUSED
     assert told.reasons == ("a would be done twice: first of version 2 sends made.do-a.v1 again",)
 
 
 def test_a_pivot_that_was_sent_has_to_be_the_pivot() -> None:
     told = judged(AT_TELL, compensatable("a"), compensatable("b"), compensatable("pivot"), safe("tell"))
-    assert told.fate is Fate.REFUSED
+    assert told.fate is Disposition.REFUSED
     assert "the pivot pivot was sent, and is none in version 2" in told.reasons[0]
 
 
 def test_a_step_that_becomes_the_pivot_refuses_those_that_have_sent_it() -> None:
     told = judged(A_DONE, compensatable("a"), pivot("b", makes(command("b"))), retriable("tell"))
-    assert told.fate is Fate.REFUSED
+    assert told.fate is Disposition.REFUSED
     assert told.reasons == ("the undo of b would be lost: version 2 would not undo it",)
 
 
 def test_beyond_a_new_step_an_instance_drains_and_before_it_moves() -> None:
     nodes = (compensatable("a"), compensatable("new"), compensatable("b"), *END)
-    assert judged(given(OLD, Begun()), *nodes).fate is Fate.MOVES
+    assert judged(given(OLD, Begun()), *nodes).fate is Disposition.MOVES
     told = judged(AT_TELL, *nodes)
-    assert told.fate is Fate.DRAINS
+    assert told.fate is Disposition.DRAINS
     assert told.reasons == ("it is beyond new, which version 2 wants to be done before",)
 
 
 def test_on_its_way_back_a_new_step_does_not_matter() -> None:
     turned = A_DONE.fails("b", code="no")
-    assert judged(turned, compensatable("a"), compensatable("new"), compensatable("b"), *END).fate is Fate.MOVES
+    assert judged(turned, compensatable("a"), compensatable("new"), compensatable("b"), *END).fate is Disposition.MOVES
 
 
 def test_what_is_in_flight_has_to_be_awaited_alike() -> None:
@@ -127,9 +127,9 @@ def test_what_is_in_flight_has_to_be_awaited_alike() -> None:
 
     other = step("a", makes(command("other")), compensate=makes(command("a", undo=True)))
     told = judged(given(OLD, Begun()), other, compensatable("b"), *END)
-    assert told.fate is Fate.DRAINS
+    assert told.fate is Disposition.DRAINS
     assert told.reasons == ("a awaits an answer, and its command has changed from made.do-a.v1 to made.do-other.v1",)
-    assert judged(A_DONE, other, compensatable("b"), *END).fate is Fate.MOVES
+    assert judged(A_DONE, other, compensatable("b"), *END).fate is Disposition.MOVES
 
 
 def test_a_wait_goes_on_only_where_it_would_be_found() -> None:
@@ -137,12 +137,12 @@ def test_a_wait_goes_on_only_where_it_would_be_found() -> None:
     keyed = receive("approval", Happened, key=happened_key, expects=key_of)
     story = given(saga(waits, compensatable("a")), Begun())
 
-    assert judged(story, waits, compensatable("a"), safe("look")).fate is Fate.MOVES
+    assert judged(story, waits, compensatable("a"), safe("look")).fate is Disposition.MOVES
     assert judged(story, compensatable("a")).reasons == ("it waits in approval, which is not in version 2",)
     assert judged(story, keyed, compensatable("a")).reasons == (
         "it waits in approval under a key that version 2 would not find",
     )
-    assert judged(story, replace(waits, name="consent"), compensatable("a")).fate is Fate.ASKS
+    assert judged(story, replace(waits, name="consent"), compensatable("a")).fate is Disposition.ASKS
 
 
 def key_of(data: Data) -> str:
@@ -151,7 +151,7 @@ def key_of(data: Data) -> str:
 
 def test_a_step_put_into_a_branch_that_was_never_chosen_is_not_undone_there() -> None:
     told = judged(A_DONE, choice("fork", 0, compensatable("a")), compensatable("b"), *END)
-    assert told.fate is Fate.REFUSED
+    assert told.fate is Disposition.REFUSED
     assert told.reasons == ("the undo of a would be lost: version 2 would not undo it",)
 
 
@@ -159,24 +159,24 @@ def test_an_alternative_that_was_left_may_not_stand_on_the_way() -> None:
     tried = alternatives(compensatable("x"), compensatable("y"), name="either")
     story = given(saga(tried, compensatable("z")), Begun()).fails("x", code="no").expects("y")
 
-    assert judged(story, tried, compensatable("z"), safe("look")).fate is Fate.MOVES
+    assert judged(story, tried, compensatable("z"), safe("look")).fate is Disposition.MOVES
     told = judged(story, parallel(compensatable("x"), compensatable("y")), compensatable("z"))
-    assert told.fate is Fate.DRAINS
+    assert told.fate is Disposition.DRAINS
     assert "x was left for another alternative, and is none in version 2" in told.reasons
     swapped = alternatives(compensatable("y"), compensatable("x"), name="either")
-    assert judged(story, swapped, compensatable("z")).fate is Fate.DRAINS
+    assert judged(story, swapped, compensatable("z")).fate is Disposition.DRAINS
 
 
 def test_a_stalled_instance_moves_to_a_version_that_mends_it() -> None:
     stalled = AT_TELL.fails("tell", code="no")
     assert stalled.status is Status.STALLED
     told = judged(stalled, compensatable("a"), compensatable("b"), point_of_no_return(), retriable("tell"))
-    assert told.fate is Fate.MOVES
+    assert told.fate is Disposition.MOVES
 
 
 def test_what_the_author_lets_drain_drains() -> None:
     told = judge(OLD, version(compensatable("b"), *END), A_DONE.instance, Translation(drains=("a",)))
-    assert (told.fate, told.reasons) == (Fate.DRAINS, ("it has reached a, which drains",))
+    assert (told.fate, told.reasons) == (Disposition.DRAINS, ("it has reached a, which drains",))
 
 
 def test_a_compensation_that_cannot_be_made_of_the_data_is_refused() -> None:
@@ -206,7 +206,7 @@ def test_data_fields_are_renamed_and_given_values() -> None:
     new: Any = version(compensatable("a"), compensatable("b"), *END)
     object.__setattr__(new, "data_type", Renamed)
     told = judge(OLD, new, data)
-    assert told.fate is Fate.ASKS
+    assert told.fate is Disposition.ASKS
     assert [reason.split(":")[0] for reason in told.reasons] == [
         "data field seen is not in version 2",
         "data field vip",
@@ -246,12 +246,12 @@ def test_the_items_of_a_list_are_undone_by_the_version_that_they_move_to() -> No
     items = each("item", can_be_undone=True)
     story = given(saga(items, compensatable("b")), Begun(coins=2)).replies("item[item-0]", Did())
 
-    assert judged(story, items, compensatable("b"), safe("look")).fate is Fate.MOVES
+    assert judged(story, items, compensatable("b"), safe("look")).fate is Disposition.MOVES
     assert isinstance(items, ForEach)
     other = replace(items, step=replace(items.step, undo_when_unknown=False))
     silent = story.passes(timedelta(minutes=5))
     told = judged(silent, other, compensatable("b"))
-    assert told.fate is Fate.REFUSED
+    assert told.fate is Disposition.REFUSED
     assert told.reasons == ("the undo of item[item-1] would be lost: version 2 would not undo it",)
 
 
@@ -261,7 +261,7 @@ def test_an_item_that_cannot_be_read_any_more_lets_its_instance_drain() -> None:
     unread = replace(story.instance, lists={"item": {"item[item-0]": "7"}})
     told = judge(story.saga, version(items, compensatable("b")), unread)
 
-    assert told.fate is Fate.DRAINS
+    assert told.fate is Disposition.DRAINS
     assert told.reasons == ("the recorded item of item[item-0] does not fit any more: 1 errors",)
 
 
@@ -271,7 +271,7 @@ def test_a_wait_whose_key_cannot_be_made_any_more_drains() -> None:
 
     story = given(saga(receive("approval", Happened, key=happened_key), compensatable("a")), Begun())
     told = judged(story, receive("approval", Happened, key=happened_key, expects=raises), compensatable("a"))
-    assert told.fate is Fate.DRAINS
+    assert told.fate is Disposition.DRAINS
 
 
 class Other(Happened):
@@ -289,6 +289,6 @@ def test_an_alternative_that_is_being_undone_is_undone_before_it_moves() -> None
     story = given(saga(tried, compensatable("z")), Begun()).replies("x", Did()).fails("w", code="no").undoes("x")
 
     told = judged(story, compensatable("x"), compensatable("w"), compensatable("z"))
-    assert told.fate is Fate.DRAINS
+    assert told.fate is Disposition.DRAINS
     assert told.reasons[0] == "it undoes an alternative of either, which is not in version 2"
-    assert judged(story, tried, compensatable("z"), safe("look")).fate is Fate.MOVES
+    assert judged(story, tried, compensatable("z"), safe("look")).fate is Disposition.MOVES
