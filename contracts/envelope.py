@@ -15,8 +15,8 @@ from saga_coordinator.contracts.json_limits import once_each
 
 Headers = tuple[tuple[str, bytes], ...]
 
-MOST_HEADERS = 64
-MOST_HEADER_BYTES = 16 * 1024
+MAX_HEADERS = 64
+MAX_HEADER_BYTES = 16 * 1024
 
 _STRUCTURED = "application/cloudevents+json"
 _BATCH = "application/cloudevents-batch"
@@ -99,8 +99,8 @@ def read(headers: Sequence[tuple[str, bytes | None]], value: bytes | None) -> tu
 def _decoded(headers: Sequence[tuple[str, bytes | None]]) -> dict[str, str]:
     """Decode all headers from UTF-8, the last of equal names winning."""
     size = sum(len(name) + len(raw or b"") for name, raw in headers)
-    if len(headers) > MOST_HEADERS or size > MOST_HEADER_BYTES:
-        limits = f"at most {MOST_HEADERS} of {MOST_HEADER_BYTES} bytes are read"
+    if len(headers) > MAX_HEADERS or size > MAX_HEADER_BYTES:
+        limits = f"at most {MAX_HEADERS} of {MAX_HEADER_BYTES} bytes are read"
         raise BadEnvelope(f"{len(headers)} headers of {size} bytes: {limits}")
     try:
         return {name: raw.decode() for name, raw in headers if raw is not None}

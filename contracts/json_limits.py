@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-MOST_DEPTH = 64
+MAX_DEPTH = 64
 
 
 def once_each(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -31,8 +31,8 @@ def refuse_odd(payload: bytes) -> None:
     try:
         whole = _DECODER.decode(payload.decode())
     except RecursionError:
-        raise ValueError(f"JSON of more than {MOST_DEPTH} levels: send it flatter") from None
-    if payload.count(b"{") + payload.count(b"[") > MOST_DEPTH or b"\\u0000" in payload:
+        raise ValueError(f"JSON of more than {MAX_DEPTH} levels: send it flatter") from None
+    if payload.count(b"{") + payload.count(b"[") > MAX_DEPTH or b"\\u0000" in payload:
         _look_through(whole)
 
 
@@ -45,8 +45,8 @@ def _look_through(whole: object) -> None:
         if any("\0" in text for text in texts):
             raise ValueError("a text holds a NUL character (\\u0000): send plain text")
         depth += any(isinstance(each, dict | list) for each in level)
-        if depth > MOST_DEPTH:
-            raise ValueError(f"JSON of more than {MOST_DEPTH} levels: send it flatter")
+        if depth > MAX_DEPTH:
+            raise ValueError(f"JSON of more than {MAX_DEPTH} levels: send it flatter")
         level = [inner for each in level for inner in _inside(each)]
 
 

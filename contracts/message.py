@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-MOST_RETRY_AFTER = 366 * 24 * 3600
+MAX_RETRY_AFTER = 366 * 24 * 3600
 """The longest `retry_after` that is believed, in seconds: a year."""
 
 ReplyT = TypeVar("ReplyT", bound="Reply")
@@ -85,4 +85,4 @@ class Failure(Reply):
     message: str
     retryable: bool
     details: dict[str, JsonValue] | None = None
-    retry_after: Annotated[float, Field(ge=0, le=MOST_RETRY_AFTER)] | None = None
+    retry_after: Annotated[float, Field(ge=0, le=MAX_RETRY_AFTER)] | None = None

@@ -49,8 +49,8 @@ class Unreadable:
 
 M = TypeVar("M", bound=Message)
 Arrival: TypeAlias = EventArrival | ReplyArrival
-MOST_OF_A_CAUSE = 2_000
-MOST_TOLD = 100
+MAX_CAUSE_LENGTH = 2_000
+MAX_LISTED = 100
 
 
 def read(routes: Routes, record: Record) -> Arrival | Unreadable:
@@ -70,8 +70,8 @@ def read(routes: Routes, record: Record) -> Arrival | Unreadable:
 def _check(envelope: Envelope) -> None:
     """Refuse what could not be sent on: attributes in structured mode know no limit, but become headers again."""
     size = len("".join(map(str, envelope)).encode())
-    if size > wire.MOST_HEADER_BYTES:
-        raise BadEnvelope(f"attributes of {size} bytes: at most {wire.MOST_HEADER_BYTES} are read")
+    if size > wire.MAX_HEADER_BYTES:
+        raise BadEnvelope(f"attributes of {size} bytes: at most {wire.MAX_HEADER_BYTES} are read")
 
 
 def _reply(routes: Routes, record: Record, envelope: Envelope, payload: bytes) -> Arrival | Unreadable:
@@ -147,12 +147,12 @@ def said(error: Exception) -> str:
 
 def _storable(text: str) -> str:
     """Return a text as UTF-8 and every database takes it: half characters and NUL spelled out, and not too long."""
-    return text[:MOST_OF_A_CAUSE].encode(errors="backslashreplace").decode().replace("\0", "\\x00")
+    return text[:MAX_CAUSE_LENGTH].encode(errors="backslashreplace").decode().replace("\0", "\\x00")
 
 
 def told_wrong(error: ValidationError) -> str:
     """Say what is wrong in which field, without the values: they may be secret. Of very many only how many they are."""
-    if error.error_count() > MOST_TOLD:
+    if error.error_count() > MAX_LISTED:
         return _storable(f"{error.title}: {error.error_count()} values are wrong, too many to be told one by one")
     problems = (
         f"{'.'.join(map(str, each['loc'])) or 'the value'}: {each['msg']}"

@@ -13,14 +13,14 @@ from saga_coordinator.handlers.routing import REPLIES
 from saga_coordinator.handlers.trace_context import ParentCommand, SpanContext
 from saga_coordinator.sagas.machine import Instance, Saga, Send, Withdrawal, outcome_id
 
-MOST_BYTES = 1_000_000
+MAX_MESSAGE_BYTES = 1_000_000
 """The largest message that is published anywhere, with its headers and its frame."""
 
 FRAME, HEADER_FRAME = 100, 10
 """The most bytes around one record in a batch of its own, and around one header (Kafka's message format, version 2)."""
 
 PartitionOf = Callable[[str, bytes], int]
-MostOf = Callable[[str], int]
+MaxBytesOf = Callable[[str], int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from saga_coordinator.handlers.decode import Unreadable, read
 from saga_coordinator.handlers.dispatch import Decider, addresses_of, instances_of
-from saga_coordinator.handlers.encode import MOST_BYTES
+from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES
 from saga_coordinator.handlers.ports import Transaction
 from saga_coordinator.handlers.records import Actor, Audit, DeadLetter, Place, Queued, RecordVerdict, Verdict
 from saga_coordinator.handlers.routing import Routes
@@ -130,8 +130,8 @@ class Redrive:
             return batch, letter
         record = letter.record._replace(value=value)
         arrival = read(self._routes, record)
-        if len(value) > MOST_BYTES:
-            return batch, _refused(f"the value has {len(value)} bytes: a topic takes at most {MOST_BYTES}")
+        if len(value) > MAX_MESSAGE_BYTES:
+            return batch, _refused(f"the value has {len(value)} bytes: a topic takes at most {MAX_MESSAGE_BYTES}")
         if isinstance(arrival, Unreadable) and not is_forced:
             return batch, _refused(arrival.cause)
         batch.changes.altered.append(replace(letter, record=record))

@@ -15,11 +15,11 @@ from saga_coordinator.handlers.leases import Leases
 from saga_coordinator.handlers.ports import Observer, Publisher, Store, Transaction
 from saga_coordinator.handlers.records import Changes, OutboxRow
 
-MOST_AT_ONCE = 1_000
-MOST_PUSHES = 10_000
+MAX_BATCH = 1_000
+MAX_PUSHES = 10_000
 SWEEP_EVERY = 0.25
-FIRST_WAIT = 0.1
-LONGEST_WAIT = 5.0
+INITIAL_BACKOFF = 0.1
+MAX_BACKOFF = 5.0
 
 
 class Relay:
@@ -35,7 +35,7 @@ class Relay:
         self._known: set[int] = set()
         self._early: list[OutboxRow] | None = None
         self._acknowledged: list[int] = []
-        self._pushes: deque[tuple[int, float]] = deque(maxlen=MOST_PUSHES)
+        self._pushes: deque[tuple[int, float]] = deque(maxlen=MAX_PUSHES)
         self._look = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -149,7 +149,7 @@ class Relay:
 
     async def _publish(self, lane: tuple[str, int]) -> None:
         """Publish one lane until it is empty. After a failure begin with one row: others may be to blame for it."""
-        waiting, wait, most = self._lanes[lane], FIRST_WAIT, MOST_AT_ONCE
+        waiting, wait, most = self._lanes[lane], INITIAL_BACKOFF, MAX_BATCH
         try:
             while waiting:
                 rows = [waiting[index] for index in range(min(len(waiting), most))]
@@ -158,9 +158,9 @@ class Relay:
                 except Exception as error:  # noqa: BLE001  whatever it is, the rows stay and are tried again
                     self._observer.troubled(f"{len(rows)} messages to {lane[0]}:{lane[1]} were not acknowledged", error)
                     await asyncio.sleep(wait)
-                    wait, most = min(wait * 2, LONGEST_WAIT), 1
+                    wait, most = min(wait * 2, MAX_BACKOFF), 1
                 else:
-                    wait, most = FIRST_WAIT, min(most * 2, MOST_AT_ONCE)
+                    wait, most = INITIAL_BACKOFF, min(most * 2, MAX_BATCH)
                     for row in rows:
                         waiting.popleft()
                         self._acknowledged.append(row.seq)

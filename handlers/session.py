@@ -10,8 +10,8 @@ from saga_coordinator.handlers import trace_context as trails
 from saga_coordinator.handlers.dead_letters import dead_letter
 from saga_coordinator.handlers.decode import Arrival, Unreadable
 from saga_coordinator.handlers.encode import (
-    MOST_BYTES,
-    MostOf,
+    MAX_MESSAGE_BYTES,
+    MaxBytesOf,
     Origin,
     PartitionOf,
     asked_by,
@@ -63,13 +63,13 @@ Sent = tuple[OutboxMessage, SpanContext]
 class Wire:
     """What a batch needs to know of the wire: where keys belong, which new traces are sampled, who consumes.
 
-    `most_of` says how large a message to a topic may be.
+    `max_bytes_of` says how large a message to a topic may be.
     """
 
     partition_of: PartitionOf
     sampler: Sampler
     group: str | None = None
-    most_of: MostOf = lambda _: MOST_BYTES
+    max_bytes_of: MaxBytesOf = lambda _: MAX_MESSAGE_BYTES
 
 
 class Batch:
@@ -177,7 +177,7 @@ class Batch:
         partition = self._wire.partition_of(dead_letter_topic(record.place.topic), record.key or b"")
         home = self._wire.partition_of(REPLIES, record.key or b"")
         row = dead_letter(letter, unreadable.raised, partition=partition, home=home, group=self._wire.group)
-        if size_of(row) <= self._wire.most_of(row.topic):
+        if size_of(row) <= self._wire.max_bytes_of(row.topic):
             self.changes.outbox.append(row)
 
     def queue(self, id_: str, record: Record) -> None:
@@ -251,7 +251,7 @@ class Batch:
         for send in decision.commands:
             child = span.child(send.command_id)
             row = command_row(origin, send, child, self._wire.partition_of)
-            if size_of(row) > (most := self._wire.most_of(row.topic)):
+            if size_of(row) > (most := self._wire.max_bytes_of(row.topic)):
                 unsendable.append((send, too_large(send.command, row, most)))
             else:
                 sent.append((row, child))
@@ -265,7 +265,7 @@ class Batch:
     def _outcome(self, origin: Origin, outcome: Event | Reply, span: SpanContext) -> Sent:
         child = span.child("outcome")
         row = outcome_row(origin, outcome, child, self._wire.partition_of)
-        if size_of(row) > (most := self._wire.most_of(row.topic)):
+        if size_of(row) > (most := self._wire.max_bytes_of(row.topic)):
             raise ValueError(too_large(type(outcome), row, most))
         return row, child
 

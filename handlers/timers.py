@@ -9,7 +9,7 @@ from saga_coordinator.handlers.ports import Clock, Store, Transaction
 from saga_coordinator.handlers.session import Batch
 from saga_coordinator.handlers.unit_of_work import Writer
 
-MOST_AT_ONCE = 500
+MAX_BATCH = 500
 
 
 class Timers:
@@ -33,13 +33,13 @@ class Timers:
         batch, unsent = self._writer.batch(), self._writer.unsent()
         if unsent is None:
             return batch, False
-        due = await tx.load_due(batch.at, MOST_AT_ONCE, self._leases.homes())
+        due = await tx.load_due(batch.at, MAX_BATCH, self._leases.homes())
         for id_, unreadable_instances in tx.unreadable_instances.items():
             self._decider.silence(id_, unreadable_instances)
         for stored in due:
             self._decider.wake(batch, stored, unsent)
         await self._decider.release(batch, tx)
-        expired = await tx.load_expired(batch.at, MOST_AT_ONCE)
+        expired = await tx.load_expired(batch.at, MAX_BATCH)
         for held in expired:
             self._decider.expire(batch, held)
-        return batch, MOST_AT_ONCE in {len(due), len(expired)}
+        return batch, MAX_BATCH in {len(due), len(expired)}

@@ -9,7 +9,7 @@ from saga_coordinator.handlers.records import Committed, InstanceRecord, OutboxR
 from saga_coordinator.handlers.relay import Relay
 from saga_coordinator.handlers.session import Batch, Wire
 
-MOST_TRIES = 5
+MAX_TRIES = 5
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class Writer:
         change faster than they can be written, whatever `work` raises (then nothing has happened), and whatever the
         store raises (then nothing is known of the commit).
         """
-        for tries_left in reversed(range(MOST_TRIES)):
+        for tries_left in reversed(range(MAX_TRIES)):
             began = self._clock.now()
             try:
                 batch, unsent, result = await self._store.transact(lambda tx: self._saved(tx, work))

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from saga_coordinator.sagas.machine import Saga
     from saga_coordinator.sagas.testing.explorer.explore import Exploration
 
-MOST = 200_000
+MAX_STATES = 200_000
 
 
 class SagaMatrix(Protocol):
     """What the fixture is."""
 
     def __call__(
-        self, saga: Saga[Any, Any], samples: Iterable[Message] = (), *, depth: int = 1, most: int = MOST
+        self, saga: Saga[Any, Any], samples: Iterable[Message] = (), *, depth: int = 1, most: int = MAX_STATES
     ) -> Exploration:
         """Try the saga; fail with the shortest test that shows a law broken, or if not everything could be tried."""
         ...
@@ -36,7 +36,9 @@ class SagaMatrix(Protocol):
 def saga_matrix(request: pytest.FixtureRequest) -> SagaMatrix:
     """Try a saga with every fault at every moment, on virtual time."""
 
-    def run(saga: Saga[Any, Any], samples: Iterable[Message] = (), *, depth: int = 1, most: int = MOST) -> Exploration:
+    def run(
+        saga: Saga[Any, Any], samples: Iterable[Message] = (), *, depth: int = 1, most: int = MAX_STATES
+    ) -> Exploration:
         __tracebackhide__ = True
         from saga_coordinator.sagas.testing.explorer.explore import explore
         from saga_coordinator.sagas.testing.explorer.script import place_of, script

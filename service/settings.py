@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-LARGEST_PORT = 65_535
+MAX_PORT = 65_535
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 
@@ -19,7 +19,7 @@ def _sqlite_url(url: str) -> str:
 
 def _bind(address: str) -> str:
     host, separator, port = address.rpartition(":")
-    if not (host and separator and port.isdecimal() and int(port) <= LARGEST_PORT):
+    if not (host and separator and port.isdecimal() and int(port) <= MAX_PORT):
         raise ValueError("must be HOST:PORT, such as 127.0.0.1:8080")
     return address
 
@@ -27,7 +27,7 @@ def _bind(address: str) -> str:
 def _servers(addresses: str) -> str:
     for address in addresses.split(","):
         host, _, port = address.strip().rpartition(":")
-        if not host or "/" in host or not port.isdecimal() or not 0 < int(port) <= LARGEST_PORT:
+        if not host or "/" in host or not port.isdecimal() or not 0 < int(port) <= MAX_PORT:
             raise ValueError("must be HOST:PORT with commas between them, such as kafka-1:9092,kafka-2:9092")
     return addresses
 
@@ -129,7 +129,7 @@ class Settings(BaseSettings):
         description="Sagas to run: MODULE:NAME of a tuple of them",
     )
     outbox_limit: int = Field(10_000, ge=1, description="Unpublished messages beyond which nothing more is taken in")
-    shutdown_within: float = Field(
+    shutdown_timeout: float = Field(
         18.0, gt=0, le=20, description="Seconds to finish in after SIGTERM; closing takes up to 10 more"
     )
 

@@ -37,7 +37,7 @@ _WORDS = {
     Progress.UNKNOWN: "did not answer",
 }
 _OPEN = {Progress.ASKED, Progress.WAITING}
-_MOST_NAMED = 3
+_MAX_NAMED = 3
 
 NOT_REACHED = State(Mark.AHEAD, "not reached")
 NOT_ASKED_FOR = State(Mark.AHEAD, "not asked for")
@@ -169,11 +169,11 @@ def _is_to_be_undone(run: StepRun, step: Step[Any]) -> bool:
 
 def _failures(failed: list[tuple[str, CommandState]]) -> Iterator[str]:
     """Name the first few steps of a list that have failed."""
-    for name, command_state in failed[:_MOST_NAMED]:
+    for name, command_state in failed[:_MAX_NAMED]:
         key = name.partition("[")[2].removesuffix("]")
         yield f"{in_a_line(key)}: {_WORDS[command_state.progress]}"
-    if len(failed) > _MOST_NAMED:
-        yield f"and {len(failed) - _MOST_NAMED} more"
+    if len(failed) > _MAX_NAMED:
+        yield f"and {len(failed) - _MAX_NAMED} more"
 
 
 # --- nodes

@@ -7,14 +7,14 @@ from typing import Any
 from saga_coordinator.sagas.diagrams.moments import length_in_words
 from saga_coordinator.sagas.machine import ForEach, Retry
 
-MOST_LETTERS = 200
+MAX_LETTERS = 200
 """How much of a message, a key or a name that somebody else wrote stands in a picture."""
 
 
 def in_a_line(text: str) -> str:
     """Write what others have written as one line that ends somewhere."""
     line = " ".join(text.split())
-    return line if len(line) <= MOST_LETTERS else line[: MOST_LETTERS - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    return line if len(line) <= MAX_LETTERS else line[: MAX_LETTERS - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def rule_of_list(node: ForEach[Any]) -> str:

@@ -17,10 +17,10 @@ D = TypeVar("D", bound=BaseModel)
 Duration: TypeAlias = Union[timedelta, Callable[[D], timedelta]]  # noqa: UP007  a generic alias
 """A length of time, or a function that takes it from the data when it begins to count."""
 
-ANSWER_WITHIN = timedelta(minutes=5)
+REPLY_TIMEOUT = timedelta(minutes=5)
 """The timeout of a step that says nothing else: no command is awaited for ever."""
 
-EVENT_WITHIN = timedelta(days=1)
+EVENT_TIMEOUT = timedelta(days=1)
 """The timeout of a receive that says nothing else."""
 
 BUFFER_FOR = timedelta(hours=1)
@@ -38,7 +38,7 @@ class Step(Generic[D]):
     send: Callable[..., Command[Any]]
     remember: Callable[..., D] | None = None
     compensate: Callable[..., Command[Any]] | None = None
-    timeout: Duration[D] = ANSWER_WITHIN
+    timeout: Duration[D] = REPLY_TIMEOUT
     retry: Retry | None = None
     compensate_retry: Retry = PATIENT
     undo_when_unknown: bool = True
@@ -69,7 +69,7 @@ class Receive(Generic[D]):
     key: Callable[[Any], str]
     expects: Callable[[D], str] | None = None
     remember: Callable[[D, Any], D] | None = None
-    timeout: Duration[D] = EVENT_WITHIN
+    timeout: Duration[D] = EVENT_TIMEOUT
     buffer_for: timedelta = BUFFER_FOR
 
 

@@ -16,9 +16,9 @@ from pydantic import BaseModel
 from saga_coordinator.contracts import Command, Event, Failure, Reply
 from saga_coordinator.sagas.language.cause import Cause
 from saga_coordinator.sagas.language.nodes import (
-    ANSWER_WITHIN,
     BUFFER_FOR,
-    EVENT_WITHIN,
+    EVENT_TIMEOUT,
+    REPLY_TIMEOUT,
     Alternatives,
     Branch,
     Delay,
@@ -51,7 +51,7 @@ def step(
     *,
     remember: Callable[[D, R], D] | None = None,
     compensate: Callable[[D], Command[Any]] | None = None,
-    timeout: Duration[D] = ANSWER_WITHIN,
+    timeout: Duration[D] = REPLY_TIMEOUT,
     retry: Retry | None = None,
     compensate_retry: Retry = PATIENT,
     undo_when_unknown: bool = True,
@@ -80,7 +80,7 @@ def pivot(
     send: Callable[[D], Command[R]],
     *,
     remember: Callable[[D, R], D] | None = None,
-    timeout: Duration[D] = ANSWER_WITHIN,
+    timeout: Duration[D] = REPLY_TIMEOUT,
     retry: Retry | None = None,
 ) -> Step[D]:
     """The step of no return: before it a failure undoes, after it the saga only goes forward.
@@ -100,7 +100,7 @@ def for_each(
     remember: Callable[[D, I, R], D] | None = None,
     compensate: Callable[[D, I], Command[Any]] | None = None,
     limit: int | None = None,
-    timeout: Duration[D] = ANSWER_WITHIN,
+    timeout: Duration[D] = REPLY_TIMEOUT,
     retry: Retry | None = None,
     compensate_retry: Retry = PATIENT,
     undo_when_unknown: bool = True,
@@ -130,7 +130,7 @@ def receive(
     key: Callable[[V], str],
     expects: Callable[[D], str] | None = None,
     remember: Callable[[D, V], D] | None = None,
-    timeout: Duration[D] = EVENT_WITHIN,
+    timeout: Duration[D] = EVENT_TIMEOUT,
     buffer_for: timedelta = BUFFER_FOR,
 ) -> Receive[D]:
     """Wait for a business event.

@@ -170,7 +170,7 @@ class Draft(Generic[D]):
         due_at = self.paused_at or self.at
         self._write(name, Direction.COMPENSATION, replace(undo, sendings=max(0, undo.sendings - 1), due_at=due_at))
 
-    def give_time(self, unsent: Collection[str]) -> None:
+    def extend_timeouts(self, unsent: Collection[str]) -> None:
         """Let the time for an answer begin anew for commands that are overdue and have not left; no sending counts."""
         for name, run in tuple(self.steps.items()):
             for direction in Direction:

@@ -63,7 +63,7 @@ def _apply_timer(draft: Draft[D], wake: TimerFired) -> Refusal | None:
     if due is None or due > wake.at:
         return Ignored.NOT_DUE, "nothing is due"
     if wake.unsent:
-        draft.give_time(wake.unsent)
+        draft.extend_timeouts(wake.unsent)
     return None
 
 

@@ -34,8 +34,8 @@ from saga_coordinator.service.storage.sqlite.queries import newest_schema, opene
 from saga_coordinator.service.storage.sqlite.store import lock_of
 from saga_coordinator.service.telemetry.environment import Kind, endpoint, unsupported
 
-TRACES_WITHIN: Final = 5.0
-CLOSE_WITHIN: Final = 3.0
+TRACES_TIMEOUT: Final = 5.0
+CLOSE_TIMEOUT: Final = 3.0
 PROTOBUF: Final = "application/x-protobuf"
 
 FETCH: Final = 1
@@ -104,7 +104,7 @@ async def _client(settings: KafkaSettings) -> AsyncIterator[Any]:
         yield client
     finally:
         try:
-            async with asyncio.timeout(CLOSE_WITHIN):
+            async with asyncio.timeout(CLOSE_TIMEOUT):
                 await client.close()
         except (TimeoutError, KafkaError):
             pass
@@ -202,7 +202,7 @@ async def _traces() -> Sequence[Finding]:
         return wrong or [Finding("tracing", "nothing is exported: OTEL_EXPORTER_OTLP_ENDPOINT is not set")]
     remedy = "start the collector, or correct or remove OTEL_EXPORTER_OTLP_ENDPOINT; the service runs without it too"
     try:
-        async with httpx.AsyncClient(timeout=TRACES_WITHIN, verify=_authorities()) as client:
+        async with httpx.AsyncClient(timeout=TRACES_TIMEOUT, verify=_authorities()) as client:
             response = await client.post(url, content=b"", headers=_headers())
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         return [*wrong, Finding("tracing", f"{url}: {str(error) or type(error).__name__}", remedy)]

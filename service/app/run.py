@@ -14,9 +14,9 @@ from saga_coordinator.service.health import Health
 from saga_coordinator.service.http import checks
 from saga_coordinator.service.kafka.publisher import KafkaPublisher
 
-RING_EVERY = 0.2
-FIRST_WAIT = 0.2
-LONGEST_WAIT = 5.0
+TIMER_INTERVAL = 0.2
+INITIAL_BACKOFF = 0.2
+MAX_BACKOFF = 5.0
 
 
 class Abandoned(Exception):
@@ -27,7 +27,7 @@ async def run(service: Service, stop: asyncio.Event, observer: Observer) -> None
     """Run until `stop` is set, then finish what was begun. Raises `Abandoned` when that takes too long."""
     _collect_seldom()
     if not await _ran(service, stop, observer):
-        pending, within = service.handlers.relay.pending, service.settings.shutdown_within
+        pending, within = service.handlers.relay.pending, service.settings.shutdown_timeout
         raise Abandoned(
             f"{pending} messages were not acknowledged within {within} s; "
             "they are safe in the outbox and leave after the next start"
@@ -53,7 +53,7 @@ async def _ran(service: Service, stop: asyncio.Event, observer: Observer) -> boo
         for loop in (hints, watch, *idle):
             loop.cancel()
         try:
-            async with asyncio.timeout(service.settings.shutdown_within):
+            async with asyncio.timeout(service.settings.shutdown_timeout):
                 await feed
                 await asyncio.wait({timers})
                 await service.door.shut()
@@ -87,7 +87,7 @@ def _collect_seldom() -> None:
 
 async def _connect(publisher: KafkaPublisher, health: Health, observer: Observer) -> None:
     """Connect to Kafka, however long it takes; only a missing topic is an error."""
-    wait = FIRST_WAIT
+    wait = INITIAL_BACKOFF
     while True:
         try:
             await publisher.start()
@@ -95,7 +95,7 @@ async def _connect(publisher: KafkaPublisher, health: Health, observer: Observer
             health.failing(checks.PUBLISHER, f"no connection to Kafka: {error}")
             observer.troubled("no connection to Kafka", error)
             await asyncio.sleep(wait)
-            wait = min(wait * 2, LONGEST_WAIT)
+            wait = min(wait * 2, MAX_BACKOFF)
         else:
             health.ok(checks.PUBLISHER)
             return
@@ -118,7 +118,7 @@ async def _fire_timers(service: Service, observer: Observer, stop: asyncio.Event
             observer.troubled("alarms did not ring", error)
             more = False
         if not more:
-            await asyncio.sleep(RING_EVERY)
+            await asyncio.sleep(TIMER_INTERVAL)
 
 
 async def _first(task: "asyncio.Task[None]", stop: asyncio.Event) -> None:

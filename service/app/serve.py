@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 from saga_coordinator.handlers.ports import Observer
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.service.app.bootstrap import Service, built
-from saga_coordinator.service.app.run import FIRST_WAIT, LONGEST_WAIT, run
+from saga_coordinator.service.app.run import INITIAL_BACKOFF, MAX_BACKOFF, run
 from saga_coordinator.service.http import checks
 from saga_coordinator.service.http.app import build_api
 from saga_coordinator.service.http.routes import add_actions
@@ -24,8 +24,8 @@ from saga_coordinator.service.telemetry.measures import Measures
 from saga_coordinator.service.telemetry.metrics import CONTENT_TYPE
 from saga_coordinator.service.telemetry.observer import Telemetry
 
-MEASURE_EVERY = 1.0
-COUNT_EVERY = 5.0
+MEASURE_INTERVAL = 1.0
+COUNT_INTERVAL = 5.0
 
 
 async def serve(settings: Settings, catalog: Sequence[AnySaga], telemetry: Telemetry, stop: asyncio.Event) -> None:
@@ -62,7 +62,7 @@ async def _topics_there(service: Service, observer: Observer) -> None:
 
     Raises `NoSuchTopic`, which names all that are missing: who creates them wants to do it once.
     """
-    wait = FIRST_WAIT
+    wait = INITIAL_BACKOFF
     while True:
         try:
             topics = await plan(service.settings.kafka, service.routes)
@@ -70,7 +70,7 @@ async def _topics_there(service: Service, observer: Observer) -> None:
             service.health.failing(checks.PUBLISHER, str(error))
             observer.troubled("no connection to Kafka", error)
             await asyncio.sleep(wait)
-            wait = min(wait * 2, LONGEST_WAIT)
+            wait = min(wait * 2, MAX_BACKOFF)
             continue
         missing = [topic.name for topic in topics if topic.state is State.MISSING]
         if missing:
@@ -80,18 +80,18 @@ async def _topics_there(service: Service, observer: Observer) -> None:
 
 async def _measure(service: Service, telemetry: Telemetry) -> None:
     """Tell the gauges what only the loops know, for ever."""
-    measures, counted = telemetry.measures, -COUNT_EVERY
+    measures, counted = telemetry.measures, -COUNT_INTERVAL
     while True:
         measures.set_outbox(service.handlers.relay.pending, service.handlers.relay.age)
         _tell_lag(measures, service.feed.lag)
-        if time.monotonic() - counted > COUNT_EVERY:
+        if time.monotonic() - counted > COUNT_INTERVAL:
             counted = time.monotonic()
             try:
                 measures.set_instances(await service.store.count_by_status())
                 measures.set_dead_letters(*await service.store.count_dead_letters())
             except Exception as error:  # noqa: BLE001  a gauge stands still; nothing else depends on it
                 telemetry.troubled("instances were not counted", error)
-        await asyncio.sleep(MEASURE_EVERY)
+        await asyncio.sleep(MEASURE_INTERVAL)
 
 
 def _tell_lag(measures: Measures, lag: Mapping[tuple[str, int], int]) -> None:

@@ -18,7 +18,7 @@ from saga_coordinator.service.cli.looking import Found, find, looking
 from saga_coordinator.service.cli.waiting import named, waits
 from saga_coordinator.service.cli.why import because
 
-LOOK_EVERY: Final = 0.2
+POLL_INTERVAL: Final = 0.2
 ADVANCED, FAILED, WAITING = "advanced", "failed again", "still waiting"
 
 
@@ -89,7 +89,7 @@ def _followed(id_: str, step: str | None, within: float) -> tuple[str, str | Non
         told, why = _stands(found, step)
         if told is not WAITING or time.monotonic() >= end:
             return told, why if why or told is ADVANCED else lines[-1].told, found.row.status
-        time.sleep(LOOK_EVERY)
+        time.sleep(POLL_INTERVAL)
 
 
 def _stands(found: Found, step: str | None) -> tuple[str, str | None]:

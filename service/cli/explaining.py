@@ -28,11 +28,11 @@ from saga_coordinator.service.storage.sqlite.dead_letter_queries import (
 from saga_coordinator.service.storage.sqlite.queries import InstanceRow, Reading
 
 PLACE: Final = re.compile(r"([\w.-]{1,249}):(\d{1,10}):(\d{1,18})", re.ASCII)
-MOST_CANDIDATES: Final = 5
-MOST_QUEUED: Final = 10_000
+MAX_CANDIDATES: Final = 5
+MAX_QUEUED: Final = 10_000
 """How far in a queue it is told what stands directly before a record."""
 
-MOST_SHOWN: Final = 2_000
+MAX_SHOWN: Final = 2_000
 """Bytes of a dead letter that are shown to people; JSON has all of it."""
 
 NOT_PROCESSED: Final = "not processed yet"
@@ -123,7 +123,7 @@ def _of_held(look: Look, held: EarlyEvent) -> Explanation:
 
 def _of_queued(look: Look, queued: Queued) -> Explanation:
     id_ = queued.instance_id
-    head, queue = heads(look.reading, [id_]).get(id_), queue_of(look.reading, id_, MOST_QUEUED)
+    head, queue = heads(look.reading, [id_]).get(id_), queue_of(look.reading, id_, MAX_QUEUED)
     return Explanation(
         place=queued.record.place,
         verdict="held",
@@ -176,7 +176,7 @@ def _awaiting(look: Look, ruling: RecordVerdict) -> Sequence[InstanceRow]:
     """Return the live instances that a reply of this type could have been for."""
     command_states = set(_commands_answered_with(look.routes, ruling.message_type or ""))
     return (
-        look.reading.awaiting(command_states, ruling.at, MOST_CANDIDATES)
+        look.reading.awaiting(command_states, ruling.at, MAX_CANDIDATES)
         if command_states and ruling.place.topic == REPLIES
         else ()
     )
@@ -245,7 +245,7 @@ def _print(told: Explanation, waiting: Mapping[str, Sequence[str]]) -> None:
     for line in told.audit:
         say(f"  {line}")
     for name, value in told.record.items():
-        say(f"  {name}: {str(value)[:MOST_SHOWN]}")
+        say(f"  {name}: {str(value)[:MAX_SHOWN]}")
     if told.candidates:
         say("\nits instance" if set(told.instances) >= {row.id for row in told.candidates} else "\nnearest instances")
         rows = [(row.key, row.saga, row.status, "; ".join(waiting[row.id]), row.id) for row in told.candidates]

@@ -24,7 +24,7 @@ MARKS: Final = {
 }
 
 
-MOST_WAITS: Final = 4
+MAX_WAITS: Final = 4
 """How many of the things that an instance waits for stand in its row: a list may have thousands."""
 
 
@@ -79,12 +79,12 @@ def _row(row: InstanceRow, instance: Instance[Any] | None, now: datetime, head: 
 
 
 def _waiting(instance: Instance[Any], now: datetime) -> Iterator[str]:
-    """Say what an instance waits for, at most `MOST_WAITS` things."""
+    """Say what an instance waits for, at most `MAX_WAITS` things."""
     told_all = [told(wait, now) for wait in waits(instance)]
     told_all += [told_pending(name, wait, now) for name, wait in pending(instance)]
-    yield from told_all[:MOST_WAITS]
-    if len(told_all) > MOST_WAITS:
-        yield f"and {len(told_all) - MOST_WAITS} more"
+    yield from told_all[:MAX_WAITS]
+    if len(told_all) > MAX_WAITS:
+        yield f"and {len(told_all) - MAX_WAITS} more"
 
 
 def _told(look: Look, row: InstanceRow, now: datetime, head: Head | None) -> dict[str, object]:

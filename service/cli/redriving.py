@@ -16,7 +16,7 @@ from saga_coordinator.service.cli.explaining import parse_place
 from saga_coordinator.service.cli.looking import looking
 from saga_coordinator.service.storage.sqlite.dead_letter_queries import DeadLetterFilter, heads, letters, letters_at
 
-MOST_AT_ONCE: Final = 1_000
+MAX_AT_ONCE: Final = 1_000
 DONE: Final = "done"
 
 
@@ -45,10 +45,10 @@ def chosen(places: Sequence[str], instance: str | None, cause: str | None, *, is
         return [parse_place(each) for each in places]
     with looking() as look:
         if is_all:
-            found = letters(look.reading, DeadLetterFilter(instance_id=instance, cause=cause), MOST_AT_ONCE)
+            found = letters(look.reading, DeadLetterFilter(instance_id=instance, cause=cause), MAX_AT_ONCE)
             return list(dict.fromkeys(each.record.place for each in reversed(found)))
         head = heads(look.reading, [instance or ""]).get(instance or "")
-        alone = letters(look.reading, DeadLetterFilter(instance_id=instance), MOST_AT_ONCE)
+        alone = letters(look.reading, DeadLetterFilter(instance_id=instance), MAX_AT_ONCE)
     found_places = [head.letter.record.place] if head else [each.record.place for each in reversed(alone)]
     if not found_places:
         fail(f"instance {instance} is not parked, and no record failed for it: `saga dead-letters ls` lists all")

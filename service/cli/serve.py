@@ -20,7 +20,7 @@ from saga_coordinator.service.telemetry.logs import Format, configure, logger
 from saga_coordinator.service.telemetry.observer import Telemetry
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
-CLOSES_WITHIN: Final = 10.0
+CLOSE_TIMEOUT: Final = 10.0
 """Seconds that closing may take, once what was begun is finished or given up."""
 
 
@@ -41,7 +41,7 @@ def serve() -> None:
 async def _until_told(settings: Settings, catalog: Sequence[AnySaga], telemetry: Telemetry) -> None:
     """Serve until a signal comes."""
     stop = asyncio.Event()
-    _stop_on_signals(stop, settings.shutdown_within + CLOSES_WITHIN)
+    _stop_on_signals(stop, settings.shutdown_timeout + CLOSE_TIMEOUT)
     await serving.serve(settings, catalog, telemetry, stop)
 
 

@@ -23,9 +23,9 @@ from saga_coordinator.service.storage.sqlite.dead_letter_queries import (
     queued_at,
 )
 
-MOST_QUEUED: Final = 1_000
-MOST_SHOWN: Final = 20
-MOST_OF_A_CAUSE: Final = 100
+MAX_QUEUED: Final = 1_000
+MAX_SHOWN: Final = 20
+MAX_CAUSE_LENGTH: Final = 100
 
 
 class Wanted(NamedTuple):
@@ -85,7 +85,7 @@ def _why_none(look: Look, at: Place, audits: Sequence[Audit]) -> str:
 def _queue(look: Look, letter: DeadLetter) -> list[str]:
     if not letter.parks:
         return []
-    return [str(each.record.place) for each in queue_of(look.reading, letter.instance_id, MOST_QUEUED)]
+    return [str(each.record.place) for each in queue_of(look.reading, letter.instance_id, MAX_QUEUED)]
 
 
 # --- for people
@@ -94,7 +94,7 @@ def _queue(look: Look, letter: DeadLetter) -> list[str]:
 def _row(letter: DeadLetter, parked: Mapping[str, Head], now: datetime) -> Sequence[str]:
     head = parked.get(letter.instance_id) if letter.parks else None
     waiting = str(head.waiting) if head else ""
-    cause = letter.cause[:MOST_OF_A_CAUSE]
+    cause = letter.cause[:MAX_CAUSE_LENGTH]
     return str(letter.record.place), span(now - letter.at), cause, letter.instance_id, waiting
 
 
@@ -115,7 +115,7 @@ def _print(letter: DeadLetter, audits: Sequence[Audit], queue: Sequence[str]) ->
             say(f"  {told_audit(audit)}")
     if queue:
         say(f"\nwaiting behind it: {len(queue)}")
-        for place in queue[:MOST_SHOWN]:
+        for place in queue[:MAX_SHOWN]:
             say(f"  {place}")
 
 

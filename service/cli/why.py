@@ -32,7 +32,7 @@ REMEDIES: Final = {
 }
 
 
-MOST_TOLD: Final = 6
+MAX_LISTED: Final = 6
 """How many awaited commands are told one by one: a list may have thousands."""
 
 
@@ -98,10 +98,10 @@ def _live(case: Case) -> Iterator[str]:
         yield f"An operator paused it {_when(case, instance.paused_at)}: answers are recorded, nothing is sent."
         yield "When it is resumed, its timeouts and retries move by the length of the pause."
     waiting = waits(instance)
-    for wait in waiting[:MOST_TOLD]:
+    for wait in waiting[:MAX_LISTED]:
         yield _waiting(case, wait)
-    if len(waiting) > MOST_TOLD:
-        yield f"And {len(waiting) - MOST_TOLD} more commands are awaited."
+    if len(waiting) > MAX_LISTED:
+        yield f"And {len(waiting) - MAX_LISTED} more commands are awaited."
     for name, run in pending(instance):
         yield _pending(case, name, run)
     yield from _limits(case)

@@ -13,7 +13,7 @@ from saga_coordinator.service.demo.conversation import Headers, RawHeaders
 Complain: TypeAlias = Callable[[str], None]
 Properties: TypeAlias = Mapping[str, str | int | float | bool]
 
-_MOST_RECORDS: Final = 500
+_MAX_RECORDS: Final = 500
 _CLOSE_LIMIT_S: Final = 5.0
 _SILENCE_S: Final = 30.0
 
@@ -99,7 +99,7 @@ def fetch(consumer: Consumer, wait_s: float, complain: Complain) -> list[Record]
     first = consumer.poll(wait_s)
     if first is None:
         return []
-    batch = [first, *consumer.consume(_MOST_RECORDS, 0)]
+    batch = [first, *consumer.consume(_MAX_RECORDS, 0)]
     return [_record(message) for message in batch if _is_good(message, complain)]
 
 

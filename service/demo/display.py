@@ -28,7 +28,7 @@ _PICTURE_EVERY_S: Final = 0.125
 _LINE_EVERY_S: Final = 1.0
 _RATE_OVER_S: Final = 2.0
 _LINES_WITHOUT_HAPPENINGS: Final = 15
-_FEWEST_HAPPENINGS, _MOST_HAPPENINGS = 3, 20
+_MIN_EVENTS, _MAX_EVENTS = 3, 20
 
 
 async def follow(console: Console, script: Script, tally: Tally) -> None:
@@ -136,7 +136,7 @@ def _figures(script: Script, tally: Tally, rates: _Rates) -> Table:
 
 def _happenings(console: Console, tally: Tally) -> list[Text]:
     """Return the last happenings, as many as the terminal has room for, one line each."""
-    room = min(max(console.height - _LINES_WITHOUT_HAPPENINGS, _FEWEST_HAPPENINGS), _MOST_HAPPENINGS)
+    room = min(max(console.height - _LINES_WITHOUT_HAPPENINGS, _MIN_EVENTS), _MAX_EVENTS)
     lines = []
     for at, told in list(tally.happenings)[-room:]:
         line = Text.assemble((f"{at:5.1f} s  ", "dim"), (told.key, COLOURS[told.status]), "  ", told.text)

@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 
 Check: TypeAlias = Callable[[object], bool]
 
-_MOST_LINES: Final = 500
+_MAX_LINES: Final = 500
 _DECIMAL: Final = re.compile(r"\d+(\.\d+)?")
 
 
@@ -40,7 +40,7 @@ def order_lines(value: object) -> bool:
     line = {"sku": a_text, "quantity": a_count, "unit_price": a_decimal}
     return (
         isinstance(value, list)
-        and 1 <= len(value) <= _MOST_LINES
+        and 1 <= len(value) <= _MAX_LINES
         and not any(wrong_fields(each, line) for each in value)
     )
 

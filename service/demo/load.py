@@ -29,7 +29,7 @@ from saga_coordinator.service.demo.orders import Event, Mix, extra_events, is_la
 from saga_coordinator.service.demo.report import LoadReport, percentile, steady_rate
 
 _IDLE_WAIT_S: Final = 0.1
-_LEAST_WAIT_S: Final = 0.001
+_MIN_WAIT_S: Final = 0.001
 _ANSWER_LIMIT_S: Final = 30.0
 
 
@@ -151,7 +151,7 @@ class Load:
             until.append(self._started + len(self.journal.placed) / self._plan.pace.per_s)
         if self._extras:
             until.append(self._extras[0][0])
-        return max(_LEAST_WAIT_S, min(until) - time.perf_counter())
+        return max(_MIN_WAIT_S, min(until) - time.perf_counter())
 
     def _place(self, wanted: int) -> None:
         at = datetime.now(UTC).isoformat()

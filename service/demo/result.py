@@ -15,7 +15,7 @@ from saga_coordinator.service.demo.tally import Tally
 from saga_coordinator.service.demo.trace_tree import trace_ids
 from saga_coordinator.service.demo.words import span
 
-MOST_VIOLATIONS: Final = 10
+MAX_VIOLATIONS: Final = 10
 
 
 def is_good(performance: Performance) -> bool:
@@ -87,9 +87,9 @@ def _verdict(performance: Performance) -> list[Text]:
     told = f"lost {len(found.lost)}, done twice {len(found.done_twice)}"
     how = "as checked against the participants' own ledgers"
     lines = [Text.assemble((told, "bold green" if found.ok else "bold red"), f", {how}")]
-    lines += [Text(f"  {sentence}", "red") for sentence in found.violations[:MOST_VIOLATIONS]]
-    if len(found.violations) > MOST_VIOLATIONS:
-        lines.append(Text(f"  and {len(found.violations) - MOST_VIOLATIONS} more", "red"))
+    lines += [Text(f"  {sentence}", "red") for sentence in found.violations[:MAX_VIOLATIONS]]
+    if len(found.violations) > MAX_VIOLATIONS:
+        lines.append(Text(f"  and {len(found.violations) - MAX_VIOLATIONS} more", "red"))
     return lines
 
 

@@ -14,7 +14,7 @@ FETCH_WAIT: Final = 0.02
 
 _SEED: Final = 3156  # with it the eleventh order has both a lost reply and a refusal: a story even in a short demo
 _LASTS_S: Final = 12.0
-_LEAST_PER_S, _MOST_PER_S = 16.0, 160.0
+_MIN_PER_S, _MAX_PER_S = 16.0, 160.0
 
 _MISHAPS: Final = Behaviour(
     seed=_SEED,
@@ -48,4 +48,4 @@ class Script:
         """
         if orders < 1:
             raise ValueError(f"a demo of {orders} orders shows nothing: ask for 1 or more")
-        return cls(orders=orders, per_s=min(max(orders / _LASTS_S, _LEAST_PER_S), _MOST_PER_S))
+        return cls(orders=orders, per_s=min(max(orders / _LASTS_S, _MIN_PER_S), _MAX_PER_S))

@@ -24,7 +24,7 @@ from saga_coordinator.service.telemetry.environment import Kind, endpoint
 from saga_coordinator.service.telemetry.logs import configure
 
 _LIBRARIES: Final = ("aiokafka", "asyncio")
-_MOST_TROUBLES: Final = 5
+_MAX_WARNINGS: Final = 5
 _SIGNALLED: Final = 128
 """What a shell adds to the number of the signal that has ended a program."""
 
@@ -83,10 +83,10 @@ def _tell(shown: Console, script: Script, tally: Tally, performance: Performance
 
 def _tell_troubles(remarks: Console, tally: Tally) -> None:
     """Tell what did not work and was tried again; the result says whether it did any harm."""
-    for sentence in tally.troubles[:_MOST_TROUBLES]:
+    for sentence in tally.troubles[:_MAX_WARNINGS]:
         remarks.print(f"saga demo: {sentence}", style="yellow", soft_wrap=True)
-    if len(tally.troubles) > _MOST_TROUBLES:
-        remarks.print(f"saga demo: and {len(tally.troubles) - _MOST_TROUBLES} more of this kind", style="yellow")
+    if len(tally.troubles) > _MAX_WARNINGS:
+        remarks.print(f"saga demo: and {len(tally.troubles) - _MAX_WARNINGS} more of this kind", style="yellow")
 
 
 def _leaves(group: BaseExceptionGroup) -> Iterator[BaseException]:

@@ -37,10 +37,10 @@ from saga_coordinator.service.telemetry.observer import Telemetry
 from saga_coordinator.service.telemetry.observers import Audience
 
 _PARTITIONS: Final = 4
-_READY_WITHIN_S: Final = 30.0
+_READY_TIMEOUT_S: Final = 30.0
 _READY_POLL_S: Final = 0.02
-_SHUTDOWN_WITHIN_S: Final = 10.0
-_MOST_ENTRIES: Final = 100
+_SHUTDOWN_TIMEOUT_S: Final = 10.0
+_MAX_ENTRIES: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,11 +139,11 @@ async def _ended(thread: asyncio.Future[None]) -> None:
 
 
 async def _ready(participants: Participants, stop_early: threading.Event) -> None:
-    until = time.monotonic() + _READY_WITHIN_S
+    until = time.monotonic() + _READY_TIMEOUT_S
     while not (participants.ready.is_set() or stop_early.is_set()):
         if time.monotonic() > until:
             raise NotReady(
-                f"the participants were not given their topics within {_READY_WITHIN_S:.0f} s: this machine is very "
+                f"the participants were not given their topics within {_READY_TIMEOUT_S:.0f} s: this machine is very "
                 "busy; try again later"
             )
         await asyncio.sleep(_READY_POLL_S)
@@ -151,7 +151,7 @@ async def _ready(participants: Participants, stop_early: threading.Event) -> Non
 
 def _settings(broker: EmbeddedBroker, file: Path) -> Settings:
     kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers, fetch_wait=FETCH_WAIT)
-    return Settings(kafka=kafka, store=f"sqlite:///{file}", shutdown_within=_SHUTDOWN_WITHIN_S)
+    return Settings(kafka=kafka, store=f"sqlite:///{file}", shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
 
 
 def _shop(broker: EmbeddedBroker, script: Script, tally: Tally) -> Load:
@@ -194,7 +194,7 @@ def _story(file: Path, tally: Tally) -> Story | None:
     order_id = heard.instance.key
     with opened(file) as reading:
         (row,) = reading.instances_by_id([heard.instance.id])
-        entries = reading.history(row, _MOST_ENTRIES)
+        entries = reading.history(row, _MAX_ENTRIES)
     return Story(
         saga=heard.saga,
         instance=heard.instance,

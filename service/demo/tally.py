@@ -18,7 +18,7 @@ from saga_coordinator.service.demo.story import Answered, Stories
 from saga_coordinator.service.telemetry.conventions import SCOPE, SERVICE_NAME
 from saga_coordinator.service.telemetry.spans import SpanMaker
 
-_MOST_HAPPENINGS: Final = 30
+_MAX_EVENTS: Final = 30
 
 
 class Tally:
@@ -33,7 +33,7 @@ class Tally:
         self.statuses: dict[str, Status] = {}
         self.commands = self.replies = self.spans = 0
         self.sent_again = self.compensations = self.copies = 0
-        self.happenings: deque[tuple[float, Happening]] = deque(maxlen=_MOST_HAPPENINGS)
+        self.happenings: deque[tuple[float, Happening]] = deque(maxlen=_MAX_EVENTS)
         self.troubles: list[str] = []
         self.placed: dict[str, int] = {}
         self.cycles: defaultdict[Status, list[float]] = defaultdict(list)

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from saga_coordinator.service.http.problems import problem
 
 PREFIX: Final = "/api/"
-MOST_BODY: Final = 2_000_000
+MAX_BODY: Final = 2_000_000
 """Bytes of a request: a record of the largest size, written in base64."""
 
 Refusal = tuple[HTTPStatus, str]
@@ -75,8 +75,8 @@ def _unreadable_body(headers: Headers) -> Refusal | None:
     length = headers.get("content-length", "")
     if not (length.isascii() and length.isdigit()):
         return HTTPStatus.LENGTH_REQUIRED, "content-length is missing: send the body in one piece"
-    if int(length) > MOST_BODY:
-        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has {length} bytes: at most {MOST_BODY} are read"
+    if int(length) > MAX_BODY:
+        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has {length} bytes: at most {MAX_BODY} are read"
     return None
 
 

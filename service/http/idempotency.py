@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final, Generic, TypeVar
 
-MOST_KEPT: Final = 1_000
+MAX_KEPT: Final = 1_000
 
 T = TypeVar("T")
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 class Once(Generic[T]):
     """The answers that were given last, by key."""
 
-    def __init__(self, most: int = MOST_KEPT) -> None:
+    def __init__(self, most: int = MAX_KEPT) -> None:
         self._most = most
         self._given: OrderedDict[str, tuple[object, asyncio.Future[T]]] = OrderedDict()
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import uvicorn
 from fastapi import FastAPI
 
-LARGEST_PORT = 65_535
-FINISH_WITHIN = 2
+MAX_PORT = 65_535
+SHUTDOWN_TIMEOUT = 2
 """Seconds that requests have to end when the API is stopped."""
 
 
@@ -19,7 +19,7 @@ def listen(bind: str) -> socket.socket:
     Raises `ValueError` for an address that is none, and `OSError` for one that cannot be had.
     """
     host, _, port = bind.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > LARGEST_PORT:
+    if not host or not port.isdecimal() or int(port) > MAX_PORT:
         raise ValueError(f"SAGA_API__BIND={bind!r} is not host:port, such as 127.0.0.1:8080")
     host = host.removeprefix("[").removesuffix("]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -50,7 +50,7 @@ async def serve_api(api: FastAPI, listener: socket.socket) -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=FINISH_WITHIN,
+        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
     )
     server = _Server(config)
     try:

@@ -24,10 +24,10 @@ from saga_coordinator.service.kafka.errors import what_is_refused, why_no_connec
 from saga_coordinator.service.settings import KafkaSettings
 
 PARTITIONS: Final = 4
-MOST_REPLICAS: Final = 3
-CLOSE_WITHIN: Final = 3.0
-THERE_WITHIN: Final = 15.0
-LOOK_EVERY: Final = 0.1
+MAX_REPLICAS: Final = 3
+CLOSE_TIMEOUT: Final = 3.0
+CREATE_TIMEOUT: Final = 15.0
+POLL_INTERVAL: Final = 0.1
 LIMIT: Final = "max.message.bytes"
 
 
@@ -92,7 +92,7 @@ async def apply(
         return await _plan(admin, routes, partitions), refused
 
 
-async def largest(settings: KafkaSettings, names: Collection[str]) -> Mapping[str, int]:
+async def max_batch_bytes(settings: KafkaSettings, names: Collection[str]) -> Mapping[str, int]:
     """Return how many bytes a batch of each topic may have, as far as the broker tells this client.
 
     Raises `ConnectionError` when Kafka cannot be reached.
@@ -113,7 +113,7 @@ async def _admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(**connection(settings))
     try:
         await _connected(admin, settings)
-        async with asyncio.timeout(settings.request_timeout + THERE_WITHIN):
+        async with asyncio.timeout(settings.request_timeout + CREATE_TIMEOUT):
             yield admin
     except TimeoutError as error:
         raise ConnectionError(f"Kafka at {settings.bootstrap_servers} did not answer in time: {error}") from error
@@ -134,7 +134,7 @@ async def _connected(admin: AIOKafkaAdminClient, settings: KafkaSettings) -> Non
 async def _closed(admin: AIOKafkaAdminClient) -> None:
     """Disconnect, or leave the connection when that does not end."""
     try:
-        async with asyncio.timeout(CLOSE_WITHIN):
+        async with asyncio.timeout(CLOSE_TIMEOUT):
             await admin.close()
     except (TimeoutError, KafkaError):
         return
@@ -170,7 +170,7 @@ def _state(has: int | None, wanted: int) -> State:
 
 async def _replicas(admin: AIOKafkaAdminClient) -> int:
     """Return how many replicas suit this cluster."""
-    return min(MOST_REPLICAS, len((await admin.describe_cluster())["brokers"]))
+    return min(MAX_REPLICAS, len((await admin.describe_cluster())["brokers"]))
 
 
 def _refusals(response: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401  aiokafka carries no types
@@ -187,7 +187,7 @@ async def _there(admin: AIOKafkaAdminClient, names: set[str]) -> None:
         there = {each["topic"] for each in await admin.describe_topics() if _is_led(each["partitions"])}
         if names <= there:
             return
-        await asyncio.sleep(LOOK_EVERY)
+        await asyncio.sleep(POLL_INTERVAL)
 
 
 def _is_led(partitions: Sequence[Mapping[str, int]]) -> bool:

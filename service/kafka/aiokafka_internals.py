@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
-STOP_WITHIN = 3.0
-CLOSE_WITHIN = 1.0
+STOP_TIMEOUT = 3.0
+CLOSE_TIMEOUT = 1.0
 
 Task = asyncio.Future[Any]
 Close = Callable[[], Coroutine[Any, Any, None]]
@@ -18,15 +18,15 @@ async def ended(stop: Close, rest: Rest) -> Exception | None:
 
     A client that was left to itself would send for ever, and its heartbeats would hold its place in the group.
     """
-    trouble = await _done(stop(), STOP_WITHIN)
+    trouble = await _done(stop(), STOP_TIMEOUT)
     if trouble is None:
         return None
     left, close = rest()
     for task in left:
         task.cancel()
-    await _done(close(), CLOSE_WITHIN)
+    await _done(close(), CLOSE_TIMEOUT)
     if left:
-        await asyncio.wait(left, timeout=CLOSE_WITHIN)
+        await asyncio.wait(left, timeout=CLOSE_TIMEOUT)
     for task in left:
         _trouble(task)
     return trouble
@@ -43,7 +43,7 @@ async def _done(work: Coroutine[Any, Any, None], seconds: float) -> Exception | 
         await asyncio.wait({task}, timeout=seconds)
         if not task.done():
             task.cancel()
-            await asyncio.wait({task}, timeout=CLOSE_WITHIN)
+            await asyncio.wait({task}, timeout=CLOSE_TIMEOUT)
             return TimeoutError(f"not done within {seconds:.0f} s")
         return _trouble(task)
     finally:

@@ -25,12 +25,12 @@ from saga_coordinator.service.kafka.retakes import Retakes
 from saga_coordinator.service.settings import Settings
 
 POLL_MS = 200
-POLLED_WITHIN = 1.0
-FIRST_WAIT = 0.2
-LONGEST_WAIT = 5.0
-HINT_EVERY = 1.0
-WATCH_EVERY = 2.0
-LOOK_EVERY = 2.0
+POLL_TIMEOUT = 1.0
+INITIAL_BACKOFF = 0.2
+MAX_BACKOFF = 5.0
+COMMIT_INTERVAL = 1.0
+MONITOR_INTERVAL = 2.0
+LEASE_CHECK_INTERVAL = 2.0
 UNDECODABLE = (CorruptRecordException, UnicodeDecodeError)
 
 
@@ -69,7 +69,7 @@ class Feed:
             observer=observer,
         )
         self._is_careful = False
-        self._looked_at = -LOOK_EVERY
+        self._looked_at = -LEASE_CHECK_INTERVAL
         self._stopped: dict[TopicPartition, str] = {}
         self._silent: dict[TopicPartition, str] = {}
         self._backlog: dict[TopicPartition, int] = {}
@@ -77,19 +77,19 @@ class Feed:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Feed until `stop` is set. Errors of Kafka and of the store are told, waited out and tried again."""
-        wait = FIRST_WAIT
+        wait = INITIAL_BACKOFF
         try:
             while not stop.is_set():
                 try:
                     await self._turn()
-                    wait = FIRST_WAIT
+                    wait = INITIAL_BACKOFF
                 except Exception as error:  # noqa: BLE001  nothing is lost by it: all is read again from the database
                     self._observer.troubled("the feed begins anew", error)
                     if self._health.holds(checks.STORE):  # else it is the store's trouble, and the store has told it
                         self._health.failing(checks.KAFKA, what_is_refused(self._settings.kafka, error))
                     await self._begin_anew(error)
                     await _either(stop, wait)
-                    wait = min(wait * 2, LONGEST_WAIT)
+                    wait = min(wait * 2, MAX_BACKOFF)
         finally:
             await self._leave()
 
@@ -97,7 +97,7 @@ class Feed:
         """Tell Kafka now and then how far the leases are, for lag tools. It may fail: nothing depends on it."""
         told: dict[TopicPartition, int] = {}
         while True:
-            await asyncio.sleep(HINT_EVERY)
+            await asyncio.sleep(COMMIT_INTERVAL)
             offsets = {TopicPartition(*each): offset for each, offset in self._leases.offsets()}
             if self._consumer is None or offsets == told or self._assignment.is_fresh():
                 continue
@@ -111,7 +111,7 @@ class Feed:
     async def watch(self) -> None:
         """Look now and then whether the broker lets us read."""
         while True:
-            await asyncio.sleep(WATCH_EVERY)
+            await asyncio.sleep(MONITOR_INTERVAL)
             if self._consumer is not None:
                 await self._watch.look(self._consumer, self._stopped | self._silent)
 
@@ -142,7 +142,7 @@ class Feed:
         """Poll once. After a record that cannot be decoded go on one by one up to it, and stop its partition there."""
         most = 1 if self._is_careful else self._settings.kafka.batch
         try:
-            async with asyncio.timeout(POLLED_WITHIN):
+            async with asyncio.timeout(POLL_TIMEOUT):
                 polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=most)
         except TimeoutError:
             self._assignment.see_that_it_settles(self._settings.kafka.group, self._settings.kafka.request_timeout)
@@ -163,7 +163,7 @@ class Feed:
         """Stop the partitions whose next record cannot be decoded, so that the others go on."""
         for at in consumer.assignment() - self._stopped.keys():
             try:
-                async with asyncio.timeout(POLLED_WITHIN):
+                async with asyncio.timeout(POLL_TIMEOUT):
                     await consumer.getmany(at, timeout_ms=POLL_MS, max_records=1)
             except UNDECODABLE as error:
                 place = Place(at.topic, at.partition, await consumer.position(at))
@@ -184,7 +184,7 @@ class Feed:
 
     async def _look_at_leases(self, consumer: AIOKafkaConsumer) -> None:
         """Look now and then who has which lease: where no record comes no fence tells, and alarms ring all the same."""
-        if time.monotonic() - self._looked_at < LOOK_EVERY:
+        if time.monotonic() - self._looked_at < LEASE_CHECK_INTERVAL:
             return
         self._looked_at = time.monotonic()
         leases = await self._store.leases()
@@ -220,7 +220,7 @@ class Feed:
 
     async def _logs(self, consumer: AIOKafkaConsumer, missing: Collection[TopicPartition]) -> consumers.Logs:
         """Return where logs begin and end. One without a leader answers nobody, and keeps us from no other."""
-        within = POLLED_WITHIN if self._leases.owned() else self._settings.kafka.request_timeout
+        within = POLL_TIMEOUT if self._leases.owned() else self._settings.kafka.request_timeout
         logs, silent = await consumers.logs_of(consumer, missing, within)
         for at, error in silent.items():
             is_refused = isinstance(error, KafkaError) and not error.retriable

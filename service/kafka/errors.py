@@ -25,7 +25,7 @@ from aiokafka.errors import (
 from saga_coordinator.service.kafka.connection import connection
 from saga_coordinator.service.settings import KafkaSettings
 
-CLOSE_WITHIN: Final = 1.0
+CLOSE_TIMEOUT: Final = 1.0
 
 
 async def why_no_connection(settings: KafkaSettings, error: Exception) -> str:

@@ -13,10 +13,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerClosed
 from aiokafka.partitioner import murmur2
 
-from saga_coordinator.handlers.encode import MOST_BYTES, size_of
+from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES, size_of
 from saga_coordinator.handlers.records import OutboxMessage
 from saga_coordinator.service.errors import NotReady
-from saga_coordinator.service.kafka.admin import largest
+from saga_coordinator.service.kafka.admin import max_batch_bytes
 from saga_coordinator.service.kafka.aiokafka_internals import Close, Task, ended
 from saga_coordinator.service.kafka.connection import connection
 from saga_coordinator.service.kafka.errors import what_is_refused
@@ -52,7 +52,7 @@ class KafkaPublisher:
 
         Raises `NoSuchTopic`, or aiokafka's errors.
         """
-        self._limits = await largest(self._settings, self._topics)
+        self._limits = await max_batch_bytes(self._settings, self._topics)
         producer = await self._connected()
         async with asyncio.timeout(self._settings.request_timeout):
             for topic in self._topics:
@@ -78,7 +78,7 @@ class KafkaPublisher:
 
     def most(self, topic: str) -> int:
         """Return how many bytes a message to a topic may have, with its headers and its frame."""
-        return min(MOST_BYTES, self._limits.get(topic, MOST_BYTES))
+        return min(MAX_MESSAGE_BYTES, self._limits.get(topic, MAX_MESSAGE_BYTES))
 
     async def publish(self, topic: str, partition: int, rows: Sequence[OutboxMessage]) -> None:
         """Publish rows in order; see `handlers.ports.Publisher`. Raises `TimeoutError`, or aiokafka's errors."""

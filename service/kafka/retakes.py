@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from aiokafka import TopicPartition
 
-FIRST_WAIT = 0.2
-LONGEST_WAIT = 5.0
-QUIET = 2 * LONGEST_WAIT
+INITIAL_BACKOFF = 0.2
+MAX_BACKOFF = 5.0
+QUIET = 2 * MAX_BACKOFF
 """Seconds: a partition that was kept for so long begins anew with the first wait."""
 
 
@@ -33,7 +33,9 @@ class Retakes:
         for topic, partition in taken_over:
             at = TopicPartition(topic, partition)
             last = self._waits.get(at)
-            longest = FIRST_WAIT if last is None or now - last.until > QUIET else min(2 * last.longest, LONGEST_WAIT)
+            longest = (
+                INITIAL_BACKOFF if last is None or now - last.until > QUIET else min(2 * last.longest, MAX_BACKOFF)
+            )
             self._waits[at] = _Wait(now + longest * self._chance.uniform(0.5, 1), longest)
 
     def waiting(self, now: float) -> Collection[TopicPartition]:

@@ -12,8 +12,8 @@ STEPS = (
 MARKS = (0.001, 0.01, 0.1, 1, 10, 60, 600, 3_600, 21_600, 86_400, 604_800, 2_592_000, 31_536_000)
 """What is written on a logarithmic axis."""
 
-MOST_MARKS = 9
-NARROWEST = 1.5
+MAX_MARKS = 9
+MIN_SPREAD = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Axis:
     def marks(self) -> list[float]:
         """Return the moments that are written beneath."""
         if not self.is_logarithmic:
-            step = next((each for each in STEPS if (self.high - self.low) / each <= MOST_MARKS), STEPS[-1])
+            step = next((each for each in STEPS if (self.high - self.low) / each <= MAX_MARKS), STEPS[-1])
             return [self.low + step * number for number in range(int((self.high - self.low) / step) + 1)]
         marks = [each for each in MARKS if self.low <= each <= self.high]
         return marks if len(marks) > 2 else [each for each in STEPS if self.low <= each <= self.high]  # noqa: PLR2004
@@ -51,8 +51,8 @@ class Axis:
 
 def durations(shortest: float, longest: float, left: float, right: float) -> Axis:
     """Return a logarithmic axis for durations, a little wider than they are; none is shorter than a millisecond."""
-    low = max(shortest, 0.001) / NARROWEST
-    return Axis(low, max(longest, low) * NARROWEST, left, right, is_logarithmic=True)
+    low = max(shortest, 0.001) / MIN_SPREAD
+    return Axis(low, max(longest, low) * MIN_SPREAD, left, right, is_logarithmic=True)
 
 
 def ceiling(most: float) -> int:

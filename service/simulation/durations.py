@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from saga_coordinator.service.simulation.part import Part
 
 UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3_600.0, "d": 86_400.0}
-LONGEST = 10 * 366 * UNITS["d"]
+MAX_DURATION = 10 * 366 * UNITS["d"]
 Z99 = 2.3263478740408408
 """The standard normal distribution's 99th percentile."""
 
@@ -31,7 +31,7 @@ def _seconds(given: object) -> float:
     return total
 
 
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=LONGEST, allow_inf_nan=False)]
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=MAX_DURATION, allow_inf_nan=False)]
 MoreThanNothing = Annotated[Seconds, Field(gt=0)]
 
 
@@ -72,7 +72,7 @@ class Exponential(Part):
 
     def draw(self, chance: Random) -> float:
         """Return how long it takes this time, in seconds."""
-        return min(chance.expovariate(1 / self.mean), LONGEST)
+        return min(chance.expovariate(1 / self.mean), MAX_DURATION)
 
 
 class Lognormal(Part):
@@ -91,7 +91,7 @@ class Lognormal(Part):
     def draw(self, chance: Random) -> float:
         """Return how long it takes this time, in seconds."""
         spread = math.log(self.p99 / self.median) / Z99
-        return min(chance.lognormvariate(math.log(self.median), spread), LONGEST)
+        return min(chance.lognormvariate(math.log(self.median), spread), MAX_DURATION)
 
 
 class Measured(Part):

@@ -15,7 +15,7 @@ PERCENTILES = (50, 90, 95, 99)
 IN_ORDER = (Status.COMPLETED, Status.COMPENSATED, Status.STALLED, Status.COMPENSATING, Status.RUNNING)
 """The three that an instance comes to, and those of one that the end of the simulation has cut off."""
 
-MOST_RAISED = 20
+MAX_RAISED = 20
 """So many different exceptions are told, those that came most often."""
 
 
@@ -105,7 +105,7 @@ def figures(simulation: Simulation, seed: int) -> Figures:
         why=_ranked(whys),
         stalls=_ranked(stalls),
         events={name: dict(sorted(counts.items())) for name, counts in sorted(tally.events.items())},
-        raised=dict(sorted(tally.raised.items(), key=lambda each: (-each[1], each[0]))[:MOST_RAISED]),
+        raised=dict(sorted(tally.raised.items(), key=lambda each: (-each[1], each[0]))[:MAX_RAISED]),
         participants={
             name: load(participant, simulation.last_start) for name, participant in simulation.participants.items()
         },

@@ -17,7 +17,7 @@ DEEP = 6
 """Where a model holds itself, so deep at most."""
 
 WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "harbor", "iris", "jade", "karst", "larch")
-MOST = 1_500.0
+MAX_NUMBER = 1_500.0
 """Up to here go numbers of which nothing is said."""
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -131,7 +131,7 @@ class _Maker:
         return self._chance.randint(-(-int(low) // step), max(-(-int(low) // step), int(high) // step)) * int(step)
 
     def _number(self, schema: Mapping[str, Any]) -> float:
-        low, high = _range(schema, 0.01, most=MOST)
+        low, high = _range(schema, 0.01, most=MAX_NUMBER)
         return self._chance.uniform(low, high)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
-from saga_coordinator.contracts.message import MOST_RETRY_AFTER
+from saga_coordinator.contracts.message import MAX_RETRY_AFTER
 from saga_coordinator.service.simulation.durations import AT_ONCE, UNITS, Latency, MoreThanNothing, Seconds
 from saga_coordinator.service.simulation.part import Part
 
@@ -36,7 +36,7 @@ class Manner(Part):
 
     latency: Latency | None = None
     retryable: Share | None = None
-    retry_after: Annotated[Seconds, Field(le=MOST_RETRY_AFTER)] | None = None
+    retry_after: Annotated[Seconds, Field(le=MAX_RETRY_AFTER)] | None = None
     refused: Share | None = None
     code: Annotated[str, Field(min_length=1)] | None = None
     lost: Share | None = None

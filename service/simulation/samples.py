@@ -13,7 +13,7 @@ from saga_coordinator.service.simulation.model_file import ModelFile, Place
 
 M = TypeVar("M", bound=BaseModel)
 
-MADE_UP = 100
+MAX_GENERATED = 100
 """So many different messages are made up, at most, where the file gives none."""
 
 
@@ -51,7 +51,7 @@ def given(model: type[M], samples: Samples, file: ModelFile, place: Place) -> Dr
 
 def made_up(model: type[M], chance: Random, file: ModelFile, place: Place) -> Drawn[M]:
     """Make messages up. Raises `ValueError` where the schema does not say enough: then the file has to give some."""
-    several = MADE_UP if model.model_fields else 1
+    several = MAX_GENERATED if model.model_fields else 1
     try:
         messages = [make_up(model, chance) for _ in range(several)]
     except ValueError as error:

@@ -26,7 +26,7 @@ from saga_coordinator.service.telemetry.otlp import LeanSpanExporter
 from saga_coordinator.service.telemetry.sampling import sampler_of_environment
 from saga_coordinator.service.telemetry.spans import SpanMaker
 
-STOP_WITHIN = 5.0
+STOP_TIMEOUT = 5.0
 
 
 class Telemetry:
@@ -53,7 +53,7 @@ class Telemetry:
             logger().info("traces are exported", endpoint=endpoint(Kind.TRACES))
             self._export.start()
 
-    async def stop(self, within: float = STOP_WITHIN) -> None:
+    async def stop(self, within: float = STOP_TIMEOUT) -> None:
         """Export what waits, for at most so many seconds, and give up what is left. Never raises."""
         works = [self.metrics.stop] if self._export is None else [self.metrics.stop, self._export.stop]
         try:

@@ -24,7 +24,7 @@ from saga_coordinator.service.telemetry.yielding import in_breaths
 K = TypeVar("K")
 V = TypeVar("V")
 
-MOST_KEPT = 4_096
+MAX_CACHED = 4_096
 
 _LOCAL, _REMOTE = struct.pack("<I", 0x100), struct.pack("<I", 0x300)
 """Span flags: whether the parent (or the linked span) is known to be remote, and whether it is."""
@@ -174,7 +174,7 @@ def _varint(number: int) -> bytes:
 
 def _keep(known: dict[K, V], key: K, encoded: V) -> V:
     """Keep what was encoded; start anew when there is more of it than was expected."""
-    if len(known) >= MOST_KEPT:
+    if len(known) >= MAX_CACHED:
         known.clear()
     known[key] = encoded
     return encoded

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from time import monotonic
 
-MOST_KNOWN = 1_000
+MAX_KEYS = 1_000
 
 _VARYING = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|\d+")
 
@@ -29,7 +29,7 @@ class Seldom:
         if now - said_at < self._every:
             self._said[what] = (said_at, times + 1)
             return None
-        if len(self._said) >= MOST_KNOWN:
+        if len(self._said) >= MAX_KEYS:
             self._said.clear()
         self._said[what] = (now, 0)
         return times

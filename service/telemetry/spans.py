@@ -27,10 +27,10 @@ from saga_coordinator.service.telemetry import transitions as hops
 from saga_coordinator.service.telemetry.conversion import Times, context, nanoseconds, times
 from saga_coordinator.service.telemetry.summary import Attributes, summary
 
-MOST_LINKS = 128
+MAX_LINKS = 128
 """The SDK's own limit on the links of one span."""
 
-MOST_OF_A_DESCRIPTION = 500
+MAX_DESCRIPTION = 500
 
 UNSET = Status(StatusCode.UNSET)
 
@@ -142,7 +142,7 @@ class SpanMaker:
         }
         first = (names.POLL, taken[0].record and taken[0].record.place)
         here = trail.SpanContext(trail.derived_trace(*first), trail.derived_span(*first), sampled=True)
-        links = tuple(Link(context(_origin(hop), remote=True)) for hop in taken[:MOST_LINKS])
+        links = tuple(Link(context(_origin(hop), remote=True)) for hop in taken[:MAX_LINKS])
         name = f"{names.POLL} {topic}"
         return ReadableSpan(
             name, context(here), None, self.resource, attributes, (), links, SpanKind.CLIENT, None, UNSET, at, at,
@@ -187,7 +187,7 @@ def _concerned(hop: TransitionRecord, attributes: Attributes) -> tuple[Status, S
         return UNSET, _events(hop, about)
     attributes[names.ERROR_TYPE] = trouble.code
     said = f"{trouble.step or hop.saga.name}: {trouble.message}"
-    return Status(StatusCode.ERROR, said[:MOST_OF_A_DESCRIPTION]), _events(hop, about)
+    return Status(StatusCode.ERROR, said[:MAX_DESCRIPTION]), _events(hop, about)
 
 
 def _events(hop: TransitionRecord, about: hops.About | None) -> Sequence[Event]:

@@ -86,7 +86,7 @@ def test_a_port_that_is_taken_is_named_with_its_variable(orders_kafka: JavaKafka
         ("SAGA_STORE", "postgres://db"),
         ("SAGA_API__BIND", "8080"),
         ("SAGA_LOG__LEVEL", "loud"),
-        ("SAGA_SHUTDOWN_WITHIN", "60"),
+        ("SAGA_SHUTDOWN_TIMEOUT", "60"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "many"),
     ],
 )

@@ -15,8 +15,8 @@ import httpx
 from saga_coordinator.service.errors import NotReady
 from tests.bench.plan import Scenario, Tracing
 
-READY_WITHIN = 60.0
-STOP_WITHIN = 40.0
+READY_TIMEOUT = 60.0
+STOP_TIMEOUT = 40.0
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def running(command: Sequence[str], log: Path, environment: Mapping[str, str] | 
         finally:
             process.terminate()
             try:
-                process.wait(STOP_WITHIN)
+                process.wait(STOP_TIMEOUT)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -42,16 +42,16 @@ def running(command: Sequence[str], log: Path, environment: Mapping[str, str] | 
 
 def wait_for_text(log: Path, text: str) -> None:
     """Wait until a process has written something. Raises `NotReady` with what it wrote instead."""
-    end = time.monotonic() + READY_WITHIN
+    end = time.monotonic() + READY_TIMEOUT
     while text not in log.read_text(encoding="utf-8"):
         if time.monotonic() > end:
-            raise NotReady(f"{log.name}: no {text!r} within {READY_WITHIN:.0f} s; it said:\n{_tail(log)}")
+            raise NotReady(f"{log.name}: no {text!r} within {READY_TIMEOUT:.0f} s; it said:\n{_tail(log)}")
         time.sleep(0.05)
 
 
 def wait_for_service(url: str, log: Path) -> None:
     """Wait until the service says that it is ready."""
-    end = time.monotonic() + READY_WITHIN
+    end = time.monotonic() + READY_TIMEOUT
     while True:
         try:
             if httpx.get(f"{url}/readyz", timeout=2).status_code == httpx.codes.OK:
@@ -59,7 +59,7 @@ def wait_for_service(url: str, log: Path) -> None:
         except httpx.HTTPError:
             pass  # not listening yet; the time limit below says so if it never does
         if time.monotonic() > end:
-            raise NotReady(f"the service was not ready within {READY_WITHIN:.0f} s; it said:\n{_tail(log)}")
+            raise NotReady(f"the service was not ready within {READY_TIMEOUT:.0f} s; it said:\n{_tail(log)}")
         time.sleep(0.1)
 
 

@@ -33,8 +33,8 @@ class Met(NamedTuple):
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the service do more often what it does now and then, so that errors of it are met sooner."""
-    monkeypatch.setattr(feed, "HINT_EVERY", 0.2)
-    monkeypatch.setattr(feed, "WATCH_EVERY", 0.3)
+    monkeypatch.setattr(feed, "COMMIT_INTERVAL", 0.2)
+    monkeypatch.setattr(feed, "MONITOR_INTERVAL", 0.3)
     monkeypatch.setattr(assignment, "SETTLES_WITHIN", 0.3)
 
 

@@ -17,7 +17,7 @@ from saga_coordinator.service.health import Health
 from saga_coordinator.service.http import checks
 from saga_coordinator.service.kafka.consumer import Feed
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
-from saga_coordinator.service.kafka.retakes import FIRST_WAIT
+from saga_coordinator.service.kafka.retakes import INITIAL_BACKOFF
 from saga_coordinator.service.storage.sqlite.store import SqliteStore
 from tests.integration.on_broker import COMMANDS, TOPICS, Running, World, serving
 from tests.unit.handlers.coordinator import Watcher, sampled
@@ -142,5 +142,5 @@ async def test_one_that_is_overtaken_again_and_again_waits_longer_each_time_i25(
                 await world.outcomes(name)
                 (epoch,) = it.rows("SELECT epoch FROM lease WHERE topic = 'orders.events.v1' AND partition = 0")
                 assert epoch > (zombies.epoch,)
-            assert time.monotonic() - began >= sum(FIRST_WAIT / 2 * 2**number for number in range(takeovers))
+            assert time.monotonic() - began >= sum(INITIAL_BACKOFF / 2 * 2**number for number in range(takeovers))
             assert it.rows(TWICE) == []

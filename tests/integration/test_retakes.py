@@ -5,7 +5,7 @@ from typing import Final
 
 from aiokafka import TopicPartition
 
-from saga_coordinator.service.kafka.retakes import FIRST_WAIT, LONGEST_WAIT, QUIET, Retakes
+from saga_coordinator.service.kafka.retakes import INITIAL_BACKOFF, MAX_BACKOFF, QUIET, Retakes
 
 ONE: Final = ("orders.events.v1", 0)
 OTHER: Final = ("orders.events.v1", 1)
@@ -18,13 +18,13 @@ def test_what_nobody_took_waits_for_nothing() -> None:
 
 
 def test_each_takeover_that_follows_upon_the_last_doubles_the_wait_up_to_a_limit() -> None:
-    longest = FIRST_WAIT
+    longest = INITIAL_BACKOFF
     retakes, now = Retakes(Random(0)), 0.0
     for _ in range(8):
         waited = waits(retakes, now)
         assert longest / 2 <= waited <= longest
-        now, longest = now + waited, min(2 * longest, LONGEST_WAIT)
-    assert longest == LONGEST_WAIT
+        now, longest = now + waited, min(2 * longest, MAX_BACKOFF)
+    assert longest == MAX_BACKOFF
 
 
 def test_two_that_lose_at_once_do_not_wait_alike() -> None:
@@ -33,8 +33,8 @@ def test_two_that_lose_at_once_do_not_wait_alike() -> None:
 
 def test_one_that_kept_its_partition_for_long_begins_anew() -> None:
     retakes = Retakes(Random(0))
-    later = waits(retakes, waits(retakes, 0.0)) + QUIET + LONGEST_WAIT
-    assert waits(retakes, later) <= FIRST_WAIT
+    later = waits(retakes, waits(retakes, 0.0)) + QUIET + MAX_BACKOFF
+    assert waits(retakes, later) <= INITIAL_BACKOFF
 
 
 def test_the_other_partitions_do_not_wait_and_a_new_assignment_ends_all_waits() -> None:

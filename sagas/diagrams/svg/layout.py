@@ -19,7 +19,7 @@ from saga_coordinator.sagas.diagrams.svg.placing import row_shapes
 from saga_coordinator.sagas.diagrams.svg.shapes import Picture, Shape, Style, Text
 
 MARGIN = 24
-LEAST_WIDTH = 560
+MIN_WIDTH = 560
 
 
 def picture(sketch: Sketch) -> Picture:
@@ -27,7 +27,7 @@ def picture(sketch: Sketch) -> Picture:
     begin = _with_lane_names(size_item(sketch.begin))
     end = size_item(Cell(sketch.end))
     row = size_row((begin, *(size_item(each) for each in sketch.items), end))
-    width = max(row.width + 2 * MARGIN, LEAST_WIDTH)
+    width = max(row.width + 2 * MARGIN, MIN_WIDTH)
     head = _head(sketch, width - 2 * MARGIN)
     level = head[-1].y + LINE + row.up
     shapes: list[Shape] = [*head, *_lane_names(row, level), *row_shapes(row, MARGIN, level)]

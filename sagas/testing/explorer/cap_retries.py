@@ -23,12 +23,12 @@ from saga_coordinator.sagas.machine import (
 E = TypeVar("E", bound=Event | Command[Any])
 D = TypeVar("D", bound=BaseModel)
 
-MOST_ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 """No step of an abridged saga is asked more often, unless it is asked without end."""
 
 
 def abridged(saga: Saga[E, D]) -> Saga[E, D]:
-    """Return the saga with every limited retry cut to at most `MOST_ATTEMPTS`; the saga itself if none is longer."""
+    """Return the saga with every limited retry cut to at most `MAX_ATTEMPTS`; the saga itself if none is longer."""
     steps = tuple(_node(node) for node in saga.steps)
     return saga if steps == saga.steps else replace(saga, steps=steps)
 
@@ -59,6 +59,6 @@ def _step(step: Step[D]) -> Step[D]:
 
 
 def _retry(retry: Retry) -> Retry:
-    if retry.attempts is None or retry.attempts <= MOST_ATTEMPTS:
+    if retry.attempts is None or retry.attempts <= MAX_ATTEMPTS:
         return retry
-    return replace(retry, attempts=MOST_ATTEMPTS)
+    return replace(retry, attempts=MAX_ATTEMPTS)

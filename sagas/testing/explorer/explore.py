@@ -17,7 +17,7 @@ from saga_coordinator.sagas.testing.invariants.hearing import Probe, changed_by,
 from saga_coordinator.sagas.testing.invariants.laws import LAWS
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
-MOST = 200_000
+MAX_STATES = 200_000
 """So many worlds are looked at, unless more are asked for."""
 
 PARENT = "00000000-0000-5000-8000-000000000001"
@@ -75,7 +75,7 @@ class Exploration:
 
 
 def explore(
-    saga: AnySaga, samples: Iterable[Message] = (), *, depth: int = 1, most: int = MOST, first_only: bool = False
+    saga: AnySaga, samples: Iterable[Message] = (), *, depth: int = 1, most: int = MAX_STATES, first_only: bool = False
 ) -> Exploration:
     """Go through all stories with up to `depth` faults on the way there, as many on the way back, and one more in all.
 

@@ -21,7 +21,7 @@ from saga_coordinator.sagas.machine import (
 from saga_coordinator.sagas.testing.explorer.samples import Samples, keyed
 from saga_coordinator.sagas.testing.explorer.world import COMPENSATION, FORWARD, Call, Heard, Mood, Way, World
 
-PATIENCE = 3
+MAX_UNANSWERED = 3
 """After so many sendings whoever is asked without end answers at last: otherwise no story would end."""
 
 RETRY_AFTER = 600.0
@@ -106,8 +106,8 @@ def mood(world: World, way: Way, call: Call) -> Mood | None:
     found = world.moods.get(way)
     is_endless = world.retry(way).is_endless or (way[1] is FORWARD and world.step_plan(way[0]).step.is_pivot)
     if found is Mood.BUSY:
-        return None if world.retry(way).is_endless and world.sendings(way) > PATIENCE else found
-    return None if is_endless and call.sendings >= PATIENCE else found
+        return None if world.retry(way).is_endless and world.sendings(way) > MAX_UNANSWERED else found
+    return None if is_endless and call.sendings >= MAX_UNANSWERED else found
 
 
 # --- answers

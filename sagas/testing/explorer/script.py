@@ -21,7 +21,7 @@ from saga_coordinator.sagas.machine import (
     command_id,
     transition,
 )
-from saga_coordinator.sagas.testing.explorer.cap_retries import MOST_ATTEMPTS, abridged
+from saga_coordinator.sagas.testing.explorer.cap_retries import MAX_ATTEMPTS, abridged
 from saga_coordinator.sagas.testing.explorer.explore import BEGINNING, PARENT, Violation
 from saga_coordinator.sagas.testing.explorer.moves import Move
 from saga_coordinator.sagas.testing.explorer.order import AnySaga
@@ -85,7 +85,7 @@ def _is_long(violation: Violation, saga: AnySaga) -> bool:
     """Say whether something is asked so often in the story that its retry, were it not abridged, would go on."""
     decisions = [decision for _, decision in _told(violation, saga)]
     sendings = Counter((send.step, send.direction) for each in decisions for send in each.commands)
-    return max(sendings.values(), default=0) >= MOST_ATTEMPTS
+    return max(sendings.values(), default=0) >= MAX_ATTEMPTS
 
 
 def _claim(claim: str, source: Source) -> str:

@@ -19,7 +19,7 @@ Path = tuple[str | int, ...]
 GREAT = 1_000_000
 """The number of a large sample, where nothing limits it."""
 
-_MOST_TRIES = 200
+_MAX_TRIES = 200
 _FORMATS = {
     "date-time": "2026-01-01T00:00:00Z",
     "date": "2026-01-01",
@@ -45,7 +45,7 @@ def make(kind: type[M], *, large: bool = False) -> M:
     except PydanticInvalidForJsonSchema as error:
         raise ValueError(_unmade(kind, str(error).splitlines()[0])) from error
     problem = ""
-    for _ in range(_MOST_TRIES):
+    for _ in range(_MAX_TRIES):
         try:
             return kind.model_validate_json(json.dumps(maker.message()))
         except ValidationError as error:

@@ -20,11 +20,11 @@ from saga_coordinator.service.storage.sqlite.columns import from_time, to_time
 from saga_coordinator.service.storage.sqlite.dead_letters import AT, RECORD, record_of
 from saga_coordinator.service.storage.sqlite.migrations import StoreUnusable
 
-WITHIN: Final = 5.0
+QUERY_TIMEOUT: Final = 5.0
 """Seconds that one question may take."""
 
-MOST_COUNTED: Final = 100_000
-BUSY_MS: Final = 2_000
+MAX_COUNT: Final = 100_000
+BUSY_TIMEOUT_MS: Final = 2_000
 STEPS_BETWEEN_LOOKS: Final = 20_000
 
 _INSTANCE: Final = (
@@ -110,7 +110,7 @@ def opened(path: Path) -> Iterator["Reading"]:
 def _begun(connection: sqlite3.Connection, reading: "Reading", path: Path) -> int:
     """Begin to read, and return the schema."""
     try:
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         connection.execute("BEGIN")
         schema = reading.schema
     except sqlite3.Error as error:
@@ -206,12 +206,12 @@ class Reading:
         return bool(self.ask("SELECT 1 FROM outbox WHERE message_id = ? LIMIT 1", (message_id,)))
 
     def owed(self) -> int:
-        """Return how many messages are owed to Kafka, counted up to `MOST_COUNTED`."""
-        return int(self.ask("SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT ?)", (MOST_COUNTED,))[0][0])
+        """Return how many messages are owed to Kafka, counted up to `MAX_COUNT`."""
+        return int(self.ask("SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT ?)", (MAX_COUNT,))[0][0])
 
     def dead_letters(self) -> int:
-        """Return how many records were set aside, counted up to `MOST_COUNTED`."""
-        return int(self.ask("SELECT count(*) FROM (SELECT 1 FROM dead_letter LIMIT ?)", (MOST_COUNTED,))[0][0])
+        """Return how many records were set aside, counted up to `MAX_COUNT`."""
+        return int(self.ask("SELECT count(*) FROM (SELECT 1 FROM dead_letter LIMIT ?)", (MAX_COUNT,))[0][0])
 
     def _instances(self, condition: str, named: Mapping[str, object]) -> Sequence[InstanceRow]:
         sql = f"SELECT {_INSTANCE} FROM instance WHERE {condition} ORDER BY number DESC LIMIT :most"  # noqa: S608  own text
@@ -219,13 +219,13 @@ class Reading:
 
     def ask(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[Sequence[Any]]:
         """Ask any question."""
-        until = time.monotonic() + WITHIN
+        until = time.monotonic() + QUERY_TIMEOUT
         self._connection.set_progress_handler(lambda: time.monotonic() > until, STEPS_BETWEEN_LOOKS)
         try:
             return self._connection.execute(sql, parameters).fetchall()
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
-                raise TimeoutError(f"the database did not answer within {WITHIN:g} s: ask for less") from error
+                raise TimeoutError(f"the database did not answer within {QUERY_TIMEOUT:g} s: ask for less") from error
             raise
 
 

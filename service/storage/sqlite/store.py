@@ -43,7 +43,7 @@ _PRAGMAS = (
 SLOW = 10.0
 _SLOW = f"a transaction has not ended for {SLOW:g} s; see that the disk answers, and it goes on by itself"
 
-FEW = 3
+MAX_KEYS = 3
 """Of so many live instances the keys are told."""
 
 _LIVING = """
@@ -158,7 +158,7 @@ class SqliteStore:
 
     async def living(self) -> Sequence[LiveVersions]:
         """Return the sagas and versions that have live instances, how many, and the keys of a few."""
-        async with self._open_reader.execute(_LIVING, {"few": FEW}) as cursor:
+        async with self._open_reader.execute(_LIVING, {"few": MAX_KEYS}) as cursor:
             return [
                 LiveVersions(saga, version, count, tuple(json.loads(keys)))
                 for saga, version, count, keys in await cursor.fetchall()

@@ -36,7 +36,9 @@ SEEDS = (
         "draft.make_due(name, undo)",
         "draft.put(name, COMPENSATION, DONE)",
     ),
-    Seed("what has not left counts as silent", "sagas/machine/signals.py", "draft.give_time(wake.unsent)", "pass"),
+    Seed(
+        "what has not left counts as silent", "sagas/machine/signals.py", "draft.extend_timeouts(wake.unsent)", "pass"
+    ),
     Seed("an overtaken undo is not sent again", "sagas/machine/signals.py", "if undo.progress is ASKED:", "if False:"),
     Seed(
         "an overtaken undo costs an attempt",

@@ -216,7 +216,7 @@ SEEDS = (
     Seed(
         "a dead letter is not published",
         "handlers/session.py",
-        "        if size_of(row) <= self._wire.most_of(row.topic):\n            self",
+        "        if size_of(row) <= self._wire.max_bytes_of(row.topic):\n            self",
         "        if False:\n            self",
     ),
     Seed(

@@ -10,7 +10,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError, NoOffsetForPartitionError
 from aiokafka.partitioner import murmur2
 
-from saga_coordinator.handlers.encode import MOST_BYTES
+from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES
 from saga_coordinator.handlers.records import OutboxMessage, RawHeaders
 from tests.resilience.worlds.loop import Life, current_life
 
@@ -113,7 +113,7 @@ class Publisher:
             raise KafkaConnectionError
 
     def most(self, topic: str) -> int:  # noqa: ARG002  the port's form
-        return MOST_BYTES
+        return MAX_MESSAGE_BYTES
 
     async def publish(self, topic: str, partition: int, rows: Sequence[OutboxMessage]) -> None:
         weather, chance = self._broker.weather, self._broker.chance

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any, Final
 
-from saga_coordinator.handlers.encode import MOST_BYTES
+from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES
 from saga_coordinator.handlers.leases import Leases
 from saga_coordinator.handlers.records import Lease, OutboxMessage, OutboxRow
 from saga_coordinator.handlers.relay import Relay
@@ -29,7 +29,7 @@ class Topics:
         return 0
 
     def most(self, topic: str) -> int:  # noqa: ARG002  the port's form
-        return MOST_BYTES
+        return MAX_MESSAGE_BYTES
 
     async def publish(self, topic: str, partition: int, rows: Sequence[OutboxMessage]) -> None:
         is_slow = (topic, partition) in SLOW

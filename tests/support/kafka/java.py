@@ -137,17 +137,17 @@ class JavaKafka:
 
     def _wait_for_answer(self) -> None:
         process, admin = self._running(), _admin(self.bootstrap_servers)
-        deadline = time.monotonic() + _READY_WITHIN
+        deadline = time.monotonic() + _START_TIMEOUT
         while not _answers(admin):
             if process.exit_code is not None:
                 raise BrokerError(f"Kafka ended at once (exit code {process.exit_code}): {_tail(self.log_file)}")
             if time.monotonic() > deadline:
-                raise BrokerError(f"Kafka did not answer within {_READY_WITHIN} s: {_tail(self.log_file)}")
-            time.sleep(_BETWEEN_LOOKS)
+                raise BrokerError(f"Kafka did not answer within {_START_TIMEOUT} s: {_tail(self.log_file)}")
+            time.sleep(_POLL_INTERVAL)
 
     def _end(self, number: signal.Signals) -> None:
         if self._process is not None:
-            self._process.end(number, _STOP_WITHIN)
+            self._process.end(number, _STOP_TIMEOUT)
             self._process = None
 
 
@@ -158,24 +158,24 @@ def create_topics(bootstrap_servers: str, topics: Mapping[str, int]) -> None:
     """
     admin = _admin(bootstrap_servers)
     wanted = [NewTopic(name, partitions, 1) for name, partitions in topics.items()]
-    for name, created in admin.create_topics(wanted, request_timeout=_CREATED_WITHIN).items():
+    for name, created in admin.create_topics(wanted, request_timeout=_CREATE_TIMEOUT).items():
         try:
             created.result()
         except KafkaException as error:
             raise BrokerError(f"{bootstrap_servers} does not create the topic {name}: {error}") from error
-    deadline = time.monotonic() + _CREATED_WITHIN
+    deadline = time.monotonic() + _CREATE_TIMEOUT
     while not all(_leaders(admin, name) == partitions for name, partitions in topics.items()):
         if time.monotonic() > deadline:
-            raise BrokerError(f"the new topics {', '.join(topics)} have no leaders after {_CREATED_WITHIN} s")
-        time.sleep(_BETWEEN_LOOKS)
+            raise BrokerError(f"the new topics {', '.join(topics)} have no leaders after {_CREATE_TIMEOUT} s")
+        time.sleep(_POLL_INTERVAL)
 
 
-_READY_WITHIN: Final = 60.0
-_STOP_WITHIN: Final = 20.0
-_CREATED_WITHIN: Final = 30.0
-_FORMAT_WITHIN: Final = 60.0
-_REQUEST_WITHIN: Final = 1.0
-_BETWEEN_LOOKS: Final = 0.02
+_START_TIMEOUT: Final = 60.0
+_STOP_TIMEOUT: Final = 20.0
+_CREATE_TIMEOUT: Final = 30.0
+_FORMAT_TIMEOUT: Final = 60.0
+_REQUEST_TIMEOUT: Final = 1.0
+_POLL_INTERVAL: Final = 0.02
 _CLUSTER_ID: Final = "c2FnYS1jb29yZGluYXRvcg"  # 16 bytes in base64; any will do, but for a leading hyphen
 _PORTS: Final = range(20_000, 32_000)
 _SETTINGS: Final = """\
@@ -227,7 +227,7 @@ def _is_free(port: int) -> bool:
 
 def _format(settings_file: Path, options: Sequence[str]) -> None:
     command = [*_java(), "kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(settings_file), *options]
-    run(command, purpose=f"prepare {settings_file.parent} for Kafka's data", within=_FORMAT_WITHIN)
+    run(command, purpose=f"prepare {settings_file.parent} for Kafka's data", within=_FORMAT_TIMEOUT)
 
 
 def _admin(bootstrap_servers: str) -> AdminClient:
@@ -237,13 +237,13 @@ def _admin(bootstrap_servers: str) -> AdminClient:
 
 def _answers(admin: AdminClient) -> bool:
     try:
-        return bool(admin.list_topics(timeout=_REQUEST_WITHIN).brokers)
+        return bool(admin.list_topics(timeout=_REQUEST_TIMEOUT).brokers)
     except KafkaException:
         return False
 
 
 def _leaders(admin: AdminClient, topic: str) -> int:
-    partitions = admin.list_topics(topic, timeout=_CREATED_WITHIN).topics[topic].partitions.values()
+    partitions = admin.list_topics(topic, timeout=_CREATE_TIMEOUT).topics[topic].partitions.values()
     return sum(partition.leader >= 0 for partition in partitions)
 
 

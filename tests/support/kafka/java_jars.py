@@ -50,8 +50,8 @@ def kafka_jars() -> Path:
     return folder
 
 
-_JAVA_NEEDED: Final = 17
-_FETCH_WITHIN: Final = 600  # seconds
+_MIN_JAVA: Final = 17
+_FETCH_TIMEOUT: Final = 600  # seconds
 _COPY_JARS: Final = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 _POM: Final = f"""\
 <project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -89,11 +89,11 @@ def _java() -> str | None:
 def _missing_java() -> str | None:
     java = _java()
     found = _version(java) if java else None
-    if found is not None and found >= _JAVA_NEEDED:
+    if found is not None and found >= _MIN_JAVA:
         return None
     instead = f", where {java} is Java {found or 'of an unknown version'}" if java else ""
     return (
-        f"Java {_JAVA_NEEDED} or newer{instead} "
+        f"Java {_MIN_JAVA} or newer{instead} "
         "(Debian: apt-get install openjdk-17-jre-headless; macOS: brew install openjdk, and set JAVA_HOME)"
     )
 
@@ -119,5 +119,5 @@ def _fetch(folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="fetching-") as work:
         (Path(work) / "pom.xml").write_text(_POM)
         command = ["mvn", "--batch-mode", "--quiet", _COPY_JARS, "-DoutputDirectory=jars"]
-        run(command, purpose=f"fetch Kafka {KAFKA_VERSION} with Maven", within=_FETCH_WITHIN, folder=Path(work))
+        run(command, purpose=f"fetch Kafka {KAFKA_VERSION} with Maven", within=_FETCH_TIMEOUT, folder=Path(work))
         (Path(work) / "jars").rename(folder)

@@ -10,7 +10,7 @@ from typing import Final
 
 from tests.support.kafka.java_process import run
 
-_MADE_WITHIN: Final = 60.0
+_OPENSSL_TIMEOUT: Final = 60.0
 _SETTINGS: Final = """\
 sasl.enabled.mechanisms=SCRAM-SHA-512
 listener.name.secured.scram-sha-512.sasl.jaas.config=\
@@ -34,7 +34,7 @@ class Secured:
         names = "subjectAltName=IP:127.0.0.1,DNS:localhost"
         command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
         command += ["-addext", names, "-keyout", str(key), "-out", str(certificate)]
-        run(command, purpose="make a certificate for Kafka", within=_MADE_WITHIN)
+        run(command, purpose="make a certificate for Kafka", within=_OPENSSL_TIMEOUT)
         (folder / "server.pem").write_text(key.read_text() + certificate.read_text())
         return _SETTINGS.format(folder=folder)
 

@@ -87,7 +87,7 @@ def test_a_question_that_takes_too_long_is_given_up(store: Path, monkeypatch: py
     tell(store, *(placed(f"o-{number}") for number in range(20)))
 
     with opened(store) as asked:
-        monkeypatch.setattr(reading, "WITHIN", -1.0)
+        monkeypatch.setattr(reading, "QUERY_TIMEOUT", -1.0)
         monkeypatch.setattr(reading, "STEPS_BETWEEN_LOOKS", 10)
         with pytest.raises(TimeoutError, match="ask for less"):
             asked.instances(Filter(), 100)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saga_coordinator.contracts import BadEnvelope, Envelope
-from saga_coordinator.contracts.envelope import MOST_HEADER_BYTES, MOST_HEADERS, read, write
+from saga_coordinator.contracts.envelope import MAX_HEADER_BYTES, MAX_HEADERS, read, write
 
 WHOLE = Envelope(
     id="c-1",
@@ -232,17 +232,17 @@ def test_data_that_are_no_base64_are_refused(data: object) -> None:
 
 
 def test_so_many_headers_are_read_and_not_one_more() -> None:
-    some = {**HEADERS, **{f"x-{number}": b"" for number in range(MOST_HEADERS - len(HEADERS))}}
+    some = {**HEADERS, **{f"x-{number}": b"" for number in range(MAX_HEADERS - len(HEADERS))}}
 
     assert read(tuple(some.items()), b"{}")[0] == LEAST
-    assert refused({**some, "x-last": b""}).startswith(f"{MOST_HEADERS + 1} headers of ")
+    assert refused({**some, "x-last": b""}).startswith(f"{MAX_HEADERS + 1} headers of ")
 
 
 def test_so_many_bytes_of_headers_are_read_and_not_one_more() -> None:
-    room = MOST_HEADER_BYTES - sum(len(name) + len(value) for name, value in HEADERS.items()) - len("x")
+    room = MAX_HEADER_BYTES - sum(len(name) + len(value) for name, value in HEADERS.items()) - len("x")
 
     assert read(tuple({**HEADERS, "x": b"x" * room}.items()), b"{}")[0] == LEAST
-    assert f"headers of {MOST_HEADER_BYTES + 1} bytes" in refused({**HEADERS, "x": b"x" * (room + 1)})
+    assert f"headers of {MAX_HEADER_BYTES + 1} bytes" in refused({**HEADERS, "x": b"x" * (room + 1)})
 
 
 names = st.sampled_from([*HEADERS, "ce_attempt", "ce_correlationid", "content-type", "traceparent", "other"])

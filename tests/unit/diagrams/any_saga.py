@@ -35,8 +35,8 @@ from tests.unit.machine.made import (
     saga,
 )
 
-MOST_LEAVES = 14
-MOST_DEPTH = 3
+MAX_LEAVES = 14
+MAX_DEPTH = 3
 ODD = ["", "-with-a-name-that-goes-on-and-on", "-mit-umlaut", "-" + "w" * 60]
 
 
@@ -91,7 +91,7 @@ class _Author:
 
     def node(self, depth: int, *, after: bool) -> Node[Data]:
         kinds = ["step", "step", "safe", "each", "receive", "delay"]
-        if depth < MOST_DEPTH and self.leaves < MOST_LEAVES:
+        if depth < MAX_DEPTH and self.leaves < MAX_LEAVES:
             kinds += ["parallel", "branch", "series", *([] if after else ["alternatives"])]
         kind = self.draw(st.sampled_from(kinds))
         if kind in {"parallel", "branch", "series", "alternatives"}:

@@ -6,7 +6,7 @@ import pytest
 
 from saga_coordinator.sagas.diagrams.moments import Calendar, length_in_words
 from saga_coordinator.sagas.diagrams.states import is_settled
-from saga_coordinator.sagas.diagrams.text import MOST_LETTERS, in_a_line, limit, ordinal, rule_of_list, sendings
+from saga_coordinator.sagas.diagrams.text import MAX_LETTERS, in_a_line, limit, ordinal, rule_of_list, sendings
 from saga_coordinator.sagas.machine import ForEach, Retry, alternatives, parallel
 from saga_coordinator.sagas.testing.scenario import given
 from tests.unit.diagrams.any_saga import each, some_time
@@ -80,8 +80,8 @@ def test_people_count_from_one() -> None:
 
 def test_what_somebody_else_has_written_is_one_line_that_ends() -> None:
     assert in_a_line("two\n lines\tand more ") == "two lines and more"
-    assert in_a_line("x" * MOST_LETTERS) == "x" * MOST_LETTERS
-    assert in_a_line("x" * (MOST_LETTERS + 1)) == "x" * (MOST_LETTERS - 1) + "…"
+    assert in_a_line("x" * MAX_LETTERS) == "x" * MAX_LETTERS
+    assert in_a_line("x" * (MAX_LETTERS + 1)) == "x" * (MAX_LETTERS - 1) + "…"
 
 
 @pytest.mark.parametrize("coins", [0, 2])

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from saga_coordinator.handlers.bootstrap import Handlers, wired
-from saga_coordinator.handlers.encode import MOST_BYTES
+from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES
 from saga_coordinator.handlers.ports import Publisher, Store
 from saga_coordinator.handlers.records import Committed, InstanceRecord, OutboxMessage, Place, Record
 from saga_coordinator.handlers.relay import Relay
@@ -47,7 +47,7 @@ class Wall:
         return len(key) % 2
 
     def most(self, topic: str) -> int:
-        return self.limits.get(topic, MOST_BYTES)
+        return self.limits.get(topic, MAX_MESSAGE_BYTES)
 
     async def publish(self, topic: str, partition: int, rows: Sequence[OutboxMessage]) -> None:
         assert {(row.topic, row.partition) for row in rows} == {(topic, partition)}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from saga_coordinator.contracts import Command
-from saga_coordinator.handlers.timers import MOST_AT_ONCE
+from saga_coordinator.handlers.timers import MAX_BATCH
 from saga_coordinator.sagas.machine import Retry, step
 from tests.unit.handlers.coordinator import TIME, HandClock, coordinator
 from tests.unit.handlers.order_log import Log, command_id, header, instance_id
@@ -91,7 +91,7 @@ async def test_an_alarm_and_a_reply_at_the_same_instant_act_once_i19(tmp_path: P
 
 async def test_alarms_of_a_down_time_ring_oldest_first_so_many_at_once_i20(tmp_path: Path) -> None:
     log, clock = Log(), HandClock()
-    orders = [f"o-{number}" for number in range(MOST_AT_ONCE + 20)]
+    orders = [f"o-{number}" for number in range(MAX_BATCH + 20)]
     async with coordinator(tmp_path / "saga.db", clock=clock) as it:
         for order in orders:
             await it.take(log.placed(order))
@@ -99,7 +99,7 @@ async def test_alarms_of_a_down_time_ring_oldest_first_so_many_at_once_i20(tmp_p
     clock.pass_by(2 * MINUTE)
     async with coordinator(tmp_path / "saga.db", clock=clock) as it:
         assert await it.fire_due() is True
-        assert [(row.key or b"").decode() for row in it.owed] == orders[:MOST_AT_ONCE]
+        assert [(row.key or b"").decode() for row in it.owed] == orders[:MAX_BATCH]
         assert await it.fire_due() is False
         assert [(row.key or b"").decode() for row in it.owed] == orders
         assert await it.fire_due() is False

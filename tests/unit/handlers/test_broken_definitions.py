@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from saga_coordinator.handlers.encode import MOST_BYTES
+from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES
 from saga_coordinator.sagas.machine import Saga, Step, parallel, step
 from tests.unit.handlers.coordinator import Coordinator, coordinator
 from tests.unit.handlers.order_log import Log
@@ -170,7 +170,7 @@ async def test_a_command_too_large_to_publish_stalls_its_instance_and_says_so(tm
     async with coordinator(tmp_path / "saga.db", made.saga(first_step(), second_step())) as it:
         await it.take(*(log.event(made.Begun(key=key), key) for key in ("k-1", "k-2")))
         large, small = it.owed
-        await it.take(log.says(large, made.Did(word="x" * MOST_BYTES)), log.says(small, made.Did()))
+        await it.take(log.says(large, made.Did(word="x" * MAX_MESSAGE_BYTES)), log.says(small, made.Did()))
 
         assert it.rows("SELECT correlation, status FROM instance ORDER BY 1") == [
             ("k-1", "stalled"),
@@ -185,7 +185,7 @@ async def test_a_command_too_large_to_publish_stalls_its_instance_and_says_so(tm
 
 async def test_beside_a_command_too_large_its_siblings_are_sent_and_remembered(tmp_path: Path) -> None:
     """A stalled instance still records what its other commands bring."""
-    log, large = Log(), "k" * MOST_BYTES
+    log, large = Log(), "k" * MAX_MESSAGE_BYTES
     saga = made.saga(parallel(first_step(), small_step()))
     async with coordinator(tmp_path / "saga.db", saga) as it:
         await it.take(log.event(made.Begun(key=large), "k-1"))
@@ -198,12 +198,12 @@ async def test_an_outcome_too_large_to_publish_does_not_block_its_topic(tmp_path
     async with coordinator(tmp_path / "saga.db", made.saga(first_step())) as it:
         await it.take(*(log.event(made.Begun(key=key), key) for key in ("k-1", "k-2")))
         large, small = it.owed
-        reply = log.says(large, made.Did(word="x" * MOST_BYTES))
+        reply = log.says(large, made.Did(word="x" * MAX_MESSAGE_BYTES))
         await it.take(reply, log.says(small, made.Did()))
         ((verdict, reason),) = it.verdicts(reply.place)
         assert (verdict, it.types("k-2")[-1]) == ("dead-lettered", "made.finished.v1")
         assert "made.finished.v1 has 1000" in (reason or "")
-        assert all(len(row.value or b"") < MOST_BYTES for row in it.owed)
+        assert all(len(row.value or b"") < MAX_MESSAGE_BYTES for row in it.owed)
 
 
 def safe_step() -> Step[made.Data]:

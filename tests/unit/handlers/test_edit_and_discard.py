@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from saga_coordinator.handlers.encode import MOST_BYTES
+from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES
 from saga_coordinator.handlers.redrive import DeadLetterRef, Outcome
 from tests.unit.handlers.coordinator import coordinator
 from tests.unit.handlers.faulty import NO_FAULT, OLGA, Fault, Two, wide
@@ -37,7 +37,7 @@ async def test_an_edit_that_cannot_be_read_may_be_forced_and_one_too_large_may_n
         which = DeadLetterRef(bad.place)
         assert (await it.redrive.edit(which, b"[", OLGA, is_forced=True)).end is Outcome.DONE
         assert it.rows("SELECT value FROM dead_letter") == [(b"[",)]
-        large = await it.redrive.edit(which, b"x" * (MOST_BYTES + 1), OLGA, is_forced=True)
+        large = await it.redrive.edit(which, b"x" * (MAX_MESSAGE_BYTES + 1), OLGA, is_forced=True)
         assert large.end is Outcome.REFUSED
 
 

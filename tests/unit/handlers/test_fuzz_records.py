@@ -60,7 +60,7 @@ def test_an_envelope_is_read_or_refused_and_what_is_read_can_be_written_again(co
     except BadEnvelope as refused:
         str(refused).encode()  # it is stored: half a character in it would stop the partition
         return
-    if sum(len(str(each).encode()) for each in envelope) < wire.MOST_HEADER_BYTES // 2:
+    if sum(len(str(each).encode()) for each in envelope) < wire.MAX_HEADER_BYTES // 2:
         assert wire.read(wire.write(envelope), payload) == (envelope, payload)
 
 

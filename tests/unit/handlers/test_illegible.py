@@ -10,7 +10,7 @@ from saga_coordinator.contracts import Event
 from saga_coordinator.handlers.records import Actor
 from saga_coordinator.handlers.redrive import DeadLetterRef, Outcome
 from saga_coordinator.handlers.routing import BadCatalog
-from saga_coordinator.handlers.timers import MOST_AT_ONCE
+from saga_coordinator.handlers.timers import MAX_BATCH
 from saga_coordinator.sagas.machine import Pause, Saga, instance_id
 from tests.unit.handlers.coordinator import Coordinator, coordinator
 from tests.unit.handlers.faulty import NO_FAULT, Fault, Two, wide
@@ -87,7 +87,7 @@ async def test_a_record_for_one_whose_data_cannot_be_read_is_set_aside_until_the
 async def test_alarms_of_those_that_cannot_be_read_hold_up_no_other_however_many_they_are_i20_i29(
     tmp_path: Path,
 ) -> None:
-    log, bad = Log(), [f"bad-{number}" for number in range(MOST_AT_ONCE)]
+    log, bad = Log(), [f"bad-{number}" for number in range(MAX_BATCH)]
     async with coordinator(tmp_path / "saga.db", version(1)) as it:
         await begins(it, log, *bad)
         it.clock.pass_by(timedelta(seconds=1))
@@ -99,7 +99,7 @@ async def test_alarms_of_those_that_cannot_be_read_hold_up_no_other_however_many
 
         assert it.rows("SELECT correlation FROM instance WHERE status <> 'running'") == [("good",)]
         told = [what for what, _ in it.watcher.troubles]
-        assert len(told) == MOST_AT_ONCE, "each is told once"
+        assert len(told) == MAX_BATCH, "each is told once"
         assert "rings no alarm" in told[0]
 
 

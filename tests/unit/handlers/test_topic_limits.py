@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from saga_coordinator.handlers.encode import MOST_BYTES, size_of
+from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES, size_of
 from saga_coordinator.handlers.records import OutboxMessage, RawHeaders
 from tests.unit.handlers.coordinator import Wall, coordinator
 from tests.unit.handlers.order_log import Log
@@ -72,7 +72,7 @@ async def test_a_dead_letter_larger_than_its_topic_takes_is_kept_and_not_owed_i2
 def test_a_row_is_never_taken_for_smaller_than_kafka_finds_it(
     key: bytes | None, value: bytes | None, headers: RawHeaders
 ) -> None:
-    batch = BatchBuilder(MOST_BYTES, 0)
+    batch = BatchBuilder(MAX_MESSAGE_BYTES, 0)
     batch.append(key=key, value=value, timestamp=None, headers=list(headers))
     found = size_of(OutboxMessage("m-1", 0, "t", 0, key, headers, value))
     assert batch.size() <= found <= batch.size() + 100 + 10 * len(headers)

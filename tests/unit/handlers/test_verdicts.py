@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from saga_coordinator.handlers.encode import MOST_BYTES
+from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES
 from saga_coordinator.handlers.replay import first_difference, replayed
 from saga_coordinator.sagas.machine import freeze, parallel
 from saga_coordinator.service.storage.sqlite.queries import Filter, opened
@@ -57,7 +57,7 @@ async def test_an_instance_that_was_obstructed_is_replayed_too_i3(tmp_path: Path
         log = Log()
         await it.take(log.event(made.Begun(key="k-1"), "k-1"))
         first, second = it.owed
-        await it.take(log.says(first, made.Did(word="x" * (MOST_BYTES - 1_000))))
+        await it.take(log.says(first, made.Did(word="x" * (MAX_MESSAGE_BYTES - 1_000))))
         await it.take(log.says(second, made.Did(word="x" * 2_000)))
         assert it.rows("SELECT status FROM instance") == [("stalled",)]
         check_replay(it)

@@ -9,8 +9,8 @@ from saga_coordinator.sagas.machine import PATIENT, Node, Retry, Saga, alternati
 from tests.unit.machine.made import Begun, Data, child, choice, compensatable, point_of_no_return, retriable, safe, saga
 from tests.unit.machine.made_nodes import awaits, each
 
-MOST_STEPS = 8
-MOST_DEPTH = 3
+MAX_STEPS = 8
+MAX_DEPTH = 3
 
 timeouts = st.sampled_from([timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=5)])
 unlimited = st.sampled_from([None, Retry(attempts=None, first=timedelta(seconds=2), cap=timedelta(minutes=1))])
@@ -41,7 +41,7 @@ class _Author:
         for _ in range(self.draw(st.integers(least, least + 2))):
             node, phases = self.node(phases, depth, grouped=grouped)
             nodes.append(node)
-            if self.steps >= MOST_STEPS:
+            if self.steps >= MAX_STEPS:
                 break
         return nodes, phases
 
@@ -78,7 +78,7 @@ class _Author:
     def kinds(self, phases: set[bool], depth: int, *, grouped: bool) -> list[str]:
         """What may stand here."""
         kinds = ["step", "step", "step", "list", "receive", "delay"]
-        if depth < MOST_DEPTH and self.steps < MOST_STEPS - 1:
+        if depth < MAX_DEPTH and self.steps < MAX_STEPS - 1:
             kinds += ["group", "branch"]
             kinds += ["series"] if grouped else []
             kinds += ["alternatives", "alternatives"] if True not in phases else []

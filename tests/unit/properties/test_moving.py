@@ -34,7 +34,7 @@ from tests.unit.machine.made import Begun, Data, Did, saga
 from tests.unit.properties.profile import thorough
 from tests.unit.versions.any_change import Editor
 
-MOST_TURNS = 200
+MAX_TRANSITIONS = 200
 MAY_BE_DONE = {Progress.ASKED, Progress.DONE, Progress.UNKNOWN}
 
 
@@ -86,7 +86,7 @@ def awaited(instance: Instance[Data]) -> dict[str, Reply]:
 def sent(definition: Saga[Begun, Data], instance: Instance[Data], story: Scenario[Data]) -> tuple[Status, list[str]]:
     """Let an instance go on, everybody answering well, and return its end and the types of new commands forward."""
     now, types, at = instance, list[str](), story.at
-    for turn in range(MOST_TURNS):
+    for turn in range(MAX_TRANSITIONS):
         if now.status in {Status.COMPLETED, Status.STALLED}:
             break
         signals: list[Signal] = [ReplyReceived(at, id_, reply) for id_, reply in awaited(now).items()]

@@ -35,7 +35,7 @@ from tests.unit.properties import people
 from tests.unit.properties.acts import Act
 from tests.unit.properties.participants import Mood, Participants, Place
 
-MOST_TURNS = 5_000
+MAX_TRANSITIONS = 5_000
 OBSTRUCTED = "obstructed"
 STRANGER = "00000000-0000-5000-8000-000000000000"
 
@@ -230,7 +230,7 @@ class World:
     def heal(self) -> Iterator[Turned]:
         """End all faults: everything on its way arrives, everybody is willing, time goes on until the end."""
         yield self.hear(Resume(self.now, "olga", "all is well again"))
-        for _ in range(MOST_TURNS):
+        for _ in range(MAX_TRANSITIONS):
             if self.commands:
                 if turned := self._deliver(self.commands.pop(0), Mood.WILLING):
                     yield turned
@@ -244,7 +244,7 @@ class World:
                 yield self._ring()
             else:
                 return
-        message = f"still {self.instance.status} after {MOST_TURNS} turns without a fault"
+        message = f"still {self.instance.status} after {MAX_TRANSITIONS} turns without a fault"
         raise AssertionError(message)
 
     def haunt(self) -> Iterator[Turned]:

@@ -68,7 +68,7 @@ def test_it_says_what_the_sdk_says_of_a_whole_story() -> None:
 
 
 def test_what_it_keeps_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(otlp, "MOST_KEPT", 3)
+    monkeypatch.setattr(otlp, "MAX_CACHED", 3)
     story = Story()
     story.runs(*(order_placed(f"o-{number}") for number in range(5)))
     made = spans_of(story.turns)
