@@ -62,7 +62,7 @@ def read(routes: Routes, record: Record) -> Arrival | Unreadable:
             return _reply(routes, record, envelope, payload)
         return _event(routes, record, envelope, payload)
     except ValidationError as error:
-        return Unreadable(record, told_wrong(error))
+        return Unreadable(record, describe_validation_error(error))
     except ValueError as error:
         return Unreadable(record, _storable(str(error)))
 
@@ -99,7 +99,7 @@ def _event(routes: Routes, record: Record, envelope: Envelope, payload: bytes) -
     try:
         targets = {to.place: to for to in (route.target(message, envelope.id) for route in found)}
     except Exception as error:  # noqa: BLE001  the saga's own function: its failure concerns this record alone
-        cause = f"{envelope.type}: correlate or key raised {said(error)}"
+        cause = f"{envelope.type}: correlate or key raised {describe_error(error)}"
         return Unreadable(record, cause, class_of(error))
     return EventArrival(record, envelope, payload, message, tuple(targets.values()))
 
@@ -136,7 +136,7 @@ def class_of(error: BaseException) -> str:
     return f"{type(error).__module__}.{type(error).__qualname__}"
 
 
-def said(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """Return the class and the words of what a saga's own function raised: whatever they are, they can be stored."""
     try:
         words = str(error)
@@ -150,7 +150,7 @@ def _storable(text: str) -> str:
     return text[:MAX_CAUSE_LENGTH].encode(errors="backslashreplace").decode().replace("\0", "\\x00")
 
 
-def told_wrong(error: ValidationError) -> str:
+def describe_validation_error(error: ValidationError) -> str:
     """Say what is wrong in which field, without the values: they may be secret. Of very many only how many they are."""
     if error.error_count() > MAX_LISTED:
         return _storable(f"{error.title}: {error.error_count()} values are wrong, too many to be told one by one")

@@ -15,8 +15,8 @@ from saga_coordinator.handlers.decode import (
     ReplyArrival,
     Unreadable,
     class_of,
+    describe_error,
     read,
-    said,
     wrong_reply,
 )
 from saga_coordinator.handlers.ports import Observer, Transaction
@@ -89,7 +89,7 @@ class Decider:
             batch.apply(saga, stored, TimerFired(batch.at, own))
         except Exception as error:  # noqa: BLE001  the saga's own function: it concerns this instance alone
             self._observer.troubled(f"instance {stored.instance.id} of {stored.instance.saga} stalled", error)
-            cause = Cause(None, RAISED, said(error))
+            cause = Cause(None, RAISED, describe_error(error))
             batch.apply(saga, stored, Block(batch.at, cause))
 
     def silence(self, id_: str, unreadable_instances: UnreadableInstance) -> None:
@@ -120,7 +120,7 @@ class Decider:
             return self._happen(batch, arrival, stored, target)
         except Exception as error:  # noqa: BLE001  its cause is written down with the record
             self._observer.troubled(f"record {arrival.record.place} was set aside", error)
-            cause = f"the saga raised {said(error)}"
+            cause = f"the saga raised {describe_error(error)}"
             batch.dead_letter(Unreadable(arrival.record, cause, class_of(error)), id_)
             return True
 

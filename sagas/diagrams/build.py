@@ -72,7 +72,7 @@ class Sketcher(Generic[D]):
             yield "; ".join(limits)
         if instance is None or states is None:
             return
-        began = states.calendar.tell_whole(instance.started_at)
+        began = states.calendar.format_full(instance.started_at)
         yield f"instance {in_a_line(instance.key)}: {self._status(instance)}, started {began}; times are in UTC"
         for what, cause in (("turned back", instance.cause), ("stalled", instance.stall)):
             if cause is not None:
@@ -87,7 +87,7 @@ class Sketcher(Generic[D]):
         """Return the card of what starts it."""
         state = None
         if self.instance is not None and self.states is not None:
-            state = State(Mark.DONE, "started", (f"at {self.states.calendar.tell(self.instance.started_at)}",))
+            state = State(Mark.DONE, "started", (f"at {self.states.calendar.format(self.instance.started_at)}",))
         return Card(kind=Kind.START, name="start", title=self.saga.starts_on.message_type, state=state)
 
     def outcome(self, status: Status) -> Card:
@@ -108,7 +108,7 @@ class Sketcher(Generic[D]):
         ended = self.instance.ended_at
         if self.instance.status is not status or ended is None:
             return NOT_REACHED
-        return State(Mark.DONE, status.value, (f"at {self.states.calendar.tell(ended)}",))
+        return State(Mark.DONE, status.value, (f"at {self.states.calendar.format(ended)}",))
 
     # --- nodes
 

@@ -28,12 +28,12 @@ class Calendar:
 
     first: datetime
 
-    def tell(self, at: datetime) -> str:
+    def format(self, at: datetime) -> str:
         """Tell a moment to the second."""
         here, first = at.astimezone(UTC), self.first.astimezone(UTC)
         time = f"{here:%H:%M:%S}"
         return time if here.date() == first.date() else f"{here:%Y-%m-%d} {time}"
 
-    def tell_whole(self, at: datetime) -> str:
+    def format_full(self, at: datetime) -> str:
         """Tell a moment with its date."""
         return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"

@@ -78,10 +78,10 @@ class States:
         )
 
     def _times_of(self, command_state: CommandState) -> Iterator[str]:
-        yield f"asked {self.calendar.tell(command_state.asked_at)}"
+        yield f"asked {self.calendar.format(command_state.asked_at)}"
         if command_state.due_at is not None and command_state.progress in _OPEN:
             what = "answer due" if command_state.progress is Progress.ASKED else "again"
-            yield f"{what} {self.calendar.tell(command_state.due_at)}"
+            yield f"{what} {self.calendar.format(command_state.due_at)}"
 
     def _is_now(self, name: str, command_state: CommandState, direction: Direction) -> bool:
         if self.instance.status.is_final:
@@ -145,9 +145,9 @@ class States:
         wait = self.instance.waits.get(name)
         if wait is None:
             return NOT_REACHED
-        since = f"since {self.calendar.tell(wait.since)}"
+        since = f"since {self.calendar.format(wait.since)}"
         if wait.progress is Progress.ASKED:
-            until = f"until {self.calendar.tell(wait.due_at)}"
+            until = f"until {self.calendar.format(wait.due_at)}"
             return State(Mark.WAITING, waiting, (since, until), not self.instance.status.is_final)
         if wait.progress is Progress.DONE:
             return State(Mark.DONE, done, (since,))

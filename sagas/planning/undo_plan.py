@@ -134,7 +134,7 @@ def _hollow(saga: Saga[Any, D], nodes: tuple[Node[D], ...]) -> Saga[Any, D]:
     for name, value in (
         ("steps", tuple(map(_node, nodes))),
         ("table", MappingProxyType(step_plans)),
-        ("on_compensated", _nothing_told),
+        ("on_compensated", _fail_with_cause),
     ):
         object.__setattr__(hollow, name, value)  # a copy of our own, which nobody else sees
     return hollow
@@ -164,5 +164,5 @@ def _nothing_asked(*_: object) -> Command[Done]:
     return Command[Done]()
 
 
-def _nothing_told(_: object, cause: Cause) -> Failure:
+def _fail_with_cause(_: object, cause: Cause) -> Failure:
     return Failure(code=cause.code, message=cause.message, retryable=False)

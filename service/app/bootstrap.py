@@ -43,9 +43,9 @@ async def built(
     Raises `BadCatalog` when live instances need a definition that the catalog lacks, `StoreUnusable`.
     """
     routes, health = Routes(catalog), Health(checks.ALL)
-    store = SqliteStore(settings.sqlite_path, routes.saga_of, partial(_tell, health, checks.STORE))
+    store = SqliteStore(settings.sqlite_path, routes.saga_of, partial(_report, health, checks.STORE))
     topics = routes.topics_out | {REPLIES}
-    publisher = KafkaPublisher(settings.kafka, topics, partial(_tell, health, checks.PUBLISHER))
+    publisher = KafkaPublisher(settings.kafka, topics, partial(_report, health, checks.PUBLISHER))
     await store.open()
     try:
         routes.check_definitions(await store.living())
@@ -86,7 +86,7 @@ def _wired(
     return Service(settings, routes, store, publisher, handlers, feed, health, Door())
 
 
-def _tell(health: Health, check: str, trouble: str | None) -> None:
+def _report(health: Health, check: str, trouble: str | None) -> None:
     """Report how the store does, or the publisher."""
     if trouble is None:
         health.ok(check)

@@ -83,7 +83,7 @@ async def _measure(service: Service, telemetry: Telemetry) -> None:
     measures, counted = telemetry.measures, -COUNT_INTERVAL
     while True:
         measures.set_outbox(service.handlers.relay.pending, service.handlers.relay.age)
-        _tell_lag(measures, service.feed.lag)
+        _report_lag(measures, service.feed.lag)
         if time.monotonic() - counted > COUNT_INTERVAL:
             counted = time.monotonic()
             try:
@@ -94,7 +94,7 @@ async def _measure(service: Service, telemetry: Telemetry) -> None:
         await asyncio.sleep(MEASURE_INTERVAL)
 
 
-def _tell_lag(measures: Measures, lag: Mapping[tuple[str, int], int]) -> None:
+def _report_lag(measures: Measures, lag: Mapping[tuple[str, int], int]) -> None:
     for topic, partition in {(topic, int(number)) for topic, number in measures.lag} - lag.keys():
         measures.drop_lag(topic, partition)
     for (topic, partition), records in lag.items():

@@ -13,8 +13,8 @@ from saga_coordinator.handlers.routing import REPLIES, Routes
 from saga_coordinator.sagas.machine import instance_id
 from saga_coordinator.service.cli.console import as_json, plain, say, stamp, table
 from saga_coordinator.service.cli.looking import Look, known, looking
-from saga_coordinator.service.cli.parking import place_in_queue, told_audit
-from saga_coordinator.service.cli.waiting import told as told_wait
+from saga_coordinator.service.cli.parking import describe_audit, place_in_queue
+from saga_coordinator.service.cli.waiting import told as describe_wait
 from saga_coordinator.service.cli.waiting import waits
 from saga_coordinator.service.kafka.admin import purposes
 from saga_coordinator.service.storage.sqlite.dead_letter_queries import (
@@ -60,7 +60,7 @@ def explain(*, place: str, as_json_: bool) -> None:
     """Print what became of the record at TOPIC:PARTITION:OFFSET."""
     wanted = parse_place(place)
     with looking() as look:
-        audit = [told_audit(each) for each in audits_at(look.reading, wanted)]
+        audit = [describe_audit(each) for each in audits_at(look.reading, wanted)]
         told = [replace(each, audit=audit) for each in explanations(look, wanted)] or [_without_verdict(look, wanted)]
         waiting = {row.id: _waiting(look, row) for each in told for row in each.candidates}
     if as_json_:
@@ -234,7 +234,7 @@ def _not_read(routes: Routes, place: Place, leased: Sequence[int]) -> str:
 def _waiting(look: Look, row: InstanceRow) -> list[str]:
     """Say what an instance waits for."""
     instance, now = known(look, row), datetime.now(UTC)
-    return [told_wait(wait, now) for wait in waits(instance)] if instance else []
+    return [describe_wait(wait, now) for wait in waits(instance)] if instance else []
 
 
 def _print(told: Explanation, waiting: Mapping[str, Sequence[str]]) -> None:

@@ -11,7 +11,15 @@ from saga_coordinator.service.cli.console import as_json, plain, remark, say, sp
 from saga_coordinator.service.cli.looking import Look, command_state_to_json, known, looking
 from saga_coordinator.service.cli.parking import as_told as parked_told
 from saga_coordinator.service.cli.parking import behind
-from saga_coordinator.service.cli.waiting import ALARM_LATE, TOO_OFTEN, attention, pending, told, told_pending, waits
+from saga_coordinator.service.cli.waiting import (
+    ALARM_LATE,
+    TOO_OFTEN,
+    attention,
+    describe_pending,
+    pending,
+    told,
+    waits,
+)
 from saga_coordinator.service.storage.sqlite.dead_letter_queries import Head, heads
 from saga_coordinator.service.storage.sqlite.queries import Filter, InstanceRow
 
@@ -81,7 +89,7 @@ def _row(row: InstanceRow, instance: Instance[Any] | None, now: datetime, head: 
 def _waiting(instance: Instance[Any], now: datetime) -> Iterator[str]:
     """Say what an instance waits for, at most `MAX_WAITS` things."""
     told_all = [told(wait, now) for wait in waits(instance)]
-    told_all += [told_pending(name, wait, now) for name, wait in pending(instance)]
+    told_all += [describe_pending(name, wait, now) for name, wait in pending(instance)]
     yield from told_all[:MAX_WAITS]
     if len(told_all) > MAX_WAITS:
         yield f"and {len(told_all) - MAX_WAITS} more"

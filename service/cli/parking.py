@@ -38,6 +38,6 @@ def place_in_queue(waits: Queued, head: Head | None, queue: Sequence[Queued]) ->
     return f"instance {waits.instance_id} is parked{first}{why}; this record is queued for it{direct}"
 
 
-def told_audit(audit: Audit) -> str:
+def describe_audit(audit: Audit) -> str:
     """Say what somebody did to a dead letter."""
     return f"{audit.action} by {audit.by.who} at {stamp(audit.at)}: {audit.by.why}"

@@ -35,10 +35,10 @@ def serve() -> None:
     catalog = load_catalog(settings.catalog)
     telemetry = _telemetry(settings)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_until_told(settings, catalog, telemetry))
+        runner.run(_until_signal(settings, catalog, telemetry))
 
 
-async def _until_told(settings: Settings, catalog: Sequence[AnySaga], telemetry: Telemetry) -> None:
+async def _until_signal(settings: Settings, catalog: Sequence[AnySaga], telemetry: Telemetry) -> None:
     """Serve until a signal comes."""
     stop = asyncio.Event()
     _stop_on_signals(stop, settings.shutdown_timeout + CLOSE_TIMEOUT)

@@ -10,7 +10,7 @@ from saga_coordinator.handlers.records import Audit, DeadLetter, Place
 from saga_coordinator.service.cli.console import as_json, fail, remark, say, span, stamp, table
 from saga_coordinator.service.cli.explaining import parse_place, shown
 from saga_coordinator.service.cli.looking import Look, looking
-from saga_coordinator.service.cli.parking import told_audit
+from saga_coordinator.service.cli.parking import describe_audit
 from saga_coordinator.service.storage.sqlite.dead_letter_queries import (
     DeadLetterFilter,
     Head,
@@ -78,7 +78,7 @@ def _why_none(look: Look, at: Place, audits: Sequence[Audit]) -> str:
     """Say why a record is no dead letter, as far as that is known."""
     if queued := queued_at(look.reading, at):
         return f"{at} is queued for instance {queued[0].instance_id}: `saga explain {at}` says behind what"
-    done = f" ({told_audit(audits[-1])})" if audits else ""
+    done = f" ({describe_audit(audits[-1])})" if audits else ""
     return f"{at} is no dead letter{done}: `saga explain {at}` says what became of it"
 
 
@@ -112,7 +112,7 @@ def _print(letter: DeadLetter, audits: Sequence[Audit], queue: Sequence[str]) ->
     if audits:
         say("\nwhat was done")
         for audit in audits:
-            say(f"  {told_audit(audit)}")
+            say(f"  {describe_audit(audit)}")
     if queue:
         say(f"\nwaiting behind it: {len(queue)}")
         for place in queue[:MAX_SHOWN]:

@@ -38,7 +38,7 @@ def pending(instance: Instance[Any]) -> tuple[tuple[str, WaitState], ...]:
     return tuple((name, wait) for name, wait in instance.waits.items() if wait.progress is Progress.ASKED)
 
 
-def told_pending(name: str, wait: WaitState, now: datetime) -> str:
+def describe_pending(name: str, wait: WaitState, now: datetime) -> str:
     """Say which event an instance waits for and since when, or when its delay is over."""
     if wait.address is None:
         return f"{name} for {span(wait.due_at - now)} more" if wait.due_at > now else f"{name}, which is over"

@@ -63,7 +63,7 @@ def audit(ledgers: Mapping[str, Ledger], outcomes: Iterable[Outcome], placed: Ma
     """
     received = list(outcomes)
     by_order = _by_order(received)
-    verdicts = {order: next(iter(told.values())).type for order, told in by_order.items()}
+    verdicts = {order: next(iter(outcomes_by_id.values())).type for order, outcomes_by_id in by_order.items()}
     effects = _effects(ledgers)
     return Audit(
         orders=len(placed),
@@ -76,7 +76,7 @@ def audit(ledgers: Mapping[str, Ledger], outcomes: Iterable[Outcome], placed: Ma
         objections=(*(f"{each.participant}: {what}" for each in ledgers.values() for what in each.violations),
                     *_two_contents(received)),
         repeats=sum(each.repeats for each in ledgers.values()),
-        outcome_copies=len(received) - sum(len(told) for told in by_order.values()),
+        outcome_copies=len(received) - sum(len(outcomes_by_id) for outcomes_by_id in by_order.values()),
     )  # fmt: skip
 
 
@@ -128,10 +128,10 @@ def _done_twice(effects: Mapping[str, Mapping[str, _Effect]]) -> Iterator[str]:
 
 
 def _two_outcomes(by_order: Mapping[str, Mapping[str, Outcome]]) -> Iterator[str]:
-    for order, told in by_order.items():
-        if len(told) > 1:
-            named = ", ".join(f"{each.type} {each.message_id}" for each in told.values())
-            yield f"order {order} has {len(told)} outcomes: {named}"
+    for order, outcomes_by_id in by_order.items():
+        if len(outcomes_by_id) > 1:
+            named = ", ".join(f"{each.type} {each.message_id}" for each in outcomes_by_id.values())
+            yield f"order {order} has {len(outcomes_by_id)} outcomes: {named}"
 
 
 def _two_contents(outcomes: Iterable[Outcome]) -> Iterator[str]:

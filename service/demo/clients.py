@@ -44,7 +44,7 @@ def new_consumer(bootstrap_servers: str, group: str, properties: Properties, com
     and 3 s, which by default are five minutes.
     """
 
-    def tell(error: KafkaError | None, _partitions: list[TopicPartition]) -> None:
+    def report(error: KafkaError | None, _partitions: list[TopicPartition]) -> None:
         if error is not None:
             complain(f"offsets were not committed, records will come again: {error}")
 
@@ -52,7 +52,7 @@ def new_consumer(bootstrap_servers: str, group: str, properties: Properties, com
         {
             "bootstrap.servers": bootstrap_servers,
             "group.id": group,
-            "on_commit": tell,
+            "on_commit": report,
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
             "fetch.wait.max.ms": 20,
@@ -72,7 +72,7 @@ def new_producer(bootstrap_servers: str, properties: Properties, complain: Compl
     It is not idempotent: a copy does no harm in this conversation, and no broker's mishap can end the producer.
     """
 
-    def tell(error: KafkaError | None, message: Message) -> None:
+    def report(error: KafkaError | None, message: Message) -> None:
         if error is not None:
             complain(f"a message to {message.topic()} with key {message.key()!r} was given up: {error}")
 
@@ -83,7 +83,7 @@ def new_producer(bootstrap_servers: str, properties: Properties, complain: Compl
             "linger.ms": 0,
             "message.timeout.ms": 0,
             "delivery.report.only.error": True,
-            "on_delivery": tell,
+            "on_delivery": report,
             **_quiet(complain),
             **properties,
         }
@@ -125,15 +125,15 @@ def close_producer(producer: Producer, complain: Complain) -> None:
 
 def _quiet(complain: Complain) -> dict[str, object]:
     """Errors are told by `complain`, each kind once in a while, and not by the library's own log."""
-    told_at: dict[int, float] = {}
+    reported_at: dict[int, float] = {}
 
-    def tell(error: KafkaError) -> None:
+    def report(error: KafkaError) -> None:
         now = time.monotonic()
-        if now - told_at.get(error.code(), -_SILENCE_S) >= _SILENCE_S:
-            told_at[error.code()] = now
+        if now - reported_at.get(error.code(), -_SILENCE_S) >= _SILENCE_S:
+            reported_at[error.code()] = now
             complain(f"Kafka: {error.str()}; the client goes on trying")
 
-    return {"error_cb": tell, "log_level": 0}
+    return {"error_cb": report, "log_level": 0}
 
 
 def _is_good(message: Message, complain: Complain) -> bool:

@@ -92,9 +92,9 @@ def _line(script: Script, tally: Tally, rates: _Rates) -> Text:
     if not tally.placed:
         return Text(f"{tally.seconds:4.0f} s  {tally.phase}")
     count = tally.count()
-    told = ", ".join(f"{count[status]} {status}" for status in Status if count[status])
+    label = ", ".join(f"{count[status]} {status}" for status in Status if count[status])
     done = f"{tally.over} of {script.orders} orders over"
-    return Text(f"{tally.seconds:4.0f} s  {done}: {told}; {rates.per_s.commands} commands/s")
+    return Text(f"{tally.seconds:4.0f} s  {done}: {label}; {rates.per_s.commands} commands/s")
 
 
 def _view(console: Console, script: Script, tally: Tally, rates: _Rates) -> RenderableType:
@@ -106,8 +106,8 @@ def _progress(script: Script, tally: Tally) -> Table:
     grid.add_column(ratio=1)
     grid.add_column(justify="right", no_wrap=True)
     bar = ProgressBar(total=script.orders, completed=tally.over, complete_style="green", finished_style="green")
-    told = f"{tally.over} of {script.orders} orders over, {tally.seconds:.0f} s" if tally.placed else tally.phase
-    grid.add_row(bar, told)
+    label = f"{tally.over} of {script.orders} orders over, {tally.seconds:.0f} s" if tally.placed else tally.phase
+    grid.add_row(bar, label)
     return grid
 
 
@@ -138,8 +138,8 @@ def _happenings(console: Console, tally: Tally) -> list[Text]:
     """Return the last happenings, as many as the terminal has room for, one line each."""
     room = min(max(console.height - _LINES_WITHOUT_HAPPENINGS, _MIN_EVENTS), _MAX_EVENTS)
     lines = []
-    for at, told in list(tally.happenings)[-room:]:
-        line = Text.assemble((f"{at:5.1f} s  ", "dim"), (told.key, COLOURS[told.status]), "  ", told.text)
+    for at, label in list(tally.happenings)[-room:]:
+        line = Text.assemble((f"{at:5.1f} s  ", "dim"), (label.key, COLOURS[label.status]), "  ", label.text)
         line.truncate(console.width, overflow="ellipsis")
         lines.append(line)
     if tally.troubles:

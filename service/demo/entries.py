@@ -64,7 +64,7 @@ def to_line(line: Line) -> bytes:
     """The line as it is written, with its end."""
     match line:
         case Entry():
-            told: dict[str, object] = {
+            fields: dict[str, object] = {
                 "did": line.did,
                 "id": line.command_id,
                 "type": line.type,
@@ -74,12 +74,12 @@ def to_line(line: Line) -> bytes:
                 "compensates": line.compensates,
             }
         case Repeat(command_id):
-            told = {"repeat": command_id}
+            fields = {"repeat": command_id}
         case Violation(sentence):
-            told = {"violation": sentence}
+            fields = {"violation": sentence}
         case _:
             assert_never(line)
-    return json.dumps(told).encode() + b"\n"
+    return json.dumps(fields).encode() + b"\n"
 
 
 def from_line(text: bytes) -> Line:

@@ -40,12 +40,12 @@ def run_participants(
     _collect_seldom()
     stop = _stop_on_signals()
     participants = Participants(bootstrap_servers, ledger_dir, behaviour, properties=properties)
-    running = threading.Thread(target=_tell_when_ready, args=(participants, stop), name="ready", daemon=True)
+    running = threading.Thread(target=_report_ready, args=(participants, stop), name="ready", daemon=True)
     running.start()
     participants.run(stop)
     running.join()
     repeats = sum(each.repeats for each in participants.ledgers.values())
-    _tell({"ended": "participants", "commands": participants.commands, "repeats": repeats,
+    _print_json({"ended": "participants", "commands": participants.commands, "repeats": repeats,
            "malformed": participants.malformed, "cpu_s": round(time.process_time(), 3)})  # fmt: skip
     return 0
 
@@ -57,7 +57,7 @@ def run_load(bootstrap_servers: str, plan: Plan, journal: Path | None, propertie
     report = load.run(_stop_on_signals())
     if journal is not None:
         load.journal.write(journal)
-    _tell({**asdict(report), "cpu_s": round(time.process_time(), 3)})
+    _print_json({**asdict(report), "cpu_s": round(time.process_time(), 3)})
     return 1 if report.missing or report.second_outcomes else 0
 
 
@@ -65,7 +65,7 @@ def run_audit(ledger_dir: Path, journal: Path) -> int:
     """One line with what was found; 1 if anything was."""
     known = Journal.read(journal)
     found = audit(read_ledgers(ledger_dir), known.outcomes, known.placed)
-    _tell({"ok": found.ok, **asdict(found)})
+    _print_json({"ok": found.ok, **asdict(found)})
     return 0 if found.ok else 1
 
 
@@ -74,10 +74,10 @@ def _collect_seldom() -> None:
     gc.set_threshold(_OBJECTS_BEFORE_COLLECTING)
 
 
-def _tell_when_ready(participants: Participants, stop: threading.Event) -> None:
+def _report_ready(participants: Participants, stop: threading.Event) -> None:
     while not stop.is_set():
         if participants.ready.wait(_READY_POLL_S):
-            _tell({"ready": "participants", "names": PARTICIPANTS, "group": GROUP})
+            _print_json({"ready": "participants", "names": PARTICIPANTS, "group": GROUP})
             return
 
 
@@ -92,7 +92,7 @@ def _stop_on_signals() -> threading.Event:
     return stop
 
 
-def _tell(what: dict[str, object]) -> None:
+def _print_json(what: dict[str, object]) -> None:
     sys.stdout.write(json.dumps(what) + "\n")
     sys.stdout.flush()
 

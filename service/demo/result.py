@@ -84,9 +84,9 @@ def _cycle(seconds: float) -> str:
 def _verdict(performance: Performance) -> list[Text]:
     """Return what the ledgers say, and the first sentences on whatever is wrong."""
     found = performance.audit
-    told = f"lost {len(found.lost)}, done twice {len(found.done_twice)}"
+    shown = f"lost {len(found.lost)}, done twice {len(found.done_twice)}"
     how = "as checked against the participants' own ledgers"
-    lines = [Text.assemble((told, "bold green" if found.ok else "bold red"), f", {how}")]
+    lines = [Text.assemble((shown, "bold green" if found.ok else "bold red"), f", {how}")]
     lines += [Text(f"  {sentence}", "red") for sentence in found.violations[:MAX_VIOLATIONS]]
     if len(found.violations) > MAX_VIOLATIONS:
         lines.append(Text(f"  and {len(found.violations) - MAX_VIOLATIONS} more", "red"))

@@ -47,13 +47,13 @@ def show(script: Script, *, as_json: bool, cast: type[Participants] = Participan
     except* (BrokerError, NotReady, Abandoned, OSError) as group:
         for error in _leaves(group):
             remarks.print(f"saga demo: {error}", style="red", soft_wrap=True)
-    _tell_troubles(remarks, tally)
+    _print_warnings(remarks, tally)
     if received:
         remarks.print(f"Stopped after {tally.over} of {script.orders} orders; nothing is left behind.", soft_wrap=True)
         return _SIGNALLED + received[0]
     if performance is None:
         return 1
-    _tell(shown, script, tally, performance, as_json=as_json)
+    _print_result(shown, script, tally, performance, as_json=as_json)
     return 0 if is_good(performance) else 1
 
 
@@ -71,7 +71,7 @@ async def _played(
     return performance
 
 
-def _tell(shown: Console, script: Script, tally: Tally, performance: Performance, *, as_json: bool) -> None:
+def _print_result(shown: Console, script: Script, tally: Tally, performance: Performance, *, as_json: bool) -> None:
     if as_json:
         shown.file.write(json.dumps(as_object(script, tally, performance)) + "\n")
         return
@@ -81,7 +81,7 @@ def _tell(shown: Console, script: Script, tally: Tally, performance: Performance
     shown.print(programme.closing())
 
 
-def _tell_troubles(remarks: Console, tally: Tally) -> None:
+def _print_warnings(remarks: Console, tally: Tally) -> None:
     """Tell what did not work and was tried again; the result says whether it did any harm."""
     for sentence in tally.troubles[:_MAX_WARNINGS]:
         remarks.print(f"saga demo: {sentence}", style="yellow", soft_wrap=True)

@@ -167,7 +167,7 @@ def _shop(broker: EmbeddedBroker, script: Script, tally: Tally) -> Load:
         broker.bootstrap_servers,
         plan,
         on_placed=tally.was_placed,
-        on_outcome=tally.was_told,
+        on_outcome=tally.on_outcome,
         complain=tally.complained,
     )
 

@@ -78,7 +78,7 @@ class Tally:
         """Note that the shop has placed an order."""
         self.placed[order_id] = time.time_ns()
 
-    def was_told(self, outcome: Outcome) -> None:
+    def on_outcome(self, outcome: Outcome) -> None:
         """Note that the shop has heard an outcome; the first one for an order ends its cycle."""
         if outcome.order_id not in self._over:
             self._over.add(outcome.order_id)

@@ -6,13 +6,13 @@ from http import HTTPStatus
 from fastapi import FastAPI, Response
 
 from saga_coordinator.service.health import Check, Health
-from saga_coordinator.service.http.problems import problem, tell_problems
+from saga_coordinator.service.http.problems import add_problem_handlers, problem
 
 
 def build_api(health: Health, metrics: Callable[[], bytes], media_type: str) -> FastAPI:
     """Return the API. `metrics` returns the text of `/metrics`, which may take milliseconds, of that media type."""
     api = FastAPI(title="saga-coordinator", docs_url=None, redoc_url=None, openapi_url=None)
-    tell_problems(api)
+    add_problem_handlers(api)
 
     @api.get("/livez")
     async def livez() -> dict[str, str]:
@@ -30,7 +30,7 @@ def build_api(health: Health, metrics: Callable[[], bytes], media_type: str) -> 
     async def readyz() -> dict[str, object] | Response:
         """Say whether work is done now, and if not, what is in the way and since when."""
         if health.is_ready:
-            return {"status": "ready", "checks": [_told(check) for check in health.checks]}
+            return {"status": "ready", "checks": [_to_json(check) for check in health.checks]}
         return _unavailable("the coordinator does no work now", health)
 
     @api.get("/metrics")
@@ -46,12 +46,12 @@ def _unavailable(what: str, health: Health) -> Response:
     failing = [check for check in health.checks if not check.is_ok]
     named = "; ".join(f"{check.name}: {check.reason} (since {_since(check)})" for check in failing)
     detail = f"{what}: {named or 'every check holds, and the set-up is not over'}"
-    return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, checks=[_told(check) for check in health.checks])
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, checks=[_to_json(check) for check in health.checks])
 
 
-def _told(check: Check) -> dict[str, object]:
-    told: dict[str, object] = {"name": check.name, "ok": check.is_ok, "since": _since(check)}
-    return told if check.reason is None else {**told, "reason": check.reason}
+def _to_json(check: Check) -> dict[str, object]:
+    value: dict[str, object] = {"name": check.name, "ok": check.is_ok, "since": _since(check)}
+    return value if check.reason is None else {**value, "reason": check.reason}
 
 
 def _since(check: Check) -> str:

@@ -16,7 +16,7 @@ def problem(status: int, detail: str, **members: object) -> JSONResponse:
     return JSONResponse(content, status, media_type=MEDIA_TYPE)
 
 
-def tell_problems(api: FastAPI) -> None:
+def add_problem_handlers(api: FastAPI) -> None:
     """Let every error of an API be told as a problem."""
 
     @api.exception_handler(HTTPException)

@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from saga_coordinator.handlers.decode import said, told_wrong
+from saga_coordinator.handlers.decode import describe_error, describe_validation_error
 from saga_coordinator.handlers.interventions import Operator
 from saga_coordinator.handlers.ports import Conflict
 from saga_coordinator.handlers.records import Place
@@ -61,7 +61,10 @@ class _Answers:
         try:
             return await self._once.answer(key, (request.url.path, body), lambda: self._told(work))
         except ValidationError as error:
-            return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"the reply does not answer this step: {told_wrong(error)}")
+            return problem(
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                f"the reply does not answer this step: {describe_validation_error(error)}",
+            )
         except Conflict as error:
             return problem(HTTPStatus.CONFLICT, f"nothing was changed: {error}; try again")
         except BadCatalog as error:
@@ -73,7 +76,7 @@ class _Answers:
         except NotReady as error:
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, f"nothing was changed: {error}")
         except Exception as error:  # noqa: BLE001  the saga's own function: whoever asked has to know
-            detail = f"the saga raised {said(error)}; nothing was changed"
+            detail = f"the saga raised {describe_error(error)}; nothing was changed"
             return problem(HTTPStatus.CONFLICT, detail)
 
     async def _told(self, work: Told) -> Response:
@@ -140,14 +143,14 @@ def _dead_letters(redrive: Redrive, answers: _Answers) -> APIRouter:
     async def redriven(request: Request, at: At, body: asked.Redriving, key: Key = None) -> Response:
         async def work() -> dict[str, object]:
             which = DeadLetterRef(at, body.instance)
-            return asked.told_result(await redrive.redrive(which, body.by(), is_rehearsal=body.dry_run))
+            return asked.result_json(await redrive.redrive(which, body.by(), is_rehearsal=body.dry_run))
 
         return await answers.to(request, key, body, work)
 
     @router.post("/discard")
     async def discard(request: Request, at: At, body: asked.DeadLetterRequest, key: Key = None) -> Response:
         async def work() -> dict[str, object]:
-            return asked.told_result(await redrive.discard(DeadLetterRef(at, body.instance), body.by()))
+            return asked.result_json(await redrive.discard(DeadLetterRef(at, body.instance), body.by()))
 
         return await answers.to(request, key, body, work)
 
@@ -155,7 +158,7 @@ def _dead_letters(redrive: Redrive, answers: _Answers) -> APIRouter:
     async def edit(request: Request, at: At, body: asked.Edit, key: Key = None) -> Response:
         async def work() -> dict[str, object]:
             which = DeadLetterRef(at, body.instance)
-            return asked.told_result(await redrive.edit(which, body.value, body.by(), is_forced=body.force))
+            return asked.result_json(await redrive.edit(which, body.value, body.by(), is_forced=body.force))
 
         return await answers.to(request, key, body, work)
 
@@ -163,4 +166,4 @@ def _dead_letters(redrive: Redrive, answers: _Answers) -> APIRouter:
 
 
 def _decided(decision: Decision[Any] | None) -> dict[str, object] | None:
-    return None if decision is None else asked.told_decision(decision)
+    return None if decision is None else asked.decision_json(decision)

@@ -100,7 +100,7 @@ class Edit(DeadLetterRequest):
     force: bool = False
 
 
-def told_decision(decision: Decision[Any]) -> dict[str, object]:
+def decision_json(decision: Decision[Any]) -> dict[str, object]:
     """Tell what came of a wish."""
     return {
         "end": "refused" if decision.ignored else "advanced",
@@ -111,7 +111,7 @@ def told_decision(decision: Decision[Any]) -> dict[str, object]:
     }
 
 
-def told_result(result: Result) -> dict[str, object]:
+def result_json(result: Result) -> dict[str, object]:
     """Tell what came of a dead letter."""
     return {
         "end": result.end,

@@ -42,7 +42,7 @@ async def why_no_connection(settings: KafkaSettings, error: Exception) -> str:
             reason = refused
         else:
             conn.close()
-    return f"no connection to Kafka at {settings.bootstrap_servers}: {_told(reason)}; {_remedy(settings, reason)}"
+    return f"no connection to Kafka at {settings.bootstrap_servers}: {_describe(reason)}; {_remedy(settings, reason)}"
 
 
 def what_is_refused(settings: KafkaSettings, error: BaseException) -> str:
@@ -50,18 +50,20 @@ def what_is_refused(settings: KafkaSettings, error: BaseException) -> str:
     user = f"user {settings.sasl_username}" if settings.sasl_username else "this client"
     match error:
         case TopicAuthorizationFailedError():
-            return f"{_told(error)}; allow {user} Describe, Read and Write on the topics of `saga topics plan`"
+            return f"{_describe(error)}; allow {user} Describe, Read and Write on the topics of `saga topics plan`"
         case GroupAuthorizationFailedError():
-            return f"{_told(error)}; allow {user} Read on the consumer group {settings.group}"
+            return f"{_describe(error)}; allow {user} Read on the consumer group {settings.group}"
         case ClusterAuthorizationFailedError():
-            return f"{_told(error)}; allow {user} IdempotentWrite on the cluster"
+            return f"{_describe(error)}; allow {user} IdempotentWrite on the cluster"
         case InvalidSessionTimeoutError():
             limits = "the broker's group.min.session.timeout.ms and group.max.session.timeout.ms"
-            return f"{_told(error)}; set SAGA_KAFKA__SESSION_TIMEOUT to seconds between {limits}"
+            return f"{_describe(error)}; set SAGA_KAFKA__SESSION_TIMEOUT to seconds between {limits}"
         case MessageSizeTooLargeError() | RecordListTooLargeError():
-            return f"{_told(error)}; raise max.message.bytes of the topic to 1048588 or more, and it goes on by itself"
+            return (
+                f"{_describe(error)}; raise max.message.bytes of the topic to 1048588 or more, and it goes on by itself"
+            )
         case _:
-            return _told(error)
+            return _describe(error)
 
 
 def _remedy(settings: KafkaSettings, error: Exception) -> str:
@@ -85,6 +87,6 @@ def _remedy(settings: KafkaSettings, error: Exception) -> str:
             return "is it running, and is SAGA_KAFKA__BOOTSTRAP_SERVERS right?"
 
 
-def _told(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     name, text = type(error).__name__, str(error)
     return text if name in text else f"{name}: {text}" if text else name

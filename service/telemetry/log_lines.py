@@ -16,13 +16,13 @@ class Lines:
 
     def __init__(self) -> None:
         self._log = logger().bind()
-        self._says_all = self._log.is_enabled_for(logging.DEBUG)
+        self._is_debug = self._log.is_enabled_for(logging.DEBUG)
         self._seldom = Seldom()
 
     def committed(self, turn: Committed) -> None:
         """Say what was committed. When debug is off, only stalls are looked for."""
         for hop in turn.hops:
-            if self._says_all:
+            if self._is_debug:
                 self._log.debug("signal taken", **_facts(hop), **_decided(hop))
             if hop.decision.instance.status is Status.STALLED and hops.entered(hop) is not None:
                 self._stalled(hop)

@@ -65,7 +65,7 @@ def _formatter(*, is_text: bool, is_coloured: bool) -> logging.Formatter:
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
     return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[*_SHARED, structlog.stdlib.add_logger_name, _tell_kept_back],
+        foreign_pre_chain=[*_SHARED, structlog.stdlib.add_logger_name, _add_suppressed],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
     )
 
@@ -86,7 +86,7 @@ class _LibrariesSeldom(logging.Filter):
         return kept_back is not None
 
 
-def _tell_kept_back(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+def _add_suppressed(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Add how often a library's line was kept back."""
     kept_back = getattr(event["_record"], _KEPT_BACK, None)
     if kept_back:

@@ -20,16 +20,16 @@ class Seldom:
     def __init__(self, every: float = 1.0, clock: Callable[[], float] = monotonic) -> None:
         self._every = every
         self._clock = clock
-        self._said: dict[str, tuple[float, int]] = {}
+        self._reported: dict[str, tuple[float, int]] = {}
 
     def kept_back(self, what: str) -> int | None:
         """Return how often it was kept back since it was said last, if it may be said now; None: keep it back."""
         now = self._clock()
-        said_at, times = self._said.get(what, (-self._every, 0))
-        if now - said_at < self._every:
-            self._said[what] = (said_at, times + 1)
+        reported_at, times = self._reported.get(what, (-self._every, 0))
+        if now - reported_at < self._every:
+            self._reported[what] = (reported_at, times + 1)
             return None
-        if len(self._said) >= MAX_KEYS:
-            self._said.clear()
-        self._said[what] = (now, 0)
+        if len(self._reported) >= MAX_KEYS:
+            self._reported.clear()
+        self._reported[what] = (now, 0)
         return times

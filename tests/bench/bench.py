@@ -64,10 +64,10 @@ def bench(*, kafka: str = "java", quick: bool = False, as_json: bool = False, on
 def _print(machine: dict[str, object], cost: Cost | None, runs: list[Figures], *, as_json: bool) -> None:
     """Print the figures. In JSON `runs` is empty, or `machine_us` missing, where that part was not asked for."""
     if as_json:
-        told: dict[str, object] = {"machine": machine, "runs": [run.as_json() for run in runs]}
+        result: dict[str, object] = {"machine": machine, "runs": [run.as_json() for run in runs]}
         if cost is not None:
-            told["machine_us"] = cost.as_json()
-        sys.stdout.write(json.dumps(told) + "\n")
+            result["machine_us"] = cost.as_json()
+        sys.stdout.write(json.dumps(result) + "\n")
         return
     if cost is not None:
         Console().print(_cost_table(machine, cost))
@@ -89,7 +89,9 @@ def _broker(kafka: str) -> Iterator[str]:
             yield embedded.bootstrap_servers
 
 
-def _all(kafka: str, folder: Path, scenarios: tuple[Scenario, ...], tell: Callable[[str], None]) -> Iterator[Figures]:
+def _all(
+    kafka: str, folder: Path, scenarios: tuple[Scenario, ...], report_progress: Callable[[str], None]
+) -> Iterator[Figures]:
     """Run every scenario in every mode of tracing, each mode with a fresh broker, service and database."""
     with ExitStack() as around:
         collector_port = _free_port()
@@ -97,10 +99,10 @@ def _all(kafka: str, folder: Path, scenarios: tuple[Scenario, ...], tell: Callab
         around.enter_context(processes.running(["tests.bench.collector", str(collector_port)], log))
         processes.wait_for_text(log, "collecting")
         for tracing in MODES:
-            tell(f"tracing {tracing}")
+            report_progress(f"tracing {tracing}")
             endpoint = f"http://127.0.0.1:{collector_port}/v1/traces"
             with _broker(kafka) as bootstrap:
-                yield from _one_mode(bootstrap, folder, (tracing, endpoint), scenarios, tell)
+                yield from _one_mode(bootstrap, folder, (tracing, endpoint), scenarios, report_progress)
 
 
 def _one_mode(
@@ -108,7 +110,7 @@ def _one_mode(
     folder: Path,
     traced: tuple[Tracing, str],
     scenarios: tuple[Scenario, ...],
-    tell: Callable[[str], None],
+    report_progress: Callable[[str], None],
 ) -> Iterator[Figures]:
     """Start a service, warm it up, and run every scenario."""
     tracing, endpoint = traced
@@ -122,11 +124,13 @@ def _one_mode(
                 report = processes.place_orders(bootstrap, scenario, secrets.randbits(31))
                 cpu = (processes.cpu_seconds(pid) - before) * 1000 / scenario.orders
             figures = Figures(tracing, scenario, report["sagas_per_s"], cpu, report["p50_ms"], report["p99_ms"])
-            tell(f"  {scenario.title()}: {figures.sagas_per_s:.0f}/s, p50 {figures.p50_ms:.0f} ms, CPU {cpu:.2f} ms")
+            report_progress(
+                f"  {scenario.title()}: {figures.sagas_per_s:.0f}/s, p50 {figures.p50_ms:.0f} ms, CPU {cpu:.2f} ms"
+            )
             if scenario is not WARM_UP:
                 yield figures
     if tracing == "exported":
-        tell(f"  spans received: {httpx.get(endpoint).text}")
+        report_progress(f"  spans received: {httpx.get(endpoint).text}")
 
 
 def _machine(kafka: str | None) -> dict[str, object]:

@@ -112,8 +112,10 @@ def cpu_seconds(pid: int) -> float:
     if stat.exists():
         fields = stat.read_text(encoding="utf-8").rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    told = subprocess.run(["ps", "-o", "time=", "-p", str(pid)], capture_output=True, text=True, check=True)
-    return float(sum(float(part) * 60.0**place for place, part in enumerate(reversed(told.stdout.strip().split(":")))))
+    output = subprocess.run(["ps", "-o", "time=", "-p", str(pid)], capture_output=True, text=True, check=True)
+    return float(
+        sum(float(part) * 60.0**place for place, part in enumerate(reversed(output.stdout.strip().split(":"))))
+    )
 
 
 @contextmanager

@@ -77,7 +77,7 @@ class _Look:
             yield f"{self.subject} is a {kind.__name__}, of which JSON keeps nothing but stars: keep a reference to it"
         elif issubclass(kind, bytes | bytearray):
             yield f"{self.subject} is {kind.__name__}, for which JSON has no word: keep it as text, such as base64"
-        elif issubclass(kind, float) and not (self.finite or _says_finite(metadata)):
+        elif issubclass(kind, float) and not (self.finite or _is_declared_finite(metadata)):
             yield f"{self.subject} may be nan or infinite, which JSON cannot say: declare it pydantic.FiniteFloat"
         elif issubclass(kind, Iterable) and not issubclass(kind, str | Enum | PurePath):
             yield from self.collection(kind, args)
@@ -185,7 +185,7 @@ def _form(kind: Any) -> str | None:  # noqa: ANN401  a type
     return "array" if issubclass(found, Collection) else None
 
 
-def _says_finite(metadata: Sequence[Any]) -> bool:
+def _is_declared_finite(metadata: Sequence[Any]) -> bool:
     """Say whether a float is declared to be neither nan nor infinite."""
     said = [*metadata, *(each for field in metadata if isinstance(field, FieldInfo) for each in field.metadata)]
     return any(getattr(each, "allow_inf_nan", None) is False for each in said)

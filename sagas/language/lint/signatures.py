@@ -32,10 +32,10 @@ class Reader(Generic[D]):
     def starts(self) -> None:
         """Check what starts and cancels it, and how their key is found."""
         saga = self.saga
-        self._said("it starts on", saga.starts_on)
+        self._check_message("it starts on", saga.starts_on)
         self._check("correlate", saga.correlate, takes=(saga.starts_on,), makes=str)
         if saga.cancel_on is not None:
-            self._said("it is cancelled by", saga.cancel_on)
+            self._check_message("it is cancelled by", saga.cancel_on)
             self._check("correlate", saga.correlate, takes=(saga.cancel_on,))
 
     def ends(self) -> None:
@@ -89,7 +89,7 @@ class Reader(Generic[D]):
     def receive(self, node: Receive[D]) -> None:
         """Check the functions of a receive."""
         where = f"receive {node.name}"
-        self._said(f"{where}: it awaits", node.event)
+        self._check_message(f"{where}: it awaits", node.event)
         self._check(f"{where}: key", node.key, takes=(node.event,), makes=str)
         if node.expects is not None:
             self._check(f"{where}: expects", node.expects, takes=(self.data,), makes=str)
@@ -120,8 +120,8 @@ class Reader(Generic[D]):
                 f"{where}: {what} {name_of(function)} must be annotated to return one command, not {name_of(returns)}"
             )
             return Command
-        self._said(f"{where}: it sends", returns)
-        self._said(f"{where}: {returns.__name__} is answered with", returns.reply)
+        self._check_message(f"{where}: it sends", returns)
+        self._check_message(f"{where}: {returns.__name__} is answered with", returns.reply)
         self._takes(f"{where}: {what} {name_of(function)}", takes, (self.data, *item))
         return returns
 
@@ -159,7 +159,7 @@ class Reader(Generic[D]):
                 f"{where} {name_of(function)} must be annotated to return {_article(makes)}, not {name_of(returns)}"
             )
         elif isinstance(returns, type) and issubclass(returns, Message):
-            self._said(f"{where} makes", returns, travels_alone=False)
+            self._check_message(f"{where} makes", returns, travels_alone=False)
         self._takes(f"{where} {name_of(function)}", given, takes)
 
     def _takes(self, where: str, given: Sequence[Any], wanted: Sequence[Any]) -> None:
@@ -167,7 +167,7 @@ class Reader(Generic[D]):
             right = f"the data, {name_of(self.data)}" if list(wanted) == [self.data] else f"({_listed(wanted)})"
             self.problems.append(f"{where} must take {right}, and nothing else")
 
-    def _said(self, what: str, message: type[Message], *, travels_alone: bool = True) -> None:
+    def _check_message(self, what: str, message: type[Message], *, travels_alone: bool = True) -> None:
         """Check that a message has its type and, if it is not told on a topic of the saga, its topic."""
         if not getattr(message, "message_type", None):
             self.problems.append(

@@ -23,7 +23,7 @@ LAWS: tuple[Law, ...] = (
     undo.i16_an_undo_that_cannot_be_done_stalls,
     undo.i16_a_stall_has_its_reason,
     undo.i17_a_late_success_sends_its_undo_again,
-    undo.a_child_is_told_to_turn_back,
+    undo.a_cancelled_child_is_withdrawn,
     ends.i8_completed_means_each_step_of_the_way_and_no_undo,
     ends.i18_before_the_pivot_backward_after_it_forward,
     ends.i18_a_cancel_before_the_pivot_turns_back,

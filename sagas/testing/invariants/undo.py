@@ -139,7 +139,7 @@ def i17_a_late_success_sends_its_undo_again(turned: Turned) -> Iterator[Broken]:
         )
 
 
-def a_child_is_told_to_turn_back(turned: Turned) -> Iterator[Broken]:
+def a_cancelled_child_is_withdrawn(turned: Turned) -> Iterator[Broken]:
     """When an instance turns back, every command in flight that a saga carries out is withdrawn, once; no other is."""
     back, heard = turned.turned_back, turned.heard
     told = [each.step for each in turned.decision.withdrawals]

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from saga_coordinator.handlers import trace_context as trails
-from saga_coordinator.handlers.decode import said, told_wrong
+from saga_coordinator.handlers.decode import describe_error, describe_validation_error
 from saga_coordinator.handlers.records import (
     Advance,
     Changes,
@@ -254,7 +254,7 @@ def _unreadable_reason(error: Exception, version: int) -> str:
     """Say why an instance cannot be read, and what to do."""
     if isinstance(error, BadCatalog):
         return str(error)
-    why = told_wrong(error) if isinstance(error, ValidationError) else said(error)
+    why = describe_validation_error(error) if isinstance(error, ValidationError) else describe_error(error)
     return f"{why}; put its definition back as it was, and let the changed one be version {version + 1}"
 
 

@@ -35,8 +35,8 @@ def test_a_length_of_time_is_told_in_its_units_or_by_the_name_of_its_function(le
 def test_a_moment_is_told_in_utc_whatever_its_zone() -> None:
     calendar = Calendar(datetime(2026, 1, 1, 23, tzinfo=UTC))
     east = timezone(timedelta(hours=9))
-    assert calendar.tell(datetime(2026, 1, 2, 8, 30, tzinfo=east)) == "23:30:00"
-    assert calendar.tell(datetime(2026, 1, 2, 9, 30, tzinfo=east)) == "2026-01-02 00:30:00"
+    assert calendar.format(datetime(2026, 1, 2, 8, 30, tzinfo=east)) == "23:30:00"
+    assert calendar.format(datetime(2026, 1, 2, 9, 30, tzinfo=east)) == "2026-01-02 00:30:00"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ EACH_TURN: tuple[Callable[[Witness, Turned], None], ...] = (
     on_commands.i8_an_effect_stands_at_most_once,
     on_commands.i9_a_new_id_only_after_a_definite_not_done,
     on_commands.i9_every_sending_counts,
-    on_commands.i10_what_is_told_is_remembered_once_unless_its_undo_was_sent,
+    on_commands.i10_a_reply_is_remembered_once_unless_its_undo_was_sent,
     on_commands.i10_a_second_copy_of_a_signal_changes_nothing,
     on_commands.i10_an_answer_to_a_given_up_attempt_is_ignored,
     on_commands.i10_an_event_is_taken_once,

@@ -62,7 +62,7 @@ def i9_every_sending_counts(witness: Witness, turned: Turned) -> None:
         assert not witness.allows(cause.step, FORWARD, count), f"{cause.step} given up too early"
 
 
-def i10_what_is_told_is_remembered_once_unless_its_undo_was_sent(witness: Witness, turned: Turned) -> None:
+def i10_a_reply_is_remembered_once_unless_its_undo_was_sent(witness: Witness, turned: Turned) -> None:
     if turned.before is None:
         return
     expected = turned.before.data
