@@ -49,8 +49,8 @@ from saga_coordinator.sagas.machine import (
     Send,
     Signal,
     Start,
+    check_serializable,
     outcome_of,
-    refuse_unwritable,
     transition,
 )
 
@@ -131,7 +131,7 @@ class Batch:
         """
         decision = transition(saga, stored.instance if stored else None, signal)
         if stored is None or decision.instance.data is not stored.instance.data:
-            refuse_unwritable(decision.instance.data)
+            check_serializable(decision.instance.data)
         seq = stored.revision + 1 if stored else 1
         placement = self._footing(stored, (decision.instance.id, seq), signal, arrival)
         trail = stored.trail if stored else TraceContext(placement.span)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 T = TypeVar("T")
 
 
-def quick(cls: type[T]) -> type[T]:
+def fast_init(cls: type[T]) -> type[T]:
     """Give a dataclass with slots a constructor of the same signature that does not go through `__setattr__`.
 
     Raises `TypeError` for a class that does more when it is made: that would be lost.

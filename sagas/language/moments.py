@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from saga_coordinator.sagas.language.nodes import Duration, length_of
+from saga_coordinator.sagas.language.nodes import Duration, duration_of
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -19,7 +19,7 @@ def with_zone(at: datetime, who: str) -> datetime:
 
 def timeout_of(timeout: Duration[D], data: D, who: str) -> timedelta:
     """Return a timeout. Raises `ValueError` for one of nothing, which would ask again and again at the same moment."""
-    length = length_of(timeout, data)
+    length = duration_of(timeout, data)
     if length <= timedelta(0):
         raise ValueError(f"{who} has a timeout of {length}: it must be longer than nothing")
     return length

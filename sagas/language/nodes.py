@@ -142,7 +142,7 @@ class StepPlan(Generic[D]):
     item: TypeAdapter[Any] | None = None
 
     @property
-    def may_be_cancelled(self) -> bool:
+    def is_cancellable(self) -> bool:
         """Say whether who carries the command out heeds that it is not wanted any more: a child saga does."""
         return self.command.cancellable
 
@@ -152,7 +152,7 @@ def default_retry(*, after_pivot: bool) -> Retry:
     return FOREVER if after_pivot else ONCE
 
 
-def length_of(duration: Duration[D], data: D) -> timedelta:
+def duration_of(duration: Duration[D], data: D) -> timedelta:
     """Return a length of time, from the data where a function takes it from them."""
     return duration if isinstance(duration, timedelta) else duration(data)
 

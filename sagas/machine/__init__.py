@@ -14,8 +14,8 @@ from saga_coordinator.sagas.language.nodes import (
     Series,
     Step,
     StepPlan,
+    duration_of,
     leaf,
-    length_of,
     steps_of,
     walk,
 )
@@ -61,7 +61,7 @@ from saga_coordinator.sagas.machine.signal import (
     Start,
     TimerFired,
 )
-from saga_coordinator.sagas.machine.snapshot import Snapshot, freeze, refuse_unwritable, thaw
+from saga_coordinator.sagas.machine.snapshot import Snapshot, check_serializable, freeze, thaw
 from saga_coordinator.sagas.machine.transition import transition
 
 __all__ = [
@@ -115,20 +115,20 @@ __all__ = [
     "address",
     "alternatives",
     "branch",
+    "check_serializable",
     "command_id",
     "command_states",
     "delay",
+    "duration_of",
     "for_each",
     "freeze",
     "instance_id",
     "leaf",
-    "length_of",
     "outcome_id",
     "outcome_of",
     "parallel",
     "pivot",
     "receive",
-    "refuse_unwritable",
     "series",
     "step",
     "steps_of",

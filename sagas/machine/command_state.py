@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from saga_coordinator.sagas.machine.instance import CommandState, Progress
 
 
-def come_to(command_state: CommandState, progress: Progress, due_at: datetime | None) -> CommandState:
+def with_progress(command_state: CommandState, progress: Progress, due_at: datetime | None) -> CommandState:
     """The leg has come so far. One that is not asked under this id again forgets its payload."""
     may_be_sent_again = progress is Progress.UNKNOWN
     return CommandState(
@@ -23,20 +23,20 @@ def come_to(command_state: CommandState, progress: Progress, due_at: datetime | 
     )
 
 
-def asked_again(command_state: CommandState, at: datetime, due_at: datetime) -> CommandState:
+def sent_again(command_state: CommandState, at: datetime, due_at: datetime) -> CommandState:
     """The same command was sent once more, under the same id."""
     sendings = command_state.sendings + 1
     return replace(command_state, progress=Progress.ASKED, sendings=sendings, asked_at=at, due_at=due_at, repeated=True)
 
 
-def renewed(command_state: CommandState, at: datetime) -> CommandState:
+def restarted(command_state: CommandState, at: datetime) -> CommandState:
     """The leg is due to be asked now, as if for the first time: after a "not done" under a new id."""
     progress = Progress.WAITING if command_state.progress is Progress.REFUSED else command_state.progress
     since = None if command_state.since is None else at
     return replace(command_state, progress=progress, sendings=0, due_at=at, since=since)
 
 
-def moved(command_state: CommandState, by: timedelta) -> CommandState:
+def shifted(command_state: CommandState, by: timedelta) -> CommandState:
     """The leg is due so much later, and its total time began so much later; one that is not due stays as it is."""
     if command_state.due_at is None:
         return command_state

@@ -7,13 +7,13 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 
 from saga_coordinator.contracts import CancelCommand, Command, Event, Reply
-from saga_coordinator.sagas.language.fast_init import quick
+from saga_coordinator.sagas.language.fast_init import fast_init
 from saga_coordinator.sagas.machine.instance import Direction, Instance
 
 D = TypeVar("D", bound=BaseModel)
 
 
-@quick
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Send:
     """A command to publish. `payload` is its JSON; the same `command_id` never has two payloads.
@@ -30,7 +30,7 @@ class Send:
     compensates: str | None
 
 
-@quick
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
     """A command still awaited is not wanted any more: its participant, a child saga, is told by `message`."""
@@ -63,7 +63,7 @@ class Ignored(StrEnum):
     """The wish makes no sense in this status."""
 
 
-@quick
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Decision(Generic[D]):
     """What follows from a signal. `commands` leave in this order, then the withdrawals, then the outcome.

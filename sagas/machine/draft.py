@@ -10,10 +10,10 @@ from pydantic import BaseModel
 from saga_coordinator.contracts import CancelCommand, Event, Reply
 from saga_coordinator.sagas.language.cause import Cause
 from saga_coordinator.sagas.language.moments import timeout_of, with_zone
-from saga_coordinator.sagas.language.nodes import Delay, ForEach, Receive, Step, StepPlan, leaf, length_of
+from saga_coordinator.sagas.language.nodes import Delay, ForEach, Receive, Step, StepPlan, duration_of, leaf
 from saga_coordinator.sagas.language.saga import Saga
 from saga_coordinator.sagas.machine import ids as identity
-from saga_coordinator.sagas.machine.command_state import asked_again, come_to, moved, renewed
+from saga_coordinator.sagas.machine.command_state import restarted, sent_again, shifted, with_progress
 from saga_coordinator.sagas.machine.decision import Decision, Send, Withdrawal
 from saga_coordinator.sagas.machine.instance import (
     CommandState,
@@ -107,9 +107,9 @@ class Draft(Generic[D]):
 
     def goes_forward(self, name: str) -> bool:
         """Say whether a step stands on the way forward: neither it all nor an alternative around it turns back."""
-        return self.status is Status.RUNNING and not self.is_left(name, already=False)
+        return self.status is Status.RUNNING and not self.is_abandoned(name, already=False)
 
-    def is_left(self, name: str, *, already: bool = True) -> bool:
+    def is_abandoned(self, name: str, *, already: bool = True) -> bool:
         """Say whether an alternative around a step was left for the next one, or (not already) is being left."""
         scopes = self.saga.scopes
         for scope in scopes.get(leaf(name), ()) if scopes else ():
@@ -124,11 +124,13 @@ class Draft(Generic[D]):
 
     # --- what happens to a step
 
-    def put(self, name: str, direction: Direction, progress: Progress, *, due_at: datetime | None = None) -> None:
+    def set_progress(
+        self, name: str, direction: Direction, progress: Progress, *, due_at: datetime | None = None
+    ) -> None:
         """Note how far a leg has come."""
         command_state = self.steps[name].command_state(direction)
         assert command_state is not None, "only a leg that was asked comes any further"  # noqa: S101  for the type checker
-        self._write(name, direction, come_to(command_state, progress, due_at))
+        self._write(name, direction, with_progress(command_state, progress, due_at))
 
     def remember(self, name: str, reply: Reply) -> None:
         """Take what a reply told into the data."""
@@ -145,7 +147,7 @@ class Draft(Generic[D]):
         if command_state is None or command_state.progress is Progress.WAITING:
             command_state = self._ask(step, direction, name, command_state)
         else:
-            command_state = asked_again(command_state, self.at, self._answer_by(step))
+            command_state = sent_again(command_state, self.at, self._reply_due_at(step))
         self._write(name, direction, command_state)
         if step.is_pivot:
             self.deadline_at = None
@@ -158,7 +160,7 @@ class Draft(Generic[D]):
 
     def withdraw(self, name: str, command_state: CommandState, cause: Cause) -> None:
         """Tell a child saga, once, that its command is not wanted any more."""
-        if command_state.withdrawn or not self.step_plan(name).may_be_cancelled:
+        if command_state.withdrawn or not self.step_plan(name).is_cancellable:
             return
         self._write(name, Direction.FORWARD, replace(command_state, withdrawn=True))
         message = CancelCommand(command_id=command_state.command_id, reason=f"{cause.code}: {cause.message}")
@@ -182,14 +184,14 @@ class Draft(Generic[D]):
                 ):
                     continue
                 if command_state.due_at is not None and command_state.due_at <= self.at:
-                    by = self._answer_by(self.step_plan(name).step) - command_state.due_at
-                    self._write(name, direction, moved(command_state, by))
+                    by = self._reply_due_at(self.step_plan(name).step) - command_state.due_at
+                    self._write(name, direction, shifted(command_state, by))
 
-    def renew(self, name: str, direction: Direction) -> None:
+    def restart(self, name: str, direction: Direction) -> None:
         """Let a leg be asked again now."""
         command_state = self.steps[name].command_state(direction)
         assert command_state is not None, "only a leg that was asked is asked again"  # noqa: S101  for the type checker
-        self._write(name, direction, renewed(command_state, self.at))
+        self._write(name, direction, restarted(command_state, self.at))
 
     def spent(self, command_state: CommandState) -> timedelta:
         """Return how long ago a leg was first asked, where that counts."""
@@ -209,10 +211,10 @@ class Draft(Generic[D]):
             due_at = with_zone(node.until(self.data), f"saga {self.saga.name}: delay {node.name}")
         else:
             assert node.lasts is not None, "a delay has a length or a time"  # noqa: S101  for the type checker
-            due_at = self.at + length_of(node.lasts, self.data)
+            due_at = self.at + duration_of(node.lasts, self.data)
         self.waits[node.name] = WaitState(Progress.ASKED, self.at, due_at, address)
 
-    def settle(self, name: str, progress: Progress, event_id: str | None = None) -> None:
+    def end_wait(self, name: str, progress: Progress, event_id: str | None = None) -> None:
         """End a wait: done, or refused."""
         self.waits[name] = replace(self.waits[name], progress=progress, event_id=event_id)
 
@@ -233,7 +235,7 @@ class Draft(Generic[D]):
     def shift_timers(self, by: timedelta) -> None:
         """Move every timeout and retry; the deadline and delays stay."""
         for name, run in self.steps.items():
-            self.steps[name] = StepRun(moved(run.forward, by), run.compensation and moved(run.compensation, by))
+            self.steps[name] = StepRun(shifted(run.forward, by), run.compensation and shifted(run.compensation, by))
         for node in self.saga.receives:
             if run_ := self.waits.get(node.name):
                 self.waits[node.name] = replace(run_, due_at=run_.due_at + by)
@@ -284,7 +286,7 @@ class Draft(Generic[D]):
             sendings=before.sendings + 1 if before else 1,
             command_id=identity.command_id(self.instance.id, name, direction, attempt),
             asked_at=self.at,
-            due_at=self._answer_by(step),
+            due_at=self._reply_due_at(step),
             payload=make(self.data, *self._item(name)).model_dump_json(),
             since=None if retry.total is None else before.since if before else self.at,
         )
@@ -297,7 +299,7 @@ class Draft(Generic[D]):
         assert codec is not None, "a for-each has a rule that reads its items"  # noqa: S101  for the type checker
         return (codec.validate_json(self.lists[node][name]),)
 
-    def _answer_by(self, step: Step[D]) -> datetime:
+    def _reply_due_at(self, step: Step[D]) -> datetime:
         return self.at + timeout_of(step.timeout, self.data, f"saga {self.saga.name}: step {step.name}")
 
     def _write(self, name: str, direction: Direction, command_state: CommandState) -> None:

@@ -23,25 +23,25 @@ def fail(draft: Draft[D], name: str | None, cause: Cause) -> None:
     for scope in reversed(draft.saga.scopes.get(leaf(name), ()) if name else ()):
         if not scope.is_last:
             draft.attempts[scope.name] = Attempt(scope.number, cause)
-            _turn_back(draft, draft.saga.leaves_in(scope.name, scope.number))
+            _compensate(draft, draft.saga.leaves_in(scope.name, scope.number))
             return
     if draft.pivot_done:
         draft.stall(cause)
         return
     draft.status, draft.cause = Status.COMPENSATING, cause
-    _turn_back(draft, None)
+    _compensate(draft, None)
 
 
-def _turn_back(draft: Draft[D], leaves: Collection[str] | None) -> None:
+def _compensate(draft: Draft[D], leaves: Collection[str] | None) -> None:
     """Wait for nothing that was not sent, and ask nothing again that an operator wanted asked."""
     for name, run in draft.within(leaves):
         if run.forward.progress is Progress.WAITING:
-            draft.put(name, Direction.FORWARD, Progress.REFUSED)
+            draft.set_progress(name, Direction.FORWARD, Progress.REFUSED)
         elif run.forward.progress is Progress.UNKNOWN and run.forward.due_at is not None:
-            draft.put(name, Direction.FORWARD, Progress.UNKNOWN)
+            draft.set_progress(name, Direction.FORWARD, Progress.UNKNOWN)
     for name, wait in tuple(draft.waits.items()):
         if wait.progress is Progress.ASKED and (leaves is None or name in leaves):
-            draft.settle(name, Progress.REFUSED)
+            draft.end_wait(name, Progress.REFUSED)
 
 
 def end(draft: Draft[D], status: Status) -> None:

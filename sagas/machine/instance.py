@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel
 
 from saga_coordinator.sagas.language.cause import Cause
-from saga_coordinator.sagas.language.fast_init import quick
+from saga_coordinator.sagas.language.fast_init import fast_init
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -50,7 +50,7 @@ class Progress(StrEnum):
     """It did not answer in time, and is not asked again: it may have been done."""
 
 
-@quick
+@fast_init
 @dataclass(frozen=True, slots=True)
 class CommandState:
     """One direction of a step.
@@ -74,7 +74,7 @@ class CommandState:
     withdrawn: bool = False
 
 
-@quick
+@fast_init
 @dataclass(frozen=True, slots=True)
 class WaitState:
     """The progress of a `receive` or a `delay`: asked (it waits until `due_at`), done, or refused (given up).
@@ -89,7 +89,7 @@ class WaitState:
     event_id: str | None = None
 
 
-@quick
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """Which of several alternatives is tried, the first being 0; `cause`: why it is being undone, for the next one."""
@@ -98,7 +98,7 @@ class Attempt:
     cause: Cause | None = None
 
 
-@quick
+@fast_init
 @dataclass(frozen=True, slots=True)
 class StepRun:
     """The progress of one step: the way there and, once it has been asked for, the way back."""
@@ -111,7 +111,7 @@ class StepRun:
         return self.forward if direction is Direction.FORWARD else self.compensation
 
 
-@quick
+@fast_init
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance(Generic[D]):
     """One run of a saga. Times are UTC, by the coordinator's clock.

@@ -19,7 +19,7 @@ FORWARD, COMPENSATION = Direction.FORWARD, Direction.COMPENSATION
 ASKED, WAITING, DONE = Progress.ASKED, Progress.WAITING, Progress.DONE
 GIVEN_UP = {Progress.REFUSED, Progress.UNKNOWN}
 
-GIVEN_UP_BEFORE = "given-up-before"
+GAVE_UP_EARLIER = "given-up-before"
 
 Refusal = tuple[Ignored, str]
 
@@ -86,31 +86,31 @@ def _retry(draft: Draft[D], name: str | None) -> Refusal | None:
             return problem
     else:
         for stuck, direction in list(_stuck(draft)):
-            _renew(draft, stuck, direction)
+            _restart(draft, stuck, direction)
     unstall(draft)
     return None
 
 
 def _again(draft: Draft[D], name: str) -> Refusal | None:
     """Ask one step again, in the direction in which it is open."""
-    if has_waited_in_vain(draft, name):
-        _renew(draft, name, None)
+    if is_receive_timed_out(draft, name):
+        _restart(draft, name, None)
         return None
     direction, command_state = _open(draft, name)
     if command_state is None:
         return _no(
             f"{name} is not a step of this instance that could be asked again: it was not reached, or is settled"
         )
-    _renew(draft, name, direction)
+    _restart(draft, name, direction)
     return None
 
 
-def _renew(draft: Draft[D], name: str, direction: Direction | None) -> None:
+def _restart(draft: Draft[D], name: str, direction: Direction | None) -> None:
     """Make a step, or a receive (no direction), begin again."""
     if direction is None:
         del draft.waits[name]
     else:
-        draft.renew(name, direction)
+        draft.restart(name, direction)
 
 
 def _open(draft: Draft[D], name: str) -> tuple[Direction, CommandState | None]:
@@ -122,7 +122,7 @@ def _open(draft: Draft[D], name: str) -> tuple[Direction, CommandState | None]:
     command_state = run.command_state(direction)
     is_open = command_state is not None and command_state.progress is not DONE
     if direction is FORWARD:
-        is_open = is_open and draft.cause is None and not draft.is_left(name, already=False)
+        is_open = is_open and draft.cause is None and not draft.is_abandoned(name, already=False)
     return direction, command_state if is_open else None
 
 
@@ -148,21 +148,21 @@ def _skip_step(draft: Draft[D], skip: SkipStep) -> Refusal | None:
     reply = Done() if skip.reply is None and command.reply is Done else skip.reply
     if not isinstance(reply, command.reply) or isinstance(reply, Failure):
         return _no(f"{command.__name__} is answered with {_called(command.reply)}, not with {_called(type(reply))}")
-    draft.put(skip.step, direction, DONE)
+    draft.set_progress(skip.step, direction, DONE)
     if direction is FORWARD:
         draft.remember(skip.step, reply)
     return None
 
 
 def _skip_wait(draft: Draft[D], skip: SkipStep, wait: WaitState) -> Refusal | None:
-    if draft.cause is not None or draft.is_left(skip.step, already=False) or wait.progress is DONE:
+    if draft.cause is not None or draft.is_abandoned(skip.step, already=False) or wait.progress is DONE:
         return _no(f"{skip.step} is not waited for any more")
     node = next((each for each in draft.saga.receives if each.name == skip.step), None)
     if node is not None and not isinstance(skip.reply, node.event):
         return _no(f"{node.name} receives {_called(node.event)}, not {_called(type(skip.reply))}")
     if node is None and skip.reply is not None:
         return _no(f"{skip.step} is a delay: it takes nothing, not {_called(type(skip.reply))}")
-    draft.settle(skip.step, DONE)
+    draft.end_wait(skip.step, DONE)
     if node is not None and node.remember is not None:
         draft.data = node.remember(draft.data, skip.reply)
     return None
@@ -177,7 +177,7 @@ def unstall(draft: Draft[D]) -> None:
         return
     if stuck := [name for name, _ in _stuck(draft)]:
         if draft.stalled_by is None or draft.stalled_by.step not in stuck:
-            draft.stall(Cause(stuck[0], GIVEN_UP_BEFORE, f"{stuck[0]} was given up, and neither retried nor skipped"))
+            draft.stall(Cause(stuck[0], GAVE_UP_EARLIER, f"{stuck[0]} was given up, and neither retried nor skipped"))
         return
     draft.status = Status.RUNNING if draft.cause is None else Status.COMPENSATING
     draft.stalled_by = None
@@ -189,18 +189,18 @@ def _stuck(draft: Draft[D]) -> Iterator[tuple[str, Direction | None]]:
         if run.compensation is not None:
             if _is_given_up(run.compensation):
                 yield name, COMPENSATION
-        elif draft.cause is None and _is_given_up(run.forward) and not draft.is_left(name, already=False):
+        elif draft.cause is None and _is_given_up(run.forward) and not draft.is_abandoned(name, already=False):
             yield name, FORWARD
     for name in draft.waits:
-        if has_waited_in_vain(draft, name):
+        if is_receive_timed_out(draft, name):
             yield name, None
 
 
-def has_waited_in_vain(draft: Draft[D], name: str) -> bool:
+def is_receive_timed_out(draft: Draft[D], name: str) -> bool:
     """Say whether this is a receive whose event did not come in time, on a way that still leads forward."""
     wait = draft.waits.get(name)
     is_refused = wait is not None and wait.progress is Progress.REFUSED
-    return is_refused and draft.cause is None and not draft.is_left(name, already=False)
+    return is_refused and draft.cause is None and not draft.is_abandoned(name, already=False)
 
 
 def _is_given_up(command_state: CommandState) -> bool:

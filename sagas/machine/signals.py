@@ -84,15 +84,15 @@ def _apply_forward_reply(draft: Draft[D], name: str, run: StepRun, answer: Reply
         return Ignored.DUPLICATE, f"{name} was answered before"
     if draft.status.is_final:
         return Ignored.LATE, f"the instance is {draft.status}"
-    if run.compensation is not None or draft.is_left(name):
+    if run.compensation is not None or draft.is_abandoned(name):
         return _apply_late_reply(draft, name, run, succeeded=not isinstance(reply, Failure))
     if not isinstance(reply, Failure):
-        draft.put(name, FORWARD, DONE)
+        draft.set_progress(name, FORWARD, DONE)
         draft.remember(name, reply)
     elif command_state.progress is ASKED:
         _apply_failure(draft, name, command_state, reply)
     else:
-        draft.put(name, FORWARD, REFUSED)
+        draft.set_progress(name, FORWARD, REFUSED)
     return None
 
 
@@ -101,7 +101,7 @@ def _apply_late_reply(draft: Draft[D], name: str, run: StepRun, *, succeeded: bo
     undo = run.compensation
     if not succeeded or undo is None or undo.progress is DONE:
         return Ignored.LATE, f"{name} was given up and settled before this answer came"
-    draft.put(name, FORWARD, DONE)
+    draft.set_progress(name, FORWARD, DONE)
     if undo.progress is ASKED:
         draft.make_due(name, undo)
     return None
@@ -109,17 +109,17 @@ def _apply_late_reply(draft: Draft[D], name: str, run: StepRun, *, succeeded: bo
 
 def _apply_failure(draft: Draft[D], name: str, command_state: CommandState, failure: Failure) -> None:
     """A definite "not done": ask again later under a new id, or take it for a refusal."""
-    due_at = _again_at(draft, draft.step_plan(name).retry, command_state, failure) if draft.goes_forward(name) else None
+    due_at = _retry_at(draft, draft.step_plan(name).retry, command_state, failure) if draft.goes_forward(name) else None
     if due_at is not None:
-        draft.put(name, FORWARD, WAITING, due_at=due_at)
+        draft.set_progress(name, FORWARD, WAITING, due_at=due_at)
         return
     goes_forward = draft.goes_forward(name)
-    draft.put(name, FORWARD, REFUSED)
+    draft.set_progress(name, FORWARD, REFUSED)
     if goes_forward:
         fail(draft, name, Cause(name, failure.code, failure.message))
 
 
-def _again_at(draft: Draft[D], retry: Retry, command_state: CommandState, failure: Failure) -> datetime | None:
+def _retry_at(draft: Draft[D], retry: Retry, command_state: CommandState, failure: Failure) -> datetime | None:
     """Return when a command that was refused is asked again; None if it is not."""
     if not (failure.retryable and command_state.progress is ASKED and retry.allows(command_state.sendings)):
         return None
@@ -138,14 +138,14 @@ def _apply_compensation_reply(
     if draft.status.is_final:
         return Ignored.LATE, f"the instance is {draft.status}"
     if not isinstance(answer.reply, Failure):
-        draft.put(name, COMPENSATION, DONE)
+        draft.set_progress(name, COMPENSATION, DONE)
         return None
     failure = answer.reply
-    due_at = _again_at(draft, draft.step_plan(name).step.compensate_retry, command_state, failure)
+    due_at = _retry_at(draft, draft.step_plan(name).step.compensate_retry, command_state, failure)
     if due_at is not None:
-        draft.put(name, COMPENSATION, WAITING, due_at=due_at)
+        draft.set_progress(name, COMPENSATION, WAITING, due_at=due_at)
     else:
-        draft.put(name, COMPENSATION, REFUSED)
+        draft.set_progress(name, COMPENSATION, REFUSED)
         draft.stall(Cause(name, failure.code, f"its compensation failed: {failure.message}"))
     return None
 
@@ -159,7 +159,7 @@ def _apply_event(draft: Draft[D], received: EventReceived) -> Refusal | None:
     for node in nodes:
         awaited = draft.waits.get(node.name)
         if awaited and awaited.progress is ASKED and awaited.address == received.address:
-            draft.settle(node.name, DONE, received.event_id)
+            draft.end_wait(node.name, DONE, received.event_id)
             if node.remember is not None:
                 draft.data = node.remember(draft.data, received.event)
             return None
@@ -195,7 +195,7 @@ def _apply_block(draft: Draft[D], block: Block) -> Refusal | None:
         for direction in Direction:
             command_state = run.command_state(direction)
             if command_state and command_state.command_id == block.command_id and command_state.progress is ASKED:
-                draft.put(name, direction, UNKNOWN if command_state.repeated else REFUSED)
+                draft.set_progress(name, direction, UNKNOWN if command_state.repeated else REFUSED)
     draft.stall(block.cause)
     return None
 

@@ -64,7 +64,7 @@ def freeze(instance: Instance[Any]) -> Snapshot:
     )
 
 
-def refuse_unwritable(data: BaseModel) -> None:
+def check_serializable(data: BaseModel) -> None:
     """Raise pydantic's `PydanticSerializationError` for data that JSON has no words for, or that are not of their type.
 
     A `model_copy(update=...)` looks at neither.

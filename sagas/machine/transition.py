@@ -76,7 +76,7 @@ def transition(saga: Saga[Any, D], instance: Instance[D] | None, signal: Signal)
     if draft.is_active:
         _give_up_overdue(draft)
     if draft.is_active:
-        _go_on(draft)
+        _continue(draft)
     return draft.decision()
 
 
@@ -119,33 +119,33 @@ def _give_up_overdue(draft: Draft[D]) -> None:
     if draft.deadline_passed and draft.status is Status.RUNNING:
         within = draft.deadline_at and draft.deadline_at - draft.instance.started_at
         fail(draft, None, Cause(None, DEADLINE_PASSED, f"not past the pivot within {within}"))
-    _end_waits(draft)
+    _fire_waits(draft)
     overdue, undos = _overdue(draft)
     for name, command_state in overdue:
         step_plan = draft.step_plan(name)
         if draft.goes_forward(name) and not (
             step_plan.step.is_pivot or step_plan.retry.allows(command_state.sendings, draft.spent(command_state))
         ):
-            draft.put(name, FORWARD, UNKNOWN)
-            fail(draft, name, _silence(draft, name, command_state))
+            draft.set_progress(name, FORWARD, UNKNOWN)
+            fail(draft, name, _timed_out_cause(draft, name, command_state))
     for name, _ in overdue:
         if draft.is_active and not draft.goes_forward(name):
-            draft.put(name, FORWARD, UNKNOWN)
+            draft.set_progress(name, FORWARD, UNKNOWN)
     for name, command_state in undos:
         if not draft.step_plan(name).step.compensate_retry.allows(command_state.sendings, draft.spent(command_state)):
-            draft.put(name, COMPENSATION, UNKNOWN)
-            draft.stall(_silence(draft, name, command_state))
+            draft.set_progress(name, COMPENSATION, UNKNOWN)
+            draft.stall(_timed_out_cause(draft, name, command_state))
 
 
-def _end_waits(draft: Draft[D]) -> None:
+def _fire_waits(draft: Draft[D]) -> None:
     """A delay that is over is done; a receive that has waited long enough has failed."""
     for name, wait in tuple(draft.waits.items()):
         if wait.progress is not ASKED or wait.due_at > draft.at or not draft.goes_forward(name):
             continue
         if wait.address is None:
-            draft.settle(name, DONE)
+            draft.end_wait(name, DONE)
         else:
-            draft.settle(name, REFUSED)
+            draft.end_wait(name, REFUSED)
             fail(draft, name, Cause(name, TIMED_OUT, f"no event from {wait.since} to {wait.due_at}"))
 
 
@@ -162,7 +162,7 @@ def _overdue(draft: Draft[D]) -> tuple[list[tuple[str, CommandState]], list[tupl
     return commands, undos
 
 
-def _silence(draft: Draft[D], name: str, command_state: CommandState) -> Cause:
+def _timed_out_cause(draft: Draft[D], name: str, command_state: CommandState) -> Cause:
     """Say that a step did not answer."""
     within = (
         command_state.due_at - command_state.asked_at if command_state.due_at else draft.step_plan(name).step.timeout
@@ -173,7 +173,7 @@ def _silence(draft: Draft[D], name: str, command_state: CommandState) -> Cause:
 # --- walk: send what is to be sent ---------------------------------------------------------------------------------
 
 
-def _go_on(draft: Draft[D]) -> None:
+def _continue(draft: Draft[D]) -> None:
     """Walk in the instance's direction; at the end of the way tell the outcome."""
     if draft.status is Status.RUNNING:
         if _walk(draft, draft.saga.steps, FORWARD):
@@ -210,11 +210,11 @@ def _visit(draft: Draft[D], node: Node[D], direction: Direction) -> bool:
     """Settle one node. The members of a group are all visited; those of a sequence up to the first unsettled."""
     match node:
         case Step():
-            return _settle(draft, node, direction, node.name)
+            return _advance_step(draft, node, direction, node.name)
         case ForEach():
-            return _each(draft, node, direction)
+            return _advance_list(draft, node, direction)
         case Receive() | Delay():
-            return direction is COMPENSATION or _wait(draft, node)
+            return direction is COMPENSATION or _advance_wait(draft, node)
         case Series():
             return _walk(draft, node.nodes, direction)
         case Parallel():
@@ -222,7 +222,7 @@ def _visit(draft: Draft[D], node: Node[D], direction: Direction) -> bool:
         case Branch():
             return _walk(draft, _chosen(draft, node, direction), direction)
         case Alternatives():
-            return _tried(draft, node, direction)
+            return _try_alternatives(draft, node, direction)
         case _:
             assert_never(node)
 
@@ -236,7 +236,7 @@ def _chosen(draft: Draft[D], node: Branch[D], direction: Direction) -> tuple[Nod
     return node.nodes if draft.choices[node.name] else node.otherwise
 
 
-def _tried(draft: Draft[D], node: Alternatives[D], direction: Direction) -> bool:
+def _try_alternatives(draft: Draft[D], node: Alternatives[D], direction: Direction) -> bool:
     """Go on with the alternative that is tried; one that has failed is undone first, then comes the next."""
     if direction is COMPENSATION:
         attempt = draft.attempts.get(node.name)
@@ -250,7 +250,7 @@ def _tried(draft: Draft[D], node: Alternatives[D], direction: Direction) -> bool
     return _visit(draft, node.nodes[attempt.number], FORWARD)
 
 
-def _each(draft: Draft[D], node: ForEach[D], direction: Direction) -> bool:
+def _advance_list(draft: Draft[D], node: ForEach[D], direction: Direction) -> bool:
     """Settle the steps of a list: go on with those in flight, then begin others in its order while there is room."""
     if direction is FORWARD and node.name not in draft.lists:
         draft.list_items(node)
@@ -261,24 +261,24 @@ def _each(draft: Draft[D], node: ForEach[D], direction: Direction) -> bool:
         if command_state is None:
             ahead.append(name)
         elif command_state.progress is not DONE:
-            unsettled += not _settle(draft, node.step, direction, name)
+            unsettled += not _advance_step(draft, node.step, direction, name)
     for name in ahead:
         if unsettled == node.limit:
             return False
-        unsettled += not _settle(draft, node.step, direction, name)
+        unsettled += not _advance_step(draft, node.step, direction, name)
     return unsettled == 0
 
 
-def _wait(draft: Draft[D], node: Receive[D] | Delay[D]) -> bool:
+def _advance_wait(draft: Draft[D], node: Receive[D] | Delay[D]) -> bool:
     """Begin to wait, if that was not begun before. True: what it waits for has come."""
     if node.name not in draft.waits:
         draft.wait(node)
         if isinstance(node, Delay) and draft.waits[node.name].due_at <= draft.at:
-            draft.settle(node.name, DONE)
+            draft.end_wait(node.name, DONE)
     return draft.waits[node.name].progress is DONE
 
 
-def _settle(draft: Draft[D], step: Step[D], direction: Direction, name: str) -> bool:
+def _advance_step(draft: Draft[D], step: Step[D], direction: Direction, name: str) -> bool:
     """Send a step's command if it is its turn or its time. True: nothing is left to do for it in this direction."""
     run = draft.steps.get(name)
     if direction is COMPENSATION:

@@ -20,7 +20,7 @@ from saga_coordinator.sagas.machine import (
     Withdrawal,
     transition,
 )
-from saga_coordinator.sagas.planning.undo_plan import WayBack, way_back
+from saga_coordinator.sagas.planning.undo_plan import UndoPlan, undo_plan
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -46,14 +46,14 @@ class Preview:
     withdraws: tuple[Withdrawal, ...]
     awaits: tuple[str, ...]
     undoes: tuple[tuple[str, ...], ...]
-    stays: Mapping[str, str]
+    not_undone: Mapping[str, str]
     ends: Status
 
 
 def preview(saga: Saga[Any, D], instance: Instance[D], signal: Signal) -> Preview:
     """Tell what would follow if this happened. Pure; raises what the saga's own functions would raise at once."""
     decision = transition(saga, instance, signal)
-    back = WayBack() if decision.ignored else way_back(saga, decision.instance, signal.at)
+    back = UndoPlan() if decision.ignored else undo_plan(saga, decision.instance, signal.at)
     undone = {name for wave in back.waves for name in wave}
     turns = isinstance(signal, Cancel) or decision.instance.status not in {Status.RUNNING, Status.COMPLETED}
     return Preview(
@@ -65,7 +65,7 @@ def preview(saga: Saga[Any, D], instance: Instance[D], signal: Signal) -> Previe
         withdraws=decision.withdrawals,
         awaits=back.awaits,
         undoes=back.waves,
-        stays=dict(_stays(saga, decision.instance, undone)) if turns else {},
+        not_undone=dict(_not_undone(saga, decision.instance, undone)) if turns else {},
         ends=_end(decision),
     )
 
@@ -83,16 +83,16 @@ def _end(decision: Decision[Any]) -> Status:
             assert_never(other)
 
 
-def _stays(saga: Saga[Any, D], instance: Instance[D], undone: Collection[str]) -> Iterator[tuple[str, str]]:
+def _not_undone(saga: Saga[Any, D], instance: Instance[D], undone: Collection[str]) -> Iterator[tuple[str, str]]:
     """Yield the steps that were or may have been done, changed something, and are not undone; each with the reason."""
     for name, run in instance.steps.items():
         is_settled = run.compensation is not None and run.compensation.progress is Progress.DONE
         if name in undone or is_settled or run.forward.progress not in MAY_BE_DONE or saga.step_plan(name).command.safe:
             continue
-        yield name, _why_it_stays(saga, instance, name, run)
+        yield name, _why_not_undone(saga, instance, name, run)
 
 
-def _why_it_stays(saga: Saga[Any, D], instance: Instance[D], name: str, run: StepRun) -> str:
+def _why_not_undone(saga: Saga[Any, D], instance: Instance[D], name: str, run: StepRun) -> str:
     step = saga.step_plan(name).step
     if step.is_pivot:
         return "the pivot: there is no way back from it"

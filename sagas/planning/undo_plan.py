@@ -42,35 +42,35 @@ A_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class WayBack:
+class UndoPlan:
     """What is awaited before anything more is undone, and what is undone: wave by wave, the members of one together."""
 
     awaits: tuple[str, ...] = ()
     waves: tuple[tuple[str, ...], ...] = ()
 
 
-def way_back(saga: Saga[Any, D], instance: Instance[D], at: datetime) -> WayBack:
+def undo_plan(saga: Saga[Any, D], instance: Instance[D], at: datetime) -> UndoPlan:
     """Return the rest of the way that an instance goes back, if from this time on every participant answers well."""
     awaits: list[str] = []
     waves: list[tuple[str, ...]] = []
-    for nodes, turned in _turned_back(saga, instance):
+    for nodes, turned in _compensating(saga, instance):
         hollow = _hollow(saga, nodes)
         awaited = _names(turned, FORWARD, {ASKED})
         awaits += awaited
-        now = _walked(hollow, _done(turned, awaited, FORWARD), at)
+        now = _continued(hollow, _done(turned, awaited, FORWARD), at)
         while wave := _names(now, COMPENSATION, {ASKED, WAITING}):
             waves.append(wave)
-            now = _walked(hollow, _done(now, wave, COMPENSATION), at)
-    return WayBack(tuple(awaits), tuple(waves))
+            now = _continued(hollow, _done(now, wave, COMPENSATION), at)
+    return UndoPlan(tuple(awaits), tuple(waves))
 
 
-def _turned_back(saga: Saga[Any, D], instance: Instance[D]) -> Iterator[tuple[tuple[Node[D], ...], Instance[D]]]:
+def _compensating(saga: Saga[Any, D], instance: Instance[D]) -> Iterator[tuple[tuple[Node[D], ...], Instance[D]]]:
     """Yield what turns back: all of it; or each alternative that has failed, as an instance by itself."""
     if instance.status is Status.COMPENSATING:
         yield saga.steps, instance
     elif instance.status is Status.RUNNING:
         for node in walk(saga.steps):
-            if isinstance(node, Alternatives) and (cause := _left_for(saga, instance, node)):
+            if isinstance(node, Alternatives) and (cause := _abandoned_for(saga, instance, node)):
                 number = instance.attempts[node.name].number
                 leaves = saga.leaves_in(node.name, number)
                 steps = {name: run for name, run in instance.steps.items() if leaf(name) in leaves}
@@ -78,7 +78,7 @@ def _turned_back(saga: Saga[Any, D], instance: Instance[D]) -> Iterator[tuple[tu
                 yield (node.nodes[number],), turned
 
 
-def _left_for(saga: Saga[Any, D], instance: Instance[D], node: Alternatives[D]) -> Cause | None:
+def _abandoned_for(saga: Saga[Any, D], instance: Instance[D], node: Alternatives[D]) -> Cause | None:
     """Return why the alternative that is tried is being left; None if it is not, or goes back with one around it."""
     attempt = instance.attempts.get(node.name)
     if attempt is None or attempt.cause is None:
@@ -91,7 +91,7 @@ def _left_for(saga: Saga[Any, D], instance: Instance[D], node: Alternatives[D]) 
     return attempt.cause
 
 
-def _walked(saga: Saga[Any, D], instance: Instance[D], at: datetime) -> Instance[D]:
+def _continued(saga: Saga[Any, D], instance: Instance[D], at: datetime) -> Instance[D]:
     """Let the machine walk on from here: a pause that ends as soon as it begins does nothing else."""
     if instance.status.is_final:
         return instance
@@ -157,10 +157,10 @@ def _node(node: Node[D]) -> Node[D]:
 
 
 def _emptied(step: Step[D]) -> Step[D]:
-    return replace(step, compensate=_nothing_asked if step.compensate else None, timeout=A_DAY)
+    return replace(step, compensate=_empty_command if step.compensate else None, timeout=A_DAY)
 
 
-def _nothing_asked(*_: object) -> Command[Done]:
+def _empty_command(*_: object) -> Command[Done]:
     return Command[Done]()
 
 

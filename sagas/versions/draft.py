@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from saga_coordinator.sagas.machine import Cause, Instance, leaf
-from saga_coordinator.sagas.versions.mapping import Translation
+from saga_coordinator.sagas.versions.mapping import VersionMapping
 from saga_coordinator.sagas.versions.outline import AnySaga, Part, parts_of
 
 V = TypeVar("V")
@@ -14,12 +14,12 @@ LIKE_A_STEP = {"step", "pivot"}
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class VersionPair:
     """Two versions of a saga, how the names of one become those of the other, and the parts of both by name."""
 
     old: AnySaga
     new: AnySaga
-    by: Translation
+    by: VersionMapping
     was: Mapping[str, Part]
     now: Mapping[str, Part]
 
@@ -36,12 +36,12 @@ class Pair:
         return before.facts.get(fact), after.facts.get(fact)
 
 
-def paired(old: AnySaga, new: AnySaga, by: Translation) -> Pair:
+def pair_of(old: AnySaga, new: AnySaga, by: VersionMapping) -> VersionPair:
     """Put two versions of a saga side by side."""
-    return Pair(old, new, by, parts_of(old), parts_of(new))
+    return VersionPair(old, new, by, parts_of(old), parts_of(new))
 
 
-def drafted(pair: Pair, instance: Instance[Any], data: Any) -> Instance[Any]:  # noqa: ANN401  the new version's data
+def translated(pair: VersionPair, instance: Instance[Any], data: Any) -> Instance[Any]:  # noqa: ANN401  the new version's data
     """Return the instance as one of the new version. Ids of commands that were sent stay what they are."""
     return replace(
         instance,
@@ -63,10 +63,10 @@ def begun(instance: Instance[Any]) -> list[str]:
     return list(dict.fromkeys(begun))
 
 
-def _kept(pair: Pair, values: Mapping[str, V]) -> dict[str, V]:
+def _kept(pair: VersionPair, values: Mapping[str, V]) -> dict[str, V]:
     return {pair.by.name(name): value for name, value in values.items() if pair.is_kept(name)}
 
 
-def _cause(pair: Pair, cause: Cause | None) -> Cause | None:
+def _cause(pair: VersionPair, cause: Cause | None) -> Cause | None:
     """A cause names its step as the new version does; that of a step which is no more keeps its name."""
     return cause if cause is None or cause.step is None else replace(cause, step=pair.by.name(cause.step))

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from saga_coordinator.sagas.machine import Instance, Progress, leaf
-from saga_coordinator.sagas.versions.draft import Pair, begun
-from saga_coordinator.sagas.versions.obligations import obligations, pivots_sent, raised_by
+from saga_coordinator.sagas.versions.draft import VersionPair, begun
+from saga_coordinator.sagas.versions.obligations import compensation_errors, obligations, pivots_sent
 
 ASKED, DONE, UNKNOWN = Progress.ASKED, Progress.DONE, Progress.UNKNOWN
 SAYS_THE_SAME = {
@@ -21,7 +21,7 @@ SAYS_THE_SAME = {
 # --- unclear: a name that is gone
 
 
-def unclear(pair: Pair, instance: Instance[Any]) -> Iterator[str]:
+def unclear(pair: VersionPair, instance: Instance[Any]) -> Iterator[str]:
     """Yield the nodes that an instance has begun, that are gone, and that may be there under a new name."""
     for name in dict.fromkeys(map(leaf, begun(instance))):
         if pair.is_kept(name) or name in pair.by.steps:
@@ -34,7 +34,7 @@ def unclear(pair: Pair, instance: Instance[Any]) -> Iterator[str]:
             )
 
 
-def _alike(pair: Pair, name: str) -> Iterator[str]:
+def _alike(pair: VersionPair, name: str) -> Iterator[str]:
     """Yield the new nodes that do what a node does that is gone."""
     was, taken = pair.was[name], set(pair.by.steps.values())
     for other, part in pair.now.items():
@@ -48,24 +48,24 @@ def _alike(pair: Pair, name: str) -> Iterator[str]:
 # --- lost: what must not happen
 
 
-def lost(pair: Pair, instance: Instance[Any], draft: Instance[Any]) -> Iterator[str]:
+def lost(pair: VersionPair, instance: Instance[Any], draft: Instance[Any]) -> Iterator[str]:
     """Yield what a move would lose or do twice."""
     yield from _pivots_lost(pair, instance)
     kept = obligations(pair.new, draft)
     for name in obligations(pair.old, instance):
         if pair.by.name(name) not in kept:
             yield f"the undo of {name} would be lost: version {pair.new.version} would not undo it"
-    yield from raised_by(pair.new, draft)
+    yield from compensation_errors(pair.new, draft)
     yield from _done_twice(pair, instance, draft)
 
 
-def _pivots_lost(pair: Pair, instance: Instance[Any]) -> Iterator[str]:
+def _pivots_lost(pair: VersionPair, instance: Instance[Any]) -> Iterator[str]:
     for name in pivots_sent(pair.old, instance):
         if pair.by.name(name) not in pair.new.pivots:
             yield f"the pivot {name} was sent, and is none in version {pair.new.version}: there is no way back from it"
 
 
-def _done_twice(pair: Pair, instance: Instance[Any], draft: Instance[Any]) -> Iterator[str]:
+def _done_twice(pair: VersionPair, instance: Instance[Any], draft: Instance[Any]) -> Iterator[str]:
     """Yield the steps that are or may be done and whose command a new step would send again."""
     open_ = {
         part.facts["command"]: name
@@ -78,6 +78,6 @@ def _done_twice(pair: Pair, instance: Instance[Any], draft: Instance[Any]) -> It
             yield f"{name} would be done twice: {open_[command]} of version {pair.new.version} sends {command} again"
 
 
-def _says(pair: Pair, name: str) -> str | None:
+def _says(pair: VersionPair, name: str) -> str | None:
     """Return the command that a step has in the new version."""
     return pair.fact(name, "command")[1] if pair.is_kept(name) else None

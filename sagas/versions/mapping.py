@@ -14,7 +14,7 @@ DROPPED: Final = ""
 """The new name of a data field that is not wanted any more."""
 
 
-class Translation(BaseModel):
+class VersionMapping(BaseModel):
     """How an instance of one version is read by another.
 
     `steps` gives the new names of nodes (steps, receives, branches, ...), `fields` those of data fields (empty: it is
@@ -35,7 +35,7 @@ class Translation(BaseModel):
         return self.steps.get(node, node) + name[len(node) :]
 
 
-STRAIGHT: Final = Translation()
+SAME_NAMES: Final = VersionMapping()
 """Nothing is called otherwise."""
 
 
@@ -48,7 +48,7 @@ class Read:
     dropped: tuple[str, ...] = field(default=())
 
 
-def faults(old: AnySaga, new: AnySaga, by: Translation) -> Iterator[str]:
+def faults(old: AnySaga, new: AnySaga, by: VersionMapping) -> Iterator[str]:
     """Yield what is wrong with a translation, whatever instance it is for."""
     was, now = parts_of(old), parts_of(new)
     for before, after in by.steps.items():
@@ -65,7 +65,7 @@ def faults(old: AnySaga, new: AnySaga, by: Translation) -> Iterator[str]:
     yield from _faults_of_data(old, new, by)
 
 
-def _faults_of_data(old: AnySaga, new: AnySaga, by: Translation) -> Iterator[str]:
+def _faults_of_data(old: AnySaga, new: AnySaga, by: VersionMapping) -> Iterator[str]:
     was, now = old.data_type.model_fields, new.data_type.model_fields
     for before, after in by.fields.items():
         if before not in was:
@@ -77,7 +77,7 @@ def _faults_of_data(old: AnySaga, new: AnySaga, by: Translation) -> Iterator[str
             yield f"[data] {name}: the data of version {new.version} have no such field"
 
 
-def read(old: AnySaga, new: AnySaga, data: BaseModel, by: Translation) -> Read:
+def read(old: AnySaga, new: AnySaga, data: BaseModel, by: VersionMapping) -> Read:
     """Read the data of an instance as those of the new version."""
     known = data.model_dump(mode="json")
     asks = [*_asked(old, new, known, by)]
@@ -101,7 +101,7 @@ def _made(new: AnySaga, values: Mapping[str, Any]) -> tuple[BaseModel | None, di
         return None, {str(each["loc"][0]) if each["loc"] else "the whole": each["msg"] for each in found}
 
 
-def _asked(old: AnySaga, new: AnySaga, known: Mapping[str, Any], by: Translation) -> Iterator[str]:
+def _asked(old: AnySaga, new: AnySaga, known: Mapping[str, Any], by: VersionMapping) -> Iterator[str]:
     """Ask of a field with a value, which the new version has not, whether it is one of the new fields."""
     was, now = old.data_type.model_fields, new.data_type.model_fields
     fresh = [name for name in now if name not in was and name not in by.data and name not in by.fields.values()]

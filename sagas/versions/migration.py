@@ -5,10 +5,10 @@ from enum import StrEnum
 from typing import Any
 
 from saga_coordinator.sagas.machine import Instance, leaf
-from saga_coordinator.sagas.versions.draft import begun, drafted, paired
+from saga_coordinator.sagas.versions.draft import begun, pair_of, translated
 from saga_coordinator.sagas.versions.judging import lost, unclear
-from saga_coordinator.sagas.versions.mapping import STRAIGHT, Translation, read
-from saga_coordinator.sagas.versions.obstacles import in_the_way, unreadable
+from saga_coordinator.sagas.versions.mapping import SAME_NAMES, VersionMapping, read
+from saga_coordinator.sagas.versions.obstacles import obstacles, unreadable
 from saga_coordinator.sagas.versions.outline import AnySaga
 
 
@@ -26,7 +26,7 @@ class Disposition(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class Migration:
     """The fate of an instance, and why. `instance` is the moved one if it moves; `dropped` the data fields it loses."""
 
     fate: Disposition
@@ -35,27 +35,27 @@ class Judgement:
     dropped: tuple[str, ...] = ()
 
 
-def judge(old: AnySaga, new: AnySaga, instance: Instance[Any], by: Translation = STRAIGHT) -> Judgement:
+def plan_migration(old: AnySaga, new: AnySaga, instance: Instance[Any], by: VersionMapping = SAME_NAMES) -> Migration:
     """Say what becomes of a live instance of `old` if it is to go on in `new`. Pure."""
-    pair = paired(old, new, by)
+    pair = pair_of(old, new, by)
     if drains := {leaf(name) for name in begun(instance)} & set(by.drains):
-        return Judgement(Disposition.DRAINS, tuple(f"it has reached {name}, which drains" for name in sorted(drains)))
+        return Migration(Disposition.DRAINS, tuple(f"it has reached {name}, which drains" for name in sorted(drains)))
     told = read(old, new, instance.data, by)
     asks = (*unclear(pair, instance), *told.asks)
     if asks:
-        return Judgement(Disposition.ASKS, asks)
-    draft = drafted(pair, instance, told.data)
+        return Migration(Disposition.ASKS, asks)
+    draft = translated(pair, instance, told.data)
     if unread := tuple(unreadable(pair, draft)):
-        return Judgement(Disposition.DRAINS, unread)
-    for fate, found in ((Disposition.REFUSED, lost), (Disposition.DRAINS, in_the_way)):
+        return Migration(Disposition.DRAINS, unread)
+    for fate, found in ((Disposition.REFUSED, lost), (Disposition.DRAINS, obstacles)):
         if reasons := tuple(found(pair, instance, draft)):
-            return Judgement(fate, reasons)
-    return Judgement(Disposition.MOVES, (), draft, told.dropped)
+            return Migration(fate, reasons)
+    return Migration(Disposition.MOVES, (), draft, told.dropped)
 
 
-def moved(instance: Instance[Any], old: AnySaga, new: AnySaga, by: Translation = STRAIGHT) -> Instance[Any]:
+def moved(instance: Instance[Any], old: AnySaga, new: AnySaga, by: VersionMapping = SAME_NAMES) -> Instance[Any]:
     """Return the instance as one of the new version. Raises `ValueError`, with the reasons, if it cannot be moved."""
-    judgement = judge(old, new, instance, by)
+    judgement = plan_migration(old, new, instance, by)
     if judgement.instance is None:
         why = f"{judgement.fate}: {'; '.join(judgement.reasons)}"
         raise ValueError(f"saga {old.name}: instance {instance.id} stays in version {old.version}, {why}")

@@ -5,24 +5,24 @@ from dataclasses import replace
 from typing import Any
 
 from saga_coordinator.sagas.machine import Cause, Instance, Progress, Status, StepRun
-from saga_coordinator.sagas.planning.undo_plan import way_back
+from saga_coordinator.sagas.planning.undo_plan import undo_plan
 from saga_coordinator.sagas.versions.outline import AnySaga
 
-TURNED_BACK = Cause(None, "turned-back", "to see what would be undone")
+COMPENSATED_NOW = Cause(None, "turned-back", "to see what would be undone")
 
 
 def obligations(saga: AnySaga, instance: Instance[Any]) -> tuple[str, ...]:
     """Return the steps that are or may be done and that this definition would undo, in its order of undoing."""
-    if is_past_the_pivot(saga, instance):
+    if is_past_pivot(saga, instance):
         return ()
-    steps = {name: _as_if_turned_back(run) for name, run in instance.steps.items()}
+    steps = {name: _as_if_compensating(run) for name, run in instance.steps.items()}
     turned = replace(
-        instance, status=Status.COMPENSATING, cause=TURNED_BACK, stall=None, paused_at=None, steps=steps, waits={}
+        instance, status=Status.COMPENSATING, cause=COMPENSATED_NOW, stall=None, paused_at=None, steps=steps, waits={}
     )
-    return tuple(name for wave in way_back(saga, turned, instance.started_at).waves for name in wave)
+    return tuple(name for wave in undo_plan(saga, turned, instance.started_at).waves for name in wave)
 
 
-def is_past_the_pivot(saga: AnySaga, instance: Instance[Any]) -> bool:
+def is_past_pivot(saga: AnySaga, instance: Instance[Any]) -> bool:
     """Say whether there is no way back any more."""
     return any(instance.steps[name].forward.progress is Progress.DONE for name in pivots_sent(saga, instance))
 
@@ -32,7 +32,7 @@ def pivots_sent(saga: AnySaga, instance: Instance[Any]) -> tuple[str, ...]:
     return tuple(name for name in saga.pivots if name in instance.steps)
 
 
-def raised_by(saga: AnySaga, instance: Instance[Any]) -> Iterator[str]:
+def compensation_errors(saga: AnySaga, instance: Instance[Any]) -> Iterator[str]:
     """Yield what the compensations raise that would have to be made from the data of this instance."""
     for name in obligations(saga, instance):
         try:
@@ -51,7 +51,7 @@ def make_undo(saga: AnySaga, instance: Instance[Any], name: str) -> str:
     return step_plan.step.compensate(instance.data, *item).model_dump_json()
 
 
-def _as_if_turned_back(run: StepRun) -> StepRun:
+def _as_if_compensating(run: StepRun) -> StepRun:
     """A step to be asked again is not asked any more, and an undo that is not acknowledged is still to be done."""
     forward = run.forward
     if forward.progress is Progress.WAITING:

@@ -6,25 +6,25 @@ from typing import Any
 from pydantic import ValidationError
 
 from saga_coordinator.sagas.machine import Instance, Progress, Receive, address, leaf
-from saga_coordinator.sagas.versions.draft import Pair
+from saga_coordinator.sagas.versions.draft import VersionPair
 from saga_coordinator.sagas.versions.outline import AnySaga
 from saga_coordinator.sagas.versions.reach import gaps
 
 ASKED, WAITING, UNKNOWN = Progress.ASKED, Progress.WAITING, Progress.UNKNOWN
 
 
-def in_the_way(pair: Pair, instance: Instance[Any], draft: Instance[Any]) -> Iterator[str]:
+def obstacles(pair: VersionPair, instance: Instance[Any], draft: Instance[Any]) -> Iterator[str]:
     """Yield why an instance ends in the old version."""
     yield from _open_steps(pair, instance)
     yield from _open_waits(pair, instance, draft)
     yield from _open_attempts(pair, instance)
-    yield from _left_before(pair, instance, draft)
+    yield from _abandoned_before(pair, instance, draft)
     if instance.cause is None:
         for name in dict.fromkeys(gaps(draft, pair.new.steps)):
             yield f"it is beyond {name}, which version {pair.new.version} wants to be done before"
 
 
-def _open_steps(pair: Pair, instance: Instance[Any]) -> Iterator[str]:
+def _open_steps(pair: VersionPair, instance: Instance[Any]) -> Iterator[str]:
     """Yield the commands that are awaited, or may still be answered, and that the new version does not await so."""
     for name, run in instance.steps.items():
         is_open = run.forward.progress in {ASKED, WAITING}
@@ -42,7 +42,7 @@ def _open_steps(pair: Pair, instance: Instance[Any]) -> Iterator[str]:
                 yield f"{name} awaits an answer, and its {fact} has changed from {before} to {after}"
 
 
-def _open_waits(pair: Pair, instance: Instance[Any], draft: Instance[Any]) -> Iterator[str]:
+def _open_waits(pair: VersionPair, instance: Instance[Any], draft: Instance[Any]) -> Iterator[str]:
     """Yield the waits that the new version does not know, or in which it would wait for something else."""
     receives = {node.name: node for node in pair.new.receives}
     for name, wait in instance.waits.items():
@@ -69,7 +69,7 @@ def _awaited_at(saga: AnySaga, node: Receive[Any], instance: Instance[Any]) -> s
         return repr(error)
 
 
-def _open_attempts(pair: Pair, instance: Instance[Any]) -> Iterator[str]:
+def _open_attempts(pair: VersionPair, instance: Instance[Any]) -> Iterator[str]:
     """Yield the alternatives whose trials so far are other ones in the new version."""
     for name, attempt in instance.attempts.items():
         if not pair.is_kept(name):
@@ -82,15 +82,15 @@ def _open_attempts(pair: Pair, instance: Instance[Any]) -> Iterator[str]:
                 yield f"alternative {number + 1} of {name} is another one in version {pair.new.version}"
 
 
-def _left_before(pair: Pair, instance: Instance[Any], draft: Instance[Any]) -> Iterator[str]:
+def _abandoned_before(pair: VersionPair, instance: Instance[Any], draft: Instance[Any]) -> Iterator[str]:
     """Yield what belongs to an alternative that was left, and would stand on the way in the new version."""
     for name in (*instance.steps, *instance.waits):
-        was_left = pair.is_kept(name) and _is_left(pair.old, instance, name)
-        if was_left and not _is_left(pair.new, draft, pair.by.name(name)):
+        was_left = pair.is_kept(name) and _is_abandoned(pair.old, instance, name)
+        if was_left and not _is_abandoned(pair.new, draft, pair.by.name(name)):
             yield f"{name} was left for another alternative, and is none in version {pair.new.version}"
 
 
-def _is_left(saga: AnySaga, instance: Instance[Any], name: str) -> bool:
+def _is_abandoned(saga: AnySaga, instance: Instance[Any], name: str) -> bool:
     """Say whether an alternative around a node was left for the next one, or is being left."""
     for scope in saga.scopes.get(leaf(name), ()):
         attempt = instance.attempts.get(scope.name)
@@ -101,7 +101,7 @@ def _is_left(saga: AnySaga, instance: Instance[Any], name: str) -> bool:
     return False
 
 
-def unreadable(pair: Pair, draft: Instance[Any]) -> Iterator[str]:
+def unreadable(pair: VersionPair, draft: Instance[Any]) -> Iterator[str]:
     """Yield the recorded items of lists that the new version cannot read: none of its functions can be asked then."""
     for name, items in draft.lists.items():
         codec = pair.new.table[name].item

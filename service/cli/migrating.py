@@ -12,8 +12,8 @@ from rich.text import Text
 
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.sagas.machine import Status
-from saga_coordinator.sagas.versions.mapping import STRAIGHT, Translation, faults
-from saga_coordinator.sagas.versions.migration import Disposition, Judgement, judge
+from saga_coordinator.sagas.versions.mapping import SAME_NAMES, VersionMapping, faults
+from saga_coordinator.sagas.versions.migration import Disposition, Migration, plan_migration
 from saga_coordinator.service.cli.console import as_json, fail, plain, remark, say, table
 from saga_coordinator.service.cli.differing import version_of
 from saga_coordinator.service.cli.looking import Look, looking
@@ -28,12 +28,12 @@ STYLES: Final = {
 }
 LIVE: Final = [status for status in Status if not status.is_final]
 
-Judged = tuple[InstanceRow, Judgement]
+Judged = tuple[InstanceRow, Migration]
 
 
 def migrate(*, name: str, old: int, new: int, mapping: Path | None, as_json_: bool) -> None:
     """Print what becomes of each live instance; end with 1 if an undo would be lost, or a step done twice."""
-    by = STRAIGHT if mapping is None else _mapping(mapping)
+    by = SAME_NAMES if mapping is None else _mapping(mapping)
     with looking() as look:
         was, now = version_of(look.routes, name, old), version_of(look.routes, name, new)
         if problems := list(faults(was, now, by)):
@@ -49,10 +49,10 @@ def migrate(*, name: str, old: int, new: int, mapping: Path | None, as_json_: bo
         raise typer.Exit(1)
 
 
-def _mapping(path: Path) -> Translation:
+def _mapping(path: Path) -> VersionMapping:
     """Read the mapping; end with 1 if it is none."""
     try:
-        return Translation.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return VersionMapping.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         fail(f"cannot read the mapping {path}: {error.strerror}; name a TOML file with [steps], [fields] or [data]")
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -67,13 +67,13 @@ def _live(look: Look, saga: AnySaga) -> Iterator[InstanceRow]:
         yield from (row for row in rows_of(look.reading, saga.name, status) if row.version == saga.version)
 
 
-def _judged(row: InstanceRow, was: AnySaga, now: AnySaga, by: Translation) -> Judgement:
+def _judged(row: InstanceRow, was: AnySaga, now: AnySaga, by: VersionMapping) -> Migration:
     try:
         instance = row.instance(was)
     except ValidationError as error:
         told = f"its stored data are not read any more by version {was.version}: {error.error_count()} errors"
-        return Judgement(Disposition.REFUSED, (told,))
-    return judge(was, now, instance, by)
+        return Migration(Disposition.REFUSED, (told,))
+    return plan_migration(was, now, instance, by)
 
 
 def _told(was: AnySaga, now: AnySaga, judged: list[Judged]) -> dict[str, Any]:
@@ -112,6 +112,6 @@ def _print(was: AnySaga, now: AnySaga, judged: list[Judged]) -> None:
     say(f"{len(judged)} live instances of {was.name} v{was.version} -> v{now.version}{': ' + told if told else ''}")
 
 
-def _reasons(judgement: Judgement) -> Iterator[str]:
+def _reasons(judgement: Migration) -> Iterator[str]:
     yield from judgement.reasons
     yield from (f"drops the data field {name}" for name in judgement.dropped)

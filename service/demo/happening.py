@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pydantic_core import from_json
 
 from saga_coordinator.handlers.records import TransitionRecord
-from saga_coordinator.sagas.machine import CANCELLED, TIMED_OUT, Cause, Direction, Ignored, Send, Status, length_of
+from saga_coordinator.sagas.machine import CANCELLED, TIMED_OUT, Cause, Direction, Ignored, Send, Status, duration_of
 from saga_coordinator.service.demo.words import brief, listed, span
 from saga_coordinator.service.telemetry.transitions import about, entered, retry_at, turned
 
@@ -87,7 +87,7 @@ def _asked(hop: TransitionRecord) -> str | None:
     again = asked_again(hop)
     if again:
         silent = hop.saga.step_plan(again[0].step).step
-        limit = length_of(silent.timeout, hop.decision.instance.data)
+        limit = duration_of(silent.timeout, hop.decision.instance.data)
         undo = "undo of " if again[0].direction is Direction.COMPENSATION else ""
         return f"{undo}{silent.name} silent for {span(limit)}: sent again, same id"
     concerned = about(hop)

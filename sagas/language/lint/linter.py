@@ -52,7 +52,7 @@ class Findings(Generic[D]):
 
 def inspect(saga: Saga[Any, D]) -> Findings[D]:
     """Work out what the definition says. Raises `UnsoundSaga` with every problem found."""
-    problems = list(layout.misfits(saga.steps))
+    problems = list(layout.structure_problems(saga.steps))
     if problems:
         raise UnsoundSaga(saga.name, problems)
     problems += [*layout.of_names(saga), *lengths.of_saga(saga), *_of_start(saga)]

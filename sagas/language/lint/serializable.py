@@ -20,7 +20,7 @@ _TEXT = (str, Decimal, UUID, date, time, timedelta, Enum, PurePath)
 _SECRETS = (Secret, SecretStr, SecretBytes)
 
 
-def losses(kind: Any, subject: str) -> list[str]:  # noqa: ANN401  a type
+def serialization_problems(kind: Any, subject: str) -> list[str]:  # noqa: ANN401  a type
     """Return what is lost when a value of a type is written as JSON and read back, and what could be changed in it."""
     found = list(_Look(subject).look(kind))
     if found:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from saga_coordinator.contracts import Command, Event, Failure, Message, Reply
 from saga_coordinator.sagas.language.cause import Cause
-from saga_coordinator.sagas.language.lint.serializable import losses, name_of
+from saga_coordinator.sagas.language.lint.serializable import name_of, serialization_problems
 from saga_coordinator.sagas.language.nodes import Branch, Delay, ForEach, Receive, Step
 from saga_coordinator.sagas.language.saga import Saga
 
@@ -82,7 +82,7 @@ class Reader(Generic[D]):
             return Any, TypeAdapter(Any)
         self._check(f"{where}: items", node.items, takes=(self.data,))
         self._check(f"{where}: key", node.key, takes=(item,), makes=str)
-        lost = losses(item, f"{where}: its item")
+        lost = serialization_problems(item, f"{where}: its item")
         self.problems += lost
         return item, TypeAdapter(Any if lost else item)
 
@@ -211,7 +211,7 @@ def data_of(saga: Saga[Any, D], problems: list[str]) -> type[D] | None:
         problems.append(
             f"begin takes ({_listed(takes)}), but the saga starts on {saga.starts_on.__name__}: let it take that"
         )
-    problems += losses(returns, f"the data {returns.__name__}")
+    problems += serialization_problems(returns, f"the data {returns.__name__}")
     return cast("type[D]", returns)
 
 

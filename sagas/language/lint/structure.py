@@ -29,7 +29,7 @@ _NAMELESS = {"", "<lambda>", "?"}
 """What a choice is called whose predicate, or whose alternatives, have no name to lend."""
 
 
-def misfits(nodes: object, where: str = "its steps") -> Iterator[str]:
+def structure_problems(nodes: object, where: str = "its steps") -> Iterator[str]:
     """Yield what is no tree of nodes, so that nothing more can be said of it."""
     if not isinstance(nodes, tuple):
         yield f"{where} are no tuple of nodes, but {type(nodes).__name__}: write (node,), with a comma, even for one"
@@ -37,10 +37,10 @@ def misfits(nodes: object, where: str = "its steps") -> Iterator[str]:
     for node in nodes:
         match node:
             case Branch():
-                yield from misfits(node.nodes, f"branch {node.name}: its nodes")
-                yield from misfits(node.otherwise, f"branch {node.name}: otherwise")
+                yield from structure_problems(node.nodes, f"branch {node.name}: its nodes")
+                yield from structure_problems(node.otherwise, f"branch {node.name}: otherwise")
             case Series() | Parallel() | Alternatives():
-                yield from misfits(node.nodes, where)
+                yield from structure_problems(node.nodes, where)
             case Step() | ForEach() | Receive() | Delay():
                 pass
             case _:
@@ -85,23 +85,23 @@ def _of_branch(branch: Branch[D]) -> Iterator[str]:
     if not branch.nodes:
         yield f"branch {branch.name} has nothing to do when it holds: turn the predicate round, or remove the branch"
     for nodes, holds in ((branch.nodes, True), (branch.otherwise, False)):
-        for again in _asked_at_once(nodes[:1]):
+        for again in _decided_at_once(nodes[:1]):
             if again.predicate is branch.predicate:
                 dead = "its otherwise" if holds else "what it does when it holds"
                 yield f"branch {again.name} asks what {branch.name} has just asked: {dead} is never reached; remove it"
 
 
-def _asked_at_once(nodes: tuple[Node[D], ...]) -> Iterator[Branch[D]]:
+def _decided_at_once(nodes: tuple[Node[D], ...]) -> Iterator[Branch[D]]:
     """Yield the branches that are chosen as soon as a node is reached, before any answer."""
     for node in nodes:
         match node:
             case Branch():
                 yield node
-                yield from _asked_at_once(node.nodes[:1] + node.otherwise[:1])
+                yield from _decided_at_once(node.nodes[:1] + node.otherwise[:1])
             case Parallel():
-                yield from _asked_at_once(node.nodes)
+                yield from _decided_at_once(node.nodes)
             case Series() | Alternatives():
-                yield from _asked_at_once(node.nodes[:1])
+                yield from _decided_at_once(node.nodes[:1])
             case _:
                 pass
 

@@ -65,12 +65,12 @@ def _remembered(turned: Turned) -> Any:  # noqa: ANN401  the data
         return data
     remember = world.step_plan(move.step).step.remember
     is_over = world.instance.status.is_final or world.last(move.step, COMPENSATION) is not None
-    if remember is None or move.direction is COMPENSATION or is_over or _is_left(world, move.step):
+    if remember is None or move.direction is COMPENSATION or is_over or _is_abandoned(world, move.step):
         return data
     return remember(data, *_item(world, move.step), move.signal.reply)
 
 
-def _is_left(world: World, step: str) -> bool:
+def _is_abandoned(world: World, step: str) -> bool:
     attempts = world.instance.attempts.items()
     return any(leaf(step) in world.order.within(name, number) for name, t in attempts for number in range(t.number))
 

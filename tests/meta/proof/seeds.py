@@ -34,7 +34,7 @@ SEEDS = (
         "a late reply is taken for its undo's",
         "sagas/machine/signals.py",
         "draft.make_due(name, undo)",
-        "draft.put(name, COMPENSATION, DONE)",
+        "draft.set_progress(name, COMPENSATION, DONE)",
     ),
     Seed(
         "what has not left counts as silent", "sagas/machine/signals.py", "draft.extend_timeouts(wake.unsent)", "pass"
@@ -55,13 +55,13 @@ SEEDS = (
     Seed(
         "an undo that never answers is forgotten",
         "sagas/machine/transition.py",
-        "draft.stall(_silence(draft, name, command_state))",
+        "draft.stall(_timed_out_cause(draft, name, command_state))",
         "pass",
     ),
     Seed(
         "what waits to be asked is asked on the way back",
         "sagas/machine/ending.py",
-        "draft.put(name, Direction.FORWARD, Progress.REFUSED)",
+        "draft.set_progress(name, Direction.FORWARD, Progress.REFUSED)",
         "pass",
     ),
     # --- ids, retries
@@ -133,14 +133,14 @@ SEEDS = (
     Seed(
         "a delay ends early",
         "sagas/machine/draft.py",
-        "length_of(node.lasts, self.data)",
-        "length_of(node.lasts, self.data) / 2",
+        "duration_of(node.lasts, self.data)",
+        "duration_of(node.lasts, self.data) / 2",
     ),
     Seed(
         "a reply is not remembered",
         "sagas/machine/signals.py",
-        "draft.put(name, FORWARD, DONE)\n        draft.remember(name, reply)",
-        "draft.put(name, FORWARD, DONE)",
+        "draft.set_progress(name, FORWARD, DONE)\n        draft.remember(name, reply)",
+        "draft.set_progress(name, FORWARD, DONE)",
     ),
     Seed(
         "a child is not told to draft back",
@@ -151,7 +151,7 @@ SEEDS = (
     Seed(
         "commands are withdrawn that nobody heeds",
         "sagas/machine/draft.py",
-        "if command_state.withdrawn or not self.step_plan(name).may_be_cancelled:",
+        "if command_state.withdrawn or not self.step_plan(name).is_cancellable:",
         "if command_state.withdrawn:",
     ),
     # --- the pivot, the deadline, alarms

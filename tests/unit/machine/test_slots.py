@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError, dataclass, field, replace
 
 import pytest
 
-from saga_coordinator.sagas.language.fast_init import quick
+from saga_coordinator.sagas.language.fast_init import fast_init
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Plain:
     named: bool = field(default=False, kw_only=True)
 
 
-@quick
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Quick:
     first: int
@@ -75,4 +75,4 @@ def test_a_class_that_does_more_when_it_is_made_is_refused() -> None:
 
     for kind in (Checked, Partly):
         with pytest.raises(TypeError, match="leave @quick away"):
-            quick(kind)
+            fast_init(kind)

@@ -25,7 +25,7 @@ from pydantic import (
 )
 from typing_extensions import TypeAliasType, TypedDict
 
-from saga_coordinator.sagas.language.lint.serializable import losses
+from saga_coordinator.sagas.language.lint.serializable import serialization_problems
 from tests.unit.machine.made import Begun, Data
 from tests.unit.machine.unsound import each, problems_of, problems_with, takes
 
@@ -141,8 +141,8 @@ def problems_of_data(model: type[BaseModel]) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("kind", STORABLE, ids=str)
 def test_data_that_survive_json_are_accepted(kind: Any) -> None:  # noqa: ANN401  a type
-    assert losses(kind, "it") == []
-    assert losses(holding(kind), "it") == []
+    assert serialization_problems(kind, "it") == []
+    assert serialization_problems(holding(kind), "it") == []
 
 
 @pytest.mark.parametrize("kind", LOST, ids=str)
@@ -201,7 +201,7 @@ def test_a_field_that_is_read_under_another_name_than_it_is_written_is_refused()
             "remove the alias, or let the model validate_by_name"
         ),
     )
-    assert losses(ByName, "it") == []
+    assert serialization_problems(ByName, "it") == []
     assert TypeAdapter(ByName).validate_json(ByName(number=1).model_dump_json()) == ByName(number=1)
 
 
@@ -223,7 +223,7 @@ def test_a_computed_field_that_would_be_read_back_as_another_is_refused(extra: L
     assert problems_of_data(Counting) == (
         "the data Counting has computed fields, which are written and not read: let the model ignore extras",
     )
-    assert losses(Ignoring, "it") == []
+    assert serialization_problems(Ignoring, "it") == []
     assert Ignoring.model_validate_json(Ignoring(name="ada").model_dump_json()) == Ignoring(name="ada")
 
 
@@ -235,7 +235,9 @@ def test_a_type_that_stands_for_itself_is_looked_at_once() -> None:
 
     Tree.__value__ = tuple[Tree, ...] | float
 
-    assert losses(Tree, "it") == ["it may be nan or infinite, which JSON cannot say: declare it pydantic.FiniteFloat"]
+    assert serialization_problems(Tree, "it") == [
+        "it may be nan or infinite, which JSON cannot say: declare it pydantic.FiniteFloat"
+    ]
 
 
 def test_a_type_that_cannot_be_read_is_refused() -> None:
@@ -252,9 +254,9 @@ def test_a_type_that_cannot_be_read_is_refused() -> None:
         held: "Vanished"  # type: ignore[name-defined]  # noqa: F821  that is the fault
 
     told = "name 'Vanished' is not defined; import it where the saga is declared, at run time"
-    assert losses(Vague, "it") == [f"it: {told}"]
-    assert losses(Vaguer, "it")[0] == f"it: {told}"
-    assert losses(Open, "it")[0].startswith("it does not survive JSON: ")
+    assert serialization_problems(Vague, "it") == [f"it: {told}"]
+    assert serialization_problems(Vaguer, "it")[0] == f"it: {told}"
+    assert serialization_problems(Open, "it")[0].startswith("it does not survive JSON: ")
 
 
 def test_items_survive_json_too() -> None:

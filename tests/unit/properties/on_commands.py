@@ -77,7 +77,7 @@ def _told(witness: Witness, turned: Turned, before: Instance[Any]) -> Any:  # no
         case ReplyReceived(_, command_id, reply) if not isinstance(reply, Failure):
             step = witness.forward_step_of(command_id)
             is_news = step and command_id not in witness.remembered and not witness.is_undone(command_id)
-            if step and is_news and not witness.is_left(before, step):
+            if step and is_news and not witness.is_abandoned(before, step):
                 witness.remembered.add(command_id)
                 return witness.remembers(before, step, reply)
         case SkipStep() as skip if turned.decision.ignored is None:
@@ -136,11 +136,11 @@ def a_command_is_sent_when_all_before_it_is_over(witness: Witness, turned: Turne
         for step, direction in witness.last:
             if direction is FORWARD and witness.comes_before(step, send.step):
                 is_done = witness.last[step, FORWARD].command_id in witness.successes
-                assert is_done or witness.is_left(turned.after, step), f"{send.step} is sent before {step} is done"
+                assert is_done or witness.is_abandoned(turned.after, step), f"{send.step} is sent before {step} is done"
         for name, wait in turned.after.waits.items():
             if witness.comes_before(name, send.step):
-                is_left = witness.is_left(turned.after, name)
-                assert is_left or wait.progress is Progress.DONE, f"{send.step} is sent before {name} is over"
+                is_abandoned = witness.is_abandoned(turned.after, name)
+                assert is_abandoned or wait.progress is Progress.DONE, f"{send.step} is sent before {name} is over"
 
 
 def at_most_so_many_of_a_list_are_in_flight(witness: Witness, turned: Turned) -> None:

@@ -19,7 +19,7 @@ def i8_completed_means_each_step_of_the_way_once_and_nothing_beside(witness: Wit
     assert {step: net[step] for step in taken} == dict.fromkeys(taken, 1)
     assert all(witness.saga.step_plan(step).command.safe for step in set(net) - taken)
     undone = {step for step, direction in witness.last if direction is COMPENSATION}
-    assert all(witness.is_left(instance, step) for step in undone)
+    assert all(witness.is_abandoned(instance, step) for step in undone)
 
 
 def i13_compensated_means_all_that_may_have_been_done_is_undone(witness: Witness) -> None:

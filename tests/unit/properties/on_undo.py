@@ -8,7 +8,7 @@ from tests.unit.properties.order import turning_back
 from tests.unit.properties.witness import COMPENSATION, FORWARD, Witness
 from tests.unit.properties.world import OBSTRUCTED, Turned
 
-GIVEN_UP_BEFORE = "given-up-before"
+GAVE_UP_EARLIER = "given-up-before"
 
 
 def i13_only_what_may_have_been_done_is_undone(witness: Witness, turned: Turned) -> None:
@@ -79,7 +79,7 @@ def i16_an_undo_that_cannot_be_done_stalls(witness: Witness, turned: Turned) -> 
 def i16_a_stall_has_its_reason(witness: Witness, turned: Turned) -> None:
     stall = turned.after.stall
     assert (stall is not None) is (turned.after.status is Status.STALLED)
-    if stall is None or stall.step is None or stall.code in {OBSTRUCTED, GIVEN_UP_BEFORE}:
+    if stall is None or stall.step is None or stall.code in {OBSTRUCTED, GAVE_UP_EARLIER}:
         return
     if stall.step in witness.receives:
         assert stall.code == TIMED_OUT
@@ -125,7 +125,7 @@ def i18_before_the_pivot_only_backward_after_it_only_forward(witness: Witness, t
 def what_is_left_was_undone_before_the_next_is_tried(witness: Witness, turned: Turned) -> None:
     """At every moment, what may stand of an alternative that was left is nothing."""
     for step in witness.may_be_done():
-        if witness.is_left(turned.after, step):
+        if witness.is_abandoned(turned.after, step):
             assert witness.is_acknowledged(step), f"{step} was left and may stand"
 
 

@@ -27,8 +27,8 @@ from saga_coordinator.sagas.machine import (
     transition,
 )
 from saga_coordinator.sagas.testing.scenario import Scenario
-from saga_coordinator.sagas.versions.mapping import Translation, faults
-from saga_coordinator.sagas.versions.migration import Disposition, judge, moved
+from saga_coordinator.sagas.versions.mapping import VersionMapping, faults
+from saga_coordinator.sagas.versions.migration import Disposition, moved, plan_migration
 from tests.unit.diagrams.any_saga import Happened, any_stories
 from tests.unit.machine.made import Begun, Data, Did, saga
 from tests.unit.properties.profile import thorough
@@ -39,7 +39,7 @@ MAY_BE_DONE = {Progress.ASKED, Progress.DONE, Progress.UNKNOWN}
 
 
 @st.composite
-def changed(draw: st.DrawFn) -> tuple[Scenario[Data], Saga[Begun, Data], Translation]:
+def changed(draw: st.DrawFn) -> tuple[Scenario[Data], Saga[Begun, Data], VersionMapping]:
     """An instance, another version of its saga, and what its author says of the names, or forgets to say."""
     story = draw(any_stories())
     assume(not story.instance.status.is_final)
@@ -49,8 +49,8 @@ def changed(draw: st.DrawFn) -> tuple[Scenario[Data], Saga[Begun, Data], Transla
     except UnsoundSaga:
         new = replace(story.saga, version=2)
     said = {name: other for name, other in editor.renamed.items() if draw(st.integers(0, 9))}
-    by = Translation(steps=said)
-    return story, new, Translation() if any(faults(story.saga, new, by)) else by
+    by = VersionMapping(steps=said)
+    return story, new, VersionMapping() if any(faults(story.saga, new, by)) else by
 
 
 def undone(definition: Saga[Begun, Data], instance: Instance[Data], story: Scenario[Data]) -> set[str]:
@@ -110,10 +110,10 @@ def is_new(instance: Instance[Data], send: Send) -> bool:
 @settings(thorough, max_examples=thorough.max_examples // 2)
 @given(changed())
 def test_whatever_was_done_is_undone_by_the_new_version_too(
-    case: tuple[Scenario[Data], Saga[Begun, Data], Translation],
+    case: tuple[Scenario[Data], Saga[Begun, Data], VersionMapping],
 ) -> None:
     story, new, by = case
-    judgement = judge(story.saga, new, story.instance, by)
+    judgement = plan_migration(story.saga, new, story.instance, by)
     event(f"{judgement.fate}")
     assert (judgement.instance is None) is bool(judgement.reasons)
     if judgement.fate is not Disposition.MOVES:
@@ -131,10 +131,10 @@ def test_whatever_was_done_is_undone_by_the_new_version_too(
 @settings(thorough, max_examples=thorough.max_examples // 3)
 @given(changed())
 def test_nothing_that_may_be_done_is_sent_again_by_the_new_version(
-    case: tuple[Scenario[Data], Saga[Begun, Data], Translation],
+    case: tuple[Scenario[Data], Saga[Begun, Data], VersionMapping],
 ) -> None:
     story, new, by = case
-    judgement = judge(story.saga, new, story.instance, by)
+    judgement = plan_migration(story.saga, new, story.instance, by)
     if judgement.instance is None or judgement.instance.cause is not None:
         return
     done = {

@@ -166,6 +166,6 @@ class Witness:
         if run.compensation is None:
             self.remembered.add(command_state.command_id)
 
-    def is_left(self, instance: Instance[Any], step: str) -> bool:
+    def is_abandoned(self, instance: Instance[Any], step: str) -> bool:
         """Say whether an alternative around a step was left for the next one."""
         return left(self.saga, instance, step)

@@ -72,7 +72,7 @@ def test_a_cancel_awaits_what_is_in_flight_and_then_undoes_wave_by_wave() -> Non
     assert told.sends == ()
     assert told.awaits == ("b", "look")
     assert told.undoes == (("b", "c"), ("a",))
-    assert told.stays == {}
+    assert told.not_undone == {}
 
 
 def test_a_cancel_with_nothing_in_flight_sends_the_first_wave_at_once() -> None:
@@ -90,7 +90,7 @@ def test_a_cancel_past_the_pivot_is_refused_and_names_what_stays() -> None:
 
     assert (told.refused, told.reason) == (Ignored.PAST_THE_PIVOT, "the pivot was sent: there is no way back")
     assert (told.sends, told.undoes, told.ends) == ((), (), Status.COMPLETED)
-    assert told.stays == {
+    assert told.not_undone == {
         "a": "the instance is running: nothing is undone by itself",
         "b": "the instance is running: nothing is undone by itself",
         "c": "the instance is running: nothing is undone by itself",
@@ -108,7 +108,7 @@ def test_a_step_whose_silence_means_not_done_is_undone_only_if_it_answers() -> N
     silent = story.passes(timedelta(minutes=1))
     told = preview(silent.saga, silent.instance, Pause(silent.at, "olga", "to look"))
     assert told.undoes == (("b",), ("a",))
-    assert told.stays == {"sure": "it did not answer, by which its participant guarantees that it is not done"}
+    assert told.not_undone == {"sure": "it did not answer, by which its participant guarantees that it is not done"}
 
 
 def test_a_preview_needs_nothing_that_only_an_answer_would_tell() -> None:
@@ -124,7 +124,7 @@ def test_a_preview_needs_nothing_that_only_an_answer_would_tell() -> None:
 
 def test_a_pause_sends_nothing_and_a_cancel_meanwhile_tells_what_comes_after_it() -> None:
     told = preview(AT_B.saga, AT_B.instance, Pause(AT_B.at, "olga", "to look"))
-    assert (told.is_paused, told.status, told.sends, told.stays) == (True, Status.RUNNING, (), {})
+    assert (told.is_paused, told.status, told.sends, told.not_undone) == (True, Status.RUNNING, (), {})
 
     paused = AT_B.pauses()
     meanwhile = cancel(paused)
@@ -196,6 +196,6 @@ def test_a_retry_of_a_stuck_undo_tells_the_rest_of_the_way_back() -> None:
         ),
     ],
 )
-def test_a_resolve_names_what_the_machine_has_left_undone(status: Status, stays: dict[str, str]) -> None:
+def test_a_resolve_names_what_the_machine_has_left_undone(status: Status, not_undone: dict[str, str]) -> None:
     told = preview(STUCK.saga, STUCK.instance, Resolve(STUCK.at, "olga", "by hand", status))
-    assert (told.status, told.ends, told.stays) == (status, status, stays)
+    assert (told.status, told.ends, told.not_undone) == (status, status, not_undone)

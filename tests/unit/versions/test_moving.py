@@ -22,8 +22,8 @@ from saga_coordinator.sagas.machine import (
     step,
 )
 from saga_coordinator.sagas.testing.scenario import Scenario, given
-from saga_coordinator.sagas.versions.mapping import Translation, faults
-from saga_coordinator.sagas.versions.migration import Disposition, Judgement, judge, moved
+from saga_coordinator.sagas.versions.mapping import VersionMapping, faults
+from saga_coordinator.sagas.versions.migration import Disposition, Migration, moved, plan_migration
 from tests.unit.diagrams.any_saga import Happened, each, happened_key
 from tests.unit.machine.made import (
     Begun,
@@ -49,8 +49,8 @@ def version(*nodes: Node[Data]) -> Saga[Begun, Data]:
     return replace(saga(*nodes), version=2)
 
 
-def judged(story: Scenario[Data], *nodes: Node[Data], by: dict[str, str] | None = None) -> Judgement:
-    return judge(story.saga, version(*nodes), story.instance, Translation(steps=by or {}))
+def judged(story: Scenario[Data], *nodes: Node[Data], by: dict[str, str] | None = None) -> Migration:
+    return plan_migration(story.saga, version(*nodes), story.instance, VersionMapping(steps=by or {}))
 
 
 def called(name: str, other: str) -> Node[Data]:
@@ -175,7 +175,7 @@ def test_a_stalled_instance_moves_to_a_version_that_mends_it() -> None:
 
 
 def test_what_the_author_lets_drain_drains() -> None:
-    told = judge(OLD, version(compensatable("b"), *END), A_DONE.instance, Translation(drains=("a",)))
+    told = plan_migration(OLD, version(compensatable("b"), *END), A_DONE.instance, VersionMapping(drains=("a",)))
     assert (told.fate, told.reasons) == (Disposition.DRAINS, ("it has reached a, which drains",))
 
 
@@ -205,33 +205,36 @@ def test_data_fields_are_renamed_and_given_values() -> None:
     data = given(OLD, Begun()).replies("a", Did(word="x")).instance
     new: Any = version(compensatable("a"), compensatable("b"), *END)
     object.__setattr__(new, "data_type", Renamed)
-    told = judge(OLD, new, data)
+    told = plan_migration(OLD, new, data)
     assert told.fate is Disposition.ASKS
     assert [reason.split(":")[0] for reason in told.reasons] == [
         "data field seen is not in version 2",
         "data field vip",
     ]
-    by = Translation(fields={"seen": "noted"}, data={"vip": True})
-    after = judge(OLD, new, replace(data, steps={}), by)
+    by = VersionMapping(fields={"seen": "noted"}, data={"vip": True})
+    after = plan_migration(OLD, new, replace(data, steps={}), by)
     assert after.instance is not None
     assert after.instance.data == Renamed(key="k-1", coins=0, noted=("a:x",), vip=True)
-    dropped = judge(OLD, new, replace(data, steps={}), Translation(fields={"seen": ""}, data={"vip": True}))
+    dropped = plan_migration(OLD, new, replace(data, steps={}), VersionMapping(fields={"seen": ""}, data={"vip": True}))
     assert dropped.dropped == ("seen",)
 
 
 @pytest.mark.parametrize(
     ("by", "told"),
     [
-        (Translation(steps={"x": "a"}), "[steps] x: version 1 has no such node; it has a, b, pivot, tell"),
-        (Translation(steps={"a": "x"}), "[steps] a = x: version 2 has no such node; it has a, b, pivot, tell"),
-        (Translation(steps={"a": "b"}), "[steps] two nodes of version 1 would become b: each has a place of its own"),
-        (Translation(drains=("x",)), "drains: version 1 has no node x"),
-        (Translation(fields={"x": "key"}), "[fields] x: the data of version 1 have no such field"),
-        (Translation(fields={"key": "x"}), "[fields] key = x: the data of version 2 have no such field"),
-        (Translation(data={"x": 1}), "[data] x: the data of version 2 have no such field"),
+        (VersionMapping(steps={"x": "a"}), "[steps] x: version 1 has no such node; it has a, b, pivot, tell"),
+        (VersionMapping(steps={"a": "x"}), "[steps] a = x: version 2 has no such node; it has a, b, pivot, tell"),
+        (
+            VersionMapping(steps={"a": "b"}),
+            "[steps] two nodes of version 1 would become b: each has a place of its own",
+        ),
+        (VersionMapping(drains=("x",)), "drains: version 1 has no node x"),
+        (VersionMapping(fields={"x": "key"}), "[fields] x: the data of version 1 have no such field"),
+        (VersionMapping(fields={"key": "x"}), "[fields] key = x: the data of version 2 have no such field"),
+        (VersionMapping(data={"x": 1}), "[data] x: the data of version 2 have no such field"),
     ],
 )
-def test_what_is_wrong_with_a_mapping_is_said(by: Translation, told: str) -> None:
+def test_what_is_wrong_with_a_mapping_is_said(by: VersionMapping, told: str) -> None:
     assert list(faults(OLD, replace(OLD, version=2), by)) == [told]
 
 
@@ -259,7 +262,7 @@ def test_an_item_that_cannot_be_read_any_more_lets_its_instance_drain() -> None:
     items = each("item", can_be_undone=True)
     story = given(saga(items, compensatable("b")), Begun(coins=1))
     unread = replace(story.instance, lists={"item": {"item[item-0]": "7"}})
-    told = judge(story.saga, version(items, compensatable("b")), unread)
+    told = plan_migration(story.saga, version(items, compensatable("b")), unread)
 
     assert told.fate is Disposition.DRAINS
     assert told.reasons == ("the recorded item of item[item-0] does not fit any more: 1 errors",)
