@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from saga_coordinator.handlers.dispatch import Decider
-from saga_coordinator.handlers.instance_cache import Memory
+from saga_coordinator.handlers.dispatch import Dispatcher
+from saga_coordinator.handlers.instance_cache import InstanceCache
 from saga_coordinator.handlers.intake import Intake
-from saga_coordinator.handlers.interventions import Operator
+from saga_coordinator.handlers.interventions import Interventions
 from saga_coordinator.handlers.leases import Leases
 from saga_coordinator.handlers.ports import Clock, Observer, Publisher, Store
 from saga_coordinator.handlers.redrive import Redrive
@@ -14,7 +14,7 @@ from saga_coordinator.handlers.routing import Routes
 from saga_coordinator.handlers.session import Wire
 from saga_coordinator.handlers.timers import Timers
 from saga_coordinator.handlers.trace_context import Sampler
-from saga_coordinator.handlers.unit_of_work import Writer
+from saga_coordinator.handlers.unit_of_work import UnitOfWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +22,15 @@ class Handlers:
     """What one coordinator does with records, with time, with its outbox, and with what people want."""
 
     leases: Leases
-    memory: Memory
+    instance_cache: InstanceCache
     relay: Relay
     intake: Intake
     timers: Timers
-    operator: Operator
+    operator: Interventions
     redrive: Redrive
 
 
-def wired(
+def wire_handlers(
     routes: Routes,
     *,
     store: Store,
@@ -41,17 +41,19 @@ def wired(
     group: str | None = None,
 ) -> Handlers:
     """Wire the handlers for a catalog's routes; `group` is the consumer group that dead letters name."""
-    leases, memory = Leases(), Memory()
+    leases, instance_cache = Leases(), InstanceCache()
     relay = Relay(store, publisher, leases, observer)
     wire = Wire(publisher.partition, sampler, group, publisher.most)
-    decider = Decider(routes, observer)
-    writer = Writer(store=store, clock=clock, wire=wire, memory=memory, relay=relay, observer=observer)
+    decider = Dispatcher(routes, observer)
+    unit_of_work = UnitOfWork(
+        store=store, clock=clock, wire=wire, instance_cache=instance_cache, relay=relay, observer=observer
+    )
     return Handlers(
         leases=leases,
-        memory=memory,
+        instance_cache=instance_cache,
         relay=relay,
-        intake=Intake(routes, decider, writer, leases),
-        timers=Timers(store, clock, decider, writer, leases),
-        operator=Operator(routes, decider, writer),
-        redrive=Redrive(routes, decider, writer),
+        intake=Intake(routes, decider, unit_of_work, leases),
+        timers=Timers(store, clock, decider, unit_of_work, leases),
+        operator=Interventions(routes, decider, unit_of_work),
+        redrive=Redrive(routes, decider, unit_of_work),
     )

@@ -22,7 +22,7 @@ from saga_coordinator.handlers.decode import (
 from saga_coordinator.handlers.ports import Observer, Transaction
 from saga_coordinator.handlers.records import EarlyEvent, InstanceRecord, UnreadableInstance, Verdict
 from saga_coordinator.handlers.routing import AnySaga, Role, Routes, Target, awaited_reply
-from saga_coordinator.handlers.session import Batch
+from saga_coordinator.handlers.session import Session
 from saga_coordinator.sagas.machine import (
     BUFFER_FOR,
     Block,
@@ -41,14 +41,14 @@ RAISED = "definition-raised"
 NOT_BY_THIS_VERSION = "the version of the saga that its instance keeps is neither cancelled by it nor waits for it"
 
 
-class Decider:
+class Dispatcher:
     """Decides arrivals in a batch, by the routes of a catalog."""
 
     def __init__(self, routes: Routes, observer: Observer) -> None:
         self._routes = routes
         self._observer = observer
 
-    def decide(self, batch: Batch, arrival: Arrival | Unreadable) -> None:
+    def decide(self, batch: Session, arrival: Arrival | Unreadable) -> None:
         """Give one record its verdict. What a saga's own function raises concerns this record and one instance."""
         match arrival:
             case Unreadable():
@@ -60,7 +60,7 @@ class Decider:
             case _:
                 assert_never(arrival)
 
-    def decide_for(self, batch: Batch, arrival: Arrival, id_: str) -> bool:
+    def decide_for(self, batch: Session, arrival: Arrival, id_: str) -> bool:
         """Let a record happen to one instance only. False: it is of no concern to it."""
         if isinstance(arrival, ReplyArrival):
             self._let(batch, arrival, id_, None)
@@ -71,14 +71,14 @@ class Decider:
                 self._too_early(batch, arrival, target)
         return bool(targets)
 
-    async def release(self, batch: Batch, tx: Transaction) -> None:
+    async def release(self, batch: Session, tx: Transaction) -> None:
         """Let happen what was held for instances that have started, or wait, since the batch began."""
-        while fresh := batch.take_fresh():
+        while fresh := batch.pop_fresh_addresses():
             held = [each for each in batch.changes.held if each.address in fresh]
             for early in [*await tx.load_early_events(fresh), *held]:
                 self._try(batch, early)
 
-    def wake(self, batch: Batch, stored: InstanceRecord, unsent: Collection[str]) -> None:
+    def wake(self, batch: Session, stored: InstanceRecord, unsent: Collection[str]) -> None:
         """Let an instance act on what is due; `unsent` are ids of messages of any instance that have not left yet.
 
         One whose definition raises stalls, and rings no more.
@@ -88,15 +88,15 @@ class Decider:
         try:
             batch.apply(saga, stored, TimerFired(batch.at, own))
         except Exception as error:  # noqa: BLE001  the saga's own function: it concerns this instance alone
-            self._observer.troubled(f"instance {stored.instance.id} of {stored.instance.saga} stalled", error)
+            self._observer.on_error(f"instance {stored.instance.id} of {stored.instance.saga} stalled", error)
             cause = Cause(None, RAISED, describe_error(error))
             batch.apply(saga, stored, Block(batch.at, cause))
 
     def silence(self, id_: str, unreadable_instances: UnreadableInstance) -> None:
         """Tell that the alarm of an instance that cannot be read does not ring."""
-        self._observer.troubled(f"instance {id_} rings no alarm", LookupError(unreadable_instances.why))
+        self._observer.on_error(f"instance {id_} rings no alarm", LookupError(unreadable_instances.why))
 
-    def expire(self, batch: Batch, held: EarlyEvent) -> None:
+    def expire(self, batch: Session, held: EarlyEvent) -> None:
         """Give up an event that was held for too long."""
         batch.release(held)
         arrival = read(self._routes, held.record)
@@ -107,7 +107,7 @@ class Decider:
 
     # --- what a record does
 
-    def _let(self, batch: Batch, arrival: Arrival, id_: str, target: Target | None) -> bool:
+    def _let(self, batch: Session, arrival: Arrival, id_: str, target: Target | None) -> bool:
         """Let a record happen to an instance, or queue it if that is parked. False: it is not awaited there yet."""
         stored = batch.find(id_)
         if stored is not None and stored.trail.parked:
@@ -119,21 +119,21 @@ class Decider:
         try:
             return self._happen(batch, arrival, stored, target)
         except Exception as error:  # noqa: BLE001  its cause is written down with the record
-            self._observer.troubled(f"record {arrival.record.place} was set aside", error)
+            self._observer.on_error(f"record {arrival.record.place} was set aside", error)
             cause = f"the saga raised {describe_error(error)}"
             batch.dead_letter(Unreadable(arrival.record, cause, class_of(error)), id_)
             return True
 
-    def _not_read(self, batch: Batch, arrival: Arrival, id_: str) -> None:
+    def _not_read(self, batch: Session, arrival: Arrival, id_: str) -> None:
         """Let a record do nothing to an instance that is over; set it aside for one that has to be made legible."""
         why, is_over = batch.unreadable_instances[id_]
         if is_over:
             batch.rule(arrival, Verdict.IGNORED, why)
         else:
-            self._observer.troubled(f"record {arrival.record.place} was set aside", LookupError(why))
+            self._observer.on_error(f"record {arrival.record.place} was set aside", LookupError(why))
             batch.dead_letter(Unreadable(arrival.record, why), id_)
 
-    def _happen(self, batch: Batch, arrival: Arrival, stored: InstanceRecord | None, target: Target | None) -> bool:
+    def _happen(self, batch: Session, arrival: Arrival, stored: InstanceRecord | None, target: Target | None) -> bool:
         if isinstance(arrival, ReplyArrival):
             self._reply(batch, arrival, stored)
             return True
@@ -144,12 +144,12 @@ class Decider:
                 return True
             case Role.CANCELS:
                 return stored is not None and self._cancel(batch, arrival, stored)
-            case Role.TELLS:
+            case Role.DELIVERS:
                 return stored is not None and self._tell(batch, arrival, stored, target)
             case _:
                 assert_never(target.route.role)
 
-    def _reply(self, batch: Batch, arrival: ReplyArrival, stored: InstanceRecord | None) -> None:
+    def _reply(self, batch: Session, arrival: ReplyArrival, stored: InstanceRecord | None) -> None:
         if stored is None:
             batch.rule(arrival, Verdict.UNMATCHED, f"there is no instance {arrival.instance_id} (ce_correlationid)")
             return
@@ -160,7 +160,7 @@ class Decider:
             return
         batch.apply(saga, stored, ReplyReceived(batch.at, arrival.command_id, arrival.reply), arrival)
 
-    def _message(self, batch: Batch, arrival: EventArrival) -> None:
+    def _message(self, batch: Session, arrival: EventArrival) -> None:
         """Let a message do what it does, wherever it is wanted."""
         wanted = [target for target in arrival.targets if self._is_wanted(batch, arrival, target)]
         for target in wanted:
@@ -168,7 +168,7 @@ class Decider:
         if not wanted:
             batch.rule(arrival, Verdict.UNMATCHED, NOT_BY_THIS_VERSION)
 
-    def _is_wanted(self, batch: Batch, arrival: EventArrival, target: Target) -> bool:
+    def _is_wanted(self, batch: Session, arrival: EventArrival, target: Target) -> bool:
         """Say whether the version that an instance keeps knows what this event does; who has none yet may."""
         stored = batch.find(target.address) if target.is_instance else None
         event = arrival.event
@@ -179,13 +179,13 @@ class Decider:
             return saga.cancel_on is type(event)
         return any(receive.event is type(event) for receive in saga.receives)
 
-    def _event(self, batch: Batch, arrival: EventArrival, target: Target) -> None:
+    def _event(self, batch: Session, arrival: EventArrival, target: Target) -> None:
         """Let a message start, cancel or tell; what comes too early is held."""
         told = [self._let(batch, arrival, id_, target) for id_ in batch.awaiting(target)]
         if not any(told):
             self._too_early(batch, arrival, target)
 
-    def _start(self, batch: Batch, arrival: EventArrival, stored: InstanceRecord | None, target: Target) -> None:
+    def _start(self, batch: Session, arrival: EventArrival, stored: InstanceRecord | None, target: Target) -> None:
         """Start an instance; a child knows the command that it answers."""
         event = arrival.event
         assert isinstance(event, Event | Command), "an event or a command starts"  # noqa: S101  for the type checker
@@ -193,13 +193,13 @@ class Decider:
         command_id = arrival.envelope.id if isinstance(event, Command) else None
         batch.apply(saga, stored, Start(batch.at, event, command_id), arrival)
 
-    def _cancel(self, batch: Batch, arrival: EventArrival, stored: InstanceRecord) -> bool:
+    def _cancel(self, batch: Session, arrival: EventArrival, stored: InstanceRecord) -> bool:
         event = arrival.event
         why = event.reason if isinstance(event, CancelCommand) else arrival.envelope.type
         batch.apply(self._saga_of(stored), stored, Cancel(batch.at, why), arrival)
         return True
 
-    def _tell(self, batch: Batch, arrival: EventArrival, stored: InstanceRecord, target: Target) -> bool:
+    def _tell(self, batch: Session, arrival: EventArrival, stored: InstanceRecord, target: Target) -> bool:
         """Tell an instance what it may await. False: it does not, yet."""
         event = arrival.event
         assert isinstance(event, Event), "only an event is awaited"  # noqa: S101  for the type checker
@@ -211,7 +211,7 @@ class Decider:
 
     # --- what comes too early
 
-    def _too_early(self, batch: Batch, arrival: EventArrival, target: Target) -> None:
+    def _too_early(self, batch: Session, arrival: EventArrival, target: Target) -> None:
         """Hold an event for whoever will want it. A cancel of a command follows it on its partition: none comes."""
         if isinstance(arrival.event, CancelCommand):
             reason = f"no saga {target.route.saga.name} was started by command {arrival.event.command_id}"
@@ -221,7 +221,7 @@ class Decider:
         until = batch.at + (receive.buffer_for if receive else BUFFER_FOR)
         batch.hold(EarlyEvent(target.address, arrival.record, batch.at, until))
 
-    def _try(self, batch: Batch, held: EarlyEvent) -> None:
+    def _try(self, batch: Session, held: EarlyEvent) -> None:
         """Let a held event happen, unless it still comes too early."""
         arrival = read(self._routes, held.record)
         if not isinstance(arrival, EventArrival):

@@ -94,7 +94,7 @@ def outcome_row(origin: Origin, outcome: Event | Reply, span: SpanContext, parti
     return _row(origin, envelope, topic, outcome.model_dump_json(), partition_of)
 
 
-def asked_by(arrival: Arrival, partition_of: PartitionOf) -> ParentCommand:
+def parent_of(arrival: Arrival, partition_of: PartitionOf) -> ParentCommand:
     """Return what a child has to remember of its command. Raises `LookupError` for a topic that is not known here."""
     envelope, key = arrival.envelope, arrival.record.key or b""
     assert envelope.reply_to is not None, "a command without was not read"  # noqa: S101  for the type checker

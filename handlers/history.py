@@ -23,7 +23,7 @@ from saga_coordinator.sagas.machine import (
     command_states,
 )
 
-KINDS: Final[Mapping[type[Signal], str]] = {
+STORED_KINDS: Final[Mapping[type[Signal], str]] = {
     ReplyReceived: "answer",
     EventReceived: "happen",
     TimerFired: "wake",
@@ -102,7 +102,7 @@ def decided(decision: Decision[Any]) -> str:
 
 def kind_of(signal: Signal) -> str:
     """Return the word that the history has for a signal."""
-    return KINDS.get(type(signal)) or type(signal).__name__.lower()
+    return STORED_KINDS.get(type(signal)) or type(signal).__name__.lower()
 
 
 def action_content(signal: Signal) -> bytes:

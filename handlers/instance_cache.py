@@ -10,7 +10,7 @@ from saga_coordinator.handlers.ports import Transaction
 from saga_coordinator.handlers.records import InstanceRecord
 
 
-class Memory:
+class InstanceCache:
     """At most `most` instances, those used last."""
 
     def __init__(self, most: int = 20_000) -> None:

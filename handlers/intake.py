@@ -10,22 +10,22 @@ from collections.abc import Sequence
 from functools import partial
 
 from saga_coordinator.handlers.decode import Arrival, Unreadable, read
-from saga_coordinator.handlers.dispatch import Decider, addresses_of, instances_of
+from saga_coordinator.handlers.dispatch import Dispatcher, addresses_of, instances_of
 from saga_coordinator.handlers.leases import Leases
 from saga_coordinator.handlers.ports import Transaction
 from saga_coordinator.handlers.records import Lease, Record
 from saga_coordinator.handlers.routing import Routes
-from saga_coordinator.handlers.session import Batch
-from saga_coordinator.handlers.unit_of_work import Writer
+from saga_coordinator.handlers.session import Session
+from saga_coordinator.handlers.unit_of_work import UnitOfWork
 
 
 class Intake:
     """Takes records in. One call at a time; it returns when their transaction is committed."""
 
-    def __init__(self, routes: Routes, decider: Decider, writer: Writer, leases: Leases) -> None:
+    def __init__(self, routes: Routes, decider: Dispatcher, unit_of_work: UnitOfWork, leases: Leases) -> None:
         self._routes = routes
         self._decider = decider
-        self._writer = writer
+        self._unit_of_work = unit_of_work
         self._leases = leases
 
     async def take(self, records: Sequence[Record]) -> None:
@@ -33,25 +33,27 @@ class Intake:
 
         Raises whatever the store raises; then nothing is known of the commit.
         """
-        arrivals = [read(self._routes, record) for record in records if self._leases.awaits(record.place)]
+        arrivals = [read(self._routes, record) for record in records if self._leases.is_expected(record.place)]
         while arrivals:
             try:
-                await self._writer.write(partial(self._decide, arrivals))
+                await self._unit_of_work.write(partial(self._decide, arrivals))
             except _Missed as missed:
-                self._leases.learn(missed.leases)
-                arrivals = [each for each in arrivals if self._leases.awaits(each.record.place)]
+                self._leases.reconcile(missed.leases)
+                arrivals = [each for each in arrivals if self._leases.is_expected(each.record.place)]
             else:
                 self._leases.advanced(each.record.place for each in arrivals)
                 return
 
-    async def _decide(self, arrivals: Sequence[Arrival | Unreadable], tx: Transaction) -> tuple[Batch, None]:
+    async def _decide(self, arrivals: Sequence[Arrival | Unreadable], tx: Transaction) -> tuple[Session, None]:
         missed = await tx.advance(self._leases.moves(each.record.place for each in arrivals))
         if missed:
             raise _Missed(missed)
-        batch = self._writer.batch()
+        batch = self._unit_of_work.batch()
         if addresses := addresses_of(arrivals):
             batch.add_subscriptions(await tx.load_subscriptions(addresses))
-        batch.know(await self._writer.load(tx, instances_of(arrivals) | batch.subscribed), tx.unreadable_instances)
+        batch.add_loaded(
+            await self._unit_of_work.load(tx, instances_of(arrivals) | batch.subscribed), tx.unreadable_instances
+        )
         for arrival in arrivals:
             self._decider.decide(batch, arrival)
         await self._decider.release(batch, tx)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 
-from saga_coordinator.handlers.records import Advance, Lease, Place
+from saga_coordinator.handlers.records import Lease, LeaseMove, Place
 from saga_coordinator.handlers.routing import REPLIES
 
 
@@ -42,18 +42,18 @@ class Leases:
         """Return how far each owned partition is done."""
         return [(each, held.next_offset) for each, held in self._held.items() if held.next_offset is not None]
 
-    def awaits(self, place: Place) -> bool:
+    def is_expected(self, place: Place) -> bool:
         """Say whether a record is of an owned partition and not done yet."""
         lease = self._held.get((place.topic, place.partition))
         return lease is not None and (lease.next_offset is None or place.offset >= lease.next_offset)
 
-    def moves(self, places: Iterable[Place]) -> Sequence[Advance]:
+    def moves(self, places: Iterable[Place]) -> Sequence[LeaseMove]:
         """Return how the leases move when all records at these places are done."""
         ends: dict[tuple[str, int], int] = {}
         for topic, partition, offset in places:
             ends[topic, partition] = max(offset + 1, ends.get((topic, partition), 0))
         return [
-            Advance(topic, partition, held.epoch, held.next_offset, end)
+            LeaseMove(topic, partition, held.epoch, held.next_offset, end)
             for (topic, partition), end in sorted(ends.items())
             for held in (self._held[topic, partition],)
         ]
@@ -63,7 +63,7 @@ class Leases:
         for move in self.moves(places):
             self.take(Lease(move.topic, move.partition, move.epoch, move.next_offset))
 
-    def learn(self, actual: Iterable[Lease]) -> None:
+    def reconcile(self, actual: Iterable[Lease]) -> None:
         """Take in how leases really stand: one of another epoch is somebody else's now."""
         for lease in actual:
             held = self._held.get((lease.topic, lease.partition))

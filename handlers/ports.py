@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from saga_coordinator.handlers.records import (
-    Advance,
     Changes,
     Committed,
     DeadLetterQueue,
@@ -13,6 +12,7 @@ from saga_coordinator.handlers.records import (
     EventSubscription,
     InstanceRecord,
     Lease,
+    LeaseMove,
     OutboxMessage,
     OutboxRow,
     Place,
@@ -25,7 +25,7 @@ T = TypeVar("T")
 class Transaction(Protocol):
     """One transaction of the store. What it reads is what it writes upon."""
 
-    async def advance(self, moves: Sequence[Advance]) -> Sequence[Lease]:
+    async def advance(self, moves: Sequence[LeaseMove]) -> Sequence[Lease]:
         """Move the leases; the first statement. Returns the leases that did not stand as expected, as they are."""
         ...
 
@@ -53,7 +53,7 @@ class Transaction(Protocol):
         """Return the instances that await an event at these addresses."""
         ...
 
-    async def load_expired(self, now: datetime, most: int) -> Sequence[EarlyEvent]:
+    async def load_expired_events(self, now: datetime, most: int) -> Sequence[EarlyEvent]:
         """Return what was held for too long."""
         ...
 
@@ -129,7 +129,7 @@ class Observer(Protocol):
         """Learn of a committed transaction."""
         ...
 
-    def troubled(self, what: str, error: BaseException) -> None:
+    def on_error(self, what: str, error: BaseException) -> None:
         """Learn that something did not work and will be tried again."""
         ...
 

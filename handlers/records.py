@@ -64,7 +64,7 @@ class Lease:
     next_offset: int | None
 
 
-class Advance(NamedTuple):
+class LeaseMove(NamedTuple):
     """The wish to move a lease from the offset that it should stand at to the first one after this batch."""
 
     topic: str
@@ -171,7 +171,7 @@ class DeadLetter:
     parks: bool = False
 
 
-class Queued(NamedTuple):
+class QueuedRecord(NamedTuple):
     """A record that waits for a parked instance. They are decided in the order of `seq`, which the store gives."""
 
     seq: int
@@ -184,7 +184,7 @@ class DeadLetterQueue(NamedTuple):
     """Dead letters, oldest first, and records that are queued, in order."""
 
     letters: Sequence[DeadLetter]
-    queued: Sequence[Queued]
+    queued: Sequence[QueuedRecord]
 
 
 class Actor(NamedTuple):
@@ -228,11 +228,11 @@ class Changes:
     entries: list[Entry] = field(default_factory=list)
     outbox: list[OutboxMessage] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
-    altered: list[DeadLetter] = field(default_factory=list)
-    settled: list[DeadLetter] = field(default_factory=list)
-    queued: list[Queued] = field(default_factory=list)
-    dequeued: list[Queued] = field(default_factory=list)
-    flipped: set[str] = field(default_factory=set)
+    edited: list[DeadLetter] = field(default_factory=list)
+    resolved: list[DeadLetter] = field(default_factory=list)
+    queued: list[QueuedRecord] = field(default_factory=list)
+    dequeued: list[QueuedRecord] = field(default_factory=list)
+    parking_changed: set[str] = field(default_factory=set)
     audits: list[Audit] = field(default_factory=list)
     held: list[EarlyEvent] = field(default_factory=list)
     released: list[EarlyEvent] = field(default_factory=list)
@@ -249,8 +249,8 @@ class Changes:
             or self.held
             or self.released
             or self.dead_letters
-            or self.altered
-            or self.settled
+            or self.edited
+            or self.resolved
             or self.queued
             or self.dequeued
             or self.audits

@@ -10,13 +10,13 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from saga_coordinator.handlers.decode import Unreadable, read
-from saga_coordinator.handlers.dispatch import Decider, addresses_of, instances_of
+from saga_coordinator.handlers.dispatch import Dispatcher, addresses_of, instances_of
 from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES
 from saga_coordinator.handlers.ports import Transaction
-from saga_coordinator.handlers.records import Actor, Audit, DeadLetter, Place, Queued, RecordVerdict, Verdict
+from saga_coordinator.handlers.records import Actor, Audit, DeadLetter, Place, QueuedRecord, RecordVerdict, Verdict
 from saga_coordinator.handlers.routing import Routes
-from saga_coordinator.handlers.session import Batch
-from saga_coordinator.handlers.unit_of_work import Writer
+from saga_coordinator.handlers.session import Session
+from saga_coordinator.handlers.unit_of_work import UnitOfWork
 from saga_coordinator.sagas.machine import Decision
 
 NOWHERE: Final = Place("", -1, -1)
@@ -56,7 +56,7 @@ class Result:
 
     end: Outcome
     why: str | None = None
-    fates: Sequence[RecordOutcome] = ()
+    records: Sequence[RecordOutcome] = ()
     sent: Sequence[str] = ()
     head: Place | None = None
 
@@ -64,57 +64,57 @@ class Result:
 class Redrive:
     """Acts upon dead letters. It needs no lease: their records are done, and instances have their revisions."""
 
-    def __init__(self, routes: Routes, decider: Decider, writer: Writer) -> None:
+    def __init__(self, routes: Routes, decider: Dispatcher, unit_of_work: UnitOfWork) -> None:
         self._routes = routes
         self._decider = decider
-        self._writer = writer
+        self._unit_of_work = unit_of_work
 
     async def redrive(self, which: DeadLetterRef, by: Actor, *, is_rehearsal: bool = False) -> Result:
         """Decide a dead letter again, and then what is queued behind it. A rehearsal writes nothing.
 
         Raises `Conflict` if its instance changes too fast, and whatever the store raises.
         """
-        return await self._writer.write(lambda tx: self._redriven(tx, which, by, is_rehearsal=is_rehearsal))
+        return await self._unit_of_work.write(lambda tx: self._redriven(tx, which, by, is_rehearsal=is_rehearsal))
 
     async def discard(self, which: DeadLetterRef, by: Actor) -> Result:
         """Give a dead letter up, and let what is queued behind it go on. It stays in the audit."""
-        return await self._writer.write(lambda tx: self._discarded(tx, which, by))
+        return await self._unit_of_work.write(lambda tx: self._discarded(tx, which, by))
 
     async def edit(self, which: DeadLetterRef, value: bytes, by: Actor, *, is_forced: bool = False) -> Result:
         """Give a dead letter another value. One that cannot be read is refused, unless it `is_forced`."""
-        return await self._writer.write(lambda tx: self._edited(tx, which, value, by, is_forced=is_forced))
+        return await self._unit_of_work.write(lambda tx: self._edited(tx, which, value, by, is_forced=is_forced))
 
     # --- in the transaction
 
     async def _redriven(
         self, tx: Transaction, which: DeadLetterRef, by: Actor, *, is_rehearsal: bool
-    ) -> tuple[Batch, Result]:
+    ) -> tuple[Session, Result]:
         letter = await self._find(tx, which)
         if isinstance(letter, Result):
-            return self._writer.batch(), letter
+            return self._unit_of_work.batch(), letter
         begun = await self._begun(tx, letter)
         if isinstance(begun, Result):
-            return self._writer.batch(), begun
+            return self._unit_of_work.batch(), begun
         batch, queue = begun
         self._again(batch, letter)
         if stuck := batch.changes.queued:
             head = await self._head(tx, stuck[0].instance_id)
-            return self._writer.batch(), _refused(
+            return self._unit_of_work.batch(), _refused(
                 f"instance {stuck[0].instance_id} is parked behind {head}: that first"
             )
         if failed := batch.changes.dead_letters:
             return self._failed(letter, failed[0].cause, by, is_rehearsal=is_rehearsal)
         await self._go_on(tx, batch, letter, queue)
         batch.changes.audits.append(Audit(batch.at, by, "redriven", letter))
-        return self._writer.batch() if is_rehearsal else batch, _done(batch, letter)
+        return self._unit_of_work.batch() if is_rehearsal else batch, _done(batch, letter)
 
-    async def _discarded(self, tx: Transaction, which: DeadLetterRef, by: Actor) -> tuple[Batch, Result]:
+    async def _discarded(self, tx: Transaction, which: DeadLetterRef, by: Actor) -> tuple[Session, Result]:
         letter = await self._find(tx, which)
         if isinstance(letter, Result):
-            return self._writer.batch(), letter
+            return self._unit_of_work.batch(), letter
         begun = await self._begun(tx, letter)
         if isinstance(begun, Result):
-            return self._writer.batch(), begun
+            return self._unit_of_work.batch(), begun
         batch, queue = begun
         reason = f"discarded by {by.who}: {by.why} (it was set aside because: {letter.cause})"
         batch.changes.verdicts.append(self._ruling(batch, letter, reason))
@@ -124,8 +124,8 @@ class Redrive:
 
     async def _edited(
         self, tx: Transaction, which: DeadLetterRef, value: bytes, by: Actor, *, is_forced: bool
-    ) -> tuple[Batch, Result]:
-        batch, letter = self._writer.batch(), await self._find(tx, which)
+    ) -> tuple[Session, Result]:
+        batch, letter = self._unit_of_work.batch(), await self._find(tx, which)
         if isinstance(letter, Result):
             return batch, letter
         record = letter.record._replace(value=value)
@@ -134,7 +134,7 @@ class Redrive:
             return batch, _refused(f"the value has {len(value)} bytes: a topic takes at most {MAX_MESSAGE_BYTES}")
         if isinstance(arrival, Unreadable) and not is_forced:
             return batch, _refused(arrival.cause)
-        batch.changes.altered.append(replace(letter, record=record))
+        batch.changes.edited.append(replace(letter, record=record))
         batch.changes.audits.append(Audit(batch.at, by, "edited", letter))
         return batch, Result(Outcome.DONE)
 
@@ -153,7 +153,7 @@ class Redrive:
             return await self._behind(tx, found.queued[0])
         return _refused(f"{which.place} is no dead letter: `saga explain {which.place}` says what became of it")
 
-    async def _behind(self, tx: Transaction, waits: Queued) -> Result:
+    async def _behind(self, tx: Transaction, waits: QueuedRecord) -> Result:
         """Refuse a record that is queued, naming the one before it."""
         found = await tx.load_dead_letters(waits.record.place, [waits.instance_id])
         order = [each.record.place for each in found.letters if each.parks]
@@ -166,19 +166,19 @@ class Redrive:
         found = await tx.load_dead_letters(NOWHERE, [id_])
         return next(each.record.place for each in found.letters if each.parks)
 
-    async def _begun(self, tx: Transaction, letter: DeadLetter) -> tuple[Batch, Sequence[Queued]] | Result:
+    async def _begun(self, tx: Transaction, letter: DeadLetter) -> tuple[Session, Sequence[QueuedRecord]] | Result:
         """Return a batch that knows whom the record and what is queued behind it concern; unpark the instance.
 
         Or return why it cannot be unparked: it cannot be read.
         """
-        batch = self._writer.batch(redriven=True)
+        batch = self._unit_of_work.batch(redriven=True)
         queue = (await tx.load_dead_letters(NOWHERE, [letter.instance_id])).queued if letter.parks else ()
         arrivals = [read(self._routes, each) for each in (letter.record, *(each.record for each in queue))]
         if addresses := addresses_of(arrivals):
             batch.add_subscriptions(await tx.load_subscriptions(addresses))
         own = {letter.instance_id} if letter.instance_id else set()
-        batch.know(
-            await self._writer.load(tx, instances_of(arrivals) | batch.subscribed | own), tx.unreadable_instances
+        batch.add_loaded(
+            await self._unit_of_work.load(tx, instances_of(arrivals) | batch.subscribed | own), tx.unreadable_instances
         )
         if letter.parks:
             if letter.instance_id in batch.unreadable_instances:
@@ -188,7 +188,7 @@ class Redrive:
 
     # --- what is decided
 
-    def _again(self, batch: Batch, letter: DeadLetter) -> None:
+    def _again(self, batch: Session, letter: DeadLetter) -> None:
         """Decide the record again: for its instance, or for all if it could not be read before."""
         arrival, id_ = read(self._routes, letter.record), letter.instance_id
         if isinstance(arrival, Unreadable) or not id_:
@@ -199,9 +199,9 @@ class Redrive:
             else:
                 self._decider.decide(batch, arrival)
 
-    async def _go_on(self, tx: Transaction, batch: Batch, letter: DeadLetter, queue: Sequence[Queued]) -> None:
+    async def _go_on(self, tx: Transaction, batch: Session, letter: DeadLetter, queue: Sequence[QueuedRecord]) -> None:
         """Settle the head, and let happen what is queued behind it until a record fails, which is the next head."""
-        batch.changes.settled.append(letter)
+        batch.changes.resolved.append(letter)
         for waits in queue:
             arrival = read(self._routes, waits.record)
             batch.changes.dequeued.append(waits)
@@ -213,15 +213,15 @@ class Redrive:
                 break
         await self._decider.release(batch, tx)
 
-    def _failed(self, letter: DeadLetter, cause: str, by: Actor, *, is_rehearsal: bool) -> tuple[Batch, Result]:
+    def _failed(self, letter: DeadLetter, cause: str, by: Actor, *, is_rehearsal: bool) -> tuple[Session, Result]:
         """Note why it failed again, and nothing else."""
-        batch = self._writer.batch()
+        batch = self._unit_of_work.batch()
         if not is_rehearsal:
-            batch.changes.altered.append(replace(letter, cause=cause))
+            batch.changes.edited.append(replace(letter, cause=cause))
             batch.changes.audits.append(Audit(batch.at, by, "redriven, and failed again", letter))
         return batch, Result(Outcome.FAILED, cause, head=letter.record.place if letter.parks else None)
 
-    def _ruling(self, batch: Batch, letter: DeadLetter, reason: str) -> RecordVerdict:
+    def _ruling(self, batch: Session, letter: DeadLetter, reason: str) -> RecordVerdict:
         arrival = read(self._routes, letter.record)
         envelope = None if isinstance(arrival, Unreadable) else arrival.envelope
         names = (envelope.id, envelope.type) if envelope else (None, None)
@@ -232,16 +232,16 @@ def _refused(why: str) -> Result:
     return Result(Outcome.REFUSED, why)
 
 
-def _done(batch: Batch, letter: DeadLetter) -> Result:
+def _done(batch: Session, letter: DeadLetter) -> Result:
     """Tell what became of the records in a batch."""
     changes, id_ = batch.changes, letter.instance_id
-    fates = [RecordOutcome(each.place, each.verdict, each.reason) for each in changes.entries if each.place]
-    fates += [RecordOutcome(each.place, each.verdict, each.reason) for each in changes.verdicts]
-    fates += [RecordOutcome(each.record.place, Verdict.BUFFERED, "nobody awaits it yet") for each in changes.held]
-    fates += [RecordOutcome(each.record.place, Verdict.DEAD_LETTERED, each.cause) for each in changes.dead_letters]
+    records = [RecordOutcome(each.place, each.verdict, each.reason) for each in changes.entries if each.place]
+    records += [RecordOutcome(each.place, each.verdict, each.reason) for each in changes.verdicts]
+    records += [RecordOutcome(each.record.place, Verdict.BUFFERED, "nobody awaits it yet") for each in changes.held]
+    records += [RecordOutcome(each.record.place, Verdict.DEAD_LETTERED, each.cause) for each in changes.dead_letters]
     heads = [each.record.place for each in changes.dead_letters if each.parks and each.instance_id == id_]
     sent = tuple(type_ for hop in batch.hops for type_ in types_sent(hop.decision))
-    return Result(Outcome.DONE, None, tuple(fates), sent, heads[0] if heads else None)
+    return Result(Outcome.DONE, None, tuple(records), sent, heads[0] if heads else None)
 
 
 def types_sent(decision: Decision[Any]) -> Iterator[str]:

@@ -140,7 +140,7 @@ class Relay:
         try:
             await self.sweep()
         except Exception as error:  # noqa: BLE001  the rows stay acknowledged, and are deleted later
-            self._observer.troubled("acknowledged messages were not deleted from the outbox", error)
+            self._observer.on_error("acknowledged messages were not deleted from the outbox", error)
 
     def _start(self, lane: tuple[str, int]) -> None:
         if self._tasks is not None and lane not in self._busy and self._lanes[lane]:
@@ -156,7 +156,7 @@ class Relay:
                 try:
                     await self._publisher.publish(*lane, [row.owed for row in rows])
                 except Exception as error:  # noqa: BLE001  whatever it is, the rows stay and are tried again
-                    self._observer.troubled(f"{len(rows)} messages to {lane[0]}:{lane[1]} were not acknowledged", error)
+                    self._observer.on_error(f"{len(rows)} messages to {lane[0]}:{lane[1]} were not acknowledged", error)
                     await asyncio.sleep(wait)
                     wait, most = min(wait * 2, MAX_BACKOFF), 1
                 else:

@@ -44,7 +44,7 @@ class Difference(NamedTuple):
     why: str | None = None
 
 
-def replayed(saga: AnySaga, entries: Iterable[Entry]) -> Instance[Any]:
+def replay(saga: AnySaga, entries: Iterable[Entry]) -> Instance[Any]:
     """Return the instance that its whole history leads to. Rows that were ignored changed nothing and are left out.
 
     Raises `LookupError` for a history without a start, or with a message that the definition does not know.

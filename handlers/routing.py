@@ -18,7 +18,7 @@ class Role(Enum):
 
     STARTS = "starts"
     CANCELS = "cancels"
-    TELLS = "tells"
+    DELIVERS = "tells"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Routes:
             if saga.cancel_on is not None:
                 self._route(saga.cancel_on, Route(saga, Role.CANCELS))
             for receive in saga.receives:
-                self._route(receive.event, Route(saga, Role.TELLS, receive))
+                self._route(receive.event, Route(saga, Role.DELIVERS, receive))
 
     @property
     def event_topics(self) -> frozenset[str]:

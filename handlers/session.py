@@ -14,9 +14,9 @@ from saga_coordinator.handlers.encode import (
     MaxBytesOf,
     Origin,
     PartitionOf,
-    asked_by,
     command_row,
     outcome_row,
+    parent_of,
     size_of,
     too_large,
     withdrawal_row,
@@ -30,7 +30,7 @@ from saga_coordinator.handlers.records import (
     InstanceRecord,
     OutboxMessage,
     Place,
-    Queued,
+    QueuedRecord,
     Record,
     RecordVerdict,
     TransitionRecord,
@@ -72,7 +72,7 @@ class Wire:
     max_bytes_of: MaxBytesOf = lambda _: MAX_MESSAGE_BYTES
 
 
-class Batch:
+class Session:
     """Collects what a transaction decides. Signals to one instance apply one after the other, each a revision.
 
     In a batch of `redriven` records each begins a new trace.
@@ -92,7 +92,7 @@ class Batch:
         self._waits: dict[EventSubscription, bool] = {}
         self._set_aside: set[tuple[str, Place]] = set()
 
-    def know(
+    def add_loaded(
         self, stored: Mapping[str, InstanceRecord], unreadable_instances: Mapping[str, UnreadableInstance]
     ) -> None:
         """Take in what was loaded, and what could not be read."""
@@ -113,7 +113,7 @@ class Batch:
         """Return the instances that a message may have to be told to."""
         return [target.address] if target.is_instance else sorted(self._awaited.get(target.address, ()))
 
-    def take_fresh(self) -> set[str]:
+    def pop_fresh_addresses(self) -> set[str]:
         """Return the addresses at which an event is awaited since this was last asked."""
         fresh, self._fresh = self._fresh, set()
         return fresh
@@ -137,7 +137,7 @@ class Batch:
         trail = stored.trail if stored else TraceContext(placement.span)
         message = arrival.envelope.id if arrival and not decision.ignored else trail.last_message
         if stored is None and arrival is not None and saga.is_child:
-            trail = trail._replace(asked=asked_by(arrival, self._wire.partition_of))
+            trail = trail._replace(asked=parent_of(arrival, self._wire.partition_of))
         home = stored.home if stored else self._wire.partition_of(REPLIES, decision.instance.key.encode())
         origin = Origin(saga, decision.instance, home, self.at, message, trail.asked)
         sent, unsendable = self._rows(origin, decision, placement.span)
@@ -184,7 +184,7 @@ class Batch:
         """Let a record wait behind the one that its instance is parked behind; once, whatever it would do to it."""
         if (id_, record.place) not in self._set_aside:
             self._set_aside.add((id_, record.place))
-            self.changes.queued.append(Queued(0, id_, record, self.at))
+            self.changes.queued.append(QueuedRecord(0, id_, record, self.at))
 
     def unpark(self, id_: str) -> None:
         """Let an instance take records again."""
@@ -286,7 +286,7 @@ class Batch:
         id_ = stored.instance.id
         self._seen.setdefault(id_, stored.revision)
         self._stored[id_] = stored._replace(trail=stored.trail._replace(parked=parked))
-        self.changes.flipped ^= {id_}
+        self.changes.parking_changed ^= {id_}
 
     def _note_waits(self, before: Instance[Any] | None, after: Instance[Any]) -> None:
         """Note which addresses an instance awaits an event at from now on, and which no longer.

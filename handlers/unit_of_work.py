@@ -3,33 +3,33 @@
 from collections.abc import Awaitable, Callable, Collection
 from typing import TypeVar
 
-from saga_coordinator.handlers.instance_cache import Memory
+from saga_coordinator.handlers.instance_cache import InstanceCache
 from saga_coordinator.handlers.ports import Clock, Conflict, Observer, Store, Transaction
 from saga_coordinator.handlers.records import Committed, InstanceRecord, OutboxRow
 from saga_coordinator.handlers.relay import Relay
-from saga_coordinator.handlers.session import Batch, Wire
+from saga_coordinator.handlers.session import Session, Wire
 
 MAX_TRIES = 5
 
 T = TypeVar("T")
 
 
-class Writer:
+class UnitOfWork:
     """Writes what the handlers decide. It is shared by all that write: intake, alarms, operator, redrive."""
 
     def __init__(
-        self, *, store: Store, clock: Clock, wire: Wire, memory: Memory, relay: Relay, observer: Observer
+        self, *, store: Store, clock: Clock, wire: Wire, instance_cache: InstanceCache, relay: Relay, observer: Observer
     ) -> None:
         self._store = store
         self._clock = clock
         self._wire = wire
-        self._memory = memory
+        self._memory = instance_cache
         self._relay = relay
         self._observer = observer
 
-    def batch(self, *, redriven: bool = False) -> Batch:
+    def batch(self, *, redriven: bool = False) -> Session:
         """Return a new batch, of this moment."""
-        return Batch(self._wire, self._clock.now(), redriven=redriven)
+        return Session(self._wire, self._clock.now(), redriven=redriven)
 
     def unsent(self) -> Collection[str] | None:
         """Return the ids of the messages that were written and have not left yet; None: not all are known just now."""
@@ -39,7 +39,7 @@ class Writer:
         """Return those of the instances that exist, from memory or the database."""
         return await self._memory.load(tx, ids)
 
-    async def write(self, work: Callable[[Transaction], Awaitable[tuple[Batch, T]]]) -> T:
+    async def write(self, work: Callable[[Transaction], Awaitable[tuple[Session, T]]]) -> T:
         """Save the batch that `work` returns, in its transaction, and return what came with it.
 
         A conflict rolls all back: memory is cleared, and all is read and decided again. Raises `Conflict` if instances
@@ -62,8 +62,8 @@ class Writer:
         raise AssertionError("the last try returns or raises")
 
     async def _saved(
-        self, tx: Transaction, work: Callable[[Transaction], Awaitable[tuple[Batch, T]]]
-    ) -> "tuple[Batch, list[OutboxRow], T]":
+        self, tx: Transaction, work: Callable[[Transaction], Awaitable[tuple[Session, T]]]
+    ) -> "tuple[Session, list[OutboxRow], T]":
         batch, result = await work(tx)
         batch.changes.acknowledged = self._relay.acknowledged()
         return batch, list(await tx.save(batch.finish())), result

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from saga_coordinator.handlers.bootstrap import Handlers, wired
+from saga_coordinator.handlers.bootstrap import Handlers, wire_handlers
 from saga_coordinator.handlers.ports import Clock, Observer
 from saga_coordinator.handlers.routing import REPLIES, AnySaga, Routes
 from saga_coordinator.handlers.trace_context import Sampler
@@ -65,7 +65,7 @@ def _wired(
 ) -> Service:
     store, health = kept
     observer, sampler, clock = watched
-    handlers = wired(
+    handlers = wire_handlers(
         routes,
         store=store,
         publisher=publisher,

@@ -93,7 +93,7 @@ async def _connect(publisher: KafkaPublisher, health: Health, observer: Observer
             await publisher.start()
         except (OSError, TimeoutError, KafkaError) as error:
             health.failing(checks.PUBLISHER, f"no connection to Kafka: {error}")
-            observer.troubled("no connection to Kafka", error)
+            observer.on_error("no connection to Kafka", error)
             await asyncio.sleep(wait)
             wait = min(wait * 2, MAX_BACKOFF)
         else:
@@ -115,7 +115,7 @@ async def _fire_timers(service: Service, observer: Observer, stop: asyncio.Event
                 and await service.handlers.timers.fire_due()
             )
         except Exception as error:  # noqa: BLE001  the store's trouble is told, waited out and tried again
-            observer.troubled("alarms did not ring", error)
+            observer.on_error("alarms did not ring", error)
             more = False
         if not more:
             await asyncio.sleep(TIMER_INTERVAL)

@@ -68,7 +68,7 @@ async def _topics_there(service: Service, observer: Observer) -> None:
             topics = await plan(service.settings.kafka, service.routes)
         except (OSError, KafkaError) as error:
             service.health.failing(checks.PUBLISHER, str(error))
-            observer.troubled("no connection to Kafka", error)
+            observer.on_error("no connection to Kafka", error)
             await asyncio.sleep(wait)
             wait = min(wait * 2, MAX_BACKOFF)
             continue
@@ -90,7 +90,7 @@ async def _measure(service: Service, telemetry: Telemetry) -> None:
                 measures.set_instances(await service.store.count_by_status())
                 measures.set_dead_letters(*await service.store.count_dead_letters())
             except Exception as error:  # noqa: BLE001  a gauge stands still; nothing else depends on it
-                telemetry.troubled("instances were not counted", error)
+                telemetry.on_error("instances were not counted", error)
         await asyncio.sleep(MEASURE_INTERVAL)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import typer
 
-from saga_coordinator.handlers.records import DeadLetter, EarlyEvent, Entry, Place, Queued, Record, RecordVerdict
+from saga_coordinator.handlers.records import DeadLetter, EarlyEvent, Entry, Place, QueuedRecord, Record, RecordVerdict
 from saga_coordinator.handlers.routing import REPLIES, Routes
 from saga_coordinator.sagas.machine import instance_id
 from saga_coordinator.service.cli.console import as_json, plain, say, stamp, table
@@ -121,7 +121,7 @@ def _of_held(look: Look, held: EarlyEvent) -> Explanation:
     )
 
 
-def _of_queued(look: Look, queued: Queued) -> Explanation:
+def _of_queued(look: Look, queued: QueuedRecord) -> Explanation:
     id_ = queued.instance_id
     head, queue = heads(look.reading, [id_]).get(id_), queue_of(look.reading, id_, MAX_QUEUED)
     return Explanation(
@@ -252,7 +252,7 @@ def _print(told: Explanation, waiting: Mapping[str, Sequence[str]]) -> None:
         table(("key", "saga", "status", "waits for", "id"), rows)
 
 
-def _shown(of: EarlyEvent | DeadLetter | Queued) -> dict[str, object]:
+def _shown(of: EarlyEvent | DeadLetter | QueuedRecord) -> dict[str, object]:
     return shown(of.record)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from saga_coordinator.handlers.records import Audit, Queued
+from saga_coordinator.handlers.records import Audit, QueuedRecord
 from saga_coordinator.service.cli.console import stamp
 from saga_coordinator.service.storage.sqlite.dead_letter_queries import Head
 
@@ -29,7 +29,7 @@ def as_told(head: Head | None) -> dict[str, object] | None:
     return {"behind": str(letter.record.place), "cause": letter.cause, "since": letter.at, "waiting": head.waiting}
 
 
-def place_in_queue(waits: Queued, head: Head | None, queue: Sequence[Queued]) -> str:
+def place_in_queue(waits: QueuedRecord, head: Head | None, queue: Sequence[QueuedRecord]) -> str:
     """Say what a queued record stands behind."""
     before = [each.record.place for each in queue if each.seq < waits.seq]
     first = f" behind {head.letter.record.place}" if head else ""

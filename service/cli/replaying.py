@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from saga_coordinator.handlers.records import Entry
-from saga_coordinator.handlers.replay import Difference, first_difference, replayed
+from saga_coordinator.handlers.replay import Difference, first_difference, replay
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.sagas.machine import freeze
 from saga_coordinator.service.cli.console import as_json, fail, remark, say, stamp
@@ -29,7 +29,7 @@ class Tally:
     differ: list[dict[str, Any]] = field(default_factory=list)
 
 
-def replay(*, wanted: str | None, saga: str | None, against: str | None, as_json_: bool) -> None:
+def replay_verb(*, wanted: str | None, saga: str | None, against: str | None, as_json_: bool) -> None:
     """Decide histories again, and print the first decision of each that differs; end with 1 if one does."""
     other = one_at(against) if against else None
     tally = Tally()
@@ -85,7 +85,7 @@ def _other_state(row: InstanceRow, saga: AnySaga, entries: Sequence[Entry]) -> s
         stored = freeze(row.instance(saga))
     except ValidationError as error:
         return f"its stored data are not read any more by {error.title}, {error.error_count()} errors"
-    again = freeze(replayed(saga, entries))
+    again = freeze(replay(saga, entries))
     if again.data != stored.data:
         return "every decision is the same, but it would remember other data: what its functions remember has changed"
     return None if again == stored else "every decision is the same, but its stored state is another: was it edited?"

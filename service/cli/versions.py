@@ -51,7 +51,7 @@ def replay(
     """
     from saga_coordinator.service.cli import replaying
 
-    replaying.replay(wanted=instance, saga=saga, against=against, as_json_=json)
+    replaying.replay_verb(wanted=instance, saga=saga, against=against, as_json_=json)
 
 
 def migrate(

@@ -62,7 +62,7 @@ class Tally:
             if told is not None:
                 self.happenings.append((self.seconds, told))
 
-    def troubled(self, what: str, error: BaseException) -> None:
+    def on_error(self, what: str, error: BaseException) -> None:
         """Note what did not work and is tried again."""
         self.complained(f"{what}: {type(error).__name__}: {error}")
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from saga_coordinator.handlers.decode import describe_error, describe_validation_error
-from saga_coordinator.handlers.interventions import Operator
+from saga_coordinator.handlers.interventions import Interventions
 from saga_coordinator.handlers.ports import Conflict
 from saga_coordinator.handlers.records import Place
 from saga_coordinator.handlers.redrive import DeadLetterRef, Redrive
@@ -41,7 +41,7 @@ At = Annotated[Place, Depends(_place)]
 Told = Callable[[], Awaitable["dict[str, object] | None"]]
 
 
-def add_actions(api: FastAPI, operator: Operator, redrive: Redrive, bind: str, door: Door) -> None:
+def add_actions(api: FastAPI, operator: Interventions, redrive: Redrive, bind: str, door: Door) -> None:
     """Give an API that is bound to `bind` the routes that change something, for as long as the door is open."""
     answers = _Answers(door)
     api.include_router(_instances(operator, answers))
@@ -89,7 +89,7 @@ class _Answers:
         return JSONResponse(told)
 
 
-def _instances(operator: Operator, answers: _Answers) -> APIRouter:
+def _instances(operator: Interventions, answers: _Answers) -> APIRouter:
     """Return the routes for what an operator wishes."""
     router = APIRouter(prefix="/api/v1/instances/{id_}")
 
@@ -123,7 +123,7 @@ def _instances(operator: Operator, answers: _Answers) -> APIRouter:
     return router
 
 
-def _add_skip(router: APIRouter, operator: Operator, answers: _Answers) -> None:
+def _add_skip(router: APIRouter, operator: Interventions, answers: _Answers) -> None:
     """Add the one wish that depends on its instance: what a step may be answered with."""
 
     @router.post("/skip")

@@ -117,7 +117,7 @@ def result_json(result: Result) -> dict[str, object]:
         "end": result.end,
         "why": result.why,
         "records": [
-            {"place": str(each.place), "verdict": each.verdict, "reason": each.reason} for each in result.fates
+            {"place": str(each.place), "verdict": each.verdict, "reason": each.reason} for each in result.records
         ],
         "sent": list(result.sent),
         "parked_behind": None if result.head is None else str(result.head),

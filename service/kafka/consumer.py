@@ -53,7 +53,7 @@ class Feed:
         self._owner = owner
         self._intake = handlers.intake
         self._leases = handlers.leases
-        self._memory = handlers.memory
+        self._memory = handlers.instance_cache
         self._relay = handlers.relay
         self._store = store
         self._health = health
@@ -84,7 +84,7 @@ class Feed:
                     await self._turn()
                     wait = INITIAL_BACKOFF
                 except Exception as error:  # noqa: BLE001  nothing is lost by it: all is read again from the database
-                    self._observer.troubled("the feed begins anew", error)
+                    self._observer.on_error("the feed begins anew", error)
                     if self._health.holds(checks.STORE):  # else it is the store's trouble, and the store has told it
                         self._health.failing(checks.KAFKA, what_is_refused(self._settings.kafka, error))
                     await self._begin_anew(error)
@@ -106,7 +106,7 @@ class Feed:
                     await self._consumer.commit(offsets)
                 told = offsets
             except (KafkaError, TimeoutError, ValueError) as error:
-                self._observer.troubled("offsets were not told to Kafka", error)
+                self._observer.on_error("offsets were not told to Kafka", error)
 
     async def watch(self) -> None:
         """Look now and then whether the broker lets us read."""
@@ -189,7 +189,7 @@ class Feed:
         self._looked_at = time.monotonic()
         leases = await self._store.leases()
         if self._store.is_shared:
-            self._leases.learn(leases)
+            self._leases.reconcile(leases)
         if not self._assignment.is_fresh():
             self._join_for_unread(consumer, {(lease.topic, lease.partition) for lease in leases})
 
@@ -201,7 +201,7 @@ class Feed:
         there = {(topic, each) for topic in self._topics for each in consumer.partitions_for_topic(topic) or ()}
         if unread := sorted(there.difference(taken)):
             names = ", ".join(f"{topic}:{partition}" for topic, partition in unread)
-            self._observer.troubled(f"the group is joined anew: nobody reads {names}", LookupError("they are new"))
+            self._observer.on_error(f"the group is joined anew: nobody reads {names}", LookupError("they are new"))
             consumer.subscribe(topics=list(self._topics), listener=self._assignment)
 
     async def _take_leases(self, consumer: AIOKafkaConsumer) -> None:
@@ -233,7 +233,7 @@ class Feed:
         """Take a partition later that answers nobody; until then nothing is read of it, wherever it stands."""
         self._retakes.lost({(at.topic, at.partition)}, time.monotonic())
         self._silent[at] = f"{at.topic}:{at.partition} does not tell where its log ends: has it a leader?"
-        self._observer.troubled(f"{at.topic}:{at.partition} cannot be taken yet", error)
+        self._observer.on_error(f"{at.topic}:{at.partition} cannot be taken yet", error)
         consumer.seek(at, 0)
         consumer.pause(at)
 
@@ -258,11 +258,11 @@ class Feed:
         self._leases.drop(at.topic, at.partition)
         self._backlog.pop(at, None)
         self._stopped[at] = f"{trouble}: {remedy}"
-        self._observer.troubled(trouble, LookupError(remedy))
+        self._observer.on_error(trouble, LookupError(remedy))
 
     async def _connected(self) -> AIOKafkaConsumer:
         if self._consumer is not None and (trouble := consumers.trouble_of(self._consumer)):
-            self._observer.troubled("the consumer has lost a task of its own and is replaced", trouble)
+            self._observer.on_error("the consumer has lost a task of its own and is replaced", trouble)
             self._leases.clear()
             await self._leave()
         if self._consumer is None:
@@ -288,7 +288,7 @@ class Feed:
         """Leave the group, if the broker lets us."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None and (trouble := await consumers.left(consumer)):
-            self._observer.troubled("the consumer did not stop by itself and was taken apart", trouble)
+            self._observer.on_error("the consumer did not stop by itself and was taken apart", trouble)
 
 
 async def _either(stop: asyncio.Event, seconds: float) -> None:

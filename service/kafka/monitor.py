@@ -40,7 +40,7 @@ class BrokerWatch:
             unknown = ", ".join(sorted(at.topic for at in self._unknown(consumer)))
             trouble = f"the broker does not tell of {unknown}" if unknown else "the broker does not answer"
             self._health.failing(checks.KAFKA, f"{trouble}: {type(error).__name__} {error}")
-            self._observer.troubled(trouble, error)
+            self._observer.on_error(trouble, error)
         else:
             offsets = {TopicPartition(*each): offset for each, offset in self._leases.offsets()}
             self.lag = {at: max(0, ends[at] - offset) for at, offset in offsets.items() if at in ends}

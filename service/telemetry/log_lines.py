@@ -27,7 +27,7 @@ class Lines:
             if hop.decision.instance.status is Status.STALLED and hops.entered(hop) is not None:
                 self._stalled(hop)
 
-    def troubled(self, what: str, error: BaseException) -> None:
+    def on_error(self, what: str, error: BaseException) -> None:
         """Say that something did not work: the same thing, numbers apart, at most once a second."""
         kept_back = self._seldom.kept_back(gist(what))
         if kept_back is None:

@@ -77,9 +77,9 @@ class Telemetry:
         if self._export is not None:
             self._guard.call(self._export.offer, turn)
 
-    def troubled(self, what: str, error: BaseException) -> None:
+    def on_error(self, what: str, error: BaseException) -> None:
         """Say that something did not work and will be tried again."""
-        self._guard.call(self._lines.troubled, what, error)
+        self._guard.call(self._lines.on_error, what, error)
 
     def _dropped(self) -> int:
         return 0 if self._export is None else self._export.dropped

@@ -20,10 +20,10 @@ class Audience:
         for each in self._observers:
             self._guard.call(each.committed, turn)
 
-    def troubled(self, what: str, error: BaseException) -> None:
+    def on_error(self, what: str, error: BaseException) -> None:
         """Let everybody learn that something did not work and will be tried again."""
         for each in self._observers:
-            self._guard.call(each.troubled, what, error)
+            self._guard.call(each.on_error, what, error)
 
 
 class Guard:

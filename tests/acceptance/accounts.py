@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from saga_coordinator.handlers.replay import replayed
+from saga_coordinator.handlers.replay import replay
 from saga_coordinator.sagas.machine import freeze
 from saga_coordinator.service.demo.audit import audit
 from saga_coordinator.service.demo.conversation import COMMAND_TOPICS, COMMANDS, CONFIRMED, ORDERS, OUTCOMES, REJECTED
@@ -105,7 +105,7 @@ def every_history_replays_to_its_instance_i3(left: Left) -> None:
         instances = reading.instances(Filter(), 2 * left.orders)
         assert len(instances) == left.orders
         for row in instances:
-            assert freeze(replayed(definition, reading.history(row, 1_000))) == row.snapshot
+            assert freeze(replay(definition, reading.history(row, 1_000))) == row.snapshot
 
 
 CHECKS: Final[tuple[Callable[[Left], None], ...]] = (

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import pytest
 
 from saga_coordinator.handlers.ports import Transaction
-from saga_coordinator.handlers.records import Advance, Lease
+from saga_coordinator.handlers.records import Lease, LeaseMove
 from tests.conformance.stores import OpenStore
 
 
-async def moved(store: OpenStore, *wishes: Advance) -> Sequence[Lease]:
+async def moved(store: OpenStore, *wishes: LeaseMove) -> Sequence[Lease]:
     return await store.transact(lambda tx: tx.advance(wishes))
 
 
@@ -19,7 +19,7 @@ async def test_a_partition_that_was_never_taken_starts_in_epoch_1_with_nothing_d
 
 async def test_taking_raises_the_epoch_and_keeps_the_offset_i25(store: OpenStore) -> None:
     await store.take("t", 0, "me")
-    await moved(store, Advance("t", 0, 1, None, 7))
+    await moved(store, LeaseMove("t", 0, 1, None, 7))
     assert await store.take("t", 0, "you") == Lease("t", 0, 2, 7)
     assert await store.take("t", 0, "me") == Lease("t", 0, 3, 7)
     assert await store.take("t", 1, "me") == Lease("t", 1, 1, None)
@@ -27,50 +27,50 @@ async def test_taking_raises_the_epoch_and_keeps_the_offset_i25(store: OpenStore
 
 async def test_a_lease_moves_from_where_it_is_expected(store: OpenStore) -> None:
     await store.take("t", 0, "me")
-    assert await moved(store, Advance("t", 0, 1, None, 5)) == []
-    assert await moved(store, Advance("t", 0, 1, 5, 9)) == []
+    assert await moved(store, LeaseMove("t", 0, 1, None, 5)) == []
+    assert await moved(store, LeaseMove("t", 0, 1, 5, 9)) == []
     assert await store.take("t", 0, "me") == Lease("t", 0, 2, 9)
 
 
 @pytest.mark.parametrize(
     ("wish", "why"),
     [
-        (Advance("t", 0, 1, 5, 9), "an older epoch"),
-        (Advance("t", 0, 3, 5, 9), "an epoch that never was"),
-        (Advance("t", 0, 2, None, 9), "nothing done is expected"),
-        (Advance("t", 0, 2, 4, 9), "a lower offset is expected"),
-        (Advance("t", 0, 2, 6, 9), "a higher offset is expected"),
-        (Advance("t", 0, 2, 0, 5), "it stands ahead, where the wish would bring it: those records are done"),
-        (Advance("t", 0, 2, 0, 3), "it stands beyond"),
-        (Advance("t", 0, 2, 5, 4), "it would go back"),
+        (LeaseMove("t", 0, 1, 5, 9), "an older epoch"),
+        (LeaseMove("t", 0, 3, 5, 9), "an epoch that never was"),
+        (LeaseMove("t", 0, 2, None, 9), "nothing done is expected"),
+        (LeaseMove("t", 0, 2, 4, 9), "a lower offset is expected"),
+        (LeaseMove("t", 0, 2, 6, 9), "a higher offset is expected"),
+        (LeaseMove("t", 0, 2, 0, 5), "it stands ahead, where the wish would bring it: those records are done"),
+        (LeaseMove("t", 0, 2, 0, 3), "it stands beyond"),
+        (LeaseMove("t", 0, 2, 5, 4), "it would go back"),
     ],
     ids=lambda given: given if isinstance(given, str) else "",
 )
 async def test_a_wish_that_does_not_fit_moves_nothing_and_tells_how_the_lease_stands_i25(
-    store: OpenStore, act: Advance, why: str
+    store: OpenStore, act: LeaseMove, why: str
 ) -> None:
     await store.take("t", 0, "me")
-    await moved(store, Advance("t", 0, 1, None, 5))
+    await moved(store, LeaseMove("t", 0, 1, None, 5))
     await store.take("t", 0, "me")
     assert await moved(store, act) == [Lease("t", 0, 2, 5)], why
     assert await store.take("t", 0, "me") == Lease("t", 0, 3, 5)
 
 
 async def test_a_lease_that_nobody_ever_took_is_told_as_epoch_0(store: OpenStore) -> None:
-    assert await moved(store, Advance("t", 0, 1, None, 5)) == [Lease("t", 0, 0, None)]
+    assert await moved(store, LeaseMove("t", 0, 1, None, 5)) == [Lease("t", 0, 0, None)]
 
 
 async def test_of_several_wishes_only_those_that_miss_are_told_i25(store: OpenStore) -> None:
     for partition in range(3):
         await store.take("t", partition, "me")
     await store.take("t", 1, "you")
-    wishes = [Advance("t", partition, 1, None, 5) for partition in range(3)]
+    wishes = [LeaseMove("t", partition, 1, None, 5) for partition in range(3)]
     assert await moved(store, *wishes) == [Lease("t", 1, 2, None)]
 
 
 async def test_a_transaction_that_is_rolled_back_moves_no_lease_i24(store: OpenStore) -> None:
     async def work(tx: Transaction) -> None:
-        assert await tx.advance([Advance("t", 0, 1, None, 5)]) == []
+        assert await tx.advance([LeaseMove("t", 0, 1, None, 5)]) == []
         raise LookupError("on purpose")
 
     await store.take("t", 0, "me")
@@ -88,5 +88,5 @@ async def test_all_leases_are_told_as_they_stand(store: OpenStore) -> None:
     for number in (1, 0):
         await store.take("t", number, "me")
     await store.take("t", 1, "you")
-    await moved(store, Advance("t", 0, 1, None, 5))
+    await moved(store, LeaseMove("t", 0, 1, None, 5))
     assert await store.leases() == [Lease("t", 0, 1, 5), Lease("t", 1, 2, None)]

@@ -68,9 +68,9 @@ async def test_held_events_expire_oldest_first_and_no_more_than_asked_for(store:
     some = [held("i", offset, expires_at=TIME + offset * HOUR) for offset in (1, 2, 3)]
     await store.transact(lambda tx: tx.save(Changes(held=some)))
     assert await store.next_timer() == TIME + HOUR
-    assert await store.transact(lambda tx: tx.load_expired(TIME + 2 * HOUR, 10)) == some[:2]
-    assert await store.transact(lambda tx: tx.load_expired(TIME + 2 * HOUR, 1)) == some[:1]
-    assert await store.transact(lambda tx: tx.load_expired(TIME, 10)) == []
+    assert await store.transact(lambda tx: tx.load_expired_events(TIME + 2 * HOUR, 10)) == some[:2]
+    assert await store.transact(lambda tx: tx.load_expired_events(TIME + 2 * HOUR, 1)) == some[:1]
+    assert await store.transact(lambda tx: tx.load_expired_events(TIME, 10)) == []
 
 
 async def test_a_released_event_is_held_no_longer(store: OpenStore) -> None:

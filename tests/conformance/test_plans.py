@@ -64,7 +64,7 @@ async def everything_happens(it: Coordinator, fault: Fault) -> None:
     await it.fire_due()
     fault.heal()
     await it.redrive.redrive(DeadLetterRef(failing.place), OLGA)
-    it.memory.clear()
+    it.instance_cache.clear()
     await it.take(two.says("b", "good"))
     await it.store.transact(lambda tx: tx.load_subscriptions({"address"}))
     await it.store.transact(lambda tx: tx.save(Changes(acknowledged=[1], awaited=[EventSubscription("address", "id")])))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from saga_coordinator.handlers.ports import Conflict
-from saga_coordinator.handlers.records import Actor, Audit, Changes, DeadLetter, DeadLetterQueue, Place, Queued
+from saga_coordinator.handlers.records import Actor, Audit, Changes, DeadLetter, DeadLetterQueue, Place, QueuedRecord
 from tests.conformance.stores import TIME, Kind, OpenStore, begun, dead, record, starts
 
 NOWHERE = Place("", -1, -1)
@@ -18,9 +18,9 @@ def parking(offset: int, id_: str) -> DeadLetter:
     return replace(dead(offset), instance_id=id_, parks=True)
 
 
-def waiting(offset: int, id_: str, seq: int = 0) -> Queued:
+def waiting(offset: int, id_: str, seq: int = 0) -> QueuedRecord:
     """A record that waits for a parked instance."""
-    return Queued(seq, id_, record(offset)._replace(timestamp_type=1), TIME)
+    return QueuedRecord(seq, id_, record(offset)._replace(timestamp_type=1), TIME)
 
 
 async def found(store: OpenStore, place: Place, *ids: str) -> DeadLetterQueue:
@@ -59,7 +59,7 @@ async def test_an_instance_has_one_head(store: OpenStore) -> None:
     await store.transact(lambda tx: tx.save(Changes(dead_letters=[parking(1, "i-1")])))
     with pytest.raises(Exception, match=r"(?i)unique"):
         await store.transact(lambda tx: tx.save(Changes(dead_letters=[parking(2, "i-1")])))
-    await store.transact(lambda tx: tx.save(Changes(settled=[parking(1, "i-1")], dead_letters=[parking(2, "i-1")])))
+    await store.transact(lambda tx: tx.save(Changes(resolved=[parking(1, "i-1")], dead_letters=[parking(2, "i-1")])))
     assert (await found(store, NOWHERE, "i-1")).letters == [parking(2, "i-1")]
 
 
@@ -67,7 +67,7 @@ async def test_a_dead_letter_gets_another_value_and_cause_and_keeps_the_rest(sto
     letter = parking(1, "i-1")
     other = replace(letter, record=letter.record._replace(value=None), cause="another")
     await store.transact(lambda tx: tx.save(Changes(dead_letters=[letter, dead(1)])))
-    await store.transact(lambda tx: tx.save(Changes(altered=[other])))
+    await store.transact(lambda tx: tx.save(Changes(edited=[other])))
     assert (await found(store, NOWHERE, "i-1")).letters == [other]
     assert dead(1) in (await found(store, letter.record.place)).letters
 
@@ -88,11 +88,11 @@ async def test_being_parked_is_compared_though_it_is_no_revision(store: OpenStor
     stored = begun()
     parked = stored._replace(trail=stored.trail._replace(parked=True))
     await store.transact(lambda tx: tx.save(starts(stored)))
-    await store.transact(lambda tx: tx.save(Changes(instances=[(parked, 1)], flipped={stored.instance.id})))
+    await store.transact(lambda tx: tx.save(Changes(instances=[(parked, 1)], parking_changed={stored.instance.id})))
     assert (await store.transact(lambda tx: tx.load([stored.instance.id])))[stored.instance.id] == parked
     for stale in (
         Changes(instances=[(stored._replace(revision=2), 1)]),
-        Changes(instances=[(parked, 1)], flipped={stored.instance.id}),
+        Changes(instances=[(parked, 1)], parking_changed={stored.instance.id}),
     ):
         with pytest.raises(Conflict):
             await store.transact(lambda tx, changes=stale: tx.save(changes))  # type: ignore[misc]  # a default binds it

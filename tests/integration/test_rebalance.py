@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from saga_coordinator.handlers.bootstrap import Handlers, wired
+from saga_coordinator.handlers.bootstrap import Handlers, wire_handlers
 from saga_coordinator.handlers.records import Lease
 from saga_coordinator.service.clock import SystemClock
 from saga_coordinator.service.health import Health
@@ -47,7 +47,7 @@ class Second:
 
 def beside(it: Running) -> Second:
     service, watcher = it.service, Watcher()
-    handlers = wired(
+    handlers = wire_handlers(
         service.routes,
         store=service.store,
         publisher=service.publisher,

@@ -18,4 +18,4 @@ async def write_back(store: SqliteStore, observer: Observer) -> None:
         try:
             await store.write_back()
         except sqlite3.Error as error:
-            observer.troubled("the WAL was not written back into the database", error)
+            observer.on_error("the WAL was not written back into the database", error)

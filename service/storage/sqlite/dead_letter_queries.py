@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from saga_coordinator.handlers.records import Actor, Audit, DeadLetter, Place, Queued
+from saga_coordinator.handlers.records import Actor, Audit, DeadLetter, Place, QueuedRecord
 from saga_coordinator.service.storage.sqlite.columns import from_time, to_time
 from saga_coordinator.service.storage.sqlite.dead_letters import AT, LETTERS, QUEUED, RECORD, letter, queued, record_of
 from saga_coordinator.service.storage.sqlite.queries import Reading
@@ -56,12 +56,12 @@ def letters_at(reading: Reading, place: Place) -> Sequence[DeadLetter]:
     return [letter(row) for row in reading.ask(f"{LETTERS} WHERE {AT}", place)]
 
 
-def queued_at(reading: Reading, place: Place) -> Sequence[Queued]:
+def queued_at(reading: Reading, place: Place) -> Sequence[QueuedRecord]:
     """Return a record as it is queued, once for each instance that it waits for."""
     return [queued(row) for row in reading.ask(f"{QUEUED} WHERE {AT}", place)]
 
 
-def queue_of(reading: Reading, id_: str, most: int) -> Sequence[Queued]:
+def queue_of(reading: Reading, id_: str, most: int) -> Sequence[QueuedRecord]:
     """Return what waits for a parked instance, in order."""
     return [queued(row) for row in reading.ask(f"{QUEUED} WHERE instance_id = ? ORDER BY seq LIMIT ?", (id_, most))]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from saga_coordinator.handlers.records import Audit, Changes, DeadLetter, Place, Queued, Record
+from saga_coordinator.handlers.records import Audit, Changes, DeadLetter, Place, QueuedRecord, Record
 from saga_coordinator.service.storage.sqlite.columns import from_headers, from_time, to_headers, to_time
 from saga_coordinator.service.storage.sqlite.one_trip import Statement
 
@@ -20,7 +20,7 @@ def statements(changes: Changes) -> Iterator[Statement]:
     """Yield what writes down everything that was set aside, queued, altered or settled."""
     yield Statement(
         f"DELETE FROM dead_letter WHERE {_LETTER_AT}",  # noqa: S608  own columns
-        [(*each.record.place, each.instance_id) for each in changes.settled],
+        [(*each.record.place, each.instance_id) for each in changes.resolved],
     )
     columns = f"{RECORD}, at, cause, instance_id, parks"
     yield Statement("DELETE FROM parked WHERE seq = ?", [(each.seq,) for each in changes.dequeued])
@@ -30,7 +30,7 @@ def statements(changes: Changes) -> Iterator[Statement]:
     )
     yield Statement(
         f"UPDATE dead_letter SET value = ?, cause = ? WHERE {_LETTER_AT}",  # noqa: S608  own columns
-        [(each.record.value, each.cause, *each.record.place, each.instance_id) for each in changes.altered],
+        [(each.record.value, each.cause, *each.record.place, each.instance_id) for each in changes.edited],
     )
     yield Statement(
         f"INSERT INTO parked ({RECORD}, instance_id, at) VALUES (?,?,?,?,?,?,?,?,?,?) {_ONCE}",  # noqa: S608  own text
@@ -49,10 +49,10 @@ def letter(row: Sequence[Any]) -> DeadLetter:
     return DeadLetter(record_of(record), to_time(at), cause, instance_id, bool(parks))
 
 
-def queued(row: Sequence[Any]) -> Queued:
+def queued(row: Sequence[Any]) -> QueuedRecord:
     """Read a row of `QUEUED`."""
     seq, instance_id, *record, at = row
-    return Queued(seq, instance_id, record_of(record), to_time(at))
+    return QueuedRecord(seq, instance_id, record_of(record), to_time(at))
 
 
 def record_row(record: Record) -> Sequence[object]:

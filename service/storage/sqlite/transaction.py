@@ -12,7 +12,6 @@ from pydantic_core import to_json
 from saga_coordinator.handlers import trace_context as trails
 from saga_coordinator.handlers.decode import describe_error, describe_validation_error
 from saga_coordinator.handlers.records import (
-    Advance,
     Changes,
     DeadLetterQueue,
     EarlyEvent,
@@ -20,6 +19,7 @@ from saga_coordinator.handlers.records import (
     EventSubscription,
     InstanceRecord,
     Lease,
+    LeaseMove,
     OutboxRow,
     Place,
     UnreadableInstance,
@@ -79,7 +79,7 @@ class SqliteTransaction:
         self._silent = silent
         self.unreadable_instances: dict[str, UnreadableInstance] = {}
 
-    async def advance(self, moves: Sequence[Advance]) -> Sequence[Lease]:
+    async def advance(self, moves: Sequence[LeaseMove]) -> Sequence[Lease]:
         """Move the leases, or return those that do not stand as expected."""
         moved = await self._read(_ADVANCE, (to_json(moves).decode(),))
         missed = {(each.topic, each.partition) for each in moves} - {(topic, partition) for topic, partition in moved}
@@ -131,7 +131,7 @@ class SqliteTransaction:
         )
         return [EventSubscription(*row) for row in rows]
 
-    async def load_expired(self, now: datetime, most: int) -> Sequence[EarlyEvent]:
+    async def load_expired_events(self, now: datetime, most: int) -> Sequence[EarlyEvent]:
         """Return what was held for too long, what was to be held the shortest first."""
         return await self._held("expires_at <= ?", "expires_at", (from_time(now), most))
 
@@ -171,7 +171,12 @@ class SqliteTransaction:
             "UPDATE instance SET status = ?, data = ?, state = ?, trail = ?, revision = ?, wake_at = ?, ended_at = ?"
             """ WHERE id = ? AND revision = ? AND (instr(trail, '"parked":true') > 0) = ?""",
             [
-                (*_changing(each), each.instance.id, seen, each.trail.parked ^ (each.instance.id in changes.flipped))
+                (
+                    *_changing(each),
+                    each.instance.id,
+                    seen,
+                    each.trail.parked ^ (each.instance.id in changes.parking_changed),
+                )
                 for each, seen in changes.instances
                 if seen
             ],

@@ -14,11 +14,11 @@ SEEDS = (
     Seed(
         "the offset is stored first, by itself",
         "handlers/intake.py",
-        "                await self._writer.write(partial(self._decide, arrivals))",
+        "                await self._unit_of_work.write(partial(self._decide, arrivals))",
         "                moves = self._leases.moves(each.record.place for each in arrivals)\n"
-        "                if missed := await self._writer._store.transact(lambda tx: tx.advance(moves)):\n"
+        "                if missed := await self._unit_of_work._store.transact(lambda tx: tx.advance(moves)):\n"
         "                    raise _Missed(missed)\n"
-        "                await self._writer.write(partial(self._decide, arrivals))",
+        "                await self._unit_of_work.write(partial(self._decide, arrivals))",
         (
             (
                 "missed = await tx.advance(self._leases.moves(each.record.place for each in arrivals))",
@@ -29,11 +29,11 @@ SEEDS = (
     Seed(
         "a fenced owner tries again without learning",
         "handlers/intake.py",
-        "self._leases.learn(missed.leases)",
+        "self._leases.reconcile(missed.leases)",
         "pass",
     ),
     Seed(
-        "memory is not cleared after a conflict",
+        "instance_cache is not cleared after a conflict",
         "handlers/unit_of_work.py",
         "            except Conflict:\n                self._memory.clear()",
         "            except Conflict:\n                pass",
@@ -41,10 +41,10 @@ SEEDS = (
     Seed(
         "a batch is noted as done before its commit",
         "handlers/intake.py",
-        "                await self._writer.write(partial(self._decide, arrivals))",
+        "                await self._unit_of_work.write(partial(self._decide, arrivals))",
         "                moves = self._leases.moves(each.record.place for each in arrivals)\n"
         "                self._leases.advanced(each.record.place for each in arrivals)\n"
-        "                await self._writer.write(partial(self._decide, arrivals, moves))",
+        "                await self._unit_of_work.write(partial(self._decide, arrivals, moves))",
         (
             ("arrivals: Sequence[Arrival | Unreadable], tx: Transaction)", "arrivals, moves, tx)"),
             ("tx.advance(self._leases.moves(each.record.place for each in arrivals))", "tx.advance(moves)"),
@@ -85,7 +85,7 @@ SEEDS = (
     Seed(
         "a lease that another took where no record comes is never noticed",
         "service/kafka/consumer.py",
-        "            self._leases.learn(leases)\n",
+        "            self._leases.reconcile(leases)\n",
         "            pass\n",
     ),
     Seed(
@@ -131,7 +131,7 @@ SEEDS = (
         "",
     ),
     Seed(
-        "timers do not know what has not left",
+        "timers do not add_loaded what has not left",
         "handlers/timers.py",
         "self._decider.wake(batch, stored, unsent)",
         "self._decider.wake(batch, stored, ())",
@@ -232,11 +232,11 @@ SEEDS = (
     Seed(
         "a held event is forgotten",
         "handlers/dispatch.py",
-        "        while fresh := batch.take_fresh():\n",
+        "        while fresh := batch.pop_fresh_addresses():\n",
         "        while fresh := set[str]():\n",
     ),
     Seed(
-        "who awaited an event awaits it for ever",
+        "who awaited an event is_expected it for ever",
         "handlers/session.py",
         "self._waits[EventSubscription(address, after.id)] = False",
         "pass",

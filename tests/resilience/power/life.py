@@ -78,7 +78,7 @@ class _Feed:
     async def begin(self) -> None:
         """Take all partitions, and read what is owed."""
         self.it.leases.clear()
-        self.it.memory.clear()
+        self.it.instance_cache.clear()
         for topic, partition in product((EVENTS, REPLIES), (0, 1)):
             self.it.leases.take(await self.it.store.take(topic, partition, "test"))
         self.it.relay.push(await self.it.store.unsent())
@@ -113,7 +113,7 @@ class _Feed:
 
     def _fresh(self) -> list[Record]:
         """What is not taken in yet."""
-        return [each for each in self.neighbours.records if self.it.leases.awaits(each.place)]
+        return [each for each in self.neighbours.records if self.it.leases.is_expected(each.place)]
 
 
 async def _at_work(feed: _Feed) -> None:

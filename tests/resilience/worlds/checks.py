@@ -6,7 +6,7 @@ from typing import Final
 
 from saga_coordinator.contracts import envelope as wire
 from saga_coordinator.handlers.records import Verdict
-from saga_coordinator.handlers.replay import replayed
+from saga_coordinator.handlers.replay import replay
 from saga_coordinator.sagas.machine import freeze
 from tests.resilience.worlds import trip_checks
 from tests.resilience.worlds.broker import EPOCH_MS, Polled
@@ -90,7 +90,7 @@ def the_history_replays_to_the_state_i3(world: World) -> None:
     for id_, row in world.database.instances.items():
         entries = world.database.history[id_]
         assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
-        assert freeze(replayed(world.routes.saga_of(row.saga, row.version), entries)) == row.snapshot
+        assert freeze(replay(world.routes.saga_of(row.saga, row.version), entries)) == row.snapshot
 
 
 def a_reply_changes_state_once_i10(world: World) -> None:

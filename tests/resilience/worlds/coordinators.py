@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from saga_coordinator.handlers.bootstrap import wired
+from saga_coordinator.handlers.bootstrap import wire_handlers
 from saga_coordinator.handlers.records import Committed
 from saga_coordinator.handlers.routing import Routes
 from saga_coordinator.service.app import run as running
@@ -53,7 +53,7 @@ class Watch:
         rows = [hop.entry for hop in turn.hops if hop.entry.kind == "wake"]
         self.timers += [(row.instance_id, row.seq, self.began) for row in rows]
 
-    def troubled(self, what: str, error: BaseException) -> None:
+    def on_error(self, what: str, error: BaseException) -> None:
         self.troubles.append(f"{what}: {type(error).__name__} {error}")
 
 
@@ -93,7 +93,7 @@ class Coordinator:
         """Run the service as `saga serve` does, on simulated ports."""
         store, publisher = SimulatedStore(self.around.database), Publisher(self.around.broker)
         health, watch, routes = Health(checks.ALL, self.clock.now), self.watch, self.around.routes
-        handlers = wired(
+        handlers = wire_handlers(
             routes, store=store, publisher=publisher, clock=self.clock, observer=watch, sampler=lambda _: False
         )
         feed = Feed(

@@ -14,7 +14,6 @@ from typing import TypeVar
 from saga_coordinator.handlers import trace_context as trails
 from saga_coordinator.handlers.ports import Conflict
 from saga_coordinator.handlers.records import (
-    Advance,
     Changes,
     DeadLetter,
     DeadLetterQueue,
@@ -23,6 +22,7 @@ from saga_coordinator.handlers.records import (
     EventSubscription,
     InstanceRecord,
     Lease,
+    LeaseMove,
     OutboxMessage,
     OutboxRow,
     Place,
@@ -133,7 +133,7 @@ class Session:
         self._seq = max(database.owed, default=0)
         self.unreadable_instances: Mapping[str, UnreadableInstance] = {}
 
-    async def advance(self, moves: Sequence[Advance]) -> Sequence[Lease]:
+    async def advance(self, moves: Sequence[LeaseMove]) -> Sequence[Lease]:
         await self._hop()
         missed = []
         for act in moves:
@@ -173,7 +173,7 @@ class Session:
         await self._hop()
         return sorted(each for each in self._database.awaited if each.address in addresses)
 
-    async def load_expired(self, now: datetime, most: int) -> Sequence[EarlyEvent]:
+    async def load_expired_events(self, now: datetime, most: int) -> Sequence[EarlyEvent]:
         await self._hop()
         return [each for each in self._database.held if each.expires_at <= now][:most]
 
@@ -206,7 +206,7 @@ class Session:
         if self._database.chance.random() < self._database.mood.fails:
             raise OSError("the database failed, on purpose")
 
-    def _moved(self, at: tuple[str, int], epoch: int, owner: str, act: Advance) -> None:
+    def _moved(self, at: tuple[str, int], epoch: int, owner: str, act: LeaseMove) -> None:
         self._database.leases[at] = (epoch, owner, act.next_offset)
         self._database.epochs.append((*at, epoch))
 

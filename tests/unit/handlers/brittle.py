@@ -6,13 +6,13 @@ from typing import TypeVar
 
 from saga_coordinator.handlers.ports import Transaction
 from saga_coordinator.handlers.records import (
-    Advance,
     Changes,
     DeadLetterQueue,
     EarlyEvent,
     EventSubscription,
     InstanceRecord,
     Lease,
+    LeaseMove,
     OutboxRow,
     Place,
     UnreadableInstance,
@@ -87,7 +87,7 @@ class BrittleTransaction:
         self._store = store
         self._real = real
 
-    async def advance(self, moves: Sequence[Advance]) -> Sequence[Lease]:
+    async def advance(self, moves: Sequence[LeaseMove]) -> Sequence[Lease]:
         return self._passed("advance", await self._real.advance(moves))
 
     async def load(self, ids: Collection[str]) -> Mapping[str, InstanceRecord]:
@@ -106,8 +106,8 @@ class BrittleTransaction:
     async def load_subscriptions(self, addresses: Collection[str]) -> Sequence[EventSubscription]:
         return self._passed("load_subscriptions", await self._real.load_subscriptions(addresses))
 
-    async def load_expired(self, now: datetime, most: int) -> Sequence[EarlyEvent]:
-        return self._passed("load_expired", await self._real.load_expired(now, most))
+    async def load_expired_events(self, now: datetime, most: int) -> Sequence[EarlyEvent]:
+        return self._passed("load_expired_events", await self._real.load_expired_events(now, most))
 
     async def load_dead_letters(self, place: Place, ids: Collection[str]) -> DeadLetterQueue:
         return self._passed("load_dead_letters", await self._real.load_dead_letters(place, ids))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from saga_coordinator.handlers.bootstrap import Handlers, wired
+from saga_coordinator.handlers.bootstrap import Handlers, wire_handlers
 from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES
 from saga_coordinator.handlers.ports import Publisher, Store
 from saga_coordinator.handlers.records import Committed, InstanceRecord, OutboxMessage, Place, Record
@@ -64,7 +64,7 @@ class Watcher:
     def committed(self, turn: Committed) -> None:
         self.turns.append(turn)
 
-    def troubled(self, what: str, error: BaseException) -> None:
+    def on_error(self, what: str, error: BaseException) -> None:
         self.troubles.append((what, error))
 
 
@@ -86,7 +86,11 @@ class Coordinator:
 
     def __post_init__(self) -> None:
         """Hold what tests want to see at hand."""
-        self.leases, self.memory, self.relay = self.handlers.leases, self.handlers.memory, self.handlers.relay
+        self.leases, self.instance_cache, self.relay = (
+            self.handlers.leases,
+            self.handlers.instance_cache,
+            self.handlers.relay,
+        )
         self.intake, self.timers = self.handlers.intake, self.handlers.timers
         self.operator, self.redrive = self.handlers.operator, self.handlers.redrive
 
@@ -169,7 +173,7 @@ async def coordinator(
     store: Store = worn(sqlite) if worn else sqlite
     publisher = publisher or Wall()
     clock, watcher = clock or HandClock(), Watcher()
-    handlers = wired(routes, store=store, publisher=publisher, clock=clock, observer=watcher, sampler=sampled)
+    handlers = wire_handlers(routes, store=store, publisher=publisher, clock=clock, observer=watcher, sampler=sampled)
     await sqlite.open()
     try:
         for home in (0, 1):

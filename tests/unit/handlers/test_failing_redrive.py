@@ -52,7 +52,7 @@ async def test_parking_that_fails_at_any_statement_leaves_nothing_and_is_done_ag
         assert it.everything() == before
         assert dict(it.leases.offsets()) == {("made.events.v1", 0): 2}
 
-        it.memory.clear()
+        it.instance_cache.clear()
         await it.take(failing, later)
         assert [it.verdicts(each.place)[0][0] for each in (failing, later)] == ["dead-lettered", "held"]
 
@@ -88,7 +88,7 @@ async def test_an_act_that_fails_between_two_calls_leaves_nothing_and_is_done_ag
     fault, stores = Fault(), Stores()
     async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT), worn=stores.worn) as it:
         which = await parked(it, fault)
-        it.memory.clear()
+        it.instance_cache.clear()
         before = it.everything()
         stores.brittle.fails_at = point
         with pytest.raises(Broken):

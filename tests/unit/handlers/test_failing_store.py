@@ -86,13 +86,13 @@ async def test_a_batch_whose_commit_happened_is_skipped_in_the_same_epoch_too_i2
         stores.brittle.fails_at = "after commit"
         with pytest.raises(Broken):
             await it.take(*records)
-        it.memory.clear()
+        it.instance_cache.clear()
         await it.take(*records, log.placed("o-3"))
         assert it.rows("SELECT count(*) FROM history") == [(4,)]
         assert dict(it.leases.offsets()) == {(EVENTS, 0): 4}
 
 
-@pytest.mark.parametrize("point", ["load_due", "load_expired", "save", "commit", "after commit"])
+@pytest.mark.parametrize("point", ["load_due", "load_expired_events", "save", "commit", "after commit"])
 async def test_alarms_that_fail_ring_again_and_act_once_i19_i24(tmp_path: Path, point: str) -> None:
     async def fire_due(it: Coordinator, _: list[Record]) -> None:
         it.clock.time = it.clock.time.replace(hour=15)
@@ -127,7 +127,7 @@ async def begin_anew(it: Coordinator) -> None:
     """Forget what may be wrong and take the leases again, as the feed does."""
     owned = it.leases.owned()
     it.leases.clear()
-    it.memory.clear()
+    it.instance_cache.clear()
     for each in owned:
         it.leases.take(await it.store.take(*each, "test"))
 

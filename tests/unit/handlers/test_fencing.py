@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from saga_coordinator.handlers.records import Advance, Changes, Lease
+from saga_coordinator.handlers.records import Changes, Lease, LeaseMove
 from tests.unit.handlers.coordinator import coordinator
 from tests.unit.handlers.order_log import EVENTS, REPLIES, Log, instance_id
 
@@ -47,7 +47,7 @@ async def test_records_that_are_done_in_the_same_epoch_are_skipped_i26(tmp_path:
     async with coordinator(tmp_path / "saga.db") as it:
         records = [log.placed(f"o-{number}") for number in range(4)]
         await it.take(records[0])
-        await it.store.transact(lambda tx: tx.advance([Advance(EVENTS, 0, 1, 1, 3)]))
+        await it.store.transact(lambda tx: tx.advance([LeaseMove(EVENTS, 0, 1, 1, 3)]))
         await it.intake.take(records[1:])
         assert it.rows("SELECT correlation FROM instance") == [("o-0",), ("o-3",)]
         assert dict(it.leases.offsets()) == {(EVENTS, 0): 4}

@@ -33,7 +33,7 @@ async def begins(it: Coordinator, log: Log, *keys: str) -> None:
 def damage(it: Coordinator, *, where: str = "correlation = 'bad'") -> None:
     """Store data as an older form of the model wrote them."""
     it.execute(f"UPDATE instance SET data = replace(data, 'coins', 'money') WHERE {where}")  # noqa: S608  own text
-    it.memory.clear()
+    it.instance_cache.clear()
 
 
 def mend(it: Coordinator) -> None:

@@ -3,33 +3,33 @@
 from dataclasses import replace
 from pathlib import Path
 
-from saga_coordinator.handlers.instance_cache import Memory
+from saga_coordinator.handlers.instance_cache import InstanceCache
 from saga_coordinator.sagas.machine import Status
 from tests.conformance.stores import begun, starts
 from tests.unit.handlers.coordinator import Coordinator, coordinator
 
 
-async def known(it: Coordinator, memory: Memory, *ids: str) -> set[str]:
-    return set(await it.store.transact(lambda tx: memory.load(tx, ids)))
+async def known(it: Coordinator, instance_cache: InstanceCache, *ids: str) -> set[str]:
+    return set(await it.store.transact(lambda tx: instance_cache.load(tx, ids)))
 
 
 async def test_those_used_last_are_kept_and_the_others_are_read_again_i33(tmp_path: Path) -> None:
     instances = [begun(f"o-{number}") for number in range(4)]
     ids = [each.instance.id for each in instances]
-    memory = Memory(most=2)
+    instance_cache = InstanceCache(most=2)
     async with coordinator(tmp_path / "saga.db") as it:
-        memory.keep([(each, 0) for each in instances[:2]])
-        memory.keep([(instances[0], 1), (instances[2], 0)])
-        assert await known(it, memory, *ids) == {ids[0], ids[2]}
+        instance_cache.keep([(each, 0) for each in instances[:2]])
+        instance_cache.keep([(instances[0], 1), (instances[2], 0)])
+        assert await known(it, instance_cache, *ids) == {ids[0], ids[2]}
         await it.store.transact(lambda tx: tx.save(starts(*instances)))
-        assert await known(it, memory, *ids) == set(ids)
+        assert await known(it, instance_cache, *ids) == set(ids)
 
 
 async def test_one_that_is_over_is_forgotten(tmp_path: Path) -> None:
     stored = begun()
     over = stored._replace(instance=replace(stored.instance, status=Status.COMPLETED))
-    memory = Memory()
+    instance_cache = InstanceCache()
     async with coordinator(tmp_path / "saga.db") as it:
-        memory.keep([(stored, 0)])
-        memory.keep([(over, 1)])
-        assert await known(it, memory, stored.instance.id) == set()
+        instance_cache.keep([(stored, 0)])
+        instance_cache.keep([(over, 1)])
+        assert await known(it, instance_cache, stored.instance.id) == set()

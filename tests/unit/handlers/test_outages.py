@@ -5,7 +5,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from saga_coordinator.handlers.replay import first_difference, replayed
+from saga_coordinator.handlers.replay import first_difference, replay
 from saga_coordinator.handlers.routing import REPLIES
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine import freeze
@@ -76,7 +76,7 @@ async def test_a_history_that_tells_of_an_outage_leads_to_the_stored_state_i3(tm
             [row] = reading.instances(Filter(), 10)
             history = list(reading.history(row, 1_000))
     assert {entry.kind for entry in history} == {"start", "wake"}
-    assert freeze(replayed(order_fulfilment, history)) == freeze(stored.instance)
+    assert freeze(replay(order_fulfilment, history)) == freeze(stored.instance)
     assert first_difference(order_fulfilment, history) is None
 
 

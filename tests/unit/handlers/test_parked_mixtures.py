@@ -8,7 +8,7 @@ import pytest
 from saga_coordinator.contracts import Done
 from saga_coordinator.handlers.records import Place, Record
 from saga_coordinator.handlers.redrive import DeadLetterRef, Outcome
-from saga_coordinator.handlers.replay import replayed
+from saga_coordinator.handlers.replay import replay
 from saga_coordinator.sagas.machine import freeze
 from saga_coordinator.service.storage.sqlite.queries import Filter, opened
 from tests.unit.handlers.coordinator import Coordinator, coordinator
@@ -74,17 +74,17 @@ async def test_each_record_has_one_verdict_and_each_instance_hears_them_in_order
 ) -> None:
     faults = Fault(set()), Fault(set()), Fault(set())
     async with coordinator(tmp_path / "saga.db", wide(*faults)) as it:
-        troubled = Troubled(it, faults, seed)
-        await troubled.stir(40)
-        check_verdicts(it, troubled.records)
+        on_error = Troubled(it, faults, seed)
+        await on_error.stir(40)
+        check_verdicts(it, on_error.records)
         check_flags(it)
-        await troubled.settle()
+        await on_error.settle()
 
-        check_verdicts(it, troubled.records)
+        check_verdicts(it, on_error.records)
         check_flags(it)
         check_order(it)
         assert it.rows("SELECT count(*) FROM parked") == [(0,)]
-        assert troubled.ends == set(Outcome), "the mixture is too thin"
+        assert on_error.ends == set(Outcome), "the mixture is too thin"
 
 
 def check_verdicts(it: Coordinator, records: list[Record]) -> None:
@@ -107,5 +107,5 @@ def check_order(it: Coordinator) -> None:
             offsets = [entry.place.offset for entry in entries if entry.place and entry.kind == "answer"]
             assert offsets == sorted(offsets)
             assert [entry.seq for entry in entries] == list(range(1, row.revision + 1))
-            instance = replayed(it.routes.saga_of(row.saga, row.version), entries)
+            instance = replay(it.routes.saga_of(row.saga, row.version), entries)
             assert freeze(instance) == row.snapshot

@@ -35,7 +35,7 @@ async def test_the_record_and_what_was_queued_happen_in_order_and_the_instance_g
         result = await it.redrive.redrive(DeadLetterRef(failing.place), OLGA)
 
         assert (result.end, result.head) == (Outcome.DONE, None)
-        assert [each.place for each in result.fates] == [failing.place, third.place, second.place]
+        assert [each.place for each in result.records] == [failing.place, third.place, second.place]
         assert result.sent == ("made.do-z.v1",)
         assert two.seen() == ["a", "c", "b"]
         assert verdicts(it, failing.place, third.place, second.place) == [["applied"]] * 3
@@ -149,7 +149,7 @@ async def test_a_start_that_failed_starts_its_instance_after_all(tmp_path: Path)
         fault.heal()
         result = await it.redrive.redrive(DeadLetterRef(Place("made.events.v1", 0, 0)), OLGA)
         assert result.end is Outcome.DONE
-        assert [each.verdict for each in result.fates] == ["applied", "applied"], "the held cancel happens too"
+        assert [each.verdict for each in result.records] == ["applied", "applied"], "the held cancel happens too"
         assert it.rows("SELECT status FROM instance WHERE correlation = 'bad'") == [("compensating",)]
 
 
@@ -225,7 +225,7 @@ async def test_a_parked_child_answers_its_command_after_all_and_hears_of_its_can
 
         fault.heal()
         result = await it.redrive.redrive(DeadLetterRef(done.place), OLGA)
-        assert [each.verdict for each in result.fates] == ["applied", "ignored"]
+        assert [each.verdict for each in result.records] == ["applied", "ignored"]
         (reply,) = it.sent("hotels.booked.v1", "t-1")
         (command,) = it.sent("hotels.book.v1", "t-1")
         assert dict(reply.headers)["ce_causationid"] == command.message_id.encode()
@@ -239,7 +239,7 @@ async def test_a_queue_of_a_thousand_records_is_decided_in_one_transaction(tmp_p
         await it.take(failing, *copies)
         fault.heal()
         result = await it.redrive.redrive(DeadLetterRef(failing.place), OLGA)
-        assert Counter(each.verdict for each in result.fates) == {"applied": 2, "duplicate": 999}
+        assert Counter(each.verdict for each in result.records) == {"applied": 2, "duplicate": 999}
         assert queue(it) == []
 
 
@@ -287,7 +287,7 @@ async def test_a_stale_memory_does_not_unpark_an_instance(tmp_path: Path) -> Non
         stale = await it.stored(BAD)
         failing, later = two.says("a"), two.says("b")
         await it.take(failing)
-        it.memory.keep([(stale, 1)])
+        it.instance_cache.keep([(stale, 1)])
         await it.take(later)
         assert it.verdicts(later.place) == BUFFERED
         assert (await it.stored(BAD)).trail.parked

@@ -8,7 +8,7 @@ import pytest
 
 from saga_coordinator.contracts import Done, Failure
 from saga_coordinator.handlers.records import Entry
-from saga_coordinator.handlers.replay import first_difference, replayed, signal_of
+from saga_coordinator.handlers.replay import first_difference, replay, signal_of
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.sagas.machine import (
     Cancel,
@@ -69,7 +69,7 @@ async def check(it: Coordinator, saga: AnySaga, *kinds: str) -> None:
     """Check that a history of these kinds leads to the stored state, with each decision as it was recorded."""
     entries = histories(it)[saga.name]
     assert [entry.kind for entry in entries] == list(kinds)
-    again = replayed(saga, entries)
+    again = replay(saga, entries)
     assert freeze(again) == freeze((await it.stored(again.id)).instance)
     assert first_difference(saga, entries) is None
 
@@ -179,7 +179,7 @@ def test_what_is_not_known_is_refused_with_a_reason() -> None:
     with pytest.raises(LookupError, match="entry 7 of i: nothing is known of a signal 'dance'"):
         signal_of(LONG, entry)
     with pytest.raises(LookupError, match="a history begins with its start"):
-        replayed(LONG, [])
+        replay(LONG, [])
     with pytest.raises(LookupError, match=r"None answers no command of saga trip version 1"):
         signal_of(LONG, entry._replace(kind="answer"))
 

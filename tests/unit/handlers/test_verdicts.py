@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES
-from saga_coordinator.handlers.replay import first_difference, replayed
+from saga_coordinator.handlers.replay import first_difference, replay
 from saga_coordinator.sagas.machine import freeze, parallel
 from saga_coordinator.service.storage.sqlite.queries import Filter, opened
 from tests.unit.handlers.coordinator import Coordinator, coordinator
@@ -81,7 +81,7 @@ def check_replay(it: Coordinator) -> None:
             entries = reading.history(row, 1_000)
             assert [entry.seq for entry in entries] == list(range(1, row.revision + 1))
             saga = it.routes.saga_of(row.saga, row.version)
-            instance = replayed(saga, entries)
+            instance = replay(saga, entries)
             assert first_difference(saga, entries) is None
             assert freeze(instance) == row.snapshot
             assert (instance.id, instance.key, instance.next_timer_at) == (row.id, row.key, row.next_timer_at)

@@ -176,7 +176,7 @@ async def test_what_a_sagas_function_raises_on_a_wish_is_a_problem_and_changes_n
 
 async def test_a_wish_for_an_instance_that_cannot_be_read_says_what_to_do(asked: Asked) -> None:
     asked.it.execute("UPDATE instance SET data = '{}'")
-    asked.it.memory.clear()
+    asked.it.instance_cache.clear()
     told = problem(await asked.act("pause"), 409)
     assert told.startswith(f"instance {BAD} of saga made version 1 cannot be read: Data: key: Field required")
 

@@ -126,13 +126,13 @@ def replay(world: World, story: Story) -> None:
     for turned in told(world, story):
         if turned.decision.ignored is None:
             list(world.offer())
-    replayed: Any = None
+    replay: Any = None
     thawed: Any = None
     for turned in world.turns:
-        replayed = transition(world.saga, replayed, turned.signal).instance
+        replay = transition(world.saga, replay, turned.signal).instance
         again = transition(world.saga, thawed, turned.signal)
         assert again == turned.decision
-        assert replayed == turned.after
+        assert replay == turned.after
         frozen = freeze(again.instance)
         thawed = thaw(world.saga, again.instance.id, again.instance.key, frozen)
         assert thawed == again.instance

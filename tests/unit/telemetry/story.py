@@ -23,7 +23,7 @@ from saga_coordinator.handlers.records import (
     Verdict,
 )
 from saga_coordinator.handlers.routing import REPLIES, Role, Routes
-from saga_coordinator.handlers.session import Batch, Wire
+from saga_coordinator.handlers.session import Session, Wire
 from saga_coordinator.handlers.trace_context import Sampler
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine import Cancel, Instance, ReplyReceived, Start, TimerFired
@@ -125,7 +125,7 @@ class Story:
     def takes(self, *records: Record) -> Committed:
         """Take a batch of records in."""
 
-        def take_all(batch: Batch) -> None:
+        def take_all(batch: Session) -> None:
             for record in records:
                 self._take(batch, read(self._routes, record))
 
@@ -157,7 +157,7 @@ class Story:
                     answered.append(reply_to(row, reply, relayed))
         return answered
 
-    def _take(self, batch: Batch, arrival: Arrival | Unreadable) -> None:
+    def _take(self, batch: Session, arrival: Arrival | Unreadable) -> None:
         match arrival:
             case Unreadable():
                 batch.dead_letter(arrival)
@@ -175,10 +175,10 @@ class Story:
             case _:
                 raise AssertionError(arrival)
 
-    def _commit(self, work: Callable[[Batch], object]) -> Committed:
+    def _commit(self, work: Callable[[Session], object]) -> Committed:
         """Run one transaction that takes 4 ms; the next begins 20 ms after it has begun."""
-        batch = Batch(self._wire, self.at + TOOK / 2)
-        batch.know(self._stored, {})
+        batch = Session(self._wire, self.at + TOOK / 2)
+        batch.add_loaded(self._stored, {})
         work(batch)
         changes = batch.finish()
         self._stored.update({stored.instance.id: stored for stored, _ in changes.instances})

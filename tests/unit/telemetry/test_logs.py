@@ -112,8 +112,8 @@ def test_the_same_trouble_is_told_once_a_second(stream: io.StringIO, said: Said)
     logs.configure(stream=stream)
     teller = Lines()
     for count in range(100):
-        teller.troubled(f"{count} messages to orders.events.v1:0 were not acknowledged", OSError("no broker"))
-    teller.troubled("alarms did not ring", OSError("disk full"))
+        teller.on_error(f"{count} messages to orders.events.v1:0 were not acknowledged", OSError("no broker"))
+    teller.on_error("alarms did not ring", OSError("disk full"))
 
     assert [line["event"] for line in said()] == [
         "0 messages to orders.events.v1:0 were not acknowledged",
@@ -143,7 +143,7 @@ def test_a_trouble_names_the_place_in_the_sagas_own_code(stream: io.StringIO, sa
     try:
         remember()
     except ZeroDivisionError as error:
-        Lines().troubled("record orders.events.v1:0:7 was set aside", error)
+        Lines().on_error("record orders.events.v1:0:7 was set aside", error)
 
     assert str(said()[0]["where"]).startswith("test_logs.py:")
     assert str(said()[0]["where"]).endswith(" in remember")

@@ -32,7 +32,7 @@ class Remembering:
     def committed(self, turn: Committed) -> None:
         self.turns.append(turn)
 
-    def troubled(self, what: str, error: BaseException) -> None:  # noqa: ARG002  the port's form
+    def on_error(self, what: str, error: BaseException) -> None:  # noqa: ARG002  the port's form
         self.troubles.append(what)
 
 
@@ -42,7 +42,7 @@ class Failing:
     def committed(self, turn: Committed) -> None:  # noqa: ARG002  the port's form
         raise RuntimeError("no display")
 
-    def troubled(self, what: str, error: BaseException) -> None:  # noqa: ARG002  the port's form
+    def on_error(self, what: str, error: BaseException) -> None:  # noqa: ARG002  the port's form
         raise RuntimeError("no display")
 
 
@@ -99,7 +99,7 @@ async def test_trouble_of_one_watcher_is_no_trouble_of_the_others() -> None:
     turn = Story().takes(order_placed("o-1"))
 
     audience.committed(turn)
-    audience.troubled("no broker", OSError())
+    audience.on_error("no broker", OSError())
 
     assert remembering.turns == [turn]
     assert remembering.troubles == ["no broker"]
