@@ -62,7 +62,7 @@ _FORM: Final = re.compile(r"(?P<name>[a-z-]+\.(before|after))=(?P<deed>kill|stop
 Points = Mapping[str, tuple[str, int]]
 
 
-def installed() -> tuple[str, ...]:
+def install() -> tuple[str, ...]:
     """Put the instruments in if the variable asks for any, and return the names of the places that are armed.
 
     Raises `ValueError` for a variable that says nothing that can be understood.
@@ -98,12 +98,12 @@ class _Instruments:
         if name not in self._points:
             return
         self._reached[name] += 1
-        deed, time = self._points[name]
+        action, time = self._points[name]
         if self._reached[name] != time:
             return
-        if deed == "fail":
+        if action == "fail":
             raise OSError(f"on purpose, at {name}")
-        os.kill(os.getpid(), signal.SIGKILL if deed == "kill" else signal.SIGSTOP)
+        os.kill(os.getpid(), signal.SIGKILL if action == "kill" else signal.SIGSTOP)
 
     def wrap(self) -> None:
         """Wrap the calls."""

@@ -14,7 +14,7 @@ from saga_coordinator.service.clock import SystemClock
 from saga_coordinator.service.health import Health
 from saga_coordinator.service.http import checks
 from saga_coordinator.service.http.door import Door
-from saga_coordinator.service.kafka.consumer import Feed
+from saga_coordinator.service.kafka.consumer import KafkaConsumer
 from saga_coordinator.service.kafka.publisher import KafkaPublisher
 from saga_coordinator.service.settings import Settings
 from saga_coordinator.service.storage.sqlite.store import SqliteStore
@@ -29,13 +29,13 @@ class Service:
     store: SqliteStore
     publisher: KafkaPublisher
     handlers: Handlers
-    feed: Feed
+    feed: KafkaConsumer
     health: Health
     door: Door
 
 
 @asynccontextmanager
-async def built(
+async def build_service(
     settings: Settings, catalog: Sequence[AnySaga], observer: Observer, sampler: Sampler, clock: Clock | None = None
 ) -> AsyncIterator[Service]:
     """Open the store, wire the service, and close everything in the end, on every path.
@@ -48,15 +48,15 @@ async def built(
     publisher = KafkaPublisher(settings.kafka, topics, partial(_report, health, checks.PUBLISHER))
     await store.open()
     try:
-        routes.check_definitions(await store.living())
+        routes.check_definitions(await store.live_versions())
         health.ok(checks.STORE)
-        yield _wired(settings, routes, (store, health), publisher, (observer, sampler, clock or SystemClock()))
+        yield _wire(settings, routes, (store, health), publisher, (observer, sampler, clock or SystemClock()))
     finally:
         await publisher.stop()
         await store.close()
 
 
-def _wired(
+def _wire(
     settings: Settings,
     routes: Routes,
     kept: tuple[SqliteStore, Health],
@@ -74,7 +74,7 @@ def _wired(
         sampler=sampler,
         group=settings.kafka.group,
     )
-    feed = Feed(
+    feed = KafkaConsumer(
         settings=settings,
         topics=routes.topics_in,
         owner=_owner(settings),

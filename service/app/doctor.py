@@ -31,7 +31,7 @@ from saga_coordinator.service.kafka.connection import connection
 from saga_coordinator.service.settings import KafkaSettings, Settings
 from saga_coordinator.service.storage.sqlite.migrations import StoreUnusable
 from saga_coordinator.service.storage.sqlite.queries import newest_schema, opened
-from saga_coordinator.service.storage.sqlite.store import lock_of
+from saga_coordinator.service.storage.sqlite.store import lock_path
 from saga_coordinator.service.telemetry.environment import Kind, endpoint, unsupported
 
 TRACES_TIMEOUT: Final = 5.0
@@ -137,7 +137,7 @@ def _topic(topic: Topic) -> Finding:
 def _database(path: Path, routes: Routes | None) -> Sequence[Finding]:
     writable = _writable(path)
     if path.exists():
-        return [writable, *_stored(path, routes), _coordinator(path)]
+        return [writable, *_schema_findings(path, routes), _coordinator(path)]
     return [writable, Finding("schema", f"none yet: the first `saga serve` makes {path}")]
 
 
@@ -151,7 +151,7 @@ def _writable(path: Path) -> Finding:
     return Finding("database", f"{path.absolute()} can be written")
 
 
-def _stored(path: Path, routes: Routes | None) -> Iterator[Finding]:
+def _schema_findings(path: Path, routes: Routes | None) -> Iterator[Finding]:
     """Look at the schema, and whether every live instance has its definition."""
     try:
         with opened(path) as reading:
@@ -164,10 +164,10 @@ def _stored(path: Path, routes: Routes | None) -> Iterator[Finding]:
         remedy = "see whether SAGA_STORE is right, and whether the disk is well"
         yield Finding("schema", str(error), remedy)
         return
-    yield _live(live, routes)
+    yield _live_finding(live, routes)
 
 
-def _live(live: Sequence[tuple[str, int, int]], routes: Routes | None) -> Finding:
+def _live_finding(live: Sequence[tuple[str, int, int]], routes: Routes | None) -> Finding:
     told = ", ".join(f"{count} of {saga} v{version}" for saga, version, count in live) or "none"
     orphaned = [f"{saga} v{version}" for saga, version, _ in live if routes and (saga, version) not in routes.sagas]
     if orphaned:
@@ -178,7 +178,7 @@ def _live(live: Sequence[tuple[str, int, int]], routes: Routes | None) -> Findin
 
 def _coordinator(path: Path) -> Finding:
     """Say whether a coordinator has the database open. Neither is a fault."""
-    lock = lock_of(path)
+    lock = lock_path(path)
     try:
         with lock.open("rb") as guard:
             fcntl.flock(guard, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -196,18 +196,20 @@ def _coordinator(path: Path) -> Finding:
 
 async def _traces() -> Sequence[Finding]:
     """Look whether the collector takes an export, by sending an empty one."""
-    wrong = [Finding("tracing", told, "correct that variable") for told in unsupported()]
+    unsupported_findings = [Finding("tracing", told, "correct that variable") for told in unsupported()]
     url = endpoint(Kind.TRACES)
     if url is None:
-        return wrong or [Finding("tracing", "nothing is exported: OTEL_EXPORTER_OTLP_ENDPOINT is not set")]
+        return unsupported_findings or [
+            Finding("tracing", "nothing is exported: OTEL_EXPORTER_OTLP_ENDPOINT is not set")
+        ]
     remedy = "start the collector, or correct or remove OTEL_EXPORTER_OTLP_ENDPOINT; the service runs without it too"
     try:
-        async with httpx.AsyncClient(timeout=TRACES_TIMEOUT, verify=_authorities()) as client:
+        async with httpx.AsyncClient(timeout=TRACES_TIMEOUT, verify=_tls_context()) as client:
             response = await client.post(url, content=b"", headers=_headers())
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        return [*wrong, Finding("tracing", f"{url}: {str(error) or type(error).__name__}", remedy)]
+        return [*unsupported_findings, Finding("tracing", f"{url}: {str(error) or type(error).__name__}", remedy)]
     told = f"{url} answers {response.status_code} {response.reason_phrase}"
-    return [*wrong, Finding("tracing", told, None if response.is_success else remedy)]
+    return [*unsupported_findings, Finding("tracing", told, None if response.is_success else remedy)]
 
 
 def _headers() -> dict[str, str]:
@@ -216,7 +218,7 @@ def _headers() -> dict[str, str]:
     return {"content-type": PROTOBUF, **parse_env_headers(given, liberal=True)}
 
 
-def _authorities() -> ssl.SSLContext:
+def _tls_context() -> ssl.SSLContext:
     """Return whom the exporter trusts."""
     own = os.environ.get(OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE) or os.environ.get(OTEL_EXPORTER_OTLP_CERTIFICATE)
     return ssl.create_default_context(cafile=own or None)

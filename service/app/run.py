@@ -19,22 +19,22 @@ INITIAL_BACKOFF = 0.2
 MAX_BACKOFF = 5.0
 
 
-class Abandoned(Exception):
+class ShutdownTimeout(Exception):
     """Shutdown took too long: what is not published yet stays in the outbox, and leaves after the next start."""
 
 
 async def run(service: Service, stop: asyncio.Event, observer: Observer) -> None:
-    """Run until `stop` is set, then finish what was begun. Raises `Abandoned` when that takes too long."""
-    _collect_seldom()
-    if not await _ran(service, stop, observer):
+    """Run until `stop` is set, then finish what was begun. Raises `ShutdownTimeout` when that takes too long."""
+    _tune_garbage_collector()
+    if not await _run_until_stopped(service, stop, observer):
         pending, within = service.handlers.relay.pending, service.settings.shutdown_timeout
-        raise Abandoned(
+        raise ShutdownTimeout(
             f"{pending} messages were not acknowledged within {within} s; "
             "they are safe in the outbox and leave after the next start"
         )
 
 
-async def _ran(service: Service, stop: asyncio.Event, observer: Observer) -> bool:
+async def _run_until_stopped(service: Service, stop: asyncio.Event, observer: Observer) -> bool:
     """Run until `stop` is set. False: something was left unfinished."""
     async with asyncio.TaskGroup() as tasks:
         connected = tasks.create_task(_connect(service.publisher, service.health, observer), name="connect")
@@ -43,14 +43,14 @@ async def _ran(service: Service, stop: asyncio.Event, observer: Observer) -> boo
             connected.cancel()
             return True
         service.health.started()
-        relay = tasks.create_task(_kept(service.handlers.relay.run), name="relay")
-        timers = tasks.create_task(_kept(partial(_fire_timers, service, observer, stop)), name="alarms")
-        hints = tasks.create_task(_kept(service.feed.hint), name="hints")
-        watch = tasks.create_task(_kept(service.feed.watch), name="watch")
-        feed = tasks.create_task(_kept(partial(service.feed.run, stop)), name="feed")
+        relay = tasks.create_task(_supervise(service.handlers.relay.run), name="relay")
+        timers = tasks.create_task(_supervise(partial(_fire_timers, service, observer, stop)), name="alarms")
+        commits = tasks.create_task(_supervise(service.feed.commit_offsets), name="hints")
+        watch = tasks.create_task(_supervise(service.feed.watch), name="watch")
+        feed = tasks.create_task(_supervise(partial(service.feed.run, stop)), name="feed")
         await stop.wait()
         idle = () if service.feed.caught_up.is_set() else (timers,)
-        for loop in (hints, watch, *idle):
+        for loop in (commits, watch, *idle):
             loop.cancel()
         try:
             async with asyncio.timeout(service.settings.shutdown_timeout):
@@ -67,7 +67,7 @@ async def _ran(service: Service, stop: asyncio.Event, observer: Observer) -> boo
         return True
 
 
-async def _kept(loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
+async def _supervise(loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run a loop. A cancellation that nobody has asked for is an error: a TaskGroup would not miss the loop."""
     try:
         await loop()
@@ -78,7 +78,7 @@ async def _kept(loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
         raise RuntimeError("a loop was cancelled, and by none of us: the service cannot go on without it") from error
 
 
-def _collect_seldom() -> None:
+def _tune_garbage_collector() -> None:
     """Let the cyclic collector run seldom: a signal makes many values and no cycles. It took a tenth of the CPU."""
     gc.collect()
     gc.freeze()

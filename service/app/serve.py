@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 
 from saga_coordinator.handlers.ports import Observer
 from saga_coordinator.handlers.routing import AnySaga
-from saga_coordinator.service.app.bootstrap import Service, built
+from saga_coordinator.service.app.bootstrap import Service, build_service
 from saga_coordinator.service.app.run import INITIAL_BACKOFF, MAX_BACKOFF, run
 from saga_coordinator.service.http import checks
 from saga_coordinator.service.http.app import build_api
@@ -18,7 +18,7 @@ from saga_coordinator.service.http.server import listen, serve_api
 from saga_coordinator.service.kafka.admin import State, plan
 from saga_coordinator.service.kafka.publisher import NoSuchTopic
 from saga_coordinator.service.settings import Settings
-from saga_coordinator.service.storage.sqlite.checkpoint import write_back
+from saga_coordinator.service.storage.sqlite.checkpoint import checkpoint
 from saga_coordinator.service.telemetry.logs import logger
 from saga_coordinator.service.telemetry.measures import Measures
 from saga_coordinator.service.telemetry.metrics import CONTENT_TYPE
@@ -32,20 +32,24 @@ async def serve(settings: Settings, catalog: Sequence[AnySaga], telemetry: Telem
     """Serve until `stop` is set, then finish what was begun. Takes everything apart again on every path.
 
     Raises, alone or in a group, with a text for whoever has started it: `BadCatalog`, `StoreUnusable` (also when a sync
-    has failed later on), `NoSuchTopic`, `OSError` for a port that is in use, `Abandoned` when finishing took too long.
+    has failed later on), `NoSuchTopic`, `OSError` for a port that is in use, `ShutdownTimeout` when finishing took
+    too long.
     """
     telemetry.start()
     try:
-        async with built(settings, catalog, telemetry, telemetry.sampler) as service, asyncio.TaskGroup() as tasks:
+        async with (
+            build_service(settings, catalog, telemetry, telemetry.sampler) as service,
+            asyncio.TaskGroup() as tasks,
+        ):
             api = build_api(service.health, telemetry.metrics.text, CONTENT_TYPE)
             add_actions(api, service.handlers.operator, service.handlers.redrive, settings.api.bind, service.door)
             beside = [
                 tasks.create_task(serve_api(api, listen(settings.api.bind)), name="api"),
                 tasks.create_task(_measure(service, telemetry), name="measures"),
-                tasks.create_task(write_back(service.store, telemetry), name="write back"),
+                tasks.create_task(checkpoint(service.store, telemetry), name="write back"),
             ]
             logger().info("serving", api=settings.api.bind, store=str(settings.sqlite_path), pid=os.getpid())
-            looking = tasks.create_task(_topics_there(service, telemetry), name="topics")
+            looking = tasks.create_task(_check_topics(service, telemetry), name="topics")
             stopping = tasks.create_task(stop.wait(), name="stop")
             await asyncio.wait({looking, stopping}, return_when=asyncio.FIRST_COMPLETED)
             looking.cancel()
@@ -57,7 +61,7 @@ async def serve(settings: Settings, catalog: Sequence[AnySaga], telemetry: Telem
     logger().info("drained")
 
 
-async def _topics_there(service: Service, observer: Observer) -> None:
+async def _check_topics(service: Service, observer: Observer) -> None:
     """Wait for Kafka, however long it takes, and see that every topic is there before a client could make one unasked.
 
     Raises `NoSuchTopic`, which names all that are missing: who creates them wants to do it once.
@@ -96,6 +100,6 @@ async def _measure(service: Service, telemetry: Telemetry) -> None:
 
 def _report_lag(measures: Measures, lag: Mapping[tuple[str, int], int]) -> None:
     for topic, partition in {(topic, int(number)) for topic, number in measures.lag} - lag.keys():
-        measures.drop_lag(topic, partition)
+        measures.remove_lag(topic, partition)
     for (topic, partition), records in lag.items():
         measures.set_lag(topic, partition, records)

@@ -16,7 +16,7 @@ from saga_coordinator.service.cli.looking import Look, known, looking
 from saga_coordinator.service.cli.parking import describe_audit, place_in_queue
 from saga_coordinator.service.cli.waiting import told as describe_wait
 from saga_coordinator.service.cli.waiting import waits
-from saga_coordinator.service.kafka.admin import purposes
+from saga_coordinator.service.kafka.admin import topic_purposes
 from saga_coordinator.service.storage.sqlite.dead_letter_queries import (
     audits_at,
     first_known,
@@ -218,7 +218,7 @@ def _without_verdict(look: Look, place: Place) -> Explanation:
 
 
 def _not_read(routes: Routes, place: Place, leased: Sequence[int]) -> str:
-    purpose = purposes(routes).get(place.topic, "")
+    purpose = topic_purposes(routes).get(place.topic, "")
     if purpose.endswith("out"):
         return f"this coordinator writes {place.topic} ({purpose}) and does not read it"
     if not purpose:

@@ -7,7 +7,7 @@ from pydantic_core import from_json
 from saga_coordinator.handlers.records import TransitionRecord
 from saga_coordinator.sagas.machine import CANCELLED, TIMED_OUT, Cause, Direction, Ignored, Send, Status, duration_of
 from saga_coordinator.service.demo.words import brief, listed, span
-from saga_coordinator.service.telemetry.transitions import about, entered, retry_at, turned
+from saga_coordinator.service.telemetry.transitions import about, entered, retry_at, turning_cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def _ignored(hop: TransitionRecord) -> str | None:
 
 def _turned(hop: TransitionRecord) -> str | None:
     """Say why an instance turns back, or cannot go on."""
-    cause = turned(hop)
+    cause = turning_cause(hop)
     if cause is None:
         return None
     if hop.decision.instance.status is Status.STALLED:

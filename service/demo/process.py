@@ -37,7 +37,7 @@ def run_participants(
     bootstrap_servers: str, ledger_dir: Path | None, behaviour: Behaviour, properties: Properties
 ) -> int:
     """The five participants, until SIGTERM or SIGINT: a line when they are ready, and one when they have ended."""
-    _collect_seldom()
+    _tune_garbage_collector()
     stop = _stop_on_signals()
     participants = Participants(bootstrap_servers, ledger_dir, behaviour, properties=properties)
     running = threading.Thread(target=_report_ready, args=(participants, stop), name="ready", daemon=True)
@@ -52,7 +52,7 @@ def run_participants(
 
 def run_load(bootstrap_servers: str, plan: Plan, journal: Path | None, properties: Properties) -> int:
     """The shop: one line with the report; 1 if an order has no outcome or more than one."""
-    _collect_seldom()
+    _tune_garbage_collector()
     load = Load(bootstrap_servers, plan, properties=properties)
     report = load.run(_stop_on_signals())
     if journal is not None:
@@ -69,7 +69,7 @@ def run_audit(ledger_dir: Path, journal: Path) -> int:
     return 0 if found.ok else 1
 
 
-def _collect_seldom() -> None:
+def _tune_garbage_collector() -> None:
     """Ledgers and journals only grow and hold no cycles: the collector would walk through them in vain."""
     gc.set_threshold(_OBJECTS_BEFORE_COLLECTING)
 

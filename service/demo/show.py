@@ -11,7 +11,7 @@ from typing import Final
 
 from rich.console import Console
 
-from saga_coordinator.service.app.run import Abandoned
+from saga_coordinator.service.app.run import ShutdownTimeout
 from saga_coordinator.service.demo import display, programme
 from saga_coordinator.service.demo.participants import Participants
 from saga_coordinator.service.demo.result import as_object, is_good, summary
@@ -44,7 +44,7 @@ def show(script: Script, *, as_json: bool, cast: type[Participants] = Participan
     try:
         with _collecting_logs(tally):
             performance = asyncio.run(_played(script, tally, None if as_json else shown, received, cast))
-    except* (BrokerError, NotReady, Abandoned, OSError) as group:
+    except* (BrokerError, NotReady, ShutdownTimeout, OSError) as group:
         for error in _leaves(group):
             remarks.print(f"saga demo: {error}", style="red", soft_wrap=True)
     _print_warnings(remarks, tally)

@@ -17,7 +17,7 @@ from saga_coordinator.handlers.routing import Routes
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine import Status
 from saga_coordinator.sagas.testing.scale_time import hurried
-from saga_coordinator.service.app.bootstrap import Service, built
+from saga_coordinator.service.app.bootstrap import Service, build_service
 from saga_coordinator.service.app.run import run
 from saga_coordinator.service.demo.audit import Audit, audit
 from saga_coordinator.service.demo.entries import Did
@@ -30,11 +30,11 @@ from saga_coordinator.service.demo.tally import Tally
 from saga_coordinator.service.errors import NotReady
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from saga_coordinator.service.settings import KafkaSettings, Settings
-from saga_coordinator.service.storage.sqlite.checkpoint import write_back
+from saga_coordinator.service.storage.sqlite.checkpoint import checkpoint
 from saga_coordinator.service.storage.sqlite.queries import opened
 from saga_coordinator.service.telemetry.environment import Kind, endpoint
 from saga_coordinator.service.telemetry.observer import Telemetry
-from saga_coordinator.service.telemetry.observers import Audience
+from saga_coordinator.service.telemetry.observers import Observers
 
 _PARTITIONS: Final = 4
 _READY_TIMEOUT_S: Final = 30.0
@@ -81,7 +81,10 @@ async def perform(
             broker.bootstrap_servers, None, script.behaviour, on_hop=tally.was_answered, complain=tally.complained
         )
         company = _Company(participants, _shop(broker, script, tally), threads)
-        async with _watched(settings, tally) as observer, built(settings, (saga,), observer, _always) as service:
+        async with (
+            _watched(settings, tally) as observer,
+            build_service(settings, (saga,), observer, _always) as service,
+        ):
             report = await _played(service, observer, company, tally, stop_early)
         return _performance(settings.sqlite_path, report, company, tally)
 
@@ -104,7 +107,7 @@ async def _played(
     try:
         async with asyncio.TaskGroup() as tasks:
             serving = tasks.create_task(run(service, stop, observer), name="service")
-            writing_back = tasks.create_task(write_back(service.store, observer), name="write back")
+            writing_back = tasks.create_task(checkpoint(service.store, observer), name="write back")
             tasks.create_task(_ended(in_thread(company.participants.run, go_home)), name="participants")
             await _ready(company.participants, stop_early)
             tally.phase = "placing orders"
@@ -129,7 +132,7 @@ async def _watched(settings: Settings, tally: Tally) -> AsyncIterator[Observer]:
     telemetry = Telemetry(settings.kafka.group)
     telemetry.start()
     try:
-        yield Audience(telemetry, tally)
+        yield Observers(telemetry, tally)
     finally:
         await telemetry.stop()
 

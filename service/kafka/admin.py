@@ -20,7 +20,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from saga_coordinator.handlers.routing import REPLIES, Routes, commands_of, dead_letter_topic
 from saga_coordinator.service.kafka.connection import connection
-from saga_coordinator.service.kafka.errors import what_is_refused, why_no_connection
+from saga_coordinator.service.kafka.errors import describe_connection_failure, describe_refusal
 from saga_coordinator.service.settings import KafkaSettings
 
 PARTITIONS: Final = 4
@@ -51,7 +51,7 @@ class Topic:
     wanted: int
 
 
-def purposes(routes: Routes) -> Mapping[str, str]:
+def topic_purposes(routes: Routes) -> Mapping[str, str]:
     """Return what each topic of a catalog is for, by its name."""
     told = dict.fromkeys(routes.event_topics, "events in") | {REPLIES: "replies in"}
     for saga in routes.sagas.values():
@@ -69,7 +69,7 @@ async def plan(settings: KafkaSettings, routes: Routes, partitions: int = PARTIT
     """
     async with _admin(settings) as admin:
         topics = await _plan(admin, routes, partitions)
-        await _see_that_none_is_hidden(admin, settings, [each.name for each in topics if each.state is State.MISSING])
+        await _check_visible(admin, settings, [each.name for each in topics if each.state is State.MISSING])
         return topics
 
 
@@ -128,7 +128,7 @@ async def _connected(admin: AIOKafkaAdminClient, settings: KafkaSettings) -> Non
     except TimeoutError:
         raise
     except (OSError, KafkaError) as error:
-        raise ConnectionError(await why_no_connection(settings, error)) from error
+        raise ConnectionError(await describe_connection_failure(settings, error)) from error
 
 
 async def _closed(admin: AIOKafkaAdminClient) -> None:
@@ -144,11 +144,11 @@ async def _plan(admin: AIOKafkaAdminClient, routes: Routes, partitions: int) -> 
     there = {each["topic"]: len(each["partitions"]) for each in await admin.describe_topics()}
     return [
         Topic(name, purpose, _state(there.get(name), partitions), there.get(name, 0), partitions)
-        for name, purpose in purposes(routes).items()
+        for name, purpose in topic_purposes(routes).items()
     ]
 
 
-async def _see_that_none_is_hidden(admin: AIOKafkaAdminClient, settings: KafkaSettings, missing: list[str]) -> None:
+async def _check_visible(admin: AIOKafkaAdminClient, settings: KafkaSettings, missing: list[str]) -> None:
     """Ask for topics by name: one that this client may not see looks as if it were missing.
 
     Raises `ConnectionError`: they must be allowed, not created.
@@ -159,7 +159,7 @@ async def _see_that_none_is_hidden(admin: AIOKafkaAdminClient, settings: KafkaSe
     answer = (await admin._send_request(request)).to_object()  # noqa: SLF001  what is public may create them unasked
     denied = TopicAuthorizationFailedError()
     if hidden := [each["topic"] for each in answer["topics"] if each["error_code"] == denied.errno]:
-        raise ConnectionError(f"Kafka does not show {', '.join(sorted(hidden))}: {what_is_refused(settings, denied)}")
+        raise ConnectionError(f"Kafka does not show {', '.join(sorted(hidden))}: {describe_refusal(settings, denied)}")
 
 
 def _state(has: int | None, wanted: int) -> State:

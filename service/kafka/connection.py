@@ -7,7 +7,7 @@ from aiokafka.helpers import create_ssl_context
 from saga_coordinator.service.kafka.closed_connections import expect_closed_connections
 from saga_coordinator.service.settings import KafkaSettings
 
-LOOKS_EVERY_S: Final = 5
+METADATA_MAX_AGE_S: Final = 5
 """How soon a topic's new partitions are seen; what came into them meanwhile is read from their beginning."""
 
 
@@ -24,7 +24,7 @@ def connection(settings: KafkaSettings) -> dict[str, Any]:
     return {
         "bootstrap_servers": settings.bootstrap_servers.split(","),
         "client_id": settings.client_id,
-        "metadata_max_age_ms": LOOKS_EVERY_S * 1000,
+        "metadata_max_age_ms": METADATA_MAX_AGE_S * 1000,
         "request_timeout_ms": int(settings.request_timeout * 1000),
         "security_protocol": settings.security_protocol,
         "ssl_context": ssl_context,

@@ -18,10 +18,10 @@ from saga_coordinator.handlers.records import Lease, Place, Record
 from saga_coordinator.service.health import Health
 from saga_coordinator.service.http import checks
 from saga_coordinator.service.kafka import group_member as consumers
-from saga_coordinator.service.kafka.errors import what_is_refused
-from saga_coordinator.service.kafka.monitor import BrokerWatch
+from saga_coordinator.service.kafka.errors import describe_refusal
+from saga_coordinator.service.kafka.monitor import BrokerMonitor
 from saga_coordinator.service.kafka.partitions import Assignment
-from saga_coordinator.service.kafka.retakes import Retakes
+from saga_coordinator.service.kafka.retakes import TakeoverBackoff
 from saga_coordinator.service.settings import Settings
 
 POLL_MS = 200
@@ -34,7 +34,7 @@ LEASE_CHECK_INTERVAL = 2.0
 UNDECODABLE = (CorruptRecordException, UnicodeDecodeError)
 
 
-class Feed:
+class KafkaConsumer:
     """Polls until it is told to stop; one batch is taken in at a time."""
 
     def __init__(
@@ -60,40 +60,40 @@ class Feed:
         self._observer = observer
         self._consumer: AIOKafkaConsumer | None = None
         self._assignment = Assignment()
-        self._retakes = Retakes(Random(owner))  # noqa: S311  it only spreads waits
-        self._watch = BrokerWatch(
+        self._retakes = TakeoverBackoff(Random(owner))  # noqa: S311  it only spreads waits
+        self._watch = BrokerMonitor(
             topics=topics,
             patience=settings.kafka.request_timeout,
             leases=handlers.leases,
             health=health,
             observer=observer,
         )
-        self._is_careful = False
-        self._looked_at = -LEASE_CHECK_INTERVAL
+        self._one_by_one = False
+        self._leases_checked_at = -LEASE_CHECK_INTERVAL
         self._stopped: dict[TopicPartition, str] = {}
         self._silent: dict[TopicPartition, str] = {}
         self._backlog: dict[TopicPartition, int] = {}
         self.caught_up = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Feed until `stop` is set. Errors of Kafka and of the store are told, waited out and tried again."""
+        """KafkaConsumer until `stop` is set. Errors of Kafka and of the store are told, waited out and tried again."""
         wait = INITIAL_BACKOFF
         try:
             while not stop.is_set():
                 try:
-                    await self._turn()
+                    await self._poll_once()
                     wait = INITIAL_BACKOFF
                 except Exception as error:  # noqa: BLE001  nothing is lost by it: all is read again from the database
                     self._observer.on_error("the feed begins anew", error)
                     if self._health.holds(checks.STORE):  # else it is the store's trouble, and the store has told it
-                        self._health.failing(checks.KAFKA, what_is_refused(self._settings.kafka, error))
-                    await self._begin_anew(error)
+                        self._health.failing(checks.KAFKA, describe_refusal(self._settings.kafka, error))
+                    await self._reset(error)
                     await _either(stop, wait)
                     wait = min(wait * 2, MAX_BACKOFF)
         finally:
             await self._leave()
 
-    async def hint(self) -> None:
+    async def commit_offsets(self) -> None:
         """Tell Kafka now and then how far the leases are, for lag tools. It may fail: nothing depends on it."""
         told: dict[TopicPartition, int] = {}
         while True:
@@ -120,7 +120,7 @@ class Feed:
         """Return how many records of each partition were still to come when the broker was last asked."""
         return self._watch.lag
 
-    async def _turn(self) -> None:
+    async def _poll_once(self) -> None:
         """Follow the assignment, poll once, and take in what came."""
         consumer = await self._connected()
         if self._assignment.has_changed():
@@ -129,8 +129,8 @@ class Feed:
             self._silent.clear()
             self._retakes.clear()
             self._watch.fetching.clear()
-        await self._take_leases(consumer)
-        await self._look_at_leases(consumer)
+        await self._acquire_leases(consumer)
+        await self._check_leases(consumer)
         if self._relay.pending > self._settings.outbox_limit:
             await asyncio.sleep(POLL_MS / 1000)
             return
@@ -140,23 +140,23 @@ class Feed:
 
     async def _polled(self, consumer: AIOKafkaConsumer) -> Sequence[Record]:
         """Poll once. After a record that cannot be decoded go on one by one up to it, and stop its partition there."""
-        most = 1 if self._is_careful else self._settings.kafka.batch
+        most = 1 if self._one_by_one else self._settings.kafka.batch
         try:
             async with asyncio.timeout(POLL_TIMEOUT):
                 polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=most)
         except TimeoutError:
-            self._assignment.see_that_it_settles(self._settings.kafka.group, self._settings.kafka.request_timeout)
+            self._assignment.check_settled(self._settings.kafka.group, self._settings.kafka.request_timeout)
             return ()
         except NoOffsetForPartitionError:
             return ()  # it was assigned during the poll, and stands nowhere before its lease is taken
         except UNDECODABLE:
-            if self._is_careful:
+            if self._one_by_one:
                 await self._stop_undecodable(consumer)
-            self._is_careful = not self._is_careful
+            self._one_by_one = not self._one_by_one
             raise
         if not polled:
-            self._watch.fetching.nothing_came(consumer, time.monotonic())
-        self._is_careful = self._is_careful and bool(polled)
+            self._watch.fetching.note_empty_poll(consumer, time.monotonic())
+        self._one_by_one = self._one_by_one and bool(polled)
         return [consumers.record(each) for some in polled.values() for each in some]
 
     async def _stop_undecodable(self, consumer: AIOKafkaConsumer) -> None:
@@ -172,7 +172,7 @@ class Feed:
 
     async def _catch_up(self, consumer: AIOKafkaConsumer) -> None:
         """Note when everything is taken in that was there at the start: an answer may lie there that no alarm knows."""
-        if not self._assignment.is_followed():
+        if not self._assignment.is_applied():
             return  # what was assigned by this poll stands nowhere yet, and has no position that could be awaited
         assigned = consumer.assignment()
         known = {TopicPartition(*each) for each in self._leases.owned()} | self._stopped.keys() | self._silent.keys()
@@ -182,18 +182,18 @@ class Feed:
         if assigned and assigned <= known and not self._backlog:
             self.caught_up.set()
 
-    async def _look_at_leases(self, consumer: AIOKafkaConsumer) -> None:
+    async def _check_leases(self, consumer: AIOKafkaConsumer) -> None:
         """Look now and then who has which lease: where no record comes no fence tells, and alarms ring all the same."""
-        if time.monotonic() - self._looked_at < LEASE_CHECK_INTERVAL:
+        if time.monotonic() - self._leases_checked_at < LEASE_CHECK_INTERVAL:
             return
-        self._looked_at = time.monotonic()
+        self._leases_checked_at = time.monotonic()
         leases = await self._store.leases()
         if self._store.is_shared:
             self._leases.reconcile(leases)
         if not self._assignment.is_fresh():
-            self._join_for_unread(consumer, {(lease.topic, lease.partition) for lease in leases})
+            self._rejoin_for_unread(consumer, {(lease.topic, lease.partition) for lease in leases})
 
-    def _join_for_unread(self, consumer: AIOKafkaConsumer, taken: Collection[tuple[str, int]]) -> None:
+    def _rejoin_for_unread(self, consumer: AIOKafkaConsumer, taken: Collection[tuple[str, int]]) -> None:
         """Join the group anew when topics have come or grown: what nobody has ever taken, the group gave to nobody.
 
         Who comes back to its place in the group is given what it had, and is not told that it leads: nobody would look.
@@ -204,7 +204,7 @@ class Feed:
             self._observer.on_error(f"the group is joined anew: nobody reads {names}", LookupError("they are new"))
             consumer.subscribe(topics=list(self._topics), listener=self._assignment)
 
-    async def _take_leases(self, consumer: AIOKafkaConsumer) -> None:
+    async def _acquire_leases(self, consumer: AIOKafkaConsumer) -> None:
         """Take every partition that the group has given us, and stand where the database says."""
         now = time.monotonic()
         self._retakes.lost(self._leases.taken_over(), now)
@@ -214,14 +214,14 @@ class Feed:
             logs = await self._logs(consumer, missing)
             taken = {each: await self._store.take(each.topic, each.partition, self._owner) for each in sorted(logs)}
             for each, lease in taken.items():
-                self._stand(consumer, each, lease, logs[each])
+                self._seek(consumer, each, lease, logs[each])
             await self._relay.load()  # at once: whatever is written for these homes now has older rows before it
             self._watch.report(consumer, self._stopped | self._silent)
 
     async def _logs(self, consumer: AIOKafkaConsumer, missing: Collection[TopicPartition]) -> consumers.Logs:
         """Return where logs begin and end. One without a leader answers nobody, and keeps us from no other."""
         within = POLL_TIMEOUT if self._leases.owned() else self._settings.kafka.request_timeout
-        logs, silent = await consumers.logs_of(consumer, missing, within)
+        logs, silent = await consumers.log_ranges(consumer, missing, within)
         for at, error in silent.items():
             is_refused = isinstance(error, KafkaError) and not error.retriable
             if is_refused or not (logs or self._leases.owned()):
@@ -237,7 +237,7 @@ class Feed:
         consumer.seek(at, 0)
         consumer.pause(at)
 
-    def _stand(self, consumer: AIOKafkaConsumer, at: TopicPartition, lease: Lease, log: tuple[int, int]) -> None:
+    def _seek(self, consumer: AIOKafkaConsumer, at: TopicPartition, lease: Lease, log: tuple[int, int]) -> None:
         """Seek to the database's offset; where the log does not reach it, stop that partition and never jump."""
         first, end = log
         offset = first if lease.next_offset is None else lease.next_offset
@@ -261,7 +261,7 @@ class Feed:
         self._observer.on_error(trouble, LookupError(remedy))
 
     async def _connected(self) -> AIOKafkaConsumer:
-        if self._consumer is not None and (trouble := consumers.trouble_of(self._consumer)):
+        if self._consumer is not None and (trouble := consumers.task_error(self._consumer)):
             self._observer.on_error("the consumer has lost a task of its own and is replaced", trouble)
             self._leases.clear()
             await self._leave()
@@ -270,10 +270,10 @@ class Feed:
             name = consumers.member(self._owner, retired)
             self._assignment = Assignment()
             self._watch.fetching.clear()
-            self._consumer = await consumers.joined(self._settings.kafka, self._topics, name, self._assignment)
+            self._consumer = await consumers.join(self._settings.kafka, self._topics, name, self._assignment)
         return self._consumer
 
-    async def _begin_anew(self, error: Exception) -> None:
+    async def _reset(self, error: Exception) -> None:
         """Forget all that may be wrong: leases and instances are read again, and the consumer seeks or is replaced.
 
         A consumer whose heartbeat or coordination has met an error that is not retriable tells it at every poll, for

@@ -28,7 +28,7 @@ from saga_coordinator.service.settings import KafkaSettings
 CLOSE_TIMEOUT: Final = 1.0
 
 
-async def why_no_connection(settings: KafkaSettings, error: Exception) -> str:
+async def describe_connection_failure(settings: KafkaSettings, error: Exception) -> str:
     """Say why no connection comes about, and what to do; `error` is what the client says of it."""
     reason: Exception = error
     options = connection(settings)
@@ -45,7 +45,7 @@ async def why_no_connection(settings: KafkaSettings, error: Exception) -> str:
     return f"no connection to Kafka at {settings.bootstrap_servers}: {_describe(reason)}; {_remedy(settings, reason)}"
 
 
-def what_is_refused(settings: KafkaSettings, error: BaseException) -> str:
+def describe_refusal(settings: KafkaSettings, error: BaseException) -> str:
     """Say what Kafka does not let us do, and what to do; of an error that is no refusal, only what it is."""
     user = f"user {settings.sasl_username}" if settings.sasl_username else "this client"
     match error:

@@ -17,13 +17,13 @@ class Fetching:
     def __init__(self) -> None:
         self._asked: dict[TopicPartition, _Asked] = {}
 
-    def nothing_came(self, consumer: AIOKafkaConsumer, now: float) -> None:
+    def note_empty_poll(self, consumer: AIOKafkaConsumer, now: float) -> None:
         """Note, after a poll that brought nothing, what is asked for: no answer waits to be polled then."""
         for at, answered in _answers(consumer):
             if at not in self._asked or self._asked[at].answered != answered:
                 self._asked[at] = _Asked(answered, now)
 
-    def unanswered(self, consumer: AIOKafkaConsumer, seconds: float, now: float) -> list[TopicPartition]:
+    def silent_partitions(self, consumer: AIOKafkaConsumer, seconds: float, now: float) -> list[TopicPartition]:
         """Return the partitions that were asked for longer ago than that, and of which no good answer came since."""
         return [
             at

@@ -29,9 +29,7 @@ def member(owner: str, retired: Collection[str]) -> str:
     return f"{owner}-{hashlib.sha256(' '.join(sorted(retired)).encode()).hexdigest()[:12]}"
 
 
-async def joined(
-    settings: KafkaSettings, topics: Collection[str], name: str, assignment: Assignment
-) -> AIOKafkaConsumer:
+async def join(settings: KafkaSettings, topics: Collection[str], name: str, assignment: Assignment) -> AIOKafkaConsumer:
     """Start a consumer that joins the group under a name; the assignment hears of its partitions.
 
     Raises `KafkaError`, `TimeoutError`; then nothing is left open.
@@ -62,7 +60,7 @@ async def joined(
     return consumer
 
 
-async def logs_of(
+async def log_ranges(
     consumer: AIOKafkaConsumer, asked: Collection[TopicPartition], within: float
 ) -> tuple[Logs, Mapping[TopicPartition, Exception]]:
     """Return where logs begin and end, and why not, of partitions that have not told within so many seconds."""
@@ -90,7 +88,7 @@ def record(polled: "ConsumerRecord[bytes, bytes]") -> Record:
     return Record(place, polled.timestamp, polled.key, polled.value, polled.headers, polled.timestamp_type or 0)
 
 
-def trouble_of(consumer: AIOKafkaConsumer) -> BaseException | None:
+def task_error(consumer: AIOKafkaConsumer) -> BaseException | None:
     """Return by what one of a consumer's tasks was lost, if it has to be replaced for that."""
     return lost(consumer._client._sync_task, *_tasks(consumer))  # noqa: SLF001  there is no other way to it
 

@@ -14,7 +14,7 @@ from saga_coordinator.service.http import checks
 from saga_coordinator.service.kafka.fetching import Fetching
 
 
-class BrokerWatch:
+class BrokerMonitor:
     """Reports whether partitions can be read, and how far they are behind. `patience` is in seconds."""
 
     def __init__(
@@ -50,7 +50,9 @@ class BrokerWatch:
         """Report that all is read, but for the partitions that were stopped, or of which nothing can be fetched."""
         remedy = f"its fetches have failed for {self._patience:.0f} s: what does the broker's log say of it?"
         owned = set(self._leases.owned())  # of what is not leased nothing needs to be fetched
-        silent = [at for at in self.fetching.unanswered(consumer, self._patience, time.monotonic()) if at in owned]
+        silent = [
+            at for at in self.fetching.silent_partitions(consumer, self._patience, time.monotonic()) if at in owned
+        ]
         troubles = [*stopped.values(), *(f"{at.topic}:{at.partition} cannot be read; {remedy}" for at in silent)]
         if troubles:
             self._health.failing(checks.KAFKA, "; ".join(troubles))

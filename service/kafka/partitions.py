@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 
-SETTLES_WITHIN = 3.0
+REBALANCE_SETTLE_SECONDS = 3.0
 
 
 class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka carries no types
@@ -13,7 +13,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka c
 
     def __init__(self) -> None:
         self._changed = False
-        self._changed_at = -SETTLES_WITHIN
+        self._changed_at = -REBALANCE_SETTLE_SECONDS
         self._revoked_at: float | None = None
 
     def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:  # noqa: ARG002  the listener's form
@@ -28,13 +28,13 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka c
 
     def is_fresh(self) -> bool:
         """Say whether it changed a moment ago. A commit of the generation before would make everybody join anew."""
-        return time.monotonic() - self._changed_at < SETTLES_WITHIN
+        return time.monotonic() - self._changed_at < REBALANCE_SETTLE_SECONDS
 
     def is_settled(self) -> bool:
         """Say whether the group is not giving out its partitions anew just now: until it has, the old ones are told."""
         return self._revoked_at is None
 
-    def see_that_it_settles(self, group: str, within: float) -> None:
+    def check_settled(self, group: str, within: float) -> None:
         """Wait for the group's partitions a while longer: a poll outlasts its time while they are given out anew.
 
         Raises `TimeoutError`, so that readiness tells of it, when the group has taken too long.
@@ -43,7 +43,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka c
         if seconds > within:
             raise TimeoutError(f"the group {group} has not given out its partitions for {seconds:.0f} s")
 
-    def is_followed(self) -> bool:
+    def is_applied(self) -> bool:
         """Say whether nothing has changed since `has_changed` was last asked."""
         return not self._changed
 

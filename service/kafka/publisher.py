@@ -19,7 +19,7 @@ from saga_coordinator.service.errors import NotReady
 from saga_coordinator.service.kafka.admin import max_batch_bytes
 from saga_coordinator.service.kafka.aiokafka_internals import Close, Task, ended
 from saga_coordinator.service.kafka.connection import connection
-from saga_coordinator.service.kafka.errors import what_is_refused
+from saga_coordinator.service.kafka.errors import describe_refusal
 from saga_coordinator.service.kafka.losing import lost
 from saga_coordinator.service.settings import KafkaSettings
 
@@ -65,7 +65,7 @@ class KafkaPublisher:
         """Disconnect within a few seconds, whatever state the broker is in."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await _stopped(producer)
+            await _stop_producer(producer)
 
     def partition(self, topic: str, key: bytes) -> int:
         """Return the partition of a key, as every standard client computes it. Raises `NoSuchTopic`, `NotReady`."""
@@ -85,7 +85,7 @@ class KafkaPublisher:
         try:
             await self._publish(topic, partition, rows)
         except (OSError, KafkaError) as error:
-            self._troubles[topic, partition] = f"{topic}:{partition}: {what_is_refused(self._settings, error)}"
+            self._troubles[topic, partition] = f"{topic}:{partition}: {describe_refusal(self._settings, error)}"
             self._condition("; ".join(self._troubles.values()))
             raise
         if self._troubles and self._troubles.pop((topic, partition), ""):
@@ -95,8 +95,8 @@ class KafkaPublisher:
         producer = await self._connected()
         try:
             async with asyncio.timeout(self._settings.request_timeout * 1.5):
-                for portion in _portions(rows, min(BATCH_BYTES, self.most(topic))):
-                    await _sent(producer, topic, partition, portion)
+                for chunk in _split(rows, min(BATCH_BYTES, self.most(topic))):
+                    await _send(producer, topic, partition, chunk)
         except KafkaError as error:
             if not error.retriable and self._producer is producer:
                 await self.stop()
@@ -125,12 +125,12 @@ class KafkaPublisher:
             async with asyncio.timeout(self._settings.request_timeout * 1.5):
                 await producer.start()
         except BaseException:
-            await _stopped(producer)
+            await _stop_producer(producer)
             raise
         return producer
 
 
-def _portions(rows: Sequence[OutboxMessage], most: int) -> Iterator[Sequence[OutboxMessage]]:
+def _split(rows: Sequence[OutboxMessage], most: int) -> Iterator[Sequence[OutboxMessage]]:
     """Split rows, in order, so that those of a portion fit into a batch of so many bytes; a larger one stands alone."""
     begin, size = 0, 0
     for index, row in enumerate(rows):
@@ -141,7 +141,7 @@ def _portions(rows: Sequence[OutboxMessage], most: int) -> Iterator[Sequence[Out
     yield rows[begin:]
 
 
-async def _sent(producer: AIOKafkaProducer, topic: str, partition: int, rows: Sequence[OutboxMessage]) -> None:
+async def _send(producer: AIOKafkaProducer, topic: str, partition: int, rows: Sequence[OutboxMessage]) -> None:
     """Send rows in as few batches as they fit in, each when the one before it is acknowledged."""
     batch = producer.create_batch()
     for row in rows:
@@ -152,7 +152,7 @@ async def _sent(producer: AIOKafkaProducer, topic: str, partition: int, rows: Se
     await (await producer.send_batch(batch, topic, partition=partition))
 
 
-async def _stopped(producer: AIOKafkaProducer) -> None:
+async def _stop_producer(producer: AIOKafkaProducer) -> None:
     """Stop a producer within seconds. What it has not sent by then fails at once, and it sends it no more."""
     await ended(producer.stop, lambda: _rest(producer))
 

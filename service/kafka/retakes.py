@@ -18,10 +18,10 @@ QUIET = 2 * MAX_BACKOFF
 
 class _Wait(NamedTuple):
     until: float
-    longest: float
+    backoff: float
 
 
-class Retakes:
+class TakeoverBackoff:
     """The partitions that were taken from us and are still called ours. Times are monotonic, in seconds."""
 
     def __init__(self, chance: Random) -> None:
@@ -33,10 +33,10 @@ class Retakes:
         for topic, partition in taken_over:
             at = TopicPartition(topic, partition)
             last = self._waits.get(at)
-            longest = (
-                INITIAL_BACKOFF if last is None or now - last.until > QUIET else min(2 * last.longest, MAX_BACKOFF)
+            backoff = (
+                INITIAL_BACKOFF if last is None or now - last.until > QUIET else min(2 * last.backoff, MAX_BACKOFF)
             )
-            self._waits[at] = _Wait(now + longest * self._chance.uniform(0.5, 1), longest)
+            self._waits[at] = _Wait(now + backoff * self._chance.uniform(0.5, 1), backoff)
 
     def waiting(self, now: float) -> Collection[TopicPartition]:
         """Return the partitions that may not be taken yet."""

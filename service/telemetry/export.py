@@ -12,25 +12,25 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from saga_coordinator.handlers.records import Committed
-from saga_coordinator.service.telemetry.environment import Portions
+from saga_coordinator.service.telemetry.environment import BatchLimits
 from saga_coordinator.service.telemetry.logs import logger
-from saga_coordinator.service.telemetry.rate_limit import Seldom
+from saga_coordinator.service.telemetry.rate_limit import RateLimit
 from saga_coordinator.service.telemetry.spans import SpanMaker
-from saga_coordinator.service.telemetry.yielding import in_breaths
+from saga_coordinator.service.telemetry.yielding import yielding
 
 
 class SpanExport:
     """Exports the spans of what was committed. `exported` and `dropped` count spans."""
 
-    def __init__(self, maker: SpanMaker, exporter: SpanExporter, portions: Portions) -> None:
+    def __init__(self, maker: SpanMaker, exporter: SpanExporter, limits: BatchLimits) -> None:
         self.exported = 0
         self._maker = maker
         self._exporter = exporter
-        self._portions = portions
-        self._turns: deque[tuple[Committed, int]] = deque()
+        self._limits = limits
+        self._batches: deque[tuple[Committed, int]] = deque()
         self._offered = self._taken = 0
         self._refused = self._lost = 0
-        self._seldom = Seldom()
+        self._rate_limit = RateLimit()
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="span-export", daemon=True)
 
@@ -52,11 +52,11 @@ class SpanExport:
         if spans == 0:
             return
         waiting = self._offered - self._taken
-        if self._stopping.is_set() or (waiting and waiting + spans > self._portions.queue):
+        if self._stopping.is_set() or (waiting and waiting + spans > self._limits.queue):
             self._refused += spans
             return
         self._offered += spans
-        self._turns.append((turn, spans))
+        self._batches.append((turn, spans))
 
     def stop(self, within: float) -> None:
         """Deliver what waits, for at most so many seconds, and drop the rest. Blocks.
@@ -70,20 +70,20 @@ class SpanExport:
         if self._thread.is_alive():
             self._thread.join(within / 2)
         self._lost += self._offered - self._taken
-        self._turns.clear()
+        self._batches.clear()
 
     def _run(self) -> None:
         """Empty the queue every now and then, and a last time when asked to stop."""
-        while not self._stopping.wait(self._portions.delay):
+        while not self._stopping.wait(self._limits.delay):
             self._empty()
         self._empty()
 
     def _empty(self) -> None:
         """Export everything that waits, in batches."""
         batch: list[ReadableSpan] = []
-        for span in in_breaths(self._spans()):
+        for span in yielding(self._spans()):
             batch.append(span)
-            if len(batch) == self._portions.batch:
+            if len(batch) == self._limits.batch:
                 self._deliver(batch)
                 batch = []
         if batch:
@@ -91,8 +91,8 @@ class SpanExport:
 
     def _spans(self) -> Iterator[ReadableSpan]:
         """Yield the spans of everything that waits."""
-        while self._turns:
-            turn, spans = self._turns.popleft()
+        while self._batches:
+            turn, spans = self._batches.popleft()
             self._taken += spans
             try:
                 yield from self._maker.spans(turn)
@@ -113,5 +113,5 @@ class SpanExport:
 
     def _troubled(self, what: str, error: Exception) -> None:
         """Say what went wrong, at most once a second."""
-        if self._seldom.kept_back(what) is not None:
+        if self._rate_limit.suppressed(what) is not None:
             logger().error(what, exc_info=error)

@@ -21,15 +21,15 @@ class Buckets:
 
     counts: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
     total: float = 0.0
-    least: float = float("inf")
-    most: float = 0.0
+    minimum: float = float("inf")
+    maximum: float = 0.0
 
     def add(self, seconds: float) -> None:
         """Count one duration."""
         self.counts[bisect_left(BOUNDS, seconds)] += 1
         self.total += seconds
-        self.least = min(self.least, seconds)
-        self.most = max(self.most, seconds)
+        self.minimum = min(self.minimum, seconds)
+        self.maximum = max(self.maximum, seconds)
 
 
 class Durations:
@@ -51,4 +51,4 @@ class Durations:
     def read(self) -> Iterator[tuple[Labels, Buckets]]:
         """Yield a copy of what is counted for each combination of labels."""
         for labels, buckets in self._buckets.copy().items():
-            yield labels, Buckets(buckets.counts.copy(), buckets.total, buckets.least, buckets.most)
+            yield labels, Buckets(buckets.counts.copy(), buckets.total, buckets.minimum, buckets.maximum)

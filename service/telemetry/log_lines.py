@@ -8,16 +8,16 @@ from saga_coordinator.handlers.records import Committed, TransitionRecord
 from saga_coordinator.sagas.machine import Status
 from saga_coordinator.service.telemetry import transitions as hops
 from saga_coordinator.service.telemetry.logs import logger
-from saga_coordinator.service.telemetry.rate_limit import Seldom, gist
+from saga_coordinator.service.telemetry.rate_limit import RateLimit, fingerprint
 
 
-class Lines:
+class LogLines:
     """Says what happens. The log is configured before."""
 
     def __init__(self) -> None:
         self._log = logger().bind()
         self._is_debug = self._log.is_enabled_for(logging.DEBUG)
-        self._seldom = Seldom()
+        self._rate_limit = RateLimit()
 
     def committed(self, turn: Committed) -> None:
         """Say what was committed. When debug is off, only stalls are looked for."""
@@ -29,12 +29,12 @@ class Lines:
 
     def on_error(self, what: str, error: BaseException) -> None:
         """Say that something did not work: the same thing, numbers apart, at most once a second."""
-        kept_back = self._seldom.kept_back(gist(what))
-        if kept_back is None:
+        suppressed = self._rate_limit.suppressed(fingerprint(what))
+        if suppressed is None:
             return
         facts: dict[str, object] = {"error": f"{type(error).__name__}: {error}"}
-        if kept_back:
-            facts["kept_back"] = kept_back
+        if suppressed:
+            facts["suppressed"] = suppressed
         if (where := _where(error)) is not None:
             facts["where"] = where
         self._log.warning(what, **facts)

@@ -11,11 +11,11 @@ from typing import TextIO
 
 import structlog
 
-from saga_coordinator.service.telemetry.rate_limit import Seldom, gist
+from saga_coordinator.service.telemetry.rate_limit import RateLimit, fingerprint
 
 NAME = "saga"
 
-_KEPT_BACK = "kept_back"
+_SUPPRESSED = "suppressed"
 
 _SHARED: tuple[structlog.typing.Processor, ...] = (
     structlog.contextvars.merge_contextvars,
@@ -39,7 +39,7 @@ def configure(level: str = "info", form: Format = Format.AUTO, stream: TextIO | 
     is_text = form is Format.CONSOLE or (form is Format.AUTO and out.isatty())
     handler = logging.StreamHandler(out)
     handler.setFormatter(_formatter(is_text=is_text, is_coloured=out.isatty()))
-    handler.addFilter(_LibrariesSeldom())
+    handler.addFilter(_LibraryRateLimit())
     logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
     logging.getLogger(NAME).setLevel(number)
     logging.captureWarnings(capture=True)
@@ -70,25 +70,25 @@ def _formatter(*, is_text: bool, is_coloured: bool) -> logging.Formatter:
     )
 
 
-class _LibrariesSeldom(logging.Filter):
+class _LibraryRateLimit(logging.Filter):
     """Keeps back what a library repeats: an outage makes some of them say the same many times a second."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._seldom = Seldom()
+        self._rate_limit = RateLimit()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Say whether a record is let through, and note on it how many like it were not."""
         if record.name == NAME:
             return True
-        kept_back = self._seldom.kept_back(f"{record.name} {gist(str(record.msg))}")
-        setattr(record, _KEPT_BACK, kept_back)
-        return kept_back is not None
+        suppressed = self._rate_limit.suppressed(f"{record.name} {fingerprint(str(record.msg))}")
+        setattr(record, _SUPPRESSED, suppressed)
+        return suppressed is not None
 
 
 def _add_suppressed(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Add how often a library's line was kept back."""
-    kept_back = getattr(event["_record"], _KEPT_BACK, None)
-    if kept_back:
-        event[_KEPT_BACK] = kept_back
+    suppressed = getattr(event["_record"], _SUPPRESSED, None)
+    if suppressed:
+        event[_SUPPRESSED] = suppressed
     return event

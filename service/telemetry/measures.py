@@ -75,7 +75,7 @@ class Measures:
         """Take how many records of a partition are not done yet."""
         self.lag[topic, str(partition)] = records
 
-    def drop_lag(self, topic: str, partition: int) -> None:
+    def remove_lag(self, topic: str, partition: int) -> None:
         """Forget a partition that is somebody else's now."""
         self.lag.pop((topic, str(partition)), None)
 

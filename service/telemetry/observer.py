@@ -10,20 +10,20 @@ from saga_coordinator.handlers.records import Committed
 from saga_coordinator.handlers.trace_context import Sampler
 from saga_coordinator.service.telemetry.environment import (
     Kind,
+    batch_limits_from_environment,
     endpoint,
-    portions_of_environment,
-    resource_of_environment,
+    resource_from_environment,
     scope,
     unsupported,
 )
 from saga_coordinator.service.telemetry.export import SpanExport
-from saga_coordinator.service.telemetry.log_lines import Lines
+from saga_coordinator.service.telemetry.log_lines import LogLines
 from saga_coordinator.service.telemetry.logs import logger
 from saga_coordinator.service.telemetry.measures import Measures
 from saga_coordinator.service.telemetry.metrics import Metrics
 from saga_coordinator.service.telemetry.observers import Guard
-from saga_coordinator.service.telemetry.otlp import LeanSpanExporter
-from saga_coordinator.service.telemetry.sampling import sampler_of_environment
+from saga_coordinator.service.telemetry.otlp import FastSpanExporter
+from saga_coordinator.service.telemetry.sampling import sampler_from_environment
 from saga_coordinator.service.telemetry.spans import SpanMaker
 
 STOP_TIMEOUT = 5.0
@@ -37,12 +37,12 @@ class Telemetry:
     """
 
     def __init__(self, group: str | None = None) -> None:
-        resource = resource_of_environment()
-        self.sampler: Sampler = sampler_of_environment()
+        resource = resource_from_environment()
+        self.sampler: Sampler = sampler_from_environment()
         self.measures = Measures()
         self._export = _span_export(SpanMaker(resource, scope(), group))
         self.metrics = Metrics(self.measures, resource, scope(), self._dropped)
-        self._lines = Lines()
+        self._log_lines = LogLines()
         self._guard = Guard()
 
     def start(self) -> None:
@@ -59,7 +59,7 @@ class Telemetry:
         try:
             async with asyncio.timeout(within):
                 ended = await asyncio.gather(
-                    *(_aside(partial(work, within * 0.9)) for work in works), return_exceptions=True
+                    *(_in_thread(partial(work, within * 0.9)) for work in works), return_exceptions=True
                 )
         except TimeoutError:
             logger().warning("the last traces and metrics were not delivered in time", seconds=within)
@@ -73,13 +73,13 @@ class Telemetry:
     def committed(self, turn: Committed) -> None:
         """Trace, count and tell what was committed."""
         self._guard.call(self.measures.committed, turn)
-        self._guard.call(self._lines.committed, turn)
+        self._guard.call(self._log_lines.committed, turn)
         if self._export is not None:
             self._guard.call(self._export.offer, turn)
 
     def on_error(self, what: str, error: BaseException) -> None:
         """Say that something did not work and will be tried again."""
-        self._guard.call(self._lines.on_error, what, error)
+        self._guard.call(self._log_lines.on_error, what, error)
 
     def _dropped(self) -> int:
         return 0 if self._export is None else self._export.dropped
@@ -89,10 +89,10 @@ def _span_export(maker: SpanMaker) -> SpanExport | None:
     """Return what exports spans, None if no variable says where to."""
     if endpoint(Kind.TRACES) is None:
         return None
-    return SpanExport(maker, LeanSpanExporter(maker.resource, maker.scope), portions_of_environment())
+    return SpanExport(maker, FastSpanExporter(maker.resource, maker.scope), batch_limits_from_environment())
 
 
-def _aside(work: Callable[[], None]) -> asyncio.Future[None]:
+def _in_thread(work: Callable[[], None]) -> asyncio.Future[None]:
     """Run blocking work on a daemon thread: unlike one of the loop's executor, it keeps no process from its end."""
     outcome: concurrent.futures.Future[None] = concurrent.futures.Future()
     outcome.set_running_or_notify_cancel()

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from saga_coordinator.handlers.ports import Observer
 from saga_coordinator.handlers.records import Committed
 from saga_coordinator.service.telemetry.logs import logger
-from saga_coordinator.service.telemetry.rate_limit import Seldom
+from saga_coordinator.service.telemetry.rate_limit import RateLimit
 
 
-class Audience:
-    """An observer that passes everything on, in order: `Audience(telemetry, display)`."""
+class Observers:
+    """An observer that passes everything on, in order: `Observers(telemetry, display)`."""
 
     def __init__(self, *observers: Observer) -> None:
         self._observers = observers
@@ -30,7 +30,7 @@ class Guard:
     """Calls those who watch. A fault of theirs must not become one of the coordinator's: the commit is done."""
 
     def __init__(self) -> None:
-        self._seldom = Seldom()
+        self._rate_limit = RateLimit()
 
     def call(self, listener: Callable[..., None], *told: object) -> None:
         """Call a listener; log what it raises, at most once a second."""
@@ -38,5 +38,5 @@ class Guard:
             listener(*told)
         except Exception as error:  # noqa: BLE001  whatever it is: see above
             name = getattr(listener, "__qualname__", repr(listener))
-            if self._seldom.kept_back(name) is not None:
+            if self._rate_limit.suppressed(name) is not None:
                 logger().error(f"{name} failed: what it was told is not traced, measured or shown", exc_info=error)

@@ -18,8 +18,8 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, Link, SpanContext, SpanKind, Status
 
-from saga_coordinator.service.telemetry.conventions import COMING_AGAIN
-from saga_coordinator.service.telemetry.yielding import in_breaths
+from saga_coordinator.service.telemetry.conventions import CACHED_ATTRIBUTES
+from saga_coordinator.service.telemetry.yielding import yielding
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -33,7 +33,7 @@ _TIME = struct.Struct("<BQ").pack
 _TIMES = struct.Struct("<BQBQ").pack
 
 
-class LeanSpanExporter(OTLPSpanExporter):
+class FastSpanExporter(OTLPSpanExporter):
     """The SDK's OTLP/HTTP exporter, with its endpoint, headers, retries and all that the environment says, but lean.
 
     With an SDK whose exporter has no such client within, it is the SDK's exporter and nothing else.
@@ -42,13 +42,13 @@ class LeanSpanExporter(OTLPSpanExporter):
     def __init__(self, resource: Resource, scope: InstrumentationScope) -> None:
         super().__init__()
         self._encoder = SpanEncoder(resource, scope)
-        self.is_lean = hasattr(self, "_client")
+        self.is_fast = hasattr(self, "_client")
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Encode and post; blocks until the collector has answered, or for OTEL_EXPORTER_OTLP_TIMEOUT seconds."""
-        if not self.is_lean:
+        if not self.is_fast:
             return super().export(spans)
-        body = self._encoder.request(in_breaths(map(self._encoder.span, spans)))
+        body = self._encoder.request(yielding(map(self._encoder.span, spans)))
         return SpanExportResult.SUCCESS if self._client.export(body).success else SpanExportResult.FAILURE
 
 
@@ -76,7 +76,7 @@ class SpanEncoder:
         ]
         known = self._told
         for item in (span.attributes or {}).items():
-            if item[0] in COMING_AGAIN:
+            if item[0] in CACHED_ATTRIBUTES:
                 parts.append(known.get(item) or _keep(known, item, _field(b"\x4a", _attribute(*item))))
             else:
                 parts.append(_field(b"\x4a", _attribute(*item)))

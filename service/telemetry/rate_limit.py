@@ -9,12 +9,12 @@ MAX_KEYS = 1_000
 _VARYING = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|\d+")
 
 
-def gist(text: str) -> str:
+def fingerprint(text: str) -> str:
     """Return a text without its ids and numbers: two of one gist say the same thing."""
     return _VARYING.sub("#", text)
 
 
-class Seldom:
+class RateLimit:
     """Decides whether something is said again, by its gist. For one thread, or under its caller's lock."""
 
     def __init__(self, every: float = 1.0, clock: Callable[[], float] = monotonic) -> None:
@@ -22,7 +22,7 @@ class Seldom:
         self._clock = clock
         self._reported: dict[str, tuple[float, int]] = {}
 
-    def kept_back(self, what: str) -> int | None:
+    def suppressed(self, what: str) -> int | None:
         """Return how often it was kept back since it was said last, if it may be said now; None: keep it back."""
         now = self._clock()
         reported_at, times = self._reported.get(what, (-self._every, 0))

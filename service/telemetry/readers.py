@@ -53,14 +53,16 @@ class DurationMetrics:
         self._scope = scope
         self._since = time.time_ns()
         self._all = (
-            _Told("saga.duration", "From start to end of what is over", ("saga", "status"), measures.duration),
-            _Told(
+            _HistogramMetric(
+                "saga.duration", "From start to end of what is over", ("saga", "status"), measures.duration
+            ),
+            _HistogramMetric(
                 "saga.step.duration",
                 "From sending a command to its answer",
                 ("saga", "step", "direction"),
                 measures.step_duration,
             ),
-            _Told("saga.wake.late", "How late alarms rang", (), measures.timer_lag),
+            _HistogramMetric("saga.wake.late", "How late alarms rang", (), measures.timer_lag),
         )
 
     def added_to(self, collected: MetricsData) -> MetricsData:
@@ -83,7 +85,7 @@ class DurationMetrics:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _HistogramMetric:
     """One histogram: how it is called, and the durations that it tells."""
 
     name: str
@@ -109,6 +111,6 @@ def _point(labels: dict[str, str], buckets: Buckets, since: int, now: int) -> Hi
         sum=buckets.total,
         bucket_counts=buckets.counts,
         explicit_bounds=BOUNDS,
-        min=buckets.least,
-        max=buckets.most,
+        min=buckets.minimum,
+        max=buckets.maximum,
     )

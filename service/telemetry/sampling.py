@@ -13,7 +13,7 @@ from saga_coordinator.service.telemetry.environment import is_disabled
 _RANDOM_DIGITS = 14
 
 
-def sampler_of_environment() -> Sampler:
+def sampler_from_environment() -> Sampler:
     """Return the sampler. Without one named it samples all; with OTEL_SDK_DISABLED=true nothing."""
     if is_disabled():
         return _never

@@ -55,13 +55,13 @@ class SpanMaker:
         for hop in sampled:
             told = _instance(hop)
             here = context(hop.placement.span)
-            yield self._taken(hop, here, told, when)
+            yield self._processed(hop, here, told, when)
             for row, span in hop.sent:
                 yield self._sent(hop, (row, context(span)), (here, told), when)
             if hops.entered(hop) is not None and hop.decision.instance.status.is_final:
                 yield summary(hop, told, self.resource, self.scope)
 
-    def _taken(self, hop: TransitionRecord, here: SpanContext, told: Attributes, when: Times) -> ReadableSpan:
+    def _processed(self, hop: TransitionRecord, here: SpanContext, told: Attributes, when: Times) -> ReadableSpan:
         """Make the span of a signal: what came, what it was about, and what was made of it."""
         entry, record = hop.entry, hop.record
         attributes = dict(told)
@@ -71,13 +71,13 @@ class SpanMaker:
             attributes[names.REDRIVEN] = True
         if entry.reason is not None:
             attributes[names.REASON] = entry.reason
-        status, events = _concerned(hop, attributes)
+        status, events = _step_status(hop, attributes)
         if record is None:
             name, kind = f"{entry.kind} {hop.saga.name}", SpanKind.INTERNAL
         else:
             name, kind = f"{names.PROCESS} {record.place.topic}", SpanKind.CONSUMER
             self._message(hop, attributes)
-        parent, links = _standing(hop)
+        parent, links = _parent_and_links(hop)
         return ReadableSpan(
             name, here, parent, self.resource, attributes, events, links, kind, None, status, *when, self.scope
         )
@@ -156,7 +156,7 @@ def _instance(hop: TransitionRecord) -> Attributes:
     return {names.SAGA_NAME: instance.saga, names.SAGA_VERSION: instance.version, names.INSTANCE_ID: instance.id}
 
 
-def _standing(hop: TransitionRecord) -> tuple[SpanContext | None, list[Link]]:
+def _parent_and_links(hop: TransitionRecord) -> tuple[SpanContext | None, list[Link]]:
     """Return parent and links. What has come with the message is linked, and remote; any other parent is our own."""
     placement, remote = hop.placement, hop.record is not None
     if placement.parent is None:
@@ -172,28 +172,28 @@ def _origin(hop: TransitionRecord) -> trail.SpanContext:
     return hop.placement.links[0] if hop.placement.links else hop.placement.span
 
 
-def _concerned(hop: TransitionRecord, attributes: Attributes) -> tuple[Status, Sequence[Event]]:
+def _step_status(hop: TransitionRecord, attributes: Attributes) -> tuple[Status, Sequence[Event]]:
     """Say which step a hop is about, and what went wrong: code and description, and what the instance does then."""
     about = hops.about(hop)
     if about is not None:
         attributes[names.STEP] = about.step
         attributes[names.DIRECTION] = about.direction
         attributes[names.ATTEMPT] = about.command_state.attempt
-    cause = hops.turned(hop)
+    cause = hops.turning_cause(hop)
     if cause is None and (about is None or hops.is_done(hop, about)):
         return UNSET, ()
-    trouble = hops.trouble(hop, about)
-    if trouble is None:
+    problem = hops.problem(hop, about)
+    if problem is None:
         return UNSET, _events(hop, about)
-    attributes[names.ERROR_TYPE] = trouble.code
-    said = f"{trouble.step or hop.saga.name}: {trouble.message}"
+    attributes[names.ERROR_TYPE] = problem.code
+    said = f"{problem.step or hop.saga.name}: {problem.message}"
     return Status(StatusCode.ERROR, said[:MAX_DESCRIPTION]), _events(hop, about)
 
 
 def _events(hop: TransitionRecord, about: hops.About | None) -> Sequence[Event]:
     """Tell that an instance turned back or stalled, or that a step will be asked again."""
     at = nanoseconds(hop.entry.at)
-    cause = hops.turned(hop)
+    cause = hops.turning_cause(hop)
     if cause is not None:
         name = names.EVENT_COMPENSATING if cause is hop.decision.instance.cause else names.EVENT_STALLED
         return (Event(name, {names.CAUSE_STEP: cause.step or "", names.CAUSE_CODE: cause.code}, at),)

@@ -36,7 +36,7 @@ def entered(hop: TransitionRecord) -> Status | None:
     return None if hop.before is not None and hop.before.status is status else status
 
 
-def turned(hop: TransitionRecord) -> Cause | None:
+def turning_cause(hop: TransitionRecord) -> Cause | None:
     """Return why an instance has turned back or stalled with this hop, None if it has done neither."""
     before, after = hop.before, hop.decision.instance
     if before is None or before is after:
@@ -46,12 +46,12 @@ def turned(hop: TransitionRecord) -> Cause | None:
     return after.cause if after.cause is not before.cause else None
 
 
-def trouble(hop: TransitionRecord, concerned: About | None) -> Cause | None:
+def problem(hop: TransitionRecord, concerned: About | None) -> Cause | None:
     """Return what went wrong with this hop: a step refused or given up, an instance stalled.
 
     That somebody has cancelled it is no trouble, nor is a failure after which the step is asked again.
     """
-    cause = turned(hop)
+    cause = turning_cause(hop)
     if cause is not None:
         return None if cause.code == CANCELLED else cause
     if concerned is None or hop.entry.verdict is not Verdict.APPLIED:

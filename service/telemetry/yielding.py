@@ -6,14 +6,14 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-IN_ONE_BREATH = 40
-BREATH = 0.000_2
+ITEMS_BETWEEN_PAUSES = 40
+PAUSE_SECONDS = 0.000_2
 """Seconds. Against a thread that computes without a pause, the event loop gets the lock only every 5 ms."""
 
 
-def in_breaths(items: Iterable[T]) -> Iterator[T]:
+def yielding(items: Iterable[T]) -> Iterator[T]:
     """Yield all items, with a short sleep now and then: for work of some 10 us an item."""
     for number, item in enumerate(items, start=1):
         yield item
-        if number % IN_ONE_BREATH == 0:
-            sleep(BREATH)
+        if number % ITEMS_BETWEEN_PAUSES == 0:
+            sleep(PAUSE_SECONDS)

@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]  # it exports them all
 
 from saga_coordinator.service.demo.conversation import ORDERS
-from saga_coordinator.service.kafka.connection import LOOKS_EVERY_S
+from saga_coordinator.service.kafka.connection import METADATA_MAX_AGE_S
 from tests.acceptance import evidence
 from tests.acceptance.accounts import CHECKS, INPUTS, Left
 from tests.acceptance.business import business_on
@@ -28,11 +28,11 @@ BEFORE, AFTER = 4, 6
 NEW: Final = {(topic, partition) for topic in INPUTS for partition in range(BEFORE, AFTER)}
 
 PER_S: Final = 10
-ORDER_COUNT: Final = (LOOKS_EVERY_S + 25) * PER_S
+ORDER_COUNT: Final = (METADATA_MAX_AGE_S + 25) * PER_S
 """So many that there are some to place when the new partitions are read."""
 
 LATER_COUNT: Final = 60
-SOON_S: Final = LOOKS_EVERY_S + 15.0
+SOON_S: Final = METADATA_MAX_AGE_S + 15.0
 
 
 def test_they_are_read_whole_when_topics_grow_under_load_after_a_restart(

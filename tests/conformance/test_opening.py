@@ -15,7 +15,7 @@ from saga_coordinator.handlers.ports import Transaction
 from saga_coordinator.handlers.records import Place, Record, UnreadableInstance
 from saga_coordinator.handlers.routing import BadCatalog, LiveVersions, Routes
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
-from saga_coordinator.service.app.bootstrap import built
+from saga_coordinator.service.app.bootstrap import build_service
 from saga_coordinator.service.settings import Settings
 from saga_coordinator.service.storage.sqlite.migrations import StoreUnusable
 from saga_coordinator.service.storage.sqlite.store import SqliteStore
@@ -141,12 +141,12 @@ class TestSqlite:
         self, tmp_path: Path
     ) -> None:
         settings = Settings(store=f"sqlite:///{tmp_path}/saga.db")
-        async with built(settings, [order_fulfilment], Watcher(), sampled) as service:
+        async with build_service(settings, [order_fulfilment], Watcher(), sampled) as service:
             await service.store.transact(lambda tx: tx.save(starts(begun())))
         with pytest.raises(BadCatalog, match=r"order-fulfilment version 1 has 1 live instance \('o-1'\) but is not in"):
-            async with built(settings, [made.saga(made.safe("a"))], Watcher(), sampled):
+            async with build_service(settings, [made.saga(made.safe("a"))], Watcher(), sampled):
                 pass
-        async with built(settings, [order_fulfilment], Watcher(), sampled):
+        async with build_service(settings, [order_fulfilment], Watcher(), sampled):
             pass
 
     async def test_every_version_that_is_missing_is_named_with_its_number_and_its_first_instances_i30(
@@ -164,7 +164,7 @@ class TestSqlite:
             await it.take(log.placed("o-5"))
         settings = Settings(store=f"sqlite:///{path}")
         with pytest.raises(BadCatalog) as refused:
-            async with built(settings, [replace(order_fulfilment, version=3)], Watcher(), sampled):
+            async with build_service(settings, [replace(order_fulfilment, version=3)], Watcher(), sampled):
                 pass
         remedy = "add it again, and remove it only when its last instance is over (`saga ls --saga order-fulfilment`)"
         missing = f"but is not in the catalog: {remedy}"
@@ -177,7 +177,7 @@ class TestSqlite:
         path, log = tmp_path / "saga.db", Log()
         async with coordinator(path) as it:
             await it.take(*(log.placed(f"o-{number}") for number in range(1, 6)))
-            (version,) = await it.store.living()
+            (version,) = await it.store.live_versions()
         assert version == LiveVersions("order-fulfilment", 1, 5, ("o-1", "o-2", "o-3"))
         with pytest.raises(BadCatalog, match=r"has 5 live instances \('o-1', 'o-2', 'o-3', …\)"):
             Routes([made.saga(made.safe("a"))]).check_definitions([version])

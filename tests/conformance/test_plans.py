@@ -72,7 +72,7 @@ async def everything_happens(it: Coordinator, fault: Fault) -> None:
     await it.store.unsent()
     await it.store.leases()
     await it.store.next_timer()
-    await it.store.living()
+    await it.store.live_versions()
     await it.store.count_by_status()
     await it.store.count_dead_letters()
 

@@ -15,7 +15,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from saga_coordinator.handlers.records import OutboxMessage, Record
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
-from saga_coordinator.service.app.bootstrap import Service, built
+from saga_coordinator.service.app.bootstrap import Service, build_service
 from saga_coordinator.service.app.run import run
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from saga_coordinator.service.settings import KafkaSettings, Settings
@@ -175,7 +175,7 @@ async def serving(
     )
     settings = Settings(kafka=kafka, store=f"sqlite:///{path}", outbox_limit=outbox_limit)
     watcher = Watcher()
-    async with built(settings, [order_fulfilment], watcher, sampled) as service:
+    async with build_service(settings, [order_fulfilment], watcher, sampled) as service:
         running = Running(service, watcher)
         running.task = asyncio.create_task(run(service, running.stop, watcher))
         try:

@@ -35,7 +35,7 @@ def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the service do more often what it does now and then, so that errors of it are met sooner."""
     monkeypatch.setattr(feed, "COMMIT_INTERVAL", 0.2)
     monkeypatch.setattr(feed, "MONITOR_INTERVAL", 0.3)
-    monkeypatch.setattr(assignment, "SETTLES_WITHIN", 0.3)
+    monkeypatch.setattr(assignment, "REBALANCE_SETTLE_SECONDS", 0.3)
 
 
 async def test_any_error_of_any_request_is_lived_through_single_and_in_bursts(tmp_path: Path) -> None:

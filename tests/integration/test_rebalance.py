@@ -15,7 +15,7 @@ from saga_coordinator.handlers.records import Lease
 from saga_coordinator.service.clock import SystemClock
 from saga_coordinator.service.health import Health
 from saga_coordinator.service.http import checks
-from saga_coordinator.service.kafka.consumer import Feed
+from saga_coordinator.service.kafka.consumer import KafkaConsumer
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from saga_coordinator.service.kafka.retakes import INITIAL_BACKOFF
 from saga_coordinator.service.storage.sqlite.store import SqliteStore
@@ -36,7 +36,7 @@ EARLIER = "a-second-coordinator"
 class Second:
     """A second consumer beside the service's own: leases, memory, intake and relay of its own, the same store."""
 
-    feed: Feed
+    feed: KafkaConsumer
     handlers: Handlers
     watcher: Watcher
 
@@ -55,7 +55,7 @@ def beside(it: Running) -> Second:
         observer=watcher,
         sampler=sampled,
     )
-    feed = Feed(
+    feed = KafkaConsumer(
         settings=service.settings,
         topics=service.routes.topics_in,
         owner=EARLIER,

@@ -11,11 +11,11 @@ EVERY: Final = 1.0
 """Seconds. The WAL holds what is written in so long, and is used again; what nobody writes costs nothing."""
 
 
-async def write_back(store: SqliteStore, observer: Observer) -> None:
+async def checkpoint(store: SqliteStore, observer: Observer) -> None:
     """Do so for ever. Raises `StoreUnusable` when a sync has failed, in a transaction or here."""
     while True:
         await asyncio.sleep(EVERY)
         try:
-            await store.write_back()
+            await store.checkpoint()
         except sqlite3.Error as error:
             observer.on_error("the WAL was not written back into the database", error)

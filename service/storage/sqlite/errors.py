@@ -3,37 +3,37 @@
 import sqlite3
 from typing import Final
 
-_OF_A_SYNC: Final = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
+_SYNC_FAILURES: Final = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
 
 
-def is_of_a_sync(error: sqlite3.Error | OSError) -> bool:
+def is_sync_failure(error: sqlite3.Error | OSError) -> bool:
     """Say whether something could not be brought to the disk.
 
     The operating system says it once, and may have dropped what it could not write: another sync of the same file
     would say that all is well (see ATC 2020, "Can Applications Recover from fsync Failures?").
     """
-    return getattr(error, "sqlite_errorcode", None) in _OF_A_SYNC
+    return getattr(error, "sqlite_errorcode", None) in _SYNC_FAILURES
 
 
-def at_start(error: sqlite3.Error | OSError) -> str:
+def remedy_at_start(error: sqlite3.Error | OSError) -> str:
     """Say what to do about a database that cannot be opened."""
     if _code(error) in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
         return "restore a backup, or name another file by SAGA_STORE"
-    return f"{_what_to_do(error) or 'name another file by SAGA_STORE'}, and start it again"
+    return f"{_remedy(error) or 'name another file by SAGA_STORE'}, and start it again"
 
 
-def while_it_runs(error: sqlite3.Error) -> str:
+def remedy_at_runtime(error: sqlite3.Error) -> str:
     """Say what to do about a database that takes no transaction."""
-    if is_of_a_sync(error):
+    if is_sync_failure(error):
         return (
             "what was written did not reach the disk, and must not be tried again from here, so the coordinator ends: "
             "see that the disk is whole, then start it again, and it goes on with what is committed"
         )
-    remedy = _what_to_do(error)
+    remedy = _remedy(error)
     return f"{remedy}, and it goes on by itself" if remedy else "it is tried again"
 
 
-def _what_to_do(error: sqlite3.Error | OSError) -> str | None:
+def _remedy(error: sqlite3.Error | OSError) -> str | None:
     match _code(error):
         case sqlite3.SQLITE_FULL:
             return "make room on its disk"

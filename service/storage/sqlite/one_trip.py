@@ -15,12 +15,12 @@ from saga_coordinator.handlers.ports import Conflict
 class Statement(NamedTuple):
     """A statement, and the rows that it is run for, if there are any.
 
-    `must_fit`: each row must change one in the table, else somebody else was first.
+    `must_match`: each row must change one in the table, else somebody else was first.
     """
 
     sql: str
     rows: Sequence[Sequence[object]]
-    must_fit: bool = False
+    must_match: bool = False
 
 
 async def write(connection: aiosqlite.Connection, statements: Iterable[Statement]) -> None:
@@ -34,13 +34,13 @@ def _run_all(connection: sqlite3.Connection, statements: Sequence[Statement]) ->
         run(connection, *statement)
 
 
-def run(connection: sqlite3.Connection, sql: str, rows: Sequence[Sequence[object]], must_fit: bool) -> None:  # noqa: FBT001  a statement's own fields
+def run(connection: sqlite3.Connection, sql: str, rows: Sequence[Sequence[object]], must_match: bool) -> None:  # noqa: FBT001  a statement's own fields
     """Run one statement for all its rows. Called in aiosqlite's thread."""
     try:
         changed = connection.executemany(sql, rows).rowcount
     except sqlite3.IntegrityError as error:
-        if must_fit and error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_UNIQUE:
+        if must_match and error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_UNIQUE:
             raise Conflict(f"an instance was started by somebody else: {error}") from error
         raise
-    if must_fit and changed != len(rows):
+    if must_match and changed != len(rows):
         raise Conflict(f"{len(rows) - changed} of {len(rows)} instances were changed by somebody else")

@@ -7,7 +7,7 @@ from typing import Final
 _PIECE: Final = 1 << 20
 
 
-def settle(database: Path) -> None:
+def rewrite_wal(database: Path) -> None:
     """Write a database's WAL over itself, and sync it. There is none after an orderly end.
 
     After a sync that failed the operating system may go on to show what never reached the disk, and call it written.

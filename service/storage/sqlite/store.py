@@ -21,7 +21,7 @@ from saga_coordinator.handlers.routing import AnySaga, LiveVersions
 from saga_coordinator.service.storage.sqlite import errors as remedy
 from saga_coordinator.service.storage.sqlite.columns import to_headers, to_time
 from saga_coordinator.service.storage.sqlite.migrations import StoreUnusable, migrate
-from saga_coordinator.service.storage.sqlite.settling import settle
+from saga_coordinator.service.storage.sqlite.settling import rewrite_wal
 from saga_coordinator.service.storage.sqlite.transaction import Counters, SqliteTransaction
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ _PRAGMAS = (
     "PRAGMA busy_timeout = 5000",
     "PRAGMA foreign_keys = OFF",  # history is written in the order of its instances, by one writer
     "PRAGMA cache_size = -65536",
-    "PRAGMA wal_autocheckpoint = 0",  # `write_back` does it: SQLite's own tells nobody that a sync has failed
+    "PRAGMA wal_autocheckpoint = 0",  # `checkpoint` does it: SQLite's own tells nobody that a sync has failed
 )
 
 SLOW = 10.0
@@ -81,7 +81,7 @@ class SqliteStore:
             await self._open()
         except (sqlite3.Error, OSError) as error:
             await self.close()
-            told = f"database {self._path} cannot be used: {error}; {remedy.at_start(error)}"
+            told = f"database {self._path} cannot be used: {error}; {remedy.remedy_at_start(error)}"
             raise StoreUnusable(told) from error
         except BaseException:
             await self.close()
@@ -89,13 +89,13 @@ class SqliteStore:
 
     async def _open(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._guard = _locked(lock_of(self._path))
-        settle(self._path.resolve())
+        self._guard = _acquire_lock(lock_path(self._path))
+        rewrite_wal(self._path.resolve())
         sqlite3.connect(self._path).close()  # aiosqlite leaves a thread behind when it cannot
         self._writer = await aiosqlite.connect(self._path, isolation_level=None)
         for pragma in _PRAGMAS:
             await self._writer.execute_fetchall(pragma)  # to its end: an error may come after its first row
-        await _see_that_it_has_a_wal(self._writer, self._path)
+        await _check_wal_mode(self._writer, self._path)
         await migrate(self._writer, str(self._path))
         reading = f"{self._path.absolute().as_uri()}?mode=ro"
         self._reader = await aiosqlite.connect(reading, uri=True, isolation_level=None)
@@ -118,11 +118,11 @@ class SqliteStore:
 
     async def transact(self, work: Callable[[SqliteTransaction], Awaitable[T]]) -> T:
         """Run `work` in one transaction; see `handlers.ports.Store`. Raises `StoreUnusable` after a failed sync."""
-        return await self._whole(self._transact(work))
+        return await self._shielded(self._transact(work))
 
-    async def write_back(self) -> None:
+    async def checkpoint(self) -> None:
         """Bring what the WAL holds into the database. Raises `StoreUnusable` after a failed sync, here or earlier."""
-        await self._whole(self._write_back())
+        await self._shielded(self._checkpoint())
 
     async def take(self, topic: str, partition: int, owner: str) -> Lease:
         """Take a partition over, in a new epoch."""
@@ -156,7 +156,7 @@ class SqliteStore:
         )
         return None if value is None else to_time(value)
 
-    async def living(self) -> Sequence[LiveVersions]:
+    async def live_versions(self) -> Sequence[LiveVersions]:
         """Return the sagas and versions that have live instances, how many, and the keys of a few."""
         async with self._open_reader.execute(_LIVING, {"few": MAX_KEYS}) as cursor:
             return [
@@ -179,7 +179,7 @@ class SqliteStore:
 
     async def _transact(self, work: Callable[[SqliteTransaction], Awaitable[T]]) -> T:
         async with self._lock:
-            self._refuse_unusable()
+            self._check_usable()
             slow = asyncio.get_running_loop().call_later(SLOW, self._condition, f"{self._path}: {_SLOW}")
             try:
                 result = await self._committed(self._open_writer, work)
@@ -191,29 +191,29 @@ class SqliteStore:
             self._condition(None)
             return result
 
-    async def _write_back(self) -> None:
+    async def _checkpoint(self) -> None:
         async with self._lock:
-            self._refuse_unusable()
+            self._check_usable()
             try:
                 await self._open_writer.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
             except sqlite3.Error as error:
-                if remedy.is_of_a_sync(error):
+                if remedy.is_sync_failure(error):
                     self._troubled(error)
-                self._refuse_unusable()
+                self._check_usable()
                 raise
 
     def _troubled(self, error: sqlite3.Error) -> None:
         """Tell what is wrong with the database."""
-        trouble = f"{self._path}: {error}; {remedy.while_it_runs(error)}"
-        if remedy.is_of_a_sync(error):
+        trouble = f"{self._path}: {error}; {remedy.remedy_at_runtime(error)}"
+        if remedy.is_sync_failure(error):
             self._unusable = trouble
         self._condition(trouble)
 
-    def _refuse_unusable(self) -> None:
+    def _check_usable(self) -> None:
         if self._unusable is not None:
             raise StoreUnusable(self._unusable)
 
-    async def _whole(self, unit: Coroutine[Any, Any, T]) -> T:
+    async def _shielded(self, unit: Coroutine[Any, Any, T]) -> T:
         """Run something that no cancellation of its caller can split, nor the end of the store cut off."""
         task = asyncio.ensure_future(unit)
         self._running.add(task)
@@ -251,7 +251,7 @@ class SqliteStore:
         return _opened(self._reader)
 
 
-async def _see_that_it_has_a_wal(writer: aiosqlite.Connection, path: Path) -> None:
+async def _check_wal_mode(writer: aiosqlite.Connection, path: Path) -> None:
     """See that WAL mode was taken: where it is not possible SQLite goes on in the old mode, and says nothing."""
     ((mode,),) = await writer.execute_fetchall("PRAGMA journal_mode")
     if mode != "wal":
@@ -267,13 +267,13 @@ def _opened(connection: aiosqlite.Connection | None) -> aiosqlite.Connection:
     return connection
 
 
-def lock_of(path: Path) -> Path:
+def lock_path(path: Path) -> Path:
     """Return the file whose lock belongs to a database, by whatever name that is reached: two locks would be none."""
     file = path.resolve()
     return file.with_name(file.name + ".lock")
 
 
-def _locked(path: Path) -> IO[str]:
+def _acquire_lock(path: Path) -> IO[str]:
     """Hold an exclusive lock on a file for as long as it is open."""
     guard = path.open("a", encoding="utf-8")
     try:

@@ -154,7 +154,7 @@ class SqliteTransaction:
                 Statement("INSERT INTO outbox VALUES (?,?,?,?,?,?,?,?)", [_outbox_row(each) for each in unsent]),
                 Statement("DELETE FROM outbox WHERE seq = ?", [(seq,) for seq in changes.acknowledged]),
                 *_awaited(changes),
-                *(() if changes.is_plain else (*sqlite_set_aside.statements(changes), *_unheard(changes))),
+                *(() if changes.is_plain else (*sqlite_set_aside.statements(changes), *_unmatched_rows(changes))),
             ],
         )
         return unsent
@@ -166,13 +166,13 @@ class SqliteTransaction:
         """
         new = [stored for stored, seen in changes.instances if seen == 0]
         rows = [(self._next_number(), *_instance_row(stored)) for stored in new]
-        yield Statement("INSERT INTO instance VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", rows, must_fit=True)
+        yield Statement("INSERT INTO instance VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", rows, must_match=True)
         yield Statement(
             "UPDATE instance SET status = ?, data = ?, state = ?, trail = ?, revision = ?, wake_at = ?, ended_at = ?"
             """ WHERE id = ? AND revision = ? AND (instr(trail, '"parked":true') > 0) = ?""",
             [
                 (
-                    *_changing(each),
+                    *_mutable_columns(each),
                     each.instance.id,
                     seen,
                     each.trail.parked ^ (each.instance.id in changes.parking_changed),
@@ -180,7 +180,7 @@ class SqliteTransaction:
                 for each, seen in changes.instances
                 if seen
             ],
-            must_fit=True,
+            must_match=True,
         )
 
     async def _lease(self, topic: str, partition: int) -> Lease:
@@ -232,7 +232,7 @@ def _awaited(changes: Changes) -> Iterator[Statement]:
     yield Statement("DELETE FROM awaited_event WHERE address = ? AND instance_id = ?", changes.unsubscribed)
 
 
-def _unheard(changes: Changes) -> Iterator[Statement]:
+def _unmatched_rows(changes: Changes) -> Iterator[Statement]:
     """Write what has reached no instance."""
     yield Statement(
         f"INSERT OR REPLACE INTO held_event ({_RECORD}, address, at, expires_at)"  # noqa: S608  own columns
@@ -263,7 +263,7 @@ def _unreadable_reason(error: Exception, version: int) -> str:
     return f"{why}; put its definition back as it was, and let the changed one be version {version + 1}"
 
 
-def _changing(stored: InstanceRecord) -> Sequence[object]:
+def _mutable_columns(stored: InstanceRecord) -> Sequence[object]:
     """The columns of an instance that a signal may change."""
     instance, snapshot = stored.instance, freeze(stored.instance)
     return (
@@ -280,7 +280,7 @@ def _changing(stored: InstanceRecord) -> Sequence[object]:
 def _instance_row(stored: InstanceRecord) -> Sequence[object]:
     """All columns of an instance but its number, in the order of the table."""
     instance = stored.instance
-    status, data, state, trail, revision, wake_at, ended_at = _changing(stored)
+    status, data, state, trail, revision, wake_at, ended_at = _mutable_columns(stored)
     named = (instance.id, instance.saga, instance.version, instance.key, status, data, state, trail, revision)
     return (*named, stored.home, wake_at, from_time(instance.started_at), ended_at)
 

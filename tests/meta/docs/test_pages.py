@@ -9,7 +9,7 @@ import pytest
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.diagrams.mermaid import mermaid
 from saga_coordinator.sagas.diagrams.svg.document import svg
-from saga_coordinator.service.telemetry.environment import resource_of_environment, scope
+from saga_coordinator.service.telemetry.environment import resource_from_environment, scope
 from saga_coordinator.service.telemetry.measures import Measures
 from saga_coordinator.service.telemetry.metrics import Metrics
 from tests.meta.architecture.tree import ROOT, shown
@@ -82,7 +82,7 @@ def measured() -> set[str]:
     for durations, labels in ((measures.duration, ("s", "completed")), (measures.step_duration, ("s", "a", "forward"))):
         durations.add(labels, A_MOMENT)
     measures.timer_lag.add((), A_MOMENT)
-    metrics = Metrics(measures, resource_of_environment(), scope(), lambda: 0)
+    metrics = Metrics(measures, resource_from_environment(), scope(), lambda: 0)
     try:
         text = metrics.text().decode()
     finally:

@@ -79,8 +79,8 @@ SEEDS = (
     Seed(
         "leases outlive their assignment",
         "service/kafka/consumer.py",
-        "            self._leases.clear()\n            self._stopped.clear()",
-        "            self._stopped.clear()",
+        "            self._leases.clear()\n            self._stop_producer.clear()",
+        "            self._stop_producer.clear()",
     ),
     Seed(
         "a lease that another took where no record comes is never noticed",

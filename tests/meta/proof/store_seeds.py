@@ -28,7 +28,7 @@ SEEDS = (
     Seed(
         "a revision that does not fit is not told",
         "service/storage/sqlite/one_trip.py",
-        "if must_fit and changed != len(rows):",
+        "if must_match and changed != len(rows):",
         "if False:",
     ),
     Seed(
@@ -70,7 +70,7 @@ SEEDS = (
     ),
     Seed("synchronous = NORMAL", SQLITE, 'synchronous = FULL"', 'synchronous = NORMAL"'),
     Seed("synchronous = OFF", SQLITE, 'synchronous = FULL"', 'synchronous = OFF"'),
-    Seed("SQLite's mode is not looked at", SQLITE, "await _see_that_it_has_a_wal(self._writer, self._path)", "pass"),
+    Seed("SQLite's mode is not looked at", SQLITE, "await _check_wal_mode(self._writer, self._path)", "pass"),
     Seed("a pragma is run for its first row", SQLITE, "execute_fetchall(pragma)", "execute(pragma)"),
     Seed(
         "a migration is not one transaction",
@@ -83,7 +83,7 @@ SEEDS = (
     Seed("a failed sync does not end the service", WRITING_BACK, "except sqlite3.Error as", "except Exception as"),
     Seed("a checkpoint's failure is dropped", SQLITE, "wal_autocheckpoint = 0", "wal_autocheckpoint = 4000"),
     Seed("closing syncs again", SQLITE, "if self._unusable else", "if False else"),
-    Seed("a WAL is taken for what it shows", SQLITE, "settle(self._path.resolve())", "pass"),
+    Seed("a WAL is taken for what it shows", SQLITE, "rewrite_wal(self._path.resolve())", "pass"),
     # --- one writer
     Seed("BEGIN is deferred", SQLITE, '"BEGIN IMMEDIATE"', '"BEGIN"'),
     Seed("a cancellation splits a transaction", SQLITE, "return await asyncio.shield(task)", "return await task"),
@@ -91,8 +91,8 @@ SEEDS = (
     Seed(
         "transactions overlap",
         SQLITE,
-        "        async with self._lock:\n            self._refuse_unusable()\n            slow",
-        "        if True:\n            self._refuse_unusable()\n            slow",
+        "        async with self._lock:\n            self._check_usable()\n            slow",
+        "        if True:\n            self._check_usable()\n            slow",
     ),
     Seed("two coordinators open one file", SQLITE, "fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)", "pass"),
     Seed(
@@ -118,8 +118,8 @@ SEEDS = (
     Seed(
         "a publication has no limit",
         PUBLISHER,
-        "            async with asyncio.timeout(self._settings.request_timeout * 1.5):\n                for portion",
-        "            if True:\n                for portion",
+        "            async with asyncio.timeout(self._settings.request_timeout * 1.5):\n                for chunk",
+        "            if True:\n                for chunk",
     ),
     Seed(
         "a full batch drops its row",
@@ -136,7 +136,7 @@ SEEDS = (
     Seed(
         "a consumer that has lost a task is kept",
         "service/kafka/consumer.py",
-        "if self._consumer is not None and (trouble := consumers.trouble_of(self._consumer)):",
+        "if self._consumer is not None and (trouble := consumers.task_error(self._consumer)):",
         "if trouble := None:",
     ),
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 from saga_coordinator.handlers.records import Record
-from saga_coordinator.service.storage.sqlite.errors import is_of_a_sync
+from saga_coordinator.service.storage.sqlite.errors import is_sync_failure
 from saga_coordinator.service.storage.sqlite.migrations import StoreUnusable
 from tests.resilience.power.neighbours import Acknowledged, Neighbours, Note, ToNeighbours, image
 from tests.unit.handlers.coordinator import Coordinator, coordinator
@@ -32,11 +32,11 @@ async def lived(path: Path, neighbours: Neighbours, course: Course, tell: Callab
             async with coordinator(path, publisher=ToNeighbours(neighbours), told=told) as it:
                 await _at_work(_Feed(it, neighbours, reader, *course))
     except StoreUnusable as error:
-        at_start = isinstance(error.__cause__, sqlite3.Error) and is_of_a_sync(error.__cause__)
+        at_start = isinstance(error.__cause__, sqlite3.Error) and is_sync_failure(error.__cause__)
         assert at_start or "did not reach the disk" in str(error)  # noqa: PT017  it is raised only where a sync has failed
         return False
     except sqlite3.OperationalError as error:
-        if not is_of_a_sync(error):
+        if not is_sync_failure(error):
             raise
         return False
     return True
@@ -89,7 +89,7 @@ class _Feed:
             try:
                 is_idle = await self._turn()
             except sqlite3.OperationalError as error:
-                if not is_of_a_sync(error):
+                if not is_sync_failure(error):
                     raise
                 await self.begin()
             else:
@@ -107,7 +107,7 @@ class _Feed:
         if self.chance.random() < 0.2:
             self.reader.looks()
         if self.chance.random() < 0.3:
-            await self.it.store.write_back()
+            await self.it.store.checkpoint()
         self.neighbours.answer()
         return not (fresh or self._fresh())
 

@@ -75,7 +75,7 @@ async def it(tmp_path: Path) -> AsyncIterator[Opened]:
 async def test_after_a_failed_sync_nothing_is_written_any_more_and_it_says_so_i32(it: Opened, failing: str) -> None:
     it.fails = failing
     with pytest.raises((sqlite3.OperationalError, StoreUnusable), match="disk I/O error"):
-        await (it.store.take("t", 1, "me") if failing == WAL else it.store.write_back())
+        await (it.store.take("t", 1, "me") if failing == WAL else it.store.checkpoint())
     assert it.events[-1] == Synced(failing, is_done=False)
     happened = len(it.events)
 
@@ -83,7 +83,7 @@ async def test_after_a_failed_sync_nothing_is_written_any_more_and_it_says_so_i3
         with pytest.raises(StoreUnusable, match=NO_SYNC):
             await it.store.transact(lambda tx: tx.save(starts(begun())))
         with pytest.raises(StoreUnusable, match=NO_SYNC):
-            await it.store.write_back()
+            await it.store.checkpoint()
     assert [(each.topic, each.epoch) for each in await it.store.leases()] == [("t", 1)], "it may be read"
     await it.store.close()
     assert it.events[happened:] == []
@@ -92,13 +92,13 @@ async def test_after_a_failed_sync_nothing_is_written_any_more_and_it_says_so_i3
 
 
 async def test_the_wal_is_written_back_only_when_its_syncs_are_looked_at_i32(it: Opened) -> None:
-    await it.store.write_back()
+    await it.store.checkpoint()
     done = len(it.written(DATABASE))
     rows = [OutboxMessage(f"m-{number}", 0, "t", 0, b"k", (), b"x" * 4_000) for number in range(5_000)]
     await it.store.transact(lambda tx: tx.save(Changes(outbox=rows)))
     await it.store.take("t", 0, "me")
     assert len(it.written(DATABASE)) == done, "SQLite has written back by itself, and tells nobody what became of it"
-    await it.store.write_back()
+    await it.store.checkpoint()
     assert len(it.written(DATABASE)) > done + 5_000
     assert it.written(DATABASE)[-1] == Synced(DATABASE)
 
@@ -109,7 +109,7 @@ async def test_what_cannot_be_written_back_now_is_told_and_written_back_later(
     monkeypatch.setattr(writing_back, "EVERY", 0.01)
     connection, watcher, done = it.store._open_writer, Watcher(), len(it.written(DATABASE))  # noqa: SLF001  in its way
     await connection.execute("BEGIN IMMEDIATE")
-    loop = asyncio.create_task(writing_back.write_back(it.store, watcher))
+    loop = asyncio.create_task(writing_back.checkpoint(it.store, watcher))
     await eventually(lambda: len(watcher.troubles) > 1, "told, and tried again")
     assert {what for what, _ in watcher.troubles} == {"the WAL was not written back into the database"}
     await connection.execute("ROLLBACK")
@@ -119,8 +119,8 @@ async def test_what_cannot_be_written_back_now_is_told_and_written_back_later(
 
 async def test_the_wal_begins_anew_after_it_was_written_back(it: Opened) -> None:
     await it.store.transact(lambda tx: tx.save(starts(begun())))
-    await it.store.write_back()
-    await it.store.write_back()
+    await it.store.checkpoint()
+    await it.store.checkpoint()
     happened = len(it.events)
     await it.store.take("t", 0, "me")
     first = next(each for each in it.events[happened:] if isinstance(each, Written))

@@ -20,7 +20,7 @@ from saga_coordinator.service.kafka import consumer as feeding
 from saga_coordinator.service.kafka import group_member as consumers
 from saga_coordinator.service.kafka import monitor as watch
 from saga_coordinator.service.kafka import partitions as assignment
-from saga_coordinator.service.kafka.consumer import Feed
+from saga_coordinator.service.kafka.consumer import KafkaConsumer
 from saga_coordinator.service.settings import KafkaSettings, Settings
 from tests.resilience.worlds.broker import Broker, Consumer, Publisher
 from tests.resilience.worlds.database import Database, SimulatedStore
@@ -96,7 +96,7 @@ class Coordinator:
         handlers = wire_handlers(
             routes, store=store, publisher=publisher, clock=self.clock, observer=watch, sampler=lambda _: False
         )
-        feed = Feed(
+        feed = KafkaConsumer(
             settings=SETTINGS,
             topics=routes.topics_in,
             owner=f"coordinator-{self.number}",
@@ -107,7 +107,7 @@ class Coordinator:
         )
         parts: Any = (SETTINGS, routes, store, publisher, handlers, feed, health, Door())
         service = Service(*parts)  # the store and the publisher are simulated ones
-        await running._ran(service, asyncio.Event(), watch)  # noqa: SLF001  without the collector's settings
+        await running._run_until_stopped(service, asyncio.Event(), watch)  # noqa: SLF001  without the collector's settings
 
 
 @contextmanager

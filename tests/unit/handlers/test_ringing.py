@@ -54,7 +54,7 @@ async def test_what_rings_when_the_service_is_told_to_end_still_leaves_i35(tmp_p
         whole = service(it, relay=it.relay, timers=timers, feed=feed, health=Health(checks.ALL), publisher=feed)
         with closing(sqlite3.connect(it.path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            ended = asyncio.create_task(running._ran(whole, stop, it.watcher))  # noqa: SLF001  without the collector's settings
+            ended = asyncio.create_task(running._run_until_stopped(whole, stop, it.watcher))  # noqa: SLF001  without the collector's settings
             await eventually(lambda: timers.rings, "an alarm rings, and waits for the database")
             stop.set()
             await eventually(lambda: feed.has_ended, "the service has heard that it is to end")
@@ -72,7 +72,7 @@ async def test_what_an_operator_wishes_while_the_service_ends_still_leaves_i35(t
         feed, door = Quiet(), Door()
         parts = {"feed": feed, "health": Health(checks.ALL), "publisher": feed, "door": door}
         whole = service(it, relay=it.relay, timers=it.timers, **parts)
-        ended = asyncio.create_task(running._ran(whole, stop, it.watcher))  # noqa: SLF001  without the collector's settings
+        ended = asyncio.create_task(running._run_until_stopped(whole, stop, it.watcher))  # noqa: SLF001  without the collector's settings
         await eventually(lambda: it.relay.pending == 0, "all that was owed has left")
         with closing(sqlite3.connect(it.path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")

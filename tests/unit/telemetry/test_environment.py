@@ -3,11 +3,11 @@
 import pytest
 
 from saga_coordinator.service.telemetry.environment import (
+    BatchLimits,
     Kind,
-    Portions,
+    batch_limits_from_environment,
     endpoint,
-    portions_of_environment,
-    resource_of_environment,
+    resource_from_environment,
     unsupported,
 )
 
@@ -43,7 +43,7 @@ def test_what_is_exported_to_where(
 
 
 def test_the_service_has_a_name_and_a_version() -> None:
-    attributes = resource_of_environment().attributes
+    attributes = resource_from_environment().attributes
 
     assert attributes is not None
     assert (attributes["service.name"], attributes["service.version"]) == ("saga-coordinator", "0.1.0")
@@ -53,7 +53,7 @@ def test_an_operator_names_the_service_and_adds_what_is_worth_knowing(monkeypatc
     monkeypatch.setenv("OTEL_SERVICE_NAME", "orders")
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test,service.version=7")
 
-    attributes = resource_of_environment().attributes
+    attributes = resource_from_environment().attributes
 
     assert attributes is not None
     assert attributes["service.name"] == "orders"
@@ -62,19 +62,19 @@ def test_an_operator_names_the_service_and_adds_what_is_worth_knowing(monkeypatc
 
 
 def test_the_portions_are_those_of_the_batch_span_processor(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert portions_of_environment() == Portions()
+    assert batch_limits_from_environment() == BatchLimits()
 
     monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "100")
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
 
-    assert portions_of_environment() == Portions(queue=100, batch=100, delay=0.05)
+    assert batch_limits_from_environment() == BatchLimits(queue=100, batch=100, delay=0.05)
 
 
 def test_a_portion_that_is_no_number_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "many")
 
     with pytest.raises(ValueError, match="OTEL_BSP_MAX_QUEUE_SIZE='many' is not a positive whole number"):
-        portions_of_environment()
+        batch_limits_from_environment()
 
 
 def test_what_is_asked_for_in_vain_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:

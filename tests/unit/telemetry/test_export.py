@@ -9,14 +9,14 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from saga_coordinator.service.telemetry.environment import Portions, scope
+from saga_coordinator.service.telemetry.environment import BatchLimits, scope
 from saga_coordinator.service.telemetry.export import SpanExport
-from saga_coordinator.service.telemetry.otlp import LeanSpanExporter
+from saga_coordinator.service.telemetry.otlp import FastSpanExporter
 from tests.unit.telemetry.collector import Collector, collecting
 from tests.unit.telemetry.made import RESOURCE, maker, spans_of
 from tests.unit.telemetry.story import Story, declining, order_placed
 
-SOON = Portions(delay=0.01)
+SOON = BatchLimits(delay=0.01)
 
 
 @pytest.fixture
@@ -33,12 +33,12 @@ def story() -> Story:
     return story
 
 
-def exporting(portions: Portions = SOON, exporter: SpanExporter | None = None) -> SpanExport:
-    return SpanExport(maker(), exporter or LeanSpanExporter(RESOURCE, scope()), portions)
+def exporting(limits: BatchLimits = SOON, exporter: SpanExporter | None = None) -> SpanExport:
+    return SpanExport(maker(), exporter or FastSpanExporter(RESOURCE, scope()), limits)
 
 
 def test_a_collector_receives_exactly_the_spans_that_were_made(collector: Collector, story: Story) -> None:
-    export = exporting(Portions(batch=100, delay=0.01))
+    export = exporting(BatchLimits(batch=100, delay=0.01))
     export.start()
     for turn in story.turns:
         export.offer(turn)
@@ -85,7 +85,7 @@ def test_headers_and_compression_are_those_of_the_environment(
 
 def test_a_slow_collector_holds_up_neither_the_loop_nor_the_shutdown(collector: Collector, story: Story) -> None:
     collector.open.clear()
-    export = exporting(Portions(queue=500, batch=50, delay=0.01))
+    export = exporting(BatchLimits(queue=500, batch=50, delay=0.01))
     export.start()
     export.offer(story.turns[0])
     collector.wait_for_requests(1)
@@ -107,7 +107,7 @@ def test_a_full_queue_drops_what_comes_and_counts_it(story: Story) -> None:
     turn = story.turns[0]
     offered = len([span for span in spans_of([turn]) if not span.name.startswith("poll ")])
     delivered = InMemorySpanExporter()
-    export = exporting(Portions(queue=2 * offered, delay=60), delivered)
+    export = exporting(BatchLimits(queue=2 * offered, delay=60), delivered)
     for _ in range(5):
         export.offer(turn)
 
@@ -165,7 +165,7 @@ def test_what_raises_once_does_not_end_the_export(story: Story) -> None:
             return super().export(spans)
 
     shaky = Shaky()
-    export = exporting(Portions(batch=30, delay=0.01), shaky)
+    export = exporting(BatchLimits(batch=30, delay=0.01), shaky)
     for turn in story.turns:
         export.offer(turn)
     export.start()
@@ -177,7 +177,7 @@ def test_what_raises_once_does_not_end_the_export(story: Story) -> None:
 
 def test_a_transaction_larger_than_the_queue_has_it_for_itself(story: Story) -> None:
     delivered = InMemorySpanExporter()
-    export = exporting(Portions(queue=1, delay=60), delivered)
+    export = exporting(BatchLimits(queue=1, delay=60), delivered)
     export.offer(story.turns[0])
     export.offer(story.turns[1])
     export.start()
@@ -191,7 +191,7 @@ def test_the_spans_of_an_unsampled_trace_take_no_room(story: Story) -> None:
     unsampled = Story(sampler=lambda _: False)
     unsampled.runs(*(order_placed(f"o-{number}") for number in range(20)))
     delivered = InMemorySpanExporter()
-    export = exporting(Portions(queue=1, delay=60), delivered)
+    export = exporting(BatchLimits(queue=1, delay=60), delivered)
     export.offer(story.turns[0])
     for turn in unsampled.turns:
         export.offer(turn)

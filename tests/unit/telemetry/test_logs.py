@@ -11,9 +11,9 @@ import structlog
 from saga_coordinator.contracts import Envelope, Failure, Reply
 from saga_coordinator.service.telemetry import log_lines as lines
 from saga_coordinator.service.telemetry import logs
-from saga_coordinator.service.telemetry.log_lines import Lines
+from saga_coordinator.service.telemetry.log_lines import LogLines
 from saga_coordinator.service.telemetry.logs import Format
-from saga_coordinator.service.telemetry.rate_limit import Seldom, gist
+from saga_coordinator.service.telemetry.rate_limit import RateLimit, fingerprint
 from tests.unit.telemetry.story import Story, declining, order_placed
 
 Said = Callable[[], list[dict[str, object]]]
@@ -64,7 +64,7 @@ def test_a_line_is_one_json_object_with_its_facts(stream: io.StringIO, said: Sai
 def test_each_signal_is_told_at_debug_with_its_ids(stream: io.StringIO, said: Said) -> None:
     logs.configure("debug", stream=stream)
     story = Story()
-    teller = Lines()
+    teller = LogLines()
     for turn in story.runs(order_placed("o-1")):
         teller.committed(turn)
 
@@ -86,7 +86,7 @@ def test_without_debug_the_facts_of_a_signal_are_not_even_gathered(
 
     logs.configure("info", stream=stream)
     monkeypatch.setattr(lines, "_facts", gathered)
-    teller = Lines()
+    teller = LogLines()
     for turn in Story().runs(order_placed("o-1")):
         teller.committed(turn)
 
@@ -96,7 +96,7 @@ def test_without_debug_the_facts_of_a_signal_are_not_even_gathered(
 def test_a_stall_is_one_error_that_names_step_and_reason(stream: io.StringIO, said: Said) -> None:
     logs.configure("error", stream=stream)
     story = Story()
-    teller = Lines()
+    teller = LogLines()
     for turn in story.runs(order_placed("o-1"), by=stalling):
         teller.committed(turn)
 
@@ -110,7 +110,7 @@ def test_a_stall_is_one_error_that_names_step_and_reason(stream: io.StringIO, sa
 
 def test_the_same_trouble_is_told_once_a_second(stream: io.StringIO, said: Said) -> None:
     logs.configure(stream=stream)
-    teller = Lines()
+    teller = LogLines()
     for count in range(100):
         teller.on_error(f"{count} messages to orders.events.v1:0 were not acknowledged", OSError("no broker"))
     teller.on_error("alarms did not ring", OSError("disk full"))
@@ -125,14 +125,14 @@ def test_the_same_trouble_is_told_once_a_second(stream: io.StringIO, said: Said)
 
 def test_after_a_second_it_is_told_how_often_it_was_kept_back() -> None:
     now = [0.0]
-    seldom = Seldom(every=1.0, clock=lambda: now[0])
+    limit = RateLimit(every=1.0, clock=lambda: now[0])
 
-    assert seldom.kept_back("a") == 0
-    assert [seldom.kept_back("a") for _ in range(3)] == [None] * 3
-    assert seldom.kept_back("b") == 0
+    assert limit.suppressed("a") == 0
+    assert [limit.suppressed("a") for _ in range(3)] == [None] * 3
+    assert limit.suppressed("b") == 0
     now[0] = 1.0
-    assert seldom.kept_back("a") == 3
-    assert seldom.kept_back("a") is None
+    assert limit.suppressed("a") == 3
+    assert limit.suppressed("a") is None
 
 
 def test_a_trouble_names_the_place_in_the_sagas_own_code(stream: io.StringIO, said: Said) -> None:
@@ -143,7 +143,7 @@ def test_a_trouble_names_the_place_in_the_sagas_own_code(stream: io.StringIO, sa
     try:
         remember()
     except ZeroDivisionError as error:
-        Lines().on_error("record orders.events.v1:0:7 was set aside", error)
+        LogLines().on_error("record orders.events.v1:0:7 was set aside", error)
 
     assert str(said()[0]["where"]).startswith("test_logs.py:")
     assert str(said()[0]["where"]).endswith(" in remember")
@@ -160,8 +160,8 @@ def test_a_trouble_names_the_place_in_the_sagas_own_code(stream: io.StringIO, sa
     ],
 )
 def test_two_texts_that_differ_in_ids_and_numbers_say_the_same(text: str, other: str) -> None:
-    assert gist(text) == gist(other)
-    assert gist(text) != gist("something else")
+    assert fingerprint(text) == fingerprint(other)
+    assert fingerprint(text) != fingerprint("something else")
 
 
 def test_libraries_only_warn_and_do_not_repeat_themselves(stream: io.StringIO, said: Said) -> None:

@@ -124,7 +124,7 @@ def test_a_duration_falls_into_the_first_bucket_that_can_hold_it() -> None:
 
     assert labels == ("a",)
     assert (buckets.counts[0], buckets.counts[1], buckets.counts[-2], buckets.counts[-1]) == (2, 1, 1, 1)
-    assert (buckets.least, buckets.most) == (0.0, BOUNDS[-1] + 1)
+    assert (buckets.minimum, buckets.maximum) == (0.0, BOUNDS[-1] + 1)
 
 
 def test_what_was_read_does_not_change_any_more() -> None:
@@ -141,7 +141,7 @@ def test_a_partition_that_is_somebody_elses_has_no_lag_here() -> None:
     measures = Measures()
     measures.set_lag("orders.events.v1", 0, 7)
     measures.set_lag("orders.events.v1", 1, 0)
-    measures.drop_lag("orders.events.v1", 0)
-    measures.drop_lag("orders.events.v1", 5)
+    measures.remove_lag("orders.events.v1", 0)
+    measures.remove_lag("orders.events.v1", 5)
 
     assert measures.lag == {("orders.events.v1", "1"): 0}

@@ -7,7 +7,7 @@ from threading import Thread
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from saga_coordinator.service.telemetry.environment import resource_of_environment, scope
+from saga_coordinator.service.telemetry.environment import resource_from_environment, scope
 from saga_coordinator.service.telemetry.histogram import BOUNDS
 from saga_coordinator.service.telemetry.measures import Measures
 from saga_coordinator.service.telemetry.metrics import Metrics
@@ -33,7 +33,7 @@ def measures() -> Measures:
 
 @pytest.fixture
 def metrics(measures: Measures) -> Iterator[Metrics]:
-    metrics = Metrics(measures, resource_of_environment(), scope(), lambda: 7)
+    metrics = Metrics(measures, resource_from_environment(), scope(), lambda: 7)
     yield metrics
     metrics.stop(5)
 
@@ -84,7 +84,7 @@ def test_no_instance_is_ever_a_label(metrics: Metrics) -> None:
 def test_a_gauge_that_is_gone_is_told_no_more(metrics: Metrics, measures: Measures) -> None:
     assert b'partition="4"' in metrics.text()
 
-    measures.drop_lag("saga.replies.v1", 4)
+    measures.remove_lag("saga.replies.v1", 4)
 
     assert b'partition="4"' not in metrics.text()
 
@@ -108,7 +108,7 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
 
 
 def test_a_collector_gets_the_same_by_otlp(collector: Collector, measures: Measures) -> None:
-    Metrics(measures, resource_of_environment(), scope(), lambda: 0).stop(5)
+    Metrics(measures, resource_from_environment(), scope(), lambda: 0).stop(5)
 
     (point, *_) = collector.measured["saga.duration"].histogram.data_points
     assert {each.key: each.value.string_value for each in point.attributes} == {
@@ -126,6 +126,6 @@ def test_a_collector_gets_the_same_by_otlp(collector: Collector, measures: Measu
 def test_without_an_endpoint_nothing_is_exported(collector: Collector, measures: Measures) -> None:
     with pytest.MonkeyPatch.context() as without:
         without.delenv("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT")
-        Metrics(measures, resource_of_environment(), scope(), lambda: 0).stop(5)
+        Metrics(measures, resource_from_environment(), scope(), lambda: 0).stop(5)
 
     assert collector.metrics == []

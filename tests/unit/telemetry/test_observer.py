@@ -9,7 +9,7 @@ import pytest
 from saga_coordinator.handlers.ports import Observer
 from saga_coordinator.handlers.records import Committed
 from saga_coordinator.service.telemetry.observer import Telemetry
-from saga_coordinator.service.telemetry.observers import Audience
+from saga_coordinator.service.telemetry.observers import Observers
 from tests.unit.telemetry.collector import Collector, collecting
 from tests.unit.telemetry.made import ids, spans_of
 from tests.unit.telemetry.story import Story, order_placed
@@ -95,7 +95,7 @@ async def test_a_dead_collector_does_not_hold_up_the_shutdown(collector: Collect
 
 async def test_trouble_of_one_watcher_is_no_trouble_of_the_others() -> None:
     remembering = Remembering()
-    audience: Observer = Audience(Failing(), remembering)
+    audience: Observer = Observers(Failing(), remembering)
     turn = Story().takes(order_placed("o-1"))
 
     audience.committed(turn)

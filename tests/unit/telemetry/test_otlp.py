@@ -11,9 +11,9 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 
 from saga_coordinator.service.telemetry import otlp
-from saga_coordinator.service.telemetry.conventions import COMING_AGAIN
+from saga_coordinator.service.telemetry.conventions import CACHED_ATTRIBUTES
 from saga_coordinator.service.telemetry.environment import scope
-from saga_coordinator.service.telemetry.otlp import LeanSpanExporter, SpanEncoder
+from saga_coordinator.service.telemetry.otlp import FastSpanExporter, SpanEncoder
 from tests.unit.telemetry.made import RESOURCE, spans_of
 from tests.unit.telemetry.story import Story, declining, order_placed
 
@@ -21,7 +21,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 TIME = st.integers(0, 2**63 - 1)
 CONTEXTS = st.builds(SpanContext, st.integers(1, 2**128 - 1), st.integers(1, 2**64 - 1), st.booleans())
 NUMBERS = st.integers(-(2**63), 2**63 - 1)
-COMING = st.dictionaries(st.sampled_from(sorted(COMING_AGAIN)), TEXT | NUMBERS, max_size=8)
+COMING = st.dictionaries(st.sampled_from(sorted(CACHED_ATTRIBUTES)), TEXT | NUMBERS, max_size=8)
 OTHERS = st.dictionaries(TEXT.filter(bool), TEXT | NUMBERS | st.lists(TEXT, max_size=3), max_size=4)
 ATTRIBUTES = st.builds(lambda coming, others: {**others, **coming}, COMING, OTHERS)
 STATUSES = st.sampled_from([Status(StatusCode.UNSET), Status(StatusCode.OK)]) | st.builds(
@@ -103,7 +103,7 @@ def test_text_that_is_no_unicode_is_no_reason_to_lose_a_span() -> None:
 
 
 def test_the_sdk_that_is_installed_lets_the_exporter_be_lean() -> None:
-    exporter = LeanSpanExporter(RESOURCE, scope())
+    exporter = FastSpanExporter(RESOURCE, scope())
 
-    assert exporter.is_lean
+    assert exporter.is_fast
     exporter.shutdown()  # type: ignore[no-untyped-call]  # the SDK's own
