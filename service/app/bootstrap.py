@@ -11,9 +11,9 @@ from saga_coordinator.handlers.ports import Clock, Observer
 from saga_coordinator.handlers.routing import REPLIES, AnySaga, Routes
 from saga_coordinator.handlers.trace_context import Sampler
 from saga_coordinator.service.clock import SystemClock
+from saga_coordinator.service.drain import Drain
 from saga_coordinator.service.health import Health
 from saga_coordinator.service.http import checks
-from saga_coordinator.service.http.door import Door
 from saga_coordinator.service.kafka.consumer import KafkaConsumer
 from saga_coordinator.service.kafka.publisher import KafkaPublisher
 from saga_coordinator.service.settings import Settings
@@ -31,7 +31,7 @@ class Service:
     handlers: Handlers
     feed: KafkaConsumer
     health: Health
-    door: Door
+    drain: Drain
 
 
 @asynccontextmanager
@@ -83,7 +83,7 @@ def _wire(
         health=health,
         observer=observer,
     )
-    return Service(settings, routes, store, publisher, handlers, feed, health, Door())
+    return Service(settings, routes, store, publisher, handlers, feed, health, Drain())
 
 
 def _report(health: Health, check: str, trouble: str | None) -> None:

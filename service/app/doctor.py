@@ -30,7 +30,7 @@ from saga_coordinator.service.kafka.admin import State, Topic, plan
 from saga_coordinator.service.kafka.connection import connection
 from saga_coordinator.service.settings import KafkaSettings, Settings
 from saga_coordinator.service.storage.sqlite.migrations import StoreUnusable
-from saga_coordinator.service.storage.sqlite.queries import newest_schema, opened
+from saga_coordinator.service.storage.sqlite.queries import newest_schema, open_queries
 from saga_coordinator.service.storage.sqlite.store import lock_path
 from saga_coordinator.service.telemetry.environment import Kind, endpoint, unsupported
 
@@ -154,7 +154,7 @@ def _writable(path: Path) -> Finding:
 def _schema_findings(path: Path, routes: Routes | None) -> Iterator[Finding]:
     """Look at the schema, and whether every live instance has its definition."""
     try:
-        with opened(path) as reading:
+        with open_queries(path) as reading:
             yield Finding("schema", f"version {reading.schema}")
             live = reading.live_versions()
     except StoreUnusable as error:

@@ -56,7 +56,7 @@ async def _run_until_stopped(service: Service, stop: asyncio.Event, observer: Ob
             async with asyncio.timeout(service.settings.shutdown_timeout):
                 await feed
                 await asyncio.wait({timers})
-                await service.door.shut()
+                await service.drain.close()
                 await service.handlers.relay.drained()
         except TimeoutError:
             feed.cancel()

@@ -13,7 +13,7 @@ from saga_coordinator.service.app.bootstrap import Service, build_service
 from saga_coordinator.service.app.run import INITIAL_BACKOFF, MAX_BACKOFF, run
 from saga_coordinator.service.http import checks
 from saga_coordinator.service.http.app import build_api
-from saga_coordinator.service.http.routes import add_actions
+from saga_coordinator.service.http.routes import add_action_routes
 from saga_coordinator.service.http.server import listen, serve_api
 from saga_coordinator.service.kafka.admin import State, plan
 from saga_coordinator.service.kafka.publisher import NoSuchTopic
@@ -42,7 +42,9 @@ async def serve(settings: Settings, catalog: Sequence[AnySaga], telemetry: Telem
             asyncio.TaskGroup() as tasks,
         ):
             api = build_api(service.health, telemetry.metrics.text, CONTENT_TYPE)
-            add_actions(api, service.handlers.operator, service.handlers.redrive, settings.api.bind, service.door)
+            add_action_routes(
+                api, service.handlers.operator, service.handlers.redrive, settings.api.bind, service.drain
+            )
             beside = [
                 tasks.create_task(serve_api(api, listen(settings.api.bind)), name="api"),
                 tasks.create_task(_measure(service, telemetry), name="measures"),

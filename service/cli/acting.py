@@ -16,7 +16,7 @@ from saga_coordinator.service.cli.console import as_json, remark, say
 from saga_coordinator.service.cli.journal import journal
 from saga_coordinator.service.cli.looking import Found, find, looking
 from saga_coordinator.service.cli.waiting import named, waits
-from saga_coordinator.service.cli.why import because
+from saga_coordinator.service.cli.why import describe_cause
 
 POLL_INTERVAL: Final = 0.2
 ADVANCED, FAILED, WAITING = "advanced", "failed again", "still waiting"
@@ -40,7 +40,7 @@ def act(action: Wished, body: Mapping[str, object], *, follow: tuple[str | None,
     """
     with looking() as look:
         id_ = find(look, action.wanted, action.saga).row.id
-    said = call(f"instances/{id_}/{action.verb}", {"who": who_asks(action.who), "why": action.why, **body})
+    said = call(f"instances/{id_}/{action.verb}", {"who": current_user(action.who), "why": action.why, **body})
     if follow is not None and said["end"] == ADVANCED:
         said["end"], said["why"], said["status"] = _followed(id_, *follow)
     if action.is_json:
@@ -51,7 +51,7 @@ def act(action: Wished, body: Mapping[str, object], *, follow: tuple[str | None,
         raise typer.Exit(1)
 
 
-def who_asks(who: str | None) -> str:
+def current_user(who: str | None) -> str:
     """Return who asks: the user of the operating system, unless it was said."""
     return who or getpass.getuser()
 
@@ -96,7 +96,7 @@ def _stands(found: Found, step: str | None) -> tuple[str, str | None]:
     """Say where an instance stands after a retry, and why if that is known."""
     instance = found.instance
     if instance.status is Status.STALLED:
-        return FAILED, because(instance.stall) if instance.stall else None
+        return FAILED, describe_cause(instance.stall) if instance.stall else None
     run = instance.steps.get(step or "")
     if run is not None and run.command_state(_direction(run.compensation is not None)) is not None:
         return _leg(found, step or "")

@@ -12,7 +12,7 @@ from saga_coordinator.service.app.doctor import Finding, examine
 from saga_coordinator.service.catalog import load_catalog
 from saga_coordinator.service.cli.configuration import load_settings, unknown_variables
 from saga_coordinator.service.cli.console import as_json, fail, plain, remark, say, table
-from saga_coordinator.service.cli.start import keep_libraries_quiet
+from saga_coordinator.service.cli.start import silence_libraries
 from saga_coordinator.service.kafka import admin as kafka_topics
 from saga_coordinator.service.kafka.admin import State, Topic
 from saga_coordinator.service.settings import KafkaSettings
@@ -26,7 +26,7 @@ MARKS: Final = {
 
 def doctor(*, as_json_: bool) -> None:
     """Print what was found; end with 1 if anything is not as it should be."""
-    keep_libraries_quiet()
+    silence_libraries()
     settings = load_settings()
     findings = [Finding("settings", problem, "rename or remove it") for problem in unknown_variables()]
     findings += asyncio.run(examine(settings))
@@ -61,7 +61,7 @@ def topics_apply(partitions: int, replication: int | None, *, as_json_: bool) ->
 
 def _needed() -> tuple[KafkaSettings, Routes]:
     """Return how to reach Kafka, and the catalog."""
-    keep_libraries_quiet()
+    silence_libraries()
     settings = load_settings()
     return settings.kafka, Routes(load_catalog(settings.catalog))
 

@@ -18,7 +18,7 @@ from saga_coordinator.service.settings import Settings
 
 PREFIX: Final = "SAGA_"
 BETWEEN: Final = "__"
-NOT_OURS: Final = "SAGA_TEST_"
+TEST_PREFIX: Final = "SAGA_TEST_"
 """Variables that belong to the tests."""
 
 CREDENTIALS: Final = re.compile(r"//[^/@]*@")
@@ -91,7 +91,7 @@ def unknown_variables() -> Iterator[str]:
     """Say which variables look like settings and are none, so that a slip of the pen is not silently ignored."""
     known = {name for name, _, _ in fields()} | {_variable((group,)) for group in Settings.model_fields}
     for name in sorted(os.environ):
-        if name.upper().startswith(PREFIX) and not name.startswith(NOT_OURS) and name.upper() not in known:
+        if name.upper().startswith(PREFIX) and not name.startswith(TEST_PREFIX) and name.upper() not in known:
             yield _unknown(name)
 
 

@@ -20,8 +20,8 @@ from saga_coordinator.service.kafka.admin import topic_purposes
 from saga_coordinator.service.storage.sqlite.dead_letter_queries import (
     audits_at,
     first_known,
-    heads,
     letters_at,
+    parked_behind,
     queue_of,
     queued_at,
 )
@@ -123,7 +123,7 @@ def _of_held(look: Look, held: EarlyEvent) -> Explanation:
 
 def _of_queued(look: Look, queued: QueuedRecord) -> Explanation:
     id_ = queued.instance_id
-    head, queue = heads(look.reading, [id_]).get(id_), queue_of(look.reading, id_, MAX_QUEUED)
+    head, queue = parked_behind(look.reading, [id_]).get(id_), queue_of(look.reading, id_, MAX_QUEUED)
     return Explanation(
         place=queued.record.place,
         verdict="held",

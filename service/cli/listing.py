@@ -12,16 +12,16 @@ from saga_coordinator.service.cli.looking import Look, command_state_to_json, kn
 from saga_coordinator.service.cli.parking import as_told as parked_told
 from saga_coordinator.service.cli.parking import behind
 from saga_coordinator.service.cli.waiting import (
-    ALARM_LATE,
-    TOO_OFTEN,
+    SENT_OFTEN,
+    TIMER_LATE,
     attention,
     describe_pending,
     pending,
     told,
     waits,
 )
-from saga_coordinator.service.storage.sqlite.dead_letter_queries import Head, heads
-from saga_coordinator.service.storage.sqlite.queries import Filter, InstanceRow
+from saga_coordinator.service.storage.sqlite.dead_letter_queries import ParkedBehind, parked_behind
+from saga_coordinator.service.storage.sqlite.queries import InstanceFilter, InstanceRow
 
 MARKS: Final = {
     Status.RUNNING: ("▶", "cyan"),
@@ -41,12 +41,12 @@ def ls(
 ) -> None:
     """Print a page of instances; `limit` 1 to 1000."""
     now = datetime.now(UTC)
-    late = now - ALARM_LATE if needing_attention else None
+    late = now - TIMER_LATE if needing_attention else None
     with looking() as look:
-        which = Filter(saga=saga, status=status, before=before, late=late, sendings=TOO_OFTEN)
+        which = InstanceFilter(saga=saga, status=status, before=before, late=late, sendings=SENT_OFTEN)
         rows = look.reading.instances(which, limit + 1)
         page, more = rows[:limit], len(rows) > limit
-        parked = heads(look.reading, [row.id for row in page])
+        parked = parked_behind(look.reading, [row.id for row in page])
         described = [_told(look, row, now, parked.get(row.id)) for row in page]
         beside = _beside(look)
     if json:
@@ -68,13 +68,15 @@ def marked(instance: Instance[Any] | None, status: Status) -> Text:
     return Text(f"{icon} {status}{paused}", style=style)
 
 
-def _print(page: Sequence[InstanceRow], look: Look, now: datetime, parked: Mapping[str, Head]) -> None:
+def _print(page: Sequence[InstanceRow], look: Look, now: datetime, parked: Mapping[str, ParkedBehind]) -> None:
     if page:
         headings = ("key", "saga", "status", "age", "waits for", "look", "id")
         table(headings, [_row(row, known(look, row), now, parked.get(row.id)) for row in page])
 
 
-def _row(row: InstanceRow, instance: Instance[Any] | None, now: datetime, head: Head | None) -> Sequence[str | Text]:
+def _row(
+    row: InstanceRow, instance: Instance[Any] | None, now: datetime, head: ParkedBehind | None
+) -> Sequence[str | Text]:
     """Write an instance as a row."""
     if instance is None:
         waiting, look = "", f"version {row.version} is not in the catalog"
@@ -95,7 +97,7 @@ def _waiting(instance: Instance[Any], now: datetime) -> Iterator[str]:
         yield f"and {len(told_all) - MAX_WAITS} more"
 
 
-def _told(look: Look, row: InstanceRow, now: datetime, head: Head | None) -> dict[str, object]:
+def _told(look: Look, row: InstanceRow, now: datetime, head: ParkedBehind | None) -> dict[str, object]:
     """Return what a program is told of an instance."""
     instance = known(look, row)
     return {
@@ -124,16 +126,16 @@ def _told(look: Look, row: InstanceRow, now: datetime, head: Head | None) -> dic
 
 
 def _beside(look: Look) -> dict[str, int]:
-    return {"dead_letters": look.reading.dead_letters(), "owed_messages": look.reading.owed()}
+    return {"dead_letters": look.reading.dead_letters(), "unpublished_messages": look.reading.owed()}
 
 
-def _why_empty(which: Filter) -> str:
+def _why_empty(which: InstanceFilter) -> str:
     """Say why there is nothing to see."""
     narrowed = [f"saga {which.saga}"] if which.saga else []
     narrowed += [f"status {which.status}"] if which.status else []
     of = f" of {', '.join(narrowed)}" if narrowed else ""
     if which.late is not None:
         return (
-            f"No instance{of} needs attention: none is stalled, parked, late or sent {TOO_OFTEN} times without an end."
+            f"No instance{of} needs attention: none is stalled, parked, late or sent {SENT_OFTEN} times without an end."
         )
     return f"There is no instance{of}" + (f" before {which.before}." if which.before is not None else ".")

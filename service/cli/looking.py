@@ -10,7 +10,7 @@ from saga_coordinator.sagas.machine import CommandState, Instance, instance_id
 from saga_coordinator.service.catalog import load_catalog
 from saga_coordinator.service.cli.configuration import load_settings
 from saga_coordinator.service.cli.console import fail
-from saga_coordinator.service.storage.sqlite.queries import InstanceRow, Reading, opened
+from saga_coordinator.service.storage.sqlite.queries import InstanceRow, Reading, open_queries
 
 
 class Look(NamedTuple):
@@ -33,7 +33,7 @@ def looking() -> Iterator[Look]:
     """Read settings and catalog, and open the database."""
     settings = load_settings()
     routes = Routes(load_catalog(settings.catalog))
-    with opened(settings.sqlite_path) as reading:
+    with open_queries(settings.sqlite_path) as reading:
         yield Look(reading, routes)
 
 

@@ -47,9 +47,9 @@ def saga(
     show_version: Annotated[bool, typer.Option("--version", help="Print the version, and end")] = False,
 ) -> None:
     """Run business processes that span services: sagas over Kafka, durable, compensated and traced."""
-    from saga_coordinator.service.cli.start import import_from_here
+    from saga_coordinator.service.cli.start import import_from_working_directory
 
-    import_from_here()
+    import_from_working_directory()
     if show_version:
         version()
         raise typer.Exit
@@ -197,7 +197,7 @@ def ls(
     JSON: {"instances": [{"number", "id", "saga", "version", "key", "status", "paused_at", "started_at", "ended_at",
     "age_s", "next_timer_at", "waits_for": [{"step", "direction", "progress", "attempt", "sendings", "command_id",
     "asked_at", "due_at"}], "attention": [TEXT], "parked": {"behind", "cause", "since", "waiting"}}],
-    "next": NUMBER for --before, "dead_letters", "owed_messages"}
+    "next": NUMBER for --before, "dead_letters", "unpublished_messages"}
     """
     from saga_coordinator.service.cli import listing
 

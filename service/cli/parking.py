@@ -4,15 +4,15 @@ from collections.abc import Iterator, Sequence
 
 from saga_coordinator.handlers.records import Audit, QueuedRecord
 from saga_coordinator.service.cli.console import stamp
-from saga_coordinator.service.storage.sqlite.dead_letter_queries import Head
+from saga_coordinator.service.storage.sqlite.dead_letter_queries import ParkedBehind
 
 
-def behind(head: Head) -> str:
+def behind(head: ParkedBehind) -> str:
     """Say in a few words that an instance is parked."""
     return f"parked behind {head.letter.record.place}"
 
 
-def told(head: Head) -> Iterator[str]:
+def told(head: ParkedBehind) -> Iterator[str]:
     """Say in sentences that an instance is parked, behind what, and what to do."""
     letter, count = head.letter, head.waiting
     yield f"It is parked since {stamp(letter.at)} behind {letter.record.place}: {letter.cause.rstrip('.')}."
@@ -21,7 +21,7 @@ def told(head: Head) -> Iterator[str]:
     yield f"See `saga dead-letters show {letter.record.place}`."
 
 
-def as_told(head: Head | None) -> dict[str, object] | None:
+def as_told(head: ParkedBehind | None) -> dict[str, object] | None:
     """Return what a program is told of it."""
     if head is None:
         return None
@@ -29,7 +29,7 @@ def as_told(head: Head | None) -> dict[str, object] | None:
     return {"behind": str(letter.record.place), "cause": letter.cause, "since": letter.at, "waiting": head.waiting}
 
 
-def place_in_queue(waits: QueuedRecord, head: Head | None, queue: Sequence[QueuedRecord]) -> str:
+def place_in_queue(waits: QueuedRecord, head: ParkedBehind | None, queue: Sequence[QueuedRecord]) -> str:
     """Say what a queued record stands behind."""
     before = [each.record.place for each in queue if each.seq < waits.seq]
     first = f" behind {head.letter.record.place}" if head else ""

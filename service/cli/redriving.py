@@ -9,12 +9,17 @@ from typing import Any, Final, NamedTuple
 import typer
 
 from saga_coordinator.handlers.records import Place
-from saga_coordinator.service.cli.acting import given, who_asks
+from saga_coordinator.service.cli.acting import current_user, given
 from saga_coordinator.service.cli.calling import call
 from saga_coordinator.service.cli.console import as_json, fail, remark, say
 from saga_coordinator.service.cli.explaining import parse_place
 from saga_coordinator.service.cli.looking import looking
-from saga_coordinator.service.storage.sqlite.dead_letter_queries import DeadLetterFilter, heads, letters, letters_at
+from saga_coordinator.service.storage.sqlite.dead_letter_queries import (
+    DeadLetterFilter,
+    letters,
+    letters_at,
+    parked_behind,
+)
 
 MAX_AT_ONCE: Final = 1_000
 DONE: Final = "done"
@@ -30,7 +35,7 @@ class Asking(NamedTuple):
 
     def body(self, **more: object) -> dict[str, object]:
         """Return what every request says, and more."""
-        return {"who": who_asks(self.who), "why": self.why, "instance": self.instance, **more}
+        return {"who": current_user(self.who), "why": self.why, "instance": self.instance, **more}
 
 
 def chosen(places: Sequence[str], instance: str | None, cause: str | None, *, is_all: bool) -> Sequence[Place]:
@@ -47,7 +52,7 @@ def chosen(places: Sequence[str], instance: str | None, cause: str | None, *, is
         if is_all:
             found = letters(look.reading, DeadLetterFilter(instance_id=instance, cause=cause), MAX_AT_ONCE)
             return list(dict.fromkeys(each.record.place for each in reversed(found)))
-        head = heads(look.reading, [instance or ""]).get(instance or "")
+        head = parked_behind(look.reading, [instance or ""]).get(instance or "")
         alone = letters(look.reading, DeadLetterFilter(instance_id=instance), MAX_AT_ONCE)
     found_places = [head.letter.record.place] if head else [each.record.place for each in reversed(alone)]
     if not found_places:

@@ -15,7 +15,7 @@ from saga_coordinator.sagas.machine import freeze
 from saga_coordinator.service.cli.console import as_json, fail, remark, say, stamp
 from saga_coordinator.service.cli.differing import one_at
 from saga_coordinator.service.cli.looking import Look, find, looking
-from saga_coordinator.service.storage.sqlite.queries import Filter, InstanceRow, Reading
+from saga_coordinator.service.storage.sqlite.queries import InstanceFilter, InstanceRow, Reading
 
 PAGE = 500
 
@@ -47,7 +47,7 @@ def replay_verb(*, wanted: str | None, saga: str | None, against: str | None, as
 def rows_of(reading: Reading, saga: str | None, status: str | None = None) -> Iterator[InstanceRow]:
     """Yield all instances (of one saga, in one status), the newest first, a page at a time."""
     before = None
-    while page := reading.instances(Filter(saga=saga, status=status, before=before), PAGE):
+    while page := reading.instances(InstanceFilter(saga=saga, status=status, before=before), PAGE):
         yield from page
         before = page[-1].number
 

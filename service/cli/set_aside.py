@@ -13,12 +13,12 @@ from saga_coordinator.service.cli.looking import Look, looking
 from saga_coordinator.service.cli.parking import describe_audit
 from saga_coordinator.service.storage.sqlite.dead_letter_queries import (
     DeadLetterFilter,
-    Head,
+    ParkedBehind,
     audits_at,
     cursor,
-    heads,
     letters,
     letters_at,
+    parked_behind,
     queue_of,
     queued_at,
 )
@@ -44,7 +44,7 @@ def ls(wanted: Wanted, limit: int, *, is_json: bool) -> None:
     with looking() as look:
         found = letters(look.reading, which, limit + 1)
         page, more = found[:limit], len(found) > limit
-        parked = heads(look.reading, {each.instance_id for each in page if each.parks})
+        parked = parked_behind(look.reading, {each.instance_id for each in page if each.parks})
     following = _write_cursor(page[-1]) if more else None
     if is_json:
         as_json({"dead_letters": [_told(each, parked) for each in page], "next": following})
@@ -91,7 +91,7 @@ def _queue(look: Look, letter: DeadLetter) -> list[str]:
 # --- for people
 
 
-def _row(letter: DeadLetter, parked: Mapping[str, Head], now: datetime) -> Sequence[str]:
+def _row(letter: DeadLetter, parked: Mapping[str, ParkedBehind], now: datetime) -> Sequence[str]:
     head = parked.get(letter.instance_id) if letter.parks else None
     waiting = str(head.waiting) if head else ""
     cause = letter.cause[:MAX_CAUSE_LENGTH]
@@ -122,7 +122,7 @@ def _print(letter: DeadLetter, audits: Sequence[Audit], queue: Sequence[str]) ->
 # --- for programs
 
 
-def _told(letter: DeadLetter, parked: Mapping[str, Head]) -> dict[str, object]:
+def _told(letter: DeadLetter, parked: Mapping[str, ParkedBehind]) -> dict[str, object]:
     head = parked.get(letter.instance_id) if letter.parks else None
     return {
         "place": str(letter.record.place),

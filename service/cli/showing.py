@@ -29,7 +29,7 @@ from saga_coordinator.service.cli.parking import as_told as parked
 from saga_coordinator.service.cli.parking import behind
 from saga_coordinator.service.cli.waiting import attention, named
 from saga_coordinator.service.cli.why import Case, paragraph
-from saga_coordinator.service.storage.sqlite.dead_letter_queries import heads
+from saga_coordinator.service.storage.sqlite.dead_letter_queries import parked_behind
 
 Timings = Mapping[tuple[str, Direction], Timing]
 
@@ -70,8 +70,8 @@ def _case(look: Look, found: Found, most: int) -> Case:
         instance=found.instance,
         lines=journal(look.reading.history(found.row, most)),
         now=datetime.now(UTC),
-        outcome_owed=look.reading.unsent(outcome_id(found.row.id)),
-        head=heads(look.reading, [found.row.id]).get(found.row.id),
+        outcome_unpublished=look.reading.unsent(outcome_id(found.row.id)),
+        head=parked_behind(look.reading, [found.row.id]).get(found.row.id),
     )
 
 

@@ -5,13 +5,13 @@ import sys
 from pathlib import Path
 
 
-def import_from_here() -> None:
+def import_from_working_directory() -> None:
     """Let `MODULE:NAME` be found in the working directory, after everything that is installed."""
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.append(here)
 
 
-def keep_libraries_quiet() -> None:
+def silence_libraries() -> None:
     """Drop what Kafka's client says while it tries: the verb itself tells what came of it."""
     logging.getLogger("aiokafka").addHandler(logging.NullHandler())

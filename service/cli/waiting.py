@@ -7,10 +7,10 @@ from typing import Any, Final, NamedTuple
 from saga_coordinator.sagas.machine import CommandState, Direction, Instance, Progress, Status, WaitState
 from saga_coordinator.service.cli.console import span
 
-ALARM_LATE: Final = timedelta(seconds=10)
+TIMER_LATE: Final = timedelta(seconds=10)
 """An alarm rings a second late at most while a coordinator runs; one that is later has nobody to ring it."""
 
-TOO_OFTEN: Final = 4
+SENT_OFTEN: Final = 4
 """Sendings of a command after which one that is not settled is worth a look."""
 
 
@@ -68,8 +68,8 @@ def _attention(instance: Instance[Any], now: datetime) -> Iterator[str]:
         yield "stalled"
     if instance.status.is_final:
         return
-    if instance.next_timer_at is not None and instance.next_timer_at < now - ALARM_LATE:
+    if instance.next_timer_at is not None and instance.next_timer_at < now - TIMER_LATE:
         yield "alarm overdue"
     for wait in waits(instance):
-        if wait.command_state.sendings >= TOO_OFTEN:
+        if wait.command_state.sendings >= SENT_OFTEN:
             yield f"{wait.step} sent {wait.command_state.sendings} times"

@@ -23,8 +23,8 @@ from saga_coordinator.sagas.machine import (
 from saga_coordinator.service.cli.console import span, stamp
 from saga_coordinator.service.cli.journal import Line
 from saga_coordinator.service.cli.parking import told as parked
-from saga_coordinator.service.cli.waiting import ALARM_LATE, Wait, pending, waits
-from saga_coordinator.service.storage.sqlite.dead_letter_queries import Head
+from saga_coordinator.service.cli.waiting import TIMER_LATE, Wait, pending, waits
+from saga_coordinator.service.storage.sqlite.dead_letter_queries import ParkedBehind
 
 REMEDIES: Final = {
     UNSENDABLE: "Let the saga send a reference instead of so large a value.",
@@ -38,7 +38,7 @@ MAX_LISTED: Final = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """What a paragraph is made from. `outcome_owed`: the outcome event has not left for Kafka yet.
+    """What a paragraph is made from. `outcome_unpublished`: the outcome event has not left for Kafka yet.
 
     `head`: the record that the instance is parked behind.
     """
@@ -47,8 +47,8 @@ class Case:
     instance: Instance[Any]
     lines: Sequence[Line]
     now: datetime
-    outcome_owed: bool
-    head: Head | None = None
+    outcome_unpublished: bool
+    head: ParkedBehind | None = None
 
 
 def paragraph(case: Case) -> str:
@@ -56,7 +56,7 @@ def paragraph(case: Case) -> str:
     return " ".join([*_sentences(case), *(parked(case.head) if case.head else ())])
 
 
-def because(cause: Cause) -> str:
+def describe_cause(cause: Cause) -> str:
     """Say why an instance turned back or stalled, as the end of a sentence."""
     match cause:
         case Cause(step=None, code=code, message=message) if code == CANCELLED:
@@ -80,7 +80,7 @@ def _sentences(case: Case) -> Iterator[str]:
             yield _outcome(case)
         case Status.COMPENSATED:
             cause = case.instance.cause
-            yield _ended(case, because(cause) if cause else "it was turned back")
+            yield _ended(case, describe_cause(cause) if cause else "it was turned back")
             undone = _done(case, Direction.COMPENSATION)
             yield f"Undone: {_listed(undone)}." if undone else "There was nothing to undo."
             yield _outcome(case)
@@ -93,7 +93,7 @@ def _live(case: Case) -> Iterator[str]:
     instance = case.instance
     yield f"{_name(case)} is {instance.status} since {_when(case, _since(case))}."
     if instance.cause is not None:
-        yield f"It turned back because {because(instance.cause)}."
+        yield f"It turned back because {describe_cause(instance.cause)}."
     if instance.paused_at is not None:
         yield f"An operator paused it {_when(case, instance.paused_at)}: answers are recorded, nothing is sent."
         yield "When it is resumed, its timeouts and retries move by the length of the pause."
@@ -174,7 +174,7 @@ def _limits(case: Case) -> Iterator[str]:
         pivots = case.saga.pivots
         goal = f"{_listed(pivots, 'or')} has not been sent" if pivots else "it is not over"
         yield f"If {goal} by {stamp(instance.deadline_at)}, {_undoing(case)}."
-    if instance.next_timer_at is not None and case.now - instance.next_timer_at > ALARM_LATE:
+    if instance.next_timer_at is not None and case.now - instance.next_timer_at > TIMER_LATE:
         yield f"Its alarm was due {_when(case, instance.next_timer_at)} and has not rung: is `saga serve` running?"
 
 
@@ -184,7 +184,7 @@ def _limits(case: Case) -> Iterator[str]:
 def _stalled(case: Case) -> Iterator[str]:
     stall = case.instance.stall
     yield f"{_name(case)} is stalled since {_when(case, _since(case))}"
-    yield f"because {because(stall)}." if stall else "for a reason that was not recorded."
+    yield f"because {describe_cause(stall)}." if stall else "for a reason that was not recorded."
     yield "It does nothing more by itself; answers that still come are recorded."
     undone = set(_done(case, Direction.COMPENSATION))
     if case.instance.cause is not None:
@@ -194,7 +194,7 @@ def _stalled(case: Case) -> Iterator[str]:
             if run.forward.progress is not Progress.REFUSED and case.saga.step_plan(name).step.compensate
         ]
         open_ = [name for name in reversed(left) if name not in undone]
-        yield f"It was being undone because {because(case.instance.cause)}."
+        yield f"It was being undone because {describe_cause(case.instance.cause)}."
         yield f"Rollback incomplete, not undone: {_listed(open_)}." if open_ else "Everything is undone."
     yield REMEDIES.get(stall.code if stall else "", "Look at the participant that failed, and put its side right.")
     yield "Then an operator has to decide, by `saga retry`, `skip` or `resolve`: no message does."
@@ -210,7 +210,7 @@ def _ended(case: Case, reason: str) -> str:
 def _outcome(case: Case) -> str:
     told = next((line.outcome for line in reversed(case.lines) if line.outcome), "its outcome")
     topic = case.saga.outcome_topic
-    return f"{told} is still owed to {topic}." if case.outcome_owed else f"{told} was published to {topic}."
+    return f"{told} is still owed to {topic}." if case.outcome_unpublished else f"{told} was published to {topic}."
 
 
 # --- words

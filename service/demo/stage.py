@@ -31,7 +31,7 @@ from saga_coordinator.service.errors import NotReady
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from saga_coordinator.service.settings import KafkaSettings, Settings
 from saga_coordinator.service.storage.sqlite.checkpoint import checkpoint
-from saga_coordinator.service.storage.sqlite.queries import opened
+from saga_coordinator.service.storage.sqlite.queries import open_queries
 from saga_coordinator.service.telemetry.environment import Kind, endpoint
 from saga_coordinator.service.telemetry.observer import Telemetry
 from saga_coordinator.service.telemetry.observers import Observers
@@ -195,7 +195,7 @@ def _story(file: Path, tally: Tally) -> Story | None:
     if heard is None:
         return None
     order_id = heard.instance.key
-    with opened(file) as reading:
+    with open_queries(file) as reading:
         (row,) = reading.instances_by_id([heard.instance.id])
         entries = reading.history(row, _MAX_ENTRIES)
     return Story(

@@ -22,7 +22,7 @@ MAX_BODY: Final = 2_000_000
 Refusal = tuple[HTTPStatus, str]
 
 
-class Gate:
+class LocalAccess:
     """Lets a request to `/api/` through, or answers with the reason why not. `bind` is the API's own address."""
 
     def __init__(self, app: ASGIApp, bind: str) -> None:
@@ -44,10 +44,10 @@ class Gate:
                 f"SAGA_API__BIND is {self._bind}: what changes something is open only while the API is bound to"
                 " loopback, such as 127.0.0.1:8080, because it has no authentication"
             )
-        return _foreign(headers) or (_unreadable_body(headers) if method == "POST" else None)
+        return _cross_site(headers) or (_unreadable_body(headers) if method == "POST" else None)
 
 
-def _foreign(headers: Headers) -> Refusal | None:
+def _cross_site(headers: Headers) -> Refusal | None:
     """Refuse what a page of somebody else could send through a browser on this machine."""
     hosts, origins = headers.getlist("host"), headers.getlist("origin")
     if len(hosts) != 1 or not is_loopback(hosts[0]):

@@ -13,12 +13,12 @@ MAX_KEPT: Final = 1_000
 T = TypeVar("T")
 
 
-class Once(Generic[T]):
+class IdempotencyCache(Generic[T]):
     """The answers that were given last, by key."""
 
     def __init__(self, most: int = MAX_KEPT) -> None:
         self._most = most
-        self._given: OrderedDict[str, tuple[object, asyncio.Future[T]]] = OrderedDict()
+        self._answers: OrderedDict[str, tuple[object, asyncio.Future[T]]] = OrderedDict()
 
     async def answer(self, key: str | None, request: object, work: Callable[[], Awaitable[T]]) -> T:
         """Return what `work` returns, or what it has returned, or is going to return, for the same key.
@@ -27,20 +27,20 @@ class Once(Generic[T]):
         """
         if key is None:
             return await work()
-        if key in self._given:
-            known, given = self._given[key]
+        if key in self._answers:
+            known, given = self._answers[key]
             if known != request:
                 raise ValueError(f"Idempotency-Key {key!r} was used for another request: give each a key of its own")
             return await asyncio.shield(given)
         running = asyncio.ensure_future(work())
-        self._given[key] = (request, running)
+        self._answers[key] = (request, running)
         running.add_done_callback(lambda done: self._ended(key, done))
         return await asyncio.shield(running)
 
     def _ended(self, key: str, done: "asyncio.Future[T]") -> None:
         """Keep an answer, but no failure, and only so many."""
         if done.cancelled() or done.exception() is not None:
-            self._given.pop(key, None)
-        finished = [each for each, (_, given) in self._given.items() if given.done()]
-        for each in finished[: max(0, len(self._given) - self._most)]:
-            del self._given[each]
+            self._answers.pop(key, None)
+        finished = [each for each, (_, given) in self._answers.items() if given.done()]
+        for each in finished[: max(0, len(self._answers) - self._most)]:
+            del self._answers[each]

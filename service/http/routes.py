@@ -21,11 +21,11 @@ from saga_coordinator.handlers.records import Place
 from saga_coordinator.handlers.redrive import DeadLetterRef, Redrive
 from saga_coordinator.handlers.routing import BadCatalog
 from saga_coordinator.sagas.machine import Decision
+from saga_coordinator.service.drain import Drain
 from saga_coordinator.service.errors import NotReady
-from saga_coordinator.service.http import schemas as asked
-from saga_coordinator.service.http.access import Gate
-from saga_coordinator.service.http.door import Door
-from saga_coordinator.service.http.idempotency import Once
+from saga_coordinator.service.http import schemas
+from saga_coordinator.service.http.access import LocalAccess
+from saga_coordinator.service.http.idempotency import IdempotencyCache
 from saga_coordinator.service.http.problems import problem
 from saga_coordinator.service.storage.sqlite.migrations import StoreUnusable
 
@@ -38,25 +38,25 @@ def _place(topic: str, partition: Number, offset: Number) -> Place:
 
 
 At = Annotated[Place, Depends(_place)]
-Told = Callable[[], Awaitable["dict[str, object] | None"]]
+Work = Callable[[], Awaitable["dict[str, object] | None"]]
 
 
-def add_actions(api: FastAPI, operator: Interventions, redrive: Redrive, bind: str, door: Door) -> None:
+def add_action_routes(api: FastAPI, operator: Interventions, redrive: Redrive, bind: str, drain: Drain) -> None:
     """Give an API that is bound to `bind` the routes that change something, for as long as the door is open."""
-    answers = _Answers(door)
+    answers = _Answers(drain)
     api.include_router(_instances(operator, answers))
     api.include_router(_dead_letters(redrive, answers))
-    api.add_middleware(Gate, bind=bind)
+    api.add_middleware(LocalAccess, bind=bind)
 
 
 class _Answers:
     """Carries out what is asked once, and tells what came of it."""
 
-    def __init__(self, door: Door) -> None:
-        self._once: Once[Response] = Once()
-        self._door = door
+    def __init__(self, drain: Drain) -> None:
+        self._once: IdempotencyCache[Response] = IdempotencyCache()
+        self._door = drain
 
-    async def to(self, request: Request, key: str | None, body: asked.Asked, work: Told) -> Response:
+    async def to(self, request: Request, key: str | None, body: schemas.ActionRequest, work: Work) -> Response:
         """Answer a request; one with a key that was answered before, as it was then."""
         try:
             return await self._once.answer(key, (request.url.path, body), lambda: self._told(work))
@@ -79,10 +79,10 @@ class _Answers:
             detail = f"the saga raised {describe_error(error)}; nothing was changed"
             return problem(HTTPStatus.CONFLICT, detail)
 
-    async def _told(self, work: Told) -> Response:
-        if self._door.why_shut is not None:
-            return problem(HTTPStatus.SERVICE_UNAVAILABLE, self._door.why_shut)
-        with self._door.passed():
+    async def _told(self, work: Work) -> Response:
+        if self._door.closed_reason is not None:
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, self._door.closed_reason)
+        with self._door.admit():
             told = await work()
         if told is None:
             return problem(HTTPStatus.NOT_FOUND, "there is no instance of this id: `saga ls` lists them")
@@ -93,30 +93,30 @@ def _instances(operator: Interventions, answers: _Answers) -> APIRouter:
     """Return the routes for what an operator wishes."""
     router = APIRouter(prefix="/api/v1/instances/{id_}")
 
-    async def act(request: Request, id_: str, body: asked.InstanceAction, key: str | None) -> Response:
+    async def act(request: Request, id_: str, body: schemas.InstanceAction, key: str | None) -> Response:
         async def work() -> dict[str, object] | None:
             return _decided(await operator.act(id_, body.act))
 
         return await answers.to(request, key, body, work)
 
     @router.post("/retry")
-    async def retry(request: Request, id_: str, body: asked.Retry, key: Key = None) -> Response:
+    async def retry(request: Request, id_: str, body: schemas.Retry, key: Key = None) -> Response:
         return await act(request, id_, body, key)
 
     @router.post("/cancel")
-    async def cancel(request: Request, id_: str, body: asked.Cancel, key: Key = None) -> Response:
+    async def cancel(request: Request, id_: str, body: schemas.Cancel, key: Key = None) -> Response:
         return await act(request, id_, body, key)
 
     @router.post("/pause")
-    async def pause(request: Request, id_: str, body: asked.Pause, key: Key = None) -> Response:
+    async def pause(request: Request, id_: str, body: schemas.Pause, key: Key = None) -> Response:
         return await act(request, id_, body, key)
 
     @router.post("/resume")
-    async def resume(request: Request, id_: str, body: asked.Resume, key: Key = None) -> Response:
+    async def resume(request: Request, id_: str, body: schemas.Resume, key: Key = None) -> Response:
         return await act(request, id_, body, key)
 
     @router.post("/resolve")
-    async def resolve(request: Request, id_: str, body: asked.Resolve, key: Key = None) -> Response:
+    async def resolve(request: Request, id_: str, body: schemas.Resolve, key: Key = None) -> Response:
         return await act(request, id_, body, key)
 
     _add_skip(router, operator, answers)
@@ -127,7 +127,7 @@ def _add_skip(router: APIRouter, operator: Interventions, answers: _Answers) -> 
     """Add the one wish that depends on its instance: what a step may be answered with."""
 
     @router.post("/skip")
-    async def skip(request: Request, id_: str, body: asked.Skip, key: Key = None) -> Response:
+    async def skip(request: Request, id_: str, body: schemas.Skip, key: Key = None) -> Response:
         async def work() -> dict[str, object] | None:
             reply = None if body.reply is None else to_json(body.reply)
             return _decided(await operator.skip(id_, body.step, reply, body.by()))
@@ -140,25 +140,25 @@ def _dead_letters(redrive: Redrive, answers: _Answers) -> APIRouter:
     router = APIRouter(prefix="/api/v1/dead-letters/{topic}/{partition}/{offset}")
 
     @router.post("/redrive")
-    async def redriven(request: Request, at: At, body: asked.Redriving, key: Key = None) -> Response:
+    async def redriven(request: Request, at: At, body: schemas.RedriveRequest, key: Key = None) -> Response:
         async def work() -> dict[str, object]:
             which = DeadLetterRef(at, body.instance)
-            return asked.result_json(await redrive.redrive(which, body.by(), is_rehearsal=body.dry_run))
+            return schemas.result_json(await redrive.redrive(which, body.by(), is_rehearsal=body.dry_run))
 
         return await answers.to(request, key, body, work)
 
     @router.post("/discard")
-    async def discard(request: Request, at: At, body: asked.DeadLetterRequest, key: Key = None) -> Response:
+    async def discard(request: Request, at: At, body: schemas.DeadLetterRequest, key: Key = None) -> Response:
         async def work() -> dict[str, object]:
-            return asked.result_json(await redrive.discard(DeadLetterRef(at, body.instance), body.by()))
+            return schemas.result_json(await redrive.discard(DeadLetterRef(at, body.instance), body.by()))
 
         return await answers.to(request, key, body, work)
 
     @router.post("/edit")
-    async def edit(request: Request, at: At, body: asked.Edit, key: Key = None) -> Response:
+    async def edit(request: Request, at: At, body: schemas.Edit, key: Key = None) -> Response:
         async def work() -> dict[str, object]:
             which = DeadLetterRef(at, body.instance)
-            return asked.result_json(await redrive.edit(which, body.value, body.by(), is_forced=body.force))
+            return schemas.result_json(await redrive.edit(which, body.value, body.by(), is_forced=body.force))
 
         return await answers.to(request, key, body, work)
 
@@ -166,4 +166,4 @@ def _dead_letters(redrive: Redrive, answers: _Answers) -> APIRouter:
 
 
 def _decided(decision: Decision[Any] | None) -> dict[str, object] | None:
-    return None if decision is None else asked.decision_json(decision)
+    return None if decision is None else schemas.decision_json(decision)

@@ -13,7 +13,7 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00
 Name = Annotated[str, StringConstraints(pattern=r"^[^\x00]+$", max_length=1_000)]
 
 
-class Asked(BaseModel):
+class ActionRequest(BaseModel):
     """Everything that changes something says who wants it, and why."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -26,7 +26,7 @@ class Asked(BaseModel):
         return Actor(self.who, self.why)
 
 
-class Retry(Asked):
+class Retry(ActionRequest):
     """A step, or all for which a stalled instance gave up."""
 
     step: Name | None = None
@@ -36,14 +36,14 @@ class Retry(Asked):
         return signal.RetryStep(now, self.who, self.why, self.step)
 
 
-class Skip(Asked):
+class Skip(ActionRequest):
     """A step, and the reply that it is taken to have had."""
 
     step: Name
     reply: JsonValue = None
 
 
-class Cancel(Asked):
+class Cancel(ActionRequest):
     """The instance is to turn back."""
 
     def act(self, now: datetime) -> signal.Cancel:
@@ -51,7 +51,7 @@ class Cancel(Asked):
         return signal.Cancel(now, self.why, self.who)
 
 
-class Pause(Asked):
+class Pause(ActionRequest):
     """Nothing is to be sent until it is resumed."""
 
     def act(self, now: datetime) -> OperatorAction:
@@ -59,7 +59,7 @@ class Pause(Asked):
         return signal.Pause(now, self.who, self.why)
 
 
-class Resume(Asked):
+class Resume(ActionRequest):
     """It is to go on."""
 
     def act(self, now: datetime) -> OperatorAction:
@@ -67,7 +67,7 @@ class Resume(Asked):
         return signal.Resume(now, self.who, self.why)
 
 
-class Resolve(Asked):
+class Resolve(ActionRequest):
     """What a stalled instance was made by hand."""
 
     status: Literal["completed", "compensated"]
@@ -81,13 +81,13 @@ InstanceAction: TypeAlias = Retry | Cancel | Pause | Resume | Resolve
 """All that is one signal and needs nothing of the instance."""
 
 
-class DeadLetterRequest(Asked):
+class DeadLetterRequest(ActionRequest):
     """The instance for which a record failed, if it failed for several."""
 
     instance: Name | None = None
 
 
-class Redriving(DeadLetterRequest):
+class RedriveRequest(DeadLetterRequest):
     """A dry run writes nothing."""
 
     dry_run: bool = False

@@ -12,7 +12,7 @@ from saga_coordinator.service.demo.audit import audit
 from saga_coordinator.service.demo.conversation import COMMAND_TOPICS, COMMANDS, CONFIRMED, ORDERS, OUTCOMES, REJECTED
 from saga_coordinator.service.demo.journal import Journal
 from saga_coordinator.service.demo.ledger import read_ledgers
-from saga_coordinator.service.storage.sqlite.queries import Filter, opened
+from saga_coordinator.service.storage.sqlite.queries import InstanceFilter, open_queries
 from tests.acceptance import evidence
 from tests.acceptance.evidence import Published
 from tests.acceptance.hurried_catalog import catalog
@@ -101,8 +101,8 @@ def every_record_has_exactly_one_verdict_i11(left: Left) -> None:
 
 def every_history_replays_to_its_instance_i3(left: Left) -> None:
     [definition] = catalog
-    with opened(left.store) as reading:
-        instances = reading.instances(Filter(), 2 * left.orders)
+    with open_queries(left.store) as reading:
+        instances = reading.instances(InstanceFilter(), 2 * left.orders)
         assert len(instances) == left.orders
         for row in instances:
             assert freeze(replay(definition, reading.history(row, 1_000))) == row.snapshot

@@ -25,7 +25,7 @@ class DeadLetterFilter:
     before: tuple[int, Place] | None = None
 
 
-class Head(NamedTuple):
+class ParkedBehind(NamedTuple):
     """The record that an instance is parked behind, and how many wait behind it."""
 
     letter: DeadLetter
@@ -66,14 +66,14 @@ def queue_of(reading: Reading, id_: str, most: int) -> Sequence[QueuedRecord]:
     return [queued(row) for row in reading.ask(f"{QUEUED} WHERE instance_id = ? ORDER BY seq LIMIT ?", (id_, most))]
 
 
-def heads(reading: Reading, ids: Collection[str]) -> Mapping[str, Head]:
+def parked_behind(reading: Reading, ids: Collection[str]) -> Mapping[str, ParkedBehind]:
     """Return those of the instances that are parked, and behind what."""
     named = (json.dumps(sorted(ids)),)
     among = "instance_id IN (SELECT value FROM json_each(?))"
     waiting = reading.ask(f"SELECT instance_id, count(*) FROM parked WHERE {among} GROUP BY 1", named)  # noqa: S608
     counted = {str(id_): int(count) for id_, count in waiting}
     found = [letter(row) for row in reading.ask(f"{LETTERS} WHERE parks = 1 AND {among}", named)]
-    return {each.instance_id: Head(each, counted.get(each.instance_id, 0)) for each in found}
+    return {each.instance_id: ParkedBehind(each, counted.get(each.instance_id, 0)) for each in found}
 
 
 def audits_at(reading: Reading, place: Place) -> Sequence[Audit]:

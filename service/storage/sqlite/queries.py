@@ -25,7 +25,7 @@ QUERY_TIMEOUT: Final = 5.0
 
 MAX_COUNT: Final = 100_000
 BUSY_TIMEOUT_MS: Final = 2_000
-STEPS_BETWEEN_LOOKS: Final = 20_000
+STEPS_BETWEEN_CHECKS: Final = 20_000
 
 _INSTANCE: Final = (
     "number, id, saga, version, correlation, status, data, state, trail, revision, home, wake_at, started_at, ended_at"
@@ -71,7 +71,7 @@ class InstanceRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
+class InstanceFilter:
     """Which instances: of one saga, in one status, started before a number, with live legs or alarms that are late.
 
     `late` and `sendings` together ask for those that need attention: stalled, parked, an alarm before `late`, or a
@@ -86,7 +86,7 @@ class Filter:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator["Reading"]:
+def open_queries(path: Path) -> Iterator["Reading"]:
     """Open a database for reading, as it is at this moment.
 
     Raises `FileNotFoundError` if there is none, `StoreUnusable` if it is of another version than these questions, and
@@ -138,7 +138,7 @@ class Reading:
 
     # --- instances
 
-    def instances(self, which: Filter, most: int) -> Sequence[InstanceRow]:
+    def instances(self, which: InstanceFilter, most: int) -> Sequence[InstanceRow]:
         """Return instances, the one that was started last first."""
         conditions = ["number < :before"] if which.before is not None else []
         conditions += ["saga = :saga"] if which.saga is not None else []
@@ -220,7 +220,7 @@ class Reading:
     def ask(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[Sequence[Any]]:
         """Ask any question."""
         until = time.monotonic() + QUERY_TIMEOUT
-        self._connection.set_progress_handler(lambda: time.monotonic() > until, STEPS_BETWEEN_LOOKS)
+        self._connection.set_progress_handler(lambda: time.monotonic() > until, STEPS_BETWEEN_CHECKS)
         try:
             return self._connection.execute(sql, parameters).fetchall()
         except sqlite3.OperationalError as error:

@@ -13,9 +13,9 @@ from saga_coordinator.handlers.records import Committed
 from saga_coordinator.handlers.routing import Routes
 from saga_coordinator.service.app import run as running
 from saga_coordinator.service.app.bootstrap import Service
+from saga_coordinator.service.drain import Drain
 from saga_coordinator.service.health import Health
 from saga_coordinator.service.http import checks
-from saga_coordinator.service.http.door import Door
 from saga_coordinator.service.kafka import consumer as feeding
 from saga_coordinator.service.kafka import group_member as consumers
 from saga_coordinator.service.kafka import monitor as watch
@@ -105,7 +105,7 @@ class Coordinator:
             health=health,
             observer=watch,
         )
-        parts: Any = (SETTINGS, routes, store, publisher, handlers, feed, health, Door())
+        parts: Any = (SETTINGS, routes, store, publisher, handlers, feed, health, Drain())
         service = Service(*parts)  # the store and the publisher are simulated ones
         await running._run_until_stopped(service, asyncio.Event(), watch)  # noqa: SLF001  without the collector's settings
 

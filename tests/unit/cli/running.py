@@ -12,8 +12,8 @@ from typing import TypeVar
 from saga_coordinator.contracts import Reply
 from saga_coordinator.service.health import Health
 from saga_coordinator.service.http.app import build_api
-from saga_coordinator.service.http.door import Door
-from saga_coordinator.service.http.routes import add_actions
+from saga_coordinator.service.http.door import Drain
+from saga_coordinator.service.http.routes import add_action_routes
 from saga_coordinator.service.http.server import listen, serve_api
 from tests.unit.handlers.coordinator import Coordinator, HandClock, coordinator
 from tests.unit.handlers.eventually import eventually
@@ -67,7 +67,7 @@ class Running:
         clock.time = datetime.now(UTC)
         async with coordinator(self._path, *catalog, clock=clock) as self.it, asyncio.TaskGroup() as tasks:
             api = build_api(Health(), lambda: b"", "text/plain")
-            add_actions(api, self.it.operator, self.it.redrive, self.bind, Door())
+            add_action_routes(api, self.it.operator, self.it.redrive, self.bind, Drain())
             serving = tasks.create_task(serve_api(api, listener))
             self.two = await Two(self.it).begin()
             started()

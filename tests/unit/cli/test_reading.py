@@ -12,7 +12,7 @@ from saga_coordinator.handlers.records import Place
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.service.storage.sqlite import queries as reading
 from saga_coordinator.service.storage.sqlite.migrations import StoreUnusable
-from saga_coordinator.service.storage.sqlite.queries import Filter, newest_schema, opened
+from saga_coordinator.service.storage.sqlite.queries import InstanceFilter, newest_schema, open_queries
 from tests.unit.cli.said import Saga
 from tests.unit.cli.stories import completed, placed, stalled, tell
 from tests.unit.handlers.coordinator import coordinator
@@ -24,12 +24,12 @@ def test_what_is_read_is_of_one_moment_and_keeps_no_coordinator_from_writing(sto
         log = Log()
         async with coordinator(store) as it:
             await it.take(log.placed("o-1"))
-            with opened(store) as asked:
-                assert len(asked.instances(Filter(), 10)) == 1
+            with open_queries(store) as asked:
+                assert len(asked.instances(InstanceFilter(), 10)) == 1
                 await it.take(log.placed("o-2"))
-                assert len(asked.instances(Filter(), 10)) == 1
-            with opened(store) as asked:
-                assert len(asked.instances(Filter(), 10)) == 2
+                assert len(asked.instances(InstanceFilter(), 10)) == 1
+            with open_queries(store) as asked:
+                assert len(asked.instances(InstanceFilter(), 10)) == 2
 
     asyncio.run(story())
 
@@ -37,7 +37,7 @@ def test_what_is_read_is_of_one_moment_and_keeps_no_coordinator_from_writing(sto
 def test_an_instance_is_read_as_the_machine_knows_it(store: Path) -> None:
     tell(store, completed("o-1"))
 
-    with opened(store) as asked:
+    with open_queries(store) as asked:
         (row,) = asked.instances_by_id([instance_id("o-1"), instance_id("o-2")])
         history = asked.history(row, 100)
 
@@ -51,8 +51,8 @@ def test_an_instance_is_read_as_the_machine_knows_it(store: Path) -> None:
 def test_a_history_is_cut_to_its_newest_entries_in_order(store: Path) -> None:
     tell(store, completed("o-1"))
 
-    with opened(store) as asked:
-        (row,) = asked.instances(Filter(), 1)
+    with open_queries(store) as asked:
+        (row,) = asked.instances(InstanceFilter(), 1)
         assert [entry.seq for entry in asked.history(row, 2)] == [4, 5]
 
 
@@ -60,37 +60,37 @@ def test_only_live_instances_are_asked_whether_they_need_attention(store: Path) 
     tell(store, completed("o-1"), stalled("o-2"), placed("o-3"))
     now = datetime.now(UTC)
 
-    with opened(store) as asked:
-        rows = asked.instances(Filter(late=now - timedelta(hours=1), sendings=4), 10)
+    with open_queries(store) as asked:
+        rows = asked.instances(InstanceFilter(late=now - timedelta(hours=1), sendings=4), 10)
         assert [row.key for row in rows] == ["o-2"]
-        rows = asked.instances(Filter(late=now + timedelta(days=3), sendings=4), 10)
+        rows = asked.instances(InstanceFilter(late=now + timedelta(days=3), sendings=4), 10)
         assert [row.key for row in rows] == ["o-3", "o-2"]
 
 
 def test_what_is_owed_is_counted_and_found(store: Path) -> None:
     tell(store, completed("o-1"))
 
-    with opened(store) as asked:
+    with open_queries(store) as asked:
         assert asked.owed() == 5
-        assert asked.unsent(f"{asked.history(asked.instances(Filter(), 1)[0], 1)[0].message_id}") is False
+        assert asked.unsent(f"{asked.history(asked.instances(InstanceFilter(), 1)[0], 1)[0].message_id}") is False
         assert asked.dead_letters() == 0
 
 
 def test_nothing_can_be_written_through_it(store: Path) -> None:
     tell(store, placed("o-1"))
 
-    with opened(store) as asked, pytest.raises(sqlite3.OperationalError, match="readonly"):
+    with open_queries(store) as asked, pytest.raises(sqlite3.OperationalError, match="readonly"):
         asked._connection.execute("DELETE FROM instance")  # noqa: SLF001  to try what no question does
 
 
 def test_a_question_that_takes_too_long_is_given_up(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tell(store, *(placed(f"o-{number}") for number in range(20)))
 
-    with opened(store) as asked:
+    with open_queries(store) as asked:
         monkeypatch.setattr(reading, "QUERY_TIMEOUT", -1.0)
-        monkeypatch.setattr(reading, "STEPS_BETWEEN_LOOKS", 10)
+        monkeypatch.setattr(reading, "STEPS_BETWEEN_CHECKS", 10)
         with pytest.raises(TimeoutError, match="ask for less"):
-            asked.instances(Filter(), 100)
+            asked.instances(InstanceFilter(), 100)
 
 
 @pytest.mark.parametrize("version", [0, newest_schema() + 1])
@@ -101,7 +101,7 @@ def test_a_database_of_another_schema_is_refused_with_a_remedy(saga: Saga, store
 
     with (
         pytest.raises(StoreUnusable, match=f"has schema {version}, this program reads {newest_schema()}"),
-        opened(store),
+        open_queries(store),
     ):
         pass
     assert saga("ls").code == 1
@@ -136,5 +136,5 @@ def test_what_a_killed_coordinator_has_committed_is_read_from_its_log(store: Pat
         for suffix in ("", "-wal"):
             copy.with_name(copy.name + suffix).write_bytes(store.with_name(store.name + suffix).read_bytes())
 
-    with opened(copy) as asked:
-        assert [row.key for row in asked.instances(Filter(), 1)] == ["o-x"]
+    with open_queries(copy) as asked:
+        assert [row.key for row in asked.instances(InstanceFilter(), 1)] == ["o-x"]

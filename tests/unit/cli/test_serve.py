@@ -109,11 +109,11 @@ def test_what_a_crash_has_left_unsent_leaves_after_the_start(
 ) -> None:
     tell(store, placed("o-1"))
     append(fresh, "orders.events.v1")  # what the coordinator had read before the crash
-    assert saga.does("ls", "--json").json["owed_messages"] == 2
+    assert saga.does("ls", "--json").json["unpublished_messages"] == 2
 
     with serving(tmp_path, fresh.bootstrap_servers) as served:
         served.wait_until(lambda: served.readiness() == 200, "it is ready")
-        served.wait_until(lambda: saga.does("ls", "--json").json["owed_messages"] == 0, "all is sent")
+        served.wait_until(lambda: saga.does("ls", "--json").json["unpublished_messages"] == 0, "all is sent")
         assert served.ends(signal.SIGINT) == 0
 
 

@@ -64,7 +64,9 @@ class Order:
         )
 
     def why(self, after: timedelta = SECOND, *, owed: bool = False) -> str:
-        case = Case(saga=order_fulfilment, instance=self.instance, lines=(), now=self.at + after, outcome_owed=owed)
+        case = Case(
+            saga=order_fulfilment, instance=self.instance, lines=(), now=self.at + after, outcome_unpublished=owed
+        )
         return paragraph(case)
 
 

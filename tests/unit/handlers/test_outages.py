@@ -9,7 +9,7 @@ from saga_coordinator.handlers.replay import first_difference, replay
 from saga_coordinator.handlers.routing import REPLIES
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine import freeze
-from saga_coordinator.service.storage.sqlite.queries import Filter, opened
+from saga_coordinator.service.storage.sqlite.queries import InstanceFilter, open_queries
 from tests.unit.handlers.coordinator import Coordinator, coordinator, relaying
 from tests.unit.handlers.order_log import Log, instance_id
 from tests.unit.handlers.test_relay import Gate, Slow, worn
@@ -72,8 +72,8 @@ async def test_a_history_that_tells_of_an_outage_leads_to_the_stored_state_i3(tm
         it.clock.pass_by(HOUR)
         await it.timers.fire_due()
         stored = await it.stored(instance_id("o-1"))
-        with opened(it.path) as reading:
-            [row] = reading.instances(Filter(), 10)
+        with open_queries(it.path) as reading:
+            [row] = reading.instances(InstanceFilter(), 10)
             history = list(reading.history(row, 1_000))
     assert {entry.kind for entry in history} == {"start", "wake"}
     assert freeze(replay(order_fulfilment, history)) == freeze(stored.instance)

@@ -10,7 +10,7 @@ from saga_coordinator.handlers.records import Place, Record
 from saga_coordinator.handlers.redrive import DeadLetterRef, Outcome
 from saga_coordinator.handlers.replay import replay
 from saga_coordinator.sagas.machine import freeze
-from saga_coordinator.service.storage.sqlite.queries import Filter, opened
+from saga_coordinator.service.storage.sqlite.queries import InstanceFilter, open_queries
 from tests.unit.handlers.coordinator import Coordinator, coordinator
 from tests.unit.handlers.faulty import OLGA, Fault, wide
 from tests.unit.handlers.order_log import Log, type_of
@@ -101,8 +101,8 @@ def check_flags(it: Coordinator) -> None:
 
 def check_order(it: Coordinator) -> None:
     """Replies stand in the history in the order in which they came, and the history is the instance."""
-    with opened(it.path) as reading:
-        for row in reading.instances(Filter(), 10):
+    with open_queries(it.path) as reading:
+        for row in reading.instances(InstanceFilter(), 10):
             entries = reading.history(row, 10_000)
             offsets = [entry.place.offset for entry in entries if entry.place and entry.kind == "answer"]
             assert offsets == sorted(offsets)

@@ -25,7 +25,7 @@ from saga_coordinator.sagas.machine import (
     receive,
     step,
 )
-from saga_coordinator.service.storage.sqlite.queries import Filter, opened
+from saga_coordinator.service.storage.sqlite.queries import InstanceFilter, open_queries
 from tests.unit.handlers.coordinator import Coordinator, coordinator
 from tests.unit.handlers.order_log import Log
 from tests.unit.handlers.test_child_sagas import delivered
@@ -61,8 +61,8 @@ async def act(it: Coordinator, made: type[Pause | Resume | RetryStep], id_: str 
 
 def histories(it: Coordinator) -> dict[str, list[Entry]]:
     """The whole history of every instance, by the name of its saga."""
-    with opened(it.path) as reading:
-        return {row.saga: list(reading.history(row, 1_000)) for row in reading.instances(Filter(), 100)}
+    with open_queries(it.path) as reading:
+        return {row.saga: list(reading.history(row, 1_000)) for row in reading.instances(InstanceFilter(), 100)}
 
 
 async def check(it: Coordinator, saga: AnySaga, *kinds: str) -> None:

@@ -13,9 +13,9 @@ from saga_coordinator.handlers.relay import Relay
 from saga_coordinator.handlers.timers import Timers
 from saga_coordinator.sagas.machine import RetryStep
 from saga_coordinator.service.app import run as running
+from saga_coordinator.service.drain import SHUTTING_DOWN, Drain
 from saga_coordinator.service.health import Health
 from saga_coordinator.service.http import checks
-from saga_coordinator.service.http.door import ENDING, Door
 from saga_coordinator.service.settings import Settings
 from tests.unit.handlers.coordinator import Coordinator, coordinator, relaying
 from tests.unit.handlers.eventually import eventually
@@ -69,17 +69,19 @@ async def test_what_an_operator_wishes_while_the_service_ends_still_leaves_i35(t
     gate, stop = Gate(), asyncio.Event()
     async with coordinator(tmp_path / "saga.db", publisher=gate) as it:
         await it.take(Log().placed())
-        feed, door = Quiet(), Door()
-        parts = {"feed": feed, "health": Health(checks.ALL), "publisher": feed, "door": door}
+        feed, drain = Quiet(), Drain()
+        parts = {"feed": feed, "health": Health(checks.ALL), "publisher": feed, "door": drain}
         whole = service(it, relay=it.relay, timers=it.timers, **parts)
         ended = asyncio.create_task(running._run_until_stopped(whole, stop, it.watcher))  # noqa: SLF001  without the collector's settings
         await eventually(lambda: it.relay.pending == 0, "all that was owed has left")
         with closing(sqlite3.connect(it.path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            wished = asyncio.create_task(asked_again(it, door))
+            wished = asyncio.create_task(asked_again(it, drain))
             await asyncio.sleep(0)
             stop.set()
-            await eventually(lambda: feed.has_ended and door.why_shut == ENDING, "the service ends, but for the wish")
+            await eventually(
+                lambda: feed.has_ended and drain.closed_reason == SHUTTING_DOWN, "the service ends, but for the wish"
+            )
             assert not ended.done()
             other.execute("ROLLBACK")
         await wished
@@ -88,9 +90,9 @@ async def test_what_an_operator_wishes_while_the_service_ends_still_leaves_i35(t
         assert it.rows("SELECT count(*) FROM outbox") == [(0,)]
 
 
-async def asked_again(it: Coordinator, door: Door) -> None:
+async def asked_again(it: Coordinator, drain: Drain) -> None:
     """Let an operator have a step asked again, as the API does."""
-    with door.passed():
+    with drain.admit():
         decision = await it.operator.act(instance_id("o-1"), lambda at: RetryStep(at, "olga", "now", "charge-card"))
     assert decision is not None
     assert decision.ignored is None
@@ -147,5 +149,5 @@ class Looks:
 def service(it: Coordinator, *, relay: Looks | Relay, timers: Bell | Timers, **more: object) -> Any:  # noqa: ANN401  as much as rings
     """What rings of a service: what came in the down time is taken in, and 7 messages may be unsent."""
     handlers = replace(it.handlers, relay=cast("Relay", relay), timers=cast("Timers", timers))
-    parts = {"settings": Settings(outbox_limit=7), "feed": Quiet(), "handlers": handlers, "door": Door()}
+    parts = {"settings": Settings(outbox_limit=7), "feed": Quiet(), "handlers": handlers, "door": Drain()}
     return SimpleNamespace(**(parts | more))

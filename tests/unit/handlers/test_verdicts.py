@@ -8,7 +8,7 @@ import pytest
 from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES
 from saga_coordinator.handlers.replay import first_difference, replay
 from saga_coordinator.sagas.machine import freeze, parallel
-from saga_coordinator.service.storage.sqlite.queries import Filter, opened
+from saga_coordinator.service.storage.sqlite.queries import InstanceFilter, open_queries
 from tests.unit.handlers.coordinator import Coordinator, coordinator
 from tests.unit.handlers.mixture import Mixture
 from tests.unit.handlers.order_log import Log
@@ -74,8 +74,8 @@ async def test_no_command_id_has_two_contents_and_every_row_was_told_i6_i7(tmp_p
 
 def check_replay(it: Coordinator) -> None:
     """Replay every instance, and compare it with what is stored."""
-    with opened(it.path) as reading:
-        rows = reading.instances(Filter(), 1_000)
+    with open_queries(it.path) as reading:
+        rows = reading.instances(InstanceFilter(), 1_000)
         assert rows
         for row in rows:
             entries = reading.history(row, 1_000)

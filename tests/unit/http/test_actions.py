@@ -9,12 +9,12 @@ from typing import Any
 
 import httpx
 import pytest
+from saga_coordinator.service.http.door import Drain
 
 from saga_coordinator.handlers.records import Record
 from saga_coordinator.service.health import Health
 from saga_coordinator.service.http.app import build_api
-from saga_coordinator.service.http.door import Door
-from saga_coordinator.service.http.routes import add_actions
+from saga_coordinator.service.http.routes import add_action_routes
 from saga_coordinator.service.kafka.publisher import KafkaPublisher
 from saga_coordinator.service.settings import KafkaSettings
 from saga_coordinator.service.storage.sqlite.migrations import StoreUnusable
@@ -27,16 +27,16 @@ OLGA = {"who": "olga", "why": "the definition is corrected"}
 BIND = "127.0.0.1:8080"
 
 
-class Asked:
+class ActionRequest:
     """The API of a coordinator whose bad instance is parked, with one more record in its queue."""
 
     def __init__(self, it: Coordinator, client: httpx.AsyncClient, fault: Fault, stores: Stores) -> None:
         self.it, self.client, self.fault, self.stores = it, client, fault, stores
-        self.door = Door()
+        self.door = Drain()
         self.failing: Record
         self.later: Record
 
-    async def park(self) -> "Asked":
+    async def park(self) -> "ActionRequest":
         two = await Two(self.it).begin()
         self.failing, self.later = two.says("a"), two.says("b")
         await self.it.take(self.failing, self.later)
@@ -56,14 +56,14 @@ class Asked:
 
 
 @pytest.fixture
-async def asked(tmp_path: Path) -> AsyncIterator[Asked]:
+async def asked(tmp_path: Path) -> AsyncIterator[ActionRequest]:
     fault, stores = Fault(), Stores()
     api = build_api(Health(["store"]), lambda: b"", "text/plain")
     async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT), worn=stores.worn) as it:
         transport = httpx.ASGITransport(api, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url=f"http://{BIND}") as client:
-            asked = Asked(it, client, fault, stores)
-            add_actions(api, it.operator, it.redrive, BIND, asked.door)
+            asked = ActionRequest(it, client, fault, stores)
+            add_action_routes(api, it.operator, it.redrive, BIND, asked.door)
             yield await asked.park()
 
 
@@ -73,7 +73,7 @@ def problem(response: httpx.Response, status: int) -> str:
     return str(response.json()["detail"])
 
 
-async def test_a_dead_letter_is_redriven_and_all_that_became_of_it_is_told(asked: Asked) -> None:
+async def test_a_dead_letter_is_redriven_and_all_that_became_of_it_is_told(asked: ActionRequest) -> None:
     asked.fault.heal()
     response = await asked.letter("redrive")
     assert response.status_code == 200
@@ -88,20 +88,20 @@ async def test_a_dead_letter_is_redriven_and_all_that_became_of_it_is_told(asked
     }
 
 
-async def test_one_that_fails_again_says_why_and_where_its_instance_stands(asked: Asked) -> None:
+async def test_one_that_fails_again_says_why_and_where_its_instance_stands(asked: ActionRequest) -> None:
     told = (await asked.letter("redrive")).json()
     assert (told["end"], told["why"]) == ("failed again", "the saga raised ArithmeticError: on purpose")
     assert told["parked_behind"] == str(asked.failing.place)
 
 
-async def test_a_dry_run_writes_nothing(asked: Asked) -> None:
+async def test_a_dry_run_writes_nothing(asked: ActionRequest) -> None:
     asked.fault.heal()
     before = asked.it.everything()
     assert (await asked.letter("redrive", {"dry_run": True})).json()["end"] == "done"
     assert asked.it.everything() == before
 
 
-async def test_a_dead_letter_is_edited_and_discarded(asked: Asked) -> None:
+async def test_a_dead_letter_is_edited_and_discarded(asked: ActionRequest) -> None:
     refused = await asked.letter("edit", {"value": b64encode(b"{").decode()})
     assert refused.json()["end"] == "refused"
     assert "Invalid JSON" in refused.json()["why"]
@@ -114,7 +114,7 @@ async def test_a_dead_letter_is_edited_and_discarded(asked: Asked) -> None:
     ]  # fmt: skip
 
 
-async def test_each_wish_of_an_operator_has_a_route(asked: Asked) -> None:
+async def test_each_wish_of_an_operator_has_a_route(asked: ActionRequest) -> None:
     ends = [
         (await asked.act("pause")).json(),
         (await asked.act("pause")).json(),
@@ -132,7 +132,7 @@ async def test_each_wish_of_an_operator_has_a_route(asked: Asked) -> None:
     assert kinds == ["start", "pause", "pause", "resume", "retry", "resolve", "cancel"]
 
 
-async def test_a_step_is_skipped_with_a_reply_that_answers_it(asked: Asked) -> None:
+async def test_a_step_is_skipped_with_a_reply_that_answers_it(asked: ActionRequest) -> None:
     wrong = problem(await asked.act("skip", {"step": "b", "reply": {"word": 7}}), 422)
     half = await asked.client.post(
         f"/api/v1/instances/{BAD}/skip",
@@ -147,7 +147,7 @@ async def test_a_step_is_skipped_with_a_reply_that_answers_it(asked: Asked) -> N
     assert (await asked.it.stored(BAD)).instance.data.seen == ("b:by hand",)
 
 
-async def test_an_instance_that_is_not_there_is_a_404(asked: Asked) -> None:
+async def test_an_instance_that_is_not_there_is_a_404(asked: ActionRequest) -> None:
     assert "there is no instance" in problem(await asked.post("instances/nobody/pause"), 404)
 
 
@@ -155,7 +155,7 @@ async def test_an_instance_that_is_not_there_is_a_404(asked: Asked) -> None:
     "body",
     [{"who": ""}, {"why": "  "}, {"who": "x" * 1_001}, {"more": 1}, {"who": None}, {"who": ["olga"]}],
 )
-async def test_a_request_without_who_and_why_changes_nothing(asked: Asked, body: dict[str, object]) -> None:
+async def test_a_request_without_who_and_why_changes_nothing(asked: ActionRequest, body: dict[str, object]) -> None:
     before = asked.it.everything()
     problem(await asked.act("pause", body), 422)
     problem(await asked.letter("discard", body), 422)
@@ -163,18 +163,18 @@ async def test_a_request_without_who_and_why_changes_nothing(asked: Asked, body:
 
 
 @pytest.mark.parametrize("path", ["x/-1/0", "x/0/x", "x/0/9223372036854775808"])
-async def test_a_place_that_is_none_is_a_problem(asked: Asked, path: str) -> None:
+async def test_a_place_that_is_none_is_a_problem(asked: ActionRequest, path: str) -> None:
     problem(await asked.post(f"dead-letters/{path}/redrive"), 422)
 
 
-async def test_what_a_sagas_function_raises_on_a_wish_is_a_problem_and_changes_nothing(asked: Asked) -> None:
+async def test_what_a_sagas_function_raises_on_a_wish_is_a_problem_and_changes_nothing(asked: ActionRequest) -> None:
     before = asked.it.everything()
     told = problem(await asked.act("skip", {"step": "a", "reply": {"word": "by hand"}}), 409)
     assert told == "the saga raised ArithmeticError: on purpose; nothing was changed"
     assert asked.it.everything() == before
 
 
-async def test_a_wish_for_an_instance_that_cannot_be_read_says_what_to_do(asked: Asked) -> None:
+async def test_a_wish_for_an_instance_that_cannot_be_read_says_what_to_do(asked: ActionRequest) -> None:
     asked.it.execute("UPDATE instance SET data = '{}'")
     asked.it.instance_cache.clear()
     told = problem(await asked.act("pause"), 409)
@@ -184,7 +184,7 @@ async def test_a_wish_for_an_instance_that_cannot_be_read_says_what_to_do(asked:
 @pytest.mark.parametrize("point", ["load_dead_letters", "save", "commit"])
 @pytest.mark.parametrize("error", [OSError, sqlite3.OperationalError, StoreUnusable])
 async def test_a_store_that_fails_is_a_503_and_the_same_key_may_try_again(
-    asked: Asked, point: str, error: type[Exception]
+    asked: ActionRequest, point: str, error: type[Exception]
 ) -> None:
     asked.fault.heal()
     asked.stores.brittle.fails_at, asked.stores.brittle.fails_with = point, error
@@ -192,7 +192,7 @@ async def test_a_store_that_fails_is_a_503_and_the_same_key_may_try_again(
     assert (await asked.letter("redrive", idempotency_key="k-1")).json()["end"] == "done"
 
 
-async def test_the_same_key_is_answered_as_before_and_nothing_is_done_twice(asked: Asked) -> None:
+async def test_the_same_key_is_answered_as_before_and_nothing_is_done_twice(asked: ActionRequest) -> None:
     answers: list[Any] = await asyncio.gather(
         *(asked.act("retry", {"step": "b"}, idempotency_key="k-1") for _ in range(3))
     )
@@ -204,9 +204,9 @@ async def test_the_same_key_is_answered_as_before_and_nothing_is_done_twice(aske
     assert len(asked.it.sent("made.do-b.v1", "bad")) == 3
 
 
-async def test_when_the_coordinator_is_about_to_end_nothing_is_changed_any_more(asked: Asked) -> None:
+async def test_when_the_coordinator_is_about_to_end_nothing_is_changed_any_more(asked: ActionRequest) -> None:
     before = asked.it.everything()
-    await asked.door.shut()
+    await asked.door.close()
     assert "about to end" in problem(await asked.act("cancel"), 503)
     assert "ask again" in problem(await asked.letter("discard"), 503)
     assert asked.it.everything() == before
@@ -219,7 +219,7 @@ async def test_before_kafka_was_reached_what_would_send_something_is_refused_and
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed())
     async with coordinator(tmp_path / "saga.db", publisher=publisher) as it:
-        add_actions(api, it.operator, it.redrive, BIND, Door())
+        add_action_routes(api, it.operator, it.redrive, BIND, Drain())
         before = it.everything()
         async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url=f"http://{BIND}") as client:
             path = f"/api/v1/instances/{instance_id('o-1')}/retry"

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from saga_coordinator.service.http.access import Gate, is_loopback
+from saga_coordinator.service.http.access import LocalAccess, is_loopback
 
 JSON = {"content-type": "application/json"}
 
@@ -14,7 +14,7 @@ async def asked(
 ) -> httpx.Response:
     """Ask a route that does nothing but answer."""
     api = FastAPI()
-    api.add_middleware(Gate, bind=bind)
+    api.add_middleware(LocalAccess, bind=bind)
 
     @api.api_route("/{path:path}", methods=["GET", "POST"])
     async def done(path: str) -> str:

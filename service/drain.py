@@ -5,31 +5,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-ENDING: Final = "the coordinator is about to end and changes nothing more: ask again once it has started anew"
+SHUTTING_DOWN: Final = "the coordinator is about to end and changes nothing more: ask again once it has started anew"
 
 
-class Door:
+class Drain:
     """Whoever is inside when it is shut is awaited; whoever comes later has to see why it is (None: it is open)."""
 
     def __init__(self) -> None:
-        self.why_shut: str | None = None
-        self._inside = 0
-        self._empty = asyncio.Event()
-        self._empty.set()
+        self.closed_reason: str | None = None
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     @contextmanager
-    def passed(self) -> Iterator[None]:
+    def admit(self) -> Iterator[None]:
         """Be inside for as long as the block."""
-        self._inside += 1
-        self._empty.clear()
+        self._running += 1
+        self._idle.clear()
         try:
             yield
         finally:
-            self._inside -= 1
-            if not self._inside:
-                self._empty.set()
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
 
-    async def shut(self) -> None:
+    async def close(self) -> None:
         """Let nobody in any more, and wait until nobody is inside."""
-        self.why_shut = ENDING
-        await self._empty.wait()
+        self.closed_reason = SHUTTING_DOWN
+        await self._idle.wait()
