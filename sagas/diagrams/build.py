@@ -8,9 +8,9 @@ from pydantic import BaseModel
 
 from saga_coordinator.contracts import Failure
 from saga_coordinator.sagas.diagrams.model import Card, Cell, Group, Item, Kind, Mark, Sketch, State, Way
-from saga_coordinator.sagas.diagrams.moments import length_in_words
+from saga_coordinator.sagas.diagrams.moments import describe_duration
 from saga_coordinator.sagas.diagrams.states import NOT_REACHED, States, is_settled
-from saga_coordinator.sagas.diagrams.text import in_a_line, limit, ordinal, rule_of_list, sendings
+from saga_coordinator.sagas.diagrams.text import describe_list, in_a_line, limit, ordinal, sendings
 from saga_coordinator.sagas.machine import (
     Alternatives,
     Branch,
@@ -119,7 +119,7 @@ class Sketcher(Generic[D]):
                 case Step() | Receive() | Delay():
                     yield self._cell(node)
                 case ForEach():
-                    yield Group(rule=rule_of_list(node), ways=(Way((self._each(node),)),))
+                    yield Group(rule=describe_list(node), ways=(Way((self._each(node),)),))
                 case Series():
                     yield from self.items(node.nodes)
                 case Parallel():
@@ -194,7 +194,7 @@ class Sketcher(Generic[D]):
 
     def _sending(self, step: Step[D], kind: Kind, lines: tuple[str, ...], state: State | None) -> Card:
         rule = self.saga.table[step.name]
-        details = (rule.command.message_type, f"within {length_in_words(step.timeout)}{sendings(rule.retry)}")
+        details = (rule.command.message_type, f"within {describe_duration(step.timeout)}{sendings(rule.retry)}")
         return Card(kind=kind, name=step.name, title=step.name, lines=lines, details=details, state=state)
 
     def _undo(self, step: Step[D], state: State | None) -> Card | None:
@@ -210,7 +210,7 @@ class Sketcher(Generic[D]):
         )
 
     def _receive(self, node: Receive[D]) -> Card:
-        lines = (f"receives {node.event.message_type}", f"within {length_in_words(node.timeout)}")
+        lines = (f"receives {node.event.message_type}", f"within {describe_duration(node.timeout)}")
         state = self.states.of_receive(node.name) if self.states else None
         return Card(kind=Kind.RECEIVE, name=node.name, title=node.name, lines=lines, state=state)
 
@@ -218,6 +218,6 @@ class Sketcher(Generic[D]):
         if node.until is not None:
             line = f"waits until {node.until.__name__}"
         else:
-            line = f"waits {length_in_words(node.lasts or timedelta(0))}"
+            line = f"waits {describe_duration(node.lasts or timedelta(0))}"
         state = self.states.of_delay(node.name) if self.states else None
         return Card(kind=Kind.DELAY, name=node.name, title=node.name, lines=(line,), state=state)

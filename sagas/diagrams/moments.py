@@ -8,7 +8,7 @@ from typing import Any
 _UNITS = (("day", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedelta(minutes=1)))
 
 
-def length_in_words(length: timedelta | Callable[..., Any]) -> str:
+def describe_duration(length: timedelta | Callable[..., Any]) -> str:
     """Tell a length of time, such as `1 h 30 min`; one that a function takes from the data by the function's name."""
     if callable(length):
         return length.__name__

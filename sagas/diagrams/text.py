@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from saga_coordinator.sagas.diagrams.moments import length_in_words
+from saga_coordinator.sagas.diagrams.moments import describe_duration
 from saga_coordinator.sagas.machine import ForEach, Retry
 
 MAX_LETTERS = 200
@@ -17,7 +17,7 @@ def in_a_line(text: str) -> str:
     return line if len(line) <= MAX_LETTERS else line[: MAX_LETTERS - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
-def rule_of_list(node: ForEach[Any]) -> str:
+def describe_list(node: ForEach[Any]) -> str:
     """Tell what a for-each goes through, and how many of it at once."""
     usual = {None: "all at once", 1: "one at a time"}
     return f"for each of {node.items.__name__}, {usual.get(node.limit, f'at most {node.limit} at once')}"
@@ -28,12 +28,12 @@ def sendings(retry: Retry) -> str:
     if retry.is_endless:
         return ", until answered"
     often = f", {retry.attempts} sendings" if retry.attempts not in {None, 1} else ""
-    return often + (f", for {length_in_words(retry.total)}" if retry.total else "")
+    return often + (f", for {describe_duration(retry.total)}" if retry.total else "")
 
 
 def limit(deadline: timedelta | Callable[..., Any]) -> str:
     """Tell a deadline; one that a function takes from the data by the function's name."""
-    return deadline.__name__ if callable(deadline) else f"{length_in_words(deadline)} after the start"
+    return deadline.__name__ if callable(deadline) else f"{describe_duration(deadline)} after the start"
 
 
 def ordinal(number: int) -> str:

@@ -26,7 +26,7 @@ D = TypeVar("D", bound=BaseModel)
 L = TypeVar("L")
 
 
-def hurried(saga: Saga[E, D], factor: float) -> Saga[E, D]:
+def scale_time(saga: Saga[E, D], factor: float) -> Saga[E, D]:
     """Return the saga with its deadline, timeouts, delays and waits divided by `factor`, which is greater than 0.
 
     What a function takes from the data stays as it is. Raises `ValueError` for another factor, and `UnsoundSaga` for

@@ -36,7 +36,7 @@ class Part(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class WireMessage:
     """One message on one topic. `answers`: the types of the replies to a command."""
 
     message: type[Message]
@@ -55,14 +55,14 @@ class Said:
         return self.part in {Part.COMMAND, Part.WITHDRAWAL, Part.OUTCOME, Part.ANSWER}
 
 
-def conversation(catalog: Iterable[AnySaga]) -> tuple[Said, ...]:
+def conversation(catalog: Iterable[AnySaga]) -> tuple[WireMessage, ...]:
     """Return everything that is said, each message of a topic once, sorted. Raises `BadCatalog`."""
     routes = Routes(catalog)
     said = {(each.part, each.topic, each.type): each for each in _said(routes)}
     return tuple(said[key] for key in sorted(said))
 
 
-def schemas(said: Iterable[Said]) -> Mapping[str, dict[str, Any]]:
+def schemas(said: Iterable[WireMessage]) -> Mapping[str, dict[str, Any]]:
     """Return the JSON Schema of every message, by its type."""
     return {each.type: _schema(each.message) for each in said}
 
@@ -72,30 +72,30 @@ def summary(message: type[Message]) -> str:
     return (message.__doc__ or message.__name__).strip().splitlines()[0]
 
 
-def _said(routes: Routes) -> Iterator[Said]:
+def _said(routes: Routes) -> Iterator[WireMessage]:
     for saga in routes.sagas.values():
         for command in commands_of(saga):
-            yield Said(command, Part.COMMAND, command.topic, _answers(command))
+            yield WireMessage(command, Part.COMMAND, command.topic, _answers(command))
             if command.cancellable:
-                yield Said(CancelCommand, Part.WITHDRAWAL, command.topic)
+                yield WireMessage(CancelCommand, Part.WITHDRAWAL, command.topic)
         yield from _ends(saga)
     for event, _ in routes.events.values():
-        yield Said(event, Part.EVENT, event.topic)
+        yield WireMessage(event, Part.EVENT, event.topic)
     for reply in routes.replies.values():
-        yield Said(reply, Part.REPLY, REPLIES)
+        yield WireMessage(reply, Part.REPLY, REPLIES)
 
 
-def _ends(saga: AnySaga) -> Iterator[Said]:
+def _ends(saga: AnySaga) -> Iterator[WireMessage]:
     """Yield what a saga tells at its end; a child also what it is told."""
     start = saga.starts_on
     if issubclass(start, Command):
-        yield Said(start, Part.TASK, start.topic, _answers(start))
-        yield Said(CancelCommand, Part.TASK, start.topic)
-        yield Said(start.reply, Part.ANSWER, REPLIES)
-        yield Said(Failure, Part.ANSWER, REPLIES)
+        yield WireMessage(start, Part.TASK, start.topic, _answers(start))
+        yield WireMessage(CancelCommand, Part.TASK, start.topic)
+        yield WireMessage(start.reply, Part.ANSWER, REPLIES)
+        yield WireMessage(Failure, Part.ANSWER, REPLIES)
         return
     for tell in (saga.on_completed, saga.on_compensated):
-        yield Said(_outcome(tell), Part.OUTCOME, saga.outcome_topic)
+        yield WireMessage(_outcome(tell), Part.OUTCOME, saga.outcome_topic)
 
 
 def _answers(command: type[Command[Any]]) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from saga_coordinator.handlers.routing import REPLIES, dead_letter_topic
-from saga_coordinator.service.asyncapi.conversation import Part, Said, summary
+from saga_coordinator.service.asyncapi.conversation import Part, WireMessage, summary
 from saga_coordinator.service.asyncapi.headers import DEAD_LETTER, headers_of
 
 Node = dict[str, Any]
@@ -31,7 +31,7 @@ _PURPOSES: Final = {
 _DEAD_LETTER: Final = "dead-letter"
 
 
-def document(said: Sequence[Said]) -> Node:
+def document(said: Sequence[WireMessage]) -> Node:
     """Return the document that describes a conversation."""
     topics = sorted({each.topic for each in said})
     return {
@@ -47,7 +47,7 @@ def document(said: Sequence[Said]) -> Node:
 # --- channels
 
 
-def _channel(topic: str, said: Iterable[Said]) -> Node:
+def _channel(topic: str, said: Iterable[WireMessage]) -> Node:
     here = [each for each in said if each.topic == topic]
     return {
         "address": topic,
@@ -56,7 +56,7 @@ def _channel(topic: str, said: Iterable[Said]) -> Node:
     }
 
 
-def _dead_letter_channels(said: Iterable[Said]) -> Iterator[tuple[str, Node]]:
+def _dead_letter_channels(said: Iterable[WireMessage]) -> Iterator[tuple[str, Node]]:
     for topic in sorted({each.topic for each in said if not each.is_sent}):
         yield (
             dead_letter_topic(topic),
@@ -71,7 +71,7 @@ def _dead_letter_channels(said: Iterable[Said]) -> Iterator[tuple[str, Node]]:
 # --- operations
 
 
-def _operations(said: Sequence[Said]) -> Iterator[tuple[str, Node]]:
+def _operations(said: Sequence[WireMessage]) -> Iterator[tuple[str, Node]]:
     for each in said:
         action = "send" if each.is_sent else "receive"
         operation = {
@@ -105,7 +105,7 @@ def _on_channel(topic: str, type_: str) -> Node:
 # --- components
 
 
-def _messages(said: Sequence[Said]) -> Node:
+def _messages(said: Sequence[WireMessage]) -> Node:
     """Describe each type once; one that is both sent and read as it is sent."""
     read = {each.type: each for each in said if not each.is_sent}
     sent = {each.type: each for each in said if each.is_sent}
@@ -119,7 +119,7 @@ def _messages(said: Sequence[Said]) -> Node:
     return told
 
 
-def _message(said: Said) -> Node:
+def _message(said: WireMessage) -> Node:
     told: Node = {
         "name": said.type,
         "title": said.message.__name__,
@@ -137,7 +137,7 @@ def _message(said: Said) -> Node:
     return told
 
 
-def _schemas(said: Iterable[Said]) -> Node:
+def _schemas(said: Iterable[WireMessage]) -> Node:
     parts = {each.part for each in said}
     headers = {f"{part}-headers": headers_of(part) for part in Part if part in parts}
     return {**headers, f"{_DEAD_LETTER}-headers": DEAD_LETTER}

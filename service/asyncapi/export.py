@@ -12,7 +12,7 @@ from typing import Any, Final
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.sagas.catalog import catalog as own_catalog
 from saga_coordinator.service.asyncapi.changes import breaks
-from saga_coordinator.service.asyncapi.conversation import Said, conversation, schemas
+from saga_coordinator.service.asyncapi.conversation import WireMessage, conversation, schemas
 from saga_coordinator.service.asyncapi.document import SCHEMAS, document
 from saga_coordinator.service.asyncapi.yaml_text import yaml
 
@@ -41,7 +41,7 @@ def check(folder: Path, catalog: Iterable[AnySaga] = own_catalog) -> list[str]:
     return list(_problems(folder, said))
 
 
-def _problems(folder: Path, said: tuple[Said, ...]) -> Iterator[str]:
+def _problems(folder: Path, said: tuple[WireMessage, ...]) -> Iterator[str]:
     texts = _texts(folder, said)
     for path, text in texts.items():
         if not path.exists():
@@ -55,13 +55,13 @@ def _problems(folder: Path, said: tuple[Said, ...]) -> Iterator[str]:
             yield f"{path}: no saga says this message any more; delete the file when nobody relies on it"
 
 
-def _texts(folder: Path, said: tuple[Said, ...]) -> dict[Path, str]:
+def _texts(folder: Path, said: tuple[WireMessage, ...]) -> dict[Path, str]:
     """Return the files as they should be. Their order never changes."""
     told = {folder / SCHEMAS / f"{type_}.json": _json(schema) for type_, schema in sorted(schemas(said).items())}
     return {**told, folder / DOCUMENT: yaml(document(said))}
 
 
-def _broken(path: Path, said: Iterable[Said]) -> Iterator[str]:
+def _broken(path: Path, said: Iterable[WireMessage]) -> Iterator[str]:
     """Say whom a change of a message would break, if its file is there."""
     concerned = [each for each in said if path.name == f"{each.type}.json"]
     if not concerned or not path.exists():

@@ -23,20 +23,20 @@ class Agenda(Generic[H]):
         self._future: list[tuple[int, int, H]] = []
         self._noted = 0
 
-    def note(self, at: int, happening: H) -> None:
+    def note(self, at: int, occurrence: H) -> None:
         """Let something happen at a time, which is not before now."""
         self._noted += 1
-        heappush(self._future, (at, self._noted, happening))
+        heappush(self._future, (at, self._noted, occurrence))
 
-    def after(self, seconds: float, happening: H) -> None:
+    def after(self, seconds: float, occurrence: H) -> None:
         """Let something happen so long after now."""
-        self.note(self.now + microseconds(seconds), happening)
+        self.note(self.now + microseconds(seconds), occurrence)
 
     def until(self, end: int) -> Iterator[H]:
         """Yield what happens, one after the other, until nothing is left or the end has come."""
         while self._future and self._future[0][0] <= end:
-            self.now, _, happening = heappop(self._future)
-            yield happening
+            self.now, _, occurrence = heappop(self._future)
+            yield occurrence
 
 
 def microseconds(seconds: float) -> int:

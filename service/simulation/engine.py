@@ -30,7 +30,7 @@ from saga_coordinator.sagas.machine import (
     transition,
 )
 from saga_coordinator.service.simulation.agenda import Agenda, as_datetime, as_moment, microseconds
-from saga_coordinator.service.simulation.participants import Finishes, Job, Participant, Reopens, crew_of
+from saga_coordinator.service.simulation.participants import Finishes, Job, OutageEnds, Participant, crew_of
 from saga_coordinator.service.simulation.roles import Roles, stream
 from saga_coordinator.service.simulation.samples import key_field
 from saga_coordinator.service.simulation.tally import Ending, Tally, Why
@@ -51,7 +51,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Begins:
+class Starts:
     """The next instance starts."""
 
     number: int
@@ -66,7 +66,7 @@ class TimerFires:
 
 
 @dataclass(frozen=True, slots=True)
-class Comes:
+class EventArrives:
     """The event that a receive waits for, or will."""
 
     run: Run
@@ -74,13 +74,13 @@ class Comes:
 
 
 @dataclass(frozen=True, slots=True)
-class TurnsBack:
+class Cancels:
     """The business does not want an instance any more."""
 
     run: Run
 
 
-Happening: TypeAlias = Begins | TimerFires | Comes | TurnsBack | Finishes[Run] | Reopens[Run]
+Occurrence: TypeAlias = Starts | TimerFires | EventArrives | Cancels | Finishes[Run] | OutageEnds[Run]
 
 
 class Simulation:
@@ -91,7 +91,7 @@ class Simulation:
         self.saga = saga
         self.roles = roles
         self.instances = instances
-        self.agenda: Agenda[Happening] = Agenda()
+        self.agenda: Agenda[Occurrence] = Agenda()
         self.participants = crew_of(roles.crews, self.agenda, seed)
         self.tally = Tally()
         self.last_start = 0
@@ -102,8 +102,8 @@ class Simulation:
     def run(self) -> None:
         """Let everything happen, until nothing is left to happen or the horizon has come."""
         end = self._note_starts() + microseconds(self.roles.horizon)
-        for happening in self.agenda.until(end):
-            self._let(happening)
+        for occurrence in self.agenda.until(end):
+            self._let(occurrence)
         for run in self._runs:
             self.tally.endings.append(_ending(run, end))
 
@@ -111,28 +111,28 @@ class Simulation:
         """Note when every instance starts; return when the last does."""
         arrivals, chance, at = self.roles.arrivals, self._chances["arrivals"], 0.0
         for number in range(self.instances):
-            self.agenda.note(microseconds(at), Begins(number))
+            self.agenda.note(microseconds(at), Starts(number))
             self.last_start = microseconds(at)
             at += chance.expovariate(arrivals.rate) if arrivals.process == "poisson" else 1 / arrivals.rate
         return self.last_start
 
-    def _let(self, happening: Happening) -> None:
-        match happening:
-            case Begins():
-                self._begin(happening.number)
+    def _let(self, occurrence: Occurrence) -> None:
+        match occurrence:
+            case Starts():
+                self._begin(occurrence.number)
             case Finishes():
-                self._finish(happening.participant, happening.job)
+                self._finish(occurrence.participant, occurrence.job)
             case TimerFires():
-                if happening.run.timer_at == happening.at:
-                    self._fire_timer(happening.run)
-            case Comes():
-                self._bring(happening.run, happening.receive)
-            case TurnsBack():
-                self._signal(happening.run, Cancel(self._at, "cancelled in the simulation"))
-            case Reopens():
-                happening.participant.go_on()
+                if occurrence.run.timer_at == occurrence.at:
+                    self._fire_timer(occurrence.run)
+            case EventArrives():
+                self._bring(occurrence.run, occurrence.receive)
+            case Cancels():
+                self._signal(occurrence.run, Cancel(self._at, "cancelled in the simulation"))
+            case OutageEnds():
+                occurrence.participant.start_waiting_jobs()
             case _:
-                assert_never(happening)
+                assert_never(occurrence)
 
     # --- what happens
 
@@ -150,7 +150,7 @@ class Simulation:
             self._await(run, receive, after="start")
         cancel, chance = self.roles.cancel, self._chances["cancels"]
         if cancel is not None and chance.random() < cancel.share:
-            self.agenda.after(cancel.delay.draw(chance), TurnsBack(run))
+            self.agenda.after(cancel.delay.draw(chance), Cancels(run))
 
     def _start(self, number: int) -> Any:  # noqa: ANN401  the event, or a child's command
         """Draw what starts an instance, under a key of its own where that is a field."""
@@ -165,7 +165,7 @@ class Simulation:
         answer = participant.finish(job)
         if answer is not None:
             self._signal(job.owner, ReplyReceived(self._at, job.command_id, answer))
-        participant.go_on()
+        participant.start_waiting_jobs()
 
     def _fire_timer(self, run: Run) -> None:
         """Ring an alarm, or note a later one where what it was noted for has come to pass."""
@@ -248,7 +248,7 @@ class Simulation:
         coming, _ = self.roles.coming[receive.name]
         chance = self._chances["events"]
         if coming.after == after and chance.random() < coming.share:
-            self.agenda.after(coming.delay.draw(chance), Comes(run, receive))
+            self.agenda.after(coming.delay.draw(chance), EventArrives(run, receive))
 
     def _happen(self, run: Run, receive: Receive[Any], event: Event) -> Ignored | None:
         """Let an event happen to an instance, at the address where it waits."""

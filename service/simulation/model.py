@@ -26,7 +26,7 @@ class Sample(Part):
 Samples: TypeAlias = tuple[Sample, ...]
 
 
-class Manner(Part):
+class Behaviour(Part):
     """How a command is carried out; what is left out is as one level up says.
 
     Of all commands the share `retryable` fails and may be asked again, at the earliest after `retry_after`; the share
@@ -40,10 +40,10 @@ class Manner(Part):
     refused: Share | None = None
     code: Annotated[str, Field(min_length=1)] | None = None
     lost: Share | None = None
-    heeded: Share | None = None
+    honoured: Share | None = None
 
 
-class CommandManner(Manner):
+class CommandBehaviour(Behaviour):
     """How one type of command is carried out."""
 
     replies: Samples = ()
@@ -61,7 +61,7 @@ class Outage(Part):
     answers: Literal["nothing", "retryable"] = "nothing"
 
 
-class ParticipantManner(Manner):
+class ParticipantBehaviour(Behaviour):
     """A participant: whoever reads one command topic. At most `concurrency` commands are carried out at once."""
 
     concurrency: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
@@ -104,9 +104,9 @@ class Model(Part):
     horizon: MoreThanNothing = 30 * UNITS["d"]
     arrivals: Arrivals = Arrivals()
     start: Samples = ()
-    default: Manner = Manner()
-    participants: Mapping[str, ParticipantManner] = {}
-    commands: Mapping[str, CommandManner] = {}
+    default: Behaviour = Behaviour()
+    participants: Mapping[str, ParticipantBehaviour] = {}
+    commands: Mapping[str, CommandBehaviour] = {}
     events: Mapping[str, Coming] = {}
     cancel: Cancelling | None = None
 

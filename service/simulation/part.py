@@ -14,16 +14,16 @@ class Part(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _knows_every_key(cls, given: Any) -> Any:  # noqa: ANN401  whatever the file holds
+    def _check_keys(cls, given: Any) -> Any:  # noqa: ANN401  whatever the file holds
         if not isinstance(given, Mapping):
             raise ValueError(f"it must be a table with {listed(cls.model_fields)}, not {given!r}")  # noqa: TRY004  pydantic's own
         for key in given:
             if key not in cls.model_fields:
-                raise ValueError(nothing_called(str(key), cls.model_fields))
+                raise ValueError(unknown_name(str(key), cls.model_fields))
         return given
 
 
-def nothing_called(name: str, there_are: Mapping[str, object] | list[str], what: str = "setting") -> str:
+def unknown_name(name: str, there_are: Mapping[str, object] | list[str], what: str = "setting") -> str:
     """Say that there is nothing of this name, which are there, and which was probably meant."""
     near = get_close_matches(name, list(there_are), n=1)
     meant = f" (did you mean {near[0]}?)" if near else ""

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from saga_coordinator.contracts import Failure, Reply
 from saga_coordinator.service.simulation.agenda import Agenda, microseconds
 from saga_coordinator.service.simulation.model import Outage
-from saga_coordinator.service.simulation.roles import Conduct, Crew, stream
+from saga_coordinator.service.simulation.roles import Conduct, ParticipantModel, stream
 
 O = TypeVar("O")  # noqa: E741  an owner
 
@@ -45,7 +45,7 @@ class Finishes(Generic[O]):
 
 
 @dataclass(frozen=True, slots=True)
-class Reopens(Generic[O]):
+class OutageEnds(Generic[O]):
     """An outage is over."""
 
     participant: "Participant[O]"
@@ -54,7 +54,7 @@ class Reopens(Generic[O]):
 class Participant(Generic[O]):
     """One of them. What it has done is on its log: three times for each command carried out."""
 
-    def __init__(self, crew: Crew, agenda: Agenda[Any], seed: int) -> None:
+    def __init__(self, crew: ParticipantModel, agenda: Agenda[Any], seed: int) -> None:
         """Stand ready; note when outages end."""
         self.crew = crew
         self.log = array("q")
@@ -67,7 +67,7 @@ class Participant(Generic[O]):
         self._waiting: deque[Job[O]] = deque()
         self._busy = 0
         for outage in crew.outages:
-            agenda.note(microseconds(outage.begins + outage.lasts), Reopens(self))
+            agenda.note(microseconds(outage.begins + outage.lasts), OutageEnds(self))
 
     def take(self, owner: O, command_id: str, conduct: Conduct, jobs: dict[str, Job[O]]) -> None:
         """Take a command; `jobs` are those of the same owner, by their ids."""
@@ -78,9 +78,9 @@ class Participant(Generic[O]):
         job = Job(owner, command_id, conduct, self._agenda.now, outcome=known.outcome if known else None)
         jobs[command_id] = job
         self._waiting.append(job)
-        self.go_on()
+        self.start_waiting_jobs()
 
-    def go_on(self) -> None:
+    def start_waiting_jobs(self) -> None:
         """Begin what can be begun."""
         room = self.crew.concurrency
         while self._waiting and (room is None or self._busy < room) and not self._is_out("nothing"):
@@ -103,7 +103,7 @@ class Participant(Generic[O]):
 
     def withdraw(self, job: Job[O]) -> None:
         """Hear that a command is not wanted any more."""
-        if not job.is_done and self._hits("outcome", job.conduct.heeded):
+        if not job.is_done and self._hits("outcome", job.conduct.honoured):
             job.is_unwanted = True
 
     def _begin(self, job: Job[O]) -> None:
@@ -139,7 +139,7 @@ class Participant(Generic[O]):
         return share > 0 and self._chances[purpose].random() < share
 
 
-def crew_of(crews: tuple[Crew, ...], agenda: Agenda[Any], seed: int) -> Mapping[str, Participant[Any]]:
+def crew_of(crews: tuple[ParticipantModel, ...], agenda: Agenda[Any], seed: int) -> Mapping[str, Participant[Any]]:
     """Return all participants by their names."""
     return {crew.name: Participant(crew, agenda, seed) for crew in crews}
 

@@ -9,10 +9,10 @@ from typing import Any
 from saga_coordinator.contracts import Command, Event, Message, Reply
 from saga_coordinator.handlers.routing import AnySaga, commands_of
 from saga_coordinator.service.simulation.durations import AT_ONCE, Latency
-from saga_coordinator.service.simulation.model import Arrivals, Cancelling, Coming, Manner, Model, Outage, Samples
+from saga_coordinator.service.simulation.model import Arrivals, Behaviour, Cancelling, Coming, Model, Outage, Samples
 from saga_coordinator.service.simulation.model_file import ModelFile, Place
-from saga_coordinator.service.simulation.part import nothing_called
-from saga_coordinator.service.simulation.samples import Drawn, given, made_up
+from saga_coordinator.service.simulation.part import unknown_name
+from saga_coordinator.service.simulation.samples import Drawn, generated, given
 
 REFUSED = "refused"
 
@@ -30,12 +30,12 @@ class Conduct:
     refused: float
     code: str
     lost: float
-    heeded: float
+    honoured: float
     replies: Drawn[Reply]
 
 
 @dataclass(frozen=True, slots=True)
-class Crew:
+class ParticipantModel:
     """One participant: how many commands it carries out at once (None: any number), and when it is out."""
 
     name: str
@@ -51,7 +51,7 @@ class Roles:
     horizon: float
     starts: Drawn[Message]
     conduct: Mapping[type[Command[Any]], Conduct]
-    crews: tuple[Crew, ...]
+    crews: tuple[ParticipantModel, ...]
     coming: Mapping[str, tuple[Coming, Drawn[Event]]]
     cancel: Cancelling | None
 
@@ -94,7 +94,7 @@ def _unknown(
         what = {"participants": "participant", "commands": "command", "events": "receive"}[kind]
         for name in named:
             if name not in known:
-                yield file.problem((kind, name), nothing_called(name, known, f"{what} of saga {saga.name} called"))
+                yield file.problem((kind, name), unknown_name(name, known, f"{what} of saga {saga.name} called"))
     if model.cancel is not None and saga.cancel_on is None:
         yield file.problem(("cancel",), f"saga {saga.name} has no cancel_on: nothing cancels it; leave this table out")
     for name in _receives(saga):
@@ -110,7 +110,7 @@ def _receives(saga: AnySaga) -> Mapping[str, type[Event]]:
 def _conduct(command: type[Command[Any]], model: Model, file: ModelFile, seed: int) -> Conduct:
     """Put together what is said of a command, of its participant, and of all."""
     name, type_ = participant_of(command), command.message_type
-    said: list[Manner] = [
+    said: list[Behaviour] = [
         each for each in (model.commands.get(type_), model.participants.get(name), model.default) if each
     ]
     samples = model.commands[type_].replies if type_ in model.commands else ()
@@ -118,7 +118,7 @@ def _conduct(command: type[Command[Any]], model: Model, file: ModelFile, seed: i
     if retryable + refused > 1:
         text = f"retryable ({retryable}) and refused ({refused}) are more than 1 together: lower one"
         raise ValueError(file.problem(("commands", type_), text))
-    heeded = _first(said, "heeded")
+    honoured = _first(said, "heeded")
     return Conduct(
         participant=name,
         latency=_first(said, "latency") or AT_ONCE,
@@ -127,15 +127,15 @@ def _conduct(command: type[Command[Any]], model: Model, file: ModelFile, seed: i
         refused=refused,
         code=_first(said, "code") or REFUSED,
         lost=_first(said, "lost") or 0.0,
-        heeded=1.0 if heeded is None else heeded,
+        honoured=1.0 if honoured is None else honoured,
         replies=_messages(command.reply, samples, file, ("commands", type_, "replies"), seed),
     )
 
 
-def _crew(name: str, model: Model) -> Crew:
+def _crew(name: str, model: Model) -> ParticipantModel:
     said = model.participants.get(name)
     outages = sorted(said.outages, key=lambda each: each.begins) if said else ()
-    return Crew(name, said.concurrency if said else None, tuple(outages))
+    return ParticipantModel(name, said.concurrency if said else None, tuple(outages))
 
 
 def _coming(saga: AnySaga, name: str, model: Model, file: ModelFile, seed: int) -> tuple[Coming, Drawn[Event]]:
@@ -147,10 +147,10 @@ def _messages(kind: Any, samples: Samples, file: ModelFile, place: Place, seed: 
     """Return the samples of the file, or others made up."""
     if samples:
         return given(kind, samples, file, place)
-    return made_up(kind, stream(seed, f"made up: {'.'.join(map(str, place))}"), file, place)
+    return generated(kind, stream(seed, f"made up: {'.'.join(map(str, place))}"), file, place)
 
 
-def _first(said: Sequence[Manner], name: str) -> Any:  # noqa: ANN401  the field's own type
+def _first(said: Sequence[Behaviour], name: str) -> Any:  # noqa: ANN401  the field's own type
     """Return the first that anybody says of a setting."""
     return next((value for each in said if (value := getattr(each, name)) is not None), None)
 

@@ -6,8 +6,8 @@ from random import Random
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from saga_coordinator.service.simulation.generated import generate
 
-from saga_coordinator.service.simulation.made_up import make_up
 from saga_coordinator.service.simulation.model import Samples
 from saga_coordinator.service.simulation.model_file import ModelFile, Place
 
@@ -49,11 +49,11 @@ def given(model: type[M], samples: Samples, file: ModelFile, place: Place) -> Dr
     return Drawn(messages, [sample.weight for sample in samples])
 
 
-def made_up(model: type[M], chance: Random, file: ModelFile, place: Place) -> Drawn[M]:
+def generated(model: type[M], chance: Random, file: ModelFile, place: Place) -> Drawn[M]:
     """Make messages up. Raises `ValueError` where the schema does not say enough: then the file has to give some."""
     several = MAX_GENERATED if model.model_fields else 1
     try:
-        messages = [make_up(model, chance) for _ in range(several)]
+        messages = [generate(model, chance) for _ in range(several)]
     except ValueError as error:
         raise ValueError(file.problem(place, f"{error}: give samples of it here")) from None
     return Drawn(messages, [1.0] * several)

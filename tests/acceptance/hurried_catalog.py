@@ -6,7 +6,7 @@ from typing import Final
 
 from saga_coordinator.sagas.catalog.order_fulfilment import OrderData, order_fulfilment
 from saga_coordinator.sagas.machine import Branch, Node, Parallel, Step
-from saga_coordinator.sagas.testing.scale_time import hurried
+from saga_coordinator.sagas.testing.scale_time import scale_time
 
 LONGEST: Final = timedelta(seconds=3)
 """The longest that a test waits for an answer that does not come."""
@@ -29,6 +29,6 @@ def _answered_soon(node: Node[OrderData]) -> Node[OrderData]:
             return node
 
 
-_hurried = hurried(order_fulfilment, _FACTOR)
+_hurried = scale_time(order_fulfilment, _FACTOR)
 
 catalog = (replace(_hurried, steps=tuple(_answered_soon(node) for node in _hurried.steps)),)

@@ -63,7 +63,7 @@ class SizedCell:
     down: int
 
     @property
-    def turns_back(self) -> bool:
+    def has_compensation(self) -> bool:
         """Say whether the compensation lane has something to do with it."""
         return self.undo is not None
 
@@ -93,9 +93,9 @@ class SizedGroup:
     down: int
 
     @property
-    def turns_back(self) -> bool:
+    def has_compensation(self) -> bool:
         """Say whether something in it is undone, or may turn the instance back."""
-        return any(_is_on_way_back(each) for row in self.rows for each in row.items)
+        return any(_has_compensation(each) for row in self.rows for each in row.items)
 
 
 SizedItem: TypeAlias = Union[SizedCell, SizedGroup]  # noqa: UP007  an alias of forward names
@@ -155,9 +155,10 @@ def _size_cell(cell: Cell) -> SizedCell:
 def size_row(items: tuple[SizedItem, ...]) -> SizedRow:
     """Measure neighbours in a row: their undoes stand in one lane, beneath all that has none before the way back."""
     undo = max((each.undo.half for each in items if isinstance(each, SizedCell) and each.undo), default=0)
-    last = max((place for place, each in enumerate(items) if _is_on_way_back(each)), default=-1)
+    last = max((place for place, each in enumerate(items) if _has_compensation(each)), default=-1)
     above = max(
-        (each.down for each in items[: last + 1] if not (isinstance(each, SizedGroup) and each.turns_back)), default=0
+        (each.down for each in items[: last + 1] if not (isinstance(each, SizedGroup) and each.has_compensation)),
+        default=0,
     )
     drop = above + LANE_GAP + undo if last >= 0 else 0
     return SizedRow(
@@ -169,8 +170,8 @@ def size_row(items: tuple[SizedItem, ...]) -> SizedRow:
     )
 
 
-def _is_on_way_back(item: SizedItem) -> bool:
-    return item.turns_back or (isinstance(item, SizedCell) and item.card.card.kind is Kind.PIVOT)
+def _has_compensation(item: SizedItem) -> bool:
+    return item.has_compensation or (isinstance(item, SizedCell) and item.card.card.kind is Kind.PIVOT)
 
 
 def _size_group(group: Group) -> SizedGroup:

@@ -74,7 +74,7 @@ def _back_lines(row: SizedRow, placed: Placed, level: int) -> Iterator[Line]:
         if isinstance(item, SizedCell) and item.card.card.kind is Kind.PIVOT:
             middle = left + item.card.width // 2
             start = ((middle, level + item.card.height // 2), (middle, lane))
-        elif item.turns_back:
+        elif item.has_compensation:
             if start:
                 yield Line((*start, (left + _right_of(item), lane)), Stroke.BACK)
             start = ((left, lane),)
@@ -136,7 +136,7 @@ class Gate:
 def _group(sized: SizedGroup, x: int, level: int, drop: int) -> Iterator[Shape]:
     """Place a frame and the ways in it; it reaches as far down as the lane that leads to it."""
     top = level - sized.up
-    down = max(sized.down, drop + PAD) if sized.turns_back else sized.down
+    down = max(sized.down, drop + PAD) if sized.has_compensation else sized.down
     texts = tuple(
         Text(x + PAD, top + PAD + 6 + number * LINE, line, style) for number, (line, style) in enumerate(sized.head)
     )

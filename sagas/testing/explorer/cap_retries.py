@@ -27,7 +27,7 @@ MAX_ATTEMPTS = 3
 """No step of an abridged saga is asked more often, unless it is asked without end."""
 
 
-def abridged(saga: Saga[E, D]) -> Saga[E, D]:
+def cap_retries(saga: Saga[E, D]) -> Saga[E, D]:
     """Return the saga with every limited retry cut to at most `MAX_ATTEMPTS`; the saga itself if none is longer."""
     steps = tuple(_node(node) for node in saga.steps)
     return saga if steps == saga.steps else replace(saga, steps=steps)

@@ -7,14 +7,14 @@ from typing import Any
 
 from saga_coordinator.contracts import Message
 from saga_coordinator.sagas.machine import Start, command_id, leaf, transition
-from saga_coordinator.sagas.testing.explorer.cap_retries import abridged
+from saga_coordinator.sagas.testing.explorer.cap_retries import cap_retries
 from saga_coordinator.sagas.testing.explorer.moves import Move, apply, moves
 from saga_coordinator.sagas.testing.explorer.order import AnySaga, leaves, order_of
 from saga_coordinator.sagas.testing.explorer.samples import Samples, gather
-from saga_coordinator.sagas.testing.explorer.turn import Broken, Turned
+from saga_coordinator.sagas.testing.explorer.turn import Turned, Violation
 from saga_coordinator.sagas.testing.explorer.world import FORWARD, World
 from saga_coordinator.sagas.testing.invariants.hearing import Probe, changed_by, i3_read_again_it_is_the_same, probes
-from saga_coordinator.sagas.testing.invariants.laws import LAWS
+from saga_coordinator.sagas.testing.invariants.laws import INVARIANTS
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 MAX_STATES = 200_000
@@ -24,7 +24,7 @@ PARENT = "00000000-0000-5000-8000-000000000001"
 
 
 @dataclass(frozen=True, slots=True)
-class Violation:
+class Counterexample:
     """A law that was broken: the start, and the moves that lead there (the fewest), the last of which breaks it."""
 
     law: str
@@ -50,7 +50,7 @@ class Exploration:
     worlds: list[World] = field(default_factory=list)
     came: list[tuple[int, Move] | None] = field(default_factory=list)
     ways: list[tuple[int, Move, int]] = field(default_factory=list)
-    violations: list[Violation] = field(default_factory=list)
+    violations: list[Counterexample] = field(default_factory=list)
     probed: dict[str, int] = field(default_factory=dict)
     unfinished: int = 0
 
@@ -82,7 +82,9 @@ def explore(
     `most` bounds the worlds; `first_only` ends with the first violation. Raises `ValueError` for samples that do not
     fit, or where a message cannot be made from its schema.
     """
-    explorer = _Explorer(Exploration(saga, abridged(saga), depth), gather(saga, samples), most, first_only=first_only)
+    explorer = _Explorer(
+        Exploration(saga, cap_retries(saga), depth), gather(saga, samples), most, first_only=first_only
+    )
     explorer.run()
     return explorer.found
 
@@ -149,7 +151,7 @@ class _Explorer:
                     self.found.ways.append((number, move, reached))
         if stuck:
             says = "it is active, and nothing that goes well leads any further"
-            self._note("i1_it_ends", Broken(says, "assert story.status.is_final"), *self.found.path(number))
+            self._note("i1_it_ends", Violation(says, "assert story.status.is_final"), *self.found.path(number))
 
     def _move(self, world: World, number: int, move: Move) -> World | None:
         """Let a move happen. None: a law was broken, and the story ends here."""
@@ -162,24 +164,24 @@ class _Explorer:
         except Exception as error:  # noqa: BLE001  a definition's function may raise anything: that is the finding
             start, path = self.found.path(number)
             says = f"the definition raises {type(error).__name__}: {error}"
-            self._note("the_definition_never_raises", Broken(says, ""), start, (*path, move))
+            self._note("the_definition_never_raises", Violation(says, ""), start, (*path, move))
             return None
         turned = Turned(world, move, heard, decision, after)
-        if not any(True for law in LAWS for _ in law(turned)):
+        if not any(True for law in INVARIANTS for _ in law(turned)):
             return after
         start, path = self.found.path(number)
         self._check(turned, start, (*path, move))
         return None
 
     def _check(self, turned: Turned, start: Any, path: tuple[Move, ...]) -> bool:  # noqa: ANN401  an event or a command
-        broken = [(law.__name__, each) for law in LAWS for each in law(turned)]
+        broken = [(law.__name__, each) for law in INVARIANTS for each in law(turned)]
         for law, each in broken:
             self._note(law, each, start, path)
         return bool(broken)
 
     def _probe(self, world: World, number: int) -> bool:
         """Try what must change nothing. True: something did."""
-        broken: list[tuple[str, Broken, Probe | None]] = [
+        broken: list[tuple[str, Violation, Probe | None]] = [
             ("i3_read_again_it_is_the_same", each, None) for each in i3_read_again_it_is_the_same(world)
         ]
         for probe in probes(world, self.samples):
@@ -191,11 +193,11 @@ class _Explorer:
             self._note(law, each, start, (*path, probe_.move) if probe_ and probe_.move else path)
         return bool(broken)
 
-    def _note(self, law: str, broken: Broken, start: Any, path: tuple[Move, ...]) -> None:  # noqa: ANN401  as above
+    def _note(self, law: str, broken: Violation, start: Any, path: tuple[Move, ...]) -> None:  # noqa: ANN401  as above
         """Keep the first story, which is the shortest, for each law and what it says."""
         if (law, broken.says) not in self.laws_broken:
             self.laws_broken.add((law, broken.says))
-            self.found.violations.append(Violation(law, broken.says, broken.claim, start, path))
+            self.found.violations.append(Counterexample(law, broken.says, broken.claim, start, path))
 
     def _add(self, world: World, came: tuple[int, Move] | None) -> int:
         key = world.key() if came else (id(world), world.key())

@@ -21,8 +21,8 @@ from saga_coordinator.sagas.machine import (
     command_id,
     transition,
 )
-from saga_coordinator.sagas.testing.explorer.cap_retries import MAX_ATTEMPTS, abridged
-from saga_coordinator.sagas.testing.explorer.explore import BEGINNING, PARENT, Violation
+from saga_coordinator.sagas.testing.explorer.cap_retries import MAX_ATTEMPTS, cap_retries
+from saga_coordinator.sagas.testing.explorer.explore import BEGINNING, PARENT, Counterexample
 from saga_coordinator.sagas.testing.explorer.moves import Move
 from saga_coordinator.sagas.testing.explorer.order import AnySaga
 from saga_coordinator.sagas.testing.explorer.source import Source, quoted
@@ -59,14 +59,14 @@ def place_of(saga: AnySaga, *modules: ModuleType) -> Place:
     return Place(saga.begin.__module__, saga.name.replace("-", "_"))
 
 
-def script(violation: Violation, saga: AnySaga, place: Place) -> str:
+def script(violation: Counterexample, saga: AnySaga, place: Place) -> str:
     """Write the test. Its words say what the saga did up to the last move; its claim is what does not hold."""
     source = Source()
     given = source.name("saga_coordinator.sagas.testing.scenario", "given")
     source.name(place.module, place.name)
-    words = list(_words(violation, abridged(saga), source))
+    words = list(_words(violation, cap_retries(saga), source))
     name = place.name
-    if abridged(saga) is not saga and _is_long(violation, abridged(saga)):
+    if cap_retries(saga) is not saga and _is_long(violation, cap_retries(saga)):
         name = f"{source.name('saga_coordinator.sagas.testing.explorer.cap_retries', 'abridged')}({name})"
     claim = _claim(violation.claim.replace("START", source.value(violation.start)), source)
     lines = [f"{given}({name}, {source.value(violation.start)})", *words]
@@ -81,7 +81,7 @@ def _sentence(says: str) -> str:
     return text[0].upper() + text[1:] + "."
 
 
-def _is_long(violation: Violation, saga: AnySaga) -> bool:
+def _is_long(violation: Counterexample, saga: AnySaga) -> bool:
     """Say whether something is asked so often in the story that its retry, were it not abridged, would go on."""
     decisions = [decision for _, decision in _told(violation, saga)]
     sendings = Counter((send.step, send.direction) for each in decisions for send in each.commands)
@@ -102,7 +102,7 @@ def _claim(claim: str, source: Source) -> str:
     return f"    {claim.replace('datetime.timedelta', 'timedelta')}\n"
 
 
-def _words(violation: Violation, saga: AnySaga, source: Source) -> Iterator[str]:
+def _words(violation: Counterexample, saga: AnySaga, source: Source) -> Iterator[str]:
     """Tell the moves, each with what it made the saga do; the last one without: there the law is broken."""
     before: Decision[Any] | None = None
     at = BEGINNING
@@ -114,7 +114,7 @@ def _words(violation: Violation, saga: AnySaga, source: Source) -> Iterator[str]
         before = decision
 
 
-def _told(violation: Violation, saga: AnySaga) -> Iterator[tuple[Move | None, Decision[Any]]]:
+def _told(violation: Counterexample, saga: AnySaga) -> Iterator[tuple[Move | None, Decision[Any]]]:
     """Decide the story again: the start (no move), then each move."""
     asked = command_id(PARENT, "child", FORWARD, 1) if saga.is_child else None
     decision = transition(saga, None, Start(BEGINNING, violation.start, asked))

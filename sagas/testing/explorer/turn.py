@@ -11,7 +11,7 @@ from saga_coordinator.sagas.testing.explorer.world import COMPENSATION, FORWARD,
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class Violation:
     """A law that does not hold: what is wrong, and a line of Python that fails because of it, about `story`."""
 
     says: str
@@ -38,7 +38,7 @@ class Turned:
         return (send for send in self.decision.commands if (send.step, send.direction) not in self.heard.calls)
 
     @property
-    def turned_back(self) -> frozenset[str]:
+    def given_up_leaves(self) -> frozenset[str]:
         """The leaves on which the instance has turned back in this turn: all, or those of an alternative."""
         now, was = self.after.instance, self.before.instance if self.before else None
         if now.cause is not None and (was is None or was.cause is None):
@@ -63,10 +63,10 @@ class Turned:
                 yield attempt.cause, f"assert story.instance.trials[{name!r}].cause is None"
 
 
-Law: TypeAlias = Callable[[Turned], Iterator[Broken]]
+Invariant: TypeAlias = Callable[[Turned], Iterator[Violation]]
 
 
-def being_undone(world: World) -> frozenset[str]:
+def being_compensated(world: World) -> frozenset[str]:
     """Return the leaves that are being undone: all once the instance has turned back, or those of alternatives."""
     if world.instance.cause is not None:
         return world.order.leaves
@@ -74,7 +74,7 @@ def being_undone(world: World) -> frozenset[str]:
     return frozenset().union(*(world.order.within(name, attempt.number) for name, attempt in attempts if attempt.cause))
 
 
-def wait_of(world: World, way: Way) -> timedelta:
+def retry_wait(world: World, way: Way) -> timedelta:
     """Return how long a way waits after its newest command was answered busy."""
     retry, call = world.retry(way), world.calls[way][-1]
     count = world.sendings(way) - (world.overtaken.get(way[0], 0) if way[1] is COMPENSATION else 0)
@@ -84,23 +84,23 @@ def wait_of(world: World, way: Way) -> timedelta:
     return max(timedelta(seconds=longest * (1 - retry.jitter * chance)), timedelta(seconds=after))
 
 
-def is_given_up_rightly(world: World, way: Way) -> bool:
+def may_give_up(world: World, way: Way) -> bool:
     """Say whether nothing is left to try: refused, or the retry is used up."""
     call = world.calls[way][-1]
     if call.heard is Heard.REFUSED:
         return True
     if call.heard is Heard.BUSY:
-        return not world.may_ask_again(way, world.now + wait_of(world, way))
+        return not world.may_ask_again(way, world.now + retry_wait(world, way))
     is_pivot = way[1] is FORWARD and world.step_plan(way[0]).step.is_pivot
     return call.heard is None and call.due_at <= world.now and not is_pivot and not world.may_ask_again(way, world.now)
 
 
-def unsent(send: Send) -> str:
+def denies_sending(send: Send) -> str:
     """Write the line that denies that a command was sent by the last word."""
     that = (send.step, str(send.direction), send.attempt)
     return f"assert {that!r} not in [(each.step, each.direction, each.attempt) for each in story.unnamed]"
 
 
-def belongs(step: str, names: frozenset[str]) -> bool:
+def is_in(step: str, names: frozenset[str]) -> bool:
     """Say whether a step belongs to one of these leaves."""
     return leaf(step) in names

@@ -41,7 +41,7 @@ def make(kind: type[M], *, large: bool = False) -> M:
     Raises `ValueError` if the schema does not say enough.
     """
     try:
-        maker = _Maker(kind.model_json_schema(), large=large)
+        maker = _Generator(kind.model_json_schema(), large=large)
     except PydanticInvalidForJsonSchema as error:
         raise ValueError(_unmade(kind, str(error).splitlines()[0])) from error
     problem = ""
@@ -66,7 +66,7 @@ def _unmade(kind: type[BaseModel], problem: str) -> str:
 
 
 @dataclass(slots=True)
-class _Maker:
+class _Generator:
     """Makes values for one schema. `taken` counts how often another choice was taken at a place."""
 
     schema: Schema

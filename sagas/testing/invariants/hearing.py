@@ -24,7 +24,7 @@ from saga_coordinator.sagas.machine import (
 from saga_coordinator.sagas.testing.explorer.moves import Move, event
 from saga_coordinator.sagas.testing.explorer.order import ahead
 from saga_coordinator.sagas.testing.explorer.samples import Samples, keyed
-from saga_coordinator.sagas.testing.explorer.turn import Broken, Turned
+from saga_coordinator.sagas.testing.explorer.turn import Turned, Violation
 from saga_coordinator.sagas.testing.explorer.world import COMPENSATION, World
 from saga_coordinator.sagas.testing.messages import destination
 
@@ -46,13 +46,13 @@ class Probe:
     written: str = ""
 
 
-def i10_a_success_is_remembered_once(turned: Turned) -> Iterator[Broken]:
+def i10_a_success_is_remembered_once(turned: Turned) -> Iterator[Violation]:
     """The data change by what was heard, when it is heard, and not after its undo was sent."""
     if turned.before is None:
         return
     expected, found = _remembered(turned), turned.after.instance.data
     if found != expected:
-        yield Broken(f"it remembers {found!r}, not {expected!r}", f"assert story.data != {found!r}")
+        yield Violation(f"it remembers {found!r}, not {expected!r}", f"assert story.data != {found!r}")
 
 
 def _remembered(turned: Turned) -> Any:  # noqa: ANN401  the data
@@ -84,13 +84,13 @@ def _item(world: World, step: str) -> tuple[Any, ...]:
 # --- what must change nothing, tried in every world
 
 
-def i3_read_again_it_is_the_same(world: World) -> Iterator[Broken]:
+def i3_read_again_it_is_the_same(world: World) -> Iterator[Violation]:
     """A crash between any two transitions loses nothing: what is written and read again is equal."""
     one = world.instance
     frozen = freeze(one)
     thawed = thaw(world.saga, one.id, one.key, frozen)
     if thawed != one or freeze(thawed) != frozen:
-        yield Broken(
+        yield Violation(
             "written and read again it is another instance",
             "assert thaw(story.saga, story.instance.id, story.instance.key, freeze(story.instance)) == story.instance",
         )
@@ -166,7 +166,7 @@ def _waits(world: World, name: str) -> bool:
     return wait is None or wait.progress is Progress.ASKED
 
 
-def changed_by(world: World, probe: Probe) -> Broken | None:
+def changed_by(world: World, probe: Probe) -> Violation | None:
     """Say what a probe has changed, if it has."""
     decision = transition(world.saga, world.instance, probe.signal)
     is_kept = decision.instance is world.instance and not decision.commands and decision.outcome is None
@@ -179,4 +179,4 @@ def changed_by(world: World, probe: Probe) -> Broken | None:
         says, claim = f"{probe.what} is acted upon", "assert story.ignored"
     if probe.written:
         claim = claim.replace("story.ignored", f"transition(story.saga, story.instance, {probe.written}).ignored")
-    return Broken(says, claim)
+    return Violation(says, claim)

@@ -1,10 +1,10 @@
 """All laws of the machine, each checked on every turn; none looks at how the machine decides."""
 
-from saga_coordinator.sagas.testing.explorer.turn import Law
+from saga_coordinator.sagas.testing.explorer.turn import Invariant
 from saga_coordinator.sagas.testing.invariants import ends, hearing, sending, undo
 from saga_coordinator.sagas.testing.invariants import time as time_
 
-LAWS: tuple[Law, ...] = (
+INVARIANTS: tuple[Invariant, ...] = (
     ends.i2_a_final_status_is_absorbing,
     ends.nothing_is_sent_where_nothing_may_be,
     hearing.i10_a_success_is_remembered_once,
@@ -26,9 +26,9 @@ LAWS: tuple[Law, ...] = (
     undo.a_cancelled_child_is_withdrawn,
     ends.i8_completed_means_each_step_of_the_way_and_no_undo,
     ends.i18_before_the_pivot_backward_after_it_forward,
-    ends.i18_a_cancel_before_the_pivot_turns_back,
-    ends.it_turns_back_for_a_reason,
-    ends.whatever_fails_is_heeded,
+    ends.i18_a_cancel_before_the_pivot_compensates,
+    ends.it_compensates_for_a_reason,
+    ends.no_failure_is_ignored,
     ends.the_outcome_leaves_once_with_the_end,
     time_.i4_whatever_is_awaited_has_a_timer,
     time_.i4_the_timer_is_no_earlier_than_needed,

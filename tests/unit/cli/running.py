@@ -10,9 +10,9 @@ from threading import Event, Thread
 from typing import TypeVar
 
 from saga_coordinator.contracts import Reply
+from saga_coordinator.service.drain import Drain
 from saga_coordinator.service.health import Health
 from saga_coordinator.service.http.app import build_api
-from saga_coordinator.service.http.door import Drain
 from saga_coordinator.service.http.routes import add_action_routes
 from saga_coordinator.service.http.server import listen, serve_api
 from tests.unit.handlers.coordinator import Coordinator, HandClock, coordinator

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from saga_coordinator.sagas.diagrams.moments import Calendar, length_in_words
+from saga_coordinator.sagas.diagrams.moments import Calendar, describe_duration
 from saga_coordinator.sagas.diagrams.states import is_settled
-from saga_coordinator.sagas.diagrams.text import MAX_LETTERS, in_a_line, limit, ordinal, rule_of_list, sendings
+from saga_coordinator.sagas.diagrams.text import MAX_LETTERS, describe_list, in_a_line, limit, ordinal, sendings
 from saga_coordinator.sagas.machine import ForEach, Retry, alternatives, parallel
 from saga_coordinator.sagas.testing.scenario import given
 from tests.unit.diagrams.any_saga import each, some_time
@@ -29,7 +29,7 @@ def as_long_as_it_takes(_: Data) -> timedelta:
     ],
 )
 def test_a_length_of_time_is_told_in_its_units_or_by_the_name_of_its_function(length: timedelta, words: str) -> None:
-    assert length_in_words(length) == words
+    assert describe_duration(length) == words
 
 
 def test_a_moment_is_told_in_utc_whatever_its_zone() -> None:
@@ -50,7 +50,7 @@ def test_a_moment_is_told_in_utc_whatever_its_zone() -> None:
 def test_the_rule_of_a_list_is_told_in_words(most: int | None, rule: str) -> None:
     node = each("each", can_be_undone=True, limit=most)
     assert isinstance(node, ForEach)
-    assert rule_of_list(node) == rule
+    assert describe_list(node) == rule
 
 
 @pytest.mark.parametrize(

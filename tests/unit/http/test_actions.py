@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
-from saga_coordinator.service.http.door import Drain
 
 from saga_coordinator.handlers.records import Record
+from saga_coordinator.service.drain import Drain
 from saga_coordinator.service.health import Health
 from saga_coordinator.service.http.app import build_api
 from saga_coordinator.service.http.routes import add_action_routes

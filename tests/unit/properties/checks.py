@@ -28,14 +28,14 @@ EACH_TURN: tuple[Callable[[Witness, Turned], None], ...] = (
     on_undo.what_is_left_was_undone_before_the_next_is_tried,
     on_time.i18_the_deadline_counts_until_the_pivot_is_sent,
     on_time.i19_whatever_is_due_is_acted_upon_once,
-    on_time.what_has_not_left_was_not_silent,
+    on_time.an_unsent_command_does_not_time_out,
     on_time.a_pause_moves_timers_but_neither_deadline_nor_delays,
     on_time.what_was_recorded_stays,
     on_time.nothing_is_sent_while_paused_stalled_or_ignored,
     on_time.the_outcome_leaves_once_with_the_end,
     on_commands.a_command_is_sent_when_all_before_it_is_over,
     on_commands.at_most_so_many_of_a_list_are_in_flight,
-    on_commands.a_command_is_withdrawn_once_from_a_child_that_turns_back,
+    on_commands.a_command_is_withdrawn_once_from_a_cancelled_child,
 )
 
 AT_THE_END: tuple[Callable[[Witness], None], ...] = (

@@ -152,7 +152,7 @@ def at_most_so_many_of_a_list_are_in_flight(witness: Witness, turned: Turned) ->
         assert len(undone) <= limit or turned.after.status.is_final
 
 
-def a_command_is_withdrawn_once_from_a_child_that_turns_back(witness: Witness, turned: Turned) -> None:
+def a_command_is_withdrawn_once_from_a_cancelled_child(witness: Witness, turned: Turned) -> None:
     for each in turned.decision.withdrawals:
         assert each.command.cancellable
         assert each.message.command_id not in witness.withdrawn, "withdrawn twice"

@@ -44,7 +44,7 @@ def i19_whatever_is_due_is_acted_upon_once(_: Witness, turned: Turned) -> None:
     assert len(ids) == len(set(ids)), "sent twice in one turn"
 
 
-def what_has_not_left_was_not_silent(_: Witness, turned: Turned) -> None:
+def an_unsent_command_does_not_time_out(_: Witness, turned: Turned) -> None:
     """Neither sent again nor given up, and no sending counts; its time is not over before its timeout has passed."""
     if turned.before is None or not isinstance(turned.signal, TimerFired):
         return

@@ -6,7 +6,7 @@ import pytest
 
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine import Retry, Status, UnsoundSaga, parallel
-from saga_coordinator.sagas.testing.scale_time import hurried
+from saga_coordinator.sagas.testing.scale_time import scale_time
 from saga_coordinator.sagas.testing.scenario import given
 from tests.unit.machine.made import (
     HOUR,
@@ -32,7 +32,7 @@ SLOW = saga(
 
 
 def test_all_durations_are_divided() -> None:
-    fast = hurried(SLOW, 60)
+    fast = scale_time(SLOW, 60)
 
     assert fast.deadline == 2 * MINUTE
     timeouts = {name: step_plan.step.timeout for name, step_plan in fast.table.items()}
@@ -44,7 +44,7 @@ def test_all_durations_are_divided() -> None:
 
 
 def test_nothing_else_is_changed() -> None:
-    fast = hurried(order_fulfilment, 100)
+    fast = scale_time(order_fulfilment, 100)
 
     assert (fast.name, fast.version, fast.data_type) == (
         order_fulfilment.name,
@@ -62,7 +62,7 @@ def test_nothing_else_is_changed() -> None:
 
 
 def test_the_same_story_takes_less_time() -> None:
-    slow, fast = given(SLOW, Begun()), given(hurried(SLOW, 60), Begun())
+    slow, fast = given(SLOW, Begun()), given(scale_time(SLOW, 60), Begun())
 
     slow.fails("a", code="busy", retryable=True).passes(10 * SECOND).expects("a")
     fast.fails("a", code="busy", retryable=True).passes(SECOND).expects("a")
@@ -70,19 +70,19 @@ def test_the_same_story_takes_less_time() -> None:
 
 
 def test_a_saga_may_be_slowed_down_too() -> None:
-    assert hurried(SLOW, 0.5).deadline == timedelta(hours=4)
+    assert scale_time(SLOW, 0.5).deadline == timedelta(hours=4)
 
 
 def test_a_saga_without_a_deadline_gets_none() -> None:
-    assert hurried(saga(compensatable("a")), 10).deadline is None
+    assert scale_time(saga(compensatable("a")), 10).deadline is None
 
 
 @pytest.mark.parametrize("factor", [0, -1, float("nan")])
 def test_a_factor_that_is_no_speed_is_refused(factor: float) -> None:
     with pytest.raises(ValueError, match=r"saga made: cannot be hurried by a factor of .*; give one greater than 0"):
-        hurried(SLOW, factor)
+        scale_time(SLOW, factor)
 
 
 def test_a_factor_that_leaves_nothing_of_a_timeout_is_refused() -> None:
     with pytest.raises(UnsoundSaga, match="step a has a timeout of 0:00:00: it must be longer than nothing"):
-        hurried(SLOW, 1e12)
+        scale_time(SLOW, 1e12)

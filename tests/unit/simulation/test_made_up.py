@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from saga_coordinator.contracts.messages.orders import OrderPlaced
-from saga_coordinator.service.simulation.made_up import make_up
+from saga_coordinator.service.simulation.made_up import generate
 from saga_coordinator.service.simulation.patterns import text_for
 from saga_coordinator.service.simulation.samples import key_field
 
@@ -56,12 +56,12 @@ class Everything(BaseModel):
 @pytest.mark.parametrize("model", [Everything, OrderPlaced, Tree])
 def test_what_is_made_up_is_valid(model: type[BaseModel]) -> None:
     for seed in range(30):
-        made = make_up(model, Random(seed))
+        made = generate(model, Random(seed))
         assert model.model_validate_json(made.model_dump_json()) == made
 
 
 def test_the_same_chance_makes_the_same_and_another_makes_another() -> None:
-    made = [make_up(Everything, Random(seed)) for seed in (1, 1, 2)]
+    made = [generate(Everything, Random(seed)) for seed in (1, 1, 2)]
 
     assert made[0] == made[1] != made[2]
     assert made[0].left_out == "as it is"
@@ -72,7 +72,7 @@ def test_a_model_that_says_too_little_of_itself_is_told() -> None:
         code: Annotated[str, Field(pattern=r"^\p{Lu}$")]
 
     with pytest.raises(ValueError, match=r"no Secretive can be made up from its schema \(no text can be made"):
-        make_up(Secretive, Random(1))
+        generate(Secretive, Random(1))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_pattern_that_is_beyond_it_is_told(pattern: str) -> None:
 
 
 def test_the_field_that_the_key_is_is_found_by_trying() -> None:
-    placed = make_up(OrderPlaced, Random(1))
+    placed = generate(OrderPlaced, Random(1))
 
     assert key_field(placed, lambda event: str(event.order_id)) == "order_id"
     assert key_field(placed, lambda event: f"{event.order_id}/{event.customer_id}") is None

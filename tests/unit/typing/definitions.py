@@ -40,7 +40,7 @@ from saga_coordinator.sagas.machine import (
     step,
 )
 from saga_coordinator.sagas.machine import transition as decide
-from saga_coordinator.sagas.testing.scale_time import hurried
+from saga_coordinator.sagas.testing.scale_time import scale_time
 from saga_coordinator.sagas.testing.scenario import Scenario, given
 from tests.unit.machine.made import Begun, Data, makes
 
@@ -78,7 +78,7 @@ def sound() -> None:
     assert_type(parallel(reserve, charge), Parallel[OrderData])
     assert_type(branch(is_large, reserve, otherwise=(charge,)), Branch[OrderData])
     assert_type(order_fulfilment, Saga[OrderPlaced, OrderData])
-    assert_type(hurried(order_fulfilment, 60), Saga[OrderPlaced, OrderData])
+    assert_type(scale_time(order_fulfilment, 60), Saga[OrderPlaced, OrderData])
 
 
 def remembers(placed: OrderPlaced) -> None:

@@ -23,10 +23,10 @@ MAX_NUMBER = 1_500.0
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def make_up(model: type[M], chance: Random) -> M:
+def generate(model: type[M], chance: Random) -> M:
     """Return a message of this model. Raises `ValueError` if none is found that the model takes."""
     schema = model.model_json_schema(mode="validation")
-    maker = _Maker(schema.get("$defs", {}), chance)
+    maker = _Generator(schema.get("$defs", {}), chance)
     reason = ""
     for _ in range(TRIES):
         try:
@@ -39,7 +39,7 @@ def make_up(model: type[M], chance: Random) -> M:
     raise ValueError(f"no {model.__name__} can be made up from its schema ({reason})")
 
 
-class _Maker:
+class _Generator:
     """Makes values of schemas that refer to the same definitions."""
 
     def __init__(self, definitions: Mapping[str, Any], chance: Random) -> None:
