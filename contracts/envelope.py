@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from saga_coordinator.contracts.json_limits import once_each
+from saga_coordinator.contracts.json_limits import unique_keys
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -105,10 +105,10 @@ def _decoded(headers: Sequence[tuple[str, bytes | None]]) -> dict[str, str]:
     try:
         return {name: raw.decode() for name, raw in headers if raw is not None}
     except UnicodeDecodeError:
-        return dict(_readable(headers))
+        return dict(_decoded_text_headers(headers))
 
 
-def _readable(headers: Sequence[tuple[str, bytes | None]]) -> Iterator[tuple[str, str]]:
+def _decoded_text_headers(headers: Sequence[tuple[str, bytes | None]]) -> Iterator[tuple[str, str]]:
     """Decode what is text; only a header that means something here has to be."""
     for name, raw in headers:
         try:
@@ -124,9 +124,9 @@ def _envelope(named: dict[str, str], where: str) -> Envelope:
     get = named.get
     id_, source, type_ = get("ce_id"), get("ce_source"), get("ce_type")
     if get("ce_specversion") != "1.0" or not (id_ and source and type_):
-        raise BadEnvelope(_fault(named, where))
+        raise BadEnvelope(_describe_missing(named, where))
     if "\0" in "".join(named.values()):
-        _refuse_nul(named)
+        _check_nul(named)
     attempt = get("ce_attempt", "")
     return Envelope(
         id_,
@@ -146,14 +146,14 @@ def _envelope(named: dict[str, str], where: str) -> Envelope:
     )
 
 
-def _refuse_nul(named: dict[str, str]) -> None:
+def _check_nul(named: dict[str, str]) -> None:
     """Refuse the one character that databases do not take; headers that mean nothing here may hold what they like."""
     for name, text in named.items():
         if "\0" in text and name.startswith("ce_"):
             raise BadEnvelope(f"header or attribute {name}: holds a NUL character; send plain text")
 
 
-def _fault(named: dict[str, str], where: str) -> str:
+def _describe_missing(named: dict[str, str], where: str) -> str:
     """Say what is wrong with the required attributes."""
     for name in ("specversion", "id", "source", "type"):
         if not named.get(f"ce_{name}"):
@@ -164,7 +164,7 @@ def _fault(named: dict[str, str], where: str) -> str:
 def _structured(value: bytes | None) -> tuple[dict[str, str], bytes]:
     """Split a structured-mode value into its attributes and the JSON bytes of its data."""
     try:
-        whole = json.loads(value or b"", object_pairs_hook=once_each)
+        whole = json.loads(value or b"", object_pairs_hook=unique_keys)
     except (ValueError, RecursionError) as error:
         raise BadEnvelope(f"the value of a structured CloudEvent is not JSON: {error}") from None
     if not isinstance(whole, dict):

@@ -7,7 +7,7 @@ from typing import Any
 MAX_DEPTH = 64
 
 
-def once_each(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+def unique_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """Make an object of its pairs, as a hook of `json.loads`. Raises `ValueError` for a key that stands twice."""
     made = dict(pairs)
     if len(made) < len(pairs):
@@ -19,11 +19,11 @@ def once_each(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=once_each, parse_int=str, parse_float=str)
+_DECODER = json.JSONDecoder(object_pairs_hook=unique_keys, parse_int=str, parse_float=str)
 """Numbers stay text: nothing here is of use, and one of many digits would take long to read."""
 
 
-def refuse_odd(payload: bytes) -> None:
+def check_json(payload: bytes) -> None:
     """Raise `ValueError` for JSON that is odd.
 
     Each payload is decoded a second time for it, by the parser that shows every key: 5 to 15 microseconds.
@@ -33,10 +33,10 @@ def refuse_odd(payload: bytes) -> None:
     except RecursionError:
         raise ValueError(f"JSON of more than {MAX_DEPTH} levels: send it flatter") from None
     if payload.count(b"{") + payload.count(b"[") > MAX_DEPTH or b"\\u0000" in payload:
-        _look_through(whole)
+        _check_nesting(whole)
 
 
-def _look_through(whole: object) -> None:
+def _check_nesting(whole: object) -> None:
     """Refuse NUL and depth, level by level: no recursion, whatever is sent."""
     level, depth = [whole], 0
     while level:
@@ -47,10 +47,10 @@ def _look_through(whole: object) -> None:
         depth += any(isinstance(each, dict | list) for each in level)
         if depth > MAX_DEPTH:
             raise ValueError(f"JSON of more than {MAX_DEPTH} levels: send it flatter")
-        level = [inner for each in level for inner in _inside(each)]
+        level = [inner for each in level for inner in _children(each)]
 
 
-def _inside(value: object) -> Sequence[object]:
+def _children(value: object) -> Sequence[object]:
     if isinstance(value, dict):
         return list(value.values())
     return value if isinstance(value, list) else ()

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from saga_coordinator.contracts import BadEnvelope, CancelCommand, Command, Envelope, Event, Message, Reply
 from saga_coordinator.contracts import envelope as wire
-from saga_coordinator.contracts.json_limits import refuse_odd
+from saga_coordinator.contracts.json_limits import check_json
 from saga_coordinator.handlers.records import Record
 from saga_coordinator.handlers.routing import REPLIES, Routes, Target
 
@@ -107,7 +107,7 @@ def _event(routes: Routes, record: Record, envelope: Envelope, payload: bytes) -
 def _understood(model: type[M], payload: bytes) -> M:
     """Read a message. Raises `ValueError` for one that is wrong, or whose JSON is odd."""
     message = model.model_validate_json(payload)
-    refuse_odd(payload)
+    check_json(payload)
     return message
 
 

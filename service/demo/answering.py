@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from saga_coordinator.service.demo.behaviour import Behaviour, chance
-from saga_coordinator.service.demo.clients import Complain, Record
+from saga_coordinator.service.demo.clients import Record, Warn
 from saga_coordinator.service.demo.conformance import deviations, wrong_value
 from saga_coordinator.service.demo.conversation import Command, Malformed, Reply, read_command
-from saga_coordinator.service.demo.entries import Did, Entry
+from saga_coordinator.service.demo.entries import Effect, Entry
 from saga_coordinator.service.demo.ledger import open_ledgers
 
 
@@ -30,7 +30,7 @@ class Hop:
     participant: str
     command: str
     order_id: str
-    did: Did
+    did: Effect
     repeat: bool
     replies: int
 
@@ -38,22 +38,20 @@ class Hop:
 Watch: TypeAlias = Callable[[Hop], None]
 
 
-class Answering:
+class CommandHandler:
     """The five participants without their Kafka: records in, answers out, ledgers kept.
 
     Who uses it sends an answer only after `flush`, so that nothing is answered that a kill could make undone.
     """
 
-    def __init__(
-        self, ledger_dir: Path | None, behaviour: Behaviour, *, on_hop: Watch | None, complain: Complain
-    ) -> None:
+    def __init__(self, ledger_dir: Path | None, behaviour: Behaviour, *, on_hop: Watch | None, warn: Warn) -> None:
         self.ledgers = open_ledgers(ledger_dir)
         self.commands = 0
         self.malformed = 0
         self._behaviour = behaviour
         self._on_hop = on_hop
-        self._complain = complain
-        self._left_lying: set[str] = set()
+        self._complain = warn
+        self._delayed: set[str] = set()
 
     def read(self, record: Record) -> Command | None:
         """The command in a record; one that cannot be carried out is complained about, counted and noted."""
@@ -68,31 +66,31 @@ class Answering:
         self.malformed += 1
         place = f"{record.topic}:{record.partition}:{record.offset}"
         self._complain(f"a record at {place} is no command and stays unanswered: {wrong}")
-        self.ledgers[record.topic.split(".")[0]].object_to(f"the record at {place} is no command: {wrong}")
+        self.ledgers[record.topic.split(".")[0]].add_violation(f"the record at {place} is no command: {wrong}")
         return None
 
-    def leaves_lying(self, command: Command) -> float:
-        """How many seconds this delivery of the command stays untouched before `carry_out`; mostly 0."""
+    def delivery_delay(self, command: Command) -> float:
+        """How many seconds this delivery of the command stays untouched before `execute`; mostly 0."""
         behaviour = self._behaviour
-        first = command.id not in self._left_lying and not self.ledgers[command.kind.participant].has(command.id)
+        first = command.id not in self._delayed and not self.ledgers[command.kind.participant].has(command.id)
         if first and behaviour.happens("late_effects", command.kind.name, command.id):
-            self._left_lying.add(command.id)
+            self._delayed.add(command.id)
             return behaviour.late_by_s
         return 0.0
 
-    def carry_out(self, command: Command) -> list[Answer]:
+    def execute(self, command: Command) -> list[Answer]:
         """Do, undo or refuse the command, once for its id, and tell what to send: the same reply to every repeat."""
         self.commands += 1
         ledger = self.ledgers[command.kind.participant]
-        known = ledger.known(command)
-        if known is not None:
-            answers = [Answer(command, known.reply, f"re-{command.id}", 0.0)]
-            self._tell(command, known, answers, repeat=True)
+        find_repeat = ledger.find_repeat(command)
+        if find_repeat is not None:
+            answers = [Answer(command, find_repeat.reply, f"re-{command.id}", 0.0)]
+            self._tell(command, find_repeat, answers, repeat=True)
             return answers
         if self._behaviour.checks:
             for clause in deviations(command):
-                ledger.object_to(f"{command.kind.type} {command.id} of order {command.order_id}: {clause}")
-        entry = ledger.settle(command, self._behaviour.refusal(command.kind, command.order_id, command.id))
+                ledger.add_violation(f"{command.kind.type} {command.id} of order {command.order_id}: {clause}")
+        entry = ledger.execute(command, self._behaviour.refusal(command.kind, command.order_id, command.id))
         answers = self._answers(command, entry.reply)
         self._tell(command, entry, answers, repeat=False)
         return answers

@@ -38,14 +38,14 @@ class Audit:
     done_twice: tuple[str, ...]
     not_undone: tuple[str, ...]
     not_done: tuple[str, ...]
-    objections: tuple[str, ...]
+    protocol_errors: tuple[str, ...]
     repeats: int
     outcome_copies: int
 
     @property
     def violations(self) -> tuple[str, ...]:
         """Everything that must not be, worst first."""
-        return (*self.lost, *self.done_twice, *self.not_undone, *self.not_done, *self.objections)
+        return (*self.lost, *self.done_twice, *self.not_undone, *self.not_done, *self.protocol_errors)
 
     @property
     def ok(self) -> bool:
@@ -73,7 +73,7 @@ def audit(ledgers: Mapping[str, Ledger], outcomes: Iterable[Outcome], placed: Ma
         done_twice=(*_done_twice(effects), *_two_outcomes(by_order)),
         not_undone=tuple(_not_undone(verdicts, effects)),
         not_done=tuple(_not_done(verdicts, effects, placed)),
-        objections=(*(f"{each.participant}: {what}" for each in ledgers.values() for what in each.violations),
+        protocol_errors=(*(f"{each.participant}: {what}" for each in ledgers.values() for what in each.violations),
                     *_two_contents(received)),
         repeats=sum(each.repeats for each in ledgers.values()),
         outcome_copies=len(received) - sum(len(outcomes_by_id) for outcomes_by_id in by_order.values()),

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from saga_coordinator.service.demo.conversation import Headers, RawHeaders
 
-Complain: TypeAlias = Callable[[str], None]
+Warn: TypeAlias = Callable[[str], None]
 Properties: TypeAlias = Mapping[str, str | int | float | bool]
 
 _MAX_RECORDS: Final = 500
@@ -36,7 +36,7 @@ def to_stderr(sentence: str) -> None:
     sys.stderr.flush()
 
 
-def new_consumer(bootstrap_servers: str, group: str, properties: Properties, complain: Complain) -> Consumer:
+def new_consumer(bootstrap_servers: str, group: str, properties: Properties, warn: Warn) -> Consumer:
     """A consumer that starts at the beginning and commits by hand; a commit that failed is complained about.
 
     An empty fetch is held for 20 ms only, because the embedded broker answers none before that time is over. A broker
@@ -46,7 +46,7 @@ def new_consumer(bootstrap_servers: str, group: str, properties: Properties, com
 
     def report(error: KafkaError | None, _partitions: list[TopicPartition]) -> None:
         if error is not None:
-            complain(f"offsets were not committed, records will come again: {error}")
+            warn(f"offsets were not committed, records will come again: {error}")
 
     return Consumer(
         {
@@ -60,13 +60,13 @@ def new_consumer(bootstrap_servers: str, group: str, properties: Properties, com
             "heartbeat.interval.ms": 2_000,
             "max.poll.interval.ms": 10_000,
             "topic.metadata.refresh.interval.ms": 10_000,
-            **_quiet(complain),
+            **_quiet(warn),
             **properties,
         }
     )
 
 
-def new_producer(bootstrap_servers: str, properties: Properties, complain: Complain) -> Producer:
+def new_producer(bootstrap_servers: str, properties: Properties, warn: Warn) -> Producer:
     """A producer that waits for nobody and tries for ever; only what can never be sent is complained about.
 
     It is not idempotent: a copy does no harm in this conversation, and no broker's mishap can end the producer.
@@ -74,7 +74,7 @@ def new_producer(bootstrap_servers: str, properties: Properties, complain: Compl
 
     def report(error: KafkaError | None, message: Message) -> None:
         if error is not None:
-            complain(f"a message to {message.topic()} with key {message.key()!r} was given up: {error}")
+            warn(f"a message to {message.topic()} with key {message.key()!r} was given up: {error}")
 
     return Producer(
         {
@@ -84,13 +84,13 @@ def new_producer(bootstrap_servers: str, properties: Properties, complain: Compl
             "message.timeout.ms": 0,
             "delivery.report.only.error": True,
             "on_delivery": report,
-            **_quiet(complain),
+            **_quiet(warn),
             **properties,
         }
     )
 
 
-def fetch(consumer: Consumer, wait_s: float, complain: Complain) -> list[Record]:
+def fetch(consumer: Consumer, wait_s: float, warn: Warn) -> list[Record]:
     """All records that are here, or the first that come within `wait_s` seconds.
 
     Raises:
@@ -100,7 +100,7 @@ def fetch(consumer: Consumer, wait_s: float, complain: Complain) -> list[Record]
     if first is None:
         return []
     batch = [first, *consumer.consume(_MAX_RECORDS, 0)]
-    return [_record(message) for message in batch if _is_good(message, complain)]
+    return [_record(message) for message in batch if _is_good(message, warn)]
 
 
 def send(producer: Producer, topic: str, key: bytes, value: bytes, headers: Headers) -> None:
@@ -114,16 +114,16 @@ def send(producer: Producer, topic: str, key: bytes, value: bytes, headers: Head
             return
 
 
-def close_producer(producer: Producer, complain: Complain) -> None:
+def close_producer(producer: Producer, warn: Warn) -> None:
     """Send what is still waiting, for some seconds at most; what could not be sent is given up and complained about."""
     unsent = producer.flush(_CLOSE_LIMIT_S)
     if unsent:
-        complain(f"{unsent} messages could not be sent before the end: is the broker up?")
+        warn(f"{unsent} messages could not be sent before the end: is the broker up?")
         producer.purge()
     producer.close()
 
 
-def _quiet(complain: Complain) -> dict[str, object]:
+def _quiet(warn: Warn) -> dict[str, object]:
     """Errors are told by `complain`, each kind once in a while, and not by the library's own log."""
     reported_at: dict[int, float] = {}
 
@@ -131,18 +131,18 @@ def _quiet(complain: Complain) -> dict[str, object]:
         now = time.monotonic()
         if now - reported_at.get(error.code(), -_SILENCE_S) >= _SILENCE_S:
             reported_at[error.code()] = now
-            complain(f"Kafka: {error.str()}; the client goes on trying")
+            warn(f"Kafka: {error.str()}; the client goes on trying")
 
     return {"error_cb": report, "log_level": 0}
 
 
-def _is_good(message: Message, complain: Complain) -> bool:
+def _is_good(message: Message, warn: Warn) -> bool:
     error = message.error()
     if error is None:
         return True
     if error.fatal():
         raise KafkaException(error)
-    complain(f"{message.topic()}: {error.str()}; if the topic is missing, `saga topics apply` creates it")
+    warn(f"{message.topic()}: {error.str()}; if the topic is missing, `saga topics apply` creates it")
     return False
 
 

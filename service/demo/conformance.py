@@ -53,10 +53,10 @@ def _expected(command: Command) -> dict[str, bytes]:
 
 def _is_derived(command: Command) -> bool:
     step = command.headers.get("ce_sagastep", b"").decode(errors="replace")
-    return any(command.id == derived_id(command.order_id, step, command.kind.direction, n) for n in _ATTEMPTS)
+    return any(command.id == command_id(command.order_id, step, command.kind.direction, n) for n in _ATTEMPTS)
 
 
-def derived_id(order_id: str, step: str, direction: str, attempt: int) -> str:
+def command_id(order_id: str, step: str, direction: str, attempt: int) -> str:
     """The id that the page derives for a command; `attempt` counts from 1."""
     instance: UUID = instance_id(order_id)
     return str(uuid5(instance, f"{step}/{direction}/{attempt}"))

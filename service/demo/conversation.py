@@ -149,14 +149,14 @@ _SAME_IN_EVERY_COPY: Final = (
 )
 
 
-def last_of_each(headers: RawHeaders) -> dict[str, bytes]:
+def headers_by_name(headers: RawHeaders) -> dict[str, bytes]:
     """The headers by name; of a header that stands there twice the last one wins, one without a value is left out."""
     return {name: value for name, value in headers if value is not None}
 
 
 def read_command(topic: str, key: bytes | None, value: bytes | None, raw_headers: RawHeaders) -> Command | Malformed:
     """Read what is needed to answer at all; `deviations` checks the rest."""
-    headers = last_of_each(raw_headers)
+    headers = headers_by_name(raw_headers)
     missing = [name for name in _NEEDED if not headers.get(name)]
     if missing or not key or value is None:
         absent = [*missing, *([] if key else ["record key"]), *(["value"] if value is None else [])]

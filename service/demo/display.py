@@ -27,7 +27,7 @@ COLOURS: Final[Mapping[Status, str]] = {
 _PICTURE_EVERY_S: Final = 0.125
 _LINE_EVERY_S: Final = 1.0
 _RATE_OVER_S: Final = 2.0
-_LINES_WITHOUT_HAPPENINGS: Final = 15
+_LINES_WITHOUT_EVENTS: Final = 15
 _MIN_EVENTS, _MAX_EVENTS = 3, 20
 
 
@@ -98,7 +98,9 @@ def _line(script: Script, tally: Tally, rates: _Rates) -> Text:
 
 
 def _view(console: Console, script: Script, tally: Tally, rates: _Rates) -> RenderableType:
-    return Group(_progress(script, tally), Text(), _figures(script, tally, rates), Text(), *_happenings(console, tally))
+    return Group(
+        _progress(script, tally), Text(), _figures(script, tally, rates), Text(), *_notable_events(console, tally)
+    )
 
 
 def _progress(script: Script, tally: Tally) -> Table:
@@ -134,16 +136,16 @@ def _figures(script: Script, tally: Tally, rates: _Rates) -> Table:
     return grid
 
 
-def _happenings(console: Console, tally: Tally) -> list[Text]:
+def _notable_events(console: Console, tally: Tally) -> list[Text]:
     """Return the last happenings, as many as the terminal has room for, one line each."""
-    room = min(max(console.height - _LINES_WITHOUT_HAPPENINGS, _MIN_EVENTS), _MAX_EVENTS)
+    room = min(max(console.height - _LINES_WITHOUT_EVENTS, _MIN_EVENTS), _MAX_EVENTS)
     lines = []
-    for at, label in list(tally.happenings)[-room:]:
+    for at, label in list(tally.notable_events)[-room:]:
         line = Text.assemble((f"{at:5.1f} s  ", "dim"), (label.key, COLOURS[label.status]), "  ", label.text)
         line.truncate(console.width, overflow="ellipsis")
         lines.append(line)
-    if tally.troubles:
-        trouble = Text(f"         {tally.troubles[-1]}", "red")
+    if tally.warnings:
+        trouble = Text(f"         {tally.warnings[-1]}", "red")
         trouble.truncate(console.width, overflow="ellipsis")
         lines.append(trouble)
     return lines

@@ -8,7 +8,7 @@ from typing import TypeAlias, assert_never
 from saga_coordinator.service.demo.conversation import Reply
 
 
-class Did(StrEnum):
+class Effect(StrEnum):
     """What became of a command. Only DONE and UNDONE changed anything: the net effect is their difference."""
 
     DONE = "done"
@@ -26,7 +26,7 @@ class Entry:
     type: str
     order_id: str
     fingerprint: str
-    did: Did
+    did: Effect
     reply: Reply
     compensates: str | None = None
 
@@ -34,11 +34,11 @@ class Entry:
     def effect(self) -> int:
         """What it changed: +1 done, -1 undone, 0 nothing."""
         match self.did:
-            case Did.DONE:
+            case Effect.DONE:
                 return 1
-            case Did.UNDONE:
+            case Effect.UNDONE:
                 return -1
-            case Did.REFUSED | Did.NOTHING_TO_UNDO | Did.COMPENSATED_ALREADY:
+            case Effect.REFUSED | Effect.NOTHING_TO_UNDO | Effect.COMPENSATED_ALREADY:
                 return 0
         assert_never(self.did)
 
@@ -92,7 +92,7 @@ def from_line(text: bytes) -> Line:
         case {"did": did, "id": command_id, "type": kind, "order": order_id, "fingerprint": fingerprint,
               "reply": [reply_type, value], "compensates": compensates}:  # fmt: skip
             reply = Reply(reply_type, value.encode())
-            return Entry(command_id, kind, order_id, fingerprint, Did(did), reply, compensates)
+            return Entry(command_id, kind, order_id, fingerprint, Effect(did), reply, compensates)
         case {"repeat": command_id}:
             return Repeat(command_id)
         case {"violation": sentence}:

@@ -17,7 +17,7 @@ from saga_coordinator.service.demo.words import brief, listed
 LEGEND: Final = "→ sent, ✓ done, ✗ refused, » outcome"
 
 
-class _Asked(NamedTuple):
+class _SentCommand(NamedTuple):
     """A command that was sent: of which step, in which direction, and what it is called."""
 
     step: str
@@ -48,11 +48,11 @@ def history_lanes(story: Story) -> Table:
 
 
 def _rows(story: Story) -> Iterator[_Row]:
-    asked: dict[str, _Asked] = {}
+    asked: dict[str, _SentCommand] = {}
     for entry in story.entries:
         decided = from_json(entry.decided)
         sent = _sent(story.saga, decided)
-        row = _Row(entry, _came(entry, [command.step for command, _, _ in sent]), [], [])
+        row = _Row(entry, _incoming(entry, [command.step for command, _, _ in sent]), [], [])
         lanes = {Direction.FORWARD: row.there, Direction.COMPENSATION: row.back}
         answered = asked.get(entry.causation_id or "")
         if answered is not None and entry.verdict is Verdict.APPLIED:
@@ -67,10 +67,10 @@ def _rows(story: Story) -> Iterator[_Row]:
         yield row
 
 
-def _sent(saga: AnySaga, decided: dict[str, Any]) -> list[tuple[_Asked, str, int]]:
+def _sent(saga: AnySaga, decided: dict[str, Any]) -> list[tuple[_SentCommand, str, int]]:
     """Return the commands that a decision has sent, each with its id and attempt."""
     return [
-        (_Asked(step, Direction(direction), _name(saga, step, Direction(direction))), command_id, attempt)
+        (_SentCommand(step, Direction(direction), _name(saga, step, Direction(direction))), command_id, attempt)
         for step, direction, attempt, command_id in decided.get("sent", ())
     ]
 
@@ -81,7 +81,7 @@ def _name(saga: AnySaga, step: str, direction: Direction) -> str:
     return step if command is None else brief(command.message_type)
 
 
-def _came(entry: Entry, steps: list[str]) -> str:
+def _incoming(entry: Entry, steps: list[str]) -> str:
     """Say what came in; of an alarm, what it was about."""
     if entry.kind == "wake":
         return f"alarm: {listed(steps)} is due" if steps else "alarm"

@@ -16,7 +16,7 @@ from saga_coordinator.service.demo.conversation import (
     failure,
     reply_with,
 )
-from saga_coordinator.service.demo.entries import Did, Entry, Line, Repeat, Violation, from_line, to_line
+from saga_coordinator.service.demo.entries import Effect, Entry, Line, Repeat, Violation, from_line, to_line
 
 
 class Ledger:
@@ -56,7 +56,7 @@ class Ledger:
         """Whether this id came before."""
         return command_id in self._entries
 
-    def known(self, command: Command) -> Entry | None:
+    def find_repeat(self, command: Command) -> Entry | None:
         """What became of this id when it came first, or None. A repeat is counted; another content is a violation."""
         entry = self._entries.get(command.id)
         if entry is None:
@@ -64,21 +64,21 @@ class Ledger:
         self.repeats += 1
         self._unwritten.append(Repeat(command.id))
         if entry.fingerprint != command.fingerprint:
-            self.object_to(f"{command.kind.type} {command.id} of order {command.order_id} came with two contents")
+            self.add_violation(f"{command.kind.type} {command.id} of order {command.order_id} came with two contents")
         return entry
 
-    def settle(self, command: Command, refusal: Reply | None) -> Entry:
+    def execute(self, command: Command, refusal: Reply | None) -> Entry:
         """Carry out or refuse a command that comes for the first time; a fenced one has no effect in any case."""
         if command.id in self._undone:
             late = failure("compensated-already", "this command was undone before it came", retryable=False)
-            return self._record(command, Did.COMPENSATED_ALREADY, late)
+            return self._record(command, Effect.COMPENSATED_ALREADY, late)
         if refusal is not None:
-            return self._record(command, Did.REFUSED, refusal)
+            return self._record(command, Effect.REFUSED, refusal)
         if command.compensates is not None:
             return self._undo(command, command.compensates)
-        return self._record(command, Did.DONE, reply_with(command.kind, _reference(command.kind, command.id)))
+        return self._record(command, Effect.DONE, reply_with(command.kind, _reference(command.kind, command.id)))
 
-    def object_to(self, sentence: str) -> None:
+    def add_violation(self, sentence: str) -> None:
         """Note something that must never happen."""
         self._violations.append(sentence)
         self._unwritten.append(Violation(sentence))
@@ -99,23 +99,23 @@ class Ledger:
     def _undo(self, command: Command, compensates: str) -> Entry:
         original = self._entries.get(compensates)
         if original is not None and original.type != command.kind.undoes:
-            self.object_to(f"{command.kind.type} {command.id} undoes {compensates}, which is a {original.type}")
-        effective = original is not None and original.did is Did.DONE and compensates not in self._undone
+            self.add_violation(f"{command.kind.type} {command.id} undoes {compensates}, which is a {original.type}")
+        effective = original is not None and original.did is Effect.DONE and compensates not in self._undone
         if effective and not _names_its_reference(command, compensates):
-            self.object_to(f"{command.kind.type} {command.id} names a reference that {compensates} never gave")
-        return self._record(command, Did.UNDONE if effective else Did.NOTHING_TO_UNDO, DONE)
+            self.add_violation(f"{command.kind.type} {command.id} names a reference that {compensates} never gave")
+        return self._record(command, Effect.UNDONE if effective else Effect.NOTHING_TO_UNDO, DONE)
 
-    def _record(self, command: Command, did: Did, reply: Reply) -> Entry:
+    def _record(self, command: Command, did: Effect, reply: Reply) -> Entry:
         entry = Entry(
             command.id, command.kind.type, command.order_id, command.fingerprint, did, reply, command.compensates
         )
-        self._keep(entry)
+        self._add(entry)
         self._unwritten.append(entry)
         return entry
 
-    def _keep(self, entry: Entry) -> None:
+    def _add(self, entry: Entry) -> None:
         self._entries[entry.command_id] = entry
-        if entry.compensates is not None and entry.did is not Did.REFUSED:
+        if entry.compensates is not None and entry.did is not Effect.REFUSED:
             self._undone.add(entry.compensates)
 
     def _open(self, path: Path) -> BufferedWriter:
@@ -131,7 +131,7 @@ class Ledger:
                 case Entry() as entry:
                     if entry.command_id in self._entries:
                         self._violations.append(f"{entry.type} {entry.command_id} stands in the ledger twice")
-                    self._keep(entry)
+                    self._add(entry)
                 case Repeat():
                     self.repeats += 1
                 case Violation(sentence):

@@ -13,9 +13,9 @@ from uuid import uuid4
 from confluent_kafka import TopicPartition
 
 from saga_coordinator.service.demo.clients import (
-    Complain,
     Properties,
     Record,
+    Warn,
     close_producer,
     fetch,
     new_consumer,
@@ -23,7 +23,7 @@ from saga_coordinator.service.demo.clients import (
     send,
     to_stderr,
 )
-from saga_coordinator.service.demo.conversation import CONFIRMED, ORDERS, OUTCOMES, REJECTED, last_of_each
+from saga_coordinator.service.demo.conversation import CONFIRMED, ORDERS, OUTCOMES, REJECTED, headers_by_name
 from saga_coordinator.service.demo.journal import Journal, Outcome
 from saga_coordinator.service.demo.orders import Event, Mix, extra_events, is_large, order_event, order_id
 from saga_coordinator.service.demo.report import LoadReport, percentile, steady_rate
@@ -73,16 +73,16 @@ class Load:
         on_placed: Callable[[str], None] | None = None,
         on_outcome: Callable[[Outcome], None] | None = None,
         properties: Properties | None = None,
-        complain: Complain = to_stderr,
+        warn: Warn = to_stderr,
     ) -> None:
         """Open the clients; the callbacks are called in the running thread with an order id, and with each outcome."""
         self.journal = Journal()
         self._plan = plan
         self._on_placed = on_placed
         self._on_outcome = on_outcome
-        self._complain = complain
-        self._consumer = new_consumer(bootstrap_servers, f"demo-shop-{uuid4()}", properties or {}, complain)
-        self._producer = new_producer(bootstrap_servers, properties or {}, complain)
+        self._complain = warn
+        self._consumer = new_consumer(bootstrap_servers, f"demo-shop-{uuid4()}", properties or {}, warn)
+        self._producer = new_producer(bootstrap_servers, properties or {}, warn)
         self._in_flight: dict[str, float] = {}
         self._latencies: list[float] = []
         self._finished_at: list[float] = []
@@ -100,11 +100,11 @@ class Load:
         try:
             self._listen()
             self._started = self._last_moved = time.perf_counter()
-            while self._goes_on() and not (stop and stop.is_set()):
-                self._place(self._wanted())
-                self._take(fetch(self._consumer, self._wait_s(), self._complain))
+            while self._is_running() and not (stop and stop.is_set()):
+                self._place(self._orders_due())
+                self._receive(fetch(self._consumer, self._wait_s(), self._complain))
                 self._producer.poll(0)
-            self._settle()
+            self._wait_for_copies()
             return self._report()
         finally:
             close_producer(self._producer, self._complain)
@@ -125,14 +125,14 @@ class Load:
             place.offset = self._consumer.get_watermark_offsets(place, timeout=_ANSWER_LIMIT_S)[1]
         self._consumer.assign(places)
 
-    def _goes_on(self) -> bool:
+    def _is_running(self) -> bool:
         placed_all = len(self.journal.placed) >= self._plan.orders
         if placed_all and not self._in_flight and not self._extras:
             return False
         idle_s = time.perf_counter() - self._last_moved
         return idle_s < self._plan.patience_s or not self._in_flight
 
-    def _wanted(self) -> int:
+    def _orders_due(self) -> int:
         """How many orders to place now."""
         placed = len(self.journal.placed)
         left = self._plan.orders - placed
@@ -178,7 +178,7 @@ class Load:
     def _send(self, event: Event) -> None:
         send(self._producer, ORDERS, event.key, event.value, event.headers)
 
-    def _take(self, records: list[Record]) -> None:
+    def _receive(self, records: list[Record]) -> None:
         now = time.perf_counter()
         for record in records:
             outcome = self._outcome(record)
@@ -194,18 +194,18 @@ class Load:
                 self._on_outcome(outcome)
 
     def _outcome(self, record: Record) -> Outcome | None:
-        headers = last_of_each(record.headers)
+        headers = headers_by_name(record.headers)
         kind, message_id = headers.get("ce_type", b"").decode(), headers.get("ce_id", b"").decode()
         if kind not in (CONFIRMED, REJECTED) or not message_id or not record.key:
             self._complain(f"the record at {record.topic}:{record.partition}:{record.offset} is no outcome: {headers}")
             return None
         return Outcome(record.key.decode(), kind, message_id, (record.value or b"").decode())
 
-    def _settle(self) -> None:
+    def _wait_for_copies(self) -> None:
         """Listen a little longer: a second outcome would come now."""
         until = time.perf_counter() + self._plan.settle_s
         while (left_s := until - time.perf_counter()) > 0:
-            self._take(fetch(self._consumer, min(left_s, _IDLE_WAIT_S), self._complain))
+            self._receive(fetch(self._consumer, min(left_s, _IDLE_WAIT_S), self._complain))
 
     def _report(self) -> LoadReport:
         outcomes = self.journal.outcomes

@@ -11,12 +11,12 @@ from typing import Final, TypeAlias
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from saga_coordinator.service.demo.answering import Answer, Answering, Watch
+from saga_coordinator.service.demo.answering import Answer, CommandHandler, Watch
 from saga_coordinator.service.demo.behaviour import Behaviour
 from saga_coordinator.service.demo.clients import (
-    Complain,
     Properties,
     Record,
+    Warn,
     close_producer,
     fetch,
     new_consumer,
@@ -50,7 +50,7 @@ class Participants:
         *,
         on_hop: Watch | None = None,
         properties: Properties | None = None,
-        complain: Complain = to_stderr,
+        warn: Warn = to_stderr,
     ) -> None:
         """Open ledgers and clients.
 
@@ -60,13 +60,13 @@ class Participants:
             behaviour: Who declines, forgets, delays.
             on_hop: Called in the running thread for each command that was carried out.
             properties: Further properties for both librdkafka clients, such as `security.protocol`.
-            complain: Takes sentences about what is wrong.
+            warn: Takes sentences about what is wrong.
         """
         self.ready = threading.Event()
-        self._answering = Answering(ledger_dir, behaviour, on_hop=on_hop, complain=complain)
-        self._complain = complain
-        self._consumer = new_consumer(bootstrap_servers, GROUP, properties or {}, complain)
-        self._producer = new_producer(bootstrap_servers, properties or {}, complain)
+        self._answering = CommandHandler(ledger_dir, behaviour, on_hop=on_hop, warn=warn)
+        self._complain = warn
+        self._consumer = new_consumer(bootstrap_servers, GROUP, properties or {}, warn)
+        self._producer = new_producer(bootstrap_servers, properties or {}, warn)
         self._positions: dict[_Place, int] = {}
         self._committed: dict[_Place, int] = {}
         self._waiting: list[tuple[float, int, Record, Command | Answer]] = []
@@ -95,7 +95,7 @@ class Participants:
         next_commit = time.monotonic() + _COMMIT_EVERY_S
         try:
             while not stop.is_set():
-                self._take(fetch(self._consumer, self._patience(), self._complain))
+                self._receive(fetch(self._consumer, self._patience(), self._complain))
                 self._producer.poll(0)
                 if time.monotonic() >= next_commit:
                     self._commit()
@@ -108,7 +108,7 @@ class Participants:
             return _IDLE_WAIT_S
         return min(_IDLE_WAIT_S, max(0.0, self._waiting[0][0] - time.monotonic()))
 
-    def _take(self, records: Iterable[Record]) -> None:
+    def _receive(self, records: Iterable[Record]) -> None:
         """Carry out what came and what is due, write the ledgers, send what is to be sent at once."""
         answers: list[Answer] = []
         for record in records:
@@ -116,16 +116,16 @@ class Participants:
             command = self._answering.read(record)
             if command is None:
                 continue
-            if lying_s := self._answering.leaves_lying(command):
-                self._wait(lying_s, record, command)
+            if delay_s := self._answering.delivery_delay(command):
+                self._wait(delay_s, record, command)
             else:
-                answers += self._carry_out(record, command)
+                answers += self._execute(record, command)
         answers += self._due()
         self._answering.flush()
         self._send(answers)
 
-    def _carry_out(self, record: Record, command: Command) -> list[Answer]:
-        answers = self._answering.carry_out(command)
+    def _execute(self, record: Record, command: Command) -> list[Answer]:
+        answers = self._answering.execute(command)
         for answer in answers:
             if answer.after_s:
                 self._wait(answer.after_s, record, answer)
@@ -138,7 +138,7 @@ class Participants:
         due: list[Answer] = []
         while self._waiting and self._waiting[0][0] <= time.monotonic():
             _, _, record, what = heappop(self._waiting)
-            due += [what] if isinstance(what, Answer) else self._carry_out(record, what)
+            due += [what] if isinstance(what, Answer) else self._execute(record, what)
         return due
 
     def _send(self, answers: list[Answer]) -> None:
@@ -186,7 +186,7 @@ class Participants:
     def _close(self) -> None:
         """Send what is due and commit; what is not due yet or cannot be sent will be delivered again."""
         try:
-            self._take([])
+            self._receive([])
             self._consumer.close()
             close_producer(self._producer, self._complain)
         finally:

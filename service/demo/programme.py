@@ -20,11 +20,11 @@ def opening(script: Script) -> RenderableType:
     asked, mishaps = order_fulfilment.table["charge-card"].step, script.behaviour
     refused, lost = _one_in(mishaps.declines["ship-order"]), _one_in(mishaps.lost_replies[asked.name])
     timeout = asked.timeout if isinstance(asked.timeout, timedelta) else timedelta(0)
-    waits, declared = span(timeout / script.hurry), span(timeout)
+    waits, declared = span(timeout / script.time_scale), span(timeout)
     lines = [
         "An embedded Kafka broker, a temporary SQLite file, all in this one process.",
         f"On purpose shipping refuses {refused} orders, and payments loses {lost} replies.",
-        f"Time limits are cut by {script.hurry:g}: {asked.name} waits {waits} for its reply, not {declared}.",
+        f"Time limits are cut by {script.time_scale:g}: {asked.name} waits {waits} for its reply, not {declared}.",
     ]
     if (exported_to := endpoint(Kind.TRACES)) is not None:
         lines.append(f"Traces are exported to {exported_to}.")

@@ -10,7 +10,7 @@ from saga_coordinator.sagas.machine import Status
 from saga_coordinator.service.demo.display import COLOURS
 from saga_coordinator.service.demo.report import percentile
 from saga_coordinator.service.demo.script import FETCH_WAIT, Script
-from saga_coordinator.service.demo.stage import Performance
+from saga_coordinator.service.demo.stage import DemoResult
 from saga_coordinator.service.demo.tally import Tally
 from saga_coordinator.service.demo.trace_tree import trace_ids
 from saga_coordinator.service.demo.words import span
@@ -18,13 +18,13 @@ from saga_coordinator.service.demo.words import span
 MAX_VIOLATIONS: Final = 10
 
 
-def is_good(performance: Performance) -> bool:
+def is_good(performance: DemoResult) -> bool:
     """Say whether every order has its one outcome, and the ledgers agree with it."""
     over = performance.statuses[Status.COMPLETED] + performance.statuses[Status.COMPENSATED]
     return performance.audit.ok and over == performance.report.orders > 0
 
 
-def as_object(script: Script, tally: Tally, performance: Performance) -> dict[str, object]:
+def as_object(script: Script, tally: Tally, performance: DemoResult) -> dict[str, object]:
     """Return the result as it is written in JSON. Durations are in seconds."""
     found, story = performance.audit, performance.story
     return {
@@ -45,12 +45,12 @@ def as_object(script: Script, tally: Tally, performance: Performance) -> dict[st
         "commands": tally.commands,
         "replies": tally.replies,
         "spans": tally.spans,
-        "time_limits_divided_by": script.hurry,
+        "time_limits_divided_by": script.time_scale,
         "story": None if story is None else {"order_id": story.instance.key, "trace_ids": trace_ids(story)},
     }
 
 
-def summary(script: Script, tally: Tally, performance: Performance) -> RenderableType:
+def summary(script: Script, tally: Tally, performance: DemoResult) -> RenderableType:
     """Return the result for people."""
     report = performance.report
     return Group(
@@ -66,7 +66,7 @@ def summary(script: Script, tally: Tally, performance: Performance) -> Renderabl
     )
 
 
-def _statuses(tally: Tally, performance: Performance) -> Table:
+def _statuses(tally: Tally, performance: DemoResult) -> Table:
     drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
     for heading in ("status", "orders", "cycle time p50", "p99"):
         drawn.add_column(heading, justify="left" if heading == "status" else "right", no_wrap=True)
@@ -81,7 +81,7 @@ def _cycle(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
-def _verdict(performance: Performance) -> list[Text]:
+def _verdict(performance: DemoResult) -> list[Text]:
     """Return what the ledgers say, and the first sentences on whatever is wrong."""
     found = performance.audit
     shown = f"lost {len(found.lost)}, done twice {len(found.done_twice)}"
@@ -93,7 +93,7 @@ def _verdict(performance: Performance) -> list[Text]:
     return lines
 
 
-def _figures(tally: Tally, performance: Performance) -> Table:
+def _figures(tally: Tally, performance: DemoResult) -> Table:
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(justify="right", no_wrap=True)
     grid.add_column()
@@ -109,7 +109,8 @@ def _figures(tally: Tally, performance: Performance) -> Table:
 
 
 def _remark(script: Script) -> str:
+    waited = span(120 / script.time_scale)
     return (
         f"p50 and p99 run from the order to its outcome. Up to {FETCH_WAIT * 1000:.0f} ms of each hop are the embedded "
-        f"broker's, which holds an empty fetch; the slowest orders waited {span(120 / script.hurry)} for a lost reply."
+        f"broker's, which holds an empty fetch; the slowest orders waited {waited} for a lost reply."
     )

@@ -6,7 +6,7 @@ from typing import Final, Self
 from saga_coordinator.service.demo.behaviour import Behaviour
 from saga_coordinator.service.demo.orders import Mix
 
-HURRY: Final = 60
+TIME_SCALE: Final = 60
 """How much shorter the time limits are than the saga declares: its minutes pass in seconds."""
 
 FETCH_WAIT: Final = 0.02
@@ -32,7 +32,7 @@ class Script:
 
     orders: int
     per_s: float
-    hurry: float = HURRY
+    time_scale: float = TIME_SCALE
     seed: int = _SEED
     behaviour: Behaviour = field(default_factory=lambda: _MISHAPS)
     mix: Mix = field(default_factory=lambda: _MIX)

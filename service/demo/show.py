@@ -16,7 +16,7 @@ from saga_coordinator.service.demo import display, programme
 from saga_coordinator.service.demo.participants import Participants
 from saga_coordinator.service.demo.result import as_object, is_good, summary
 from saga_coordinator.service.demo.script import Script
-from saga_coordinator.service.demo.stage import Performance, perform
+from saga_coordinator.service.demo.stage import DemoResult, run_demo
 from saga_coordinator.service.demo.tally import Tally
 from saga_coordinator.service.errors import NotReady
 from saga_coordinator.service.kafka.broker_error import BrokerError
@@ -29,21 +29,21 @@ _SIGNALLED: Final = 128
 """What a shell adds to the number of the signal that has ended a program."""
 
 
-def show(script: Script, *, as_json: bool, cast: type[Participants] = Participants) -> int:
+def show(script: Script, *, as_json: bool, participants_class: type[Participants] = Participants) -> int:
     """Play a script, show it, and return the exit code: 0 good, 1 not, 130 after Ctrl-C.
 
     `cast` carries out the commands. With `as_json` standard output gets one JSON object at the end, nothing else.
     """
     shown, remarks = _console(), _console(stderr=True)
     tally, received = Tally(), list[int]()
-    performance = None
+    result = None
     if endpoint(Kind.TRACES) is not None:
         configure("error")
     if not as_json:
         shown.print(programme.opening(script))
     try:
         with _collecting_logs(tally):
-            performance = asyncio.run(_played(script, tally, None if as_json else shown, received, cast))
+            result = asyncio.run(_run(script, tally, None if as_json else shown, received, participants_class))
     except* (BrokerError, NotReady, ShutdownTimeout, OSError) as group:
         for error in _leaves(group):
             remarks.print(f"saga demo: {error}", style="red", soft_wrap=True)
@@ -51,42 +51,42 @@ def show(script: Script, *, as_json: bool, cast: type[Participants] = Participan
     if received:
         remarks.print(f"Stopped after {tally.over} of {script.orders} orders; nothing is left behind.", soft_wrap=True)
         return _SIGNALLED + received[0]
-    if performance is None:
+    if result is None:
         return 1
-    _print_result(shown, script, tally, performance, as_json=as_json)
-    return 0 if is_good(performance) else 1
+    _print_result(shown, script, tally, result, as_json=as_json)
+    return 0 if is_good(result) else 1
 
 
-async def _played(
-    script: Script, tally: Tally, shown: Console | None, received: list[int], cast: type[Participants]
-) -> Performance:
+async def _run(
+    script: Script, tally: Tally, shown: Console | None, received: list[int], participants_class: type[Participants]
+) -> DemoResult:
     """Play, with the picture beside it; a signal lets it come to its end early."""
     stop_early = threading.Event()
-    with _leaving_on_signals(stop_early, received):
+    with _stop_on_signals(stop_early, received):
         async with asyncio.TaskGroup() as tasks:
             watching = tasks.create_task(display.follow(shown, script, tally)) if shown else None
-            performance = await perform(script, tally, stop_early, cast)
+            result = await run_demo(script, tally, stop_early, participants_class)
             if watching is not None:
                 watching.cancel()
-    return performance
+    return result
 
 
-def _print_result(shown: Console, script: Script, tally: Tally, performance: Performance, *, as_json: bool) -> None:
+def _print_result(shown: Console, script: Script, tally: Tally, result: DemoResult, *, as_json: bool) -> None:
     if as_json:
-        shown.file.write(json.dumps(as_object(script, tally, performance)) + "\n")
+        shown.file.write(json.dumps(as_object(script, tally, result)) + "\n")
         return
-    shown.print(summary(script, tally, performance))
-    if performance.story is not None:
-        shown.print(programme.story(performance.story))
+    shown.print(summary(script, tally, result))
+    if result.story is not None:
+        shown.print(programme.story(result.story))
     shown.print(programme.closing())
 
 
 def _print_warnings(remarks: Console, tally: Tally) -> None:
     """Tell what did not work and was tried again; the result says whether it did any harm."""
-    for sentence in tally.troubles[:_MAX_WARNINGS]:
+    for sentence in tally.warnings[:_MAX_WARNINGS]:
         remarks.print(f"saga demo: {sentence}", style="yellow", soft_wrap=True)
-    if len(tally.troubles) > _MAX_WARNINGS:
-        remarks.print(f"saga demo: and {len(tally.troubles) - _MAX_WARNINGS} more of this kind", style="yellow")
+    if len(tally.warnings) > _MAX_WARNINGS:
+        remarks.print(f"saga demo: and {len(tally.warnings) - _MAX_WARNINGS} more of this kind", style="yellow")
 
 
 def _leaves(group: BaseExceptionGroup) -> Iterator[BaseException]:
@@ -99,7 +99,7 @@ def _leaves(group: BaseExceptionGroup) -> Iterator[BaseException]:
 
 
 @contextmanager
-def _leaving_on_signals(stop_early: threading.Event, received: list[int]) -> Iterator[None]:
+def _stop_on_signals(stop_early: threading.Event, received: list[int]) -> Iterator[None]:
     """Let Ctrl-C and SIGTERM set `leave`, and note which of them has come. Other threads get no signals."""
     loop = asyncio.get_running_loop()
     awaited = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
@@ -144,7 +144,7 @@ class _Collector(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Note one sentence, with the error that it came with."""
         error = record.exc_info[1] if record.exc_info else None
-        self._tally.complained(f"{record.name}: {record.getMessage()}" + (f" ({error!r})" if error else ""))
+        self._tally.warn(f"{record.name}: {record.getMessage()}" + (f" ({error!r})" if error else ""))
 
 
 def _console(*, stderr: bool = False) -> Console:

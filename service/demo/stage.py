@@ -20,7 +20,7 @@ from saga_coordinator.sagas.testing.scale_time import scale_time
 from saga_coordinator.service.app.bootstrap import Service, build_service
 from saga_coordinator.service.app.run import run
 from saga_coordinator.service.demo.audit import Audit, audit
-from saga_coordinator.service.demo.entries import Did
+from saga_coordinator.service.demo.entries import Effect
 from saga_coordinator.service.demo.load import Load, Plan, Rate
 from saga_coordinator.service.demo.participants import Participants
 from saga_coordinator.service.demo.report import LoadReport
@@ -44,7 +44,7 @@ _MAX_ENTRIES: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Performance:
+class DemoResult:
     """What came of a demo.
 
     `statuses` counts the committed instances by every status, `undone` the effects that participants took back; `story`
@@ -58,9 +58,9 @@ class Performance:
     story: Story | None
 
 
-async def perform(
-    script: Script, tally: Tally, stop_early: threading.Event, cast: type[Participants] = Participants
-) -> Performance:
+async def run_demo(
+    script: Script, tally: Tally, stop_early: threading.Event, participants_class: type[Participants] = Participants
+) -> DemoResult:
     """Play a script to its end, or until `leave` is set. Nothing that was started is left behind.
 
     Raises:
@@ -68,7 +68,7 @@ async def perform(
         NotReady: The participants were not given their topics in time.
         ExceptionGroup: One of those who play cannot go on.
     """
-    saga = scale_time(order_fulfilment, script.hurry)
+    saga = scale_time(order_fulfilment, script.time_scale)
     routes = Routes((saga,))
     tally.phase = "starting broker, service and participants"
     with (
@@ -77,20 +77,20 @@ async def perform(
         ThreadPoolExecutor(2, "saga-demo") as threads,
     ):
         settings = _settings(broker, Path(folder) / "saga.db")
-        participants = cast(
-            broker.bootstrap_servers, None, script.behaviour, on_hop=tally.was_answered, complain=tally.complained
+        participants = participants_class(
+            broker.bootstrap_servers, None, script.behaviour, on_hop=tally.on_command, warn=tally.warn
         )
-        company = _Company(participants, _shop(broker, script, tally), threads)
+        actors = _Actors(participants, _shop(broker, script, tally), threads)
         async with (
-            _watched(settings, tally) as observer,
+            _observing(settings, tally) as observer,
             build_service(settings, (saga,), observer, _always) as service,
         ):
-            report = await _played(service, observer, company, tally, stop_early)
-        return _performance(settings.sqlite_path, report, company, tally)
+            report = await _run(service, observer, actors, tally, stop_early)
+        return _performance(settings.sqlite_path, report, actors, tally)
 
 
 @dataclass(frozen=True, slots=True)
-class _Company:
+class _Actors:
     """Those who play beside the service, and the threads that they play in."""
 
     participants: Participants
@@ -98,33 +98,33 @@ class _Company:
     threads: ThreadPoolExecutor
 
 
-async def _played(
-    service: Service, observer: Observer, company: _Company, tally: Tally, stop_early: threading.Event
+async def _run(
+    service: Service, observer: Observer, actors: _Actors, tally: Tally, stop_early: threading.Event
 ) -> LoadReport:
     """Let all play until the shop has every outcome; then the service is drained, and the participants go home."""
-    stop, go_home = asyncio.Event(), threading.Event()
-    in_thread = partial(asyncio.get_running_loop().run_in_executor, company.threads)
+    stop, stop_participants = asyncio.Event(), threading.Event()
+    in_thread = partial(asyncio.get_running_loop().run_in_executor, actors.threads)
     try:
         async with asyncio.TaskGroup() as tasks:
             serving = tasks.create_task(run(service, stop, observer), name="service")
             writing_back = tasks.create_task(checkpoint(service.store, observer), name="write back")
-            tasks.create_task(_ended(in_thread(company.participants.run, go_home)), name="participants")
-            await _ready(company.participants, stop_early)
+            tasks.create_task(_wait_for(in_thread(actors.participants.run, stop_participants)), name="participants")
+            await _ready(actors.participants, stop_early)
             tally.phase = "placing orders"
-            report = await in_thread(company.shop.run, stop_early)
+            report = await in_thread(actors.shop.run, stop_early)
             tally.phase = "stopping"
             stop.set()
             await serving
             writing_back.cancel()
-            go_home.set()
+            stop_participants.set()
     finally:
         stop_early.set()
-        go_home.set()
+        stop_participants.set()
     return report
 
 
 @asynccontextmanager
-async def _watched(settings: Settings, tally: Tally) -> AsyncIterator[Observer]:
+async def _observing(settings: Settings, tally: Tally) -> AsyncIterator[Observer]:
     """Yield the tally as the observer, beside one that exports traces if a variable says where to."""
     if endpoint(Kind.TRACES) is None:
         yield tally
@@ -137,7 +137,7 @@ async def _watched(settings: Settings, tally: Tally) -> AsyncIterator[Observer]:
         await telemetry.stop()
 
 
-async def _ended(thread: asyncio.Future[None]) -> None:
+async def _wait_for(thread: asyncio.Future[None]) -> None:
     await thread
 
 
@@ -169,9 +169,9 @@ def _shop(broker: EmbeddedBroker, script: Script, tally: Tally) -> Load:
     return Load(
         broker.bootstrap_servers,
         plan,
-        on_placed=tally.was_placed,
+        on_placed=tally.on_order,
         on_outcome=tally.on_outcome,
-        complain=tally.complained,
+        warn=tally.warn,
     )
 
 
@@ -179,13 +179,13 @@ def _always(_trace_id: str) -> bool:
     return True
 
 
-def _performance(file: Path, report: LoadReport, company: _Company, tally: Tally) -> Performance:
-    ledgers, journal, count = company.participants.ledgers, company.shop.journal, tally.count()
-    return Performance(
+def _performance(file: Path, report: LoadReport, actors: _Actors, tally: Tally) -> DemoResult:
+    ledgers, journal, count = actors.participants.ledgers, actors.shop.journal, tally.count()
+    return DemoResult(
         report=report,
         audit=audit(ledgers, journal.outcomes, journal.placed),
         statuses={status: count[status] for status in Status},
-        undone=sum(entry.did is Did.UNDONE for ledger in ledgers.values() for entry in ledger.entries),
+        undone=sum(entry.did is Effect.UNDONE for ledger in ledgers.values() for entry in ledger.entries),
         story=_story(file, tally),
     )
 
@@ -203,6 +203,6 @@ def _story(file: Path, tally: Tally) -> Story | None:
         instance=heard.instance,
         placed_at=tally.placed[order_id],
         spans=heard.spans,
-        answered=tally.answered[order_id],
+        handled=tally.handled[order_id],
         entries=entries,
     )

@@ -16,7 +16,7 @@ from saga_coordinator.service.telemetry.conventions import INSTANCE_ID
 _Score: TypeAlias = tuple[bool, bool, bool, int]
 
 
-class Answered(NamedTuple):
+class HandledCommand(NamedTuple):
     """What a participant made of a command, and when: nanoseconds since 1970, by its own clock."""
 
     at: int
@@ -31,12 +31,12 @@ class Story:
     instance: Instance[Any]
     placed_at: int
     spans: Sequence[ReadableSpan]
-    answered: Sequence[Answered]
+    handled: Sequence[HandledCommand]
     entries: Sequence[Entry]
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class EndedInstance:
     """An instance that is over, and the spans that were made of it so far."""
 
     saga: AnySaga
@@ -48,12 +48,12 @@ class Stories:
     """Keeps the spans of the instances that are not over, and of the most telling one that is."""
 
     def __init__(self) -> None:
-        self.best: Heard | None = None
+        self.best: EndedInstance | None = None
         self._spans: defaultdict[str, list[ReadableSpan]] = defaultdict(list)
         self._over: set[str] = set()
         self._score: _Score | None = None
 
-    def heard(self, hops: Sequence[TransitionRecord], spans: Sequence[ReadableSpan]) -> None:
+    def add(self, hops: Sequence[TransitionRecord], spans: Sequence[ReadableSpan]) -> None:
         """Take in what was committed together: its hops, and the spans made of them."""
         for span in spans:
             instance_id = str((span.attributes or {}).get(INSTANCE_ID, ""))
@@ -65,12 +65,12 @@ class Stories:
             instance = hop.decision.instance
             if instance.status.is_final and instance.id not in self._over:
                 self._over.add(instance.id)
-                self._consider(Heard(hop.saga, instance, self._spans.pop(instance.id, [])))
+                self._consider(EndedInstance(hop.saga, instance, self._spans.pop(instance.id, [])))
 
-    def _consider(self, heard: Heard) -> None:
-        score = _score(heard.instance)
+    def _consider(self, add: EndedInstance) -> None:
+        score = _score(add.instance)
         if self._score is None or score > self._score:
-            self.best, self._score = heard, score
+            self.best, self._score = add, score
 
 
 def _score(instance: Instance[Any]) -> _Score:

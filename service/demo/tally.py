@@ -6,15 +6,15 @@ from typing import Final
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from saga_coordinator.service.demo.notable_event import NotableEvent, notable_event, repeated_sends
 
 from saga_coordinator.handlers.records import Committed, TransitionRecord, Verdict
 from saga_coordinator.handlers.routing import REPLIES
 from saga_coordinator.sagas.machine import Direction, Send, Status
 from saga_coordinator.service.demo import answering
 from saga_coordinator.service.demo.conversation import CONFIRMED
-from saga_coordinator.service.demo.happening import Happening, asked_again, happening
 from saga_coordinator.service.demo.journal import Outcome
-from saga_coordinator.service.demo.story import Answered, Stories
+from saga_coordinator.service.demo.story import HandledCommand, Stories
 from saga_coordinator.service.telemetry.conventions import SCOPE, SERVICE_NAME
 from saga_coordinator.service.telemetry.spans import SpanMaker
 
@@ -33,11 +33,11 @@ class Tally:
         self.statuses: dict[str, Status] = {}
         self.commands = self.replies = self.spans = 0
         self.sent_again = self.compensations = self.copies = 0
-        self.happenings: deque[tuple[float, Happening]] = deque(maxlen=_MAX_EVENTS)
-        self.troubles: list[str] = []
+        self.notable_events: deque[tuple[float, NotableEvent]] = deque(maxlen=_MAX_EVENTS)
+        self.warnings: list[str] = []
         self.placed: dict[str, int] = {}
         self.cycles: defaultdict[Status, list[float]] = defaultdict(list)
-        self.answered: defaultdict[str, list[Answered]] = defaultdict(list)
+        self.handled: defaultdict[str, list[HandledCommand]] = defaultdict(list)
         self.stories = Stories()
         self._over: set[str] = set()
         self._maker = SpanMaker(Resource({SERVICE_NAME: "saga-demo"}), InstrumentationScope(SCOPE))
@@ -55,26 +55,26 @@ class Tally:
         """Count a committed transaction of the coordinator, and the spans that are made of it."""
         spans = list(self._maker.spans(turn))
         self.spans += len(spans)
-        self.stories.heard(turn.hops, spans)
+        self.stories.add(turn.hops, spans)
         for hop in turn.hops:
             self._count(hop)
-            told = happening(hop)
+            told = notable_event(hop)
             if told is not None:
-                self.happenings.append((self.seconds, told))
+                self.notable_events.append((self.seconds, told))
 
     def on_error(self, what: str, error: BaseException) -> None:
         """Note what did not work and is tried again."""
-        self.complained(f"{what}: {type(error).__name__}: {error}")
+        self.warn(f"{what}: {type(error).__name__}: {error}")
 
-    def complained(self, sentence: str) -> None:
+    def warn(self, sentence: str) -> None:
         """Note that something is wrong."""
-        self.troubles.append(sentence)
+        self.warnings.append(sentence)
 
-    def was_answered(self, hop: answering.Hop) -> None:
+    def on_command(self, hop: answering.Hop) -> None:
         """Note what a participant made of a command."""
-        self.answered[hop.order_id].append(Answered(time.time_ns(), hop))
+        self.handled[hop.order_id].append(HandledCommand(time.time_ns(), hop))
 
-    def was_placed(self, order_id: str) -> None:
+    def on_order(self, order_id: str) -> None:
         """Note that the shop has placed an order."""
         self.placed[order_id] = time.time_ns()
 
@@ -95,7 +95,7 @@ class Tally:
         self.statuses[decision.instance.id] = decision.instance.status
         self.commands += len(decision.commands)
         self.replies += hop.record is not None and hop.record.place.topic == REPLIES
-        self.sent_again += len(asked_again(hop))
+        self.sent_again += len(repeated_sends(hop))
         self.compensations += sum(_begins_undo(hop, send) for send in decision.commands)
         self.copies += hop.entry.verdict is Verdict.DUPLICATE
 

@@ -9,8 +9,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from rich.table import Table
 from rich.text import Text
 
-from saga_coordinator.service.demo.entries import Did
-from saga_coordinator.service.demo.story import Answered, Story
+from saga_coordinator.service.demo.entries import Effect
+from saga_coordinator.service.demo.story import HandledCommand, Story
 from saga_coordinator.service.demo.words import brief
 from saga_coordinator.service.telemetry.conventions import (
     ATTEMPT,
@@ -24,12 +24,12 @@ from saga_coordinator.service.telemetry.conventions import (
 
 _BRANCH, _LAST, _BESIDE, _BELOW = "├ ", "└ ", "│ ", "  "
 _PLAIN, _FOREIGN, _UNDO, _WRONG, _HEAD = "", "italic cyan", "magenta", "red", "bold"
-_MADE_OF_IT: Final[Mapping[Did, str]] = {
-    Did.DONE: "did it",
-    Did.UNDONE: "undid it",
-    Did.REFUSED: "refused it",
-    Did.NOTHING_TO_UNDO: "had nothing to undo",
-    Did.COMPENSATED_ALREADY: "refused it, because it was undone already",
+_MADE_OF_IT: Final[Mapping[Effect, str]] = {
+    Effect.DONE: "did it",
+    Effect.UNDONE: "undid it",
+    Effect.REFUSED: "refused it",
+    Effect.NOTHING_TO_UNDO: "had nothing to undo",
+    Effect.COMPENSATED_ALREADY: "refused it, because it was undone already",
 }
 _REPLIES: Final = {0: "; its reply was lost", 1: "", 2: "; replied twice"}
 
@@ -83,11 +83,11 @@ def _roots(story: Story) -> Iterator[_Node]:
         yield _Node(at, None, f"trace {trace_id:032x}"[:14] + f"… {begun}", _HEAD, [tree.node(each) for each in spans])
 
 
-def _participants(story: Story) -> dict[int, Answered]:
+def _participants(story: Story) -> dict[int, HandledCommand]:
     """Return what was made of each command, by the span that sent it: each name's commands came in their order."""
-    told: defaultdict[str, deque[Answered]] = defaultdict(deque)
-    for answered in story.answered:
-        told[answered.hop.command].append(answered)
+    told: defaultdict[str, deque[HandledCommand]] = defaultdict(deque)
+    for handled in story.handled:
+        told[handled.hop.command].append(handled)
     found = {}
     for span in sorted(story.spans, key=_start):
         waiting = told[brief(_attribute(span, EVENT_TYPE))]
@@ -101,7 +101,7 @@ class _Tree:
     """What is needed to make nodes: spans by parent, participants by span, messages sent before by id."""
 
     children: Mapping[int, Sequence[ReadableSpan]]
-    participants: Mapping[int, Answered]
+    participants: Mapping[int, HandledCommand]
     sent: dict[str, int]
 
     def node(self, span: ReadableSpan) -> _Node:
@@ -109,9 +109,9 @@ class _Tree:
         start, end = span.start_time or 0, span.end_time or 0
         text = self.text(span)
         beneath = [self.node(each) for each in self.children.get(span_id, ())]
-        answered = self.participants.get(span_id)
-        if answered is not None:
-            beneath = [_Node(answered.at, None, _made_of_it(answered), _FOREIGN, beneath)]
+        handled = self.participants.get(span_id)
+        if handled is not None:
+            beneath = [_Node(handled.at, None, _made_of_it(handled), _FOREIGN, beneath)]
         return _Node(start, end - start, text, _style(span), beneath)
 
     def text(self, span: ReadableSpan) -> str:
@@ -145,8 +145,8 @@ def _lines(node: _Node, own: str, below: str) -> Iterator[tuple[str, _Node]]:
         yield from _lines(child, below + (_LAST if last else _BRANCH), below + (_BELOW if last else _BESIDE))
 
 
-def _made_of_it(answered: Answered) -> str:
-    hop = answered.hop
+def _made_of_it(handled: HandledCommand) -> str:
+    hop = handled.hop
     made = "knows this id: not done twice, same reply" if hop.repeat else _MADE_OF_IT[hop.did]
     return f"{hop.participant} {made}{_REPLIES.get(hop.replies, '')}"
 

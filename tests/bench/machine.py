@@ -66,7 +66,7 @@ class Cost:
     """Microseconds of one transition, by the kind of its signal.
 
     `median` is that of the transitions of an order that is fulfilled. The list's two longest, which send a command for
-    each item, are told by command: `begun_per_command` and `turned_back_per_command`.
+    each item, are told by command: `start_per_command` and `compensate_per_command`.
     """
 
     order: dict[str, float]
@@ -137,7 +137,7 @@ def _long_list(effort: Effort) -> Iterator[tuple[str, float]]:
     measured = partial(_again, effort.repeats)
     names = [f"item-{number}" for number in range(effort.items)]
     start = Start(AT, ListMade(key="list-1", items=tuple(names)))
-    yield "begun_per_command", measured(None, start) / effort.items
+    yield "start_per_command", measured(None, start) / effort.items
     instance = transition(many_items, None, start).instance
     moments = {0: "first", effort.items // 2: "middle", effort.items - 1: "last"}
     for direction, prefix in ((FORWARD, ""), (COMPENSATION, "undo_")):
@@ -148,7 +148,7 @@ def _long_list(effort: Effort) -> Iterator[tuple[str, float]]:
             instance = transition(many_items, instance, answer).instance
         if direction is FORWARD:
             refusal = _answer(instance, "send-list", FORWARD, NO)
-            yield "turned_back_per_command", measured(instance, refusal) / effort.items
+            yield "compensate_per_command", measured(instance, refusal) / effort.items
             instance = transition(many_items, instance, refusal).instance
 
 

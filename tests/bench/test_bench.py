@@ -11,7 +11,7 @@ SIGNALS = {
     "card_refunded", "stock_released",
 }  # fmt: skip
 OF_A_LIST = {
-    "begun_per_command", "first_reply", "middle_reply", "last_reply", "turned_back_per_command", "undo_first_reply",
+    "start_per_command", "first_reply", "middle_reply", "last_reply", "compensate_per_command", "undo_first_reply",
     "undo_middle_reply", "undo_last_reply",
 }  # fmt: skip
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from saga_coordinator.service.demo.answering import Answer, Answering, Hop
+from saga_coordinator.service.demo.answering import Answer, CommandHandler, Hop
 from saga_coordinator.service.demo.behaviour import Behaviour
 from saga_coordinator.service.demo.conversation import Command
-from saga_coordinator.service.demo.entries import Did
+from saga_coordinator.service.demo.entries import Effect
 from saga_coordinator.service.demo.ledger import Ledger
 from tests.unit.demo.by_hand import command, record
 
@@ -16,9 +16,9 @@ WILLING = {"ship-order": 0.0}
 
 
 @contextmanager
-def answering(behaviour: Behaviour, complaints: list[str] | None = None) -> Iterator[Answering]:
+def answering(behaviour: Behaviour, complaints: list[str] | None = None) -> Iterator[CommandHandler]:
     told = [] if complaints is None else complaints
-    participants = Answering(None, behaviour, on_hop=None, complain=told.append)
+    participants = CommandHandler(None, behaviour, on_hop=None, warn=told.append)
     yield participants
     participants.close()
 
@@ -29,8 +29,8 @@ def replies(answers: list[Answer]) -> list[tuple[str, str]]:
 
 def test_a_repeated_command_gets_the_same_reply_again_i8() -> None:
     with answering(Behaviour()) as participants:
-        first = participants.carry_out(command("charge-card", "o-1"))
-        again = participants.carry_out(command("charge-card", "o-1"))
+        first = participants.execute(command("charge-card", "o-1"))
+        again = participants.execute(command("charge-card", "o-1"))
 
     assert [answer.reply for answer in first] == [answer.reply for answer in again]
     assert participants.ledgers["payments"].repeats == 1
@@ -38,17 +38,17 @@ def test_a_repeated_command_gets_the_same_reply_again_i8() -> None:
 
 def test_a_lost_reply_has_its_effect_and_is_sent_when_the_command_comes_again_i9() -> None:
     with answering(Behaviour(lost_replies={"charge-card": 1.0})) as participants:
-        first = participants.carry_out(command("charge-card", "o-1"))
-        again = participants.carry_out(command("charge-card", "o-1"))
+        first = participants.execute(command("charge-card", "o-1"))
+        again = participants.execute(command("charge-card", "o-1"))
 
     assert first == []
     assert [answer.reply.type for answer in again] == ["payments.card-charged.v1"]
-    assert [entry.did for entry in participants.ledgers["payments"].entries] == [Did.DONE]
+    assert [entry.did for entry in participants.ledgers["payments"].entries] == [Effect.DONE]
 
 
 def test_duplicate_replies_come_under_the_same_id_and_under_another() -> None:
     with answering(Behaviour(duplicate_replies={"*": 1.0})) as participants:
-        sent = [replies(participants.carry_out(command("charge-card", f"o-{n}"))) for n in range(40)]
+        sent = [replies(participants.execute(command("charge-card", f"o-{n}"))) for n in range(40)]
 
     assert all(len(two) == 2 for two in sent)
     same = sum(first == second for first, second in sent)
@@ -57,21 +57,21 @@ def test_duplicate_replies_come_under_the_same_id_and_under_another() -> None:
 
 def test_late_replies_and_think_time_delay_the_reply_and_not_the_effect() -> None:
     with answering(Behaviour(late_replies={"*": 1.0}, late_by_s=3.0, think_time_s=0.5)) as participants:
-        answers = participants.carry_out(command("charge-card", "o-1"))
+        answers = participants.execute(command("charge-card", "o-1"))
         effects = [entry.did for entry in participants.ledgers["payments"].entries]
 
     assert [answer.after_s for answer in answers] == [3.5]
-    assert effects == [Did.DONE]
+    assert effects == [Effect.DONE]
 
 
 def test_a_command_left_lying_can_be_overtaken_by_its_repeat_and_by_its_undo_i15() -> None:
     with answering(Behaviour(late_effects={"*": 1.0}, late_by_s=2.0)) as participants:
         asked, undo = command("charge-card", "o-1"), command("refund-card", "o-1")
-        assert participants.leaves_lying(asked) == 2.0
-        assert participants.leaves_lying(asked) == 0.0
+        assert participants.delivery_delay(asked) == 2.0
+        assert participants.delivery_delay(asked) == 0.0
 
-        participants.carry_out(undo)
-        late = participants.carry_out(asked)
+        participants.execute(undo)
+        late = participants.execute(asked)
 
     assert json.loads(late[0].reply.value)["code"] == "compensated-already"
     assert sum(entry.effect for entry in participants.ledgers["payments"].entries) == 0
@@ -93,7 +93,7 @@ def test_a_command_that_differs_from_the_page_is_carried_out_and_objected_to() -
         it = record("charge-card", "o-1")
         odd = participants.read(type(it)(it.topic, 0, 0, it.key, it.value, [*it.headers, ("ce_subject", b"o-2")]))
         assert isinstance(odd, Command)
-        answers = participants.carry_out(odd)
+        answers = participants.execute(odd)
 
     assert len(answers) == 1
     assert "ce_subject" in participants.ledgers["payments"].violations[0]
@@ -106,19 +106,19 @@ def test_without_checks_only_what_an_answer_needs_is_looked_at() -> None:
 
 def test_who_watches_sees_each_command_and_whether_it_came_before() -> None:
     seen: list[Hop] = []
-    participants = Answering(None, Behaviour(declines=WILLING), on_hop=seen.append, complain=print)
-    participants.carry_out(command("ship-order", "o-1"))
-    participants.carry_out(command("ship-order", "o-1"))
+    participants = CommandHandler(None, Behaviour(declines=WILLING), on_hop=seen.append, warn=print)
+    participants.execute(command("ship-order", "o-1"))
+    participants.execute(command("ship-order", "o-1"))
 
     assert seen == [
-        Hop("shipping", "ship-order", "o-1", Did.DONE, repeat=False, replies=1),
-        Hop("shipping", "ship-order", "o-1", Did.DONE, repeat=True, replies=1),
+        Hop("shipping", "ship-order", "o-1", Effect.DONE, repeat=False, replies=1),
+        Hop("shipping", "ship-order", "o-1", Effect.DONE, repeat=True, replies=1),
     ]
 
 
 def test_what_was_answered_is_in_the_file_after_flush(tmp_path: Path) -> None:
-    participants = Answering(tmp_path, Behaviour(), on_hop=None, complain=print)
-    participants.carry_out(command("reserve-stock", "o-1"))
+    participants = CommandHandler(tmp_path, Behaviour(), on_hop=None, warn=print)
+    participants.execute(command("reserve-stock", "o-1"))
     participants.flush()
 
     assert [entry.order_id for entry in Ledger.read(tmp_path / "inventory.jsonl").entries] == ["o-1"]

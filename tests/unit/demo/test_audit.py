@@ -15,7 +15,7 @@ FORWARD = ("reserve-stock", "charge-card", "ship-order", "notify-customer")
 def carry_out(ledgers: dict[str, Ledger], order: str, *names: str) -> None:
     for name in names:
         it = command(name, order)
-        ledgers[it.kind.participant].settle(it, Behaviour(declines={}).refusal(it.kind, order, it.id))
+        ledgers[it.kind.participant].execute(it, Behaviour(declines={}).refusal(it.kind, order, it.id))
 
 
 def outcome(order: str, kind: str, message_id: str | None = None, value: str = "{}") -> Outcome:
@@ -61,7 +61,7 @@ def test_an_outcome_of_an_order_that_nobody_placed_is_found() -> None:
 def test_a_second_effect_under_another_command_id_is_done_twice_i9() -> None:
     ledgers = open_ledgers(None)
     carry_out(ledgers, "o-1", *FORWARD)
-    ledgers["payments"].settle(command("charge-card", "o-1", attempt=2), None)
+    ledgers["payments"].execute(command("charge-card", "o-1", attempt=2), None)
 
     found = audit(ledgers, [outcome("o-1", CONFIRMED)], {"o-1": False})
 
@@ -87,7 +87,7 @@ def test_one_outcome_id_with_two_contents_is_found_i34() -> None:
 
     found = audit(ledgers, [outcome("o-1", CONFIRMED), outcome("o-1", CONFIRMED, value="[]")], {"o-1": False})
 
-    assert len(found.objections) == 1
+    assert len(found.protocol_errors) == 1
 
 
 def test_a_rejected_order_with_a_standing_effect_is_not_undone_i15() -> None:
@@ -124,14 +124,14 @@ def test_a_large_order_needs_its_review_and_a_small_one_has_none() -> None:
 def test_what_a_participant_objects_to_is_told_with_its_name_i6() -> None:
     ledgers = open_ledgers(None)
     carry_out(ledgers, "o-1", *FORWARD)
-    ledgers["payments"].known(command("charge-card", "o-1", amount="1.00"))
+    ledgers["payments"].find_repeat(command("charge-card", "o-1", amount="1.00"))
 
     found = audit(ledgers, [outcome("o-1", CONFIRMED)], {"o-1": False})
 
     assert found.repeats == 1
-    assert len(found.objections) == 1
-    assert found.objections[0].startswith("payments: ")
-    assert found.violations == found.objections
+    assert len(found.protocol_errors) == 1
+    assert found.protocol_errors[0].startswith("payments: ")
+    assert found.violations == found.protocol_errors
 
 
 def test_a_journal_that_was_written_reads_the_same(tmp_path: Path) -> None:

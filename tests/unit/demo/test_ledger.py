@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from saga_coordinator.service.demo.conversation import failure
-from saga_coordinator.service.demo.entries import Did
+from saga_coordinator.service.demo.entries import Effect
 from saga_coordinator.service.demo.ledger import Ledger, open_ledgers, read_ledgers
 from tests.unit.demo.by_hand import command, command_id
 
@@ -17,9 +17,9 @@ def net(ledger: Ledger) -> int:
 
 def test_a_repeated_command_finds_the_first_reply_and_has_no_second_effect_i8() -> None:
     ledger = Ledger("payments")
-    first = ledger.settle(command("charge-card", "o-1"), None)
+    first = ledger.execute(command("charge-card", "o-1"), None)
 
-    again = ledger.known(command("charge-card", "o-1"))
+    again = ledger.find_repeat(command("charge-card", "o-1"))
 
     assert again == first
     assert (net(ledger), ledger.repeats, ledger.violations) == (1, 1, ())
@@ -27,9 +27,9 @@ def test_a_repeated_command_finds_the_first_reply_and_has_no_second_effect_i8() 
 
 def test_one_id_with_another_content_is_a_violation_i6() -> None:
     ledger = Ledger("payments")
-    ledger.settle(command("charge-card", "o-1"), None)
+    ledger.execute(command("charge-card", "o-1"), None)
 
-    ledger.known(command("charge-card", "o-1", amount="1.00"))
+    ledger.find_repeat(command("charge-card", "o-1", amount="1.00"))
 
     assert len(ledger.violations) == 1
     assert "two contents" in ledger.violations[0]
@@ -38,23 +38,23 @@ def test_one_id_with_another_content_is_a_violation_i6() -> None:
 
 def test_an_undo_takes_the_effect_back_once_however_often_it_is_asked_i15() -> None:
     ledger = Ledger("payments")
-    ledger.settle(command("charge-card", "o-1"), None)
+    ledger.execute(command("charge-card", "o-1"), None)
 
-    first = ledger.settle(command("refund-card", "o-1"), None)
-    second = ledger.settle(command("refund-card", "o-1", attempt=2), None)
+    first = ledger.execute(command("refund-card", "o-1"), None)
+    second = ledger.execute(command("refund-card", "o-1", attempt=2), None)
 
-    assert [first.did, second.did] == [Did.UNDONE, Did.NOTHING_TO_UNDO]
+    assert [first.did, second.did] == [Effect.UNDONE, Effect.NOTHING_TO_UNDO]
     assert net(ledger) == 0
 
 
 def test_an_undo_that_comes_before_its_command_is_done_and_fences_the_late_original_i15() -> None:
     ledger = Ledger("payments")
 
-    undo = ledger.settle(command("refund-card", "o-1"), None)
-    late = ledger.settle(command("charge-card", "o-1"), None)
+    undo = ledger.execute(command("refund-card", "o-1"), None)
+    late = ledger.execute(command("charge-card", "o-1"), None)
 
-    assert (undo.did, undo.reply.type) == (Did.NOTHING_TO_UNDO, "saga.done.v1")
-    assert (late.did, late.reply.type) == (Did.COMPENSATED_ALREADY, "saga.failure.v1")
+    assert (undo.did, undo.reply.type) == (Effect.NOTHING_TO_UNDO, "saga.done.v1")
+    assert (late.did, late.reply.type) == (Effect.COMPENSATED_ALREADY, "saga.failure.v1")
     assert json.loads(late.reply.value)["code"] == "compensated-already"
     assert json.loads(late.reply.value)["retryable"] is False
     assert net(ledger) == 0
@@ -62,29 +62,29 @@ def test_an_undo_that_comes_before_its_command_is_done_and_fences_the_late_origi
 
 def test_a_refused_undo_is_no_fence_and_leaves_the_effect() -> None:
     ledger = Ledger("payments")
-    ledger.settle(command("charge-card", "o-1"), None)
+    ledger.execute(command("charge-card", "o-1"), None)
 
-    ledger.settle(command("refund-card", "o-1"), failure("busy", "not now", retryable=True))
+    ledger.execute(command("refund-card", "o-1"), failure("busy", "not now", retryable=True))
     assert net(ledger) == 1
 
-    ledger.settle(command("refund-card", "o-1", attempt=2), None)
+    ledger.execute(command("refund-card", "o-1", attempt=2), None)
     assert net(ledger) == 0
 
 
 def test_undoing_what_was_refused_changes_nothing() -> None:
     ledger = Ledger("payments")
-    ledger.settle(command("charge-card", "o-1"), DECLINED)
+    ledger.execute(command("charge-card", "o-1"), DECLINED)
 
-    undo = ledger.settle(command("refund-card", "o-1"), None)
+    undo = ledger.execute(command("refund-card", "o-1"), None)
 
-    assert (undo.did, net(ledger)) == (Did.NOTHING_TO_UNDO, 0)
+    assert (undo.did, net(ledger)) == (Effect.NOTHING_TO_UNDO, 0)
 
 
 def test_an_undo_may_name_the_reference_that_was_given_or_none_but_no_other() -> None:
     ledger = Ledger("payments")
     for order, named in (("o-1", f"payments-{command_id('charge-card', 'o-1')}"), ("o-2", None), ("o-3", "another")):
-        ledger.settle(command("charge-card", order), None)
-        ledger.settle(command("refund-card", order, charge_id=named), None)
+        ledger.execute(command("charge-card", order), None)
+        ledger.execute(command("refund-card", order, charge_id=named), None)
 
     assert len(ledger.violations) == 1
     assert command_id("refund-card", "o-3") in ledger.violations[0]
@@ -93,19 +93,19 @@ def test_an_undo_may_name_the_reference_that_was_given_or_none_but_no_other() ->
 def test_a_ledger_opened_again_knows_all_that_was_flushed(tmp_path: Path) -> None:
     path = tmp_path / "payments.jsonl"
     before = Ledger("payments", path)
-    done = before.settle(command("charge-card", "o-1"), None)
-    before.settle(command("refund-card", "o-2"), None)
-    before.known(command("charge-card", "o-1"))
-    before.object_to("something is wrong")
+    done = before.execute(command("charge-card", "o-1"), None)
+    before.execute(command("refund-card", "o-2"), None)
+    before.find_repeat(command("charge-card", "o-1"))
+    before.add_violation("something is wrong")
     before.close()
 
     after = Ledger("payments", path)
-    late = after.settle(command("charge-card", "o-2"), None)
-    again = after.known(command("charge-card", "o-1"))
+    late = after.execute(command("charge-card", "o-2"), None)
+    again = after.find_repeat(command("charge-card", "o-1"))
     after.close()
 
     assert again == done
-    assert late.did is Did.COMPENSATED_ALREADY
+    assert late.did is Effect.COMPENSATED_ALREADY
     assert after.repeats == 2
     assert after.violations == ("something is wrong",)
 
@@ -113,15 +113,15 @@ def test_a_ledger_opened_again_knows_all_that_was_flushed(tmp_path: Path) -> Non
 def test_a_line_torn_by_a_kill_is_cut_off_and_its_command_carried_out_anew_i24(tmp_path: Path) -> None:
     path = tmp_path / "payments.jsonl"
     before = Ledger("payments", path)
-    before.settle(command("charge-card", "o-1"), None)
-    before.settle(command("charge-card", "o-2"), None)
+    before.execute(command("charge-card", "o-1"), None)
+    before.execute(command("charge-card", "o-2"), None)
     before.close()
     path.write_bytes(path.read_bytes()[:-20])
 
     after = Ledger("payments", path)
-    assert after.known(command("charge-card", "o-1")) is not None
-    assert after.known(command("charge-card", "o-2")) is None
-    after.settle(command("charge-card", "o-2"), None)
+    assert after.find_repeat(command("charge-card", "o-1")) is not None
+    assert after.find_repeat(command("charge-card", "o-2")) is None
+    after.execute(command("charge-card", "o-2"), None)
     after.close()
 
     told = Ledger.read(path)
@@ -139,7 +139,7 @@ def test_reading_a_ledger_leaves_its_file_as_it_is(tmp_path: Path) -> None:
 def test_an_id_that_a_file_shows_twice_is_a_violation_i8(tmp_path: Path) -> None:
     path = tmp_path / "payments.jsonl"
     ledger = Ledger("payments", path)
-    ledger.settle(command("charge-card", "o-1"), None)
+    ledger.execute(command("charge-card", "o-1"), None)
     ledger.close()
     path.write_bytes(path.read_bytes() * 2)
 
@@ -148,7 +148,7 @@ def test_an_id_that_a_file_shows_twice_is_a_violation_i8(tmp_path: Path) -> None
 
 def test_each_participant_has_its_own_file(tmp_path: Path) -> None:
     written = open_ledgers(tmp_path)
-    written["shipping"].settle(command("ship-order", "o-1"), None)
+    written["shipping"].execute(command("ship-order", "o-1"), None)
     for ledger in written.values():
         ledger.close()
 

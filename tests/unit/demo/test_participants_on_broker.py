@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from saga_coordinator.service.demo.behaviour import Behaviour
-from saga_coordinator.service.demo.conversation import COMMANDS, last_of_each
+from saga_coordinator.service.demo.conversation import COMMANDS, headers_by_name
 from saga_coordinator.service.demo.participants import GROUP, Participants
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.unit.demo.by_hand import command_id, headers, topic, wait_until
@@ -31,7 +31,7 @@ def running(
 ) -> Iterator[Participants]:
     complaints = [] if told is None else told
     participants = Participants(
-        broker.bootstrap_servers, ledgers, behaviour, properties=QUICK_TAKEOVER, complain=complaints.append
+        broker.bootstrap_servers, ledgers, behaviour, properties=QUICK_TAKEOVER, warn=complaints.append
     )
     stop = threading.Event()
     thread = threading.Thread(target=participants.run, args=(stop,))
@@ -65,7 +65,7 @@ def test_each_command_is_answered_where_it_asks_with_what_it_must_find_again(
         hands.command(name, "o-1")
         (reply,) = hands.wait_for(1)
 
-    asked, told = headers(name, "o-1"), last_of_each(reply.headers)
+    asked, told = headers(name, "o-1"), headers_by_name(reply.headers)
     assert reply.key == b"o-1"
     assert told["ce_causationid"] == asked["ce_id"]
     for echoed in ("ce_correlationid", "traceparent", "tracestate", "ce_subject"):
@@ -95,7 +95,7 @@ def test_a_declined_command_is_answered_by_a_terminal_failure(broker: EmbeddedBr
         hands.command("ship-order", "o-1")
         (reply,) = hands.wait_for(1)
 
-    assert last_of_each(reply.headers)["ce_type"] == b"saga.failure.v1"
+    assert headers_by_name(reply.headers)["ce_type"] == b"saga.failure.v1"
     told = json.loads(reply.value or b"")
     assert told["message"]
     assert {name: told[name] for name in ("code", "retryable", "details")} == {
@@ -115,7 +115,7 @@ def test_an_undo_before_its_command_is_done_and_the_late_original_refused_i15(
         hands.command("charge-card", "o-1")
         undo, late = hands.wait_for(2)
 
-    assert last_of_each(undo.headers)["ce_type"] == b"saga.done.v1"
+    assert headers_by_name(undo.headers)["ce_type"] == b"saga.done.v1"
     assert json.loads(late.value or b"")["code"] == "compensated-already"
     assert sum(entry.effect for entry in participants.ledgers["payments"].entries) == 0
 
@@ -126,7 +126,7 @@ def test_a_participant_that_drops_the_trace_still_names_the_command(broker: Embe
         hands.command("ship-order", "o-1")
         (reply,) = hands.wait_for(1)
 
-    told = last_of_each(reply.headers)
+    told = headers_by_name(reply.headers)
     assert "traceparent" not in told
     assert told["ce_causationid"].decode() == command_id("ship-order", "o-1")
 
@@ -200,4 +200,4 @@ def test_after_a_broker_was_away_they_go_on_unaided_i34(broker: EmbeddedBroker, 
         hands.command("charge-card", "o-1")
         (reply,) = hands.wait_for(1)
 
-    assert last_of_each(reply.headers)["ce_causationid"].decode() == command_id("charge-card", "o-1")
+    assert headers_by_name(reply.headers)["ce_causationid"].decode() == command_id("charge-card", "o-1")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from saga_coordinator.service.demo.conversation import CONFIRMED, last_of_each
-from saga_coordinator.service.demo.entries import Did
+from saga_coordinator.service.demo.conversation import CONFIRMED, headers_by_name
+from saga_coordinator.service.demo.entries import Effect
 from saga_coordinator.service.demo.journal import Journal, Outcome
 from saga_coordinator.service.demo.ledger import Ledger, open_ledgers
 from saga_coordinator.service.demo.process import main
@@ -69,8 +69,8 @@ def test_killed_between_effect_and_reply_they_answer_after_a_restart_and_do_noth
         (reply,) = hands.wait_for(1)
 
     ledger = Ledger.read(path)
-    assert last_of_each(reply.headers)["ce_type"] == b"payments.card-charged.v1"
-    assert [entry.did for entry in ledger.entries] == [Did.DONE]
+    assert headers_by_name(reply.headers)["ce_type"] == b"payments.card-charged.v1"
+    assert [entry.did for entry in ledger.entries] == [Effect.DONE]
     assert ledger.repeats == 1
 
 
@@ -86,7 +86,7 @@ def test_the_audit_of_what_processes_left_ends_with_0_or_1(tmp_path: Path, capsy
     ledgers = open_ledgers(tmp_path)
     for name in ("reserve-stock", "charge-card", "ship-order", "notify-customer"):
         it = command(name, "o-1")
-        ledgers[it.kind.participant].settle(it, None)
+        ledgers[it.kind.participant].execute(it, None)
     for ledger in ledgers.values():
         ledger.close()
     journal = tmp_path / "journal.jsonl"

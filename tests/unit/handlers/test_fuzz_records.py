@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from saga_coordinator.contracts import BadEnvelope
 from saga_coordinator.contracts import envelope as wire
-from saga_coordinator.contracts.json_limits import refuse_odd
+from saga_coordinator.contracts.json_limits import check_json
 from saga_coordinator.handlers.decode import read
 from saga_coordinator.handlers.records import Place, RawHeaders, Record
 from saga_coordinator.handlers.routing import Routes
@@ -70,7 +70,7 @@ def test_a_message_is_understood_or_refused(value: bytes | None) -> None:
     for model in MODELS:
         try:
             message = model.model_validate_json(value or b"")
-            refuse_odd(value or b"")
+            check_json(value or b"")
         except ValueError:  # pydantic's is one, too: nothing else may come
             continue
         assert model.model_validate_json(message.model_dump_json()) == message

@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from saga_coordinator.contracts.messages.orders import OrderPlaced
-from saga_coordinator.service.simulation.made_up import generate
+from saga_coordinator.service.simulation.generated import generate
 from saga_coordinator.service.simulation.patterns import text_for
 from saga_coordinator.service.simulation.samples import key_field
 

@@ -11,7 +11,7 @@ from saga_coordinator.service.telemetry.transitions import about, entered, retry
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class NotableEvent:
     """One line for those who watch, and the status whose colour it has."""
 
     key: str
@@ -19,14 +19,14 @@ class Happening:
     status: Status
 
 
-def happening(hop: TransitionRecord) -> Happening | None:
+def notable_event(hop: TransitionRecord) -> NotableEvent | None:
     """Return what is worth telling of a hop, None if it went as it mostly goes."""
     instance = hop.decision.instance
-    text = _ignored(hop) if hop.decision.ignored else _turned(hop) or _ended(hop) or _asked(hop)
-    return Happening(instance.key, text, instance.status) if text else None
+    text = _ignored(hop) if hop.decision.ignored else _compensating(hop) or _compensated(hop) or _sent(hop)
+    return NotableEvent(instance.key, text, instance.status) if text else None
 
 
-def asked_again(hop: TransitionRecord) -> list[Send]:
+def repeated_sends(hop: TransitionRecord) -> list[Send]:
     """Return the commands of a hop that were sent before, under the same id."""
     if hop.before is None:
         return []
@@ -52,7 +52,7 @@ def _ignored(hop: TransitionRecord) -> str | None:
             return f"{brief(hop.entry.message_type)} is ignored: {why}"
 
 
-def _turned(hop: TransitionRecord) -> str | None:
+def _compensating(hop: TransitionRecord) -> str | None:
     """Say why an instance turns back, or cannot go on."""
     cause = turning_cause(hop)
     if cause is None:
@@ -74,7 +74,7 @@ def _why(cause: Cause) -> str:
             return f"{cause.step or 'the order'} refused, {code}"
 
 
-def _ended(hop: TransitionRecord) -> str | None:
+def _compensated(hop: TransitionRecord) -> str | None:
     instance = hop.decision.instance
     if entered(hop) is not Status.COMPENSATED:
         return None
@@ -82,9 +82,9 @@ def _ended(hop: TransitionRecord) -> str | None:
     return f"rejected: {listed(undone)} undone" if undone else "rejected before anything was done"
 
 
-def _asked(hop: TransitionRecord) -> str | None:
+def _sent(hop: TransitionRecord) -> str | None:
     """Say that a step was asked again, will be, or is one that few orders have."""
-    again = asked_again(hop)
+    again = repeated_sends(hop)
     if again:
         silent = hop.saga.step_plan(again[0].step).step
         limit = duration_of(silent.timeout, hop.decision.instance.data)
