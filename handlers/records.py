@@ -220,7 +220,7 @@ class RecordVerdict:
 class Changes:
     """Everything that one transaction writes. `seen` of an instance is its revision when it was loaded, 0 if new.
 
-    `flipped` are the instances that are parked now and were not when they were loaded, or the other way round.
+    `parking_changed` are the instances that are parked now and were not when they were loaded, or the other way round.
     `altered` dead letters have another value or cause, `settled` ones are no more.
     """
 

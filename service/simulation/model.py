@@ -30,7 +30,7 @@ class Behaviour(Part):
     """How a command is carried out; what is left out is as one level up says.
 
     Of all commands the share `retryable` fails and may be asked again, at the earliest after `retry_after`; the share
-    `refused` fails for good, with `code`. `lost` is the share of answers that never arrive. `heeded`: the share of
+    `refused` fails for good, with `code`. `lost` is the share of answers that never arrive. `honoured`: the share of
     withdrawn commands of child sagas that are turned back. `replies`: what a success answers.
     """
 

@@ -118,7 +118,7 @@ def _conduct(command: type[Command[Any]], model: Model, file: ModelFile, seed: i
     if retryable + refused > 1:
         text = f"retryable ({retryable}) and refused ({refused}) are more than 1 together: lower one"
         raise ValueError(file.problem(("commands", type_), text))
-    honoured = _first(said, "heeded")
+    honoured = _first(said, "honoured")
     return Conduct(
         participant=name,
         latency=_first(said, "latency") or AT_ONCE,

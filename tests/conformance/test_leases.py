@@ -33,7 +33,7 @@ async def test_a_lease_moves_from_where_it_is_expected(store: OpenStore) -> None
 
 
 @pytest.mark.parametrize(
-    ("wish", "why"),
+    ("act", "why"),
     [
         (LeaseMove("t", 0, 1, 5, 9), "an older epoch"),
         (LeaseMove("t", 0, 3, 5, 9), "an epoch that never was"),

@@ -102,11 +102,11 @@ async def test_no_batch_is_larger_than_its_topic_takes_unless_one_row_is(
 ) -> None:
     """What was written before the topic's limit was lowered has to wait until it is raised."""
 
-    async def largest(_settings: KafkaSettings, names: Collection[str]) -> dict[str, int]:
+    async def max_batch_bytes(_settings: KafkaSettings, names: Collection[str]) -> dict[str, int]:
         await asyncio.sleep(0)
         return dict.fromkeys(names, 2 * size_of(rows(1)[0]))
 
-    monkeypatch.setattr(publishing, "largest", largest)
+    monkeypatch.setattr(publishing, "max_batch_bytes", max_batch_bytes)
     monkeypatch.setattr(sys.modules[__name__], "ROWS_IN_A_BATCH", 9)
     it = KafkaPublisher(KafkaSettings(request_timeout=0.2), ["t"])
     await it.start()

@@ -101,8 +101,8 @@ SEEDS = (
     Seed(
         "an unknown pivot is given up",
         "sagas/machine/transition.py",
-        "(step_plan.step.is_pivot or step_plan.retry.allows(",
-        "(step_plan.retry.allows(",
+        "step_plan.step.is_pivot or step_plan.retry.allows(",
+        "step_plan.retry.allows(",
     ),
     Seed(
         "a refusal is asked again",

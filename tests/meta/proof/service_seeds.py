@@ -79,8 +79,8 @@ SEEDS = (
     Seed(
         "leases outlive their assignment",
         "service/kafka/consumer.py",
-        "            self._leases.clear()\n            self._stop_producer.clear()",
-        "            self._stop_producer.clear()",
+        "            self._leases.clear()\n            self._stopped.clear()",
+        "            self._stopped.clear()",
     ),
     Seed(
         "a lease that another took where no record comes is never noticed",
@@ -268,7 +268,7 @@ SEEDS = (
     Seed(
         "a held event outlives its time without a verdict",
         "handlers/dispatch.py",
-        'batch.step_plan(arrival, Verdict.UNMATCHED, f"held until',
+        'batch.rule(arrival, Verdict.UNMATCHED, f"held until',
         'str((arrival, Verdict.UNMATCHED, f"held until',
         (('nobody awaited it")', 'nobody awaited it"))'),),
     ),

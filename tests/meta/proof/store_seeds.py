@@ -10,9 +10,9 @@ PUBLISHER = "service/kafka/publisher.py"
 
 SEEDS = (
     # --- the fence in SQL
-    Seed("the epoch is read but not compared", TRANSACTION, " AND lease.epoch = purpose.epoch", ""),
-    Seed("the expected offset is not compared", TRANSACTION, "lease.next_offset IS purpose.expected AND ", ""),
-    Seed("an offset goes back", TRANSACTION, " AND ifnull(lease.next_offset, 0) <= purpose.next_offset", ""),
+    Seed("the epoch is read but not compared", TRANSACTION, " AND lease.epoch = move.epoch", ""),
+    Seed("the expected offset is not compared", TRANSACTION, "lease.next_offset IS move.expected AND ", ""),
+    Seed("an offset goes back", TRANSACTION, " AND ifnull(lease.next_offset, 0) <= move.next_offset", ""),
     Seed("a takeover begins no epoch", TRANSACTION, "DO UPDATE SET epoch = epoch + 1, owner", "DO UPDATE SET owner"),
     Seed(
         "alarms ring without the home's lease",

@@ -116,14 +116,14 @@ def in_place_of_kafka(broker: Broker) -> Iterator[None]:
     Consumer.broker = broker
     members: Any = consumers
     timed: tuple[Any, ...] = (feeding, assignment, watch)
-    real = members.AIOKafkaConsumer, members.trouble_of
-    members.AIOKafkaConsumer, members.trouble_of = Consumer, lambda _: None
+    real = members.AIOKafkaConsumer, members.task_error
+    members.AIOKafkaConsumer, members.task_error = Consumer, lambda _: None
     for module in timed:
         module.time = _LoopTime
     try:
         yield
     finally:
-        members.AIOKafkaConsumer, members.trouble_of = real
+        members.AIOKafkaConsumer, members.task_error = real
         for module in timed:
             module.time = time
 

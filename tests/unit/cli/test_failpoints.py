@@ -13,8 +13,8 @@ from tests.meta.architecture.tree import ROOT
 
 COUNT_TO = """
 import asyncio, sys, aiosqlite
-from saga_coordinator.service.failpoints import installed
-print(installed(), aiosqlite.Connection.execute.__module__)
+from saga_coordinator.service.failpoints import install
+print(install(), aiosqlite.Connection.execute.__module__)
 async def main():
     async with aiosqlite.connect(sys.argv[1], isolation_level=None) as it:
         for number in range(5):

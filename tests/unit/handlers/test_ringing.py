@@ -70,7 +70,7 @@ async def test_what_an_operator_wishes_while_the_service_ends_still_leaves_i35(t
     async with coordinator(tmp_path / "saga.db", publisher=gate) as it:
         await it.take(Log().placed())
         feed, drain = Quiet(), Drain()
-        parts = {"feed": feed, "health": Health(checks.ALL), "publisher": feed, "door": drain}
+        parts = {"feed": feed, "health": Health(checks.ALL), "publisher": feed, "drain": drain}
         whole = service(it, relay=it.relay, timers=it.timers, **parts)
         ended = asyncio.create_task(running._run_until_stopped(whole, stop, it.watcher))  # noqa: SLF001  without the collector's settings
         await eventually(lambda: it.relay.pending == 0, "all that was owed has left")
@@ -121,7 +121,7 @@ class Quiet:
     async def start(self) -> None:
         return
 
-    async def hint(self) -> None:
+    async def commit_offsets(self) -> None:
         await asyncio.Event().wait()
 
     async def watch(self) -> None:
@@ -149,5 +149,5 @@ class Looks:
 def service(it: Coordinator, *, relay: Looks | Relay, timers: Bell | Timers, **more: object) -> Any:  # noqa: ANN401  as much as rings
     """What rings of a service: what came in the down time is taken in, and 7 messages may be unsent."""
     handlers = replace(it.handlers, relay=cast("Relay", relay), timers=cast("Timers", timers))
-    parts = {"settings": Settings(outbox_limit=7), "feed": Quiet(), "handlers": handlers, "door": Drain()}
+    parts = {"settings": Settings(outbox_limit=7), "feed": Quiet(), "handlers": handlers, "drain": Drain()}
     return SimpleNamespace(**(parts | more))

@@ -183,7 +183,7 @@ def test_a_retry_of_a_stuck_undo_tells_the_rest_of_the_way_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "stays"),
+    ("status", "not_undone"),
     [
         (Status.COMPLETED, {}),
         (

@@ -194,10 +194,10 @@ def test_a_child_saga_is_simulated_as_any_other() -> None:
     assert ends(simulated(child, commands({"p": "7 s"}), instances=9)) == {(Status.COMPLETED, 7.0)}
 
 
-@pytest.mark.parametrize(("heeded", "undone"), [(1.0, 0), (0.0, 6)])
+@pytest.mark.parametrize(("honoured", "undone"), [(1.0, 0), (0.0, 6)])
 def test_a_withdrawn_child_turns_back_as_often_as_the_model_says(honoured: float, undone: int) -> None:
     parent = saga(parallel(step("child", run_child, compensate=stop_child), compensatable("b")), PIVOT)
-    model = f'[commands."child.run-child.v1"]\nlatency = "1 min"\nheeded = {honoured}\n'
+    model = f'[commands."child.run-child.v1"]\nlatency = "1 min"\nhonoured = {honoured}\n'
     model += '[commands."made.do-b.v1"]\nrefused = 1\nlatency = "1 s"'
 
     done = figured(parent, model, instances=6)

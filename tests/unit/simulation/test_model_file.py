@@ -31,11 +31,11 @@ def complaints(text: str) -> list[str]:
         ("horizon = -1", "model.toml:1: horizon: input should be greater than or equal to 0, not -1"),
         ("[default]\nlatncy = 3",
          ("model.toml:1: default: there is no setting 'latncy' (did you mean latency?); there are latency, retryable, "
-         "retry_after, refused, code, lost, heeded")),
+         "retry_after, refused, code, lost, honoured")),
         ("\n[default]\n\nrefused = 2", "model.toml:4: default.refused: input should be less than or equal to 1, not 2"),
         ("default = 3",
          ("model.toml:1: default: it must be a table with latency, retryable, retry_after, refused, code, lost, "
-         "heeded, not 3")),
+         "honoured, not 3")),
         ('[default]\nlatency = { kind = "normal", mean = 1 }',
          ("model.toml:2: default.latency: kind must be one of 'constant', 'uniform', 'exponential', 'lognormal', "
          "'measured'")),
