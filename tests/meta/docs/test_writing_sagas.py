@@ -53,7 +53,7 @@ def test_a_story_of_the_page_holds(told: ModuleType, story: str) -> None:
 
 def test_the_page_has_a_story_in_every_chapter_that_has_a_word() -> None:
     *chapters, last = PAGE.read_text(encoding="utf-8").split("\n## ")[1:]
-    assert last.startswith("15. Prove it")
+    assert last.startswith("15. Test every fault")
     assert [each.splitlines()[0] for each in chapters if "def test_" not in each] == []
 
 
