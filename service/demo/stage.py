@@ -33,8 +33,7 @@ from saga_coordinator.service.settings import KafkaSettings, Settings
 from saga_coordinator.service.storage.sqlite.checkpoint import checkpoint
 from saga_coordinator.service.storage.sqlite.queries import open_queries
 from saga_coordinator.service.telemetry.environment import Kind, endpoint
-from saga_coordinator.service.telemetry.observer import Telemetry
-from saga_coordinator.service.telemetry.observers import Observers
+from saga_coordinator.service.telemetry.observer import Observers, Telemetry
 
 _PARTITIONS: Final = 4
 _READY_TIMEOUT_S: Final = 30.0

@@ -6,7 +6,6 @@ from typing import Final
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from saga_coordinator.service.demo.notable_event import NotableEvent, notable_event, repeated_sends
 
 from saga_coordinator.handlers.records import Committed, TransitionRecord, Verdict
 from saga_coordinator.handlers.routing import REPLIES
@@ -14,6 +13,7 @@ from saga_coordinator.sagas.machine import Direction, Send, Status
 from saga_coordinator.service.demo import answering
 from saga_coordinator.service.demo.conversation import CONFIRMED
 from saga_coordinator.service.demo.journal import Outcome
+from saga_coordinator.service.demo.notable_event import NotableEvent, notable_event, repeated_sends
 from saga_coordinator.service.demo.story import HandledCommand, Stories
 from saga_coordinator.service.telemetry.conventions import SCOPE, SERVICE_NAME
 from saga_coordinator.service.telemetry.spans import SpanMaker

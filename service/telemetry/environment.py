@@ -1,6 +1,6 @@
-"""What the OTEL_* variables say of us: who we are, whether anything is exported, and in which portions.
+"""What the OTEL_* variables configure: resource, endpoints, batches and sampling.
 
-The exporters read their own part of them: endpoint, headers, timeout, compression, certificates.
+The exporters read the rest themselves: headers, timeout, compression, certificates.
 """
 
 import os
@@ -18,8 +18,11 @@ from opentelemetry.sdk.environment_variables import (
     OTEL_SDK_DISABLED,
 )
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, OTELResourceDetector, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from saga_coordinator.handlers.trace_context import Sampler
 from saga_coordinator.service.telemetry.conventions import SCHEMA_URL, SCOPE
 
 OTLP = "otlp"
@@ -27,7 +30,7 @@ HTTP_PROTOBUF = "http/protobuf"
 
 
 class Kind(StrEnum):
-    """What is exported. Each has variables of its own that go before the common ones."""
+    """What is exported. Each kind has variables of its own that take precedence over the common ones."""
 
     TRACES = "TRACES"
     METRICS = "METRICS"
@@ -35,9 +38,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """How spans are exported: `batch` at once, every `delay` seconds, and at most `queue` waiting for it.
+    """How spans are exported: in batches of `batch`, every `delay` seconds, from a queue of at most `queue`.
 
-    A span that waits holds some 4 KB, what it is made of. At 1,200 orders a second 13,000 spans come in a second.
+    A queued span takes some 4 KB. 1,200 orders a second make 13,000 spans a second.
     """
 
     queue: int = 16_384
@@ -46,23 +49,23 @@ class BatchLimits:
 
 
 def resource_from_environment() -> Resource:
-    """Return who we are: `saga-coordinator`, unless OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES say otherwise."""
+    """Return the resource: `saga-coordinator`, unless OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES name another."""
     ours = {SERVICE_NAME: SCOPE, SERVICE_VERSION: version(SCOPE)}
     return Resource.create({**ours, **OTELResourceDetector().detect().attributes})
 
 
 def scope() -> InstrumentationScope:
-    """Return what makes our spans and metrics."""
+    """Return the instrumentation scope of our spans and metrics."""
     return InstrumentationScope(SCOPE, version(SCOPE), SCHEMA_URL)
 
 
 def is_disabled() -> bool:
-    """Say whether OTEL_SDK_DISABLED turns everything off."""
+    """Return whether OTEL_SDK_DISABLED turns everything off."""
     return os.environ.get(OTEL_SDK_DISABLED, "").strip().lower() == "true"
 
 
 def endpoint(kind: Kind) -> str | None:
-    """Return where something is exported to; None: it is not exported, because no variable says where."""
+    """Return the endpoint of an export, or None if no variable names one."""
     if is_disabled() or OTLP not in _exporters(kind):
         return None
     own = os.environ.get(f"OTEL_EXPORTER_OTLP_{kind}_ENDPOINT")
@@ -71,7 +74,7 @@ def endpoint(kind: Kind) -> str | None:
 
 
 def batch_limits_from_environment() -> BatchLimits:
-    """Return the portions that the OTEL_BSP_* variables ask for, or our own, which are made for this load."""
+    """Return the limits that the OTEL_BSP_* variables set, or our own defaults, which suit this load."""
     ours = BatchLimits()
     queue = _number(OTEL_BSP_MAX_QUEUE_SIZE, ours.queue)
     return BatchLimits(
@@ -82,7 +85,7 @@ def batch_limits_from_environment() -> BatchLimits:
 
 
 def unsupported() -> Iterator[str]:
-    """Yield what the variables ask for and will not get, each with its remedy."""
+    """Yield what the variables ask for and is not supported, each with its remedy."""
     for kind in Kind:
         for name in _exporters(kind) - {OTLP, "none"}:
             yield f"OTEL_{kind}_EXPORTER={name} is not supported: set {OTLP} or none"
@@ -108,3 +111,35 @@ def _number(variable: str, otherwise: int) -> int:
     if not given.isdecimal() or int(given) == 0:
         raise ValueError(f"{variable}={given!r} is not a positive whole number: correct it or leave it out")
     return int(given)
+
+
+_RANDOM_DIGITS = 14
+
+
+def sampler_from_environment() -> Sampler:
+    """Return the SDK's sampler that OTEL_TRACES_SAMPLER names: by default all traces, with OTEL_SDK_DISABLED none.
+
+    It decides once for each trace that begins here, whether or not we export spans: the flag goes out in the headers,
+    and participants follow it. A trace that came with an event keeps its flag.
+    """
+    if is_disabled():
+        return _never
+    sampler = TracerProvider(shutdown_on_exit=False).sampler
+
+    def sample(trace_id: str) -> bool:
+        return sampler.should_sample(None, _spread(trace_id), "process").decision is Decision.RECORD_AND_SAMPLE
+
+    return sample
+
+
+def _never(_trace_id: str) -> bool:
+    return False
+
+
+def _spread(trace_id: str) -> int:
+    """Return a trace id whose low 64 bits, which the SDK's ratio sampler compares, are all equally likely.
+
+    A trace whose id is that of an instance, a UUID, has two constant bits there. The last 56 bits are random (W3C Trace
+    Context level 2, section 2.2.3.2).
+    """
+    return int(trace_id[-_RANDOM_DIGITS:], 16) << 8

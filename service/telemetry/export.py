@@ -13,14 +13,13 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from saga_coordinator.handlers.records import Committed
 from saga_coordinator.service.telemetry.environment import BatchLimits
-from saga_coordinator.service.telemetry.logs import logger
-from saga_coordinator.service.telemetry.rate_limit import RateLimit
+from saga_coordinator.service.telemetry.logs import RateLimit, logger
+from saga_coordinator.service.telemetry.otlp import yielding
 from saga_coordinator.service.telemetry.spans import SpanMaker
-from saga_coordinator.service.telemetry.yielding import yielding
 
 
 class SpanExport:
-    """Exports the spans of what was committed. `exported` and `dropped` count spans."""
+    """Exports the spans of committed transactions. `exported` and `dropped` count spans."""
 
     def __init__(self, maker: SpanMaker, exporter: SpanExporter, limits: BatchLimits) -> None:
         self.exported = 0
@@ -28,7 +27,7 @@ class SpanExport:
         self._exporter = exporter
         self._limits = limits
         self._batches: deque[tuple[Committed, int]] = deque()
-        self._offered = self._taken = 0
+        self._offered = self._dequeued = 0
         self._refused = self._lost = 0
         self._rate_limit = RateLimit()
         self._stopping = Event()
@@ -36,32 +35,32 @@ class SpanExport:
 
     @property
     def dropped(self) -> int:
-        """How many spans were never delivered: the queue was full, or the collector did not take them."""
+        """How many spans were not delivered: the queue was full, or the collector did not accept them."""
         return self._refused + self._lost
 
     def start(self) -> None:
         """Begin to export."""
         self._thread.start()
 
-    def offer(self, turn: Committed) -> None:
-        """Take a transaction, or count its spans as dropped when the queue is too full for it. Never waits.
+    def offer(self, committed: Committed) -> None:
+        """Queue a transaction, or count its spans as dropped if they do not fit. Never waits.
 
-        One that is larger than the whole queue has it for itself.
+        A transaction that is larger than the whole queue is accepted when the queue is empty.
         """
-        spans = sum(1 + len(hop.sent) for hop in turn.hops if hop.placement.span.sampled)
+        spans = sum(1 + len(transition.sent) for transition in committed.hops if transition.placement.span.sampled)
         if spans == 0:
             return
-        waiting = self._offered - self._taken
+        waiting = self._offered - self._dequeued
         if self._stopping.is_set() or (waiting and waiting + spans > self._limits.queue):
             self._refused += spans
             return
         self._offered += spans
-        self._batches.append((turn, spans))
+        self._batches.append((committed, spans))
 
     def stop(self, within: float) -> None:
-        """Deliver what waits, for at most so many seconds, and drop the rest. Blocks.
+        """Deliver what is queued within so many seconds, and drop the rest. Blocks.
 
-        After half of the time a failed delivery is not tried again.
+        After half of the time a failed delivery is not retried.
         """
         self._stopping.set()
         if self._thread.ident is not None:
@@ -69,17 +68,16 @@ class SpanExport:
         self._exporter.shutdown()
         if self._thread.is_alive():
             self._thread.join(within / 2)
-        self._lost += self._offered - self._taken
+        self._lost += self._offered - self._dequeued
         self._batches.clear()
 
     def _run(self) -> None:
-        """Empty the queue every now and then, and a last time when asked to stop."""
+        """Export at intervals, and a last time when stopped."""
         while not self._stopping.wait(self._limits.delay):
-            self._empty()
-        self._empty()
+            self._export_queue()
+        self._export_queue()
 
-    def _empty(self) -> None:
-        """Export everything that waits, in batches."""
+    def _export_queue(self) -> None:
         batch: list[ReadableSpan] = []
         for span in yielding(self._spans()):
             batch.append(span)
@@ -90,28 +88,26 @@ class SpanExport:
             self._deliver(batch)
 
     def _spans(self) -> Iterator[ReadableSpan]:
-        """Yield the spans of everything that waits."""
         while self._batches:
-            turn, spans = self._batches.popleft()
-            self._taken += spans
+            committed, spans = self._batches.popleft()
+            self._dequeued += spans
             try:
-                yield from self._maker.spans(turn)
+                yield from self._maker.spans(committed)
             except Exception as error:  # noqa: BLE001  whatever it is, the next transaction is traced again
                 self._lost += spans
-                self._troubled("spans could not be made", error)
+                self._log_error("spans could not be made", error)
 
     def _deliver(self, batch: list[ReadableSpan]) -> None:
         try:
             delivered = self._exporter.export(batch) is SpanExportResult.SUCCESS
         except Exception as error:  # noqa: BLE001  whatever it is, the next batch is tried again
             delivered = False
-            self._troubled("spans could not be exported", error)
+            self._log_error("spans could not be exported", error)
         if delivered:
             self.exported += len(batch)
         else:
             self._lost += len(batch)
 
-    def _troubled(self, what: str, error: Exception) -> None:
-        """Say what went wrong, at most once a second."""
+    def _log_error(self, what: str, error: Exception) -> None:
         if self._rate_limit.suppressed(what) is not None:
             logger().error(what, exc_info=error)

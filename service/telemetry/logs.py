@@ -1,19 +1,27 @@
-"""The log: one JSON object a line on stderr, or text for people; our own words, and the warnings of our libraries.
+"""The log: one JSON object a line on stderr, or text for people; our own lines, and the warnings of libraries.
 
-The word and its facts are apart, so that lines can be searched: `event` says what, `instance`, `trace_id` and the
-others say of which. A warning that comes again and again is said once a second, with how often it was kept back.
+The event and its facts are apart, so that lines can be searched: `event` says what, `instance`, `trace_id` and the
+others say of which. A warning that repeats is logged once a second, with how often it was suppressed.
 """
 
 import logging
+import re
 import sys
+import traceback
+from collections.abc import Callable
 from enum import StrEnum
+from pathlib import Path
+from time import monotonic
 from typing import TextIO
 
 import structlog
 
-from saga_coordinator.service.telemetry.rate_limit import RateLimit, fingerprint
+from saga_coordinator.handlers.records import Committed, TransitionRecord
+from saga_coordinator.sagas.machine import Status
+from saga_coordinator.service.telemetry import transitions
 
 NAME = "saga"
+MAX_KEYS = 1_000
 
 _SUPPRESSED = "suppressed"
 
@@ -52,13 +60,12 @@ def configure(level: str = "info", form: Format = Format.AUTO, stream: TextIO | 
 
 
 def logger() -> structlog.typing.FilteringBoundLogger:
-    """Return the logger for our own words: `logger().info("partitions taken", topic=..., partitions=...)`."""
+    """Return the logger of our own lines: `logger().info("serving", api=...)`."""
     log: structlog.typing.FilteringBoundLogger = structlog.get_logger(NAME)
     return log
 
 
 def _formatter(*, is_text: bool, is_coloured: bool) -> logging.Formatter:
-    """Make what renders both our lines and those of the libraries."""
     render: list[structlog.typing.Processor] = (
         [structlog.dev.ConsoleRenderer(colors=is_coloured, timestamp_key="time")]
         if is_text
@@ -71,14 +78,14 @@ def _formatter(*, is_text: bool, is_coloured: bool) -> logging.Formatter:
 
 
 class _LibraryRateLimit(logging.Filter):
-    """Keeps back what a library repeats: an outage makes some of them say the same many times a second."""
+    """Suppresses what a library repeats: in an outage some log the same line many times a second."""
 
     def __init__(self) -> None:
         super().__init__()
         self._rate_limit = RateLimit()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Say whether a record is let through, and note on it how many like it were not."""
+        """Return whether a record is logged, and set on it how many like it were suppressed."""
         if record.name == NAME:
             return True
         suppressed = self._rate_limit.suppressed(f"{record.name} {fingerprint(str(record.msg))}")
@@ -87,8 +94,102 @@ class _LibraryRateLimit(logging.Filter):
 
 
 def _add_suppressed(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Add how often a library's line was kept back."""
     suppressed = getattr(event["_record"], _SUPPRESSED, None)
     if suppressed:
         event[_SUPPRESSED] = suppressed
     return event
+
+
+_VARYING = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|\d+")
+
+
+def fingerprint(text: str) -> str:
+    """Return a text without its ids and numbers: lines with the same fingerprint say the same."""
+    return _VARYING.sub("#", text)
+
+
+class RateLimit:
+    """Allows each text once in `every` seconds. For one thread, or under its caller's lock."""
+
+    def __init__(self, every: float = 1.0, clock: Callable[[], float] = monotonic) -> None:
+        self._every = every
+        self._clock = clock
+        self._reported: dict[str, tuple[float, int]] = {}
+
+    def suppressed(self, what: str) -> int | None:
+        """Return how often a text was suppressed since it was last allowed, or None if it is suppressed now."""
+        now = self._clock()
+        reported_at, times = self._reported.get(what, (-self._every, 0))
+        if now - reported_at < self._every:
+            self._reported[what] = (reported_at, times + 1)
+            return None
+        if len(self._reported) >= MAX_KEYS:
+            self._reported.clear()
+        self._reported[what] = (now, 0)
+        return times
+
+
+class LogLines:
+    """Logs each signal at debug, each stall at error, and what failed at warning. The log is configured before."""
+
+    def __init__(self) -> None:
+        self._log = logger().bind()
+        self._is_debug = self._log.is_enabled_for(logging.DEBUG)
+        self._rate_limit = RateLimit()
+
+    def committed(self, committed: Committed) -> None:
+        """Log a committed transaction."""
+        for transition in committed.hops:
+            if self._is_debug:
+                self._log.debug("signal received", **_facts(transition), **_decided(transition))
+            if transition.decision.instance.status is Status.STALLED and transitions.entered(transition) is not None:
+                self._stalled(transition)
+
+    def on_error(self, what: str, error: BaseException) -> None:
+        """Log that something failed and will be retried: texts that differ in ids and numbers only once a second."""
+        suppressed = self._rate_limit.suppressed(fingerprint(what))
+        if suppressed is None:
+            return
+        facts: dict[str, object] = {"error": f"{type(error).__name__}: {error}"}
+        if suppressed:
+            facts["suppressed"] = suppressed
+        if (where := _where(error)) is not None:
+            facts["where"] = where
+        self._log.warning(what, **facts)
+
+    def _stalled(self, transition: TransitionRecord) -> None:
+        stall = transition.decision.instance.stall
+        facts = {} if stall is None else {"step": stall.step, "code": stall.code, "reason": stall.message}
+        self._log.error("instance stalled: an operator has to decide", **_facts(transition), **facts)
+
+
+def _facts(transition: TransitionRecord) -> dict[str, object]:
+    entry = transition.entry
+    return {
+        "saga": transition.saga.name,
+        "instance": entry.instance_id,
+        "seq": entry.seq,
+        "signal": entry.kind,
+        "trace_id": entry.trace_id,
+        "span_id": entry.span_id,
+    }
+
+
+def _decided(transition: TransitionRecord) -> dict[str, object]:
+    entry, decision = transition.entry, transition.decision
+    facts = {
+        "verdict": entry.verdict.value,
+        "status": decision.instance.status.value,
+        "why": entry.reason,
+        "message": entry.message_type,
+        "record": None if entry.place is None else str(entry.place),
+        "sent": [f"{send.step}/{send.direction}/{send.attempt}" for send in decision.commands] or None,
+        "outcome": None if decision.outcome is None else decision.outcome.message_type,
+    }
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def _where(error: BaseException) -> str | None:
+    """Return the line that raised the error."""
+    frames = traceback.extract_tb(error.__traceback__, limit=-1)
+    return f"{Path(frames[0].filename).name}:{frames[0].lineno} in {frames[0].name}" if frames else None

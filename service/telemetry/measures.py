@@ -1,37 +1,83 @@
-"""What is measured, as plain counters: a transaction adds to them, and the readers of `metrics.py` read them.
+"""The measures as plain counters, gauges and histograms: transactions add to them, and `metrics.py` exports them.
 
-Labels are few and known beforehand: sagas, steps, topics, partitions, kinds of signals and verdicts. An instance is
-never one.
+Labels have few values: sagas, steps, topics, partitions, kinds of signals and verdicts. An instance is never one.
+A histogram of ours costs a fortieth of the SDK's, whose `record` takes 5 us.
 """
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
 
 from saga_coordinator.handlers.records import Committed, TransitionRecord, Verdict
 from saga_coordinator.sagas.machine import Direction, Status
-from saga_coordinator.service.telemetry import transitions as hops
-from saga_coordinator.service.telemetry.histogram import Durations, Labels
+from saga_coordinator.service.telemetry import transitions
+
+BOUNDS: Final = (
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1_800.0, 3_600.0, 21_600.0,
+    86_400.0, 604_800.0,
+)  # fmt: skip
+"""Upper bounds in seconds: a step may take milliseconds, a saga days."""
+
+Labels = tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Buckets:
+    """How many durations fell between the bounds, their sum, minimum and maximum, in seconds."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
+    total: float = 0.0
+    minimum: float = float("inf")
+    maximum: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one duration."""
+        self.counts[bisect_left(BOUNDS, seconds)] += 1
+        self.total += seconds
+        self.minimum = min(self.minimum, seconds)
+        self.maximum = max(self.maximum, seconds)
+
+
+class Durations:
+    """Durations by labels. Written by one thread; another may read meanwhile. A negative duration counts as 0."""
+
+    def __init__(self) -> None:
+        self._buckets: dict[Labels, Buckets] = {}
+
+    def add(self, labels: Labels, duration: timedelta) -> None:
+        """Count a duration."""
+        buckets = self._buckets.get(labels)
+        if buckets is None:
+            buckets = self._buckets[labels] = Buckets()
+        buckets.add(max(0.0, duration.total_seconds()))
+
+    def read(self) -> Iterator[tuple[Labels, Buckets]]:
+        """Yield a copy of the buckets of each combination of labels."""
+        for labels, buckets in self._buckets.copy().items():
+            yield labels, Buckets(buckets.counts.copy(), buckets.total, buckets.minimum, buckets.maximum)
 
 
 @dataclass(frozen=True, slots=True)
 class Outbox:
-    """How many messages are owed, and since how many seconds the oldest."""
+    """How many messages are unpublished, and how old the oldest is, in seconds."""
 
     pending: int = 0
     age: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class SetAside:
-    """How many dead letters wait for somebody, and how many instances are parked behind one."""
+class DeadLetters:
+    """How many dead letters wait for an operator, and how many instances are parked behind one."""
 
     letters: int = 0
     parked: int = 0
 
 
 class Measures:
-    """Counters and gauges. `committed` counts what happened; the `set_` methods take what only the loops know."""
+    """Counters and gauges. Transactions are counted as they commit; the `set_` methods are called at intervals."""
 
     def __init__(self) -> None:
         self.transitions: Counter[Labels] = Counter()
@@ -45,58 +91,57 @@ class Measures:
         self.instances: dict[Labels, int] = {}
         self.lag: dict[Labels, int] = {}
         self.outbox = Outbox()
-        self.set_aside = SetAside()
+        self.waiting = DeadLetters()
 
-    def committed(self, turn: Committed) -> None:
+    def committed(self, committed: Committed) -> None:
         """Count one transaction."""
-        for hop in turn.hops:
-            entry = hop.entry
-            self.transitions[hop.saga.name, entry.kind, entry.verdict] += 1
+        for transition in committed.hops:
+            entry = transition.entry
+            self.transitions[transition.saga.name, entry.kind, entry.verdict] += 1
             if entry.verdict is Verdict.APPLIED:
-                self._applied(hop)
-        for ruling in turn.changes.verdicts:
-            self.verdicts[ruling.place.topic, ruling.verdict] += 1
-        for letter in turn.changes.dead_letters:
+                self._applied(transition)
+        for each in committed.changes.verdicts:
+            self.verdicts[each.place.topic, each.verdict] += 1
+        for letter in committed.changes.dead_letters:
             self.dead_letters[(letter.record.place.topic,)] += 1
 
     def set_instances(self, counted: Iterable[tuple[str, str, int]]) -> None:
-        """Take the numbers of live instances by saga and status, as the store counts them."""
+        """Set the numbers of live instances by saga and status."""
         self.instances = {(saga, status): count for saga, status, count in counted}
 
     def set_outbox(self, pending: int, age: float) -> None:
-        """Take how many messages are owed, and since how many seconds the oldest of them."""
+        """Set how many messages are unpublished, and how old the oldest is, in seconds."""
         self.outbox = Outbox(pending, age)
 
     def set_dead_letters(self, letters: int, parked: int) -> None:
-        """Take how many dead letters wait for somebody, and how many instances are parked behind one."""
-        self.set_aside = SetAside(letters, parked)
+        """Set how many dead letters wait for an operator, and how many instances are parked behind one."""
+        self.waiting = DeadLetters(letters, parked)
 
     def set_lag(self, topic: str, partition: int, records: int) -> None:
-        """Take how many records of a partition are not done yet."""
+        """Set how many records of a partition are not processed yet."""
         self.lag[topic, str(partition)] = records
 
     def remove_lag(self, topic: str, partition: int) -> None:
-        """Forget a partition that is somebody else's now."""
+        """Remove a partition that is not owned any more."""
         self.lag.pop((topic, str(partition)), None)
 
-    def _applied(self, hop: TransitionRecord) -> None:
-        """Count what a signal has brought about."""
-        kind, saga, after = hop.entry.kind, hop.saga.name, hop.decision.instance
-        if kind == hops.ANSWER and (about := hops.about(hop)) is not None:
-            self.step_duration.add((saga, about.step, about.direction), hop.entry.at - about.command_state.asked_at)
-        elif kind == hops.WAKE and hop.before is not None and hop.before.next_timer_at is not None:
-            self.timer_lag.add((), hop.entry.at - hop.before.next_timer_at)
-        for send in hop.decision.commands:
+    def _applied(self, transition: TransitionRecord) -> None:
+        kind, saga, after = transition.entry.kind, transition.saga.name, transition.decision.instance
+        if kind == transitions.ANSWER and (about := transitions.about(transition)) is not None:
+            self.step_duration.add((saga, about.step, about.direction), transition.entry.at - about.state.asked_at)
+        elif kind == transitions.WAKE and transition.before is not None and transition.before.next_timer_at is not None:
+            self.timer_lag.add((), transition.entry.at - transition.before.next_timer_at)
+        for send in transition.decision.commands:
             if send.direction is Direction.COMPENSATION:
-                self._compensation(hop, send.step)
-        status = hops.entered(hop)
+                self._compensation(transition, send.step)
+        status = transitions.entered(transition)
         if status is Status.STALLED:
             self.stalled[saga, (after.stall and after.stall.step) or ""] += 1
         elif status is not None and status.is_final and after.ended_at is not None:
             self.duration.add((saga, status), after.ended_at - after.started_at)
 
-    def _compensation(self, hop: TransitionRecord, step: str) -> None:
-        """Count a step that begins to be undone; asking for it again is no other compensation."""
-        command_state = hop.decision.instance.steps[step].compensation
-        if command_state is not None and command_state.sendings == 1:
-            self.compensations[hop.saga.name, step] += 1
+    def _compensation(self, transition: TransitionRecord, step: str) -> None:
+        """Count a compensation when it is first sent."""
+        state = transition.decision.instance.steps[step].compensation
+        if state is not None and state.sendings == 1:
+            self.compensations[transition.saga.name, step] += 1

@@ -1,34 +1,42 @@
 """The measures as OpenTelemetry metrics, for Prometheus and, where an endpoint is set, by OTLP.
 
-From them come the four measures of a saga (in PromQL, by rates over any range; `saga_duration_seconds` counts what is
-over):
+The four measures of a saga follow from them (in PromQL, by rates over any range; `saga_duration_seconds` counts ended
+instances):
 
 - completion rate: `saga_duration_seconds_count{status="completed"}` / `saga_duration_seconds_count`;
 - cycle time: the quantiles of `saga_duration_seconds_bucket`; of one step, `saga_step_duration_seconds_bucket`;
-- error rate: (`saga_duration_seconds_count{status="compensated"}` + `saga_stalled_total`) / all that is over;
+- error rate: (`saga_duration_seconds_count{status="compensated"}` + `saga_stalled_total`) /
+  `saga_duration_seconds_count`;
 - resource use: `process_cpu_time_seconds_total` / `saga_duration_seconds_count`.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from resource import getpagesize
 from threading import Lock
 
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import MetricReader
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    Histogram,
+    HistogramDataPoint,
+    Metric,
+    MetricReader,
+    MetricsData,
+    PeriodicExportingMetricReader,
+)
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from saga_coordinator.service.telemetry.environment import Kind, endpoint
-from saga_coordinator.service.telemetry.histogram import Labels
-from saga_coordinator.service.telemetry.measures import Measures
-from saga_coordinator.service.telemetry.readers import DurationMetrics, OtlpReader, PrometheusReader
+from saga_coordinator.service.telemetry.measures import BOUNDS, Buckets, Durations, Labels, Measures
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -36,7 +44,7 @@ _STATM = Path("/proc/self/statm")
 
 
 class Metrics:
-    """Lets the measures be read. `dropped` says how many spans were lost so far."""
+    """Exports the measures. `dropped` returns how many spans were lost so far."""
 
     def __init__(
         self, measures: Measures, resource: Resource, scope: InstrumentationScope, dropped: Callable[[], int]
@@ -55,18 +63,18 @@ class Metrics:
             meter.create_observable_gauge(each.name, [each.observe], each.unit, each.description)
 
     def text(self) -> bytes:
-        """Return everything in Prometheus' text format, of type `CONTENT_TYPE`. Takes some milliseconds."""
+        """Return all metrics in Prometheus' text format, of type `CONTENT_TYPE`. Takes some milliseconds."""
         with self._one_at_a_time:
             return generate_latest(self._registry)
 
     def stop(self, within: float) -> None:
-        """Export for a last time, for at most so many seconds. Blocks."""
+        """Export a last time, within so many seconds. Blocks."""
         self._provider.shutdown(timeout_millis=within * 1000)
 
 
 @dataclass(frozen=True, slots=True)
 class _Instrument:
-    """One metric: how it is called, and how its numbers are read by the values of its labels."""
+    """One metric: its name and labels, and how its numbers are read by the labels' values."""
 
     name: str
     unit: str
@@ -75,20 +83,20 @@ class _Instrument:
     read: Callable[[], Mapping[Labels, float]]
 
     def observe(self, _options: CallbackOptions) -> Iterator[Observation]:
-        """Yield every number; the mapping may grow meanwhile."""
+        """Yield all numbers; the mapping may grow meanwhile."""
         for values, number in tuple(self.read().items()):
             yield Observation(number, dict(zip(self.labels, values, strict=True)))
 
 
 def _counted(measures: Measures) -> Iterable[_Instrument]:
-    """Name what only grows."""
+    """Return the counters."""
     return (
         _Instrument(
-            "saga.transitions", "{signal}", "Signals that instances took, by what was made of them",
+            "saga.transitions", "{signal}", "Signals that instances received, by verdict",
             ("saga", "signal", "verdict"), lambda: measures.transitions,
         ),
         _Instrument(
-            "saga.rulings", "{record}", "Records that reached no instance", ("topic", "verdict"),
+            "saga.record.verdicts", "{record}", "Records that reached no instance", ("topic", "verdict"),
             lambda: measures.verdicts,
         ),
         _Instrument(
@@ -96,39 +104,39 @@ def _counted(measures: Measures) -> Iterable[_Instrument]:
             lambda: measures.compensations,
         ),
         _Instrument(
-            "saga.stalled", "{instance}", "Instances that an operator had to decide on, by the step that failed",
+            "saga.stalled", "{instance}", "Instances that need an operator, by the step that failed",
             ("saga", "step"), lambda: measures.stalled,
         ),
         _Instrument(
-            "saga.dead_letters", "{record}", "Records set aside: unreadable, or a saga failed on them", ("topic",),
+            "saga.dead_letters", "{record}", "Records that are unreadable, or on which a saga failed", ("topic",),
             lambda: measures.dead_letters,
         ),
     )  # fmt: skip
 
 
 def _gauged(measures: Measures) -> Iterable[_Instrument]:
-    """Name what goes up and down."""
+    """Return the gauges."""
     return (
         _Instrument(
             "saga.instances", "{instance}", "Live instances", ("saga", "status"), lambda: measures.instances
         ),
         _Instrument(
-            "saga.dead_letters.waiting", "{record}", "Dead letters that wait for somebody", (),
-            lambda: {(): measures.set_aside.letters},
+            "saga.dead_letters.waiting", "{record}", "Dead letters that wait for an operator", (),
+            lambda: {(): measures.waiting.letters},
         ),
         _Instrument(
-            "saga.parked", "{instance}", "Instances that are parked behind a record that failed", (),
-            lambda: {(): measures.set_aside.parked},
+            "saga.parked", "{instance}", "Instances that are parked behind a dead letter", (),
+            lambda: {(): measures.waiting.parked},
         ),
         _Instrument(
-            "saga.outbox.pending", "{message}", "Messages that are owed to Kafka", (),
+            "saga.outbox.pending", "{message}", "Messages that are not published yet", (),
             lambda: {(): measures.outbox.pending},
         ),
         _Instrument(
-            "saga.outbox.age", "s", "Age of the oldest message that is owed", (), lambda: {(): measures.outbox.age}
+            "saga.outbox.age", "s", "Age of the oldest unpublished message", (), lambda: {(): measures.outbox.age}
         ),
         _Instrument(
-            "saga.consumer.lag", "{record}", "Records that are not done yet", ("topic", "partition"),
+            "saga.consumer.lag", "{record}", "Records that are not processed yet", ("topic", "partition"),
             lambda: measures.lag,
         ),
     )  # fmt: skip
@@ -136,7 +144,7 @@ def _gauged(measures: Measures) -> Iterable[_Instrument]:
 
 def _lost(dropped: Callable[[], int]) -> _Instrument:
     return _Instrument(
-        "saga.spans.dropped", "{span}", "Spans that the collector never got", (), lambda: {(): dropped()}
+        "saga.spans.dropped", "{span}", "Spans that were not delivered to the collector", (), lambda: {(): dropped()}
     )
 
 
@@ -145,7 +153,6 @@ def _of_process() -> Iterable[_Instrument]:
 
 
 def _memory() -> Iterable[_Instrument]:
-    """Name the memory of this process, where the system tells it."""
     if not _STATM.exists():
         return ()
     page = getpagesize()
@@ -155,3 +162,98 @@ def _memory() -> Iterable[_Instrument]:
             lambda: {(): int(_STATM.read_text(encoding="ascii").split()[1]) * page},
         ),
     )  # fmt: skip
+
+
+# --- readers. The SDK has no observable histogram, so these add ours to what it has collected. Ours are cumulative,
+# whatever OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE asks of the counters.
+
+
+class PrometheusReader(PrometheusMetricReader):
+    """Passes all metrics to a Prometheus registry when it is scraped."""
+
+    def __init__(self, registry: CollectorRegistry, durations: "DurationMetrics") -> None:
+        self._durations = durations
+        super().__init__(scope_info_enabled=False, registry=registry)
+
+    def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: object) -> None:
+        super()._receive_metrics(self._durations.added_to(metrics_data), timeout_millis, **kwargs)
+
+
+class OtlpReader(PeriodicExportingMetricReader):
+    """Exports all metrics by OTLP, every OTEL_METRIC_EXPORT_INTERVAL milliseconds, on a thread of its own."""
+
+    def __init__(self, exporter: OTLPMetricExporter, durations: "DurationMetrics") -> None:
+        self._durations = durations
+        super().__init__(exporter)
+
+    def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: object) -> None:
+        super()._receive_metrics(self._durations.added_to(metrics_data), timeout_millis, **kwargs)
+
+
+class DurationMetrics:
+    """Our histograms as metrics."""
+
+    def __init__(self, measures: Measures, scope: InstrumentationScope) -> None:
+        self._scope = scope
+        self._since = time.time_ns()
+        self._all = (
+            _HistogramMetric(
+                "saga.duration", "From start to end of an instance", ("saga", "status"), measures.duration
+            ),
+            _HistogramMetric(
+                "saga.step.duration",
+                "From sending a command to its reply",
+                ("saga", "step", "direction"),
+                measures.step_duration,
+            ),
+            _HistogramMetric("saga.timer.lag", "How late timers fired", (), measures.timer_lag),
+        )
+
+    def added_to(self, collected: MetricsData) -> MetricsData:
+        """Return what the SDK has collected, with our histograms added to our scope."""
+        now = time.time_ns()
+        ours = [metric for each in self._all if (metric := each.metric(self._since, now)).data.data_points]
+        return replace(
+            collected,
+            resource_metrics=[
+                replace(
+                    resource,
+                    scope_metrics=[
+                        replace(each, metrics=[*each.metrics, *ours]) if each.scope == self._scope else each
+                        for each in resource.scope_metrics
+                    ],
+                )
+                for resource in collected.resource_metrics
+            ],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _HistogramMetric:
+    """One histogram: its name and labels, and the durations that it exports."""
+
+    name: str
+    description: str
+    labels: tuple[str, ...]
+    durations: Durations
+
+    def metric(self, since: int, now: int) -> Metric:
+        points: Sequence[HistogramDataPoint] = [
+            _point(dict(zip(self.labels, values, strict=True)), buckets, since, now)
+            for values, buckets in self.durations.read()
+        ]
+        return Metric(self.name, self.description, "s", Histogram(points, AggregationTemporality.CUMULATIVE))
+
+
+def _point(labels: dict[str, str], buckets: Buckets, since: int, now: int) -> HistogramDataPoint:
+    return HistogramDataPoint(
+        attributes=labels,
+        start_time_unix_nano=since,
+        time_unix_nano=now,
+        count=sum(buckets.counts),
+        sum=buckets.total,
+        bucket_counts=buckets.counts,
+        explicit_bounds=BOUNDS,
+        min=buckets.minimum,
+        max=buckets.maximum,
+    )

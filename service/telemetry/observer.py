@@ -1,4 +1,4 @@
-"""Telemetry as handlers know it: one observer that traces, measures and tells what was committed."""
+"""Telemetry as an observer of the handlers: it traces, measures and logs what they commit."""
 
 import asyncio
 import concurrent.futures
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from threading import Thread
 
+from saga_coordinator.handlers.ports import Observer
 from saga_coordinator.handlers.records import Committed
 from saga_coordinator.handlers.trace_context import Sampler
 from saga_coordinator.service.telemetry.environment import (
@@ -13,27 +14,25 @@ from saga_coordinator.service.telemetry.environment import (
     batch_limits_from_environment,
     endpoint,
     resource_from_environment,
+    sampler_from_environment,
     scope,
     unsupported,
 )
 from saga_coordinator.service.telemetry.export import SpanExport
-from saga_coordinator.service.telemetry.log_lines import LogLines
-from saga_coordinator.service.telemetry.logs import logger
+from saga_coordinator.service.telemetry.logs import LogLines, RateLimit, logger
 from saga_coordinator.service.telemetry.measures import Measures
 from saga_coordinator.service.telemetry.metrics import Metrics
-from saga_coordinator.service.telemetry.observers import Guard
 from saga_coordinator.service.telemetry.otlp import FastSpanExporter
-from saga_coordinator.service.telemetry.sampling import sampler_from_environment
 from saga_coordinator.service.telemetry.spans import SpanMaker
 
 STOP_TIMEOUT = 5.0
 
 
 class Telemetry:
-    """Watches for operators: traces, metrics and logs, as the OTEL_* variables ask. Neither waits nor raises.
+    """Traces, metrics and logs, as the OTEL_* variables configure them. Neither waits nor raises.
 
-    `sampler` decides which new traces are sampled, `measures` takes what only the loops know, and `metrics` is what
-    Prometheus reads. `group` is the consumer group, as it stands on the spans. The log is configured before.
+    `sampler` decides which new traces are sampled, `measures` has gauges to set, and Prometheus scrapes `metrics`.
+    `group` is the consumer group that the spans name. The log is configured before.
     """
 
     def __init__(self, group: str | None = None) -> None:
@@ -46,7 +45,7 @@ class Telemetry:
         self._guard = Guard()
 
     def start(self) -> None:
-        """Begin to export, if a variable says where to."""
+        """Start to export traces, if a variable names an endpoint."""
         for problem in unsupported():
             logger().warning(problem)
         if self._export is not None:
@@ -54,7 +53,7 @@ class Telemetry:
             self._export.start()
 
     async def stop(self, within: float = STOP_TIMEOUT) -> None:
-        """Export what waits, for at most so many seconds, and give up what is left. Never raises."""
+        """Export what is queued within so many seconds, and drop the rest. Never raises."""
         works = [self.metrics.stop] if self._export is None else [self.metrics.stop, self._export.stop]
         try:
             async with asyncio.timeout(within):
@@ -70,15 +69,15 @@ class Telemetry:
         if self._dropped():
             logger().warning("spans were dropped", spans=self._dropped())
 
-    def committed(self, turn: Committed) -> None:
-        """Trace, count and tell what was committed."""
-        self._guard.call(self.measures.committed, turn)
-        self._guard.call(self._log_lines.committed, turn)
+    def committed(self, committed: Committed) -> None:
+        """Trace, count and log a committed transaction."""
+        self._guard.call(self.measures.committed, committed)
+        self._guard.call(self._log_lines.committed, committed)
         if self._export is not None:
-            self._guard.call(self._export.offer, turn)
+            self._guard.call(self._export.offer, committed)
 
     def on_error(self, what: str, error: BaseException) -> None:
-        """Say that something did not work and will be tried again."""
+        """Log that something failed and will be retried."""
         self._guard.call(self._log_lines.on_error, what, error)
 
     def _dropped(self) -> int:
@@ -86,24 +85,57 @@ class Telemetry:
 
 
 def _span_export(maker: SpanMaker) -> SpanExport | None:
-    """Return what exports spans, None if no variable says where to."""
     if endpoint(Kind.TRACES) is None:
         return None
     return SpanExport(maker, FastSpanExporter(maker.resource, maker.scope), batch_limits_from_environment())
 
 
 def _in_thread(work: Callable[[], None]) -> asyncio.Future[None]:
-    """Run blocking work on a daemon thread: unlike one of the loop's executor, it keeps no process from its end."""
+    """Run blocking work on a daemon thread, which unlike the loop's executor does not keep the process alive."""
     outcome: concurrent.futures.Future[None] = concurrent.futures.Future()
     outcome.set_running_or_notify_cancel()
 
     def run() -> None:
         try:
             work()
-        except Exception as error:  # noqa: BLE001  whoever waits for the outcome gets it
+        except Exception as error:  # noqa: BLE001  it is raised where the outcome is awaited
             outcome.set_exception(error)
         else:
             outcome.set_result(None)
 
     Thread(target=run, name="telemetry-stop", daemon=True).start()
     return asyncio.wrap_future(outcome)
+
+
+class Observers:
+    """Several observers as one, called in order: `Observers(telemetry, display)`."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+        self._guard = Guard()
+
+    def committed(self, committed: Committed) -> None:
+        """Pass a committed transaction on."""
+        for each in self._observers:
+            self._guard.call(each.committed, committed)
+
+    def on_error(self, what: str, error: BaseException) -> None:
+        """Pass an error on."""
+        for each in self._observers:
+            self._guard.call(each.on_error, what, error)
+
+
+class Guard:
+    """Calls observers. What they raise is logged, and fails neither the coordinator nor the other observers."""
+
+    def __init__(self) -> None:
+        self._rate_limit = RateLimit()
+
+    def call(self, listener: Callable[..., None], *arguments: object) -> None:
+        """Call a listener; log what it raises, at most once a second."""
+        try:
+            listener(*arguments)
+        except Exception as error:  # noqa: BLE001  whatever it is, the transaction is committed
+            name = getattr(listener, "__qualname__", repr(listener))
+            if self._rate_limit.suppressed(name) is not None:
+                logger().error(f"{name} failed: this transaction is not traced, measured or shown", exc_info=error)

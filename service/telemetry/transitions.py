@@ -1,5 +1,6 @@
-"""What a hop means to those who watch: the step that it is about, the status that it enters, the trouble that it is."""
+"""What a transition means to an observer: the step that it is about, the status that it enters, what went wrong."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
@@ -7,7 +8,7 @@ from saga_coordinator.handlers.records import TransitionRecord, Verdict
 from saga_coordinator.sagas.machine import CANCELLED, Cause, CommandState, Direction, Progress, Status
 
 ANSWER, WAKE = "answer", "wake"
-"""The kinds of hops that are told apart; the others are named for an operator's wish."""
+"""The kinds of signals that are distinguished here; the others are named after an operator's action."""
 
 
 class About(NamedTuple):
@@ -15,30 +16,30 @@ class About(NamedTuple):
 
     step: str
     direction: Direction
-    command_state: CommandState
+    state: CommandState
 
 
-def about(hop: TransitionRecord) -> About | None:
+def about(transition: TransitionRecord) -> About | None:
     """Return the step that was answered, or the only one whose time has come."""
-    if hop.before is None:
+    if transition.before is None:
         return None
-    if hop.entry.kind == ANSWER:
-        return _answered(hop)
-    if hop.entry.kind == WAKE:
-        due = _due(hop)
+    if transition.entry.kind == ANSWER:
+        return _answered(transition)
+    if transition.entry.kind == WAKE:
+        due = _due(transition)
         return due[0] if len(due) == 1 else None
     return None
 
 
-def entered(hop: TransitionRecord) -> Status | None:
-    """Return the status that an instance has entered with this hop, None if it has kept the one it had."""
-    status = hop.decision.instance.status
-    return None if hop.before is not None and hop.before.status is status else status
+def entered(transition: TransitionRecord) -> Status | None:
+    """Return the status that an instance enters by this transition, or None."""
+    status = transition.decision.instance.status
+    return None if transition.before is not None and transition.before.status is status else status
 
 
-def turning_cause(hop: TransitionRecord) -> Cause | None:
-    """Return why an instance has turned back or stalled with this hop, None if it has done neither."""
-    before, after = hop.before, hop.decision.instance
+def turning_cause(transition: TransitionRecord) -> Cause | None:
+    """Return why an instance begins to compensate or stalls by this transition, or None."""
+    before, after = transition.before, transition.decision.instance
     if before is None or before is after:
         return None
     if after.stall is not None and after.stall is not before.stall:
@@ -46,67 +47,55 @@ def turning_cause(hop: TransitionRecord) -> Cause | None:
     return after.cause if after.cause is not before.cause else None
 
 
-def problem(hop: TransitionRecord, concerned: About | None) -> Cause | None:
-    """Return what went wrong with this hop: a step refused or given up, an instance stalled.
+def problem(transition: TransitionRecord, at: About | None) -> Cause | None:
+    """Return what went wrong: a step was refused or given up, or the instance stalled.
 
-    That somebody has cancelled it is no trouble, nor is a failure after which the step is asked again.
+    A cancellation is no problem, nor is a failure after which the command is sent again.
     """
-    cause = turning_cause(hop)
+    cause = turning_cause(transition)
     if cause is not None:
         return None if cause.code == CANCELLED else cause
-    if concerned is None or hop.entry.verdict is not Verdict.APPLIED:
+    if at is None or transition.entry.verdict is not Verdict.APPLIED:
         return None
-    if _progress(hop, concerned) is Progress.REFUSED:
-        return Cause(concerned.step, Progress.REFUSED, f"{concerned.step} was refused by its participant")
+    if _progress(transition, at) is Progress.REFUSED:
+        return Cause(at.step, Progress.REFUSED, f"{at.step} was refused by its participant")
     return None
 
 
-def is_done(hop: TransitionRecord, concerned: About) -> bool:
-    """Say whether a leg is done after the hop."""
-    return _progress(hop, concerned) is Progress.DONE
+def is_done(transition: TransitionRecord, at: About) -> bool:
+    """Return whether the command is done after the transition."""
+    return _progress(transition, at) is Progress.DONE
 
 
-def retry_at(hop: TransitionRecord, concerned: About) -> datetime | None:
-    """Return when a step that was answered "not done" with this hop will be asked again, None if it will not."""
-    command_state = _leg_now(hop, concerned)
-    waits = (
-        command_state is not None
-        and command_state.progress is Progress.WAITING
-        and hop.entry.verdict is Verdict.APPLIED
-    )
-    return command_state.due_at if command_state is not None and waits and hop.entry.kind == ANSWER else None
+def retry_at(transition: TransitionRecord, at: About) -> datetime | None:
+    """Return when a command that was answered "not done" by this transition is sent again, or None."""
+    entry, state = transition.entry, _state_after(transition, at)
+    waits = state is not None and state.progress is Progress.WAITING
+    return state.due_at if state and waits and entry.verdict is Verdict.APPLIED and entry.kind == ANSWER else None
 
 
-def _leg_now(hop: TransitionRecord, concerned: About) -> CommandState | None:
-    """Return the leg that a hop is about, as it is after the hop."""
-    run = hop.decision.instance.steps.get(concerned.step)
-    return None if run is None else run.command_state(concerned.direction)
+def _state_after(transition: TransitionRecord, at: About) -> CommandState | None:
+    run = transition.decision.instance.steps.get(at.step)
+    return None if run is None else run.command_state(at.direction)
 
 
-def _progress(hop: TransitionRecord, concerned: About) -> Progress | None:
-    command_state = _leg_now(hop, concerned)
-    return None if command_state is None else command_state.progress
+def _progress(transition: TransitionRecord, at: About) -> Progress | None:
+    state = _state_after(transition, at)
+    return None if state is None else state.progress
 
 
-def _answered(hop: TransitionRecord) -> About | None:
-    """Find the command that was answered, by its id."""
-    answered = hop.entry.causation_id
-    if hop.before is not None:
-        for name, run in hop.before.steps.items():
-            if run.forward.command_id == answered:
-                return About(name, Direction.FORWARD, run.forward)
-            if run.compensation is not None and run.compensation.command_id == answered:
-                return About(name, Direction.COMPENSATION, run.compensation)
-    return None
+def _commands(transition: TransitionRecord) -> Iterator[About]:
+    """Yield the commands of the instance as it was before the transition."""
+    for name, run in transition.before.steps.items() if transition.before else ():
+        for direction in Direction:
+            if (state := run.command_state(direction)) is not None:
+                yield About(name, direction, state)
 
 
-def _due(hop: TransitionRecord) -> list[About]:
-    """Return all steps whose time has come."""
-    return [
-        About(name, direction, command_state)
-        for name, run in (hop.before.steps.items() if hop.before else ())
-        for direction in Direction
-        if (command_state := run.command_state(direction)) is not None
-        and command_state.due_at is not None
-        and command_state.due_at <= hop.entry.at
-    ]
+def _answered(transition: TransitionRecord) -> About | None:
+    return next((at for at in _commands(transition) if at.state.command_id == transition.entry.causation_id), None)
+
+
+def _due(transition: TransitionRecord) -> list[About]:
+    now = transition.entry.at
+    return [at for at in _commands(transition) if at.state.due_at is not None and at.state.due_at <= now]

@@ -43,6 +43,6 @@ def rung(shop: Business) -> dict[str, float]:
     assert answer is not None
     families = text_string_to_metric_families(answer.body)
     samples = [
-        sample for family in families for sample in family.samples if sample.name == "saga_wake_late_seconds_bucket"
+        sample for family in families for sample in family.samples if sample.name == "saga_timer_lag_seconds_bucket"
     ]
     return {"+Inf": 0.0} | {sample.labels["le"]: sample.value for sample in samples}

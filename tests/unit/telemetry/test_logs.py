@@ -9,11 +9,8 @@ import pytest
 import structlog
 
 from saga_coordinator.contracts import Envelope, Failure, Reply
-from saga_coordinator.service.telemetry import log_lines as lines
 from saga_coordinator.service.telemetry import logs
-from saga_coordinator.service.telemetry.log_lines import LogLines
-from saga_coordinator.service.telemetry.logs import Format
-from saga_coordinator.service.telemetry.rate_limit import RateLimit, fingerprint
+from saga_coordinator.service.telemetry.logs import Format, LogLines, RateLimit, fingerprint
 from tests.unit.telemetry.story import Story, declining, order_placed
 
 Said = Callable[[], list[dict[str, object]]]
@@ -85,7 +82,7 @@ def test_without_debug_the_facts_of_a_signal_are_not_even_gathered(
         raise AssertionError("gathered for nobody")
 
     logs.configure("info", stream=stream)
-    monkeypatch.setattr(lines, "_facts", gathered)
+    monkeypatch.setattr(logs, "_facts", gathered)
     teller = LogLines()
     for turn in Story().runs(order_placed("o-1")):
         teller.committed(turn)

@@ -6,8 +6,7 @@ from datetime import timedelta
 from saga_coordinator.contracts import Envelope, Failure, Reply
 from saga_coordinator.handlers.records import Place, Record
 from saga_coordinator.sagas.machine import Status
-from saga_coordinator.service.telemetry.histogram import BOUNDS, Durations
-from saga_coordinator.service.telemetry.measures import Measures
+from saga_coordinator.service.telemetry.measures import BOUNDS, Durations, Measures
 from tests.unit.telemetry.story import Story, declining, order_cancelled, order_placed, willing
 
 SAGA = "order-fulfilment"

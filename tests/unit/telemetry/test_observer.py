@@ -8,8 +8,7 @@ import pytest
 
 from saga_coordinator.handlers.ports import Observer
 from saga_coordinator.handlers.records import Committed
-from saga_coordinator.service.telemetry.observer import Telemetry
-from saga_coordinator.service.telemetry.observers import Observers
+from saga_coordinator.service.telemetry.observer import Observers, Telemetry
 from tests.unit.telemetry.collector import Collector, collecting
 from tests.unit.telemetry.made import ids, spans_of
 from tests.unit.telemetry.story import Story, order_placed

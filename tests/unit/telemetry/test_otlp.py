@@ -75,8 +75,8 @@ def test_what_it_keeps_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = SpanEncoder(RESOURCE, scope())
 
     assert ExportTraceServiceRequest.FromString(encoder.request(map(encoder.span, made))) == encode_spans(made)
-    assert len(encoder._told) <= 3  # noqa: SLF001  nothing else tells
-    assert len(encoder._named) <= 3  # noqa: SLF001  nothing else tells
+    assert len(encoder._attributes) <= 3  # noqa: SLF001  nothing else shows it
+    assert len(encoder._named) <= 3  # noqa: SLF001  nothing else shows it
 
 
 def test_resource_and_scope_are_told_with_their_schemas() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from saga_coordinator.sagas.machine import instance_id
-from saga_coordinator.service.telemetry.sampling import sampler_from_environment
+from saga_coordinator.service.telemetry.environment import sampler_from_environment
 
 TRACES = [instance_id("order-fulfilment", f"o-{number}").replace("-", "") for number in range(4_000)]
 
