@@ -1,4 +1,4 @@
-"""Runs what stands on a page as its reader would: as a process in a folder that holds the page's files."""
+"""Run the programs of a page as its reader does: as processes in a folder that contains the page's files."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ PYPROJECT = str(ROOT / "pyproject.toml")
 
 
 def run(folder: Path, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in the folder, and return what came of it."""
+    """Run a command in the folder and return the completed process."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=90)
 
@@ -23,10 +23,10 @@ def under_pytest(folder: Path, *files: str) -> subprocess.CompletedProcess[str]:
 
 
 def under_mypy(folder: Path, *files: str) -> subprocess.CompletedProcess[str]:
-    """Show files of the folder to the type checker."""
+    """Check files of the folder with mypy."""
     return run(folder, sys.executable, "-m", "mypy", "--config-file", PYPROJECT, *files, MYPYPATH=str(ROOT))
 
 
 def saga(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line `saga` in the folder."""
+    """Run the command `saga` in the folder."""
     return run(folder, str(Path(sys.executable).with_name("saga")), *arguments)

@@ -1,4 +1,4 @@
-"""A change of a message that would break those who rely on its committed schema is found, and never written over it."""
+"""A change of a message that breaks readers or senders of its committed schema is reported and never exported."""
 
 import json
 import shutil
@@ -37,7 +37,7 @@ def nested(part: Mapping[str, Any]) -> dict[str, Any]:
         pytest.param(nested(of(("a",), a=TEXT)), nested(of(("a",), a=NUMBER)), "lines[].a", id="retyped within a list"),
     ],
 )
-def test_a_required_field_that_is_gone_or_of_another_type_breaks_somebody(
+def test_a_required_field_that_is_removed_or_has_another_type_is_a_break(
     old: dict[str, Any], new: dict[str, Any], where: str, *, is_sent: bool
 ) -> None:
     assert [each for each in breaks(old, new, is_sent=is_sent) if each.startswith(f"{where} ")]
@@ -54,7 +54,7 @@ def test_a_required_field_that_is_gone_or_of_another_type_breaks_somebody(
         pytest.param(of(("a",), a={"enum": ["x"]}), of(("a",), a={"enum": ["x", "y"]}), id="some of the values"),
     ],
 )
-def test_what_is_sent_may_become_narrower_and_what_is_read_wider_but_not_the_other_way(
+def test_a_sent_message_can_become_narrower_and_a_received_one_wider_but_not_vice_versa(
     narrow: dict[str, Any], wide: dict[str, Any]
 ) -> None:
     assert list(breaks(wide, narrow, is_sent=True)) == list(breaks(narrow, wide, is_sent=False)) == []
@@ -62,15 +62,15 @@ def test_what_is_sent_may_become_narrower_and_what_is_read_wider_but_not_the_oth
     assert list(breaks(wide, narrow, is_sent=False))
 
 
-def test_a_further_field_in_what_is_sent_breaks_nobody() -> None:
+def test_an_additional_field_in_a_sent_message_is_no_break() -> None:
     assert list(breaks(of(("a",), a=TEXT), of(("a", "b"), a=TEXT, b=TEXT), is_sent=True)) == []
 
 
-def test_a_further_field_that_senders_may_leave_out_breaks_nobody() -> None:
+def test_an_additional_optional_field_in_a_received_message_is_no_break() -> None:
     assert list(breaks(of(("a",), a=TEXT), of(("a",), a=TEXT, b=TEXT), is_sent=False)) == []
 
 
-def test_words_for_people_may_change() -> None:
+def test_titles_and_descriptions_can_change() -> None:
     old, new = of(("a",), a=TEXT), {**of(("a",), a={**TEXT, "description": "b"}), "title": "c"}
     assert list(breaks(old, new, is_sent=True)) == list(breaks(old, new, is_sent=False)) == []
 
@@ -82,8 +82,8 @@ def test_a_model_that_contains_itself_is_compared_to_its_end() -> None:
     assert [each.split()[0] for each in breaks(tree, changed, is_sent=True)] == ["root.a"]
 
 
-def test_an_export_leaves_a_promise_that_it_would_break_and_the_check_says_so(tmp_path: Path) -> None:
-    file = with_a_further_field(tmp_path)
+def test_an_export_keeps_a_schema_that_it_would_break_and_the_check_reports_it(tmp_path: Path) -> None:
+    file = with_an_additional_field(tmp_path)
     promised = file.read_bytes()
     assert export(tmp_path) == []
     assert file.read_bytes() == promised
@@ -92,28 +92,28 @@ def test_an_export_leaves_a_promise_that_it_would_break_and_the_check_says_so(tm
     assert "give the changed message a type of its own" in problem
 
 
-def test_a_promise_that_nobody_relies_on_is_taken_back_by_deleting_its_file(tmp_path: Path) -> None:
-    file = with_a_further_field(tmp_path)
+def test_a_schema_that_nobody_uses_is_replaced_after_its_file_is_deleted(tmp_path: Path) -> None:
+    file = with_an_additional_field(tmp_path)
     file.unlink()
     assert check(tmp_path) == [f"{file} is missing: run `saga contracts export`"]
     assert export(tmp_path) == [file]
     assert check(tmp_path) == []
 
 
-def test_a_file_that_is_out_of_date_missing_or_left_over_is_named(tmp_path: Path) -> None:
+def test_an_outdated_missing_or_obsolete_file_is_reported(tmp_path: Path) -> None:
     export(tmp_path)
     done = tmp_path / "schemas" / "saga.done.v1.json"
     done.write_text(done.read_text(encoding="utf-8").replace("Done", "Finished"), encoding="utf-8")
     (tmp_path / "asyncapi.yaml").unlink()
     (tmp_path / "schemas" / "old.v1.json").write_text("{}", encoding="utf-8")
-    told = " ".join(check(tmp_path))
-    assert "saga.done.v1.json is not up to date" in told
-    assert "asyncapi.yaml is missing" in told
-    assert "old.v1.json: no saga says this message any more" in told
+    problems = " ".join(check(tmp_path))
+    assert "saga.done.v1.json is not up to date" in problems
+    assert "asyncapi.yaml is missing" in problems
+    assert "old.v1.json: no saga says this message any more" in problems
 
 
-def with_a_further_field(folder: Path) -> Path:
-    """A copy of the committed files, as if a command had once had a field more."""
+def with_an_additional_field(folder: Path) -> Path:
+    """Copy the committed files, with an additional field in one command."""
     shutil.copytree(COMMITTED / "schemas", folder / "schemas")
     shutil.copy(COMMITTED / "asyncapi.yaml", folder)
     file = folder / "schemas" / "inventory.reserve-stock.v1.json"

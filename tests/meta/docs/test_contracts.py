@@ -1,4 +1,4 @@
-"""The committed schemas and the AsyncAPI document say what the code says, and nobody's promise is broken unseen."""
+"""The committed schemas and the AsyncAPI document match the code."""
 
 import json
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ PLACED = OrderPlaced.model_validate(
 )
 
 
-# --- they say what the code says
+# --- schemas and document match the code
 
 
 def test_exporting_again_changes_nothing(tmp_path: Path) -> None:
@@ -57,11 +57,11 @@ def test_exporting_again_changes_nothing(tmp_path: Path) -> None:
     assert export(tmp_path) == []
 
 
-def test_every_message_of_the_contracts_has_its_schema_or_is_said_by_an_example() -> None:
-    """What only the examples say is promised to nobody, so that nothing of it is written down."""
+def test_every_message_of_the_contracts_has_a_schema_or_belongs_to_an_example() -> None:
+    """Messages that only the examples use have no readers or senders, so their schemas are not exported."""
     described = {path.name.removesuffix(".json") for path in COMMITTED.glob("schemas/*.json")}
     assert {each.type for each in conversation(catalog)} == described
-    examples = {message.message_type for saga in example_catalog for message in said_by(saga)}
+    examples = {message.message_type for saga in example_catalog for message in messages_of(saga)}
     examples.add(CancelCommand.message_type)
     assert {message.message_type for message in messages()} == described | examples
 
@@ -71,7 +71,7 @@ def test_every_topic_of_the_catalog_is_a_channel() -> None:
     assert set(asyncapi()["channels"]) == routes.topics_in | routes.topics_out
 
 
-def test_every_reference_of_the_document_leads_somewhere() -> None:
+def test_every_reference_of_the_document_has_a_target() -> None:
     whole = asyncapi()
     references = list(references_in(whole))
     assert len(references) > len(whole["operations"])
@@ -84,31 +84,31 @@ def test_every_reference_of_the_document_leads_somewhere() -> None:
             assert (COMMITTED / reference).is_file()
 
 
-def test_every_command_is_an_operation_with_the_replies_that_its_class_names() -> None:
+def test_every_command_is_an_operation_with_the_replies_of_its_class() -> None:
     operation = asyncapi()["operations"]["send-inventory.reserve-stock.v1-on-inventory.commands.v1"]
     replies = [each["$ref"].rsplit("/", 1)[1] for each in operation["reply"]["messages"]]
     assert replies == ["inventory.stock-reserved.v1", "saga.failure.v1"]
 
 
-def test_the_schema_of_an_order_takes_what_the_model_takes() -> None:
+def test_the_schema_of_an_order_accepts_what_the_model_accepts() -> None:
     jsonschema.validate(json.loads(PLACED.model_dump_json()), schema("orders.order-placed.v1"))
 
 
 @pytest.mark.parametrize("amount", ["49.99", "-0.5", "0", "1" * 18])
-def test_an_amount_that_the_model_takes_is_one_for_the_schema(amount: str) -> None:
-    assert takes_line({"sku": "mug", "quantity": 1, "unit_price": amount}) == (True, True)
+def test_an_amount_that_the_model_accepts_is_accepted_by_the_schema(amount: str) -> None:
+    assert accepts_line({"sku": "mug", "quantity": 1, "unit_price": amount}) == (True, True)
 
 
 @pytest.mark.parametrize("amount", [49.99, 5, "", "1e3", "1,50", ".5", "1.", "1" * 19, "٤", None])
-def test_an_amount_that_the_model_refuses_is_none_for_the_schema(amount: object) -> None:
-    assert takes_line({"sku": "mug", "quantity": 1, "unit_price": amount}) == (False, False)
+def test_an_amount_that_the_model_refuses_is_refused_by_the_schema(amount: object) -> None:
+    assert accepts_line({"sku": "mug", "quantity": 1, "unit_price": amount}) == (False, False)
 
 
-def test_the_headers_of_what_is_sent_are_those_of_the_document() -> None:
-    begun = given(order_fulfilment, PLACED)
+def test_the_headers_of_sent_messages_are_those_of_the_document() -> None:
+    scenario = given(order_fulfilment, PLACED)
     for row, type_ in (
-        (command_of(begun), "inventory.reserve-stock.v1"),
-        (outcome_of(begun), "orders.order-rejected.v1"),
+        (command_of(scenario), "inventory.reserve-stock.v1"),
+        (outcome_of(scenario), "orders.order-rejected.v1"),
     ):
         headers = {name: (raw or b"").decode() for name, raw in row.headers}
         assert headers["ce_type"] == type_
@@ -116,7 +116,7 @@ def test_the_headers_of_what_is_sent_are_those_of_the_document() -> None:
         jsonschema.validate(json.loads(row.value or b""), schema(type_))
 
 
-def test_a_reply_written_from_the_page_has_the_headers_of_the_document() -> None:
+def test_a_reply_written_from_the_documentation_has_the_headers_of_the_document() -> None:
     row = command_of(given(order_fulfilment, PLACED))
     command = read_command(row.topic, row.key, row.value, row.headers)
     assert isinstance(command, Command)
@@ -131,33 +131,33 @@ def test_a_reply_written_from_the_page_has_the_headers_of_the_document() -> None
 # --- YAML
 
 
-def test_the_document_is_read_back_as_it_was_made() -> None:
-    said = conversation(catalog)
-    assert yaml.safe_load(written(document(said))) == document(said)
+def test_the_document_is_read_back_unchanged() -> None:
+    expected = document(conversation(catalog))
+    assert yaml.safe_load(written(expected)) == expected
 
 
 @pytest.mark.parametrize(
     "text",
     ["", "yes", "No", "null", "1.0", "007", "a: b", "a #b", "- a", "{x}", "*", "ä", "two\nlines", "a'b", "@", " a"],
 )
-def test_a_text_that_yaml_could_take_for_something_else_stays_a_text(text: str) -> None:
+def test_a_text_that_yaml_could_read_as_another_type_stays_a_text(text: str) -> None:
     value = {text or "empty": [text, {"deep": [text, []]}]}
     assert yaml.safe_load(written(value)) == value
 
 
-# --- what the tests above are made with
+# --- support for the tests above
 
 
 def messages() -> Iterator[type[Message]]:
-    """Every message that a module of `contracts` declares for the wire."""
+    """Yield every message that a module of `contracts` declares for the wire."""
     for module in walk_packages(contracts.__path__, "saga_coordinator.contracts."):
         for each in vars(import_module(module.name)).values():
             if isinstance(each, type) and issubclass(each, Message) and "message_type" in vars(each):
                 yield each
 
 
-def said_by(saga: AnySaga) -> Iterator[type[Message]]:
-    """Every message that a saga hears or says: what starts and ends it, what it waits for, asks and is answered."""
+def messages_of(saga: AnySaga) -> Iterator[type[Message]]:
+    """Yield every message that a saga receives or sends."""
     yield saga.starts_on
     yield from (each.event for each in saga.receives)
     yield from (event for event in (saga.cancel_on,) if event is not None)
@@ -198,8 +198,8 @@ def references_in(node: object) -> Iterator[str]:
             yield from references_in(each)
 
 
-def takes_line(line: dict[str, object]) -> tuple[bool, bool]:
-    """Whether the model and the schema take a line of an order."""
+def accepts_line(line: dict[str, object]) -> tuple[bool, bool]:
+    """Return whether the model accepts a line of an order, and whether the schema does."""
     whole = schema("orders.order-placed.v1")
     by_schema = jsonschema.Draft202012Validator({"$ref": "#/$defs/Line", "$defs": whole["$defs"]}).is_valid(line)
     try:
@@ -209,17 +209,17 @@ def takes_line(line: dict[str, object]) -> tuple[bool, bool]:
     return True, by_schema
 
 
-def origin(story: Scenario[Any]) -> Origin:
-    return Origin(order_fulfilment, story.instance, 0, BEGINNING, "e-1")
+def origin(scenario: Scenario[Any]) -> Origin:
+    return Origin(order_fulfilment, scenario.instance, 0, BEGINNING, "e-1")
 
 
-def command_of(story: Scenario[Any]) -> OutboxMessage:
-    return command_row(origin(story), story.sent[0], SPAN, lambda _topic, _key: 0)
+def command_of(scenario: Scenario[Any]) -> OutboxMessage:
+    return command_row(origin(scenario), scenario.sent[0], SPAN, lambda _topic, _key: 0)
 
 
-def outcome_of(story: Scenario[Any]) -> OutboxMessage:
-    outcome: Event = order_rejected(story.data, Cause(None, CANCELLED, "changed their mind"))
-    return outcome_row(origin(story), outcome, SPAN, lambda _topic, _key: 0)
+def outcome_of(scenario: Scenario[Any]) -> OutboxMessage:
+    outcome: Event = order_rejected(scenario.data, Cause(None, CANCELLED, "changed their mind"))
+    return outcome_row(origin(scenario), outcome, SPAN, lambda _topic, _key: 0)
 
 
 SPAN = SpanContext("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", sampled=True)

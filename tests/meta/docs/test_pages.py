@@ -1,4 +1,4 @@
-"""What the pages say of the project is so: files, links, tests, settings, metrics and pictures."""
+"""The documentation matches the project: files, links, tests, settings, metrics and diagrams."""
 
 import re
 from datetime import timedelta
@@ -13,7 +13,7 @@ from saga_coordinator.service.telemetry.environment import resource_from_environ
 from saga_coordinator.service.telemetry.measures import Measures
 from saga_coordinator.service.telemetry.metrics import Metrics
 from tests.meta.architecture.tree import ROOT, shown
-from tests.meta.docs.pages import README, anchors, blocks, links, named_tests, pages
+from tests.meta.docs.pages import README, anchors, blocks, links, named_sources, named_tests, pages
 
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 OPERATING = ROOT / "docs" / "operating.md"
@@ -22,7 +22,7 @@ A_MOMENT = timedelta(milliseconds=1)
 
 
 @pytest.mark.parametrize("page", pages(), ids=shown)
-def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+def test_every_link_of_a_page_has_a_target(page: Path) -> None:
     for link in links(page):
         name, _, anchor = link.partition("#")
         target = (page.parent / name).resolve() if name else page
@@ -31,14 +31,19 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", pages(), ids=shown)
-def test_every_test_that_a_page_names_is_there(page: Path) -> None:
+def test_every_test_that_a_page_names_exists(page: Path) -> None:
     for named in named_tests(page):
         file, _, function = named.partition("::")
         assert (ROOT / file).exists(), f"{shown(page)} names {named}, and there is no such test"
         if function:
             text = (ROOT / file).read_text(encoding="utf-8")
-            is_there = f"def {function}(" in text or f"class {function}:" in text
-            assert is_there, f"{shown(page)} names {named}, and there is no such test in the file"
+            exists = f"def {function}(" in text or f"class {function}:" in text
+            assert exists, f"{shown(page)} names {named}, and there is no such test in the file"
+
+
+@pytest.mark.parametrize("page", pages(), ids=shown)
+def test_every_source_file_that_a_page_names_exists(page: Path) -> None:
+    assert [named for named in sorted(named_sources(page)) if not (ROOT / named).exists()] == []
 
 
 def test_every_promise_of_the_readme_names_the_test_that_shows_it() -> None:
@@ -52,25 +57,25 @@ def test_the_readme_can_be_read_in_one_sitting() -> None:
     assert len(README.read_text(encoding="utf-8").splitlines()) <= 330
 
 
-def test_the_picture_of_the_reference_saga_is_the_one_that_the_program_draws() -> None:
+def test_the_diagram_of_the_reference_saga_is_up_to_date() -> None:
     drawn = [each.text for each in blocks(ROOT / "docs" / "order-fulfilment.md") if each.language == "mermaid"]
     assert drawn == [mermaid(order_fulfilment)]
 
 
-def test_the_svg_of_the_reference_saga_is_the_one_that_the_program_draws() -> None:
-    """`saga graph order-fulfilment -o docs/order-fulfilment.svg` draws it anew."""
+def test_the_svg_of_the_reference_saga_is_up_to_date() -> None:
+    """`saga graph order-fulfilment -o docs/order-fulfilment.svg` updates it."""
     assert (ROOT / "docs" / "order-fulfilment.svg").read_text(encoding="utf-8") == svg(order_fulfilment)
 
 
-def test_every_metric_is_explained_and_no_other() -> None:
-    explained = set(
+def test_the_documented_metrics_are_those_that_exist() -> None:
+    documented = set(
         re.findall(r"^\| `((?:saga|process)\.[a-z._]+)`", OPERATING.read_text(encoding="utf-8"), re.MULTILINE)
     )
-    assert {prometheus_name(each) for each in explained} == measured()
+    assert {prometheus_name(each) for each in documented} == measured()
 
 
 def measured() -> set[str]:
-    """The metrics that the coordinator has, as Prometheus names them, without suffixes."""
+    """Return the metrics of the coordinator, by their names in Prometheus without suffixes."""
     measures = Measures()
     measures.transitions["s", "start", "applied"] += 1
     measures.verdicts["t", "unmatched"] += 1
@@ -87,8 +92,8 @@ def measured() -> set[str]:
         text = metrics.text().decode()
     finally:
         metrics.stop(1.0)
-    told = set(re.findall(r"^# TYPE (\S+) ", text, re.MULTILINE))
-    return {re.sub(r"(_total|_seconds|_bytes)+$", "", each) for each in told} - {"target_info"}
+    exposed = set(re.findall(r"^# TYPE (\S+) ", text, re.MULTILINE))
+    return {re.sub(r"(_total|_seconds|_bytes)+$", "", each) for each in exposed} - {"target_info"}
 
 
 def prometheus_name(name: str) -> str:
@@ -103,7 +108,7 @@ def test_decisions_are_numbered_one_after_the_other() -> None:
 
 
 @pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.stem)
-def test_a_decision_is_short_and_says_its_context_itself_and_its_consequences(page: Path) -> None:
+def test_a_decision_is_short_and_has_context_decision_and_consequences(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert text.startswith(f"# {page.name[:4]}: "), "its title begins with its number"
     assert [each for each in HEADINGS if f"\n{each}\n" not in text] == []

@@ -1,4 +1,4 @@
-"""The saga and the participant of the README work as they stand there."""
+"""The saga, the test and the participant of the README work."""
 
 import json
 import sys
@@ -24,7 +24,7 @@ OUTCOMES = "saga.employee-onboarding.outcomes.v1"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the files of the README, as its reader makes it."""
+    """Return a folder with the files of the README."""
     place = tmp_path_factory.mktemp("readme")
     for name, text in files_of(README).items():
         (place / name).write_text(text, encoding="utf-8")
@@ -33,14 +33,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def sagas(folder: Path) -> Iterator[tuple[AnySaga, ...]]:
-    """The catalog of the README."""
+    """Import the catalog of the README."""
     with pytest.MonkeyPatch.context() as patched:
         patched.syspath_prepend(str(folder))
         yield import_module("onboarding").catalog
     sys.modules.pop("onboarding")
 
 
-def test_the_readme_has_a_saga_its_test_and_a_participant(folder: Path) -> None:
+def test_the_readme_has_a_saga_a_test_and_a_participant(folder: Path) -> None:
     assert {each.name for each in folder.glob("*.py")} == {"onboarding.py", "test_onboarding.py", "participant.py"}
 
 
@@ -52,13 +52,13 @@ def test_the_test_of_the_saga_passes(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_saga_and_its_test_hold_before_the_type_checker(folder: Path) -> None:
+def test_the_type_checker_accepts_the_saga_and_its_test(folder: Path) -> None:
     ran = under_mypy(folder, "onboarding.py", "test_onboarding.py")
     assert ran.returncode == 0, ran.stdout
 
 
 @pytest.mark.slow
-def test_a_saga_is_found_in_the_folder_of_whoever_asks(folder: Path) -> None:
+def test_a_saga_is_found_in_the_working_directory(folder: Path) -> None:
     ran = saga(folder, "lint", "onboarding:catalog")
     assert (ran.returncode, ran.stdout) == (0, "ok: employee-onboarding v1, 3 steps\n")
 
@@ -75,7 +75,7 @@ def test_the_saga_runs_with_the_participant_from_its_event_to_its_outcome(
         with office, Serve(tmp_path, servers, **catalog) as service:
             office.start()
             service.start()
-            tell(servers, "hr.events.v1", HIRED, ce_type="hr.employee-hired.v1", ce_id="hired-1")
+            publish(servers, "hr.events.v1", HIRED, ce_type="hr.employee-hired.v1", ce_id="hired-1")
             assert outcome(servers) == ("hr.employee-onboarded.v1", {"employee_id": "e-7", "login": "ada"})
             assert service.stop() == 0, service.log
         assert [line.split()[1] for line in office.log.splitlines() if line.startswith("doing")] == [
@@ -86,11 +86,11 @@ def test_the_saga_runs_with_the_participant_from_its_event_to_its_outcome(
 
 
 @pytest.mark.slow
-def test_the_participant_answers_a_copy_alike_and_does_nothing_that_was_undone_before(
+def test_the_participant_repeats_its_reply_to_a_copy_and_refuses_a_command_after_its_compensation(
     folder: Path, tmp_path: Path
 ) -> None:
     topics = ("accounts.commands.v1", "hr.commands.v1", "equipment.commands.v1", "saga.replies.v1")
-    asked = {"ce_correlationid": "i-1", "ce_replyto": "saga.replies.v1", "traceparent": "00-1-2-01"}
+    shared = {"ce_correlationid": "i-1", "ce_replyto": "saga.replies.v1", "traceparent": "00-1-2-01"}
     with EmbeddedBroker(dict.fromkeys(topics, 1)) as broker:
         servers = broker.bootstrap_servers
         with Program((sys.executable, str(folder / "participant.py"), servers), tmp_path / "office.log", {}) as office:
@@ -102,7 +102,7 @@ def test_the_participant_answers_a_copy_alike_and_does_nothing_that_was_undone_b
                 {**undo, "ce_id": "u-2", "ce_compensates": "c-2"},
                 {**create, "ce_id": "c-2"},
             ):
-                tell(servers, "accounts.commands.v1", {"name": "Ada"}, **asked, **command)
+                publish(servers, "accounts.commands.v1", {"name": "Ada"}, **shared, **command)
             first, copy, undone, late = read(servers, "saga.replies.v1", 4)
         assert first == copy
         assert (undone[0]["ce_type"], late[0]["ce_type"]) == ("saga.done.v1", "saga.failure.v1")
@@ -115,25 +115,25 @@ def test_the_participant_answers_a_copy_alike_and_does_nothing_that_was_undone_b
         assert office.log.count("doing") == 2
 
 
-# --- what the tests above are made with
+# --- support for the tests above
 
 
-def tell(servers: str, topic: str, value: Mapping[str, object], **headers: str) -> None:
-    """Publish a message, as somebody who has read the README does."""
+def publish(servers: str, topic: str, value: Mapping[str, object], **headers: str) -> None:
+    """Publish a message as the README describes."""
     producer = Producer({"bootstrap.servers": servers, "acks": "all"})
-    told = {"ce_specversion": "1.0", "ce_source": "/hr", "content-type": "application/json", **headers}
-    producer.produce(topic, json.dumps(value), b"e-7", headers=list(told.items()), partition=0)
+    all_headers = {"ce_specversion": "1.0", "ce_source": "/hr", "content-type": "application/json", **headers}
+    producer.produce(topic, json.dumps(value), b"e-7", headers=list(all_headers.items()), partition=0)
     assert producer.flush(10) == 0
 
 
 def outcome(servers: str) -> tuple[str, dict[str, Any]]:
-    """The first outcome of the saga."""
+    """Return the first outcome of the saga."""
     [(headers, value)] = read(servers, OUTCOMES, 1)
     return headers["ce_type"], value
 
 
 def read(servers: str, topic: str, count: int) -> list[tuple[dict[str, str], dict[str, Any]]]:
-    """The first messages of a topic: their headers and their values."""
+    """Return headers and value of the first messages of a topic."""
     options = {"bootstrap.servers": servers, "group.id": "reader", "auto.offset.reset": "earliest"}
     found: list[tuple[dict[str, str], dict[str, Any]]] = []
     with closing(Consumer({**options, "enable.auto.commit": False, "fetch.wait.max.ms": 20})) as consumer:
