@@ -1,4 +1,4 @@
-"""Messages to draw from: those that a model's file gives, by their weight, or others made up from their schema."""
+"""Messages to draw from: those of a model's file, by their weight, or others that are generated from their schema."""
 
 from collections.abc import Callable, Sequence
 from itertools import accumulate
@@ -6,15 +6,15 @@ from random import Random
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from saga_coordinator.service.simulation.generated import generate
 
+from saga_coordinator.sagas.testing.generate.messages import generate_at_random
 from saga_coordinator.service.simulation.model import Samples
 from saga_coordinator.service.simulation.model_file import ModelFile, Place
 
 M = TypeVar("M", bound=BaseModel)
 
 MAX_GENERATED = 100
-"""So many different messages are made up, at most, where the file gives none."""
+"""So many different messages are generated where the file gives none."""
 
 
 class Drawn(Generic[M]):
@@ -50,12 +50,12 @@ def given(model: type[M], samples: Samples, file: ModelFile, place: Place) -> Dr
 
 
 def generated(model: type[M], chance: Random, file: ModelFile, place: Place) -> Drawn[M]:
-    """Make messages up. Raises `ValueError` where the schema does not say enough: then the file has to give some."""
+    """Generate messages. Raises `ValueError` where the schema does not say enough: then the file has to give some."""
     several = MAX_GENERATED if model.model_fields else 1
     try:
-        messages = [generate(model, chance) for _ in range(several)]
+        messages = [generate_at_random(model, chance) for _ in range(several)]
     except ValueError as error:
-        raise ValueError(file.problem(place, f"{error}: give samples of it here")) from None
+        raise ValueError(file.problem(place, str(error))) from None
     return Drawn(messages, [1.0] * several)
 
 

@@ -1,4 +1,4 @@
-"""The messages that a saga is tried with: those its author gives, and for all others some made from their schema."""
+"""The messages that a saga is tried with: those its author gives, and for all others some that are generated."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from saga_coordinator.contracts import Command, Event, Failure, Message, Reply
 from saga_coordinator.sagas.machine import Receive, Saga
-from saga_coordinator.sagas.testing.generate.messages import has_choices, make
+from saga_coordinator.sagas.testing.generate.messages import generate, has_choices
 
 D = TypeVar("D", bound=BaseModel)
 M = TypeVar("M", bound=Message)
@@ -24,17 +24,12 @@ class Samples:
 
 
 def gather(saga: Saga[Any, Any], given: Iterable[Message] = ()) -> Samples:
-    """Sort the author's samples by what they are for, and make the others.
+    """Sort the author's samples by what they are for, and generate the others.
 
-    Raises `ValueError` for a sample that the saga has no use for, and for a message that cannot be made.
+    Raises `ValueError` for a sample that the saga has no use for, and for a message that cannot be generated.
     """
     given = tuple(given)
-    kinds = {
-        each.reply
-        for step_plan in saga.table.values()
-        for each in (step_plan.command, step_plan.undo)
-        if each is not None
-    }
+    kinds = {each.reply for plan in saga.table.values() for each in (plan.command, plan.undo) if each is not None}
     wanted = (saga.starts_on, *kinds, *(node.event for node in saga.receives))
     if useless := [each for each in given if not isinstance(each, wanted)]:
         raise ValueError(
@@ -42,9 +37,9 @@ def gather(saga: Saga[Any, Any], given: Iterable[Message] = ()) -> Samples:
             "answer its commands, or are received"
         )
     return Samples(
-        starts=_given(saga.starts_on, given) or _made(saga.starts_on, both=True),
-        replies={kind: _given(kind, given) or _made(kind, both=has_choices(kind)) for kind in kinds},
-        events={node.name: _given(node.event, given) or _made(node.event, both=False) for node in saga.receives},
+        starts=_given(saga.starts_on, given) or _generated(saga.starts_on, both=True),
+        replies={kind: _given(kind, given) or _generated(kind, both=has_choices(kind)) for kind in kinds},
+        events={node.name: _given(node.event, given) or _generated(node.event, both=False) for node in saga.receives},
     )
 
 
@@ -68,6 +63,6 @@ def _given(kind: type[M], given: tuple[Message, ...]) -> tuple[M, ...]:
     return tuple(each for each in given if isinstance(each, kind) and not isinstance(each, Failure))
 
 
-def _made(kind: type[M], *, both: bool) -> tuple[M, ...]:
-    small, large = make(kind), make(kind, large=True) if both else None
+def _generated(kind: type[M], *, both: bool) -> tuple[M, ...]:
+    small, large = generate(kind), generate(kind, large=True) if both else None
     return (small,) if large is None or large == small else (small, large)

@@ -1,10 +1,12 @@
-"""Valid messages out of nothing but their schema: the same schema always gives the same message."""
+"""Valid messages from nothing but the JSON Schema of their model: always the same ones, or others at random."""
 
 import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol, TypeVar
+from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema
@@ -15,178 +17,271 @@ M = TypeVar("M", bound=BaseModel)
 
 Schema = Mapping[str, Any]
 Path = tuple[str | int, ...]
+"""Where a value stands in its message: names of fields, and places in lists."""
 
-GREAT = 1_000_000
-"""The number of a large sample, where nothing limits it."""
+LARGE = 1_000_000
+"""The number of a large message, where nothing limits it."""
 
-_MAX_TRIES = 200
-_FORMATS = {
-    "date-time": "2026-01-01T00:00:00Z",
-    "date": "2026-01-01",
-    "time": "12:00:00Z",
-    "duration": "PT1H",
-    "uuid": "00000000-0000-4000-8000-00000000000{n}",
-    "email": "someone-{n}@example.com",
-    "uri": "https://example.com/{n}",
-    "ipv4": "192.0.2.{n}",
-    "ipv6": "2001:db8::{n}",
-}
+LIKELY, LIKELY_WHOLE = 1_500, 10
+"""So far above its lower limit lies a random number, or a whole one, at most if it has no upper limit."""
+
+MAX_TRIES = 200
+MAX_DEPTH = 6
+"""How deep a model that contains itself is filled with what is optional."""
+
+_EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+_YEAR = 365 * 86_400
 _TEXTS = ("{n}", "1", "A", "AA", "AAA", "a", "2026-01-01", "someone@example.com", "https://example.com/")
 
 
-def make(kind: type[M], *, large: bool = False) -> M:
-    """Return a valid message of a kind.
+class Chance(Protocol):
+    """A generator of random numbers, such as `random.Random`: this package has none of its own."""
 
-    A large one has great numbers, lists of two, true for false, the last of each enumeration, and what is optional.
-    Raises `ValueError` if the schema does not say enough.
+    def choice(self, options: Sequence[Any], /) -> Any:  # noqa: ANN401  one of them
+        """Return one of the options."""
+        ...
+
+    def randint(self, low: int, high: int, /) -> int:
+        """Return a whole number from low to high, both included."""
+        ...
+
+    def uniform(self, low: float, high: float, /) -> float:
+        """Return a number from low to high."""
+        ...
+
+
+def generate(model: type[M], *, large: bool = False) -> M:
+    """Return a valid message of a model, always the same one.
+
+    A large one has large numbers, longer lists, true instead of false, the last member of each enumeration, and what
+    is optional. Raises `ValueError` if the schema does not say enough.
     """
-    try:
-        maker = _Generator(kind.model_json_schema(), large=large)
-    except PydanticInvalidForJsonSchema as error:
-        raise ValueError(_unmade(kind, str(error).splitlines()[0])) from error
+    return _generate(model, _Choices(is_large=large))
+
+
+def generate_at_random(model: type[M], chance: Chance) -> M:
+    """Return a valid message of a model. Raises `ValueError` if the schema does not say enough."""
+    return _generate(model, _Choices(chance=chance))
+
+
+def has_choices(model: type[BaseModel]) -> bool:
+    """Return whether a message of this model decides between a few values: a boolean, or an enumeration."""
+    return bool(re.search(r'"type": "boolean"|"enum": \[', json.dumps(model.model_json_schema())))
+
+
+def _generate(model: type[M], choices: "_Choices") -> M:
+    """Generate messages until the model accepts one: its validators may demand more than its schema says."""
     problem = ""
-    for _ in range(_MAX_TRIES):
-        try:
-            return kind.model_validate_json(json.dumps(maker.message()))
-        except ValidationError as error:
-            found = error.errors()[0]
-            problem = f"{'.'.join(map(str, found['loc']))}: {found['msg']}"
-            if not maker.take_another(found["loc"]):
-                break
-    raise ValueError(_unmade(kind, problem))
-
-
-def has_choices(kind: type[BaseModel]) -> bool:
-    """Say whether a message of this kind decides between a few things: a truth, or one of an enumeration."""
-    return bool(re.search(r'"type": "boolean"|"enum": \[', json.dumps(kind.model_json_schema())))
-
-
-def _unmade(kind: type[BaseModel], problem: str) -> str:
-    return f"no valid {kind.__name__} could be made from its schema ({problem}): give one among the samples"
+    try:
+        schema = model.model_json_schema()
+        for _ in range(MAX_TRIES):
+            try:
+                return model.model_validate_json(json.dumps(_Generator(schema, choices).value(schema, ())))
+            except ValidationError as error:
+                first = error.errors()[0]
+                problem = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+                if not choices.reject(first["loc"]):
+                    break
+    except (PydanticInvalidForJsonSchema, LookupError) as error:
+        problem = str(error.args[0]).splitlines()[0]
+    raise ValueError(f"no valid {model.__name__} can be generated from its schema ({problem}): give a sample of it")
 
 
 @dataclass(slots=True)
-class _Generator:
-    """Makes values for one schema. `taken` counts how often another choice was taken at a place."""
+class _Choices:
+    """What a schema leaves open, chosen at random, or without `chance` the first option.
 
-    schema: Schema
-    large: bool
+    Where the model rejects the first option the next one is chosen: `taken` counts how often, by path.
+    """
+
+    chance: Chance | None = None
+    is_large: bool = False
     taken: dict[Path, int] = field(default_factory=dict)
-    choices: dict[Path, int] = field(default_factory=dict)
+    options: dict[Path, int] = field(default_factory=dict)
 
-    def message(self) -> Any:  # noqa: ANN401  JSON
-        self.choices.clear()
-        return self._value(self.schema, (), "value", 1)
+    def one_of(self, path: Path, options: Sequence[Any]) -> Any:  # noqa: ANN401  JSON, or a schema
+        """Choose one of several options."""
+        return self.chance.choice(options) if self.chance else self.first_of(path, options)
 
-    def take_another(self, place: Sequence[str | int]) -> bool:
-        """Take another choice at the place, or around it. False: there is none."""
-        around = [tuple(place[:length]) for length in range(len(place), 0, -1)]
-        deepest = sorted(self.choices, key=len, reverse=True)
-        for path in (path for each in around for path in deepest if path[: len(each)] == each):
-            if self.taken.get(path, 0) + 1 < self.choices[path]:
-                within = [each for each in self.taken if each != path and each[: len(path)] == path]
-                self.taken = {each: count for each, count in self.taken.items() if each not in within}
-                self.taken[path] = self.taken.get(path, 0) + 1
+    def first_of(self, path: Path, options: Sequence[Any]) -> Any:  # noqa: ANN401  as above
+        """Choose the first option that was not rejected."""
+        self.options[path] = len(options)
+        return options[min(self.taken.get(path, 0), len(options) - 1)]
+
+    def piece_of(self, options: Sequence[Any]) -> Any:  # noqa: ANN401  a letter, a branch or a number of repetitions
+        """Choose a piece of a text that matches a pattern."""
+        return self.chance.choice(options) if self.chance else options[0]
+
+    def number(self, path: Path, low: float | None, high: float | None, step: float) -> float:
+        """Choose a number within the limits, a multiple of `step` if that is a whole number."""
+        if self.chance:
+            return _number_at_random(self.chance, low, high, step)
+        middle = None if low is None or high is None else (low + high) / 2
+        numbers: list[float] = [LARGE, 1] if self.is_large else [1]
+        numbers += [each for each in (high, low, middle) if each is not None]
+        multiples = [-(-each // step) * step if step >= 1 else each for each in numbers]
+        fitting = [each for each in multiples if _is_within(each, low, high)]
+        chosen: float = self.first_of(path, fitting or numbers)
+        return chosen
+
+    def count(self, low: int, high: int) -> int:
+        """Choose how many items a list has."""
+        return self.chance.randint(low, high) if self.chance else min(low + self.is_large, high)
+
+    def serial(self, number: int) -> int:
+        """Return a number that makes a text unlike others; without chance that of the item around it."""
+        return self.chance.randint(0, 2**64) if self.chance else number
+
+    def includes(self, schema: Schema) -> bool:
+        """Return whether an optional field is given."""
+        return "default" not in schema if self.chance else self.is_large
+
+    def reject(self, path: Path) -> bool:
+        """Choose another option from now on, at a path or around it. False: none is left."""
+        if self.chance:
+            return True
+        around = [path[:length] for length in range(len(path), 0, -1)]
+        deepest = sorted(self.options, key=len, reverse=True)
+        for place in (place for each in around for place in deepest if place[: len(each)] == each):
+            if self.taken.get(place, 0) + 1 < self.options[place]:
+                kept = {key: n for key, n in self.taken.items() if key[: len(place)] != place}
+                self.taken = {**kept, place: self.taken.get(place, 0) + 1}
+                self.options.clear()
                 return True
         return False
 
-    def _value(self, schema: Schema, path: Path, name: str, number: int) -> Any:  # noqa: ANN401  JSON
-        if "$ref" in schema:
-            return self._value(self.schema["$defs"][schema["$ref"].rpartition("/")[2]], path, name, number)
-        if "const" in schema:
-            return schema["const"]
-        if "enum" in schema:
-            return self._one_of(path, schema["enum"][::-1] if self.large else schema["enum"])
-        for word in ("anyOf", "oneOf"):
-            if word in schema:
-                options = sorted(schema[word], key=lambda each: each.get("type") == "null")
-                return self._value(self._one_of(path, options), (*path, ""), name, number)
-        if "allOf" in schema:
-            return self._value({k: v for part in schema["allOf"] for k, v in part.items()}, path, name, number)
-        return self._plain(schema, path, name, number)
 
-    def _plain(self, schema: Schema, path: Path, name: str, number: int) -> Any:  # noqa: ANN401  JSON
+def _number_at_random(chance: Chance, low: float | None, high: float | None, step: float) -> float:
+    """Choose a number within the limits, or where there are none within what is likely."""
+    least = min(step, 1) if low is None else low
+    most = least + (LIKELY if step < 1 else LIKELY_WHOLE) if high is None else high
+    least = min(least, most)
+    if step < 1:
+        return round(chance.uniform(least, most), 2)
+    return chance.randint(-int(-least // step), max(-int(-least // step), int(most // step))) * int(step)
+
+
+@dataclass(frozen=True, slots=True)
+class _Generator:
+    """Generates values of a schema and of the definitions within it."""
+
+    schema: Schema
+    choices: _Choices
+
+    def value(self, schema: Schema, path: Path) -> Any:  # noqa: ANN401  JSON; a case for each kind
+        """Generate a value of a schema."""
+        match schema:
+            case {"$ref": reference}:
+                return self.value(self.schema["$defs"][reference.rpartition("/")[2]], path)
+            case {"const": value}:
+                return value
+            case {"enum": options}:
+                return self._member(path, options)
+            case {"anyOf": options} | {"oneOf": options}:
+                return self._any_of(path, options)
+            case {"allOf": parts}:
+                return self.value({key: value for part in parts for key, value in part.items()}, path)
+            case _:
+                return self._of_type(schema, path)
+
+    def _of_type(self, schema: Schema, path: Path) -> Any:  # noqa: ANN401  JSON
         match schema.get("type"):
+            case "object":
+                return self._object(schema, path)
+            case "array":
+                return self._list(schema, path)
             case "string":
-                return self._text(schema, path, name, number)
+                return self._text(schema, path)
             case "integer" | "number":
                 return self._number(schema, path)
             case "boolean":
-                return self.large
-            case "array":
-                return self._list(schema, path, name)
-            case "object":
-                return self._object(schema, path, name, number)
+                return self._member(path, (False, True))
             case "null":
                 return None
             case _:
-                return name
+                return _name(path)
 
-    def _object(self, schema: Schema, path: Path, name: str, number: int) -> dict[str, Any]:
+    def _member(self, path: Path, options: Sequence[Any]) -> Any:  # noqa: ANN401  JSON
+        return self.choices.one_of(path, options[::-1] if self.choices.is_large else options)
+
+    def _any_of(self, path: Path, options: Sequence[Schema]) -> Any:  # noqa: ANN401  JSON
+        """Generate a decimal as the text of a number, and null only if nothing else is left, or deep down."""
+        kinds = [each.get("type") for each in options]
+        if kinds[:2] == ["number", "string"]:
+            return str(self.value(options[0], path))
+        if "null" in kinds and len(path) > MAX_DEPTH:
+            return None
+        ordered = sorted(options, key=lambda each: each.get("type") == "null")
+        return self.value(self.choices.one_of(path, ordered), (*path, ""))
+
+    def _object(self, schema: Schema, path: Path) -> dict[str, Any]:
         required = schema.get("required", ())
-        made = {
-            key: self._value(each, (*path, key), key, number)
-            for key, each in schema.get("properties", {}).items()
-            if key in required or self.large
+        generated = {
+            name: self.value(each, (*path, name))
+            for name, each in schema.get("properties", {}).items()
+            if name in required or (len(path) <= MAX_DEPTH and self.choices.includes(each))
         }
         extra = schema.get("additionalProperties")
-        if isinstance(extra, Mapping) and "properties" not in schema and self.large:
-            made[name] = self._value(extra, (*path, name), name, number)
-        return made
+        if isinstance(extra, Mapping) and "properties" not in schema and self.choices.is_large:
+            generated[_name(path)] = self.value(extra, (*path, _name(path)))
+        return generated
 
-    def _list(self, schema: Schema, path: Path, name: str) -> list[Any]:
-        first = schema.get("prefixItems", ())
-        made = [self._value(each, (*path, place), name, place + 1) for place, each in enumerate(first)]
-        if "items" not in schema:
-            return made
-        count = min(max(schema.get("minItems", 0), 2 if self.large else 1), schema.get("maxItems", 2))
-        return [self._value(schema["items"], (*path, place), name, place + 1) for place in range(count)]
+    def _list(self, schema: Schema, path: Path) -> list[Any]:
+        schemas = list(schema.get("prefixItems", ()))
+        if "items" in schema:
+            low = max(schema.get("minItems", 0), int(len(path) <= MAX_DEPTH))
+            high = max(low, low + 2 * (len(path) <= MAX_DEPTH))
+            count = min(self.choices.count(low, high), schema.get("maxItems", high))
+            schemas += [schema["items"]] * (count - len(schemas))
+        return [self.value(each, (*path, place)) for place, each in enumerate(schemas)]
 
     def _number(self, schema: Schema, path: Path) -> float:
-        """Return the wanted number, or the nearest to it that the limits allow."""
-        step = schema.get("multipleOf", 1)
-        least = schema.get("minimum", schema.get("exclusiveMinimum"))
-        most = schema.get("maximum", schema.get("exclusiveMaximum"))
-        numbers: list[float] = [GREAT, 1] if self.large else [1]
-        for limit, away in ((most, -step), (least, step)):
-            numbers += [] if limit is None else [limit, limit + away]
-        if least is not None and most is not None:
-            numbers.append((least + most) / 2)
-        numbers += [-(-each // step) * step for each in numbers]
-        fitting = [each for each in numbers if _is_within(each, schema)]
-        chosen: float = self._one_of(path, fitting or numbers)
-        return chosen
+        step = schema.get("multipleOf", 1 if schema["type"] == "integer" else 0.01)
+        low, high = schema.get("minimum"), schema.get("maximum")
+        low = schema["exclusiveMinimum"] + step if "exclusiveMinimum" in schema else low
+        high = schema["exclusiveMaximum"] - step if "exclusiveMaximum" in schema else high
+        return self.choices.number(path, low, high, step)
 
-    def _text(self, schema: Schema, path: Path, name: str, number: int) -> str:
-        if schema.get("format") in _FORMATS:
-            return _FORMATS[schema["format"]].format(n=number)
-        texts = [f"{name.replace('_', '-')}-{number}"]
-        pattern = schema.get("pattern")
-        if pattern is not None:
-            texts += [text for text in (text_for(pattern),) if text is not None]
-        texts += [each.format(n=GREAT if self.large else number) for each in _TEXTS]
-        fitting = [text for each in texts if (text := _fitted(each, schema)) is not None]
-        return str(self._one_of(path, fitting or texts))
-
-    def _one_of(self, path: Path, options: Sequence[Any]) -> Any:  # noqa: ANN401  JSON, or a schema
-        """Take one of several: the first, unless another was asked for."""
-        self.choices[path] = len(options)
-        return options[min(self.taken.get(path, 0), len(options) - 1)]
+    def _text(self, schema: Schema, path: Path) -> str:
+        number = self.choices.serial(next((each + 1 for each in reversed(path) if isinstance(each, int)), 1))
+        if (text := _formatted(schema.get("format", ""), number)) is not None:
+            return text
+        number %= 10_000
+        texts = [f"{_name(path).replace('_', '-')}-{number}"]
+        pattern = schema.get("pattern", "")
+        if pattern:
+            texts += [text for text in (text_for(pattern, self.choices.piece_of),) if text is not None]
+        texts += [each.format(n=LARGE if self.choices.is_large else number) for each in _TEXTS]
+        fitted = [text.ljust(schema.get("minLength", 0), "a")[: schema.get("maxLength")] for text in texts]
+        try:
+            fitting = [text for text in fitted if re.search(pattern, text)]
+        except re.error:
+            fitting = []
+        if not fitting:
+            raise LookupError(f"no text can be generated for the pattern {pattern!r}")
+        return str(self.choices.first_of(path, fitting))
 
 
-def _fitted(text: str, schema: Schema) -> str | None:
-    """Return a text made as long, or as short, as it has to be; None if it does not match then."""
-    text = text.ljust(schema.get("minLength", 0), "a")[: schema.get("maxLength", len(text) + 1_000)]
-    pattern = schema.get("pattern")
-    return text if pattern is None or re.search(pattern, text) else None
+def _name(path: Path) -> str:
+    """Return the name of the innermost field around a value."""
+    return next((each for each in reversed(path) if isinstance(each, str) and each), "value")
 
 
-def _is_within(number: float, schema: Schema) -> bool:
-    """Say whether a number keeps the limits of its schema."""
-    return bool(
-        number >= schema.get("minimum", number)
-        and number <= schema.get("maximum", number)
-        and number > schema.get("exclusiveMinimum", number - 1)
-        and number < schema.get("exclusiveMaximum", number + 1)
-        and number % schema.get("multipleOf", number or 1) == 0
-    )
+def _is_within(number: float, low: float | None, high: float | None) -> bool:
+    return (low is None or number >= low) and (high is None or number <= high)
+
+
+def _formatted(kind: str, number: int) -> str | None:
+    """Return a text of a format, another one for another number; None for an unknown format."""
+    at = _EPOCH + timedelta(seconds=(number - 1) % _YEAR)
+    return {
+        "date-time": at.isoformat(),
+        "date": at.date().isoformat(),
+        "time": at.timetz().isoformat(),
+        "duration": f"PT{(number - 1) % 24 + 1}H",
+        "uuid": str(UUID(int=number, version=4)),
+        "email": f"someone-{number}@example.com",
+        "uri": f"https://example.com/{number}",
+        "ipv4": f"192.0.2.{number % 256}",
+        "ipv6": f"2001:db8::{number % 2**16:x}",
+    }.get(kind)
