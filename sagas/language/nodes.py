@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeAlias, TypeVar, Union, assert_never
 
@@ -180,6 +180,39 @@ def walk(nodes: tuple[Node[D], ...]) -> Iterator[Node[D]]:
     for node in nodes:
         yield node
         yield from walk(inside(node))
+
+
+def map_nodes(
+    nodes: tuple[Node[D], ...],
+    step: Callable[[Step[D]], Step[D]],
+    wait: Callable[[Receive[D] | Delay[D]], Receive[D] | Delay[D]] = lambda node: node,
+) -> tuple[Node[D], ...]:
+    """Return a tree of the same shape whose steps, those of each `for_each` too, and waits are changed."""
+    return tuple(_mapped(node, step, wait) for node in nodes)
+
+
+def _mapped(
+    node: Node[D],
+    step: Callable[[Step[D]], Step[D]],
+    wait: Callable[[Receive[D] | Delay[D]], Receive[D] | Delay[D]],
+) -> Node[D]:
+    match node:
+        case Step():
+            return step(node)
+        case ForEach():
+            return replace(node, step=step(node.step))
+        case Receive() | Delay():
+            return wait(node)
+        case Series() | Parallel() | Alternatives():
+            return replace(node, nodes=map_nodes(node.nodes, step, wait))
+        case Branch():
+            return replace(
+                node,
+                nodes=map_nodes(node.nodes, step, wait),
+                otherwise=map_nodes(node.otherwise, step, wait),
+            )
+        case _:
+            assert_never(node)
 
 
 def steps_of(nodes: tuple[Node[D], ...]) -> Iterator[Step[D]]:

@@ -5,27 +5,22 @@ from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any, TypeVar, assert_never
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from saga_coordinator.contracts import Command, Done, Failure
+from saga_coordinator.sagas.language.nodes import map_nodes
 from saga_coordinator.sagas.machine import (
     Alternatives,
-    Branch,
     Cause,
     CommandState,
-    Delay,
     Direction,
-    ForEach,
     Instance,
     Node,
-    Parallel,
     Progress,
-    Receive,
     Resume,
     Saga,
-    Series,
     Status,
     Step,
     StepRun,
@@ -132,28 +127,12 @@ def _hollow(saga: Saga[Any, D], nodes: tuple[Node[D], ...]) -> Saga[Any, D]:
     hollow = copy(saga)
     step_plans = {name: replace(step_plan, step=_emptied(step_plan.step)) for name, step_plan in saga.table.items()}
     for name, value in (
-        ("steps", tuple(map(_node, nodes))),
+        ("steps", map_nodes(nodes, _emptied)),
         ("table", MappingProxyType(step_plans)),
         ("on_compensated", _fail_with_cause),
     ):
         object.__setattr__(hollow, name, value)  # a copy of our own, which nobody else sees
     return hollow
-
-
-def _node(node: Node[D]) -> Node[D]:
-    match node:
-        case Step():
-            return _emptied(node)
-        case ForEach():
-            return replace(node, step=_emptied(node.step))
-        case Receive() | Delay():
-            return node
-        case Series() | Parallel() | Alternatives():
-            return replace(node, nodes=tuple(map(_node, node.nodes)))
-        case Branch():
-            return replace(node, nodes=tuple(map(_node, node.nodes)), otherwise=tuple(map(_node, node.otherwise)))
-        case _:
-            assert_never(node)
 
 
 def _emptied(step: Step[D]) -> Step[D]:

@@ -16,7 +16,7 @@ from saga_coordinator.handlers.ports import Observer
 from saga_coordinator.handlers.routing import Routes
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine import Status
-from saga_coordinator.sagas.testing.scale_time import scale_time
+from saga_coordinator.sagas.testing.variants import scale_time
 from saga_coordinator.service.app.bootstrap import Service, build_service
 from saga_coordinator.service.app.run import run
 from saga_coordinator.service.demo.audit import Audit, audit

@@ -6,7 +6,7 @@ from typing import Final
 
 from saga_coordinator.sagas.catalog.order_fulfilment import OrderData, order_fulfilment
 from saga_coordinator.sagas.machine import Branch, Node, Parallel, Step
-from saga_coordinator.sagas.testing.scale_time import scale_time
+from saga_coordinator.sagas.testing.variants import scale_time
 
 LONGEST: Final = timedelta(seconds=3)
 """The longest that a test waits for an answer that does not come."""

@@ -40,8 +40,8 @@ from saga_coordinator.sagas.machine import (
     step,
 )
 from saga_coordinator.sagas.machine import transition as decide
-from saga_coordinator.sagas.testing.scale_time import scale_time
 from saga_coordinator.sagas.testing.scenario import Scenario, given
+from saga_coordinator.sagas.testing.variants import scale_time
 from tests.unit.machine.made import Begun, Data, makes
 
 reserve = step("reserve-stock", reserve_stock, remember=stock_reserved, compensate=release_stock)

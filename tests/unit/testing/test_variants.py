@@ -1,4 +1,4 @@
-"""A hurried saga does the same in less time."""
+"""A saga with scaled times does the same in less time."""
 
 from datetime import timedelta
 
@@ -6,8 +6,8 @@ import pytest
 
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine import Retry, Status, UnsoundSaga, parallel
-from saga_coordinator.sagas.testing.scale_time import scale_time
 from saga_coordinator.sagas.testing.scenario import given
+from saga_coordinator.sagas.testing.variants import scale_time
 from tests.unit.machine.made import (
     HOUR,
     MINUTE,
@@ -79,7 +79,7 @@ def test_a_saga_without_a_deadline_gets_none() -> None:
 
 @pytest.mark.parametrize("factor", [0, -1, float("nan")])
 def test_a_factor_that_is_no_speed_is_refused(factor: float) -> None:
-    with pytest.raises(ValueError, match=r"saga made: cannot be hurried by a factor of .*; give one greater than 0"):
+    with pytest.raises(ValueError, match=r"saga made: cannot divide its times by .*; give a factor greater than 0"):
         scale_time(SLOW, factor)
 
 

@@ -1,0 +1,72 @@
+"""Sagas with the same steps and other durations or retries, for demos and tests."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, TypeVar, cast
+
+from pydantic import BaseModel
+
+from saga_coordinator.contracts import Command, Event
+from saga_coordinator.sagas.language.nodes import map_nodes
+from saga_coordinator.sagas.machine import Delay, Receive, Retry, Saga, Step
+
+E = TypeVar("E", bound=Event | Command[Any])
+D = TypeVar("D", bound=BaseModel)
+L = TypeVar("L")
+
+MAX_ATTEMPTS = 3
+"""A saga with capped retries sends no command more often, unless without limit."""
+
+
+def scale_time(saga: Saga[E, D], factor: float) -> Saga[E, D]:
+    """Return the saga with its deadline, timeouts, delays and waits divided by `factor`, which is greater than 0.
+
+    What a function takes from the data stays as it is. Raises `ValueError` for another factor, and `UnsoundSaga` for
+    one so large that nothing is left of a timeout.
+    """
+    if not factor > 0:
+        message = f"saga {saga.name}: cannot divide its times by {factor}; give a factor greater than 0, such as 60"
+        raise ValueError(message)
+
+    def step(node: Step[D]) -> Step[D]:
+        """Scale one step; the retry that it has by its place counts as its own."""
+        return replace(
+            node,
+            timeout=_divided(node.timeout, factor),
+            retry=_divided_retry(saga.table[node.name].retry, factor),
+            compensate_retry=_divided_retry(node.compensate_retry, factor),
+        )
+
+    def wait(node: Receive[D] | Delay[D]) -> Receive[D] | Delay[D]:
+        if isinstance(node, Delay):
+            return replace(node, lasts=_divided(node.lasts, factor))
+        timeout, buffer_for = _divided(node.timeout, factor), _divided(node.buffer_for, factor)
+        return replace(node, timeout=timeout, buffer_for=buffer_for)
+
+    return replace(saga, deadline=_divided(saga.deadline, factor), steps=map_nodes(saga.steps, step, wait))
+
+
+def _divided_retry(retry: Retry, factor: float) -> Retry:
+    total = _divided(retry.total, factor)
+    return replace(retry, first=retry.first / factor, cap=retry.cap / factor, total=total)
+
+
+def _divided(length: L, factor: float) -> L:
+    """Divide a duration; a function or None stays as it is."""
+    return cast("L", length / factor) if isinstance(length, timedelta) else length
+
+
+def cap_retries(saga: Saga[E, D]) -> Saga[E, D]:
+    """Return the saga with every limited retry cut to at most `MAX_ATTEMPTS`; the saga itself if none is longer."""
+    steps = map_nodes(saga.steps, _with_capped_retries)
+    return saga if steps == saga.steps else replace(saga, steps=steps)
+
+
+def _with_capped_retries(step: Step[D]) -> Step[D]:
+    """Cap the retries of a step. One that it has by its place is short, or has no limit."""
+    return replace(step, retry=step.retry and _capped(step.retry), compensate_retry=_capped(step.compensate_retry))
+
+
+def _capped(retry: Retry) -> Retry:
+    too_many = retry.attempts is not None and retry.attempts > MAX_ATTEMPTS
+    return replace(retry, attempts=MAX_ATTEMPTS) if too_many else retry
