@@ -26,9 +26,9 @@ class SagaMatrix(Protocol):
     """What the fixture is."""
 
     def __call__(
-        self, saga: Saga[Any, Any], samples: Iterable[Message] = (), *, depth: int = 1, most: int = MAX_STATES
+        self, saga: Saga[Any, Any], samples: Iterable[Message] = (), *, depth: int = 1, max_states: int = MAX_STATES
     ) -> Exploration:
-        """Try the saga; fail with the shortest test that shows a law broken, or if not everything could be tried."""
+        """Try the saga; fail with the shortest test that violates an invariant, or if not everything could be tried."""
         ...
 
 
@@ -37,20 +37,22 @@ def saga_matrix(request: pytest.FixtureRequest) -> SagaMatrix:
     """Try a saga with every fault at every moment, on virtual time."""
 
     def run(
-        saga: Saga[Any, Any], samples: Iterable[Message] = (), *, depth: int = 1, most: int = MAX_STATES
+        saga: Saga[Any, Any], samples: Iterable[Message] = (), *, depth: int = 1, max_states: int = MAX_STATES
     ) -> Exploration:
         __tracebackhide__ = True
         from saga_coordinator.sagas.testing.explorer.explore import explore
         from saga_coordinator.sagas.testing.explorer.script import place_of, script
 
-        found = explore(saga, samples, depth=depth, most=most)
+        found = explore(saga, samples, depth=depth, max_states=max_states)
         place = place_of(saga, request.module, sys.modules[saga.begin.__module__])
-        if found.violations:
-            first = found.violations[0]
-            pytest.fail(f"saga {saga.name}: {first.law}: {first.says}\n\n{script(first, saga, place)}", pytrace=False)
+        if found.counterexamples:
+            first = found.counterexamples[0]
+            problem = f"{first.invariant}: {first.problem}"
+            pytest.fail(f"saga {saga.name}: {problem}\n\n{script(first, saga, place)}", pytrace=False)
         if found.unfinished:
             pytest.fail(
-                f"saga {saga.name} has more than {most} states at depth {depth}: raise `most`, or lower `depth`",
+                f"saga {saga.name} has more than {max_states} states at depth {depth}: "
+                "raise `max_states`, or lower `depth`",
                 pytrace=False,
             )
         if found.unreached:

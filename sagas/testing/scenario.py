@@ -44,10 +44,11 @@ from saga_coordinator.sagas.machine import (
     Start,
     Status,
     TimerFired,
+    address,
     command_id,
+    instance_id,
     transition,
 )
-from saga_coordinator.sagas.testing.messages import called, destination, is_that, told
 
 E = TypeVar("E", bound=Event | Command[Any])
 D = TypeVar("D", bound=BaseModel)
@@ -64,17 +65,18 @@ FORWARD, COMPENSATION = Direction.FORWARD, Direction.COMPENSATION
 
 def given(saga: Saga[E, D], event: E) -> Scenario[D]:
     """Begin a story: this event (or, for a child, this command) starts an instance of this saga."""
-    asked = command_id(PARENT, "child", FORWARD, 1) if saga.is_child else None
-    decision = transition(saga, None, Start(BEGINNING, event, asked))
-    return _after(Scenario(saga=saga, instance=decision.instance), BEGINNING, f"{event!r} starts {saga.name}", decision)
+    start = Start(BEGINNING, event, command_id(PARENT, "child", FORWARD, 1) if saga.is_child else None)
+    decision = transition(saga, None, start)
+    return _decided(Scenario(saga=saga, instance=decision.instance), start, f"{event!r} starts {saga.name}", decision)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario(Generic[D]):
     """A story up to one moment. `at` is its clock, `sent` every command so far, `outcome` the event that it ended with.
 
-    Of the last acting word: `unnamed` are the commands that no expectation has named yet, `withdrawn` the steps whose
-    commands were withdrawn, `ignored` why the machine ignored it, if it did.
+    `transitions` are what it received and decided, `story` the same in words. Of the last acting word: `unnamed` are
+    the commands that no expectation has named yet, `withdrawn` the steps whose commands were withdrawn, `ignored` why
+    the machine ignored it, if it did.
     """
 
     saga: Saga[Any, D]
@@ -87,6 +89,7 @@ class Scenario(Generic[D]):
     unnamed: tuple[Send, ...] = ()
     is_named: bool = False
     story: tuple[str, ...] = ()
+    transitions: tuple[tuple[Signal, Decision[D]], ...] = ()
 
     # --- what there is to see
 
@@ -143,11 +146,11 @@ class Scenario(Generic[D]):
     def passes(self, time: timedelta) -> Scenario[D]:
         """Time passes, and every alarm that comes due in it rings at its time."""
         __tracebackhide__ = True
-        self._refuse_unnamed()
+        self._check_all_named()
         until = self.at + time
         now = replace(self, unnamed=(), is_named=False, ignored=None)
         while (due := now.instance.next_timer_at) is not None and due <= until:
-            rung = _heard(now, TimerFired(max(due, now.at)), "an alarm rings")
+            rung = _receive(now, TimerFired(max(due, now.at)), "an alarm rings")
             if rung.instance.next_timer_at == due:
                 raise self._objection(f"the alarm of {due} rings, and is still due")
             now = replace(rung, unnamed=now.unnamed + rung.unnamed)
@@ -156,7 +159,7 @@ class Scenario(Generic[D]):
     def sleeps(self, time: timedelta) -> Scenario[D]:
         """The coordinator is down for so long: no alarm rings. `passes` then rings what is overdue."""
         __tracebackhide__ = True
-        self._refuse_unnamed()
+        self._check_all_named()
         return replace(self, at=self.at + time, unnamed=(), is_named=False, ignored=None)
 
     def cancels(self, why: str = "not wanted any more") -> Scenario[D]:
@@ -220,7 +223,7 @@ class Scenario(Generic[D]):
     def ends(self, status: Status, outcome: Event | Reply | None = None) -> Scenario[D]:
         """The instance is over, or stalled, with this status, and has told this outcome (None: whichever)."""
         __tracebackhide__ = True
-        self._refuse_unnamed()
+        self._check_all_named()
         if self.status is not status:
             raise self._objection(f"expected to end {status}", f"it is {self.status}")
         if outcome is not None and self.outcome != outcome:
@@ -234,7 +237,7 @@ class Scenario(Generic[D]):
         __tracebackhide__ = True
         sends = [send for send in self.sent if (send.step, send.direction) == (step, direction)]
         if not sends or (attempt or 1) > sends[-1].attempt:
-            raise self._objection(f"{called(step, direction)} cannot be answered: it was not sent")
+            raise self._objection(f"{label(step, direction)} cannot be answered: it was not sent")
         send = sends[-1]
         if not isinstance(reply, Failure | send.command.reply):
             expected = send.command.reply.__name__
@@ -242,32 +245,32 @@ class Scenario(Generic[D]):
                 f"{send.command.__name__} is answered with {expected}, not with {type(reply).__name__}"
             )
         id_ = command_id(self.instance.id, step, direction, attempt or send.attempt)
-        return self._act(ReplyReceived(self.at, id_, reply), f"{called(step, direction)} is answered: {reply!r}")
+        return self._act(ReplyReceived(self.at, id_, reply), f"{label(step, direction)} is answered: {reply!r}")
 
     def _act(self, signal: Signal, what: str) -> Scenario[D]:
         """Let something happen now."""
         __tracebackhide__ = True
-        self._refuse_unnamed()
-        return _heard(self, signal, what)
+        self._check_all_named()
+        return _receive(self, signal, what)
 
     def _name(self, direction: Direction, expected: Sequence[str | Command[Any]]) -> Scenario[D]:
         """Compare the next commands of the last word with the expected ones."""
         __tracebackhide__ = True
         here, rest = self.unnamed[: len(expected)], self.unnamed[len(expected) :]
-        matches = [is_that(send, direction, each) for send, each in zip(here, expected, strict=False)]
+        matches = [is_expected(send, direction, each) for send, each in zip(here, expected, strict=False)]
         if len(here) < len(expected) or not all(matches) or (not expected and rest):
-            wanted = [called(each, direction) if isinstance(each, str) else repr(each) for each in expected]
+            wanted = [label(each, direction) if isinstance(each, str) else repr(each) for each in expected]
             raise self._objection(
                 f"expected  {'; '.join(wanted) or 'nothing'}",
-                f"sent      {'; '.join(map(told, self.unnamed)) or 'nothing'}",
+                f"sent      {'; '.join(map(describe, self.unnamed)) or 'nothing'}",
             )
         return replace(self, unnamed=rest, is_named=True)
 
-    def _refuse_unnamed(self) -> None:
+    def _check_all_named(self) -> None:
         """Object to commands that nobody expected, when their fellows were expected."""
         __tracebackhide__ = True
         if self.is_named and self.unnamed:
-            raise self._objection("expected  nothing more", f"sent      {'; '.join(map(told, self.unnamed))}")
+            raise self._objection("expected  nothing more", f"sent      {'; '.join(map(describe, self.unnamed))}")
 
     def _objection(self, *problem: str) -> AssertionError:
         """Say what does not hold, and tell the story so far."""
@@ -275,15 +278,15 @@ class Scenario(Generic[D]):
         return AssertionError("\n".join((*problem, "", "The story so far:", *self.story, now)))
 
 
-def _heard(scenario: Scenario[D], signal: Signal, what: str) -> Scenario[D]:
-    """Give a signal to the instance, and go on with what follows."""
-    return _after(scenario, signal.at, what, transition(scenario.saga, scenario.instance, signal))
+def _receive(scenario: Scenario[D], signal: Signal, what: str) -> Scenario[D]:
+    """Apply a signal to the instance."""
+    return _decided(scenario, signal, what, transition(scenario.saga, scenario.instance, signal))
 
 
-def _after(scenario: Scenario[D], at: datetime, what: str, decision: Decision[D]) -> Scenario[D]:
-    """Take a decision into the story."""
-    lines = [f"{at - BEGINNING!s:>16}  {what}"]
-    lines += [f"{'->':>18} {told(send)}" for send in decision.commands]
+def _decided(scenario: Scenario[D], signal: Signal, what: str, decision: Decision[D]) -> Scenario[D]:
+    """Add a transition to the story."""
+    lines = [f"{signal.at - BEGINNING!s:>16}  {what}"]
+    lines += [f"{'->':>18} {describe(send)}" for send in decision.commands]
     if decision.outcome is not None:
         lines.append(f"{'==':>18} {decision.outcome!r}")
     if decision.ignored is not None:
@@ -291,7 +294,7 @@ def _after(scenario: Scenario[D], at: datetime, what: str, decision: Decision[D]
     return replace(
         scenario,
         instance=decision.instance,
-        at=at,
+        at=signal.at,
         sent=scenario.sent + decision.commands,
         outcome=decision.outcome or scenario.outcome,
         withdrawn=tuple(each.step for each in decision.withdrawals),
@@ -299,4 +302,33 @@ def _after(scenario: Scenario[D], at: datetime, what: str, decision: Decision[D]
         unnamed=decision.commands,
         is_named=False,
         story=(*scenario.story, *lines),
+        transitions=(*scenario.transitions, (signal, decision)),
     )
+
+
+def is_expected(send: Send, direction: Direction, expected: str | Command[Any]) -> bool:
+    """Say whether a command that was sent is the expected one."""
+    if send.direction is not direction:
+        return False
+    if isinstance(expected, str):
+        return send.step == expected
+    return type(expected) is send.command and send.command.model_validate_json(send.payload) == expected
+
+
+def label(step: str, direction: Direction) -> str:
+    """Name a step in one direction."""
+    return step if direction is Direction.FORWARD else f"the undo of {step}"
+
+
+def describe(send: Send) -> str:
+    """Tell a command that was sent, in a line."""
+    return f"{label(send.step, send.direction)}, attempt {send.attempt}: {send.command.__name__} {send.payload}"
+
+
+def destination(saga: Saga[Any, Any], event: Event) -> str:
+    """Return where an event goes: to the receive that expects its key, or to the instance of its correlation key."""
+    for node in saga.receives:
+        if isinstance(event, node.event):
+            key = node.key(event)
+            return address(saga.name, node.name, key) if node.expects else instance_id(saga.name, key)
+    return instance_id(saga.name, saga.correlate(event))

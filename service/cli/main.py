@@ -136,24 +136,24 @@ def try_faults(
     *,
     depth: Annotated[int, typer.Option(min=0, max=3, help="So many faults at once, there and back")] = 1,
     samples: Annotated[
-        str | None, typer.Option(metavar="MODULE:NAME", help="Messages to try it with, beside made ones")
+        str | None, typer.Option(metavar="MODULE:NAME", help="Messages to try it with, besides generated ones")
     ] = None,
-    most: Annotated[int, typer.Option(min=1, help="Look at no more states than these")] = 200_000,
+    max_states: Annotated[int, typer.Option(min=1, help="Look at no more states than these")] = 200_000,
     json: Json = False,
 ) -> None:
     """Try a saga with every fault at every moment, on virtual time.
 
     Every step refuses, fails, times out, answers late; every undo too; it is cancelled, its deadline passes, events
-    stay away, copies come, it is written and read again. Ends with 1 if a law of the machine is broken, with the
-    shortest test that shows it, or if there are more states than --most.
+    stay away, copies come, it is written and read again. Ends with 1 if an invariant is violated, with the
+    shortest test that shows it, or if there are more states than --max-states.
 
-    JSON: {"ok", "complete", "saga", "version", "depth", "states", "turns", "unreached": [NAME], "ignored": {WHAT:
+    JSON: {"ok", "complete", "saga", "version", "depth", "states", "transitions", "unreached": [NAME], "ignored": {WHAT:
     COUNT}, "cells": [{"step", "direction", "fault", "hits", "completed", "compensated", "stalled"}],
-    "violations": [{"law", "says", "test"}]}
+    "violations": [{"invariant", "problem", "test"}]}
     """
     from saga_coordinator.service.cli import proving
 
-    proving.try_faults(name=saga, depth=depth, samples=samples, most=most, as_json_=json)
+    proving.try_faults(name=saga, depth=depth, samples=samples, max_states=max_states, as_json_=json)
 
 
 @app.command("graph")

@@ -17,22 +17,24 @@ from saga_coordinator.service.cli.defining import chosen
 HEADINGS: Final = ("step", "what happens", "moments", "completed", "compensated", "stalled")
 
 
-def try_faults(*, name: str, depth: int, samples: str | None, most: int, as_json_: bool) -> None:
-    """Try one saga; end with 1 if a law is broken, or if not everything could be tried."""
+def try_faults(*, name: str, depth: int, samples: str | None, max_states: int, as_json_: bool) -> None:
+    """Try one saga; end with 1 if an invariant is violated, or if not everything could be tried."""
     saga, place = _saga(name)
     try:
-        found = explore(saga, _samples(samples), depth=depth, most=most)
+        found = explore(saga, _samples(samples), depth=depth, max_states=max_states)
     except ValueError as error:
         fail(str(error))
-    scripts = [script(each, saga, place) for each in found.violations]
+    scripts = [script(each, saga, place) for each in found.counterexamples]
     if as_json_:
-        as_json(_told(saga, found, scripts))
+        as_json(_to_json(saga, found, scripts))
     else:
         _print(found, scripts)
     if scripts:
         raise typer.Exit(1)
     if found.unfinished:
-        fail(f"saga {saga.name} has more than {most} states at depth {depth}: raise --most, or lower --depth")
+        fail(
+            f"saga {saga.name} has more than {max_states} states at depth {depth}: raise --max-states, or lower --depth"
+        )
 
 
 def _saga(name: str) -> tuple[AnySaga, Place]:
@@ -66,12 +68,12 @@ def _print(found: Exploration, scripts: list[str]) -> None:
     say("")
     for what, count in found.probed.items():
         say(f"{what}: ignored, {count} times")
-    state, turn = _counted(len(found.worlds), "state"), _counted(len(found.ways), "turn")
-    say(f"saga {found.saga.name}: {state}, {turn}, {_counted(len(scripts), 'violation')}")
+    states, edges = _counted(len(found.worlds), "state"), _counted(len(found.edges), "transition")
+    say(f"saga {found.saga.name}: {states}, {edges}, {_counted(len(scripts), 'violation')}")
     for name in () if found.unfinished else found.unreached:
         remark(f"{name} was never reached: give a sample that leads there (--samples MODULE:NAME)")
-    for violation, text in zip(found.violations, scripts, strict=True):
-        say(f"\n{violation.law}: {violation.says}\n\n{text}")
+    for each, text in zip(found.counterexamples, scripts, strict=True):
+        say(f"\n{each.invariant}: {each.problem}\n\n{text}")
 
 
 def _row(cell: Cell) -> tuple[str, ...]:
@@ -89,8 +91,8 @@ def _counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _told(saga: AnySaga, found: Exploration, scripts: list[str]) -> dict[str, Any]:
-    told = zip(found.violations, scripts, strict=True)
+def _to_json(saga: AnySaga, found: Exploration, scripts: list[str]) -> dict[str, Any]:
+    violations = zip(found.counterexamples, scripts, strict=True)
     return {
         "ok": not scripts and not found.unfinished,
         "complete": not found.unfinished,
@@ -98,9 +100,11 @@ def _told(saga: AnySaga, found: Exploration, scripts: list[str]) -> dict[str, An
         "version": saga.version,
         "depth": found.depth,
         "states": len(found.worlds),
-        "turns": len(found.ways),
+        "transitions": len(found.edges),
         "unreached": found.unreached,
         "ignored": found.probed,
         "cells": cells(found),
-        "violations": [{"law": each.law, "says": each.says, "test": text} for each, text in told],
+        "violations": [
+            {"invariant": each.invariant, "problem": each.problem, "test": text} for each, text in violations
+        ],
     }

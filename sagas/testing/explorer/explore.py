@@ -1,20 +1,22 @@
-"""Every story of a saga with so many faults, each world of it once, and every law on every turn."""
+"""Every story of a saga with so many faults, each world of it once, and every invariant on every transition."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from saga_coordinator.contracts import Message
 from saga_coordinator.sagas.machine import Start, command_id, leaf, transition
-from saga_coordinator.sagas.testing.explorer.cap_retries import cap_retries
-from saga_coordinator.sagas.testing.explorer.moves import Move, apply, moves
-from saga_coordinator.sagas.testing.explorer.order import AnySaga, leaves, order_of
+from saga_coordinator.sagas.testing.explorer.moves import Move, moves, spend
+from saga_coordinator.sagas.testing.explorer.probes import Probe, probes, problem_of
 from saga_coordinator.sagas.testing.explorer.samples import Samples, gather
-from saga_coordinator.sagas.testing.explorer.turn import Turned, Violation
-from saga_coordinator.sagas.testing.explorer.world import FORWARD, World
-from saga_coordinator.sagas.testing.invariants.hearing import Probe, changed_by, i3_read_again_it_is_the_same, probes
-from saga_coordinator.sagas.testing.invariants.laws import INVARIANTS
+from saga_coordinator.sagas.testing.explorer.world import World
+from saga_coordinator.sagas.testing.invariants import violations
+from saga_coordinator.sagas.testing.invariants.ledger import FORWARD
+from saga_coordinator.sagas.testing.invariants.observation import begin, observe
+from saga_coordinator.sagas.testing.invariants.order import AnySaga, leaves
+from saga_coordinator.sagas.testing.invariants.receiving import i3_read_again_it_is_the_same
+from saga_coordinator.sagas.testing.variants import cap_retries
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 MAX_STATES = 200_000
@@ -25,32 +27,34 @@ PARENT = "00000000-0000-5000-8000-000000000001"
 
 @dataclass(frozen=True, slots=True)
 class Counterexample:
-    """A law that was broken: the start, and the moves that lead there (the fewest), the last of which breaks it."""
+    """An invariant that is violated: the start and the fewest moves that lead there, the last of which violates it.
 
-    law: str
-    says: str
-    claim: str
+    `probe` is the signal that changes something then, though it must not.
+    """
+
+    invariant: str
+    problem: str
     start: Any
     moves: tuple[Move, ...]
+    probe: Probe | None = None
 
 
 @dataclass(slots=True)
 class Exploration:
-    """What was found of the `given` saga; `saga` is that one abridged.
+    """What was found of the `given` saga; `saga` is that one with capped retries.
 
-    `worlds` are all that can be, in the order of how soon; `ways` which move leads where.
-
-    `came` says for each world from which it was first reached, and how. `probed` counts what was tried and rightly
-    ignored; `unfinished` how many worlds were left alone when the limit was reached.
+    `worlds` are all that can be, those first that are reached soonest; `edges` which move leads from which world to
+    which. `reached_from` says for each world from which it was first reached, and how. `probed` counts what was
+    ignored as it must be; `unfinished` how many worlds were not looked at when the limit was reached.
     """
 
     given: AnySaga
     saga: AnySaga
     depth: int
     worlds: list[World] = field(default_factory=list)
-    came: list[tuple[int, Move] | None] = field(default_factory=list)
-    ways: list[tuple[int, Move, int]] = field(default_factory=list)
-    violations: list[Counterexample] = field(default_factory=list)
+    reached_from: list[tuple[int, Move] | None] = field(default_factory=list)
+    edges: list[tuple[int, Move, int]] = field(default_factory=list)
+    counterexamples: list[Counterexample] = field(default_factory=list)
     probed: dict[str, int] = field(default_factory=dict)
     unfinished: int = 0
 
@@ -62,31 +66,36 @@ class Exploration:
     @property
     def unreached(self) -> list[str]:
         """The leaves that no story has reached: its samples do not lead there."""
-        reached = {leaf(name) for world in self.worlds for name in (*world.instance.steps, *world.instance.waits)}
+        instances = [world.ledger.instance for world in self.worlds]
+        reached = {leaf(name) for one in instances for name in (*one.steps, *one.waits)}
         return [name for name in self.leaves if name not in reached]
 
     def path(self, number: int) -> tuple[Any, tuple[Move, ...]]:
         """Return the start and the moves that lead to a world first."""
         found: list[Move] = []
-        while (step := self.came[number]) is not None:
+        while (step := self.reached_from[number]) is not None:
             number, move = step
             found.append(move)
-        return self.worlds[number].start, tuple(reversed(found))
+        return self.worlds[number].ledger.start, tuple(reversed(found))
 
 
 def explore(
-    saga: AnySaga, samples: Iterable[Message] = (), *, depth: int = 1, most: int = MAX_STATES, first_only: bool = False
+    saga: AnySaga,
+    samples: Iterable[Message] = (),
+    *,
+    depth: int = 1,
+    max_states: int = MAX_STATES,
+    first_only: bool = False,
 ) -> Exploration:
-    """Go through all stories with up to `depth` faults on the way there, as many on the way back, and one more in all.
+    """Go through all stories with up to `depth` faults forward, as many in compensations, and one more in all.
 
-    `most` bounds the worlds; `first_only` ends with the first violation. Raises `ValueError` for samples that do not
-    fit, or where a message cannot be made from its schema.
+    `max_states` bounds the worlds; `first_only` ends with the first violation. Raises `ValueError` for samples that
+    do not fit, or where a message cannot be generated from its schema.
     """
-    explorer = _Explorer(
-        Exploration(saga, cap_retries(saga), depth), gather(saga, samples), most, first_only=first_only
-    )
+    found = Exploration(saga, cap_retries(saga), depth)
+    explorer = _Explorer(found, gather(saga, samples), max_states, first_only=first_only)
     explorer.run()
-    return explorer.found
+    return found
 
 
 @dataclass(slots=True)
@@ -95,114 +104,94 @@ class _Explorer:
 
     found: Exploration
     samples: Samples
-    most: int
+    max_states: int
     first_only: bool
     numbers: dict[object, int] = field(default_factory=dict)
-    laws_broken: set[tuple[str, str]] = field(default_factory=set)
+    violated: set[tuple[str, str]] = field(default_factory=set)
 
     def run(self) -> None:
         for start in self.samples.starts:
             self._start(start)
         number = 0
         while number < len(self.found.worlds):
-            if self.first_only and self.found.violations:
+            if self.first_only and self.found.counterexamples:
                 return
-            if number >= self.most:
+            if number >= self.max_states:
                 self.found.unfinished = len(self.found.worlds) - number
                 return
             self._expand(number)
             number += 1
 
     def _start(self, start: Any) -> None:  # noqa: ANN401  an event or a command
-        saga = self.found.saga
-        asked = command_id(PARENT, "child", FORWARD, 1) if saga.is_child else None
-        signal = Start(BEGINNING, start, asked)
-        decision = transition(saga, None, signal)
-        world = World(
-            saga=saga,
-            order=order_of(saga),
-            instance=decision.instance,
-            start=start,
-            now=BEGINNING,
-            faults=self.found.depth,
-            undo_faults=self.found.depth,
-            faults_in_all=self.found.depth and self.found.depth + 1,
-            calls={},
-            moods={},
-            waits={},
-            received={},
-            overtaken={},
-        )
-        turned = Turned(None, Move(signal, BEGINNING), world, decision, world.after(decision))
-        if not self._check(turned, start, ()):
-            self._add(turned.after, None)
+        saga, depth = self.found.saga, self.found.depth
+        signal = Start(BEGINNING, start, command_id(PARENT, "child", FORWARD, 1) if saga.is_child else None)
+        seen = begin(saga, signal, transition(saga, None, signal))
+        broken = list(violations(seen))
+        for invariant, problem in broken:
+            self._note(Counterexample(invariant, problem, start, ()))
+        if not broken:
+            in_all = depth and depth + 1
+            world = World(ledger=seen.after, behaviours={}, faults=depth, undo_faults=depth, faults_in_all=in_all)
+            self._add(world, None)
 
     def _expand(self, number: int) -> None:
         world = self.found.worlds[number]
         if self._probe(world, number):
             return
-        stuck = world.instance.is_active
+        stuck = world.ledger.instance.is_active
         for move in moves(world, self.samples):
             stuck = stuck and bool(move.hits)
             after = self._move(world, number, move)
             if after is not None:
                 reached = self._add(after, (number, move))
                 if reached != number:
-                    self.found.ways.append((number, move, reached))
+                    self.found.edges.append((number, move, reached))
         if stuck:
-            says = "it is active, and nothing that goes well leads any further"
-            self._note("i1_it_ends", Violation(says, "assert story.status.is_final"), *self.found.path(number))
+            problem = "it is active, and nothing that goes well leads any further"
+            self._note(Counterexample("i1_it_ends", problem, *self.found.path(number)))
 
     def _move(self, world: World, number: int, move: Move) -> World | None:
-        """Let a move happen. None: a law was broken, and the story ends here."""
-        heard = apply(world, move)
+        """Return the world after a move; None if an invariant is violated, where the story ends."""
+        spent, ledger = spend(world, move), world.ledger
         if move.signal is None:
-            return heard
+            return replace(spent, ledger=replace(ledger, now=move.at, latest=move.at))
         try:
-            decision = transition(world.saga, world.instance, move.signal)
-            after = heard if decision.ignored else heard.after(decision)
+            seen = observe(ledger, move.signal, transition(ledger.saga, ledger.instance, move.signal))
+            broken = list(violations(seen))
+            if not broken:
+                return spent.after(seen)
         except Exception as error:  # noqa: BLE001  a definition's function may raise anything: that is the finding
-            start, path = self.found.path(number)
-            says = f"the definition raises {type(error).__name__}: {error}"
-            self._note("the_definition_never_raises", Violation(says, ""), start, (*path, move))
-            return None
-        turned = Turned(world, move, heard, decision, after)
-        if not any(True for law in INVARIANTS for _ in law(turned)):
-            return after
+            broken = [("the_definition_never_raises", f"the definition raises {type(error).__name__}: {error}")]
         start, path = self.found.path(number)
-        self._check(turned, start, (*path, move))
+        for invariant, problem in broken:
+            self._note(Counterexample(invariant, problem, start, (*path, move)))
         return None
-
-    def _check(self, turned: Turned, start: Any, path: tuple[Move, ...]) -> bool:  # noqa: ANN401  an event or a command
-        broken = [(law.__name__, each) for law in INVARIANTS for each in law(turned)]
-        for law, each in broken:
-            self._note(law, each, start, path)
-        return bool(broken)
 
     def _probe(self, world: World, number: int) -> bool:
         """Try what must change nothing. True: something did."""
-        broken: list[tuple[str, Violation, Probe | None]] = [
-            ("i3_read_again_it_is_the_same", each, None) for each in i3_read_again_it_is_the_same(world)
+        broken = [
+            Counterexample("i3_read_again_it_is_the_same", problem, *self.found.path(number))
+            for problem in i3_read_again_it_is_the_same(world.ledger)
         ]
         for probe in probes(world, self.samples):
             self.found.probed[probe.what] = self.found.probed.get(probe.what, 0) + 1
-            if (each := changed_by(world, probe)) is not None:
-                broken.append(("i10_a_copy_or_a_stray_changes_nothing", each, probe))
-        for law, each, probe_ in broken:
-            start, path = self.found.path(number)
-            self._note(law, each, start, (*path, probe_.move) if probe_ and probe_.move else path)
+            if (problem := problem_of(world, probe)) is not None:
+                name = "i10_a_copy_or_a_stray_changes_nothing"
+                broken.append(Counterexample(name, problem, *self.found.path(number), probe))
+        for each in broken:
+            self._note(each)
         return bool(broken)
 
-    def _note(self, law: str, broken: Violation, start: Any, path: tuple[Move, ...]) -> None:  # noqa: ANN401  as above
-        """Keep the first story, which is the shortest, for each law and what it says."""
-        if (law, broken.says) not in self.laws_broken:
-            self.laws_broken.add((law, broken.says))
-            self.found.violations.append(Counterexample(law, broken.says, broken.claim, start, path))
+    def _note(self, found: Counterexample) -> None:
+        """Keep the first story, which is the shortest, for each invariant and problem."""
+        if (found.invariant, found.problem) not in self.violated:
+            self.violated.add((found.invariant, found.problem))
+            self.found.counterexamples.append(found)
 
-    def _add(self, world: World, came: tuple[int, Move] | None) -> int:
-        key = world.key() if came else (id(world), world.key())
+    def _add(self, world: World, reached_from: tuple[int, Move] | None) -> int:
+        key = world.key() if reached_from else (id(world), world.key())
         number = self.numbers.setdefault(key, len(self.found.worlds))
         if number == len(self.found.worlds):
             self.found.worlds.append(world)
-            self.found.came.append(came)
+            self.found.reached_from.append(reached_from)
         return number

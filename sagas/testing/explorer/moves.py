@@ -11,7 +11,6 @@ from saga_coordinator.sagas.machine import (
     Cancel,
     Direction,
     EventReceived,
-    Progress,
     ReplyReceived,
     Signal,
     Status,
@@ -19,10 +18,11 @@ from saga_coordinator.sagas.machine import (
     address,
 )
 from saga_coordinator.sagas.testing.explorer.samples import Samples, keyed
-from saga_coordinator.sagas.testing.explorer.world import COMPENSATION, FORWARD, Call, Heard, Mood, Way, World
+from saga_coordinator.sagas.testing.explorer.world import Behaviour, World
+from saga_coordinator.sagas.testing.invariants.ledger import FORWARD, CommandKey, Ledger, SentCommand
 
 MAX_UNANSWERED = 3
-"""After so many sendings whoever is asked without end answers at last: otherwise no story would end."""
+"""After so many sendings a participant that is asked without end answers: otherwise no story would end."""
 
 RETRY_AFTER = 600.0
 """What a busy participant asks for, in seconds."""
@@ -30,7 +30,7 @@ RETRY_AFTER = 600.0
 NO = Failure(code="refused", message="", retryable=False)
 BUSY = Failure(code="busy", message="", retryable=True)
 BUSY_FOR_LONG = Failure(code="busy", message="", retryable=True, retry_after=RETRY_AFTER)
-CALLED_OFF = Failure(code="called-off", message="", retryable=False)
+WITHDRAWN = Failure(code="withdrawn", message="", retryable=False)
 
 
 class Fault(StrEnum):
@@ -41,16 +41,24 @@ class Fault(StrEnum):
     BUSY_ONCE = "fails, then succeeds"
     BUSY = "retries used up"
     LATE = "times out, answers late"
-    SILENT = "times out for ever"
+    SILENT = "times out, never answers"
     AT_THE_INSTANT = "answers as it times out"
     NEVER = "event never comes"
     CANCEL = "cancelled at any moment"
     DEADLINE = "deadline at any moment"
 
 
+_BEHAVIOURS = {
+    Fault.BUSY: Behaviour.BUSY,
+    Fault.LATE: Behaviour.LATE,
+    Fault.SILENT: Behaviour.SILENT,
+    Fault.NEVER: Behaviour.SILENT,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A fault where it hit; `step` None: the instance as a whole."""
+    """A fault where it hits; `step` None: the instance as a whole."""
 
     step: str | None
     direction: Direction
@@ -71,134 +79,124 @@ class Move:
 
 def moves(world: World, samples: Samples) -> Iterator[Move]:
     """Yield everything that may happen next, what goes well first."""
-    for way, call in world.open():
-        yield from _answers(world, way, call, samples)
-    if world.instance.status.is_final:
+    for key, sent in world.ledger.unanswered():
+        yield from _answers(world, key, sent, samples)
+    if world.ledger.instance.status.is_final:
         return
     yield from _events(world, samples)
-    yield from _alarms(world)
+    yield from _timers(world)
     if world.faults:
         yield from _of_the_whole(world)
 
 
-def apply(world: World, move: Move) -> World:
-    """Return the world as it is when the move happens, before the machine decides on it."""
-    there = sum(hit.direction is FORWARD for hit in move.hits)
+def spend(world: World, move: Move) -> World:
+    """Return the world with the faults of a move: fewer of them may still come, and participants behave otherwise."""
+    forward = sum(hit.direction is FORWARD for hit in move.hits)
     in_all = world.faults_in_all - len(move.hits)
-    now = replace(
+    behaviours = {
+        (hit.step, hit.direction): _BEHAVIOURS[hit.fault] for hit in move.hits if hit.step and hit.fault in _BEHAVIOURS
+    }
+    return replace(
         world,
-        now=move.at,
-        faults=min(world.faults - there, in_all),
-        undo_faults=min(world.undo_faults - (len(move.hits) - there), in_all),
+        faults=min(world.faults - forward, in_all),
+        undo_faults=min(world.undo_faults - (len(move.hits) - forward), in_all),
         faults_in_all=in_all,
-        moods={**world.moods, **dict(_moods(move))},
+        behaviours={**world.behaviours, **behaviours},
     )
-    if isinstance(move.signal, EventReceived) and move.step is not None:
-        return replace(now, received={**now.received, move.step: move.signal.event})
-    if not isinstance(move.signal, ReplyReceived) or move.step is None:
-        return now
-    way = move.step, move.direction
-    return _overtaking(now, way, move.signal.reply).hearing(way, move.signal.reply, _heard(now, way, move.signal.reply))
 
 
-def mood(world: World, way: Way, call: Call) -> Mood | None:
-    """Return the mood in which a command is answered; patience with one who is asked without end is limited."""
-    found = world.moods.get(way)
-    is_endless = world.retry(way).is_endless or (way[1] is FORWARD and world.step_plan(way[0]).step.is_pivot)
-    if found is Mood.BUSY:
-        return None if world.retry(way).is_endless and world.sendings(way) > MAX_UNANSWERED else found
-    return None if is_endless and call.sendings >= MAX_UNANSWERED else found
+def behaviour(world: World, key: CommandKey, sent: SentCommand) -> Behaviour | None:
+    """Return how a command is answered. A participant that is asked without end answers well in the end."""
+    found, ledger = world.behaviours.get(key), world.ledger
+    is_endless = ledger.retry(key).is_endless
+    if found is Behaviour.BUSY:
+        return None if is_endless and ledger.sendings(key) > MAX_UNANSWERED else found
+    is_pivot = key[1] is FORWARD and ledger.step_plan(key[0]).step.is_pivot
+    return None if (is_endless or is_pivot) and sent.sendings >= MAX_UNANSWERED else found
 
 
 # --- answers
 
 
-def _answers(world: World, way: Way, call: Call, samples: Samples) -> Iterator[Move]:
-    good = samples.replies[call.send.command.reply]
-    match mood(world, way, call):
+def _answers(world: World, key: CommandKey, sent: SentCommand, samples: Samples) -> Iterator[Move]:
+    ledger, good = world.ledger, samples.replies[sent.send.command.reply]
+    match behaviour(world, key, sent):
         case None:
-            replies: tuple[Reply, ...] = (*good, CALLED_OFF) if call.send.command_id in world.withdrawn else good
-            yield from (_answer(world, way, call, reply) for reply in replies)
-            yield from _bad_answers(world, way, call)
-        case Mood.LATE:
-            may_be_done = call.due_at > world.now or world.step_plan(way[0]).step.undo_when_unknown
-            yield from (_answer(world, way, call, reply) for reply in ((*good, NO) if may_be_done else (NO,)))
-        case Mood.BUSY:
-            yield _answer(world, way, call, BUSY)
-        case Mood.SILENT:
+            replies: tuple[Reply, ...] = (*good, WITHDRAWN) if sent.send.command_id in ledger.withdrawn else good
+            yield from (_answer(world, key, sent, reply) for reply in replies)
+            yield from _bad_answers(world, key, sent)
+        case Behaviour.LATE:
+            may_be_done = sent.due_at > ledger.now or ledger.step_plan(key[0]).step.undo_when_unknown
+            yield from (_answer(world, key, sent, reply) for reply in ((*good, NO) if may_be_done else (NO,)))
+        case Behaviour.BUSY:
+            yield _answer(world, key, sent, BUSY)
+        case Behaviour.SILENT:
             return
 
 
-def _bad_answers(world: World, way: Way, call: Call) -> Iterator[Move]:
-    left = world.faults if way[1] is FORWARD else world.undo_faults
-    if not left or way in world.moods:
+def _bad_answers(world: World, key: CommandKey, sent: SentCommand) -> Iterator[Move]:
+    left = world.faults if key[1] is FORWARD else world.undo_faults
+    if not left or key in world.behaviours:
         return
-    yield _answer(world, way, call, NO, Fault.REFUSES)
-    yield _answer(world, way, call, BUSY, Fault.BUSY_ONCE)
-    if world.retry(way).attempts != 1:
-        yield _answer(world, way, call, BUSY_FOR_LONG, Fault.BUSY_ONCE)
-        yield _answer(world, way, call, BUSY, Fault.BUSY)
+    yield _answer(world, key, sent, NO, Fault.REFUSES)
+    yield _answer(world, key, sent, BUSY, Fault.BUSY_ONCE)
+    if world.ledger.retry(key).attempts != 1:
+        yield _answer(world, key, sent, BUSY_FOR_LONG, Fault.BUSY_ONCE)
+        yield _answer(world, key, sent, BUSY, Fault.BUSY)
 
 
-def _answer(world: World, way: Way, call: Call, reply: Reply, fault: Fault | None = None) -> Move:
-    step, direction = way
-    hits = (Hit(step, direction, fault),) if fault else ()
-    return Move(
-        ReplyReceived(world.now, call.send.command_id, reply), world.now, step, direction, hits, call.send.attempt
-    )
+def _answer(world: World, key: CommandKey, sent: SentCommand, reply: Reply, fault: Fault | None = None) -> Move:
+    now, hits = world.ledger.now, (Hit(*key, fault),) if fault else ()
+    return Move(ReplyReceived(now, sent.send.command_id, reply), now, *key, hits, sent.send.attempt)
 
 
 # --- events
 
 
 def _events(world: World, samples: Samples) -> Iterator[Move]:
-    for node in world.saga.receives:
-        if is_awaited(world, node.name) and (node.name, FORWARD) not in world.moods:
+    ledger = world.ledger
+    for node in ledger.saga.receives:
+        if ledger.is_awaited(node.name) and (node.name, FORWARD) not in world.behaviours:
             for each in samples.events[node.name]:
-                what = keyed(node, each, world.waits[node.name].key)
-                yield Move(event(world, node.name, what), world.now, node.name)
+                event = keyed(node, each, ledger.waits[node.name].key)
+                yield Move(event_of(ledger, node.name, event), ledger.now, node.name)
 
 
-def event(world: World, receive: str, what: Event) -> EventReceived:
+def event_of(ledger: Ledger, receive: str, event: Event) -> EventReceived:
     """Return the signal by which an event comes to a receive."""
-    node = next(each for each in world.saga.receives if each.name == receive)
-    goes_to = address(world.saga.name, receive, node.key(what)) if node.expects else world.instance.id
-    return EventReceived(world.now, what, goes_to, f"event-of-{receive}")
-
-
-def is_awaited(world: World, receive: str) -> bool:
-    """Say whether a receive waits."""
-    wait = world.instance.waits.get(receive)
-    return wait is not None and wait.progress is Progress.ASKED
+    node = next(each for each in ledger.saga.receives if each.name == receive)
+    goes_to = address(ledger.saga.name, receive, node.key(event)) if node.expects else ledger.instance.id
+    return EventReceived(ledger.now, event, goes_to, f"event-of-{receive}")
 
 
 # --- time
 
 
-def _alarms(world: World) -> Iterator[Move]:
-    """Let the alarm ring. Whoever should have answered before it has then failed to: one fault for each."""
-    due = world.instance.next_timer_at
+def _timers(world: World) -> Iterator[Move]:
+    """Let the timer fire. What should have been answered before has then failed to: one fault for each."""
+    due, now = world.ledger.instance.next_timer_at, world.ledger.now
     if due is None:
         return
-    at = max(due, world.now)
-    blocked = [] if due <= world.now else list(_blocking(world, due))
-    reasons = [(Fault.NEVER,) if step in world.waits else (Fault.LATE, Fault.SILENT) for step, _ in blocked]
+    at = max(due, now)
+    blocked = [] if due <= now else list(_blocking(world, due))
+    reasons = [(Fault.NEVER,) if step in world.ledger.waits else (Fault.LATE, Fault.SILENT) for step, _ in blocked]
     for faults in product(*reasons):
-        hits = tuple(Hit(*way, fault) for way, fault in zip(blocked, faults, strict=True))
+        hits = tuple(Hit(*key, fault) for key, fault in zip(blocked, faults, strict=True))
         if _can_afford(world, hits):
             yield Move(TimerFired(at), at, hits=hits)
-    if blocked and len(blocked) <= 1 and _can_afford(world, hits := (Hit(*blocked[0], Fault.AT_THE_INSTANT),)):
+    if len(blocked) == 1 and _can_afford(world, hits := (Hit(*blocked[0], Fault.AT_THE_INSTANT),)):
         yield Move(None, at, hits=hits)
 
 
-def _blocking(world: World, due: datetime) -> Iterator[Way]:
-    """Yield who answers before an alarm rings, if nothing goes wrong."""
-    for way, call in world.open():
-        if call.due_at <= due and mood(world, way, call) in {None, Mood.BUSY}:
-            yield way
-    for node in world.saga.receives:
-        will_come = is_awaited(world, node.name) and (node.name, FORWARD) not in world.moods
-        if will_come and world.waits[node.name].due_at <= due:
+def _blocking(world: World, due: datetime) -> Iterator[CommandKey]:
+    """Yield what is answered before a timer fires, if nothing goes wrong."""
+    ledger = world.ledger
+    for key, sent in ledger.unanswered():
+        if sent.due_at <= due and behaviour(world, key, sent) in {None, Behaviour.BUSY}:
+            yield key
+    for node in ledger.saga.receives:
+        will_come = ledger.is_awaited(node.name) and (node.name, FORWARD) not in world.behaviours
+        if will_come and ledger.waits[node.name].due_at <= due:
             yield node.name, FORWARD
 
 
@@ -210,36 +208,7 @@ def _can_afford(world: World, hits: tuple[Hit, ...]) -> bool:
 
 def _of_the_whole(world: World) -> Iterator[Move]:
     """Yield a cancel, and the deadline that passes while the coordinator is down."""
-    yield Move(Cancel(world.now, "not wanted any more"), world.now, hits=(Hit(None, FORWARD, Fault.CANCEL),))
-    deadline = world.instance.deadline_at
-    if world.instance.status is Status.RUNNING and deadline is not None and deadline > world.now:
-        yield Move(None, deadline, hits=(Hit(None, FORWARD, Fault.DEADLINE),))
-
-
-# --- how a world takes it
-
-
-def _moods(move: Move) -> Iterator[tuple[Way, Mood]]:
-    for hit in move.hits:
-        found = {Fault.BUSY: Mood.BUSY, Fault.LATE: Mood.LATE, Fault.SILENT: Mood.SILENT, Fault.NEVER: Mood.SILENT}
-        if hit.step is not None and hit.fault in found:
-            yield (hit.step, hit.direction), found[hit.fault]
-
-
-def _heard(world: World, way: Way, reply: Reply) -> Heard:
-    if not isinstance(reply, Failure):
-        return Heard.DONE
-    if way[1] is FORWARD and (way[0], COMPENSATION) in world.calls:
-        return Heard.TOO_LATE
-    return Heard.BUSY if reply.retryable else Heard.REFUSED
-
-
-def _overtaking(world: World, way: Way, reply: Reply) -> World:
-    """Count an undo that has overtaken its original: it is due once more."""
-    undo = world.last(way[0], COMPENSATION)
-    if way[1] is COMPENSATION or undo is None or isinstance(reply, Failure) or world.instance.status.is_final:
-        return world
-    command_state = world.instance.steps[way[0]].compensation
-    if command_state is None or command_state.progress is not Progress.ASKED:
-        return world
-    return replace(world, overtaken={**world.overtaken, way[0]: world.overtaken.get(way[0], 0) + 1})
+    now, one = world.ledger.now, world.ledger.instance
+    yield Move(Cancel(now, "not wanted any more"), now, hits=(Hit(None, FORWARD, Fault.CANCEL),))
+    if one.status is Status.RUNNING and one.deadline_at is not None and one.deadline_at > now:
+        yield Move(None, one.deadline_at, hits=(Hit(None, FORWARD, Fault.DEADLINE),))

@@ -1,7 +1,7 @@
 """Values as the Python that makes them, and the imports which that needs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -52,6 +52,8 @@ class Source:
                 return self._many(value)
             case str():
                 return quoted(value)
+            case _ if is_dataclass(value) and not isinstance(value, type):
+                return f"{self._type(value)}({', '.join(self.value(getattr(value, f.name)) for f in fields(value))})"
             case _:
                 return repr(value)
 

@@ -30,7 +30,7 @@ def cells(found: Exploration) -> list[Cell]:
     ends = _ends(found)
     after: dict[Hit, int] = defaultdict(int)
     count: dict[Hit, int] = defaultdict(int)
-    for _, move, to in found.ways:
+    for _, move, to in found.edges:
         for hit in move.hits or _success(move):
             after[hit] |= ends[to]
             count[hit] += 1
@@ -67,19 +67,19 @@ def _ends(found: Exploration) -> list[int]:
     """Return for each world which ends it may come to if nothing more goes wrong, as bits."""
     entered = {
         to
-        for at, _, to in found.ways
-        if found.worlds[at].instance.is_active and not found.worlds[to].instance.is_active
+        for at, _, to in found.edges
+        if found.worlds[at].ledger.instance.is_active and not found.worlds[to].ledger.instance.is_active
     }
     ends = [1 << number if number in entered else 0 for number in range(len(found.worlds))]
     changed = True
     while changed:
         changed = False
-        for at, move, to in reversed(found.ways):
-            if not move.hits and found.worlds[at].instance.is_active and ends[at] | ends[to] != ends[at]:
+        for at, move, to in reversed(found.edges):
+            if not move.hits and found.worlds[at].ledger.instance.is_active and ends[at] | ends[to] != ends[at]:
                 ends[at] |= ends[to]
                 changed = True
     return ends
 
 
 def _mask(found: Exploration, status: Status) -> int:
-    return sum(1 << number for number, world in enumerate(found.worlds) if world.instance.status is status)
+    return sum(1 << number for number, world in enumerate(found.worlds) if world.ledger.instance.status is status)

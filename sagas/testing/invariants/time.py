@@ -1,105 +1,129 @@
-"""Laws of time: alarms, timeouts, delays and the deadline (I4, I18, I19)."""
+"""Invariants of time: timers, timeouts, pauses, delays and the deadline (I4, I18, I19)."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from saga_coordinator.sagas.machine import Delay, Progress, Status
-from saga_coordinator.sagas.testing.explorer.turn import Turned, Violation
-from saga_coordinator.sagas.testing.explorer.world import World
+from saga_coordinator.sagas.machine import CommandState, Direction, Progress, Resume, Status, TimerFired
+from saga_coordinator.sagas.testing.invariants.ledger import Ledger
+from saga_coordinator.sagas.testing.invariants.observation import Observation
+from saga_coordinator.sagas.testing.invariants.order import AnyInstance
 
 
-def i4_whatever_is_awaited_has_a_timer(turned: Turned) -> Iterator[Violation]:
-    """An active instance is woken no later than the first thing is due that it waits for; any other never."""
-    one, after = turned.after.instance, turned.after
+def i4_whatever_is_awaited_has_a_timer(seen: Observation) -> Iterator[str]:
+    """The timer of an active instance fires no later than the first thing that it waits for is due."""
+    one, after = seen.after.instance, seen.after
     if not one.is_active:
         if one.next_timer_at is not None:
-            yield Violation(f"it is {one.status}, and has an alarm", "assert story.instance.next_timer_at is None")
+            yield f"it is {one.status}, and has a timer"
         return
     if one.next_timer_at is None:
-        yield Violation(
-            "it is active, and nothing will ever wake it", "assert story.instance.next_timer_at is not None"
-        )
+        yield "it is active, and has no timer"
         return
-    for what, due_at in _due(after):
+    for name, due_at in _due(after):
         if after.now < due_at < one.next_timer_at:
-            claim = f"assert story.instance.next_timer_at <= story.at + {due_at - after.now!r}"
-            yield Violation(f"{what} is due at {due_at}, and the alarm rings at {one.next_timer_at} only", claim)
+            yield f"{name} is due at {due_at}, and the timer fires at {one.next_timer_at} only"
 
 
-def _due(world: World) -> Iterator[tuple[str, datetime]]:
-    for (step, direction), call in world.open():
-        command_state = world.instance.steps[step].command_state(direction)
-        if command_state is not None and command_state.progress is Progress.ASKED:
-            yield step, call.due_at
-    for name, run in world.instance.waits.items():
-        if run.progress is Progress.ASKED:
-            yield name, world.waits[name].due_at
+def _due(ledger: Ledger) -> Iterator[tuple[str, datetime]]:
+    for (step, direction), sent in ledger.unanswered():
+        state = ledger.instance.steps[step].command_state(direction)
+        if state is not None and state.progress is Progress.ASKED:
+            yield step, sent.due_at
+    for name in ledger.instance.waits:
+        if ledger.is_awaited(name):
+            yield name, ledger.waits[name].due_at
 
 
-def i4_the_timer_is_no_earlier_than_needed(turned: Turned) -> Iterator[Violation]:
-    """An alarm stands for something: a timeout, a retry, a wait or the deadline."""
-    one, after = turned.after.instance, turned.after
+def i4_the_timer_is_no_earlier_than_needed(seen: Observation) -> Iterator[str]:
+    """A timer stands for the earliest timeout, retry, wait or deadline."""
+    one = seen.after.instance
     if one.next_timer_at is None:
         return
-    times = {due_at for _, due_at in _due(after)} | {one.deadline_at}
-    times |= {
-        command_state.due_at
-        for run in one.steps.values()
-        for command_state in (run.forward, run.compensation)
-        if command_state
-    }
-    if one.next_timer_at not in times:
-        yield Violation("the alarm stands for nothing that is due", "assert story.instance.next_timer_at is None")
+    states = [state for run in one.steps.values() for state in (run.forward, run.compensation) if state]
+    times = [state.due_at for state in states if state.due_at]
+    times += [wait.due_at for wait in one.waits.values() if wait.progress is Progress.ASKED]
+    times += [one.deadline_at] if one.deadline_at and one.status is Status.RUNNING else []
+    if one.next_timer_at != min(times):
+        yield f"the timer fires at {one.next_timer_at}, and the first thing is due at {min(times)}"
 
 
-def i18_the_deadline_counts_until_the_pivot_is_sent(turned: Turned) -> Iterator[Violation]:
-    """At the deadline an instance turns back whose pivot was not sent; it does not move."""
-    saga, after = turned.after.saga, turned.after
+def i18_the_deadline_counts_until_the_pivot_is_sent(seen: Observation) -> Iterator[str]:
+    """An instance compensates at its deadline if its pivot was not sent; the deadline does not move."""
+    saga, after = seen.after.saga, seen.after
     one = after.instance
-    if saga.deadline is None or one.status is not Status.RUNNING or turned.decision.ignored:
-        return
     if after.pivot is not None:
         if one.deadline_at is not None:
-            yield Violation("the pivot was sent, and the deadline counts", "assert story.instance.deadline_at is None")
+            yield "the pivot was sent, and the deadline counts"
         return
-    span = saga.deadline
-    start = turned.heard.instance
-    deadline = start.started_at + span if isinstance(span, timedelta) else span(saga.begin(after.start))
+    if saga.deadline is None or one.status is not Status.RUNNING or seen.decision.ignored:
+        return
+    length = saga.deadline
+    deadline = one.started_at + length if isinstance(length, timedelta) else length(saga.begin(after.start))
     if one.deadline_at != deadline:
-        yield Violation(
-            f"the deadline is {one.deadline_at}, not {deadline}", "assert story.instance.deadline_at is None"
-        )
+        yield f"the deadline is {one.deadline_at}, not {deadline}"
     elif deadline <= after.now and one.is_active:
-        yield Violation("the deadline has passed, and it goes on", "assert story.status is not Status.RUNNING")
+        yield "the deadline has passed, and it continues"
 
 
-def i19_whatever_is_due_is_acted_upon_once(turned: Turned) -> Iterator[Violation]:
-    """After a turn nothing is due any more, and nothing is sent twice in it."""
-    next_timer_at = turned.after.instance.next_timer_at
-    if not turned.decision.ignored and next_timer_at is not None and next_timer_at <= turned.after.now:
-        yield Violation("something that was due is still due", "assert story.instance.next_timer_at > story.at")
-    ids = [send.command_id for send in turned.decision.commands]
+def i19_whatever_is_due_is_done_once(seen: Observation) -> Iterator[str]:
+    """After a transition nothing is due any more, and nothing was sent twice in it."""
+    next_timer_at = seen.after.instance.next_timer_at
+    if not seen.decision.ignored and next_timer_at is not None and next_timer_at <= seen.signal.at:
+        yield "something that was due is still due"
+    ids = [send.command_id for send in seen.decision.commands]
     if len(ids) != len(set(ids)):
-        yield Violation(
-            "a command is sent twice in one turn",
-            "assert len({each.command_id for each in story.unnamed}) == len(story.unnamed)",
-        )
+        yield "a command is sent twice in one transition"
 
 
-def a_delay_lasts_as_long_as_declared(turned: Turned) -> Iterator[Violation]:
-    """What follows a delay is not reached before its end, and the end does not move."""
-    for node in turned.after.order.nodes:
-        run = turned.after.instance.waits.get(node.name) if isinstance(node, Delay) else None
-        if run is None or not isinstance(node, Delay):
+def an_unsent_command_does_not_time_out(seen: Observation) -> Iterator[str]:
+    """A command that was not published yet is neither sent again nor given up, and has its whole timeout left."""
+    if seen.before is None or not isinstance(seen.signal, TimerFired):
+        return
+    for name, was, now in _states(seen.before.instance, seen.after.instance):
+        if was.progress is not Progress.ASKED or was.command_id not in seen.signal.unsent:
             continue
-        due_at = turned.after.waits[node.name].due_at
-        if run.due_at != due_at:
-            yield Violation(
-                f"{node.name} ends at {run.due_at}, not at {due_at}",
-                f"assert story.instance.waits[{node.name!r}].due_at == story.at + {due_at - turned.after.now!r}",
-            )
-        if run.progress is Progress.DONE and due_at > turned.after.now:
-            yield Violation(
-                f"{node.name} is over before its time",
-                f"assert story.instance.waits[{node.name!r}].progress == 'asked'",
-            )
+        is_same = (now.progress, now.sendings, now.asked_at) == (was.progress, was.sendings, was.asked_at)
+        is_extended = now.due_at is not None and (seen.decision.ignored or now.due_at > seen.signal.at)
+        if not (is_same and is_extended):
+            yield f"{name} times out, though its command was not published"
+    if {send.command_id for send in seen.decision.commands} & set(seen.signal.unsent):
+        yield "a command is sent again that was not published"
+
+
+def _states(before: AnyInstance, after: AnyInstance) -> Iterator[tuple[str, CommandState, CommandState]]:
+    """Yield the states of the commands that were sent before a transition, as they were and as they are."""
+    for name, run in before.steps.items():
+        for direction in Direction:
+            was, now = run.command_state(direction), after.steps[name].command_state(direction)
+            if was is not None and now is not None:
+                yield name, was, now
+
+
+def a_pause_moves_timers_but_neither_deadline_nor_delays(seen: Observation) -> Iterator[str]:
+    """Timeouts and retries are due later by the length of the pause."""
+    before, after = seen.before.instance if seen.before else None, seen.after.instance
+    if before is None or before.paused_at is None or not isinstance(seen.signal, Resume):
+        return
+    length = seen.signal.at - before.paused_at
+    if after.deadline_at not in {before.deadline_at, None}:
+        yield f"the deadline moves from {before.deadline_at} to {after.deadline_at}"
+    for name, was, now in _states(before, after):
+        is_same = (was.progress, was.sendings) == (now.progress, now.sendings)
+        if was.due_at and is_same and now.due_at != was.due_at + length:
+            yield f"{name} is due at {now.due_at}, not {length} later than at {was.due_at}"
+    for name, wait in before.waits.items():
+        if after.waits[name].due_at != wait.due_at + (length if wait.address else length * 0):
+            yield f"{name} ends at {after.waits[name].due_at}, not {length} later than at {wait.due_at}"
+
+
+def a_delay_lasts_as_long_as_declared(seen: Observation) -> Iterator[str]:
+    """What follows a delay is not reached before its end, and the end does not move."""
+    after = seen.after
+    for name, wait in after.instance.waits.items():
+        if wait.address is not None or name in after.skipped:
+            continue
+        due_at = after.waits[name].due_at
+        if wait.due_at != due_at:
+            yield f"{name} ends at {wait.due_at}, not at {due_at}"
+        if wait.progress is Progress.DONE and due_at > after.latest:
+            yield f"{name} has ended before its time"

@@ -1,4 +1,4 @@
-"""Run in a folder with a copy of the machine: tries every saga, and writes which law is broken first, if one is."""
+"""Run in a folder with a copy of the machine: tries every saga, and writes the first violation, if there is one."""
 
 import json
 import sys
@@ -6,32 +6,32 @@ import sys
 from saga_coordinator.contracts import Message
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.testing.explorer.explore import Exploration, explore
-from saga_coordinator.sagas.testing.explorer.order import AnySaga
 from saga_coordinator.sagas.testing.explorer.script import Place, script
-from tests.unit.testing.tried import TRIED, starts
+from saga_coordinator.sagas.testing.invariants.order import AnySaga
+from tests.unit.testing.sample_sagas import SAGAS, starts
 
 ENOUGH = 20_000
 """Four times as many states as the largest of these sagas has: a machine that needs more goes round in circles."""
 
 
 def main() -> None:
-    """Write {"law", "script", "fails"}, or null: which law, a test that shows it, and what that test comes to here."""
+    """Write {"invariant", "script", "fails"}, or null: a test that shows the violation, and how it ends here."""
     tried: list[tuple[AnySaga, tuple[Message, ...], Place]] = [
-        (saga, starts(name), Place("tests.unit.testing.tried", name)) for name, saga in TRIED.items()
+        (saga, starts(name), Place("tests.unit.testing.sample_sagas", name)) for name, saga in SAGAS.items()
     ]
     place = Place("saga_coordinator.sagas.catalog.order_fulfilment", "order_fulfilment")
     for saga, events, where in [*tried, (order_fulfilment, (), place)]:
-        found = explore(saga, events, most=ENOUGH, first_only=True)
-        if found.violations:
+        found = explore(saga, events, max_states=ENOUGH, first_only=True)
+        if found.counterexamples:
             sys.stdout.write(json.dumps(told(found, where)))
             return
     sys.stdout.write("null")
 
 
 def told(found: Exploration, place: Place) -> dict[str, str | None]:
-    violation = found.violations[0]
-    text = script(violation, found.given, place)
-    return {"law": violation.law, "script": text, "fails": what_comes_of(text)}
+    first = found.counterexamples[0]
+    text = script(first, found.given, place)
+    return {"invariant": first.invariant, "script": text, "fails": what_comes_of(text)}
 
 
 def what_comes_of(text: str) -> str | None:

@@ -49,7 +49,7 @@ def test_every_seeded_bug_is_caught_and_the_page_says_by_what(tmp_path: Path) ->
 
 
 def caught_by(seed: Seed, folder: Path) -> str | None:
-    """Sow one bug, and say what finds it: a law by the matrix, or else a test. None: nothing does."""
+    """Sow one bug, and say what finds it: an invariant by the matrix, or else a test. None: nothing does."""
     project = copied(folder / seed.slug, NEEDED)
     sow(seed, source(project, seed))
     violation = first_violation(project)
@@ -57,13 +57,13 @@ def caught_by(seed: Seed, folder: Path) -> str | None:
         assert violation["fails"], f"{seed.bug}: this should fail on the machine with the bug:\n{violation['script']}"
         sound = what_comes_of(violation["script"])
         assert sound is None, f"{seed.bug}: {sound}, though the machine is sound:\n{violation['script']}"
-        return f"matrix: {violation['law'].replace('_', ' ')}"
+        return f"matrix: {violation['invariant'].replace('_', ' ')}"
     test = failed_test(project, TESTS)
     return None if test is None else f"`{test}`"
 
 
 def first_violation(project: Path) -> dict[str, str] | None:
-    """Try every saga on the machine in this folder; return what the driver tells of the first law that is broken."""
+    """Try every saga on the machine in this folder; return what the driver says of the first violation."""
     done = run(project, "tests/meta/proof/driver.py")
     assert done.returncode == 0, done.stderr
     return cast("dict[str, str] | None", json.loads(done.stdout))

@@ -11,14 +11,16 @@ from hypothesis import strategies as st
 from saga_coordinator.contracts.messages.orders import Address, Line, OrderPlaced
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine import Saga, freeze, thaw, transition
+from saga_coordinator.sagas.testing.invariants import violations
+from saga_coordinator.sagas.testing.invariants.observation import Observation
+from saga_coordinator.sagas.testing.invariants.receiving import i10_a_copy_of_a_signal_changes_nothing
 from tests.unit.machine.made import Begun, Data, Listed
 from tests.unit.properties.acts import Act
-from tests.unit.properties.checks import AT_THE_END, EACH_TURN
+from tests.unit.properties.effects import an_effect_stands_at_most_once, the_effects_fit_the_end
 from tests.unit.properties.generated import sound_sagas
 from tests.unit.properties.participants import Place
 from tests.unit.properties.profile import thorough
-from tests.unit.properties.witness import Witness
-from tests.unit.properties.world import Turned, World
+from tests.unit.properties.world import World
 
 RARE = {Act.CANCEL, Act.OBSTRUCT, Act.RETRY, Act.SKIP, Act.RESOLVE}
 COMMON = [Act.ADVANCE] * 14 + [Act.ALARM] * 4 + [Act.EVENT] * 2 + [act for act in Act if act not in RARE]
@@ -90,22 +92,27 @@ def test_i3_the_history_of_any_saga_replays_to_the_same_state(
 
 
 def live(world: World, story: Story) -> None:
-    """Live through a story, then let all be well, and check every turn and the end."""
-    witness = Witness(world, EACH_TURN)
-    for turned in told(world, story):
-        witness.see(turned)
-        if turned.decision.ignored is None:
+    """Live through a story, then end all faults, and check every transition and the end."""
+    for seen in told(world, story):
+        check_transition(world, seen)
+        if seen.decision.ignored is None:
             for offered in world.offer():
-                witness.see(offered)
+                check_transition(world, offered)
     event(f"ends {world.instance.status}")
-    at_the_end(witness)
-    for turned in world.haunt():
-        witness.see(turned)
-    at_the_end(witness)
+    the_effects_fit_the_end(world)
+    for seen in world.haunt():
+        check_transition(world, seen)
+    the_effects_fit_the_end(world)
 
 
-def told(world: World, story: Story) -> Iterator[Turned]:
-    """Tell a story turn by turn, and then let all be well."""
+def check_transition(world: World, seen: Observation) -> None:
+    assert list(violations(seen)) == []
+    assert list(i10_a_copy_of_a_signal_changes_nothing(seen)) == []
+    an_effect_stands_at_most_once(world)
+
+
+def told(world: World, story: Story) -> Iterator[Observation]:
+    """Yield the transitions of a story, and then of its end without faults."""
     yield world.start()
     yield from world.go_well(story.well)
     for act, chance in story.acts:
@@ -116,24 +123,19 @@ def told(world: World, story: Story) -> Iterator[Turned]:
     yield from world.heal()
 
 
-def at_the_end(witness: Witness) -> None:
-    for check in AT_THE_END:
-        check(witness)
-
-
 def replay(world: World, story: Story) -> None:
     """Live through a story, then decide it all again from the signals, once whole and once frozen between any two."""
-    for turned in told(world, story):
-        if turned.decision.ignored is None:
+    for seen in told(world, story):
+        if seen.decision.ignored is None:
             list(world.offer())
     replay: Any = None
     thawed: Any = None
-    for turned in world.turns:
-        replay = transition(world.saga, replay, turned.signal).instance
-        again = transition(world.saga, thawed, turned.signal)
-        assert again == turned.decision
-        assert replay == turned.after
+    for seen in world.seen:
+        replay = transition(world.saga, replay, seen.signal).instance
+        again = transition(world.saga, thawed, seen.signal)
+        assert again == seen.decision
+        assert replay == seen.after.instance
         frozen = freeze(again.instance)
         thawed = thaw(world.saga, again.instance.id, again.instance.key, frozen)
         assert thawed == again.instance
-        assert freeze(thawed) == frozen == freeze(turned.after)
+        assert freeze(thawed) == frozen == freeze(seen.after.instance)

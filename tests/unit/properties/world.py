@@ -13,7 +13,6 @@ from saga_coordinator.sagas.machine import (
     Block,
     Cancel,
     Cause,
-    Decision,
     Direction,
     EventReceived,
     Ignored,
@@ -30,6 +29,7 @@ from saga_coordinator.sagas.machine import (
     address,
     transition,
 )
+from saga_coordinator.sagas.testing.invariants.observation import Observation, begin, observe
 from tests.unit.machine.made import TIME, Paid
 from tests.unit.properties import people
 from tests.unit.properties.acts import Act
@@ -40,22 +40,9 @@ OBSTRUCTED = "obstructed"
 STRANGER = "00000000-0000-5000-8000-000000000000"
 
 
-@dataclass(frozen=True, slots=True)
-class Turned:
-    """One signal and what the machine decided; `before` is None at the start."""
-
-    before: Instance[Any] | None
-    signal: Signal
-    decision: Decision[Any]
-
-    @property
-    def after(self) -> Instance[Any]:
-        return self.decision.instance
-
-
 @dataclass(slots=True)
 class World:
-    """One instance, its participants, and everything on its way between them. `turns` is the whole history."""
+    """One instance, its participants, and everything on its way between them. `seen` is the whole history."""
 
     saga: Saga[Any, Any]
     event: Event
@@ -69,55 +56,55 @@ class World:
     held: list[EventReceived] = field(default_factory=list)
     never_sent: set[str] = field(default_factory=set)
     is_resolved: bool = False
-    turns: list[Turned] = field(default_factory=list)
+    seen: list[Observation] = field(default_factory=list)
     now: Any = TIME
     latest: Any = TIME
 
     @property
     def instance(self) -> Instance[Any]:
-        return self.turns[-1].after
+        return self.seen[-1].after.instance
 
     @property
     def sent(self) -> Iterator[Send]:
         """Every command that was ever published, copies included."""
-        decided = (send for turn in self.turns for send in turn.decision.commands)
+        decided = (send for seen in self.seen for send in seen.decision.commands)
         return (send for send in decided if send.command_id not in self.never_sent)
 
-    def start(self) -> Turned:
+    def start(self) -> Observation:
         return self.hear(Start(self.now, self.event))
 
-    def hear(self, signal: Signal) -> Turned:
+    def hear(self, signal: Signal) -> Observation:
         """Give a signal to the machine, and put what it sends on its way."""
-        before = self.instance if self.turns else None
-        turned = Turned(before, signal, transition(self.saga, before, signal))
-        self.turns.append(turned)
+        decision = transition(self.saga, self.instance if self.seen else None, signal)
+        seen = observe(self.seen[-1].after, signal, decision) if self.seen else begin(self.saga, signal, decision)
+        self.seen.append(seen)
         self.latest = max(self.latest, signal.at)
-        for send in turned.decision.commands:
+        for send in seen.decision.commands:
             self.participants.hear(self.saga, send, self.now)
-        self.commands.extend(turned.decision.commands)
-        self.withdrawals.extend(each.message.command_id for each in turned.decision.withdrawals)
-        if isinstance(signal, EventReceived) and turned.decision.ignored is Ignored.EARLY:
+        self.commands.extend(seen.decision.commands)
+        self.withdrawals.extend(each.message.command_id for each in seen.decision.withdrawals)
+        if isinstance(signal, EventReceived) and seen.decision.ignored is Ignored.EARLY:
             self.held += [] if signal.event_id in {each.event_id for each in self.held} else [signal]
-        return turned
+        return seen
 
-    def offer(self) -> Iterator[Turned]:
+    def offer(self) -> Iterator[Observation]:
         """Offer what came early once more, as often as something follows."""
         for happen in list(self.held):
-            turned = self.hear(replace(happen, at=self.now))
-            yield turned
-            if turned.decision.ignored is not Ignored.EARLY:
+            seen = self.hear(replace(happen, at=self.now))
+            yield seen
+            if seen.decision.ignored is not Ignored.EARLY:
                 self.held.remove(happen)
                 yield from self.offer()
                 return
 
-    def go_well(self, turns: int) -> Iterator[Turned]:
+    def go_well(self, turns: int) -> Iterator[Observation]:
         """For some turns nothing goes wrong: a command is carried out and its reply arrives."""
         for _ in range(turns):
             if self.commands:
-                turned = self._deliver(self.commands.pop(0), Mood.WILLING)
-                yield turned or self._answer(self.replies.pop(0))
+                seen = self._deliver(self.commands.pop(0), Mood.WILLING)
+                yield seen or self._answer(self.replies.pop(0))
 
-    def act(self, act: Act, chance: int) -> Turned | None:  # noqa: C901  one arm for each act
+    def act(self, act: Act, chance: int) -> Observation | None:  # noqa: C901  one arm for each act
         """Let something happen, as far as it can; `chance` picks among what there is. Returns the turn, if any."""
         match act:
             case Act.HANDLE_COPY if self.commands:
@@ -146,7 +133,7 @@ class World:
                 return self._intervene(act) or self._wish(act, chance) or self._happen(act, chance)
         return None
 
-    def _advance(self, chance: int) -> Turned | None:
+    def _advance(self, chance: int) -> Observation | None:
         """Let the most that is possible happen: one reply in four waits behind a command."""
         if self.replies and (chance % 4 or not self.commands):
             return self._answer(self.replies.pop(chance % len(self.replies)))
@@ -154,11 +141,11 @@ class World:
             return self._handle(self.commands.pop(chance % len(self.commands)), chance)
         return self._ring() if self.instance.next_timer_at else None
 
-    def _ring(self, *unsent: str) -> Turned:
+    def _ring(self, *unsent: str) -> Observation:
         self.now = max(self.now, self.instance.next_timer_at or self.now)
         return self.hear(TimerFired(self.now, unsent))
 
-    def _intervene(self, act: Act) -> Turned | None:
+    def _intervene(self, act: Act) -> Observation | None:
         match act:
             case Act.OUTAGE if self.instance.next_timer_at:
                 return self._ring(*{send.command_id: None for send in self.commands})
@@ -177,24 +164,24 @@ class World:
             case _:
                 return None
 
-    def _wish(self, act: Act, chance: int) -> Turned | None:
+    def _wish(self, act: Act, chance: int) -> Observation | None:
         match act:
             case Act.RETRY:
                 return self.hear(people.retry(self.instance, self.now, chance))
             case Act.SKIP:
                 skip = people.skip(self.saga, self.instance, self.now, chance)
-                turned = self.hear(skip)
-                if turned.before is not None and turned.decision.ignored is None:
-                    people.do_by_hand(self.participants, turned.before, skip)
-                return turned
+                seen = self.hear(skip)
+                if seen.before is not None and seen.decision.ignored is None:
+                    people.do_by_hand(self.participants, seen.before.instance, skip)
+                return seen
             case Act.RESOLVE:
-                turned = self.hear(people.resolve(self.now, chance))
-                self.is_resolved |= turned.decision.ignored is None
-                return turned
+                seen = self.hear(people.resolve(self.now, chance))
+                self.is_resolved |= seen.decision.ignored is None
+                return seen
             case _:
                 return None
 
-    def _happen(self, act: Act, chance: int) -> Turned | None:
+    def _happen(self, act: Act, chance: int) -> Observation | None:
         match act:
             case Act.EVENT:
                 happen = EventReceived(self.now, Paid(), self._address(chance), f"event-{len(self.happened)}")
@@ -213,9 +200,9 @@ class World:
         addresses += [address(self.saga.name, each.name, "bill of k-1") for each in self.saga.receives if each.expects]
         return addresses[chance % len(addresses)]
 
-    def _obstruct(self) -> Turned | None:
+    def _obstruct(self) -> Observation | None:
         """The last command to be sent never leaves. It was perhaps sent before, under the same id."""
-        last = self.turns[-1].decision.commands
+        last = self.seen[-1].decision.commands
         if not last or last[-1] not in self.commands:
             return None
         send = last[-1]
@@ -227,13 +214,13 @@ class World:
     def _withdraw(self, command_id: str) -> None:
         self.replies.append((command_id, self.participants.withdraw(command_id)))
 
-    def heal(self) -> Iterator[Turned]:
+    def heal(self) -> Iterator[Observation]:
         """End all faults: everything on its way arrives, everybody is willing, time goes on until the end."""
         yield self.hear(Resume(self.now, "olga", "all is well again"))
         for _ in range(MAX_TRANSITIONS):
             if self.commands:
-                if turned := self._deliver(self.commands.pop(0), Mood.WILLING):
-                    yield turned
+                if seen := self._deliver(self.commands.pop(0), Mood.WILLING):
+                    yield seen
             elif self.replies:
                 yield self._answer(self.replies.pop(0))
             elif self.withdrawals:
@@ -247,7 +234,7 @@ class World:
         message = f"still {self.instance.status} after {MAX_TRANSITIONS} turns without a fault"
         raise AssertionError(message)
 
-    def haunt(self) -> Iterator[Turned]:
+    def haunt(self) -> Iterator[Observation]:
         """After the end: a copy of every command that was ever sent arrives late, and so do the replies to it."""
         for send in list(self.sent):
             yield self._answer((send.command_id, self.participants.handle(send, Mood.WILLING, self.latest)))
@@ -261,12 +248,12 @@ class World:
             wait.address and wait.progress is Progress.ASKED for wait in self.instance.waits.values()
         )
 
-    def _handle(self, send: Send, chance: int) -> Turned | None:
+    def _handle(self, send: Send, chance: int) -> Observation | None:
         """Let a participant handle a command in a mood that the world allows it."""
         unwilling = Mood.UNWILLING if self._place(send) in self.unwilling else Mood.WILLING
         return self._deliver(send, (Mood.WILLING, unwilling, Mood.BUSY)[chance // 4 % 3])
 
-    def _deliver(self, send: Send, mood: Mood) -> Turned | None:
+    def _deliver(self, send: Send, mood: Mood) -> Observation | None:
         """Let a participant handle a command; its reply is on its way, or there at once where that is promised."""
         reply = self.participants.handle(send, mood, self.latest)
         if self.participants.promises(send):
@@ -274,7 +261,7 @@ class World:
         self.replies.append((send.command_id, reply))
         return None
 
-    def _answer(self, reply: tuple[str, Reply]) -> Turned:
+    def _answer(self, reply: tuple[str, Reply]) -> Observation:
         return self.hear(ReplyReceived(self.now, *reply))
 
     def _place(self, send: Send) -> Place:

@@ -11,8 +11,8 @@ from tests.meta.architecture.tree import ROOT
 
 AUTHORS = """
 from tests.unit.machine.made import Begun
-from tests.unit.testing.careless import careless
-from tests.unit.testing.tried import choice, two_steps
+from tests.unit.testing.unguarded import unguarded
+from tests.unit.testing.sample_sagas import choice, two_steps
 
 
 def test_sound(saga_matrix):
@@ -20,7 +20,7 @@ def test_sound(saga_matrix):
 
 
 def test_careless(saga_matrix):
-    saga_matrix(careless)
+    saga_matrix(unguarded)
 
 
 def test_not_all_samples(saga_matrix):
@@ -28,7 +28,7 @@ def test_not_all_samples(saga_matrix):
 
 
 def test_not_all_states(saga_matrix):
-    saga_matrix(two_steps, most=10)
+    saga_matrix(two_steps, max_states=10)
 """
 
 
@@ -59,7 +59,7 @@ def test_the_fixture_passes_what_is_sound_and_shows_the_script_of_what_is_not(tm
 
     assert done.returncode == 1, done.stdout + done.stderr
     assert "3 failed, 1 passed" in done.stdout
-    assert "saga careless: the_definition_never_raises: the definition raises ValidationError" in done.stdout
-    assert '        given(careless, Begun())\n        .expects("charge")' in done.stdout
+    assert "saga unguarded: the_definition_never_raises: the definition raises ValidationError" in done.stdout
+    assert '        given(unguarded, Begun())\n        .expects("charge")' in done.stdout
     assert "saga made: no sample leads to d: give one that does" in done.stdout
     assert "saga made has more than 10 states at depth 1: raise `most`, or lower `depth`" in done.stdout

@@ -1,4 +1,4 @@
-"""A violation is told as a test that a person reads and pastes, and that fails when it is run."""
+"""A counterexample is written as a test that fails when it is run."""
 
 import pytest
 from pydantic import ValidationError
@@ -6,20 +6,20 @@ from pydantic import ValidationError
 from saga_coordinator.sagas.testing.explorer.explore import explore
 from saga_coordinator.sagas.testing.explorer.script import Place, place_of, script
 from tests.meta.proof.driver import what_comes_of
-from tests.unit.testing import careless, tried
+from tests.unit.testing import sample_sagas, unguarded
 
 WRITTEN = '''\
 from datetime import timedelta
 
 from saga_coordinator.sagas.testing.scenario import given
 from tests.unit.machine.made import Begun
-from tests.unit.testing.careless import careless
+from tests.unit.testing.unguarded import unguarded
 
 
 def test_the_definition_never_raises() -> None:
     """The definition raises ValidationError: 1 validation error for Refund."""
     (
-        given(careless, Begun())
+        given(unguarded, Begun())
         .expects("charge")
         .passes(timedelta(minutes=5))
     )
@@ -27,22 +27,22 @@ def test_the_definition_never_raises() -> None:
 
 
 def test_a_compensation_that_takes_an_answer_for_granted_is_found_with_the_shortest_story() -> None:
-    found = explore(careless.careless)
+    found = explore(unguarded.unguarded)
 
-    text = script(found.violations[0], careless.careless, Place("tests.unit.testing.careless", "careless"))
+    text = script(found.counterexamples[0], unguarded.unguarded, Place("tests.unit.testing.unguarded", "unguarded"))
 
     assert text == WRITTEN
     assert what_comes_of(text) == ValidationError.__name__
 
 
 def test_a_saga_is_named_as_the_first_module_names_it_that_has_it() -> None:
-    assert place_of(tried.group, careless, tried) == Place("tests.unit.testing.tried", "group")
+    assert place_of(sample_sagas.group, unguarded, sample_sagas) == Place("tests.unit.testing.sample_sagas", "group")
 
 
 def test_a_saga_that_no_module_names_is_named_after_itself() -> None:
-    assert place_of(tried.group) == Place("tests.unit.machine.made", "made")
+    assert place_of(sample_sagas.group) == Place("tests.unit.machine.made", "made")
 
 
 @pytest.mark.parametrize("depth", [0, 1])
 def test_a_sound_saga_has_no_script(depth: int) -> None:
-    assert explore(tried.two_steps, depth=depth).violations == []
+    assert explore(sample_sagas.two_steps, depth=depth).counterexamples == []

@@ -9,22 +9,22 @@ from tests.unit.machine.made import Begun, Finished, Unwound, key
 
 
 class Charge(Command[CardCharged]):
-    message_type = "careless.charge.v1"
-    topic = "careless.commands.v1"
+    message_type = "unguarded.charge.v1"
+    topic = "unguarded.commands.v1"
 
     key: str
 
 
 class Refund(Command[Done]):
-    message_type = "careless.refund.v1"
-    topic = "careless.commands.v1"
+    message_type = "unguarded.refund.v1"
+    topic = "unguarded.commands.v1"
 
     charge_id: str
 
 
 class Ship(Command[Done]):
-    message_type = "careless.ship.v1"
-    topic = "careless.commands.v1"
+    message_type = "unguarded.ship.v1"
+    topic = "unguarded.commands.v1"
 
     key: str
 
@@ -64,8 +64,8 @@ def undone(data: Paid, cause: Cause) -> Unwound:
     return Unwound(key=data.key, step=None, code=cause.code)
 
 
-careless = Saga(
-    name="careless",
+unguarded = Saga(
+    name="unguarded",
     version=1,
     starts_on=Begun,
     correlate=key,

@@ -193,7 +193,7 @@ is_child = Saga(
     on_compensated=did_not,
 )
 
-TRIED: dict[str, Saga[Any, Data]] = {
+SAGAS: dict[str, Saga[Any, Data]] = {
     "two_steps": two_steps,
     "group": group,
     "choice": choice,

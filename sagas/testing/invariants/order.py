@@ -87,7 +87,7 @@ def _members(nodes: tuple[AnyNode, ...]) -> Mapping[str, tuple[tuple[str, int], 
     return found
 
 
-def way(nodes: tuple[AnyNode, ...], instance: AnyInstance) -> Iterator[str]:
+def path(nodes: tuple[AnyNode, ...], instance: AnyInstance) -> Iterator[str]:
     """Yield what an instance with these choices, trials and lists takes: steps, those of lists each, and waits."""
     for node in nodes:
         match node:
@@ -95,12 +95,12 @@ def way(nodes: tuple[AnyNode, ...], instance: AnyInstance) -> Iterator[str]:
                 yield from instance.lists.get(node.name, ())
             case Branch():
                 if node.name in instance.choices:
-                    yield from way(node.nodes if instance.choices[node.name] else node.otherwise, instance)
+                    yield from path(node.nodes if instance.choices[node.name] else node.otherwise, instance)
             case Alternatives():
                 if node.name in instance.attempts:
-                    yield from way((node.nodes[instance.attempts[node.name].number],), instance)
+                    yield from path((node.nodes[instance.attempts[node.name].number],), instance)
             case Series() | Parallel():
-                yield from way(node.nodes, instance)
+                yield from path(node.nodes, instance)
             case _:
                 yield node.name
 
