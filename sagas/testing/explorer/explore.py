@@ -11,7 +11,7 @@ from saga_coordinator.sagas.testing.explorer.moves import Move, moves, spend
 from saga_coordinator.sagas.testing.explorer.probes import Probe, probes, problem_of
 from saga_coordinator.sagas.testing.explorer.samples import Samples, gather
 from saga_coordinator.sagas.testing.explorer.world import World
-from saga_coordinator.sagas.testing.invariants import violations
+from saga_coordinator.sagas.testing.invariants.check import violations
 from saga_coordinator.sagas.testing.invariants.ledger import FORWARD
 from saga_coordinator.sagas.testing.invariants.observation import begin, observe
 from saga_coordinator.sagas.testing.invariants.order import AnySaga, leaves

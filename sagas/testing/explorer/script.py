@@ -80,7 +80,7 @@ def _claim(found: Counterexample, source: Source) -> str:
         case "i1_it_ends":
             return "assert story.status.is_final"
         case _ if found.probe is None:
-            return f"{source.name(f'{_TESTING}.invariants', 'check')}(story)"
+            return f"{source.name(f'{_TESTING}.invariants.check', 'check')}(story)"
     transition_ = source.name("saga_coordinator.sagas.machine", "transition")
     reason = f" == {quoted(str(found.probe.ignored))}" if found.probe.ignored else ""
     return f"assert {transition_}(story.saga, story.instance, {source.value(found.probe.signal)}).ignored{reason}"
