@@ -1,7 +1,7 @@
-"""Whether a message may change so: does everybody who relied on its old schema still get on with the new one?
+"""Checks whether a changed schema still fits everybody who relies on the old one.
 
-What the coordinator sends must still be what its readers were promised, and what it reads must still take what its
-senders were told: either way one schema has to accept all that another describes.
+A message that the coordinator sends must still match the old schema of its readers, and a message that it reads must
+still be accepted as its senders wrote it: either way one schema has to accept all that another describes.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,9 +17,11 @@ _LOWER: Final = {"minimum", "exclusiveMinimum", "minLength", "minItems", "minPro
 
 
 def breaks(old: Schema, new: Schema, *, is_sent: bool) -> Iterator[str]:
-    """Yield, field by field, what somebody who relies on the old schema would not get on with."""
+    """Yield, field by field, what would break somebody who relies on the old schema."""
     wide, narrow = (old, new) if is_sent else (new, old)
-    problem = "is not what its readers were promised" if is_sent else "is not what its senders were told"
+    problem = (
+        "does not match what its readers were promised" if is_sent else "does not accept what its senders were promised"
+    )
     for where, what in _Comparison(wide, narrow, is_sent=is_sent).differ(wide, narrow, _Here()):
         yield f"{where or 'the message'} {problem}: {what}"
 

@@ -1,4 +1,4 @@
-"""Every message of a catalog, where it is published and who says it; and its JSON Schema."""
+"""Every message of a catalog with its topic and direction, and its JSON Schema."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -51,28 +51,28 @@ class WireMessage:
 
     @property
     def is_sent(self) -> bool:
-        """Say whether the coordinator sends it."""
+        """Return whether the coordinator sends it."""
         return self.part in {Part.COMMAND, Part.WITHDRAWAL, Part.OUTCOME, Part.ANSWER}
 
 
 def conversation(catalog: Iterable[AnySaga]) -> tuple[WireMessage, ...]:
-    """Return everything that is said, each message of a topic once, sorted. Raises `BadCatalog`."""
+    """Return every message, each once for a topic, sorted. Raises `BadCatalog`."""
     routes = Routes(catalog)
-    said = {(each.part, each.topic, each.type): each for each in _said(routes)}
-    return tuple(said[key] for key in sorted(said))
+    found = {(each.part, each.topic, each.type): each for each in _messages(routes)}
+    return tuple(found[key] for key in sorted(found))
 
 
-def schemas(said: Iterable[WireMessage]) -> Mapping[str, dict[str, Any]]:
+def schemas(messages: Iterable[WireMessage]) -> Mapping[str, dict[str, Any]]:
     """Return the JSON Schema of every message, by its type."""
-    return {each.type: _schema(each.message) for each in said}
+    return {each.type: _schema(each.message) for each in messages}
 
 
 def summary(message: type[Message]) -> str:
-    """Return the first line of what a message's class says of itself."""
+    """Return the first line of the docstring of a message's class."""
     return (message.__doc__ or message.__name__).strip().splitlines()[0]
 
 
-def _said(routes: Routes) -> Iterator[WireMessage]:
+def _messages(routes: Routes) -> Iterator[WireMessage]:
     for saga in routes.sagas.values():
         for command in commands_of(saga):
             yield WireMessage(command, Part.COMMAND, command.topic, _answers(command))
@@ -86,7 +86,7 @@ def _said(routes: Routes) -> Iterator[WireMessage]:
 
 
 def _ends(saga: AnySaga) -> Iterator[WireMessage]:
-    """Yield what a saga tells at its end; a child also what it is told."""
+    """Yield the outcomes of a saga, and the commands that start a child saga."""
     start = saga.starts_on
     if issubclass(start, Command):
         yield WireMessage(start, Part.TASK, start.topic, _answers(start))
@@ -94,17 +94,17 @@ def _ends(saga: AnySaga) -> Iterator[WireMessage]:
         yield WireMessage(start.reply, Part.ANSWER, REPLIES)
         yield WireMessage(Failure, Part.ANSWER, REPLIES)
         return
-    for tell in (saga.on_completed, saga.on_compensated):
-        yield WireMessage(_outcome(tell), Part.OUTCOME, saga.outcome_topic)
+    for outcome in (saga.on_completed, saga.on_compensated):
+        yield WireMessage(_returned_by(outcome), Part.OUTCOME, saga.outcome_topic)
 
 
 def _answers(command: type[Command[Any]]) -> tuple[str, str]:
     return command.reply.message_type, Failure.message_type
 
 
-def _outcome(tell: object) -> type[Event]:
-    """Return the event that a function of a saga makes: its annotation says so, or the saga were refused."""
-    event: type[Event] = get_type_hints(tell)["return"]
+def _returned_by(outcome: object) -> type[Event]:
+    """Return the event that a function returns by its annotation, which the linter demands."""
+    event: type[Event] = get_type_hints(outcome)["return"]
     return event
 
 

@@ -15,8 +15,8 @@ Node = dict[str, Any]
 
 SCHEMAS: Final = "schemas"
 DESCRIPTION: Final = """\
-What the coordinator and its participants say to each other through Kafka. Records are CloudEvents 1.0 in binary mode; \
-their key is the correlation key. A message is known by its `ce_type`; unknown fields are ignored by whoever reads it.
+The messages between the coordinator and its participants on Kafka. Records are CloudEvents 1.0 in binary mode; \
+their key is the correlation key. A message is identified by its `ce_type`; readers ignore unknown fields.
 """
 
 _PURPOSES: Final = {
@@ -24,31 +24,31 @@ _PURPOSES: Final = {
     Part.OUTCOME: "How instances of a saga have ended: one event each.",
     Part.EVENT: "Business events, of which some start or cancel instances.",
     Part.REPLY: "The participants' replies to commands.",
-    Part.WITHDRAWAL: "Commands to one participant that are not wanted any more.",
+    Part.WITHDRAWAL: "Withdrawals of commands to one participant.",
     Part.ANSWER: "The replies of child sagas to their commands.",
     Part.TASK: "Commands that start child sagas, and their withdrawals.",
 }
 _DEAD_LETTER: Final = "dead-letter"
 
 
-def document(said: Sequence[WireMessage]) -> Node:
+def document(messages: Sequence[WireMessage]) -> Node:
     """Return the document that describes a conversation."""
-    topics = sorted({each.topic for each in said})
+    topics = sorted({each.topic for each in messages})
     return {
         "asyncapi": "3.1.0",
         "info": {"title": "saga-coordinator", "version": "1", "description": DESCRIPTION},
         "defaultContentType": "application/json",
-        "channels": {**{topic: _channel(topic, said) for topic in topics}, **dict(_dead_letter_channels(said))},
-        "operations": dict(_operations(said)),
-        "components": {"messages": _messages(said), "schemas": _schemas(said)},
+        "channels": {**{topic: _channel(topic, messages) for topic in topics}, **dict(_dead_letter_channels(messages))},
+        "operations": dict(_operations(messages)),
+        "components": {"messages": _messages(messages), "schemas": _schemas(messages)},
     }
 
 
 # --- channels
 
 
-def _channel(topic: str, said: Iterable[WireMessage]) -> Node:
-    here = [each for each in said if each.topic == topic]
+def _channel(topic: str, messages: Iterable[WireMessage]) -> Node:
+    here = [each for each in messages if each.topic == topic]
     return {
         "address": topic,
         "description": _PURPOSES[here[0].part],
@@ -56,8 +56,8 @@ def _channel(topic: str, said: Iterable[WireMessage]) -> Node:
     }
 
 
-def _dead_letter_channels(said: Iterable[WireMessage]) -> Iterator[tuple[str, Node]]:
-    for topic in sorted({each.topic for each in said if not each.is_sent}):
+def _dead_letter_channels(messages: Iterable[WireMessage]) -> Iterator[tuple[str, Node]]:
+    for topic in sorted({each.topic for each in messages if not each.is_sent}):
         yield (
             dead_letter_topic(topic),
             {
@@ -71,8 +71,8 @@ def _dead_letter_channels(said: Iterable[WireMessage]) -> Iterator[tuple[str, No
 # --- operations
 
 
-def _operations(said: Sequence[WireMessage]) -> Iterator[tuple[str, Node]]:
-    for each in said:
+def _operations(messages: Sequence[WireMessage]) -> Iterator[tuple[str, Node]]:
+    for each in messages:
         action = "send" if each.is_sent else "receive"
         operation = {
             "action": action,
@@ -86,7 +86,7 @@ def _operations(said: Sequence[WireMessage]) -> Iterator[tuple[str, Node]]:
                 "messages": [_on_channel(REPLIES, answer) for answer in each.answers],
             }
         yield f"{action}-{each.type}-on-{each.topic}", operation
-    for name, channel in _dead_letter_channels(said):
+    for name, channel in _dead_letter_channels(messages):
         yield (
             f"send-{_DEAD_LETTER}-on-{name}",
             {
@@ -105,40 +105,40 @@ def _on_channel(topic: str, type_: str) -> Node:
 # --- components
 
 
-def _messages(said: Sequence[WireMessage]) -> Node:
+def _messages(messages: Sequence[WireMessage]) -> Node:
     """Describe each type once; one that is both sent and read as it is sent."""
-    read = {each.type: each for each in said if not each.is_sent}
-    sent = {each.type: each for each in said if each.is_sent}
-    told: Node = {type_: _message(each) for type_, each in sorted((read | sent).items())}
-    told[_DEAD_LETTER] = {
+    read = {each.type: each for each in messages if not each.is_sent}
+    sent = {each.type: each for each in messages if each.is_sent}
+    described: Node = {type_: _message(each) for type_, each in sorted((read | sent).items())}
+    described[_DEAD_LETTER] = {
         "name": _DEAD_LETTER,
-        "summary": "A record that cannot be read, set aside so that its partition goes on.",
+        "summary": "A record that cannot be read, dead-lettered so that its partition continues.",
         "headers": _ref("components", "schemas", f"{_DEAD_LETTER}-headers"),
         "payload": {"description": "The value of the record, byte for byte."},
     }
-    return told
+    return described
 
 
-def _message(said: WireMessage) -> Node:
-    told: Node = {
-        "name": said.type,
-        "title": said.message.__name__,
-        "summary": summary(said.message),
+def _message(message: WireMessage) -> Node:
+    described: Node = {
+        "name": message.type,
+        "title": message.message.__name__,
+        "summary": summary(message.message),
         "contentType": "application/json",
         "headers": {
-            "allOf": [_ref("components", "schemas", f"{said.part}-headers")],
-            "properties": {"ce_type": {"const": said.type}},
+            "allOf": [_ref("components", "schemas", f"{message.part}-headers")],
+            "properties": {"ce_type": {"const": message.type}},
         },
-        "payload": {"$ref": f"./{SCHEMAS}/{said.type}.json"},
+        "payload": {"$ref": f"./{SCHEMAS}/{message.type}.json"},
         "bindings": {"kafka": {"key": {"type": "string", "description": "The correlation key."}}},
     }
-    if said.part is not Part.EVENT:
-        told["correlationId"] = {"location": "$message.header#/ce_correlationid"}
-    return told
+    if message.part is not Part.EVENT:
+        described["correlationId"] = {"location": "$message.header#/ce_correlationid"}
+    return described
 
 
-def _schemas(said: Iterable[WireMessage]) -> Node:
-    parts = {each.part for each in said}
+def _schemas(messages: Iterable[WireMessage]) -> Node:
+    parts = {each.part for each in messages}
     headers = {f"{part}-headers": headers_of(part) for part in Part if part in parts}
     return {**headers, f"{_DEAD_LETTER}-headers": DEAD_LETTER}
 

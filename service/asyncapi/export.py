@@ -1,7 +1,7 @@
-"""Writes down what a catalog says, as JSON Schemas and an AsyncAPI document, and guards what was written before.
+"""Exports the messages of a catalog as JSON Schemas and an AsyncAPI document, and checks exported files.
 
-A schema that is written is a promise. One that would break who relies on it is never written over: such a message
-gets a type of its own (`.v2`).
+An exported schema is a promise. One whose change would break its readers or senders is never overwritten: the changed
+message needs a type of its own (`.v2`).
 """
 
 import json
@@ -14,21 +14,20 @@ from saga_coordinator.sagas.catalog import catalog as own_catalog
 from saga_coordinator.service.asyncapi.changes import breaks
 from saga_coordinator.service.asyncapi.conversation import WireMessage, conversation, schemas
 from saga_coordinator.service.asyncapi.document import SCHEMAS, document
-from saga_coordinator.service.asyncapi.yaml_text import yaml
 
-DOCUMENT: Final = "asyncapi.yaml"
+DOCUMENT: Final = "asyncapi.json"
 EXPORT: Final = "run `saga contracts export`"
 
 
 def export(folder: Path, catalog: Iterable[AnySaga] = own_catalog) -> list[Path]:
-    """Bring `schemas/*.json` and `asyncapi.yaml` in a folder up to date, and return the files that were written.
+    """Bring `schemas/*.json` and `asyncapi.json` in a folder up to date, and return the files that were written.
 
-    A schema is left as it is if its change would break somebody; `check` says so. No file is deleted.
+    A schema whose change would break its readers or senders is left as it is; `check` reports it. No file is deleted.
     """
-    said = conversation(catalog)
+    messages = conversation(catalog)
     written = []
-    for path, text in _texts(folder, said).items():
-        if not _is(path, text) and not list(_broken(path, said)):
+    for path, text in _texts(folder, messages).items():
+        if not _is(path, text) and not list(_broken(path, messages)):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
             written.append(path)
@@ -36,34 +35,34 @@ def export(folder: Path, catalog: Iterable[AnySaga] = own_catalog) -> list[Path]
 
 
 def check(folder: Path, catalog: Iterable[AnySaga] = own_catalog) -> list[str]:
-    """Return what is wrong with the files in a folder, each with its remedy; nothing if they say what the code says."""
-    said = conversation(catalog)
-    return list(_problems(folder, said))
+    """Return the problems of the files in a folder, each with its remedy; nothing if they match the code."""
+    messages = conversation(catalog)
+    return list(_problems(folder, messages))
 
 
-def _problems(folder: Path, said: tuple[WireMessage, ...]) -> Iterator[str]:
-    texts = _texts(folder, said)
+def _problems(folder: Path, messages: tuple[WireMessage, ...]) -> Iterator[str]:
+    texts = _texts(folder, messages)
     for path, text in texts.items():
         if not path.exists():
             yield f"{path} is missing: {EXPORT}"
-        elif broken := list(_broken(path, said)):
+        elif broken := list(_broken(path, messages)):
             yield from broken
         elif not _is(path, text):
             yield f"{path} is not up to date: {EXPORT}"
     for path in sorted((folder / SCHEMAS).glob("*.json")):
         if path not in texts:
-            yield f"{path}: no saga says this message any more; delete the file when nobody relies on it"
+            yield f"{path}: no saga sends or receives this message any more; delete the file when nobody relies on it"
 
 
-def _texts(folder: Path, said: tuple[WireMessage, ...]) -> dict[Path, str]:
+def _texts(folder: Path, messages: tuple[WireMessage, ...]) -> dict[Path, str]:
     """Return the files as they should be. Their order never changes."""
-    told = {folder / SCHEMAS / f"{type_}.json": _json(schema) for type_, schema in sorted(schemas(said).items())}
-    return {**told, folder / DOCUMENT: yaml(document(said))}
+    files = {folder / SCHEMAS / f"{type_}.json": _json(schema) for type_, schema in sorted(schemas(messages).items())}
+    return {**files, folder / DOCUMENT: _json(document(messages))}
 
 
-def _broken(path: Path, said: Iterable[WireMessage]) -> Iterator[str]:
-    """Say whom a change of a message would break, if its file is there."""
-    concerned = [each for each in said if path.name == f"{each.type}.json"]
+def _broken(path: Path, messages: Iterable[WireMessage]) -> Iterator[str]:
+    """Yield what a change of a message would break, if its file exists."""
+    concerned = [each for each in messages if path.name == f"{each.type}.json"]
     if not concerned or not path.exists():
         return
     remedy = "give the changed message a type of its own, or, if nobody relies on this one yet, delete the file"

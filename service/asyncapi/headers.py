@@ -10,7 +10,7 @@ _TEXT: Final = {"type": "string"}
 _EVERY: Final[dict[str, Any]] = {
     "ce_specversion": {"const": "1.0"},
     "ce_id": {**_TEXT, "description": "The message's own id; a copy of a message has the same."},
-    "ce_source": {**_TEXT, "description": "Who says it."},
+    "ce_source": {**_TEXT, "description": "The service that publishes it."},
     "ce_type": {**_TEXT, "description": "The type of the message."},
     "ce_time": {**_TEXT, "format": "date-time"},
     "ce_subject": {**_TEXT, "description": "The correlation key, such as the order's id."},
@@ -26,7 +26,7 @@ _CORRELATION: Final = {
     },
 }
 _ORDER: Final = {
-    "ce_replyto": {"const": REPLIES, "description": "Where the reply is awaited."},
+    "ce_replyto": {"const": REPLIES, "description": "The topic on which the reply is expected."},
     "ce_sagastep": {**_TEXT, "description": "The step that sends it."},
     "ce_sagadirection": {"enum": ["forward", "compensation"]},
     "ce_attempt": {**_TEXT, "pattern": "^[1-9][0-9]*$", "description": "Grows only after a definite refusal."},
@@ -49,7 +49,7 @@ _PARTS: Final = {
 
 DEAD_LETTER: Final[dict[str, Any]] = {
     "type": "object",
-    "description": "The record's own headers, byte for byte, and after them where it stood and why it was set aside.",
+    "description": "The record's own headers, byte for byte, and after them its position and why it was dead-lettered.",
     "required": [
         "kafka_dlt-original-topic",
         "kafka_dlt-original-partition",

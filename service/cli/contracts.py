@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 contracts = typer.Typer(help="The messages of the catalog, written down.", context_settings=HELP, no_args_is_help=True)
 
-Folder = Annotated[Path, typer.Option(help="Holds asyncapi.yaml and schemas/")]
+Folder = Annotated[Path, typer.Option(help="Holds asyncapi.json and schemas/")]
 HERE = Path("contracts")
 
 
@@ -50,7 +50,7 @@ def contracts_check(*, folder: Folder = HERE, json: Json = False) -> None:
     if json:
         as_json({"ok": not problems, "problems": problems})
     elif not problems:
-        say(f"{folder}: the files say what the code says")
+        say(f"{folder}: the files match the code")
     _end(problems)
 
 

@@ -88,7 +88,7 @@ def test_an_export_keeps_a_schema_that_it_would_break_and_the_check_reports_it(t
     assert export(tmp_path) == []
     assert file.read_bytes() == promised
     (problem,) = check(tmp_path)
-    assert "reserve-stock.v1.json: warehouse is not what its readers were promised" in problem
+    assert "reserve-stock.v1.json: warehouse does not match what its readers were promised" in problem
     assert "give the changed message a type of its own" in problem
 
 
@@ -104,18 +104,18 @@ def test_an_outdated_missing_or_obsolete_file_is_reported(tmp_path: Path) -> Non
     export(tmp_path)
     done = tmp_path / "schemas" / "saga.done.v1.json"
     done.write_text(done.read_text(encoding="utf-8").replace("Done", "Finished"), encoding="utf-8")
-    (tmp_path / "asyncapi.yaml").unlink()
+    (tmp_path / "asyncapi.json").unlink()
     (tmp_path / "schemas" / "old.v1.json").write_text("{}", encoding="utf-8")
     problems = " ".join(check(tmp_path))
     assert "saga.done.v1.json is not up to date" in problems
-    assert "asyncapi.yaml is missing" in problems
-    assert "old.v1.json: no saga says this message any more" in problems
+    assert "asyncapi.json is missing" in problems
+    assert "old.v1.json: no saga sends or receives this message any more" in problems
 
 
 def with_an_additional_field(folder: Path) -> Path:
     """Copy the committed files, with an additional field in one command."""
     shutil.copytree(COMMITTED / "schemas", folder / "schemas")
-    shutil.copy(COMMITTED / "asyncapi.yaml", folder)
+    shutil.copy(COMMITTED / "asyncapi.json", folder)
     file = folder / "schemas" / "inventory.reserve-stock.v1.json"
     promised = json.loads(file.read_text(encoding="utf-8"))
     promised["properties"]["warehouse"] = TEXT

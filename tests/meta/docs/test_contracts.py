@@ -10,7 +10,6 @@ from typing import Any, get_type_hints
 
 import jsonschema
 import pytest
-import yaml
 
 from saga_coordinator import contracts
 from saga_coordinator.contracts import CancelCommand, Event, Message
@@ -25,9 +24,7 @@ from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment, or
 from saga_coordinator.sagas.machine import CANCELLED, Cause
 from saga_coordinator.sagas.testing.scenario import BEGINNING, Scenario, given
 from saga_coordinator.service.asyncapi.conversation import conversation
-from saga_coordinator.service.asyncapi.document import document
 from saga_coordinator.service.asyncapi.export import check, export
-from saga_coordinator.service.asyncapi.yaml_text import yaml as written
 from saga_coordinator.service.demo.conversation import DONE, Command, read_command, reply_headers
 from tests.meta.architecture.tree import ROOT
 
@@ -52,7 +49,7 @@ def test_exporting_again_changes_nothing(tmp_path: Path) -> None:
     written_files = export(tmp_path)
     assert {path.relative_to(tmp_path): path.read_bytes() for path in written_files} == {
         path.relative_to(COMMITTED): path.read_bytes()
-        for path in (*COMMITTED.glob("schemas/*.json"), COMMITTED / "asyncapi.yaml")
+        for path in (*COMMITTED.glob("schemas/*.json"), COMMITTED / "asyncapi.json")
     }
     assert export(tmp_path) == []
 
@@ -128,23 +125,6 @@ def test_a_reply_written_from_the_documentation_has_the_headers_of_the_document(
         jsonschema.validate(texts, headers_of("saga.done.v1"))
 
 
-# --- YAML
-
-
-def test_the_document_is_read_back_unchanged() -> None:
-    expected = document(conversation(catalog))
-    assert yaml.safe_load(written(expected)) == expected
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "yes", "No", "null", "1.0", "007", "a: b", "a #b", "- a", "{x}", "*", "ä", "two\nlines", "a'b", "@", " a"],
-)
-def test_a_text_that_yaml_could_read_as_another_type_stays_a_text(text: str) -> None:
-    value = {text or "empty": [text, {"deep": [text, []]}]}
-    assert yaml.safe_load(written(value)) == value
-
-
 # --- support for the tests above
 
 
@@ -172,7 +152,7 @@ def messages_of(saga: AnySaga) -> Iterator[type[Message]]:
 
 
 def asyncapi() -> dict[str, Any]:
-    whole: dict[str, Any] = yaml.safe_load((COMMITTED / "asyncapi.yaml").read_text(encoding="utf-8"))
+    whole: dict[str, Any] = json.loads((COMMITTED / "asyncapi.json").read_text(encoding="utf-8"))
     return whole
 
 
