@@ -177,7 +177,7 @@ class Dispatcher:
         saga = self._saga_of(stored)
         if target.route.role is Role.CANCELS:
             return saga.cancel_on is type(event)
-        return any(receive.event is type(event) for receive in saga.receives)
+        return any(receive.event is type(event) for receive in saga.plan.receives)
 
     def _event(self, batch: Session, arrival: EventArrival, target: Target) -> None:
         """Let a message start, cancel or tell; what comes too early is held."""

@@ -62,10 +62,10 @@ class Interventions:
 def reply_type_of(saga: AnySaga, instance: Instance[Any], step: str) -> type[Reply] | type[Event] | None:
     """Return what answers a step in the direction in which it is under way; None if it was not reached, or a delay."""
     if step in instance.waits:
-        return next((each.event for each in saga.receives if each.name == step), None)
+        return next((each.event for each in saga.plan.receives if each.name == step), None)
     run = instance.steps.get(step)
     if run is None:
         return None
-    step_plan = saga.step_plan(step)
+    step_plan = saga.plan.step(step)
     command = step_plan.undo if run.compensation else step_plan.command
     return None if command is None else command.reply

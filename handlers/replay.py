@@ -134,7 +134,7 @@ def _supplied(saga: AnySaga, told: dict[str, Any] | None) -> Reply | Event | Non
     """Make the reply, or the event, again that an operator has supplied."""
     if told is None:
         return None
-    events = {node.event.message_type: node.event for node in saga.receives}
+    events = {node.event.message_type: node.event for node in saga.plan.receives}
     model = events.get(told["type"]) or _reply_type(saga, told["type"])
     return model.model_validate(told["value"])
 
@@ -148,7 +148,7 @@ def _reply_type(saga: AnySaga, type_: str | None) -> type[Reply]:
 
 
 def _event_type(saga: AnySaga, type_: str | None) -> type[Event]:
-    for node in saga.receives:
+    for node in saga.plan.receives:
         if node.event.message_type == type_:
             return node.event
     raise LookupError(f"{type_} is awaited nowhere in saga {saga.name} version {saga.version}")
@@ -158,7 +158,7 @@ def _address(saga: AnySaga, event: Event, instance: Instance[Any] | None) -> str
     """Return where an event came to: where it is awaited now, if at one of the places that it may come to."""
     places = [
         address(saga.name, node.name, node.key(event)) if node.expects else instance_id(saga.name, node.key(event))
-        for node in saga.receives
+        for node in saga.plan.receives
         if isinstance(event, node.event)
     ]
     waits = instance.waits.values() if instance else ()

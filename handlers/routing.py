@@ -89,7 +89,7 @@ class Routes:
         for saga in self.sagas.values():
             if saga.cancel_on is not None:
                 self._route(saga.cancel_on, Route(saga, Role.CANCELS))
-            for receive in saga.receives:
+            for receive in saga.plan.receives:
                 self._route(receive.event, Route(saga, Role.DELIVERS, receive))
 
     @property
@@ -189,7 +189,7 @@ def _orphaned(live: LiveVersions) -> str:
 
 def commands_of(saga: AnySaga) -> Iterable[type[Command[Any]]]:
     """Yield every command type that a saga sends."""
-    for step_plan in saga.table.values():
+    for step_plan in saga.plan.steps.values():
         yield step_plan.command
         if step_plan.undo is not None:
             yield step_plan.undo
@@ -204,8 +204,8 @@ def awaited_reply(saga: AnySaga, instance: Instance[Any], command_id: str) -> ty
     """Return the type of the reply to a command of this instance; None if it did not send it under this id."""
     for name, run in instance.steps.items():
         if run.forward.command_id == command_id:
-            return saga.step_plan(name).command.reply
+            return saga.plan.step(name).command.reply
         if run.compensation is not None and run.compensation.command_id == command_id:
-            undo = saga.step_plan(name).undo
+            undo = saga.plan.step(name).undo
             return None if undo is None else undo.reply
     return None

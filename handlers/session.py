@@ -143,7 +143,9 @@ class Session:
         sent, unsendable = self._rows(origin, decision, placement.span)
         if isinstance(signal, Start) and stored and stored.instance.status.is_final and saga.is_child:
             over = decision.instance
-            sent.append(self._outcome(origin, outcome_of(saga, over.status, over.data, over.cause), placement.span))
+            sent.append(
+                self._outcome(origin, outcome_of(saga.plan, over.status, over.data, over.cause), placement.span)
+            )
         after = InstanceRecord(
             decision.instance, seq, home, trace_context_after(trail, decision, signal, sent, message)
         )
@@ -275,7 +277,7 @@ class Session:
         self._stored[id_] = after
         if stored is None:
             self._fresh.add(id_)
-        if hop.saga.receives:
+        if hop.saga.plan.receives:
             self._note_waits(stored.instance if stored else None, after.instance)
         self.changes.entries.append(hop.entry)
         self.changes.outbox.extend(row for row, _ in hop.sent)

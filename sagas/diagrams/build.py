@@ -56,7 +56,7 @@ class Sketcher(Generic[D]):
 
     def summary(self) -> str:
         """Return a sentence for those who do not see the picture."""
-        count = len(self.saga.table)
+        count = len(self.saga.plan.steps)
         told = f"Saga {self.saga.name}, version {self.saga.version}, of {count} step{'s' if count > 1 else ''}"
         if self.instance is None:
             return f"{told}."
@@ -180,7 +180,7 @@ class Sketcher(Generic[D]):
                 assert_never(node)
 
     def _step(self, step: Step[D]) -> Cell:
-        name, rule = step.name, self.saga.table[step.name]
+        name, rule = step.name, self.saga.plan.steps[step.name]
         kind = Kind.PIVOT if step.is_pivot else Kind.CHILD if rule.is_cancellable else Kind.STEP
         words = {Kind.PIVOT: "pivot: no way back", Kind.CHILD: "carried out by a child saga"}
         lines = (words[kind],) if kind in words else ()
@@ -193,12 +193,12 @@ class Sketcher(Generic[D]):
         return Cell(card, self._undo(node.step, states.of_list_undo(node.step) if states else None))
 
     def _sending(self, step: Step[D], kind: Kind, lines: tuple[str, ...], state: State | None) -> Card:
-        rule = self.saga.table[step.name]
+        rule = self.saga.plan.steps[step.name]
         details = (rule.command.message_type, f"within {describe_duration(step.timeout)}{sendings(rule.retry)}")
         return Card(kind=kind, name=step.name, title=step.name, lines=lines, details=details, state=state)
 
     def _undo(self, step: Step[D], state: State | None) -> Card | None:
-        undo = self.saga.table[step.name].undo
+        undo = self.saga.plan.steps[step.name].undo
         if step.compensate is None or undo is None:
             return None
         return Card(

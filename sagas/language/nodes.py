@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeAlias, TypeVar, Union, assert_never
 
 from pydantic import BaseModel, TypeAdapter
@@ -105,6 +105,11 @@ class Branch(Generic[D]):
     nodes: tuple[Node[D], ...]
     otherwise: tuple[Node[D], ...]
 
+    def taken(self, choices: Mapping[str, bool]) -> tuple[Node[D], ...] | None:
+        """Return the sequence that was chosen, None while the choice is open."""
+        choice = choices.get(self.name)
+        return None if choice is None else self.nodes if choice else self.otherwise
+
 
 @dataclass(frozen=True, slots=True)
 class Alternatives(Generic[D]):
@@ -155,6 +160,21 @@ def default_retry(*, after_pivot: bool) -> Retry:
 def duration_of(duration: Duration[D], data: D) -> timedelta:
     """Return a length of time, from the data where a function takes it from them."""
     return duration if isinstance(duration, timedelta) else duration(data)
+
+
+def with_zone(at: datetime, who: str) -> datetime:
+    """Return a time in UTC. Raises `ValueError` if it has no zone."""
+    if at.tzinfo is None:
+        raise ValueError(f"{who} waits until {at}, a time without a zone: give it one, such as datetime.UTC")
+    return at.astimezone(UTC)
+
+
+def timeout_of(timeout: Duration[D], data: D, who: str) -> timedelta:
+    """Return a timeout. Raises `ValueError` for one of nothing, which would ask again and again at the same moment."""
+    length = duration_of(timeout, data)
+    if length <= timedelta(0):
+        raise ValueError(f"{who} has a timeout of {length}: it must be longer than nothing")
+    return length
 
 
 def leaf(name: str) -> str:

@@ -5,10 +5,10 @@ A saga is refused when it is declared if it is unsound; `soundness.py` holds the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from types import MappingProxyType
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
@@ -27,15 +27,11 @@ from saga_coordinator.sagas.language.nodes import (
     Node,
     Parallel,
     Receive,
-    Scope,
     Series,
     Step,
-    StepPlan,
-    leaf,
-    scopes_of,
     steps_of,
-    walk,
 )
+from saga_coordinator.sagas.language.plan import Plan, compile_plan
 from saga_coordinator.sagas.language.retry import PATIENT, Retry
 
 D = TypeVar("D", bound=BaseModel)
@@ -202,22 +198,14 @@ class Saga(Generic[E, D]):
     deadline: timedelta | Callable[[D], datetime] | None = None
     cancel_on: type[Event] | None = None
 
-    table: Mapping[str, StepPlan[D]] = field(init=False, repr=False, compare=False)
-    data_type: type[D] = field(init=False, repr=False, compare=False)
-    pivots: tuple[str, ...] = field(init=False, repr=False, compare=False)
-    receives: tuple[Receive[D], ...] = field(init=False, repr=False, compare=False)
-    scopes: Mapping[str, tuple[Scope, ...]] = field(init=False, repr=False, compare=False)
-
     def __post_init__(self) -> None:
-        """Refuse an unsound definition, and note what its functions' annotations say."""
-        from saga_coordinator.sagas.language.lint import linter as soundness  # noqa: PLC0415  the rules are written in terms of this language
+        """Compile it at once, so that an unsound definition is refused where it is declared."""
+        self.plan  # noqa: B018  a property that raises
 
-        findings = soundness.inspect(self)
-        self._note("data_type", findings.data_type)
-        self._note("table", MappingProxyType(findings.table))
-        self._note("pivots", tuple(each.name for each in steps_of(self.steps) if each.is_pivot))
-        self._note("receives", tuple(each for each in walk(self.steps) if isinstance(each, Receive)))
-        self._note("scopes", MappingProxyType({name: around for name, around in scopes_of(self.steps) if around}))
+    @cached_property
+    def plan(self) -> Plan[D]:
+        """The saga as the machine reads it."""
+        return compile_plan(self)
 
     @property
     def outcome_topic(self) -> str:
@@ -228,19 +216,3 @@ class Saga(Generic[E, D]):
     def is_child(self) -> bool:
         """Say whether it starts on a command, and answers it."""
         return issubclass(self.starts_on, Command)
-
-    def step_plan(self, name: str) -> StepPlan[D]:
-        """Return what holds for a step of an instance: `reserve-stock`, or `provision[eu-1]`."""
-        return self.table.get(name) or self.table[leaf(name)]
-
-    def leaves_in(self, alternatives: str, number: int) -> frozenset[str]:
-        """Return the names of the leaves that stand in one of several alternatives, at any depth."""
-        return frozenset(
-            name
-            for name, around in self.scopes.items()
-            if any((s.name, s.number) == (alternatives, number) for s in around)
-        )
-
-    def _note(self, name: str, value: object) -> None:
-        """Write down what was worked out: the value is frozen for everybody else."""
-        object.__setattr__(self, name, value)

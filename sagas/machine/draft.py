@@ -9,9 +9,18 @@ from pydantic import BaseModel
 
 from saga_coordinator.contracts import CancelCommand, Event, Reply
 from saga_coordinator.sagas.language.cause import Cause
-from saga_coordinator.sagas.language.moments import timeout_of, with_zone
-from saga_coordinator.sagas.language.nodes import Delay, ForEach, Receive, Step, StepPlan, duration_of, leaf
-from saga_coordinator.sagas.language.saga import Saga
+from saga_coordinator.sagas.language.nodes import (
+    Delay,
+    ForEach,
+    Receive,
+    Step,
+    StepPlan,
+    duration_of,
+    leaf,
+    timeout_of,
+    with_zone,
+)
+from saga_coordinator.sagas.language.plan import Plan
 from saga_coordinator.sagas.machine import ids as identity
 from saga_coordinator.sagas.machine.command_state import restarted, sent_again, shifted, with_progress
 from saga_coordinator.sagas.machine.decision import Decision, Send, Withdrawal
@@ -44,7 +53,7 @@ class Draft(Generic[D]):
         "lists",
         "outcome",
         "paused_at",
-        "saga",
+        "plan",
         "stalled_by",
         "status",
         "steps",
@@ -52,9 +61,9 @@ class Draft(Generic[D]):
         "withdrawals",
     )  # fmt: skip
 
-    def __init__(self, saga: Saga[Any, D], instance: Instance[D], at: datetime) -> None:
+    def __init__(self, plan: Plan[D], instance: Instance[D], at: datetime) -> None:
         """Begin a turn at a time, in UTC."""
-        self.saga = saga
+        self.plan = plan
         self.instance = instance
         self.at = at
         self.status = instance.status
@@ -88,16 +97,16 @@ class Draft(Generic[D]):
     @property
     def pivot_sent(self) -> bool:
         """Say whether the pivot was ever sent: from then on nothing but its own refusal turns the instance back."""
-        return any(name in self.steps for name in self.saga.pivots)
+        return any(name in self.steps for name in self.plan.pivots)
 
     @property
     def pivot_done(self) -> bool:
         """Say whether the pivot has succeeded: from then on there is no way back."""
-        return any(run.forward.progress is Progress.DONE for name in self.saga.pivots if (run := self.steps.get(name)))
+        return any(run.forward.progress is Progress.DONE for name in self.plan.pivots if (run := self.steps.get(name)))
 
     def step_plan(self, name: str) -> StepPlan[D]:
         """Return what holds for a step."""
-        return self.saga.step_plan(name)
+        return self.plan.step(name)
 
     def within(self, leaves: Collection[str] | None) -> Iterator[tuple[str, StepRun]]:
         """Yield the steps that belong to these leaves (None: all), as they are now."""
@@ -111,7 +120,7 @@ class Draft(Generic[D]):
 
     def is_abandoned(self, name: str, *, already: bool = True) -> bool:
         """Say whether an alternative around a step was left for the next one, or (not already) is being left."""
-        scopes = self.saga.scopes
+        scopes = self.plan.scopes
         for scope in scopes.get(leaf(name), ()) if scopes else ():
             attempt = self.attempts[scope.name]
             if attempt.number != scope.number or (attempt.cause is not None and not already):
@@ -140,7 +149,7 @@ class Draft(Generic[D]):
 
     def send(self, step: Step[D], direction: Direction, name: str) -> None:
         """Send a step's command: the first, a new attempt after a "not done", or the same once more."""
-        step_plan, run = self.saga.table[step.name], self.steps.get(name)
+        step_plan, run = self.plan.steps[step.name], self.steps.get(name)
         command_state = run.command_state(direction) if run else None
         command = step_plan.command if direction is Direction.FORWARD else step_plan.undo
         assert command is not None, "only a step with a compensation is undone"  # noqa: S101  for the type checker
@@ -203,12 +212,12 @@ class Draft(Generic[D]):
         """Begin to wait for an event or a time."""
         address = None
         if isinstance(node, Receive):
-            due_at = self.at + timeout_of(node.timeout, self.data, f"saga {self.saga.name}: receive {node.name}")
+            due_at = self.at + timeout_of(node.timeout, self.data, f"saga {self.plan.saga}: receive {node.name}")
             address = self.instance.id
             if node.expects is not None:
-                address = identity.address(self.saga.name, node.name, node.expects(self.data))
+                address = identity.address(self.plan.saga, node.name, node.expects(self.data))
         elif node.until is not None:
-            due_at = with_zone(node.until(self.data), f"saga {self.saga.name}: delay {node.name}")
+            due_at = with_zone(node.until(self.data), f"saga {self.plan.saga}: delay {node.name}")
         else:
             assert node.lasts is not None, "a delay has a length or a time"  # noqa: S101  for the type checker
             due_at = self.at + duration_of(node.lasts, self.data)
@@ -222,13 +231,13 @@ class Draft(Generic[D]):
 
     def list_items(self, node: ForEach[D]) -> None:
         """Record the items of a for-each, by the names of their steps. Raises `ValueError` for a key that is twice."""
-        codec = self.saga.table[node.name].item
+        codec = self.plan.steps[node.name].item
         assert codec is not None, "a for-each has a rule that reads its items"  # noqa: S101  for the type checker
         listed: dict[str, str] = {}
         for item in node.items(self.data):
             name = f"{node.name}[{node.key(item)}]"
             if name in listed:
-                raise ValueError(f"saga {self.saga.name}: {name} stands twice: give each item a key of its own")
+                raise ValueError(f"saga {self.plan.saga}: {name} stands twice: give each item a key of its own")
             listed[name] = codec.dump_json(item).decode()
         self.lists[node.name] = listed
 
@@ -236,7 +245,7 @@ class Draft(Generic[D]):
         """Move every timeout and retry; the deadline and delays stay."""
         for name, run in self.steps.items():
             self.steps[name] = StepRun(shifted(run.forward, by), run.compensation and shifted(run.compensation, by))
-        for node in self.saga.receives:
+        for node in self.plan.receives:
             if run_ := self.waits.get(node.name):
                 self.waits[node.name] = replace(run_, due_at=run_.due_at + by)
 
@@ -279,7 +288,7 @@ class Draft(Generic[D]):
         make = step.send if direction is Direction.FORWARD else step.compensate
         assert make is not None, "only a step with a compensation is undone"  # noqa: S101  for the type checker
         attempt = before.attempt + 1 if before else 1
-        retry = self.saga.table[step.name].retry if direction is Direction.FORWARD else step.compensate_retry
+        retry = self.plan.steps[step.name].retry if direction is Direction.FORWARD else step.compensate_retry
         return CommandState(
             progress=Progress.ASKED,
             attempt=attempt,
@@ -295,12 +304,12 @@ class Draft(Generic[D]):
         """Return the item behind a step of a for-each, as further argument of its functions; none for any other."""
         if not self.lists or (node := leaf(name)) not in self.lists:
             return ()
-        codec = self.saga.table[node].item
+        codec = self.plan.steps[node].item
         assert codec is not None, "a for-each has a rule that reads its items"  # noqa: S101  for the type checker
         return (codec.validate_json(self.lists[node][name]),)
 
     def _reply_due_at(self, step: Step[D]) -> datetime:
-        return self.at + timeout_of(step.timeout, self.data, f"saga {self.saga.name}: step {step.name}")
+        return self.at + timeout_of(step.timeout, self.data, f"saga {self.plan.saga}: step {step.name}")
 
     def _write(self, name: str, direction: Direction, command_state: CommandState) -> None:
         """Put a leg in its place."""

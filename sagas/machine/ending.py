@@ -1,14 +1,14 @@
 """How an instance turns back, and how it ends: what a failure means, and what is told at the end."""
 
 from collections.abc import Collection
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel
 
 from saga_coordinator.contracts import Event, Failure, Reply
 from saga_coordinator.sagas.language.cause import Cause
 from saga_coordinator.sagas.language.nodes import leaf
-from saga_coordinator.sagas.language.saga import Saga
+from saga_coordinator.sagas.language.plan import Plan
 from saga_coordinator.sagas.machine.draft import Draft
 from saga_coordinator.sagas.machine.instance import Attempt, Direction, Progress, Status
 
@@ -20,10 +20,10 @@ def fail(draft: Draft[D], name: str | None, cause: Cause) -> None:
 
     Within alternatives only the one that has failed turns back, as long as there is another to try.
     """
-    for scope in reversed(draft.saga.scopes.get(leaf(name), ()) if name else ()):
+    for scope in reversed(draft.plan.scopes.get(leaf(name), ()) if name else ()):
         if not scope.is_last:
             draft.attempts[scope.name] = Attempt(scope.number, cause)
-            _compensate(draft, draft.saga.leaves_in(scope.name, scope.number))
+            _compensate(draft, draft.plan.leaves_in(scope.name, scope.number))
             return
     if draft.pivot_done:
         draft.stall(cause)
@@ -46,18 +46,18 @@ def _compensate(draft: Draft[D], leaves: Collection[str] | None) -> None:
 
 def end(draft: Draft[D], status: Status) -> None:
     """Enter a final status, and tell the outcome."""
-    draft.end(status, outcome_of(draft.saga, status, draft.data, draft.cause))
+    draft.end(status, outcome_of(draft.plan, status, draft.data, draft.cause))
 
 
-def outcome_of(saga: Saga[Any, D], status: Status, data: D, cause: Cause | None) -> Event | Reply:
+def outcome_of(plan: Plan[D], status: Status, data: D, cause: Cause | None) -> Event | Reply:
     """Make the outcome of an instance that is over: an event, or a child's reply. A child that was undone fails.
 
     A child is asked for it again when its command comes once more.
     """
     if status is Status.COMPLETED:
-        return saga.on_completed(data)
+        return plan.on_completed(data)
     assert cause is not None, "what is compensated has a cause"  # noqa: S101  for the type checker
-    if saga.on_compensated is None:
+    if plan.on_compensated is None:
         return Failure(code=cause.code, message=cause.message, retryable=False)
-    outcome = saga.on_compensated(data, cause)
+    outcome = plan.on_compensated(data, cause)
     return outcome.model_copy(update={"retryable": False}) if isinstance(outcome, Failure) else outcome

@@ -157,7 +157,7 @@ def _skip_step(draft: Draft[D], skip: SkipStep) -> Refusal | None:
 def _skip_wait(draft: Draft[D], skip: SkipStep, wait: WaitState) -> Refusal | None:
     if draft.cause is not None or draft.is_abandoned(skip.step, already=False) or wait.progress is DONE:
         return _no(f"{skip.step} is not waited for any more")
-    node = next((each for each in draft.saga.receives if each.name == skip.step), None)
+    node = next((each for each in draft.plan.receives if each.name == skip.step), None)
     if node is not None and not isinstance(skip.reply, node.event):
         return _no(f"{node.name} receives {_called(node.event)}, not {_called(type(skip.reply))}")
     if node is None and skip.reply is not None:

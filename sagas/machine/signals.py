@@ -155,7 +155,7 @@ def _apply_event(draft: Draft[D], received: EventReceived) -> Refusal | None:
     for name, wait in draft.waits.items():
         if wait.event_id == received.event_id:
             return Ignored.DUPLICATE, f"{name} has received it before"
-    nodes = [node for node in draft.saga.receives if isinstance(received.event, node.event)]
+    nodes = [node for node in draft.plan.receives if isinstance(received.event, node.event)]
     for node in nodes:
         awaited = draft.waits.get(node.name)
         if awaited and awaited.progress is ASKED and awaited.address == received.address:

@@ -81,7 +81,7 @@ def thaw(saga: Saga[Any, D], id_: str, key: str, snapshot: Snapshot) -> Instance
         version=saga.version,
         key=key,
         status=state.status,
-        data=saga.data_type.model_validate_json(snapshot.data),
+        data=saga.plan.data_type.model_validate_json(snapshot.data),
         steps=state.steps,
         choices=state.choices,
         started_at=state.started_at,

@@ -34,7 +34,6 @@ from typing import Any, TypeVar, assert_never
 from pydantic import BaseModel
 
 from saga_coordinator.sagas.language.cause import DEADLINE_PASSED, TIMED_OUT, Cause
-from saga_coordinator.sagas.language.moments import with_zone
 from saga_coordinator.sagas.language.nodes import (
     Alternatives,
     Branch,
@@ -45,7 +44,9 @@ from saga_coordinator.sagas.language.nodes import (
     Receive,
     Series,
     Step,
+    with_zone,
 )
+from saga_coordinator.sagas.language.plan import Plan
 from saga_coordinator.sagas.language.saga import Saga
 from saga_coordinator.sagas.machine import ids as identity
 from saga_coordinator.sagas.machine.decision import Decision
@@ -68,11 +69,19 @@ def transition(saga: Saga[Any, D], instance: Instance[D] | None, signal: Signal)
     `LookupError` for a signal to an instance that does not exist.
     """
     if instance is None:
-        draft = Draft(saga, _begin(saga, signal), signal.at)
-    else:
-        draft = Draft(saga, instance, signal.at)
-        if reason := apply(draft, signal):
-            return Decision(instance, ignored=reason[0], reason=reason[1])
+        return _decide(Draft(saga.plan, _begin(saga, signal), signal.at))
+    return transition_by(saga.plan, instance, signal)
+
+
+def transition_by(plan: Plan[D], instance: Instance[D], signal: Signal) -> Decision[D]:
+    """Return what follows by a plan when `signal` happens to an instance that has started."""
+    draft = Draft(plan, instance, signal.at)
+    if reason := apply(draft, signal):
+        return Decision(instance, ignored=reason[0], reason=reason[1])
+    return _decide(draft)
+
+
+def _decide(draft: Draft[D]) -> Decision[D]:
     if draft.is_active:
         _give_up_overdue(draft)
     if draft.is_active:
@@ -176,9 +185,9 @@ def _timed_out_cause(draft: Draft[D], name: str, command_state: CommandState) ->
 def _continue(draft: Draft[D]) -> None:
     """Walk in the instance's direction; at the end of the way tell the outcome."""
     if draft.status is Status.RUNNING:
-        if _walk(draft, draft.saga.steps, FORWARD):
+        if _walk(draft, draft.plan.nodes, FORWARD):
             end(draft, Status.COMPLETED)
-    elif draft.cause is not None and _undo(draft, draft.saga.steps, None, draft.cause):
+    elif draft.cause is not None and _undo(draft, draft.plan.nodes, None, draft.cause):
         end(draft, Status.COMPENSATED)
 
 
@@ -244,7 +253,7 @@ def _try_alternatives(draft: Draft[D], node: Alternatives[D], direction: Directi
     attempt = draft.attempts.setdefault(node.name, Attempt())
     while attempt.cause is not None:
         failed = node.nodes[attempt.number : attempt.number + 1]
-        if not _undo(draft, failed, draft.saga.leaves_in(node.name, attempt.number), attempt.cause):
+        if not _undo(draft, failed, draft.plan.leaves_in(node.name, attempt.number), attempt.cause):
             return False
         attempt = draft.attempts[node.name] = Attempt(attempt.number + 1)
     return _visit(draft, node.nodes[attempt.number], FORWARD)

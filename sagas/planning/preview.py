@@ -87,13 +87,13 @@ def _not_undone(saga: Saga[Any, D], instance: Instance[D], undone: Collection[st
     """Yield the steps that were or may have been done, changed something, and are not undone; each with the reason."""
     for name, run in instance.steps.items():
         is_settled = run.compensation is not None and run.compensation.progress is Progress.DONE
-        if name in undone or is_settled or run.forward.progress not in MAY_BE_DONE or saga.step_plan(name).command.safe:
+        if name in undone or is_settled or run.forward.progress not in MAY_BE_DONE or saga.plan.step(name).command.safe:
             continue
         yield name, _why_not_undone(saga, instance, name, run)
 
 
 def _why_not_undone(saga: Saga[Any, D], instance: Instance[D], name: str, run: StepRun) -> str:
-    step = saga.step_plan(name).step
+    step = saga.plan.step(name).step
     if step.is_pivot:
         return "the pivot: there is no way back from it"
     if step.compensate is None:

@@ -1,16 +1,15 @@
 """The way back of an instance, told by the machine itself before it is gone: what is awaited, then undone in waves."""
 
 from collections.abc import Collection, Iterator, Sequence
-from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from saga_coordinator.contracts import Command, Done, Failure
 from saga_coordinator.sagas.language.nodes import map_nodes
+from saga_coordinator.sagas.language.plan import Plan
 from saga_coordinator.sagas.machine import (
     Alternatives,
     Cause,
@@ -25,9 +24,9 @@ from saga_coordinator.sagas.machine import (
     Step,
     StepRun,
     leaf,
-    transition,
     walk,
 )
+from saga_coordinator.sagas.machine.transition import transition_by
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -49,13 +48,13 @@ def undo_plan(saga: Saga[Any, D], instance: Instance[D], at: datetime) -> UndoPl
     awaits: list[str] = []
     waves: list[tuple[str, ...]] = []
     for nodes, turned in _compensating(saga, instance):
-        hollow = _hollow(saga, nodes)
+        plan = _without_data(saga.plan, nodes)
         awaited = _names(turned, FORWARD, {ASKED})
         awaits += awaited
-        now = _continued(hollow, _done(turned, awaited, FORWARD), at)
+        now = _continued(plan, _done(turned, awaited, FORWARD), at)
         while wave := _names(now, COMPENSATION, {ASKED, WAITING}):
             waves.append(wave)
-            now = _continued(hollow, _done(now, wave, COMPENSATION), at)
+            now = _continued(plan, _done(now, wave, COMPENSATION), at)
     return UndoPlan(tuple(awaits), tuple(waves))
 
 
@@ -67,7 +66,7 @@ def _compensating(saga: Saga[Any, D], instance: Instance[D]) -> Iterator[tuple[t
         for node in walk(saga.steps):
             if isinstance(node, Alternatives) and (cause := _abandoned_for(saga, instance, node)):
                 number = instance.attempts[node.name].number
-                leaves = saga.leaves_in(node.name, number)
+                leaves = saga.plan.leaves_in(node.name, number)
                 steps = {name: run for name, run in instance.steps.items() if leaf(name) in leaves}
                 turned = replace(instance, status=Status.COMPENSATING, cause=cause, steps=steps, waits={})
                 yield (node.nodes[number],), turned
@@ -78,7 +77,7 @@ def _abandoned_for(saga: Saga[Any, D], instance: Instance[D], node: Alternatives
     attempt = instance.attempts.get(node.name)
     if attempt is None or attempt.cause is None:
         return None
-    around = saga.scopes[next(iter(saga.leaves_in(node.name, attempt.number)))]
+    around = saga.plan.scopes[next(iter(saga.plan.leaves_in(node.name, attempt.number)))]
     for scope in around[: [each.name for each in around].index(node.name)]:
         outer = instance.attempts[scope.name]
         if outer.number != scope.number or outer.cause is not None:
@@ -86,11 +85,11 @@ def _abandoned_for(saga: Saga[Any, D], instance: Instance[D], node: Alternatives
     return attempt.cause
 
 
-def _continued(saga: Saga[Any, D], instance: Instance[D], at: datetime) -> Instance[D]:
+def _continued(plan: Plan[D], instance: Instance[D], at: datetime) -> Instance[D]:
     """Let the machine walk on from here: a pause that ends as soon as it begins does nothing else."""
     if instance.status.is_final:
         return instance
-    return transition(saga, replace(instance, paused_at=at), Resume(at, "nobody", "to see what comes next")).instance
+    return transition_by(plan, replace(instance, paused_at=at), Resume(at, "nobody", "to see what comes next")).instance
 
 
 def _names(instance: Instance[Any], direction: Direction, progress: Collection[Progress]) -> tuple[str, ...]:
@@ -119,20 +118,14 @@ def _well(command_state: CommandState) -> CommandState:
     return replace(command_state, progress=DONE, due_at=None, payload=None)
 
 
-# --- a saga whose compensations say nothing: what a reply would have told stays unknown
+# --- a plan whose compensations are empty: they must not depend on data that only a reply would bring
 
 
-def _hollow(saga: Saga[Any, D], nodes: tuple[Node[D], ...]) -> Saga[Any, D]:
-    """Return a saga of these nodes, of the same shape, whose functions need no data that an answer would bring."""
-    hollow = copy(saga)
-    step_plans = {name: replace(step_plan, step=_emptied(step_plan.step)) for name, step_plan in saga.table.items()}
-    for name, value in (
-        ("steps", map_nodes(nodes, _emptied)),
-        ("table", MappingProxyType(step_plans)),
-        ("on_compensated", _fail_with_cause),
-    ):
-        object.__setattr__(hollow, name, value)  # a copy of our own, which nobody else sees
-    return hollow
+def _without_data(plan: Plan[D], nodes: tuple[Node[D], ...]) -> Plan[D]:
+    """Return a plan of these nodes, of the same shape, whose functions need no data."""
+    steps = {name: replace(each, step=_emptied(each.step)) for name, each in plan.steps.items()}
+    nodes = map_nodes(nodes, _emptied)
+    return replace(plan, nodes=nodes, steps=steps, on_compensated=_fail_with_cause)
 
 
 def _emptied(step: Step[D]) -> Step[D]:

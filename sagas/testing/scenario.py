@@ -327,7 +327,7 @@ def describe(send: Send) -> str:
 
 def destination(saga: Saga[Any, Any], event: Event) -> str:
     """Return where an event goes: to the receive that expects its key, or to the instance of its correlation key."""
-    for node in saga.receives:
+    for node in saga.plan.receives:
         if isinstance(event, node.event):
             key = node.key(event)
             return address(saga.name, node.name, key) if node.expects else instance_id(saga.name, key)

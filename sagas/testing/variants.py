@@ -33,7 +33,7 @@ def scale_time(saga: Saga[E, D], factor: float) -> Saga[E, D]:
         return replace(
             node,
             timeout=_divided(node.timeout, factor),
-            retry=_divided_retry(saga.table[node.name].retry, factor),
+            retry=_divided_retry(saga.plan.steps[node.name].retry, factor),
             compensate_retry=_divided_retry(node.compensate_retry, factor),
         )
 

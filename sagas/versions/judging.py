@@ -61,7 +61,7 @@ def lost(pair: VersionPair, instance: Instance[Any], draft: Instance[Any]) -> It
 
 def _pivots_lost(pair: VersionPair, instance: Instance[Any]) -> Iterator[str]:
     for name in pivots_sent(pair.old, instance):
-        if pair.by.name(name) not in pair.new.pivots:
+        if pair.by.name(name) not in pair.new.plan.pivots:
             yield f"the pivot {name} was sent, and is none in version {pair.new.version}: there is no way back from it"
 
 

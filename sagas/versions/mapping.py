@@ -66,7 +66,7 @@ def faults(old: AnySaga, new: AnySaga, by: VersionMapping) -> Iterator[str]:
 
 
 def _faults_of_data(old: AnySaga, new: AnySaga, by: VersionMapping) -> Iterator[str]:
-    was, now = old.data_type.model_fields, new.data_type.model_fields
+    was, now = old.plan.data_type.model_fields, new.plan.data_type.model_fields
     for before, after in by.fields.items():
         if before not in was:
             yield f"[fields] {before}: the data of version {old.version} have no such field"
@@ -82,20 +82,20 @@ def read(old: AnySaga, new: AnySaga, data: BaseModel, by: VersionMapping) -> Rea
     known = data.model_dump(mode="json")
     asks = [*_asked(old, new, known, by)]
     named = {by.fields.get(name, name): value for name, value in known.items()}
-    told = {name: value for name, value in named.items() if name in new.data_type.model_fields}
+    told = {name: value for name, value in named.items() if name in new.plan.data_type.model_fields}
     whole = {name: value for name, value in by.data.items() if name not in told} | told
     made, problems = _made(new, whole)
     if misfits := {name: by.data[name] for name in problems if name in by.data}:
         made, problems = _made(new, whole | misfits)
     asks += [f"data field {name}: {problem}; give it a value under [data]" for name, problem in problems.items()]
-    dropped = tuple(name for name in known if by.fields.get(name, name) not in new.data_type.model_fields)
+    dropped = tuple(name for name in known if by.fields.get(name, name) not in new.plan.data_type.model_fields)
     return Read(None if asks else made, tuple(asks), dropped)
 
 
 def _made(new: AnySaga, values: Mapping[str, Any]) -> tuple[BaseModel | None, dict[str, str]]:
     """Make the data from values as JSON has them, or say of each field what is wrong with it."""
     try:
-        return new.data_type.model_validate_json(to_json(values)), {}
+        return new.plan.data_type.model_validate_json(to_json(values)), {}
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)
         return None, {str(each["loc"][0]) if each["loc"] else "the whole": each["msg"] for each in found}
@@ -103,7 +103,7 @@ def _made(new: AnySaga, values: Mapping[str, Any]) -> tuple[BaseModel | None, di
 
 def _asked(old: AnySaga, new: AnySaga, known: Mapping[str, Any], by: VersionMapping) -> Iterator[str]:
     """Ask of a field with a value, which the new version has not, whether it is one of the new fields."""
-    was, now = old.data_type.model_fields, new.data_type.model_fields
+    was, now = old.plan.data_type.model_fields, new.plan.data_type.model_fields
     fresh = [name for name in now if name not in was and name not in by.data and name not in by.fields.values()]
     for name, value in known.items():
         if value is None or name in now or name in by.fields:

@@ -29,7 +29,7 @@ def is_past_pivot(saga: AnySaga, instance: Instance[Any]) -> bool:
 
 def pivots_sent(saga: AnySaga, instance: Instance[Any]) -> tuple[str, ...]:
     """Return the pivots that were sent."""
-    return tuple(name for name in saga.pivots if name in instance.steps)
+    return tuple(name for name in saga.plan.pivots if name in instance.steps)
 
 
 def compensation_errors(saga: AnySaga, instance: Instance[Any]) -> Iterator[str]:
@@ -43,7 +43,7 @@ def compensation_errors(saga: AnySaga, instance: Instance[Any]) -> Iterator[str]
 
 def make_undo(saga: AnySaga, instance: Instance[Any], name: str) -> str:
     """Make the compensation of a step as JSON. Raises what the saga's own functions raise."""
-    step_plan = saga.step_plan(name)
+    step_plan = saga.plan.step(name)
     if step_plan.step.compensate is None:
         raise LookupError(f"step {name} of saga {saga.name} has no compensation")
     listed = [items[name] for items in instance.lists.values() if name in items]

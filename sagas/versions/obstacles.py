@@ -44,7 +44,7 @@ def _open_steps(pair: VersionPair, instance: Instance[Any]) -> Iterator[str]:
 
 def _open_waits(pair: VersionPair, instance: Instance[Any], draft: Instance[Any]) -> Iterator[str]:
     """Yield the waits that the new version does not know, or in which it would wait for something else."""
-    receives = {node.name: node for node in pair.new.receives}
+    receives = {node.name: node for node in pair.new.plan.receives}
     for name, wait in instance.waits.items():
         if wait.progress is not ASKED:
             continue
@@ -77,8 +77,8 @@ def _open_attempts(pair: VersionPair, instance: Instance[Any]) -> Iterator[str]:
                 yield f"it undoes an alternative of {name}, which is not in version {pair.new.version}"
             continue
         for number in range(attempt.number + 1):
-            before = {pair.by.name(each) for each in pair.old.leaves_in(name, number)}
-            if not before & pair.new.leaves_in(pair.by.name(name), number) and before:
+            before = {pair.by.name(each) for each in pair.old.plan.leaves_in(name, number)}
+            if not before & pair.new.plan.leaves_in(pair.by.name(name), number) and before:
                 yield f"alternative {number + 1} of {name} is another one in version {pair.new.version}"
 
 
@@ -92,7 +92,7 @@ def _abandoned_before(pair: VersionPair, instance: Instance[Any], draft: Instanc
 
 def _is_abandoned(saga: AnySaga, instance: Instance[Any], name: str) -> bool:
     """Say whether an alternative around a node was left for the next one, or is being left."""
-    for scope in saga.scopes.get(leaf(name), ()):
+    for scope in saga.plan.scopes.get(leaf(name), ()):
         attempt = instance.attempts.get(scope.name)
         if attempt is not None and (
             attempt.number > scope.number or (attempt.number == scope.number and attempt.cause)
@@ -104,7 +104,7 @@ def _is_abandoned(saga: AnySaga, instance: Instance[Any], name: str) -> bool:
 def unreadable(pair: VersionPair, draft: Instance[Any]) -> Iterator[str]:
     """Yield the recorded items of lists that the new version cannot read: none of its functions can be asked then."""
     for name, items in draft.lists.items():
-        codec = pair.new.table[name].item
+        codec = pair.new.plan.steps[name].item
         for step, item in items.items():
             try:
                 if codec is not None:

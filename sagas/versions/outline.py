@@ -58,7 +58,7 @@ def fields_of(saga: AnySaga) -> dict[str, str]:
     """Return the fields of the data, each with its type and whether it has a default."""
     return {
         name: f"{_type(field.annotation)}, {'required' if field.is_required() else 'with a default'}"
-        for name, field in saga.data_type.model_fields.items()
+        for name, field in saga.plan.data_type.model_fields.items()
     }
 
 
@@ -85,9 +85,9 @@ def _declared(saga: AnySaga, node: Named, around: tuple[str, ...]) -> tuple[str,
     """Return a node's kind, its place and what was declared of it."""
     match node:
         case Step():
-            return "pivot" if node.is_pivot else "step", around, _step(saga.table[node.name])
+            return "pivot" if node.is_pivot else "step", around, _step(saga.plan.steps[node.name])
         case ForEach():
-            return "for_each", around, _step(saga.table[node.name]) | {"limit": str(node.limit or "none")}
+            return "for_each", around, _step(saga.plan.steps[node.name]) | {"limit": str(node.limit or "none")}
         case Receive():
             return "receive", around, _receive(node)
         case Delay():

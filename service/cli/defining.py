@@ -22,14 +22,14 @@ def lint(*, name: str | None, as_json_: bool) -> None:
     except (UnsoundSaga, BadCatalog) as error:
         problems = str(error).splitlines()
     if as_json_:
-        told = [{"saga": each.name, "version": each.version, "steps": len(each.table)} for each in sagas]
+        told = [{"saga": each.name, "version": each.version, "steps": len(each.plan.steps)} for each in sagas]
         as_json({"ok": not problems, "sagas": told, "problems": problems})
     for problem in () if as_json_ else problems:
         remark(problem)
     if problems:
         raise typer.Exit(1)
     for each in () if as_json_ else sagas:
-        say(f"ok: {each.name} v{each.version}, {len(each.table)} steps")
+        say(f"ok: {each.name} v{each.version}, {len(each.plan.steps)} steps")
 
 
 def chosen(name: str | None) -> list[AnySaga]:

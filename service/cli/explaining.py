@@ -185,7 +185,7 @@ def _awaiting(look: Look, ruling: RecordVerdict) -> Sequence[InstanceRow]:
 def _commands_answered_with(routes: Routes, message_type: str) -> Iterator[str]:
     """Yield the steps and directions whose command is answered with this type; a failure may answer any."""
     for saga in routes.sagas.values():
-        for name, step_plan in saga.table.items():
+        for name, step_plan in saga.plan.steps.items():
             for direction, command in (("forward", step_plan.command), ("compensation", step_plan.undo)):
                 if command and message_type in {command.reply.message_type, "saga.failure.v1"}:
                     yield f"{name}/{direction}"

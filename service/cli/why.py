@@ -124,20 +124,20 @@ def _pending(case: Case, name: str, wait: WaitState) -> str:
     """Say which event or time is waited for, and what comes then."""
     if wait.address is None:
         return f"The delay {name} runs since {_when(case, wait.since)}, and is over at {stamp(wait.due_at)}."
-    receive = next(each for each in case.saga.receives if each.name == name)
+    receive = next(each for each in case.saga.plan.receives if each.name == name)
     then = "the instance stalls" if _is_past_pivot(case) else _undoing(case)
     told = f"It waits for the event {receive.event.message_type} ({name}) since {_when(case, wait.since)}"
     return f"{told}; without it by {stamp(wait.due_at)} {then}."
 
 
 def _is_past_pivot(case: Case) -> bool:
-    runs = [case.instance.steps.get(name) for name in case.saga.pivots]
+    runs = [case.instance.steps.get(name) for name in case.saga.plan.pivots]
     return any(run is not None and run.forward.progress is Progress.DONE for run in runs)
 
 
 def _then(case: Case, wait: Wait) -> str:
     """Say what the machine does when no answer comes in time: rules 4 to 6 of its law."""
-    step_plan, command_state = case.saga.step_plan(wait.step), wait.command_state
+    step_plan, command_state = case.saga.plan.step(wait.step), wait.command_state
     if wait.direction is Direction.COMPENSATION:
         retry = step_plan.step.compensate_retry
         return (
@@ -163,7 +163,7 @@ def _again(retry: Retry) -> str:
 def _undoing(case: Case) -> str:
     """Say what would be undone if it turned back now."""
     steps = [name for name, run in case.instance.steps.items() if run.forward.progress is not Progress.REFUSED]
-    undone = [name for name in reversed(steps) if case.saga.step_plan(name).step.compensate]
+    undone = [name for name in reversed(steps) if case.saga.plan.step(name).step.compensate]
     return f"what was done is undone: {_listed(undone)}" if undone else "nothing has to be undone"
 
 
@@ -171,7 +171,7 @@ def _limits(case: Case) -> Iterator[str]:
     """Say what limits the whole, and whether its alarm is late."""
     instance = case.instance
     if instance.status is Status.RUNNING and instance.deadline_at is not None:
-        pivots = case.saga.pivots
+        pivots = case.saga.plan.pivots
         goal = f"{_listed(pivots, 'or')} has not been sent" if pivots else "it is not over"
         yield f"If {goal} by {stamp(instance.deadline_at)}, {_undoing(case)}."
     if instance.next_timer_at is not None and case.now - instance.next_timer_at > TIMER_LATE:
@@ -191,7 +191,7 @@ def _stalled(case: Case) -> Iterator[str]:
         left = [
             name
             for name, run in case.instance.steps.items()
-            if run.forward.progress is not Progress.REFUSED and case.saga.step_plan(name).step.compensate
+            if run.forward.progress is not Progress.REFUSED and case.saga.plan.step(name).step.compensate
         ]
         open_ = [name for name in reversed(left) if name not in undone]
         yield f"It was being undone because {describe_cause(case.instance.cause)}."
@@ -222,7 +222,7 @@ def _name(case: Case) -> str:
 
 def _command_name(case: Case, wait: Wait) -> str:
     """Name a step by its command's type, and a compensation as what it is."""
-    step_plan = case.saga.step_plan(wait.step)
+    step_plan = case.saga.plan.step(wait.step)
     if wait.direction is Direction.FORWARD:
         return f"{wait.step} ({step_plan.command.message_type})"
     return f"the undo of {wait.step} ({step_plan.undo.message_type if step_plan.undo else 'none'})"

@@ -76,7 +76,7 @@ def _sent(saga: AnySaga, decided: dict[str, Any]) -> list[tuple[_SentCommand, st
 
 
 def _name(saga: AnySaga, step: str, direction: Direction) -> str:
-    step_plan = saga.step_plan(step)
+    step_plan = saga.plan.step(step)
     command = step_plan.command if direction is Direction.FORWARD else step_plan.undo
     return step if command is None else brief(command.message_type)
 

@@ -86,7 +86,7 @@ def _sent(hop: TransitionRecord) -> str | None:
     """Say that a step was asked again, will be, or is one that few orders have."""
     again = repeated_sends(hop)
     if again:
-        silent = hop.saga.step_plan(again[0].step).step
+        silent = hop.saga.plan.step(again[0].step).step
         limit = duration_of(silent.timeout, hop.decision.instance.data)
         undo = "undo of " if again[0].direction is Direction.COMPENSATION else ""
         return f"{undo}{silent.name} silent for {span(limit)}: sent again, same id"

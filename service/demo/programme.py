@@ -17,7 +17,7 @@ from saga_coordinator.service.telemetry.environment import Kind, endpoint
 
 def opening(script: Script) -> RenderableType:
     """Say what is played, and by which rules it differs from real life."""
-    asked, mishaps = order_fulfilment.table["charge-card"].step, script.behaviour
+    asked, mishaps = order_fulfilment.plan.steps["charge-card"].step, script.behaviour
     refused, lost = _one_in(mishaps.declines["ship-order"]), _one_in(mishaps.lost_replies[asked.name])
     timeout = asked.timeout if isinstance(asked.timeout, timedelta) else timedelta(0)
     waits, declared = span(timeout / script.time_scale), span(timeout)

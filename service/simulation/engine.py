@@ -146,7 +146,7 @@ class Simulation:
         run = Run(number, decision.instance, self.agenda.now)
         self._runs.append(run)
         self._follow(run, decision)
-        for receive in self.saga.receives:
+        for receive in self.saga.plan.receives:
             self._await(run, receive, after="start")
         cancel, chance = self.roles.cancel, self._chances["cancels"]
         if cancel is not None and chance.random() < cancel.share:
@@ -233,7 +233,7 @@ class Simulation:
 
     def _reach(self, run: Run) -> None:
         """See which receives are waited in now that were not before: their events are on their way, or are here."""
-        for receive in self.saga.receives:
+        for receive in self.saga.plan.receives:
             if receive.name in run.reached or receive.name not in run.instance.waits:
                 continue
             run.reached.add(receive.name)

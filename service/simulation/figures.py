@@ -176,7 +176,7 @@ def _steps(simulation: Simulation) -> dict[str, dict[str, int]]:
             "repeats": tally.repeats[name],
             "compensations": tally.compensations[name],
         }
-        for name in simulation.saga.table
+        for name in simulation.saga.plan.steps
     }
 
 

@@ -104,7 +104,7 @@ def _unknown(
 
 
 def _receives(saga: AnySaga) -> Mapping[str, type[Event]]:
-    return {each.name: each.event for each in saga.receives}
+    return {each.name: each.event for each in saga.plan.receives}
 
 
 def _conduct(command: type[Command[Any]], model: Model, file: ModelFile, seed: int) -> Conduct:

@@ -171,7 +171,7 @@ async def test_an_instance_that_waits_for_nobody_has_no_alarm(store: OpenStore) 
 async def test_an_answer_is_loaded_with_the_choice_and_data_that_it_made(store: OpenStore) -> None:
     stored = begun()
     for name, reply in (("reserve-stock", {"reservation_id": "R-1"}), ("charge-card", {"charge_id": "C-1"})):
-        type_ = order_fulfilment.table[name].command.reply
+        type_ = order_fulfilment.plan.steps[name].command.reply
         id_ = stored.instance.steps[name].forward.command_id
         decision = transition(
             order_fulfilment, stored.instance, ReplyReceived(TIME + MINUTE, id_, type_.model_validate(reply))

@@ -3,10 +3,11 @@
 import math
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any, TypeVar, assert_never
+from typing import TypeVar, assert_never
 
 from pydantic import BaseModel
 
+from saga_coordinator.sagas.language.declaration import Declaration
 from saga_coordinator.sagas.language.nodes import (
     Alternatives,
     Branch,
@@ -21,14 +22,13 @@ from saga_coordinator.sagas.language.nodes import (
     steps_of,
 )
 from saga_coordinator.sagas.language.retry import Retry
-from saga_coordinator.sagas.language.saga import Saga
 
 D = TypeVar("D", bound=BaseModel)
 
 NOTHING = timedelta(0)
 
 
-def of_saga(saga: Saga[Any, D]) -> Iterator[str]:
+def of_saga(saga: Declaration[D]) -> Iterator[str]:
     """Yield what is wrong with the saga's own numbers."""
     if saga.version < 1:
         yield f"it has version {saga.version}: number versions from 1"
@@ -41,7 +41,7 @@ def of_saga(saga: Saga[Any, D]) -> Iterator[str]:
         yield f"its delays before the pivot take {waits}, beyond the deadline of {saga.deadline}: shorten them"
 
 
-def of_step(saga: Saga[Any, D], step: Step[D], *, before: bool) -> Iterator[str]:
+def of_step(saga: Declaration[D], step: Step[D], *, before: bool) -> Iterator[str]:
     """Yield what is wrong with a step's timeout and retries. `before`: it may stand before the pivot."""
     where = f"step {step.name}"
     yield from _of_timeout(saga, where, step.timeout, before=before)
@@ -56,14 +56,14 @@ def of_each(node: ForEach[D]) -> Iterator[str]:
         yield f"for_each {node.name} has a limit of {node.limit}: let at least 1 be in flight, or None for all"
 
 
-def of_receive(saga: Saga[Any, D], node: Receive[D], *, before: bool) -> Iterator[str]:
+def of_receive(saga: Declaration[D], node: Receive[D], *, before: bool) -> Iterator[str]:
     """Yield what is wrong with a receive's times."""
     yield from _of_timeout(saga, f"receive {node.name}", node.timeout, before=before)
     if node.buffer_for <= NOTHING:
         yield f"receive {node.name} has a hold of {node.buffer_for}: it must be longer than nothing"
 
 
-def of_delay(saga: Saga[Any, D], node: Delay[D], *, before: bool) -> Iterator[str]:
+def of_delay(saga: Declaration[D], node: Delay[D], *, before: bool) -> Iterator[str]:
     """Yield what is wrong with a delay's length."""
     if (node.lasts is None) is (node.until is None):
         yield f"delay {node.name} needs either a length or until=: give it one of them"
@@ -75,7 +75,7 @@ def of_delay(saga: Saga[Any, D], node: Delay[D], *, before: bool) -> Iterator[st
         yield f"delay {node.name} lasts {node.lasts}, beyond the deadline of {saga.deadline}: shorten it"
 
 
-def _of_timeout(saga: Saga[Any, D], where: str, timeout: Duration[D], *, before: bool) -> Iterator[str]:
+def _of_timeout(saga: Declaration[D], where: str, timeout: Duration[D], *, before: bool) -> Iterator[str]:
     if not isinstance(timeout, timedelta):
         return
     if timeout <= NOTHING:

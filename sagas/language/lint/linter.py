@@ -1,20 +1,18 @@
 """The linter: what makes a saga sound, checked when it is declared. Each finding names saga, step and remedy.
 
-Its rules, each in the module of its topic: `layout.py` names and groups, `phases.py` what may stand before and after
-the pivot, `lengths.py` times and retries, `annotations.py` what the functions take and make, `storable.py` what
-survives JSON; and here what starts a saga, and what it waits for.
+Each topic has its module: `structure.py` names and groups, `phases.py` what may stand before and after the pivot,
+`durations.py` times and retries, `signatures.py` what the functions take and return, `serializable.py` what survives
+JSON. What starts a saga, and what it waits for, is checked here.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel
 
 from saga_coordinator.contracts import Command, Event
-from saga_coordinator.sagas.language.lint import durations as lengths
-from saga_coordinator.sagas.language.lint import phases
-from saga_coordinator.sagas.language.lint import structure as layout
+from saga_coordinator.sagas.language.declaration import Declaration
+from saga_coordinator.sagas.language.lint import durations, phases, structure
 from saga_coordinator.sagas.language.lint.phases import Phases
 from saga_coordinator.sagas.language.lint.signatures import Reader, data_of
 from saga_coordinator.sagas.language.nodes import (
@@ -28,7 +26,6 @@ from saga_coordinator.sagas.language.nodes import (
     default_retry,
     walk,
 )
-from saga_coordinator.sagas.language.saga import Saga
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -42,66 +39,58 @@ class UnsoundSaga(Exception):
         self.problems = tuple(problems)
 
 
-@dataclass(slots=True)
-class Findings(Generic[D]):
-    """What inspection has worked out: the type of the data, and a rule for each step by name."""
-
-    data_type: type[D]
-    table: dict[str, StepPlan[D]] = field(default_factory=dict)
-
-
-def inspect(saga: Saga[Any, D]) -> Findings[D]:
-    """Work out what the definition says. Raises `UnsoundSaga` with every problem found."""
-    problems = list(layout.structure_problems(saga.steps))
+def inspect(saga: Declaration[D]) -> tuple[type[D], dict[str, StepPlan[D]]]:
+    """Return the type of the data and what holds for each step, by name. Raises `UnsoundSaga` with every problem."""
+    problems = list(structure.structure_problems(saga.steps))
     if problems:
         raise UnsoundSaga(saga.name, problems)
-    problems += [*layout.of_names(saga), *lengths.of_saga(saga), *_of_start(saga)]
+    problems += [*structure.of_names(saga), *durations.of_saga(saga), *_of_start(saga)]
     data_type = data_of(saga, problems)
     if data_type is None:
         raise UnsoundSaga(saga.name, problems)
-    ways = Phases(problems)
-    ways.follow(saga.steps, frozenset({False}))
-    findings: Findings[D] = Findings(data_type)
+    paths = Phases(problems)
+    paths.follow(saga.steps, frozenset({False}))
+    steps: dict[str, StepPlan[D]] = {}
     reader = Reader(saga, data_type, problems)
     reader.starts()
     for node in walk(saga.steps):
-        problems += layout.of_group(node)
-        _inspect_node(node, reader, ways, findings)
+        problems += structure.of_group(node)
+        _inspect_node(node, reader, paths, steps)
     reader.ends()
-    problems += _of_safe_child(saga, findings)
+    problems += _of_safe_child(saga, steps)
     if problems:
         raise UnsoundSaga(saga.name, problems)
-    return findings
+    return data_type, steps
 
 
-def _inspect_node(node: Node[D], reader: Reader[D], ways: Phases, findings: Findings[D]) -> None:
-    """Check one node, and work out its rule if it sends commands. A group is checked by its members."""
+def _inspect_node(node: Node[D], reader: Reader[D], paths: Phases, steps: dict[str, StepPlan[D]]) -> None:
+    """Check one node, and add what holds for its steps. A group is checked by its members."""
     problems, saga = reader.problems, reader.saga
     match node:
         case Step():
-            findings.table[node.name] = _rule(node, reader, ways)
+            steps[node.name] = _step_plan(node, reader, paths)
         case ForEach():
-            findings.table[node.name] = _rule(node.step, reader, ways, node)
-            problems += lengths.of_each(node)
+            steps[node.name] = _step_plan(node.step, reader, paths, node)
+            problems += durations.of_each(node)
         case Receive():
             reader.receive(node)
             problems += _of_receive(saga, node)
-            problems += lengths.of_receive(saga, node, before=False in ways.seen[node.name])
+            problems += durations.of_receive(saga, node, before=False in paths.seen[node.name])
         case Delay():
             reader.delay(node)
-            problems += lengths.of_delay(saga, node, before=False in ways.seen[node.name])
+            problems += durations.of_delay(saga, node, before=False in paths.seen[node.name])
         case Branch():
             reader.branch(node)
         case _:
             return
 
 
-def _rule(step: Step[D], reader: Reader[D], ways: Phases, each: ForEach[D] | None = None) -> StepPlan[D]:
-    seen = ways.seen[step.name]
+def _step_plan(step: Step[D], reader: Reader[D], paths: Phases, each: ForEach[D] | None = None) -> StepPlan[D]:
+    seen = paths.seen[step.name]
     item, adapter = reader.item(each) if each else (None, None)
     command, undo = reader.step(step, *([item] if each else []))
     reader.problems += phases.of_step(step, command, seen)
-    reader.problems += lengths.of_step(reader.saga, step, before=False in seen)
+    reader.problems += durations.of_step(reader.saga, step, before=False in seen)
     retry = step.retry or default_retry(after_pivot=True in seen)
     return StepPlan(step=step, command=command, undo=undo, retry=retry, item=adapter)
 
@@ -109,7 +98,7 @@ def _rule(step: Step[D], reader: Reader[D], ways: Phases, each: ForEach[D] | Non
 # --- what starts it, and what it waits for
 
 
-def _of_start(saga: Saga[Any, D]) -> Iterator[str]:
+def _of_start(saga: Declaration[D]) -> Iterator[str]:
     start = saga.starts_on
     if not issubclass(start, Event | Command):
         yield f"it starts on {start.__name__}, which is neither an event nor a command: let it start on one"
@@ -125,12 +114,12 @@ def _of_start(saga: Saga[Any, D]) -> Iterator[str]:
         yield "it starts on a command, and is cancelled by who sent that: remove cancel_on"
 
 
-def _of_safe_child(saga: Saga[Any, D], findings: Findings[D]) -> Iterator[str]:
+def _of_safe_child(saga: Declaration[D], steps: dict[str, StepPlan[D]]) -> Iterator[str]:
     """A safe command needs no compensation: nobody would undo what its saga has done."""
     start = saga.starts_on
     if not (issubclass(start, Command) and start.safe):
         return
-    for name, step_plan in findings.table.items():
+    for name, step_plan in steps.items():
         if not step_plan.command.safe:
             yield (
                 f"it starts on {start.__name__}, which is declared safe, but step {name} changes something: "
@@ -138,7 +127,7 @@ def _of_safe_child(saga: Saga[Any, D], findings: Findings[D]) -> Iterator[str]:
             )
 
 
-def _of_receive(saga: Saga[Any, D], node: Receive[D]) -> Iterator[str]:
+def _of_receive(saga: Declaration[D], node: Receive[D]) -> Iterator[str]:
     if node.expects is not None:
         return
     if issubclass(saga.starts_on, Command):

@@ -10,9 +10,9 @@ from pydantic import BaseModel, TypeAdapter
 
 from saga_coordinator.contracts import Command, Event, Failure, Message, Reply
 from saga_coordinator.sagas.language.cause import Cause
+from saga_coordinator.sagas.language.declaration import Declaration
 from saga_coordinator.sagas.language.lint.serializable import name_of, serialization_problems
 from saga_coordinator.sagas.language.nodes import Branch, Delay, ForEach, Receive, Step
-from saga_coordinator.sagas.language.saga import Saga
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -22,7 +22,7 @@ Function = Callable[..., Any]
 class Reader(Generic[D]):
     """Reads the functions of one saga, and gathers what is wrong with them."""
 
-    def __init__(self, saga: Saga[Any, D], data: type[D], problems: list[str]) -> None:
+    def __init__(self, saga: Declaration[D], data: type[D], problems: list[str]) -> None:
         self.saga = saga
         self.data = data
         self.problems = problems
@@ -198,7 +198,7 @@ def hints(what: str, function: Function, problems: list[str]) -> tuple[list[Any]
     return list(found.values()), returns
 
 
-def data_of(saga: Saga[Any, D], problems: list[str]) -> type[D] | None:
+def data_of(saga: Declaration[D], problems: list[str]) -> type[D] | None:
     """Read the type of the data from `begin`, and check that it can be stored. None: it cannot be told."""
     known = len(problems)
     takes, returns = hints("begin", saga.begin, problems)

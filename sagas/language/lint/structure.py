@@ -3,10 +3,11 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel
 
+from saga_coordinator.sagas.language.declaration import Declaration
 from saga_coordinator.sagas.language.nodes import (
     Alternatives,
     Branch,
@@ -20,7 +21,6 @@ from saga_coordinator.sagas.language.nodes import (
     inside,
     walk,
 )
-from saga_coordinator.sagas.language.saga import Saga
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -47,7 +47,7 @@ def structure_problems(nodes: object, where: str = "its steps") -> Iterator[str]
                 yield f"{where} hold {node!r}, which is no node: write step(...), receive(...), parallel(...), ..."
 
 
-def of_names(saga: Saga[Any, D]) -> Iterator[str]:
+def of_names(saga: Declaration[D]) -> Iterator[str]:
     """Yield what is wrong with names: state is kept under them."""
     nodes = list(walk(saga.steps))
     leaves = [each.name for each in nodes if isinstance(each, Step | ForEach | Receive | Delay)]

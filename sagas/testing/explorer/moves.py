@@ -155,7 +155,7 @@ def _answer(world: World, key: CommandKey, sent: SentCommand, reply: Reply, faul
 
 def _events(world: World, samples: Samples) -> Iterator[Move]:
     ledger = world.ledger
-    for node in ledger.saga.receives:
+    for node in ledger.saga.plan.receives:
         if ledger.is_awaited(node.name) and (node.name, FORWARD) not in world.behaviours:
             for each in samples.events[node.name]:
                 event = keyed(node, each, ledger.waits[node.name].key)
@@ -164,7 +164,7 @@ def _events(world: World, samples: Samples) -> Iterator[Move]:
 
 def event_of(ledger: Ledger, receive: str, event: Event) -> EventReceived:
     """Return the signal by which an event comes to a receive."""
-    node = next(each for each in ledger.saga.receives if each.name == receive)
+    node = next(each for each in ledger.saga.plan.receives if each.name == receive)
     goes_to = address(ledger.saga.name, receive, node.key(event)) if node.expects else ledger.instance.id
     return EventReceived(ledger.now, event, goes_to, f"event-of-{receive}")
 
@@ -194,7 +194,7 @@ def _blocking(world: World, due: datetime) -> Iterator[CommandKey]:
     for key, sent in ledger.unanswered():
         if sent.due_at <= due and behaviour(world, key, sent) in {None, Behaviour.BUSY}:
             yield key
-    for node in ledger.saga.receives:
+    for node in ledger.saga.plan.receives:
         will_come = ledger.is_awaited(node.name) and (node.name, FORWARD) not in world.behaviours
         if will_come and ledger.waits[node.name].due_at <= due:
             yield node.name, FORWARD

@@ -62,7 +62,7 @@ def _copies(world: World) -> Iterator[Probe]:
 
 def _events(world: World, samples: Samples) -> Iterator[Probe]:
     ledger = world.ledger
-    waits, receives = ledger.instance.waits, ledger.saga.receives
+    waits, receives = ledger.instance.waits, ledger.saga.plan.receives
     reachable = ahead(ledger.order, ledger.instance)
     for node in receives:
         event: Event = samples.events[node.name][0]

@@ -29,8 +29,8 @@ def gather(saga: Saga[Any, Any], given: Iterable[Message] = ()) -> Samples:
     Raises `ValueError` for a sample that the saga has no use for, and for a message that cannot be generated.
     """
     given = tuple(given)
-    kinds = {each.reply for plan in saga.table.values() for each in (plan.command, plan.undo) if each is not None}
-    wanted = (saga.starts_on, *kinds, *(node.event for node in saga.receives))
+    kinds = {each.reply for plan in saga.plan.steps.values() for each in (plan.command, plan.undo) if each is not None}
+    wanted = (saga.starts_on, *kinds, *(node.event for node in saga.plan.receives))
     if useless := [each for each in given if not isinstance(each, wanted)]:
         raise ValueError(
             f"saga {saga.name} has no use for the sample {useless[0]!r}: give messages that start it, "
@@ -39,7 +39,9 @@ def gather(saga: Saga[Any, Any], given: Iterable[Message] = ()) -> Samples:
     return Samples(
         starts=_given(saga.starts_on, given) or _generated(saga.starts_on, both=True),
         replies={kind: _given(kind, given) or _generated(kind, both=has_choices(kind)) for kind in kinds},
-        events={node.name: _given(node.event, given) or _generated(node.event, both=False) for node in saga.receives},
+        events={
+            node.name: _given(node.event, given) or _generated(node.event, both=False) for node in saga.plan.receives
+        },
     )
 
 

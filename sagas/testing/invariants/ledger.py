@@ -93,7 +93,7 @@ class Ledger:
 
     def step_plan(self, step: str) -> StepPlan[Any]:
         """Return the plan of a step."""
-        return self.saga.step_plan(step)
+        return self.saga.plan.step(step)
 
     def last(self, step: str, direction: Direction = FORWARD) -> SentCommand | None:
         """Return the newest attempt of a step."""
@@ -166,7 +166,7 @@ class Ledger:
     @property
     def pivot(self) -> SentCommand | None:
         """The newest attempt of the pivot, if it was sent."""
-        return next((sent for name in self.saga.pivots if (sent := self.last(name))), None)
+        return next((sent for name in self.saga.plan.pivots if (sent := self.last(name))), None)
 
     # --- what is recorded
 
@@ -287,7 +287,7 @@ def _shifted(attempts: tuple[SentCommand, ...], by: timedelta) -> tuple[SentComm
 
 def _shift(ledger: Ledger, by: timedelta) -> Ledger:
     """Move the timeouts of commands and receives by the length of a pause. Deadlines and delays do not move."""
-    receives = {node.name for node in ledger.saga.receives}
+    receives = {node.name for node in ledger.saga.plan.receives}
     return replace(
         ledger,
         sent={key: _shifted(attempts, by) for key, attempts in ledger.sent.items()},

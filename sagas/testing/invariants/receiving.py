@@ -53,7 +53,7 @@ def _remembered(seen: Observation, before: Ledger) -> Any:  # noqa: ANN401  the 
 
 
 def _by_receive(ledger: Ledger, name: str, event: Any) -> Any:  # noqa: ANN401  the data
-    node = next((each for each in ledger.saga.receives if each.name == name), None)
+    node = next((each for each in ledger.saga.plan.receives if each.name == name), None)
     data = ledger.instance.data
     return node.remember(data, event) if node and node.remember else data
 

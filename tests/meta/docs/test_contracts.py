@@ -139,7 +139,7 @@ def messages() -> Iterator[type[Message]]:
 def messages_of(saga: AnySaga) -> Iterator[type[Message]]:
     """Yield every message that a saga receives or sends."""
     yield saga.starts_on
-    yield from (each.event for each in saga.receives)
+    yield from (each.event for each in saga.plan.receives)
     yield from (event for event in (saga.cancel_on,) if event is not None)
     for outcome in (saga.on_completed, saga.on_compensated):
         if outcome is not None:

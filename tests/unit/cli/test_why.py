@@ -46,7 +46,7 @@ class Order:
         self.hear(TimerFired(self.at))
 
     def answer(self, step: str, *, undo: bool = False) -> None:
-        run, step_plan = self.instance.steps[step], order_fulfilment.table[step]
+        run, step_plan = self.instance.steps[step], order_fulfilment.plan.steps[step]
         command_state, command = (run.compensation, step_plan.undo) if undo else (run.forward, step_plan.command)
         assert command_state is not None
         assert command is not None

@@ -107,7 +107,7 @@ def test_its_own_failure_is_terminal_even_if_it_says_otherwise() -> None:
 
     refused.ends(Status.COMPENSATED, Failure(code="performance: no", message="", retryable=False))
     instance = refused.instance
-    assert outcome_of(refused.saga, instance.status, instance.data, instance.cause) == refused.outcome
+    assert outcome_of(refused.saga.plan, instance.status, instance.data, instance.cause) == refused.outcome
 
 
 def test_a_cancel_passes_down_to_its_own_children() -> None:

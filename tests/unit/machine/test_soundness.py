@@ -27,8 +27,8 @@ def test_a_sound_saga_is_accepted() -> None:
         retriable("z", retry=Retry(attempts=None)),
         deadline=HOUR,
     )
-    assert list(sound.table) == ["a", "b", "look", "ship", "z"]
-    assert sound.data_type is Data
+    assert list(sound.plan.steps) == ["a", "b", "look", "ship", "z"]
+    assert sound.plan.data_type is Data
     assert sound.outcome_topic == "saga.made.outcomes.v1"
 
 
@@ -46,9 +46,9 @@ def test_a_saga_of_every_word_is_accepted() -> None:
         delay("rest", timedelta(days=9)),
         deadline=timedelta(days=2),
     )
-    assert list(sound.table) == ["each", "a", "b", "c", "ship"]
-    assert [each.name for each in sound.receives] == ["settled"]
-    assert sound.leaves_in("either", 1) == {"calm", "b"}
+    assert list(sound.plan.steps) == ["each", "a", "b", "c", "ship"]
+    assert [each.name for each in sound.plan.receives] == ["settled"]
+    assert sound.plan.leaves_in("either", 1) == {"calm", "b"}
 
 
 def test_a_child_is_accepted_and_needs_no_outcome_of_its_own_for_a_failure() -> None:

@@ -93,19 +93,19 @@ def test_two_pivots_on_one_path_are_refused() -> None:
 def test_a_pivot_on_either_side_of_a_branch_is_sound() -> None:
     either = saga(choice("heads", 0, ship, otherwise=(point_of_no_return("fly"),)), retriable("z"))
 
-    assert either.table["z"].retry is FOREVER
+    assert either.plan.steps["z"].retry is FOREVER
 
 
 def test_a_pivot_in_a_series_of_the_main_sequence_is_sound() -> None:
     after = saga(series(a, ship), retriable("z"))
 
-    assert after.table["z"].retry is FOREVER
+    assert after.plan.steps["z"].retry is FOREVER
 
 
 def test_a_step_that_may_stand_on_either_side_of_the_pivot_needs_a_compensation_and_patience() -> None:
     either = saga(choice("heads", 0, ship), a)
 
-    assert either.table["a"].retry is FOREVER
+    assert either.plan.steps["a"].retry is FOREVER
     assert problems_of(choice("heads", 0, ship), retriable("z"))[0].startswith("step z changes something before")
 
 

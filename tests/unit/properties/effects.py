@@ -29,7 +29,7 @@ def completed_means_each_step_of_the_path_once_and_nothing_beside(world: World) 
     taken = set(path(world.saga.steps, world.instance)) - set(world.instance.waits)
     net = world.participants.net()
     assert {step: net[step] for step in taken} == dict.fromkeys(taken, 1)
-    assert all(world.saga.step_plan(step).command.safe for step in set(net) - taken)
+    assert all(world.saga.plan.step(step).command.safe for step in set(net) - taken)
     assert all(is_abandoned(ledger, step) for step, direction in ledger.sent if direction is COMPENSATION)
 
 
@@ -37,5 +37,5 @@ def compensated_means_a_net_effect_of_zero(world: World) -> None:
     ledger = world.seen[-1].after
     undone = {step for step, direction in ledger.sent if direction is COMPENSATION}
     assert undone == {step for step in ledger.steps if ledger.may_be_done(step)}
-    safe = {name for name, plan in world.saga.table.items() if plan.command.safe}
+    safe = {name for name, plan in world.saga.plan.steps.items() if plan.command.safe}
     assert set(world.participants.net()) <= safe

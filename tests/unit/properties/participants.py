@@ -41,7 +41,7 @@ class Participants:
 
     def hear(self, saga: Saga[Any, Any], send: Send, at: datetime) -> None:
         """Note until when a command has to be carried out, if that was promised."""
-        step = saga.step_plan(send.step).step
+        step = saga.plan.step(send.step).step
         if send.compensates is None and not step.undo_when_unknown and not callable(step.timeout):
             self.expires[send.command_id] = at + step.timeout
 

@@ -56,5 +56,5 @@ def _reply(saga: Saga[Any, Any], instance: Instance[Any], name: str) -> Reply | 
         return Did()
     if run.command_state(Direction.COMPENSATION) is not None:
         return Done()
-    reply = saga.step_plan(name).command.reply
+    reply = saga.plan.step(name).command.reply
     return reply(**dict.fromkeys(reply.model_fields, "by hand"))

@@ -138,7 +138,7 @@ def test_nothing_that_may_be_done_is_sent_again_by_the_new_version(
     if judgement.instance is None or judgement.instance.cause is not None:
         return
     done = {
-        story.saga.step_plan(name).command.message_type
+        story.saga.plan.step(name).command.message_type
         for name, run in story.instance.steps.items()
         if run.forward.progress in MAY_BE_DONE and run.compensation is None and leaf(name) == name
     }

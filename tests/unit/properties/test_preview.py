@@ -75,5 +75,5 @@ def test_what_is_told_to_be_undone_is_undone_and_nothing_else(story: Scenario[Da
     undone = {name for wave in waves for name in wave} | set(
         asked(story.instance, Direction.COMPENSATION, Progress.DONE)
     )
-    unsafe = {name for name in left if not story.saga.step_plan(name).command.safe}
+    unsafe = {name for name in left if not story.saga.plan.step(name).command.safe}
     assert unsafe - undone == set(told.not_undone)

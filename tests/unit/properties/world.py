@@ -197,7 +197,9 @@ class World:
     def _address(self, chance: int) -> str:
         """Where an event goes: to the instance, or to a receive that expects a key of its own."""
         addresses = [self.instance.id]
-        addresses += [address(self.saga.name, each.name, "bill of k-1") for each in self.saga.receives if each.expects]
+        addresses += [
+            address(self.saga.name, each.name, "bill of k-1") for each in self.saga.plan.receives if each.expects
+        ]
         return addresses[chance % len(addresses)]
 
     def _obstruct(self) -> Observation | None:
@@ -265,7 +267,7 @@ class World:
         return self.hear(ReplyReceived(self.now, *reply))
 
     def _place(self, send: Send) -> Place:
-        pivots = {name for name, step_plan in self.saga.table.items() if step_plan.step.is_pivot}
+        pivots = {name for name, step_plan in self.saga.plan.steps.items() if step_plan.step.is_pivot}
         if send.direction is Direction.COMPENSATION:
             return Place.UNDO
         if send.step in pivots:

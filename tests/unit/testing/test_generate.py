@@ -128,7 +128,7 @@ def test_a_sample_that_the_saga_has_no_use_for_is_refused() -> None:
 
 
 def test_an_event_gets_the_key_that_its_receive_expects() -> None:
-    node = event.receives[0]
+    node = event.plan.receives[0]
     assert keyed(node, Paid(key="other", amount=3), "k-1") == Paid(key="k-1", amount=3)
 
 

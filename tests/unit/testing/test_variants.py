@@ -35,24 +35,24 @@ def test_all_durations_are_divided() -> None:
     fast = scale_time(SLOW, 60)
 
     assert fast.deadline == 2 * MINUTE
-    timeouts = {name: step_plan.step.timeout for name, step_plan in fast.table.items()}
+    timeouts = {name: step_plan.step.timeout for name, step_plan in fast.plan.steps.items()}
     assert timeouts == {"a": 2 * SECOND, "b": SECOND, "c": 3 * SECOND, "ship": MINUTE, "tell": SECOND}
-    retry = fast.table["a"].retry
+    retry = fast.plan.steps["a"].retry
     assert (retry.first, retry.cap) == (10 * SECOND / 60, SECOND)
-    assert fast.table["a"].step.compensate_retry.first == SECOND / 60
-    assert fast.table["tell"].retry.first == SECOND / 60
+    assert fast.plan.steps["a"].step.compensate_retry.first == SECOND / 60
+    assert fast.plan.steps["tell"].retry.first == SECOND / 60
 
 
 def test_nothing_else_is_changed() -> None:
     fast = scale_time(order_fulfilment, 100)
 
-    assert (fast.name, fast.version, fast.data_type) == (
+    assert (fast.name, fast.version, fast.plan.data_type) == (
         order_fulfilment.name,
         order_fulfilment.version,
-        order_fulfilment.data_type,
+        order_fulfilment.plan.data_type,
     )
-    for name, step_plan in order_fulfilment.table.items():
-        scaled_plan = fast.table[name]
+    for name, step_plan in order_fulfilment.plan.steps.items():
+        scaled_plan = fast.plan.steps[name]
         assert (scaled_plan.command, scaled_plan.undo) == (step_plan.command, step_plan.undo)
         assert (scaled_plan.retry.attempts, scaled_plan.retry.factor) == (
             step_plan.retry.attempts,

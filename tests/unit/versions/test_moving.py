@@ -204,7 +204,7 @@ def begin_renamed(event: Begun) -> Renamed:
 def test_data_fields_are_renamed_and_given_values() -> None:
     data = given(OLD, Begun()).replies("a", Did(word="x")).instance
     new: Any = version(compensatable("a"), compensatable("b"), *END)
-    object.__setattr__(new, "data_type", Renamed)
+    vars(new)["plan"] = replace(new.plan, data_type=Renamed)
     told = plan_migration(OLD, new, data)
     assert told.fate is Disposition.ASKS
     assert [reason.split(":")[0] for reason in told.reasons] == [
