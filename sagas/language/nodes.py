@@ -148,8 +148,14 @@ class StepPlan(Generic[D]):
 
     @property
     def is_cancellable(self) -> bool:
-        """Say whether who carries the command out heeds that it is not wanted any more: a child saga does."""
+        """Return whether the participant accepts a cancel of the command: a child saga does."""
         return self.command.cancellable
+
+    @property
+    def item_codec(self) -> TypeAdapter[Any]:
+        """Return what writes and reads the items of a `for_each`."""
+        assert self.item is not None, "the steps of a list have items"  # noqa: S101  for the type checker
+        return self.item
 
 
 def default_retry(*, after_pivot: bool) -> Retry:

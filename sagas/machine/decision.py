@@ -1,4 +1,4 @@
-"""Everything an instance can ask for, as a value: the next state, commands to send or withdraw, an outcome to tell."""
+"""What a transition returns: the next state, commands to send or cancel, and the outcome."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -33,7 +33,7 @@ class Send:
 @fast_init
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """A command still awaited is not wanted any more: its participant, a child saga, is told by `message`."""
+    """The cancel of a command still awaited: `message` goes to its participant, a child saga."""
 
     id: str
     step: str
@@ -43,24 +43,24 @@ class Withdrawal:
 
 
 class Ignored(StrEnum):
-    """Why a signal changed nothing, in a word."""
+    """Why a signal changed nothing."""
 
     DUPLICATE = "duplicate"
-    """It was heard before."""
+    """It was applied before."""
     LATE = "late"
     """It comes too late to change anything."""
     SUPERSEDED = "superseded"
     """It answers an attempt that was given up for a newer one."""
     PAST_THE_PIVOT = "past the pivot"
-    """There is no way back any more."""
+    """Nothing is compensated any more."""
     UNKNOWN = "unknown"
     """It answers a command that this instance never sent."""
     EARLY = "early"
-    """The event is not awaited yet: whoever brought it keeps it until it is."""
+    """The event is not awaited yet: the caller buffers it until it is."""
     NOT_DUE = "not due"
-    """An alarm rang and nothing was due: another signal has already acted on it."""
+    """A timer fired and nothing was due: another signal has already acted on it."""
     OUT_OF_PLACE = "out of place"
-    """The wish makes no sense in this status."""
+    """The action makes no sense in this status."""
 
 
 @fast_init

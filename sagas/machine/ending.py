@@ -1,4 +1,4 @@
-"""How an instance turns back, and how it ends: what a failure means, and what is told at the end."""
+"""How an instance starts to compensate and how it ends: what a failure means, and what the outcome is."""
 
 from collections.abc import Collection
 from typing import TypeVar
@@ -11,29 +11,30 @@ from saga_coordinator.sagas.language.nodes import leaf
 from saga_coordinator.sagas.language.plan import Plan
 from saga_coordinator.sagas.machine.draft import Draft
 from saga_coordinator.sagas.machine.instance import Attempt, Direction, Progress, Status
+from saga_coordinator.sagas.machine.progress import is_past_pivot
 
 D = TypeVar("D", bound=BaseModel)
 
 
 def fail(draft: Draft[D], name: str | None, cause: Cause) -> None:
-    """A step on the way forward is refused or given up (None: the whole instance): turn back, past the pivot stall.
+    """Fail a step that goes forward, or the whole instance (None): it compensates, past the pivot it stalls.
 
-    Within alternatives only the one that has failed turns back, as long as there is another to try.
+    Within alternatives only the one that has failed compensates, as long as there is another to try.
     """
     for scope in reversed(draft.plan.scopes.get(leaf(name), ()) if name else ()):
         if not scope.is_last:
             draft.attempts[scope.name] = Attempt(scope.number, cause)
-            _compensate(draft, draft.plan.leaves_in(scope.name, scope.number))
+            _stop_forward(draft, draft.plan.leaves_in(scope.name, scope.number))
             return
-    if draft.pivot_done:
-        draft.stall(cause)
+    if is_past_pivot(draft.plan, draft):
+        draft.enter_stalled(cause)
         return
     draft.status, draft.cause = Status.COMPENSATING, cause
-    _compensate(draft, None)
+    _stop_forward(draft, None)
 
 
-def _compensate(draft: Draft[D], leaves: Collection[str] | None) -> None:
-    """Wait for nothing that was not sent, and ask nothing again that an operator wanted asked."""
+def _stop_forward(draft: Draft[D], leaves: Collection[str] | None) -> None:
+    """Wait for nothing that was not sent, and send nothing again that an operator wanted sent."""
     for name, run in draft.within(leaves):
         if run.forward.progress is Progress.WAITING:
             draft.set_progress(name, Direction.FORWARD, Progress.REFUSED)
@@ -45,14 +46,14 @@ def _compensate(draft: Draft[D], leaves: Collection[str] | None) -> None:
 
 
 def end(draft: Draft[D], status: Status) -> None:
-    """Enter a final status, and tell the outcome."""
+    """Enter a final status, with the outcome."""
     draft.end(status, outcome_of(draft.plan, status, draft.data, draft.cause))
 
 
 def outcome_of(plan: Plan[D], status: Status, data: D, cause: Cause | None) -> Event | Reply:
-    """Make the outcome of an instance that is over: an event, or a child's reply. A child that was undone fails.
+    """Make the outcome of an instance that has ended: an event, or a child's reply. A compensated child fails.
 
-    A child is asked for it again when its command comes once more.
+    A child makes it again when its command arrives again.
     """
     if status is Status.COMPLETED:
         return plan.on_completed(data)

@@ -1,10 +1,10 @@
 """One run of a saga at one moment: its data, and how far each step has come in each direction."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar, get_origin, get_type_hints
 
 from pydantic import BaseModel
 
@@ -25,12 +25,12 @@ class Status(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Completed and compensated are absorbing."""
+        """Return whether the instance has ended: no signal changes it any more."""
         return self is Status.COMPLETED or self is Status.COMPENSATED
 
 
 class Direction(StrEnum):
-    """Forward carries a step out; compensation undoes it."""
+    """Forward executes a step; compensation undoes it."""
 
     FORWARD = "forward"
     COMPENSATION = "compensation"
@@ -40,26 +40,25 @@ class Progress(StrEnum):
     """How far one direction of a step has come."""
 
     ASKED = "asked"
-    """The command was sent; it is awaited until `due_at`."""
+    """The command was sent; its reply is awaited until `due_at`."""
     WAITING = "waiting"
-    """Definitely not done; it is asked again, under a new id, at `due_at`."""
+    """Definitely not done; it is sent again, under a new id, at `due_at`."""
     DONE = "done"
     REFUSED = "refused"
-    """Definitely not done, and not asked again."""
+    """Definitely not done, and not sent again."""
     UNKNOWN = "unknown"
-    """It did not answer in time, and is not asked again: it may have been done."""
+    """No reply came in time, and it is not sent again: it may have been done."""
 
 
 @fast_init
 @dataclass(frozen=True, slots=True)
 class CommandState:
-    """One direction of a step.
+    """The command of one direction of a step.
 
-    `attempt` names the command id and grows only after a definite "not done"; `sendings` counts every sending.
+    `attempt` is part of the command id and grows only after a definite "not done"; `sendings` counts every sending.
     `payload` is the command's JSON while it may have to be sent again: the same id never has two contents.
-    `repeated`: it was sent under this id before.
-    `since` is when it was first asked, where its retry has a total time. `withdrawn`: whoever carries it out was told
-    that it is not wanted any more.
+    `repeated`: it was sent under this id before. `since` is when it was first sent, where its retry has a total time.
+    `withdrawn`: its cancel was sent.
     """
 
     progress: Progress
@@ -73,13 +72,45 @@ class CommandState:
     repeated: bool = False
     withdrawn: bool = False
 
+    def with_progress(self, progress: Progress, due_at: datetime | None) -> "CommandState":
+        """Return it with this progress. One that is not sent again under this id drops its payload."""
+        may_be_sent_again = progress is Progress.UNKNOWN
+        return CommandState(
+            progress=progress,
+            attempt=self.attempt,
+            sendings=self.sendings,
+            command_id=self.command_id,
+            asked_at=self.asked_at,
+            due_at=due_at,
+            payload=self.payload if may_be_sent_again else None,
+            since=self.since,
+            repeated=self.repeated and may_be_sent_again,
+            withdrawn=self.withdrawn and may_be_sent_again,
+        )
+
+    def sent_again(self, at: datetime, due_at: datetime) -> "CommandState":
+        """Return it after one more sending under the same id."""
+        sendings = self.sendings + 1
+        return replace(self, progress=Progress.ASKED, sendings=sendings, asked_at=at, due_at=due_at, repeated=True)
+
+    def restarted(self, at: datetime) -> "CommandState":
+        """Return it due to be sent now, as if for the first time: after a "not done" under a new id."""
+        progress = Progress.WAITING if self.progress is Progress.REFUSED else self.progress
+        return replace(self, progress=progress, sendings=0, due_at=at, since=None if self.since is None else at)
+
+    def shifted(self, by: timedelta) -> "CommandState":
+        """Return it with its due time and the start of its total time moved; one that is not due stays as it is."""
+        if self.due_at is None:
+            return self
+        return replace(self, due_at=self.due_at + by, since=self.since and self.since + by)
+
 
 @fast_init
 @dataclass(frozen=True, slots=True)
 class WaitState:
     """The progress of a `receive` or a `delay`: asked (it waits until `due_at`), done, or refused (given up).
 
-    An event finds it by `address`; `event_id` is the id of the one that came.
+    An event finds it by `address`; `event_id` is the id of the event that came.
     """
 
     progress: Progress
@@ -92,7 +123,7 @@ class WaitState:
 @fast_init
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Which of several alternatives is tried, the first being 0; `cause`: why it is being undone, for the next one."""
+    """Which of several alternatives is tried, from 0; `cause` is why it has failed and is being compensated."""
 
     number: int = 0
     cause: Cause | None = None
@@ -101,13 +132,13 @@ class Attempt:
 @fast_init
 @dataclass(frozen=True, slots=True)
 class StepRun:
-    """The progress of one step: the way there and, once it has been asked for, the way back."""
+    """The progress of one step: its command and, once that was sent, its compensation."""
 
     forward: CommandState
     compensation: CommandState | None = None
 
     def command_state(self, direction: Direction) -> CommandState | None:
-        """Return the leg of a direction, None if it was never asked."""
+        """Return the command of a direction, None if it was never sent."""
         return self.forward if direction is Direction.FORWARD else self.compensation
 
 
@@ -117,8 +148,8 @@ class Instance(Generic[D]):
     """One run of a saga. Times are UTC, by the coordinator's clock.
 
     `steps` holds the steps that were reached, in that order, and `waits` the receives and delays; `choices` what each
-    branch decided, `trials` how far each alternatives node has come, and `lists` for each `for_each` its items as
-    JSON, by the names of their steps. `cause` is why it undoes its steps, `stall` why it cannot go on alone.
+    branch decided, `attempts` how far each alternatives node has come, and `lists` for each `for_each` its items as
+    JSON, by the names of their steps. `cause` is why it compensates, `stall` why it cannot continue alone.
     `deadline_at` is None once the pivot was sent.
     """
 
@@ -131,7 +162,7 @@ class Instance(Generic[D]):
     steps: Mapping[str, StepRun]
     choices: Mapping[str, bool]
     started_at: datetime
-    deadline_at: datetime | None
+    deadline_at: datetime | None = None
     paused_at: datetime | None = None
     ended_at: datetime | None = None
     cause: Cause | None = None
@@ -142,25 +173,30 @@ class Instance(Generic[D]):
 
     @property
     def is_active(self) -> bool:
-        """Say whether it may send anything: neither over, stalled nor paused."""
+        """Return whether it may send anything: neither ended, stalled nor paused."""
         return self.paused_at is None and self.status in {Status.RUNNING, Status.COMPENSATING}
 
     @property
     def next_timer_at(self) -> datetime | None:
-        """When it wants to be woken: the earliest of its timeouts, retries and its deadline. One alarm."""
+        """When its one timer fires: the earliest of its timeouts, retries and its deadline; None without any."""
         if not self.is_active:
             return None
-        times = [
-            command_state.due_at for command_state in command_states(self.steps) if command_state.due_at is not None
-        ]
+        times = [command.due_at for command in command_states(self.steps) if command.due_at is not None]
         times += [wait.due_at for wait in self.waits.values() if wait.progress is Progress.ASKED]
         if self.status is Status.RUNNING and self.deadline_at is not None:
             times.append(self.deadline_at)
         return min(times, default=None)
 
 
+FIELDS: Final = get_type_hints(Instance)
+"""The fields of an instance, with their types."""
+
+BY_NAME: Final = tuple(name for name, kind in FIELDS.items() if get_origin(kind) is Mapping)
+"""The fields that hold something of each node, by its name."""
+
+
 def command_states(steps: Mapping[str, StepRun]) -> Iterator[CommandState]:
-    """Yield every leg of every step that was reached."""
+    """Yield every command of every step that was reached."""
     for run in steps.values():
         yield run.forward
         if run.compensation is not None:

@@ -1,4 +1,4 @@
-"""What an operator wishes: retry, skip, pause, resume, resolve; each is refused where it makes no sense."""
+"""Operator actions: retry, skip, pause, resume, resolve; each is refused where it makes no sense."""
 
 from collections.abc import Iterator
 from typing import TypeVar, assert_never
@@ -11,6 +11,7 @@ from saga_coordinator.sagas.machine.decision import Ignored
 from saga_coordinator.sagas.machine.draft import Draft
 from saga_coordinator.sagas.machine.ending import end
 from saga_coordinator.sagas.machine.instance import CommandState, Direction, Progress, Status, WaitState
+from saga_coordinator.sagas.machine.progress import is_abandoned
 from saga_coordinator.sagas.machine.signal import OperatorAction, Pause, Resolve, Resume, RetryStep, SkipStep
 
 D = TypeVar("D", bound=BaseModel)
@@ -25,7 +26,7 @@ Refusal = tuple[Ignored, str]
 
 
 def apply_action(draft: Draft[D], signal: OperatorAction) -> Refusal | None:
-    """Do what the operator wishes, or return why it makes no sense."""
+    """Apply an operator action, or return why it makes no sense."""
     if draft.status.is_final:
         return _no(f"the instance is {draft.status}: nothing is left to do")
     match signal:
@@ -60,13 +61,13 @@ def _resume(draft: Draft[D]) -> Refusal | None:
 
 
 def _resolve(draft: Draft[D], status: Status) -> Refusal | None:
-    """End a stalled instance as what its operator has made of it by hand, and tell the outcome."""
+    """End a stalled instance with the status that its operator has brought about by hand."""
     if draft.status is not Status.STALLED:
         return _no(f"the instance is {draft.status}: only a stalled one is resolved by hand")
     if not status.is_final:
         return _no(f"it can be resolved as completed or as compensated, not as {status}")
-    draft.cause = draft.cause or (draft.stalled_by if status is Status.COMPENSATED else None)
-    draft.stalled_by = None
+    draft.cause = draft.cause or (draft.stall if status is Status.COMPENSATED else None)
+    draft.stall = None
     end(draft, status)
     return None
 
@@ -75,62 +76,53 @@ def _resolve(draft: Draft[D], status: Status) -> Refusal | None:
 
 
 def _retry(draft: Draft[D], name: str | None) -> Refusal | None:
-    """Ask again now: what a stalled instance gave up, or what it is waiting for."""
+    """Send again now: what a stalled instance gave up, or what it is waiting for."""
     if draft.paused_at is not None:
         return _no("the instance is paused: resume it first")
     if name is None and draft.status is not Status.STALLED:
         return _no(f"the instance is {draft.status}: name the step to ask again")
-    if name is not None:
-        problem = _again(draft, name)
-        if problem is not None:
-            return problem
-    else:
-        for stuck, direction in list(_stuck(draft)):
-            _restart(draft, stuck, direction)
+    stuck = list(_stuck(draft)) if name is None else [(name, direction) for direction in _restartable(draft, name)]
+    if name is not None and not stuck:
+        return _no(
+            f"{name} is not a step of this instance that could be asked again: it was not reached, or is settled"
+        )
+    for each, direction in stuck:
+        _restart(draft, each, direction)
     unstall(draft)
     return None
 
 
-def _again(draft: Draft[D], name: str) -> Refusal | None:
-    """Ask one step again, in the direction in which it is open."""
-    if is_receive_timed_out(draft, name):
-        _restart(draft, name, None)
-        return None
-    direction, command_state = _open(draft, name)
-    if command_state is None:
-        return _no(
-            f"{name} is not a step of this instance that could be asked again: it was not reached, or is settled"
-        )
-    _restart(draft, name, direction)
-    return None
+def _restartable(draft: Draft[D], name: str) -> Iterator[Direction | None]:
+    """Yield the direction in which a step is open, or None for a receive that has timed out."""
+    if _has_timed_out(draft, name):
+        yield None
+    elif (direction := _open(draft, name)) is not None:
+        yield direction
 
 
 def _restart(draft: Draft[D], name: str, direction: Direction | None) -> None:
-    """Make a step, or a receive (no direction), begin again."""
+    """Start a command, or a receive (no direction), again."""
     if direction is None:
         del draft.waits[name]
     else:
         draft.restart(name, direction)
 
 
-def _open(draft: Draft[D], name: str) -> tuple[Direction, CommandState | None]:
-    """Return the leg of a step that still has something to come: its compensation, once that was asked for."""
+def _open(draft: Draft[D], name: str) -> Direction | None:
+    """Return the direction in which a step is not settled (compensation, once that was sent), or None."""
     run = draft.steps.get(name)
     if run is None:
-        return FORWARD, None
-    direction = COMPENSATION if run.compensation else FORWARD
-    command_state = run.command_state(direction)
-    is_open = command_state is not None and command_state.progress is not DONE
-    if direction is FORWARD:
-        is_open = is_open and draft.cause is None and not draft.is_abandoned(name, already=False)
-    return direction, command_state if is_open else None
+        return None
+    if run.compensation is not None:
+        return COMPENSATION if run.compensation.progress is not DONE else None
+    return FORWARD if run.forward.progress is not DONE and _leads_forward(draft, name) else None
 
 
 # --- skip
 
 
 def _skip(draft: Draft[D], skip: SkipStep) -> Refusal | None:
-    """Take a step, an undo or a wait for done, as if the supplied reply had come."""
+    """Mark a step, a compensation or a wait as done, as if the supplied reply had come."""
     wait = draft.waits.get(skip.step)
     problem = _skip_wait(draft, skip, wait) if wait else _skip_step(draft, skip)
     if problem is None and draft.status is Status.STALLED:
@@ -139,12 +131,12 @@ def _skip(draft: Draft[D], skip: SkipStep) -> Refusal | None:
 
 
 def _skip_step(draft: Draft[D], skip: SkipStep) -> Refusal | None:
-    direction, command_state = _open(draft, skip.step)
-    if command_state is None:
+    direction = _open(draft, skip.step)
+    if direction is None:
         return _no(f"{skip.step} is not a step of this instance that is open: it was not reached, or is settled")
     step_plan = draft.step_plan(skip.step)
     command = step_plan.command if direction is FORWARD else step_plan.undo
-    assert command is not None, "only a step with a compensation is undone"  # noqa: S101  for the type checker
+    assert command is not None, "only a step with a compensation is compensated"  # noqa: S101  for the type checker
     reply = Done() if skip.reply is None and command.reply is Done else skip.reply
     if not isinstance(reply, command.reply) or isinstance(reply, Failure):
         return _no(f"{command.__name__} is answered with {_called(command.reply)}, not with {_called(type(reply))}")
@@ -155,7 +147,7 @@ def _skip_step(draft: Draft[D], skip: SkipStep) -> Refusal | None:
 
 
 def _skip_wait(draft: Draft[D], skip: SkipStep, wait: WaitState) -> Refusal | None:
-    if draft.cause is not None or draft.is_abandoned(skip.step, already=False) or wait.progress is DONE:
+    if wait.progress is DONE or not _leads_forward(draft, skip.step):
         return _no(f"{skip.step} is not waited for any more")
     node = next((each for each in draft.plan.receives if each.name == skip.step), None)
     if node is not None and not isinstance(skip.reply, node.event):
@@ -172,15 +164,17 @@ def _skip_wait(draft: Draft[D], skip: SkipStep, wait: WaitState) -> Refusal | No
 
 
 def unstall(draft: Draft[D]) -> None:
-    """Go on in the direction from which it stalled, unless something else is stuck too."""
+    """Continue in the direction in which it stalled, unless something else is stuck too."""
     if draft.status is not Status.STALLED:
         return
     if stuck := [name for name, _ in _stuck(draft)]:
-        if draft.stalled_by is None or draft.stalled_by.step not in stuck:
-            draft.stall(Cause(stuck[0], GAVE_UP_EARLIER, f"{stuck[0]} was given up, and neither retried nor skipped"))
+        if draft.stall is None or draft.stall.step not in stuck:
+            draft.enter_stalled(
+                Cause(stuck[0], GAVE_UP_EARLIER, f"{stuck[0]} was given up, and neither retried nor skipped")
+            )
         return
     draft.status = Status.RUNNING if draft.cause is None else Status.COMPENSATING
-    draft.stalled_by = None
+    draft.stall = None
 
 
 def _stuck(draft: Draft[D]) -> Iterator[tuple[str, Direction | None]]:
@@ -189,23 +183,27 @@ def _stuck(draft: Draft[D]) -> Iterator[tuple[str, Direction | None]]:
         if run.compensation is not None:
             if _is_given_up(run.compensation):
                 yield name, COMPENSATION
-        elif draft.cause is None and _is_given_up(run.forward) and not draft.is_abandoned(name, already=False):
+        elif _is_given_up(run.forward) and _leads_forward(draft, name):
             yield name, FORWARD
     for name in draft.waits:
-        if is_receive_timed_out(draft, name):
+        if _has_timed_out(draft, name):
             yield name, None
 
 
-def is_receive_timed_out(draft: Draft[D], name: str) -> bool:
-    """Say whether this is a receive whose event did not come in time, on a way that still leads forward."""
+def _has_timed_out(draft: Draft[D], name: str) -> bool:
+    """Return whether this is a receive whose event did not come in time, and which is still needed."""
     wait = draft.waits.get(name)
-    is_refused = wait is not None and wait.progress is Progress.REFUSED
-    return is_refused and draft.cause is None and not draft.is_abandoned(name, already=False)
+    return wait is not None and wait.progress is Progress.REFUSED and _leads_forward(draft, name)
 
 
-def _is_given_up(command_state: CommandState) -> bool:
-    """Say whether a leg is not asked again: an unknown one that an operator retries is due under its id."""
-    return command_state.progress in GIVEN_UP and command_state.due_at is None
+def _leads_forward(draft: Draft[D], name: str) -> bool:
+    """Return whether neither the instance nor an alternative around a node has failed."""
+    return draft.cause is None and not is_abandoned(draft.plan, draft, name, already=False)
+
+
+def _is_given_up(command: CommandState) -> bool:
+    """Return whether a command is not sent again: an unknown one that an operator retries is due under its id."""
+    return command.progress in GIVEN_UP and command.due_at is None
 
 
 def _called(kind: type[Message] | type[Reply] | type[Event] | type[None]) -> str:

@@ -1,6 +1,6 @@
-"""Everything that can happen to an instance. Each carries the time at which it happened, by the coordinator's clock.
+"""Everything that can happen to an instance, each with the time at which it happened by the coordinator's clock.
 
-Those with `who` and `why` are an operator's wishes; each may be refused, with a reason.
+Those with `who` and `why` are operator actions; each may be refused, with a reason.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class EventReceived:
 
 @dataclass(frozen=True, slots=True)
 class TimerFired:
-    """The instance's alarm has rung. `unsent` are ids of commands that have not left yet: nobody can have answered."""
+    """The instance's timer fired. `unsent` are ids of commands still in the outbox: nobody can have answered them."""
 
     at: datetime
     unsent: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ class TimerFired:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """The business does not want it any more, or an operator (`who`). `why` is for people."""
+    """A business event or an operator (`who`) cancels the instance. `why` is for people."""
 
     at: datetime
     why: str
@@ -59,7 +59,7 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Send nothing and ring no alarm until it is resumed; replies are still recorded."""
+    """Send nothing and fire no timer until it is resumed; replies are still recorded."""
 
     at: datetime
     who: str
@@ -68,7 +68,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Go on after a pause."""
+    """Continue after a pause."""
 
     at: datetime
     who: str
@@ -77,7 +77,7 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class RetryStep:
-    """Ask a step again now; None: all for which a stalled instance gave up."""
+    """Send a step's command again now; None: all that a stalled instance gave up."""
 
     at: datetime
     who: str
@@ -87,9 +87,9 @@ class RetryStep:
 
 @dataclass(frozen=True, slots=True)
 class SkipStep:
-    """Take a step, or its compensation where that is under way, for done, with this reply.
+    """Mark a step, or its compensation where that was sent, as done with this reply.
 
-    A `receive` takes its event for a reply, a `delay` nothing.
+    A `receive` takes its event as the reply, a `delay` nothing.
     """
 
     at: datetime
@@ -101,7 +101,7 @@ class SkipStep:
 
 @dataclass(frozen=True, slots=True)
 class Resolve:
-    """A stalled instance was put right by hand: it is `completed` or `compensated`."""
+    """An operator has ended a stalled instance by hand, as `completed` or `compensated`."""
 
     at: datetime
     who: str
@@ -111,7 +111,7 @@ class Resolve:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The coordinator cannot carry out what the definition asks: a command too large, a function that raises.
+    """The coordinator cannot execute the definition: a command is too large, a function raises.
 
     `command_id` is the command that was never sent, None if it is no single command.
     """
@@ -122,6 +122,6 @@ class Block:
 
 
 OperatorAction: TypeAlias = RetryStep | SkipStep | Pause | Resume | Resolve
-"""What only an operator can want; `Cancel` may come from the business too."""
+"""What only an operator does; a `Cancel` may come from an event too."""
 
 Signal: TypeAlias = Start | ReplyReceived | EventReceived | TimerFired | Cancel | Block | OperatorAction

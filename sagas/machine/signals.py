@@ -1,19 +1,20 @@
-"""What each signal says: the first movement of a turn. It records, and sends nothing."""
+"""The first movement of a transition: apply a signal to the draft. It records, and sends nothing."""
 
 from datetime import datetime, timedelta
 from typing import TypeVar, assert_never
 
 from pydantic import BaseModel
 
-from saga_coordinator.contracts import Failure
+from saga_coordinator.contracts import Failure, Reply
 from saga_coordinator.sagas.language.cause import CANCELLED, Cause
 from saga_coordinator.sagas.language.retry import Retry
-from saga_coordinator.sagas.machine import ids as identity
+from saga_coordinator.sagas.machine import ids
 from saga_coordinator.sagas.machine.decision import Ignored
 from saga_coordinator.sagas.machine.draft import Draft
 from saga_coordinator.sagas.machine.ending import fail
-from saga_coordinator.sagas.machine.instance import CommandState, Direction, Progress, Status, StepRun
+from saga_coordinator.sagas.machine.instance import CommandState, Direction, Progress, Status
 from saga_coordinator.sagas.machine.interventions import Refusal, apply_action, unstall
+from saga_coordinator.sagas.machine.progress import find_command, is_abandoned, pivots_sent
 from saga_coordinator.sagas.machine.signal import (
     Block,
     Cancel,
@@ -37,7 +38,7 @@ REFUSED, UNKNOWN = Progress.REFUSED, Progress.UNKNOWN
 
 
 def apply(draft: Draft[D], signal: Signal) -> Refusal | None:
-    """Record what the signal says in the turn, or return why it changes nothing."""
+    """Record the signal in the draft, or return why it changes nothing."""
     match signal:
         case Start():
             return Ignored.DUPLICATE, "the instance was started before"
@@ -57,49 +58,50 @@ def apply(draft: Draft[D], signal: Signal) -> Refusal | None:
             assert_never(signal)
 
 
-def _apply_timer(draft: Draft[D], wake: TimerFired) -> Refusal | None:
-    """Let what is due be acted upon; a command that has not left by the end of its time is given that time anew."""
+def _apply_timer(draft: Draft[D], fired: TimerFired) -> Refusal | None:
+    """Let what is due be acted upon; the timeout of a command that is still in the outbox is restarted."""
     due = draft.instance.next_timer_at
-    if due is None or due > wake.at:
+    if due is None or due > fired.at:
         return Ignored.NOT_DUE, "nothing is due"
-    if wake.unsent:
-        draft.extend_timeouts(wake.unsent)
+    if fired.unsent:
+        draft.extend_timeouts(fired.unsent)
     return None
 
 
-def _apply_reply(draft: Draft[D], answer: ReplyReceived) -> Refusal | None:
-    """Match an answer to the command that it answers, by id."""
-    for name, run in draft.steps.items():
-        if run.forward.command_id == answer.command_id:
-            return _apply_forward_reply(draft, name, run, answer)
-        if run.compensation and run.compensation.command_id == answer.command_id:
-            return _apply_compensation_reply(draft, name, run.compensation, answer)
-    return _unmatched(draft, answer)
-
-
-def _apply_forward_reply(draft: Draft[D], name: str, run: StepRun, answer: ReplyReceived) -> Refusal | None:
-    """Take the answer to a step's command."""
-    command_state, reply = run.forward, answer.reply
-    if command_state.progress not in {ASKED, UNKNOWN}:
-        return Ignored.DUPLICATE, f"{name} was answered before"
+def _apply_reply(draft: Draft[D], received: ReplyReceived) -> Refusal | None:
+    """Match a reply to the command that it answers, by id."""
+    found = find_command(draft, received.command_id)
+    if found is None:
+        return _unmatched(draft, received.command_id)
+    name, direction, command = found
+    what = name if direction is FORWARD else f"the compensation of {name}"
+    if command.progress is not ASKED and command.progress is not UNKNOWN:
+        return Ignored.DUPLICATE, f"{what} was answered before"
     if draft.status.is_final:
         return Ignored.LATE, f"the instance is {draft.status}"
-    if run.compensation is not None or draft.is_abandoned(name):
-        return _apply_late_reply(draft, name, run, succeeded=not isinstance(reply, Failure))
+    if direction is COMPENSATION:
+        _apply_compensation_reply(draft, name, command, received.reply)
+        return None
+    undo = draft.steps[name].compensation
+    if undo is not None or is_abandoned(draft.plan, draft, name):
+        return _apply_late_reply(draft, name, undo, received.reply)
+    _apply_forward_reply(draft, name, command, received.reply)
+    return None
+
+
+def _apply_forward_reply(draft: Draft[D], name: str, command: CommandState, reply: Reply) -> None:
     if not isinstance(reply, Failure):
         draft.set_progress(name, FORWARD, DONE)
         draft.remember(name, reply)
-    elif command_state.progress is ASKED:
-        _apply_failure(draft, name, command_state, reply)
+    elif command.progress is ASKED:
+        _apply_failure(draft, name, command, reply)
     else:
         draft.set_progress(name, FORWARD, REFUSED)
-    return None
 
 
-def _apply_late_reply(draft: Draft[D], name: str, run: StepRun, *, succeeded: bool) -> Refusal | None:
-    """Take an answer that comes after its undo was sent: the undo may have overtaken it, so it is due once more."""
-    undo = run.compensation
-    if not succeeded or undo is None or undo.progress is DONE:
+def _apply_late_reply(draft: Draft[D], name: str, undo: CommandState | None, reply: Reply) -> Refusal | None:
+    """Apply a reply that comes after the compensation was sent: that may have been overtaken, so it is due again."""
+    if isinstance(reply, Failure) or undo is None or undo.progress is DONE:
         return Ignored.LATE, f"{name} was given up and settled before this answer came"
     draft.set_progress(name, FORWARD, DONE)
     if undo.progress is ASKED:
@@ -107,51 +109,42 @@ def _apply_late_reply(draft: Draft[D], name: str, run: StepRun, *, succeeded: bo
     return None
 
 
-def _apply_failure(draft: Draft[D], name: str, command_state: CommandState, failure: Failure) -> None:
-    """A definite "not done": ask again later under a new id, or take it for a refusal."""
-    due_at = _retry_at(draft, draft.step_plan(name).retry, command_state, failure) if draft.goes_forward(name) else None
+def _apply_failure(draft: Draft[D], name: str, command: CommandState, failure: Failure) -> None:
+    """A definite "not done": send it again later under a new id, or refuse the step."""
+    goes_forward = draft.goes_forward(name)
+    due_at = _retry_at(draft, draft.step_plan(name).retry, command, failure) if goes_forward else None
     if due_at is not None:
         draft.set_progress(name, FORWARD, WAITING, due_at=due_at)
         return
-    goes_forward = draft.goes_forward(name)
     draft.set_progress(name, FORWARD, REFUSED)
     if goes_forward:
         fail(draft, name, Cause(name, failure.code, failure.message))
 
 
-def _retry_at(draft: Draft[D], retry: Retry, command_state: CommandState, failure: Failure) -> datetime | None:
-    """Return when a command that was refused is asked again; None if it is not."""
-    if not (failure.retryable and command_state.progress is ASKED and retry.allows(command_state.sendings)):
+def _retry_at(draft: Draft[D], retry: Retry, command: CommandState, failure: Failure) -> datetime | None:
+    """Return when a command that has failed is sent again, or None."""
+    if not (failure.retryable and command.progress is ASKED and retry.allows(command.sendings)):
         return None
-    wait = retry.wait(command_state.sendings, identity.chance(command_state.command_id))
+    wait = retry.wait(command.sendings, ids.chance(command.command_id))
     if failure.retry_after is not None:
         wait = max(wait, timedelta(seconds=failure.retry_after))
-    return draft.at + wait if retry.allows(command_state.sendings, draft.spent(command_state) + wait) else None
+    return draft.at + wait if retry.allows(command.sendings, draft.spent(command) + wait) else None
 
 
-def _apply_compensation_reply(
-    draft: Draft[D], name: str, command_state: CommandState, answer: ReplyReceived
-) -> Refusal | None:
-    """Take the answer to a compensation."""
-    if command_state.progress not in {ASKED, UNKNOWN}:
-        return Ignored.DUPLICATE, f"the compensation of {name} was answered before"
-    if draft.status.is_final:
-        return Ignored.LATE, f"the instance is {draft.status}"
-    if not isinstance(answer.reply, Failure):
+def _apply_compensation_reply(draft: Draft[D], name: str, undo: CommandState, reply: Reply) -> None:
+    if not isinstance(reply, Failure):
         draft.set_progress(name, COMPENSATION, DONE)
-        return None
-    failure = answer.reply
-    due_at = _retry_at(draft, draft.step_plan(name).step.compensate_retry, command_state, failure)
+        return
+    due_at = _retry_at(draft, draft.step_plan(name).step.compensate_retry, undo, reply)
     if due_at is not None:
         draft.set_progress(name, COMPENSATION, WAITING, due_at=due_at)
     else:
         draft.set_progress(name, COMPENSATION, REFUSED)
-        draft.stall(Cause(name, failure.code, f"its compensation failed: {failure.message}"))
-    return None
+        draft.enter_stalled(Cause(name, reply.code, f"its compensation failed: {reply.message}"))
 
 
 def _apply_event(draft: Draft[D], received: EventReceived) -> Refusal | None:
-    """Give an event to the receive that waits for it; say whether one will, or did."""
+    """Give an event to the receive that waits for it, or return whether one will or did."""
     for name, wait in draft.waits.items():
         if wait.event_id == received.event_id:
             return Ignored.DUPLICATE, f"{name} has received it before"
@@ -170,12 +163,12 @@ def _apply_event(draft: Draft[D], received: EventReceived) -> Refusal | None:
 
 
 def _apply_cancel(draft: Draft[D], cancel: Cancel) -> Refusal | None:
-    """Draft back, if there is still a way back."""
+    """Compensate, unless the pivot was sent."""
     if draft.status.is_final:
         return Ignored.LATE, f"the instance is {draft.status}"
     if draft.cause is not None:
-        return Ignored.DUPLICATE, f"the instance has turned back before ({draft.cause.code})"
-    if draft.pivot_sent:
+        return Ignored.DUPLICATE, f"the instance is compensating already ({draft.cause.code})"
+    if pivots_sent(draft.plan, draft):
         return Ignored.PAST_THE_PIVOT, "the pivot was sent: there is no way back"
     if draft.status is Status.STALLED and cancel.who is None:
         return Ignored.OUT_OF_PLACE, "the instance is stalled: an operator decides what becomes of it"
@@ -191,21 +184,21 @@ def _apply_block(draft: Draft[D], block: Block) -> Refusal | None:
     """Stall; a command that was never sent is definitely not done, one that was sent before may have been."""
     if draft.status.is_final:
         return Ignored.LATE, f"the instance is {draft.status}"
-    for name, run in list(draft.steps.items()):
-        for direction in Direction:
-            command_state = run.command_state(direction)
-            if command_state and command_state.command_id == block.command_id and command_state.progress is ASKED:
-                draft.set_progress(name, direction, UNKNOWN if command_state.repeated else REFUSED)
-    draft.stall(block.cause)
+    found = find_command(draft, block.command_id)
+    if found is not None:
+        name, direction, command = found
+        if command.progress is ASKED:
+            draft.set_progress(name, direction, UNKNOWN if command.repeated else REFUSED)
+    draft.enter_stalled(block.cause)
     return None
 
 
-def _unmatched(draft: Draft[D], answer: ReplyReceived) -> Refusal:
-    """Say whether an answer belongs to an attempt that was given up, or to nothing at all."""
+def _unmatched(draft: Draft[D], command_id: str) -> Refusal:
+    """Return whether a reply belongs to an attempt that was given up, or to nothing at all."""
     for name, run in draft.steps.items():
         for direction in Direction:
-            command_state = run.command_state(direction)
-            for attempt in range(1, command_state.attempt if command_state else 0):
-                if answer.command_id == identity.command_id(draft.instance.id, name, direction, attempt):
+            command = run.command_state(direction)
+            for attempt in range(1, command.attempt if command else 0):
+                if command_id == ids.command_id(draft.instance.id, name, direction, attempt):
                     return Ignored.SUPERSEDED, f"it answers attempt {attempt} of {name} ({direction})"
-    return Ignored.UNKNOWN, f"no command {answer.command_id} was sent by instance {draft.instance.id}"
+    return Ignored.UNKNOWN, f"no command {command_id} was sent by instance {draft.instance.id}"

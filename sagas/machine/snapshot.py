@@ -1,17 +1,18 @@
 """An instance as JSON and back: what a store keeps of it. The same instance always gives the same text."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from dataclasses import dataclass, field, fields, make_dataclass
+from operator import attrgetter
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, Field, TypeAdapter
 
-from saga_coordinator.sagas.language.cause import Cause
 from saga_coordinator.sagas.language.saga import Saga
-from saga_coordinator.sagas.machine.instance import Attempt, Instance, Status, StepRun, WaitState
+from saga_coordinator.sagas.machine.instance import FIELDS, Instance
 
 D = TypeVar("D", bound=BaseModel)
+
+STORED_AS: Final = {"attempts": "trials"}
+"""The keys of fields that were renamed after instances were stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,52 +23,36 @@ class Snapshot:
     state: str
 
 
-@dataclass(frozen=True, slots=True)
-class _State:
-    """The changing parts of an instance, without its data."""
-
-    status: Status
-    steps: Mapping[str, StepRun]
-    choices: Mapping[str, bool]
-    started_at: datetime
-    deadline_at: datetime | None = None
-    paused_at: datetime | None = None
-    ended_at: datetime | None = None
-    cause: Cause | None = None
-    stall: Cause | None = None
-    waits: Mapping[str, WaitState] = field(default_factory=dict)
-    attempts: Annotated[Mapping[str, Attempt], Field(alias="trials")] = field(default_factory=dict)
-    lists: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-
-
+_BESIDE = {"id", "saga", "version", "key", "data"}
+_CHANGING = [each for each in fields(Instance) if each.name not in _BESIDE]
+_NAMES = [each.name for each in _CHANGING]
+_values = attrgetter(*_NAMES)
+_State: Any = make_dataclass(
+    "_State",
+    [
+        (
+            each.name,
+            Annotated[FIELDS[each.name], Field(alias=STORED_AS.get(each.name))],
+            field(default=each.default, default_factory=each.default_factory),
+        )
+        for each in _CHANGING
+    ],
+    frozen=True,
+    slots=True,
+)
 _CODEC = TypeAdapter(_State)
 
 
 def freeze(instance: Instance[Any]) -> Snapshot:
     """Write an instance as JSON. What has its default is left out."""
-    state = _State(
-        instance.status,
-        instance.steps,
-        instance.choices,
-        instance.started_at,
-        instance.deadline_at,
-        instance.paused_at,
-        instance.ended_at,
-        instance.cause,
-        instance.stall,
-        instance.waits,
-        instance.attempts,
-        instance.lists,
-    )
-    return Snapshot(
-        instance.data.model_dump_json(), _CODEC.dump_json(state, by_alias=True, exclude_defaults=True).decode()
-    )
+    state = _CODEC.dump_json(_State(*_values(instance)), by_alias=True, exclude_defaults=True)
+    return Snapshot(instance.data.model_dump_json(), state.decode())
 
 
 def check_serializable(data: BaseModel) -> None:
-    """Raise pydantic's `PydanticSerializationError` for data that JSON has no words for, or that are not of their type.
+    """Raise pydantic's `PydanticSerializationError` for data that JSON cannot hold, or that are not of their type.
 
-    A `model_copy(update=...)` looks at neither.
+    A `model_copy(update=...)` checks neither.
     """
     data.__pydantic_serializer__.to_json(data, warnings="error")
 
@@ -80,17 +65,6 @@ def thaw(saga: Saga[Any, D], id_: str, key: str, snapshot: Snapshot) -> Instance
         saga=saga.name,
         version=saga.version,
         key=key,
-        status=state.status,
         data=saga.plan.data_type.model_validate_json(snapshot.data),
-        steps=state.steps,
-        choices=state.choices,
-        started_at=state.started_at,
-        deadline_at=state.deadline_at,
-        paused_at=state.paused_at,
-        ended_at=state.ended_at,
-        cause=state.cause,
-        stall=state.stall,
-        waits=state.waits,
-        attempts=state.attempts,
-        lists=state.lists,
+        **dict(zip(_NAMES, _values(state), strict=True)),
     )

@@ -1,29 +1,28 @@
-"""The machine: one function that says what an instance does when something happens to it.
+"""The machine: one function that returns what an instance does when a signal arrives.
 
-Everything that decides the fate of an instance is in this file, and in `taking.py`, `wishes.py` and `ending.py`. The
-law of them all:
+Everything that decides about an instance is in this file, and in `signals.py`, `interventions.py` and `ending.py`.
+Their law:
 
 1. Total and deterministic. For every instance and signal there is a decision; a late, repeated or unknown signal
-   returns the same instance and says why. Only a definition's own function raises.
-2. Time comes in the signal. Ids and jitter are derived (`identity.py`), so the same decision made twice sends the
-   same ids.
+   returns the same instance and the reason. Only a definition's own function raises.
+2. Time comes in the signal. Ids and jitter are derived (`ids.py`), so the same decision made twice sends the same ids.
 3. The state is the inbox. A reply is matched by causation id to a command still awaited, an event to the receive that
    waits for it; a second copy of any message finds nothing to do.
-4. A step that times out is *unknown*: asking again reuses the id, giving up undoes it too. A failure is definitely
-   not done: a retryable one is asked again under a new id; any other, or one too many, is a refusal. A command that
-   has not left by the end of its time (Kafka is away) is given that time anew: it was not silent.
+4. A step that times out is *unknown*: sending again reuses the id, giving up compensates it too. A failure is
+   definitely not done: a retryable one is sent again under a new id; any other, or one too many, is a refusal. A
+   command that is still in the outbox at its timeout (Kafka is away) gets its timeout again: nobody failed to answer.
 5. Before the pivot a refusal, cancel, deadline or given-up timeout sends nothing more forward. What is in flight is
-   awaited until it answers or times out; then everything that was or may have been done is undone, in the strict
+   awaited until it answers or times out; then everything that was or may have been done is compensated, in the strict
    reverse of the definition, the members of a group together. Within `alternatives` that holds for the alternative
    that failed, and then the next one is tried.
-6. A pivot that refuses undoes; from the moment it is sent neither deadline nor cancel does, and an unknown pivot is
-   asked until it answers. After it there is only forward. A retry used up there, or in a compensation, stalls.
-7. One alarm, the earliest of all due times; whatever is due when a signal comes is acted upon.
+6. A pivot that refuses compensates; from the moment it is sent neither deadline nor cancel does, and an unknown pivot
+   is sent until it answers. After it there is only forward. A retry used up there, or in a compensation, stalls.
+7. One timer, the earliest of all due times; whatever is due when a signal arrives is acted upon.
 8. While paused or stalled replies are recorded and nothing is sent. The outcome leaves once, with the transition
    that enters completed or compensated.
-9. What an operator wishes is a signal like any other, with who and why, and is refused where it makes no sense.
+9. An operator action is a signal like any other, with who and why, and is refused where it makes no sense.
 
-A turn has three movements: *take* what the signal says (`taking.py`), give up what is *overdue*, then *walk* the
+A transition has three movements: *apply* the signal (`signals.py`), give up what is *overdue*, then *walk* the
 definition in the instance's direction and send what is to be sent.
 """
 
@@ -48,11 +47,12 @@ from saga_coordinator.sagas.language.nodes import (
 )
 from saga_coordinator.sagas.language.plan import Plan
 from saga_coordinator.sagas.language.saga import Saga
-from saga_coordinator.sagas.machine import ids as identity
+from saga_coordinator.sagas.machine import ids
 from saga_coordinator.sagas.machine.decision import Decision
 from saga_coordinator.sagas.machine.draft import Draft
 from saga_coordinator.sagas.machine.ending import end, fail
 from saga_coordinator.sagas.machine.instance import Attempt, CommandState, Direction, Instance, Progress, Status
+from saga_coordinator.sagas.machine.progress import may_have_effect
 from saga_coordinator.sagas.machine.signal import Signal, Start
 from saga_coordinator.sagas.machine.signals import apply
 
@@ -63,7 +63,7 @@ ASKED, DONE, REFUSED, UNKNOWN = Progress.ASKED, Progress.DONE, Progress.REFUSED,
 
 
 def transition(saga: Saga[Any, D], instance: Instance[D] | None, signal: Signal) -> Decision[D]:
-    """Return what follows when `signal` happens to `instance` (None: not yet started, and only a start can).
+    """Return what follows when `signal` arrives at `instance` (None: not yet started, and only a start can start it).
 
     Pure: the same three values give the same decision. Raises only what the saga's own functions raise, and
     `LookupError` for a signal to an instance that does not exist.
@@ -74,7 +74,7 @@ def transition(saga: Saga[Any, D], instance: Instance[D] | None, signal: Signal)
 
 
 def transition_by(plan: Plan[D], instance: Instance[D], signal: Signal) -> Decision[D]:
-    """Return what follows by a plan when `signal` happens to an instance that has started."""
+    """Return what follows, by a plan, when `signal` arrives at an instance that has started."""
     draft = Draft(plan, instance, signal.at)
     if reason := apply(draft, signal):
         return Decision(instance, ignored=reason[0], reason=reason[1])
@@ -90,13 +90,13 @@ def _decide(draft: Draft[D]) -> Decision[D]:
 
 
 def _begin(saga: Saga[Any, D], signal: Signal) -> Instance[D]:
-    """Make the instance that a start asks for."""
+    """Return the instance that a start starts."""
     if not isinstance(signal, Start):
         message = f"saga {saga.name}: {type(signal).__name__} for an instance that was never started"
         raise LookupError(message)  # noqa: TRY004  no value has a wrong type: the instance is missing
     key, data = saga.correlate(signal.event), saga.begin(signal.event)
     return Instance(
-        id=identity.instance_id(saga.name, signal.command_id or key),
+        id=ids.instance_id(saga.name, signal.command_id or key),
         saga=saga.name,
         version=saga.version,
         key=key,
@@ -124,30 +124,29 @@ def _deadline(saga: Saga[Any, D], data: D, started_at: datetime) -> datetime | N
 
 
 def _give_up_overdue(draft: Draft[D]) -> None:
-    """Act on the deadline, then on every wait that is over, then on every timeout that is not followed by a retry."""
+    """Act on the deadline, then on every due wait, then on every timeout that no retry follows."""
     if draft.deadline_passed and draft.status is Status.RUNNING:
         within = draft.deadline_at and draft.deadline_at - draft.instance.started_at
         fail(draft, None, Cause(None, DEADLINE_PASSED, f"not past the pivot within {within}"))
     _fire_waits(draft)
     overdue, undos = _overdue(draft)
-    for name, command_state in overdue:
+    for name, command in overdue:
         step_plan = draft.step_plan(name)
-        if draft.goes_forward(name) and not (
-            step_plan.step.is_pivot or step_plan.retry.allows(command_state.sendings, draft.spent(command_state))
-        ):
+        may_retry = step_plan.step.is_pivot or step_plan.retry.allows(command.sendings, draft.spent(command))
+        if not may_retry and draft.goes_forward(name):
             draft.set_progress(name, FORWARD, UNKNOWN)
-            fail(draft, name, _timed_out_cause(draft, name, command_state))
+            fail(draft, name, _timed_out_cause(draft, name, command))
     for name, _ in overdue:
         if draft.is_active and not draft.goes_forward(name):
             draft.set_progress(name, FORWARD, UNKNOWN)
-    for name, command_state in undos:
-        if not draft.step_plan(name).step.compensate_retry.allows(command_state.sendings, draft.spent(command_state)):
+    for name, undo in undos:
+        if not draft.step_plan(name).step.compensate_retry.allows(undo.sendings, draft.spent(undo)):
             draft.set_progress(name, COMPENSATION, UNKNOWN)
-            draft.stall(_timed_out_cause(draft, name, command_state))
+            draft.enter_stalled(_timed_out_cause(draft, name, undo))
 
 
 def _fire_waits(draft: Draft[D]) -> None:
-    """A delay that is over is done; a receive that has waited long enough has failed."""
+    """Complete every due delay, and fail every receive whose event did not come in time."""
     for name, wait in tuple(draft.waits.items()):
         if wait.progress is not ASKED or wait.due_at > draft.at or not draft.goes_forward(name):
             continue
@@ -159,31 +158,28 @@ def _fire_waits(draft: Draft[D]) -> None:
 
 
 def _overdue(draft: Draft[D]) -> tuple[list[tuple[str, CommandState]], list[tuple[str, CommandState]]]:
-    """Return the commands whose answer is overdue, and the compensations. One pass: every turn pays for it."""
+    """Return the commands whose reply is overdue, and the compensations. One pass: every transition pays for it."""
     commands: list[tuple[str, CommandState]] = []
     undos: list[tuple[str, CommandState]] = []
     for name, run in draft.steps.items():
-        command_state, undo = run.forward, run.compensation
-        if command_state.progress is ASKED and draft.is_due(command_state):
-            commands.append((name, command_state))
+        command, undo = run.forward, run.compensation
+        if command.progress is ASKED and draft.is_due(command):
+            commands.append((name, command))
         if undo is not None and undo.progress is ASKED and draft.is_due(undo):
             undos.append((name, undo))
     return commands, undos
 
 
-def _timed_out_cause(draft: Draft[D], name: str, command_state: CommandState) -> Cause:
-    """Say that a step did not answer."""
-    within = (
-        command_state.due_at - command_state.asked_at if command_state.due_at else draft.step_plan(name).step.timeout
-    )
-    return Cause(name, TIMED_OUT, f"no answer within {within}, sent {command_state.sendings} times")
+def _timed_out_cause(draft: Draft[D], name: str, command: CommandState) -> Cause:
+    within = command.due_at - command.asked_at if command.due_at else draft.step_plan(name).step.timeout
+    return Cause(name, TIMED_OUT, f"no answer within {within}, sent {command.sendings} times")
 
 
 # --- walk: send what is to be sent ---------------------------------------------------------------------------------
 
 
 def _continue(draft: Draft[D]) -> None:
-    """Walk in the instance's direction; at the end of the way tell the outcome."""
+    """Walk in the instance's direction; end the instance when all is settled."""
     if draft.status is Status.RUNNING:
         if _walk(draft, draft.plan.nodes, FORWARD):
             end(draft, Status.COMPLETED)
@@ -192,10 +188,10 @@ def _continue(draft: Draft[D]) -> None:
 
 
 def _undo(draft: Draft[D], nodes: tuple[Node[D], ...], leaves: Collection[str] | None, cause: Cause) -> bool:
-    """Undo nodes once none of their steps is in flight; child sagas that may be at work are told to turn back.
+    """Compensate nodes once none of their steps is in flight; child sagas that may be at work are cancelled.
 
-    What is being undone already goes on in any case. It need not stand next on the walk: a success that came late may
-    have put another step before it.
+    A compensation that was sent continues in any case: it need not be next on the walk, for a late success may have
+    put another step before it.
     """
     in_flight = False
     for name, run in draft.within(leaves):
@@ -216,7 +212,7 @@ def _walk(draft: Draft[D], nodes: tuple[Node[D], ...], direction: Direction) -> 
 
 
 def _visit(draft: Draft[D], node: Node[D], direction: Direction) -> bool:
-    """Settle one node. The members of a group are all visited; those of a sequence up to the first unsettled."""
+    """Settle one node. The members of a group are all visited; those of a sequence up to the first unsettled one."""
     match node:
         case Step():
             return _advance_step(draft, node, direction, node.name)
@@ -237,16 +233,14 @@ def _visit(draft: Draft[D], node: Node[D], direction: Direction) -> bool:
 
 
 def _chosen(draft: Draft[D], node: Branch[D], direction: Direction) -> tuple[Node[D], ...]:
-    """Return the branch's recorded choice, and make it the first time; on the way back nothing is chosen any more."""
-    if node.name not in draft.choices:
-        if direction is COMPENSATION:
-            return ()
+    """Return the sequence that a branch has chosen. Forward it chooses the first time; compensating it never does."""
+    if direction is FORWARD and node.name not in draft.choices:
         draft.choices[node.name] = bool(node.predicate(draft.data))
-    return node.nodes if draft.choices[node.name] else node.otherwise
+    return node.taken(draft.choices) or ()
 
 
 def _try_alternatives(draft: Draft[D], node: Alternatives[D], direction: Direction) -> bool:
-    """Go on with the alternative that is tried; one that has failed is undone first, then comes the next."""
+    """Continue with the alternative that is tried; one that has failed is compensated first, then comes the next."""
     if direction is COMPENSATION:
         attempt = draft.attempts.get(node.name)
         return attempt is None or _walk(draft, node.nodes[: attempt.number + 1], COMPENSATION)
@@ -260,16 +254,16 @@ def _try_alternatives(draft: Draft[D], node: Alternatives[D], direction: Directi
 
 
 def _advance_list(draft: Draft[D], node: ForEach[D], direction: Direction) -> bool:
-    """Settle the steps of a list: go on with those in flight, then begin others in its order while there is room."""
+    """Settle the steps of a list: continue those in flight, then begin others in its order up to the limit."""
     if direction is FORWARD and node.name not in draft.lists:
         draft.list_items(node)
     unsettled, ahead = 0, []
     for name in draft.lists.get(node.name, ()):
         run = draft.steps.get(name)
-        command_state = run.command_state(direction) if run else None
-        if command_state is None:
+        command = run.command_state(direction) if run else None
+        if command is None:
             ahead.append(name)
-        elif command_state.progress is not DONE:
+        elif command.progress is not DONE:
             unsettled += not _advance_step(draft, node.step, direction, name)
     for name in ahead:
         if unsettled == node.limit:
@@ -279,7 +273,7 @@ def _advance_list(draft: Draft[D], node: ForEach[D], direction: Direction) -> bo
 
 
 def _advance_wait(draft: Draft[D], node: Receive[D] | Delay[D]) -> bool:
-    """Begin to wait, if that was not begun before. True: what it waits for has come."""
+    """Begin to wait, the first time. True: what it waits for has come."""
     if node.name not in draft.waits:
         draft.wait(node)
         if isinstance(node, Delay) and draft.waits[node.name].due_at <= draft.at:
@@ -288,21 +282,16 @@ def _advance_wait(draft: Draft[D], node: Receive[D] | Delay[D]) -> bool:
 
 
 def _advance_step(draft: Draft[D], step: Step[D], direction: Direction, name: str) -> bool:
-    """Send a step's command if it is its turn or its time. True: nothing is left to do for it in this direction."""
+    """Send a step's command if it is next or due. True: nothing is left to do for it in this direction."""
     run = draft.steps.get(name)
     if direction is COMPENSATION:
-        if run is None or step.compensate is None or not _may_be_done(run.forward, step):
+        if run is None or step.compensate is None or not may_have_effect(run.forward, step):
             return True
-        command_state = run.compensation
+        command = run.compensation
     else:
-        command_state = run.forward if run else None
-    if command_state is not None and command_state.progress is DONE:
+        command = run.forward if run else None
+    if command is not None and command.progress is DONE:
         return True
-    if command_state is None or draft.is_due(command_state):
+    if command is None or draft.is_due(command):
         draft.send(step, direction, name)
     return False
-
-
-def _may_be_done(command_state: CommandState, step: Step[D]) -> bool:
-    """Say whether a step has or may have taken effect, so that it has to be undone."""
-    return not (command_state.progress is REFUSED or (command_state.progress is UNKNOWN and not step.undo_when_unknown))

@@ -6,17 +6,17 @@ SEEDS = (
     # --- undo
     Seed(
         "an unknown step is not undone",
-        "sagas/machine/transition.py",
-        "return not (command_state.progress is REFUSED or (command_state",
-        "return command_state.progress is DONE and not (False or (command_state",
+        "sagas/machine/progress.py",
+        "    return not (\n        command.progress is Progress.REFUSED or",
+        "    return command.progress is Progress.DONE and not (\n        False or",
     ),
     Seed(
         "a refused step is undone",
-        "sagas/machine/transition.py",
-        "not (command_state.progress is REFUSED or (",
-        "not (False or (",
+        "sagas/machine/progress.py",
+        "command.progress is Progress.REFUSED or (",
+        "False or (",
     ),
-    Seed("undo_when_unknown is ignored", "sagas/machine/transition.py", "and not step.undo_when_unknown", "and False"),
+    Seed("undo_when_unknown is ignored", "sagas/machine/progress.py", "and not step.undo_when_unknown", "and False"),
     Seed("undone in the order of the definition", "sagas/machine/transition.py", "else reversed(nodes)", "else nodes"),
     Seed(
         "undone while a step is in flight",
@@ -37,7 +37,7 @@ SEEDS = (
         "draft.set_progress(name, COMPENSATION, DONE)",
     ),
     Seed(
-        "what has not left counts as silent", "sagas/machine/signals.py", "draft.extend_timeouts(wake.unsent)", "pass"
+        "what has not left counts as silent", "sagas/machine/signals.py", "draft.extend_timeouts(fired.unsent)", "pass"
     ),
     Seed("an overtaken undo is not sent again", "sagas/machine/signals.py", "if undo.progress is ASKED:", "if False:"),
     Seed(
@@ -49,13 +49,13 @@ SEEDS = (
     Seed(
         "a refused undo is forgotten",
         "sagas/machine/signals.py",
-        'draft.stall(Cause(name, failure.code, f"its compensation failed: {failure.message}"))',
+        'draft.enter_stalled(Cause(name, reply.code, f"its compensation failed: {reply.message}"))',
         "pass",
     ),
     Seed(
         "an undo that never answers is forgotten",
         "sagas/machine/transition.py",
-        "draft.stall(_timed_out_cause(draft, name, command_state))",
+        "draft.enter_stalled(_timed_out_cause(draft, name, undo))",
         "pass",
     ),
     Seed(
@@ -74,13 +74,13 @@ SEEDS = (
     Seed(
         "an unknown step is asked under a new id",
         "sagas/machine/draft.py",
-        "if command_state is None or command_state.progress is Progress.WAITING:",
-        "if command_state is None or command_state.progress is not Progress.DONE:",
+        "if command is None or command.progress is Progress.WAITING:",
+        "if command is None or command.progress is not Progress.DONE:",
     ),
     Seed(
         "a command sent again is made anew",
         "sagas/machine/draft.py",
-        "payload = command_state.payload\n",
+        "payload = command.payload\n",
         "make = (step.compensate if undone else None) or step.send\n"
         "        payload = make(self.data, *self._item(name)).model_dump_json()\n",
     ),
@@ -95,7 +95,7 @@ SEEDS = (
     Seed(
         "jitter is taken from the clock",
         "sagas/machine/signals.py",
-        "identity.chance(command_state.command_id)",
+        "ids.chance(command.command_id)",
         "draft.at.timestamp() % 60 / 60",
     ),
     Seed(
@@ -107,15 +107,15 @@ SEEDS = (
     Seed(
         "a refusal is asked again",
         "sagas/machine/signals.py",
-        "if not (failure.retryable and command_state",
-        "if not (True and command_state",
+        "if not (failure.retryable and command",
+        "if not (True and command",
     ),
     # --- the way forward
     Seed(
         "a branch is evaluated again",
         "sagas/machine/transition.py",
-        "if node.name not in draft.choices:",
-        "if direction is FORWARD or node.name not in draft.choices:",
+        "if direction is FORWARD and node.name not in draft.choices:",
+        "if direction is FORWARD:",
     ),
     Seed(
         "a list is evaluated again",
@@ -151,12 +151,14 @@ SEEDS = (
     Seed(
         "commands are withdrawn that nobody heeds",
         "sagas/machine/draft.py",
-        "if command_state.withdrawn or not self.step_plan(name).is_cancellable:",
-        "if command_state.withdrawn:",
+        "if command.withdrawn or not step_plan.is_cancellable:",
+        "if command.withdrawn:",
     ),
     # --- the pivot, the deadline, alarms
-    Seed("undone after the pivot", "sagas/machine/ending.py", "if draft.pivot_done:", "if False:"),
-    Seed("a cancel undoes after the pivot", "sagas/machine/signals.py", "if draft.pivot_sent:", "if False:"),
+    Seed("undone after the pivot", "sagas/machine/ending.py", "if is_past_pivot(draft.plan, draft):", "if False:"),
+    Seed(
+        "a cancel undoes after the pivot", "sagas/machine/signals.py", "if pivots_sent(draft.plan, draft):", "if False:"
+    ),
     Seed("the deadline counts after the pivot", "sagas/machine/draft.py", "if step.is_pivot:", "if False:"),
     Seed(
         "the deadline is forgotten",
@@ -166,15 +168,15 @@ SEEDS = (
     ),
     Seed(
         "the alarm of a step stays when it is over",
-        "sagas/machine/command_state.py",
-        "        due_at=due_at,\n        payload",
-        "        due_at=due_at or command_state.due_at,\n        payload",
+        "sagas/machine/instance.py",
+        "            due_at=due_at,\n            payload",
+        "            due_at=due_at or self.due_at,\n            payload",
     ),
     # --- what is heard
     Seed(
         "a second copy of a reply acts",
         "sagas/machine/signals.py",
-        'return Ignored.DUPLICATE, f"{name} was answered before"',
+        'return Ignored.DUPLICATE, f"{what} was answered before"',
         "pass",
     ),
     Seed(
@@ -199,8 +201,8 @@ SEEDS = (
     Seed(
         "alternatives are lost when it is read again",
         "sagas/machine/snapshot.py",
-        "        attempts=state.attempts,\n",
-        "",
+        '"key", "data"}',
+        '"key", "data", "attempts"}',
     ),
     # --- ends, people
     Seed(
