@@ -1,11 +1,13 @@
-"""`saga demo` and `saga bench`: to see the coordinator at work, and to measure it."""
+"""`saga demo`: the coordinator at work, on an embedded broker or with participants and orders on a Kafka."""
 
 # ruff: noqa: PLC0415  a verb imports what it needs when it runs: `saga --help` has nothing to wait for
 
 import json as codec
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
@@ -16,6 +18,8 @@ from saga_coordinator.service.cli.options import HELP, Json
 T = TypeVar("T")
 
 ENDLESS: Final = sys.maxsize
+INTERRUPTED: Final = 130
+CLIENT: Final = "confluent_kafka"
 
 demo = typer.Typer(context_settings=HELP, invoke_without_command=True)
 
@@ -26,22 +30,22 @@ Properties = Annotated[str, typer.Option(help="JSON; further properties of librd
 
 
 @demo.callback()
-def play(
+def run_demo(
     context: typer.Context,
     *,
     orders: Annotated[int, typer.Option(min=1, max=100_000, help="How many orders")] = 200,
     json: Json = False,
 ) -> None:
-    """Play orders through the whole, and check it.
+    """Run orders through a whole system, and check the result.
 
     An embedded broker, the service, five participants and a shop run in this one process; at the end the participants'
     own ledgers say whether anything was lost or done twice.
     """
     if context.invoked_subcommand is not None:
         return
-    from saga_coordinator.service.demo.play import play as played
-
-    raise typer.Exit(played(orders, as_json=json))
+    with _extra():
+        from saga_coordinator.service.demo.demo import demo as run
+    raise typer.Exit(run(orders, as_json=json))
 
 
 @demo.command("participants")
@@ -49,17 +53,17 @@ def participants(
     *,
     servers: Servers = None,
     ledgers: Annotated[Path | None, typer.Option(help="Directory of the ledgers; in memory without it")] = None,
-    behaviour: Annotated[str, typer.Option(help="JSON: who declines, forgets, delays")] = "{}",
+    behaviour: Annotated[str, typer.Option(help="JSON: how often who declines, delays, loses")] = "{}",
     properties: Properties = "{}",
 ) -> None:
     """Run the five participants until SIGTERM.
 
     Prints JSON, one object a line.
     """
-    from saga_coordinator.service.demo.behaviour import Behaviour
-    from saga_coordinator.service.demo.process import run_participants
-
-    behaves = _parsed("--behaviour", Behaviour.from_json, behaviour)
+    with _extra():
+        from saga_coordinator.service.demo.behaviour import Behaviour, from_json
+        from saga_coordinator.service.demo.process import run_participants
+    behaves = _parsed("--behaviour", partial(from_json, Behaviour), behaviour)
     raise typer.Exit(run_participants(_servers(servers), ledgers, behaves, _properties(properties)))
 
 
@@ -79,9 +83,10 @@ def place_orders(
     Prints one line of JSON. Exit code 1 if an order has no outcome, or two.
     """
     from saga_coordinator.service.cli.console import fail
-    from saga_coordinator.service.demo.load import Plan, Rate, Window
-    from saga_coordinator.service.demo.process import run_load
 
+    with _extra():
+        from saga_coordinator.service.demo.load import Plan, Rate, Window
+        from saga_coordinator.service.demo.process import run_load
     plan = Plan(
         orders=orders or ENDLESS,
         seed=int(time.time()) if seed is None else seed,
@@ -92,6 +97,24 @@ def place_orders(
     except RuntimeError as error:
         fail(str(error))
     raise typer.Exit(code)
+
+
+@contextmanager
+def _extra() -> Iterator[None]:
+    """Import what the demo needs; where the extra `demo` is missing, print what to install, and end with 1."""
+    from saga_coordinator.service.cli.console import fail
+
+    try:
+        yield
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] != CLIENT:
+            raise
+        fail(
+            f"{error}. The demo needs confluent-kafka: install the extra, saga-coordinator[demo]; in a clone of the "
+            "sources `make setup` installs it"
+        )
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _servers(given: str | None) -> str:

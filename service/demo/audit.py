@@ -1,17 +1,18 @@
-"""Was anything lost or done twice? Ledgers of participants held against the outcomes that the shop got."""
+"""Whether anything was lost or done twice: the ledgers of the participants against the outcomes that the shop got."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from itertools import product
+from typing import Final, NamedTuple, TypeAlias
 
+from saga_coordinator.contracts.messages.reviews import ReviewFraud
 from saga_coordinator.service.demo.conversation import COMMANDS, CONFIRMED, REJECTED
 from saga_coordinator.service.demo.journal import Outcome
 from saga_coordinator.service.demo.ledger import Ledger
 
-_UNDONE_BY: Final = {kind.undoes for kind in COMMANDS.values() if kind.undoes is not None}
-_REVIEW: Final = "reviews.review-fraud.v1"
-_STEPS: Final = tuple(kind.type for kind in COMMANDS.values() if kind.undoes is None)
+_REVIEW: Final = ReviewFraud.message_type
+_STEPS: Final = tuple(kind.type for kind in COMMANDS.values() if kind.compensates is None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +25,9 @@ class Audit:
         compensated: Orders with the outcome rejected.
         lost: Orders without an outcome, and outcomes of orders that nobody placed.
         done_twice: More than one standing effect of one step for one order; more than one outcome for one order.
-        not_undone: Rejected orders of which something is still done.
-        not_done: Confirmed orders of which something is missing or was undone.
-        objections: What a participant objected to: one id with two contents, commands that are not as published.
+        not_compensated: Rejected orders of which something is still done.
+        not_done: Confirmed orders of which something is missing or was compensated.
+        protocol_errors: What participants noted: one id with two contents, commands that are not as published.
         repeats: Commands that were delivered again and absorbed. No fault.
         outcome_copies: Outcome events that came again under the same id. No fault.
     """
@@ -36,7 +37,7 @@ class Audit:
     compensated: int
     lost: tuple[str, ...]
     done_twice: tuple[str, ...]
-    not_undone: tuple[str, ...]
+    not_compensated: tuple[str, ...]
     not_done: tuple[str, ...]
     protocol_errors: tuple[str, ...]
     repeats: int
@@ -44,17 +45,17 @@ class Audit:
 
     @property
     def violations(self) -> tuple[str, ...]:
-        """Everything that must not be, worst first."""
-        return (*self.lost, *self.done_twice, *self.not_undone, *self.not_done, *self.protocol_errors)
+        """Return all findings, worst first."""
+        return (*self.lost, *self.done_twice, *self.not_compensated, *self.not_done, *self.protocol_errors)
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was found."""
+        """Return whether nothing was found."""
         return not self.violations
 
 
 def audit(ledgers: Mapping[str, Ledger], outcomes: Iterable[Outcome], placed: Mapping[str, bool]) -> Audit:
-    """Hold ledgers and outcomes against each other, once nothing moves any more.
+    """Compare ledgers and outcomes, after everything has come to rest.
 
     Args:
         ledgers: By participant.
@@ -63,52 +64,50 @@ def audit(ledgers: Mapping[str, Ledger], outcomes: Iterable[Outcome], placed: Ma
     """
     received = list(outcomes)
     by_order = _by_order(received)
-    verdicts = {order: next(iter(outcomes_by_id.values())).type for order, outcomes_by_id in by_order.items()}
+    verdicts = {order: next(iter(by_id.values())).type for order, by_id in by_order.items()}
     effects = _effects(ledgers)
+    noted = (f"{each.participant}: {what}" for each in ledgers.values() for what in each.violations)
     return Audit(
         orders=len(placed),
         completed=sum(verdict == CONFIRMED for verdict in verdicts.values()),
         compensated=sum(verdict == REJECTED for verdict in verdicts.values()),
         lost=tuple(_lost(placed, by_order)),
         done_twice=(*_done_twice(effects), *_two_outcomes(by_order)),
-        not_undone=tuple(_not_undone(verdicts, effects)),
+        not_compensated=tuple(_not_compensated(verdicts, effects)),
         not_done=tuple(_not_done(verdicts, effects, placed)),
-        protocol_errors=(*(f"{each.participant}: {what}" for each in ledgers.values() for what in each.violations),
-                    *_two_contents(received)),
+        protocol_errors=(*noted, *_two_contents(received)),
         repeats=sum(each.repeats for each in ledgers.values()),
-        outcome_copies=len(received) - sum(len(outcomes_by_id) for outcomes_by_id in by_order.values()),
-    )  # fmt: skip
+        outcome_copies=len(received) - sum(len(by_id) for by_id in by_order.values()),
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class _Effect:
-    done: int
-    undone: int
+class _Effect(NamedTuple):
+    """How often a step was done for an order, and how often compensated."""
+
+    done: int = 0
+    compensated: int = 0
 
     @property
     def net(self) -> int:
-        return self.done - self.undone
+        return self.done - self.compensated
 
 
-_NOTHING: Final = _Effect(0, 0)
+_Effects: TypeAlias = Mapping[str, Mapping[str, _Effect]]
+"""Order id to step type to its effect."""
 
 
-def _effects(ledgers: Mapping[str, Ledger]) -> dict[str, dict[str, _Effect]]:
-    """Order id to step type to what was done and undone."""
-    done: Counter[tuple[str, str]] = Counter()
-    undone: Counter[tuple[str, str]] = Counter()
+def _effects(ledgers: Mapping[str, Ledger]) -> _Effects:
+    effects: defaultdict[str, defaultdict[str, _Effect]] = defaultdict(lambda: defaultdict(_Effect))
     for ledger in ledgers.values():
         for entry in ledger.entries:
-            step = COMMANDS[entry.type].undoes or entry.type
-            (done if entry.effect > 0 else undone)[entry.order_id, step] += abs(entry.effect)
-    effects: dict[str, dict[str, _Effect]] = defaultdict(dict)
-    for order, step in done.keys() | undone.keys():
-        effects[order][step] = _Effect(done[order, step], undone[order, step])
+            steps, step = effects[entry.order_id], COMMANDS[entry.type].compensates or entry.type
+            done, compensated = steps[step]
+            steps[step] = _Effect(done + (entry.net > 0), compensated + (entry.net < 0))
     return effects
 
 
 def _by_order(outcomes: Iterable[Outcome]) -> dict[str, dict[str, Outcome]]:
-    """Order id to message id to outcome."""
+    """Return order id to message id to outcome."""
     by_order: dict[str, dict[str, Outcome]] = defaultdict(dict)
     for each in outcomes:
         by_order[each.order_id].setdefault(each.message_id, each)
@@ -120,7 +119,7 @@ def _lost(placed: Mapping[str, bool], by_order: Mapping[str, object]) -> Iterato
     yield from (f"order {order} has an outcome and was never placed" for order in by_order if order not in placed)
 
 
-def _done_twice(effects: Mapping[str, Mapping[str, _Effect]]) -> Iterator[str]:
+def _done_twice(effects: _Effects) -> Iterator[str]:
     for order, steps in effects.items():
         for step, effect in steps.items():
             if effect.net > 1:
@@ -128,10 +127,10 @@ def _done_twice(effects: Mapping[str, Mapping[str, _Effect]]) -> Iterator[str]:
 
 
 def _two_outcomes(by_order: Mapping[str, Mapping[str, Outcome]]) -> Iterator[str]:
-    for order, outcomes_by_id in by_order.items():
-        if len(outcomes_by_id) > 1:
-            named = ", ".join(f"{each.type} {each.message_id}" for each in outcomes_by_id.values())
-            yield f"order {order} has {len(outcomes_by_id)} outcomes: {named}"
+    for order, by_id in by_order.items():
+        if len(by_id) > 1:
+            named = ", ".join(f"{each.type} {each.message_id}" for each in by_id.values())
+            yield f"order {order} has {len(by_id)} outcomes: {named}"
 
 
 def _two_contents(outcomes: Iterable[Outcome]) -> Iterator[str]:
@@ -141,28 +140,23 @@ def _two_contents(outcomes: Iterable[Outcome]) -> Iterator[str]:
             yield f"the outcome {each.message_id} of order {each.order_id} came with two contents"
 
 
-def _not_undone(verdicts: Mapping[str, str], effects: Mapping[str, Mapping[str, _Effect]]) -> Iterator[str]:
-    """A review changes nothing and has no undo; all the rest must net to zero."""
+def _not_compensated(verdicts: Mapping[str, str], effects: _Effects) -> Iterator[str]:
+    """Find standing effects of rejected orders; a review changes nothing and has no compensation."""
     for order, verdict in verdicts.items():
-        if verdict != REJECTED:
-            continue
-        for step, effect in effects.get(order, {}).items():
+        for step, effect in effects.get(order, {}).items() if verdict == REJECTED else ():
             if step != _REVIEW and effect.net:
                 yield f"order {order} was rejected, yet {step} still stands"
 
 
-def _not_done(
-    verdicts: Mapping[str, str], effects: Mapping[str, Mapping[str, _Effect]], placed: Mapping[str, bool]
-) -> Iterator[str]:
-    for order, verdict in verdicts.items():
-        if verdict != CONFIRMED:
-            continue
-        for step in _STEPS:
-            effect = effects.get(order, {}).get(step, _NOTHING)
-            wanted = 0 if step == _REVIEW and not placed.get(order, False) else 1
-            if effect.net < wanted:
-                yield f"order {order} was confirmed, yet {step} was {'undone' if effect.undone else 'never done'}"
-            elif effect.done and not wanted:
-                yield f"order {order} was confirmed, yet {step} was done without need"
-            elif effect.undone:
-                yield f"order {order} was confirmed, yet {step} was undone in between"
+def _not_done(verdicts: Mapping[str, str], effects: _Effects, placed: Mapping[str, bool]) -> Iterator[str]:
+    confirmed = [order for order, verdict in verdicts.items() if verdict == CONFIRMED]
+    for order, step in product(confirmed, _STEPS):
+        effect = effects.get(order, {}).get(step, _Effect())
+        wanted = 0 if step == _REVIEW and not placed.get(order, False) else 1
+        sentence = f"order {order} was confirmed, yet {step} was"
+        if effect.net < wanted:
+            yield f"{sentence} {'compensated' if effect.compensated else 'never done'}"
+        elif effect.done and not wanted:
+            yield f"{sentence} done without need"
+        elif effect.compensated:
+            yield f"{sentence} compensated in between"

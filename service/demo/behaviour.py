@@ -1,14 +1,14 @@
 """How the participants of the demo behave and misbehave: shares and delays, decided by ids alone and so repeatable."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from hashlib import blake2b
-from typing import Final, Self, TypeAlias
+from typing import Annotated, Final, TypeAlias, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeFloat, ValidationError
 
 from saga_coordinator.service.demo.conversation import COMMAND_NAMES, PARTICIPANTS, CommandKind, Reply, failure
 
-Shares: TypeAlias = Mapping[str, float]
+M = TypeVar("M", bound=BaseModel)
 
 _EVERY: Final = "*"
 _RETRYABLE: Final = {"charge-card": ("bank-unavailable", "the bank did not answer in time")}
@@ -21,64 +21,56 @@ _TERMINAL: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Behaviour:
+def _command(name: str) -> str:
+    if name not in COMMAND_NAMES and name != _EVERY:
+        raise ValueError(f"{name!r} names no command: there are {sorted(COMMAND_NAMES)} and '*'")
+    return name
+
+
+def _participant(name: str) -> str:
+    if name not in PARTICIPANTS:
+        raise ValueError(f"{name!r} names no participant: there are {PARTICIPANTS}")
+    return name
+
+
+Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+Shares: TypeAlias = Mapping[Annotated[str, AfterValidator(_command)], Share]
+
+
+class Behaviour(BaseModel):
     """Shares from 0 to 1 by command name (`ship-order`; `*` stands for every other), and delays in seconds.
 
     Attributes:
         seed: Another seed, other orders are declined.
         declines: Share of the orders whose command is refused for good. The same order is always refused.
-        postpones: Share of the commands answered by a retryable failure. A new attempt is decided anew.
+        postpones: Share of the commands answered by a retryable failure. Each attempt is decided separately.
         lost_replies: The effect happens, the reply to the first delivery is never sent.
         duplicate_replies: The reply is sent twice, half of them with the same `ce_id`, half with another.
         late_replies: The effect happens at once, the reply `late_by_s` after.
-        late_effects: The first delivery is left lying for `late_by_s` before it is carried out, so that a repeat, or
-            even the undo, may overtake it.
+        late_effects: The first delivery waits `late_by_s` before it is carried out, so that a repeat, or even the
+            compensation, may overtake it.
         late_by_s: What late means, in seconds.
         think_time_s: How long each command takes before its reply leaves, in seconds.
-        drops_trace: Participants that forget the trace context.
+        drops_trace: Participants that do not pass the trace context on.
         checks: Hold every command against the published page. A benchmark saves this work.
     """
 
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
     seed: int = 0
-    declines: Shares = field(default_factory=lambda: {"ship-order": 0.1})
-    postpones: Shares = field(default_factory=dict)
-    lost_replies: Shares = field(default_factory=dict)
-    duplicate_replies: Shares = field(default_factory=dict)
-    late_replies: Shares = field(default_factory=dict)
-    late_effects: Shares = field(default_factory=dict)
-    late_by_s: float = 1.0
-    think_time_s: float = 0.0
-    drops_trace: frozenset[str] = frozenset()
+    declines: Shares = {"ship-order": 0.1}
+    postpones: Shares = {}
+    lost_replies: Shares = {}
+    duplicate_replies: Shares = {}
+    late_replies: Shares = {}
+    late_effects: Shares = {}
+    late_by_s: NonNegativeFloat = 1.0
+    think_time_s: NonNegativeFloat = 0.0
+    drops_trace: frozenset[Annotated[str, AfterValidator(_participant)]] = frozenset()
     checks: bool = True
 
-    def __post_init__(self) -> None:
-        for option in ("declines", "postpones", "lost_replies", "duplicate_replies", "late_replies", "late_effects"):
-            _check_shares(option, getattr(self, option))
-        if self.late_by_s < 0 or self.think_time_s < 0:
-            raise ValueError("behaviour: late_by_s and think_time_s are seconds, 0 or more")
-        if unknown := self.drops_trace - set(PARTICIPANTS):
-            raise ValueError(
-                f"behaviour: drops_trace names no participant: {sorted(unknown)}; there are {PARTICIPANTS}"
-            )
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read the fields above from a JSON object; those left out keep their defaults.
-
-        Raises:
-            ValueError: The text is not a JSON object, or holds a field or value that there is not.
-        """
-        given = json.loads(text)
-        known = {each.name for each in fields(cls)}
-        if not isinstance(given, dict) or given.keys() - known:
-            raise ValueError(f"behaviour: a JSON object with some of {sorted(known)} is needed, not {text}")
-        if "drops_trace" in given:
-            given["drops_trace"] = frozenset(given["drops_trace"])
-        return cls(**given)
-
     def refusal(self, kind: CommandKind, order_id: str, command_id: str) -> Reply | None:
-        """The failure that this command gets instead of an effect, or None when it is carried out."""
+        """Return the failure that this command gets instead of an effect, or None when it is carried out."""
         name = kind.name
         if self.happens("declines", name, order_id):
             return failure(*_TERMINAL.get(name, ("refused", f"{name} is refused")), retryable=False)
@@ -87,7 +79,7 @@ class Behaviour:
         return None
 
     def happens(self, option: str, command_name: str, subject: str) -> bool:
-        """Whether the share `option` of this command hits `subject`, an order id or a command id."""
+        """Return whether the share `option` of this command hits `subject`, an order id or a command id."""
         shares: Shares = getattr(self, option)
         if not shares:
             return False
@@ -96,16 +88,15 @@ class Behaviour:
 
 
 def chance(seed: int, *what: str) -> float:
-    """A number from 0 up to 1, evenly spread over what it is asked for and always the same for the same question."""
+    """Return a number in [0, 1), evenly spread over `what` and always the same for the same arguments."""
     digest = blake2b("/".join((str(seed), *what)).encode(), digest_size=7).digest()
     return int.from_bytes(digest, "big") / (1 << 56)
 
 
-def _check_shares(option: str, shares: Shares) -> None:
-    for name, share in shares.items():
-        if name not in COMMAND_NAMES and name != _EVERY:
-            raise ValueError(
-                f"behaviour: {option} names no command: {name!r}; there are {sorted(COMMAND_NAMES)} and '*'"
-            )
-        if not 0.0 <= share <= 1.0:
-            raise ValueError(f"behaviour: {option}[{name!r}] is a share from 0 to 1, not {share}")
+def from_json(model: type[M], text: str) -> M:
+    """Return options in a JSON object; those left out keep their defaults. Raises `ValueError` for anything else."""
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'value'}: {each['msg']}" for each in error.errors())
+        raise ValueError(f"{model.__name__.lower()}: {wrong}. The fields are {', '.join(model.model_fields)}") from None

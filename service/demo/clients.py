@@ -1,14 +1,13 @@
-"""The Kafka clients of participants and orders: settings, fetching a batch, complaints that tell once what is wrong."""
+"""The Kafka clients of participants and shop: their settings, how they fetch and send, and their warnings."""
 
 import sys
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Final, TypeAlias, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple, TypeAlias, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from saga_coordinator.service.demo.conversation import Headers, RawHeaders
+from saga_coordinator.service.demo.conversation import RawHeaders
 
 Warn: TypeAlias = Callable[[str], None]
 Properties: TypeAlias = Mapping[str, str | int | float | bool]
@@ -18,9 +17,8 @@ _CLOSE_LIMIT_S: Final = 5.0
 _SILENCE_S: Final = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A record as it lies in Kafka."""
+class Record(NamedTuple):
+    """A record in Kafka."""
 
     topic: str
     partition: int
@@ -31,17 +29,17 @@ class Record:
 
 
 def to_stderr(sentence: str) -> None:
-    """Where complaints go unless somebody else wants them."""
+    """Print a warning on standard error."""
     sys.stderr.write(f"{sentence}\n")
     sys.stderr.flush()
 
 
 def new_consumer(bootstrap_servers: str, group: str, properties: Properties, warn: Warn) -> Consumer:
-    """A consumer that starts at the beginning and commits by hand; a commit that failed is complained about.
+    """Return a consumer that starts at the beginning and commits by hand; a failed commit is warned about.
 
-    An empty fetch is held for 20 ms only, because the embedded broker answers none before that time is over. A broker
-    that was frozen may never answer whoever joins a group just then: the client asks again after `max.poll.interval.ms`
-    and 3 s, which by default are five minutes.
+    An empty fetch waits 20 ms only: the embedded broker holds it for the whole of that time, even when a record
+    arrives. A broker that was frozen may never answer a client that joins a group at that moment; the client asks
+    again after `max.poll.interval.ms` and 3 s, by default five minutes.
     """
 
     def report(error: KafkaError | None, _partitions: list[TopicPartition]) -> None:
@@ -67,9 +65,9 @@ def new_consumer(bootstrap_servers: str, group: str, properties: Properties, war
 
 
 def new_producer(bootstrap_servers: str, properties: Properties, warn: Warn) -> Producer:
-    """A producer that waits for nobody and tries for ever; only what can never be sent is complained about.
+    """Return a producer that retries without a limit; only a message that can never be sent is warned about.
 
-    It is not idempotent: a copy does no harm in this conversation, and no broker's mishap can end the producer.
+    It is not idempotent: a copy does no harm in this conversation, and no error of a broker can end the producer.
     """
 
     def report(error: KafkaError | None, message: Message) -> None:
@@ -91,11 +89,7 @@ def new_producer(bootstrap_servers: str, properties: Properties, warn: Warn) -> 
 
 
 def fetch(consumer: Consumer, wait_s: float, warn: Warn) -> list[Record]:
-    """All records that are here, or the first that come within `wait_s` seconds.
-
-    Raises:
-        KafkaException: The client cannot go on.
-    """
+    """Return all fetched records, or the first that arrive within `wait_s` seconds. Raises `KafkaException`."""
     first = consumer.poll(wait_s)
     if first is None:
         return []
@@ -103,11 +97,11 @@ def fetch(consumer: Consumer, wait_s: float, warn: Warn) -> list[Record]:
     return [_record(message) for message in batch if _is_good(message, warn)]
 
 
-def send(producer: Producer, topic: str, key: bytes, value: bytes, headers: Headers) -> None:
-    """Hand a message to the producer; waits while its queue is full."""
+def send(producer: Producer, topic: str, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]]) -> None:
+    """Hand a message to the producer; wait while its queue is full."""
     while True:
         try:
-            producer.produce(topic, value, key, headers=headers)
+            producer.produce(topic, value, key, headers=list(headers))
         except BufferError:
             producer.poll(0.1)
         else:
@@ -115,7 +109,7 @@ def send(producer: Producer, topic: str, key: bytes, value: bytes, headers: Head
 
 
 def close_producer(producer: Producer, warn: Warn) -> None:
-    """Send what is still waiting, for some seconds at most; what could not be sent is given up and complained about."""
+    """Send what is queued, for some seconds at most; what could not be sent is dropped and warned about."""
     unsent = producer.flush(_CLOSE_LIMIT_S)
     if unsent:
         warn(f"{unsent} messages could not be sent before the end: is the broker up?")
@@ -124,7 +118,7 @@ def close_producer(producer: Producer, warn: Warn) -> None:
 
 
 def _quiet(warn: Warn) -> dict[str, object]:
-    """Errors are told by `complain`, each kind once in a while, and not by the library's own log."""
+    """Return settings that report errors by `warn`, each kind once in a while, and not by the library's own log."""
     reported_at: dict[int, float] = {}
 
     def report(error: KafkaError) -> None:
@@ -149,11 +143,5 @@ def _is_good(message: Message, warn: Warn) -> bool:
 def _record(message: Message) -> Record:
     # A consumer's headers are a list of names and bytes; the stubs allow all that a producer takes.
     headers = cast("RawHeaders", message.headers() or ())
-    return Record(
-        message.topic() or "",
-        message.partition() or 0,
-        message.offset() or 0,
-        message.key(),
-        message.value(),
-        headers,
-    )
+    place = (message.topic() or "", message.partition() or 0, message.offset() or 0)
+    return Record(*place, message.key(), message.value(), headers)

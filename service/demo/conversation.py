@@ -1,227 +1,215 @@
-"""The order-fulfilment conversation as a participant in another house would write it down: topics, messages, headers.
+"""The order-fulfilment conversation as its participants see it: commands in, replies out, what a command must hold."""
 
-Nothing here comes from the coordinator's own code: who carries out commands with this module shows that the published
-page is enough to take part.
-"""
-
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
-from typing import Final, Literal, TypeAlias
-from uuid import NAMESPACE_URL, UUID, uuid5
+from typing import Any, Final, NamedTuple, TypeAlias
 
-from saga_coordinator.service.demo.fields import Check, a_decimal, a_text, an_address, order_lines, text_or_null
+from pydantic import ValidationError
 
-Headers: TypeAlias = list[tuple[str, str | bytes | None]]
+from saga_coordinator import contracts
+from saga_coordinator.contracts import BadEnvelope, Done, Envelope, Failure
+from saga_coordinator.contracts.envelope import Headers, read, write
+from saga_coordinator.contracts.messages.inventory import ReleaseStock, ReserveStock
+from saga_coordinator.contracts.messages.notifications import NotifyCustomer
+from saga_coordinator.contracts.messages.orders import OrderConfirmed, OrderPlaced, OrderRejected
+from saga_coordinator.contracts.messages.payments import ChargeCard, RefundCard
+from saga_coordinator.contracts.messages.reviews import ReviewFraud
+from saga_coordinator.contracts.messages.shipping import ShipOrder
+from saga_coordinator.handlers.routing import REPLIES
+from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
+from saga_coordinator.sagas.machine.ids import command_id, instance_id
+
 RawHeaders: TypeAlias = Sequence[tuple[str, bytes | None]]
 
-ORDERS: Final = "orders.events.v1"
-OUTCOMES: Final = "saga.order-fulfilment.outcomes.v1"
-CONFIRMED: Final = "orders.order-confirmed.v1"
-REJECTED: Final = "orders.order-rejected.v1"
-PARTICIPANTS: Final = ("inventory", "payments", "reviews", "shipping", "notifications")
+ORDERS: Final = OrderPlaced.topic
+OUTCOMES: Final = order_fulfilment.outcome_topic
+CONFIRMED: Final = OrderConfirmed.message_type
+REJECTED: Final = OrderRejected.message_type
+
+_SOURCE: Final = f"/saga-coordinator/{order_fulfilment.name}"
+_ATTEMPTS: Final = range(1, 33)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CommandKind:
-    """One sort of command: who carries it out, what its value must hold and how it is answered.
+    """One sort of command. `compensates` is the type of the command that it undoes."""
 
-    `undoes` is the type of the command that this one takes back. `gives` is the field of the reply that holds the
-    participant's own reference; the undo hands it back in the same field, or null if the coordinator never heard it.
-    """
+    model: type[contracts.Command[Any]]
+    compensates: str | None = None
 
-    participant: str
-    name: str
-    type: str
-    reply: str
-    fields: Mapping[str, Check]
-    undoes: str | None = None
-    gives: str | None = None
+    @cached_property
+    def type(self) -> str:
+        """Return the `ce_type` of such a command."""
+        return self.model.message_type
 
-    @property
-    def direction(self) -> Literal["forward", "compensation"]:
-        """What `ce_sagadirection` says on such a command."""
-        return "forward" if self.undoes is None else "compensation"
+    @cached_property
+    def participant(self) -> str:
+        """Return who carries it out."""
+        return self.type.split(".")[0]
+
+    @cached_property
+    def name(self) -> str:
+        """Return the name in its type, such as `ship-order`."""
+        return self.type.split(".")[1]
+
+    @cached_property
+    def direction(self) -> str:
+        """Return the `ce_sagadirection` of such a command."""
+        return "forward" if self.compensates is None else "compensation"
+
+    @cached_property
+    def reference(self) -> str | None:
+        """Return the field of its reply that holds the participant's reference; a compensation repeats it or null."""
+        return next(iter(self.model.reply.model_fields), None)
 
 
-_DONE: Final = "saga.done.v1"
-_MONEY: Final = {"amount": a_decimal, "currency": a_text}
-_BILL: Final = {"order_id": a_text, "customer_id": a_text, **_MONEY}
-
-COMMANDS: Final[Mapping[str, CommandKind]] = {
+COMMANDS: Final = {
     kind.type: kind
     for kind in (
-        CommandKind(
-            "inventory",
-            "reserve-stock",
-            "inventory.reserve-stock.v1",
-            "inventory.stock-reserved.v1",
-            {"order_id": a_text, "lines": order_lines},
-            gives="reservation_id",
-        ),
-        CommandKind(
-            "inventory",
-            "release-stock",
-            "inventory.release-stock.v1",
-            _DONE,
-            {"order_id": a_text, "reservation_id": text_or_null},
-            undoes="inventory.reserve-stock.v1",
-        ),
-        CommandKind(
-            "payments",
-            "charge-card",
-            "payments.charge-card.v1",
-            "payments.card-charged.v1",
-            _BILL,
-            gives="charge_id",
-        ),
-        CommandKind(
-            "payments",
-            "refund-card",
-            "payments.refund-card.v1",
-            _DONE,
-            {"order_id": a_text, "charge_id": text_or_null, **_MONEY},
-            undoes="payments.charge-card.v1",
-        ),
-        CommandKind("reviews", "review-fraud", "reviews.review-fraud.v1", _DONE, _BILL),
-        CommandKind(
-            "shipping",
-            "ship-order",
-            "shipping.ship-order.v1",
-            "shipping.order-shipped.v1",
-            {"order_id": a_text, "ship_to": an_address, "lines": order_lines},
-            gives="tracking",
-        ),
-        CommandKind(
-            "notifications",
-            "notify-customer",
-            "notifications.notify-customer.v1",
-            _DONE,
-            {"order_id": a_text, "customer_id": a_text, "tracking": a_text},
-        ),
+        CommandKind(ReserveStock),
+        CommandKind(ReleaseStock, compensates=ReserveStock.message_type),
+        CommandKind(ChargeCard),
+        CommandKind(RefundCard, compensates=ChargeCard.message_type),
+        CommandKind(ReviewFraud),
+        CommandKind(ShipOrder),
+        CommandKind(NotifyCustomer),
     )
 }
-
 COMMAND_NAMES: Final = frozenset(kind.name for kind in COMMANDS.values())
-COMMAND_TOPICS: Final = tuple(f"{participant}.commands.v1" for participant in PARTICIPANTS)
+PARTICIPANTS: Final = tuple(dict.fromkeys(kind.participant for kind in COMMANDS.values()))
+COMMAND_TOPICS: Final = tuple(dict.fromkeys(kind.model.topic for kind in COMMANDS.values()))
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """A command as it was read from its record. `fingerprint` covers all that a second copy must repeat."""
 
-    id: str
     kind: CommandKind
     order_id: str
     reply_to: str
-    compensates: str | None
-    fingerprint: str
+    envelope: Envelope
+    content_type: bytes | None
     value: bytes
-    headers: Mapping[str, bytes]
+    fingerprint: str
+
+    @property
+    def id(self) -> str:
+        """Return its `ce_id`."""
+        return self.envelope.id
 
 
-@dataclass(frozen=True, slots=True)
-class Malformed:
+class Malformed(NamedTuple):
     """A record that no participant can carry out, and why."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """The answer to a command: `ce_type` and JSON value."""
+class Reply(NamedTuple):
+    """The reply to a command: `ce_type` and JSON value."""
 
     type: str
-    value: bytes
+    value: str
 
 
-DONE: Final = Reply(_DONE, b"{}")
-
-_NEEDED: Final = ("ce_id", "ce_type", "ce_replyto", "ce_correlationid")
-_SAME_IN_EVERY_COPY: Final = (
-    "ce_type",
-    "ce_correlationid",
-    "ce_replyto",
-    "ce_sagastep",
-    "ce_sagadirection",
-    "ce_compensates",
-)
+def encoded(reply: contracts.Reply) -> Reply:
+    """Return a reply as it is sent."""
+    return Reply(reply.message_type, reply.model_dump_json())
 
 
-def headers_by_name(headers: RawHeaders) -> dict[str, bytes]:
-    """The headers by name; of a header that stands there twice the last one wins, one without a value is left out."""
-    return {name: value for name, value in headers if value is not None}
-
-
-def read_command(topic: str, key: bytes | None, value: bytes | None, raw_headers: RawHeaders) -> Command | Malformed:
-    """Read what is needed to answer at all; `deviations` checks the rest."""
-    headers = headers_by_name(raw_headers)
-    missing = [name for name in _NEEDED if not headers.get(name)]
-    if missing or not key or value is None:
-        absent = [*missing, *([] if key else ["record key"]), *(["value"] if value is None else [])]
-        return Malformed(f"it has no {', '.join(absent)}")
-    asked = headers["ce_type"].decode(errors="replace")
-    kind = COMMANDS.get(asked)
-    if kind is None or topic != f"{kind.participant}.commands.v1":
-        return Malformed(f"no participant on this topic knows the command {asked!r}")
-    compensates = headers.get("ce_compensates")
-    if (compensates is None) != (kind.undoes is None):
-        return Malformed("ce_compensates must stand on an undo, and on nothing else")
-    try:
-        return Command(
-            id=headers["ce_id"].decode(),
-            kind=kind,
-            order_id=key.decode(),
-            reply_to=headers["ce_replyto"].decode(),
-            compensates=None if compensates is None else compensates.decode(),
-            fingerprint=_fingerprint(key, value, headers),
-            value=value,
-            headers=headers,
-        )
-    except UnicodeDecodeError as error:
-        return Malformed(f"key or headers are not UTF-8 ({error})")
-
-
-def _fingerprint(key: bytes, value: bytes, headers: Mapping[str, bytes]) -> str:
-    parts = [key, value]
-    for name in _SAME_IN_EVERY_COPY:
-        parts.append(headers.get(name, b""))  # noqa: PERF401  (a generator costs half as much again, for every command)
-    return blake2b(b"\x1f".join(parts), digest_size=8).hexdigest()
+DONE: Final = encoded(Done())
 
 
 def reply_with(kind: CommandKind, reference: str) -> Reply:
-    """The reply that says it is done; `reference` goes into the field that the kind gives, if it gives one."""
-    if kind.gives is None:
+    """Return the reply that says that the command was carried out, with the participant's reference if it has one."""
+    if kind.reference is None:
         return DONE
-    return Reply(kind.reply, json.dumps({kind.gives: reference}).encode())
+    return encoded(kind.model.reply.model_validate({kind.reference: reference}))
 
 
 def failure(code: str, message: str, *, retryable: bool) -> Reply:
-    """The reply that says it is definitely not done, and whether asking again can help."""
-    body = {"code": code, "message": message, "retryable": retryable, "details": None}
-    return Reply("saga.failure.v1", json.dumps(body).encode())
+    """Return the reply that says that the command was not carried out, and whether a retry can help."""
+    return encoded(Failure(code=code, message=message, retryable=retryable))
+
+
+def read_command(topic: str, key: bytes | None, value: bytes | None, headers: RawHeaders) -> Command | Malformed:
+    """Read what a reply needs; `wrong_value` and `deviations` check the rest."""
+    try:
+        envelope, body = read(headers, value)
+        order_id = (key or b"").decode()
+    except (BadEnvelope, UnicodeDecodeError) as error:
+        return Malformed(str(error))
+    kind = COMMANDS.get(envelope.type)
+    if kind is None or topic != kind.model.topic:
+        return Malformed(f"no participant on this topic has the command {envelope.type!r}")
+    reply_to = envelope.reply_to or ""
+    needed = {"record key": order_id, "ce_replyto": reply_to, "ce_correlationid": envelope.correlation_id}
+    if missing := [name for name, text in needed.items() if not text]:
+        return Malformed(f"it has no {', '.join(missing)}")
+    if (envelope.compensates is None) != (kind.compensates is None):
+        return Malformed("ce_compensates belongs on a compensation, and on nothing else")
+    content_type = next((raw for name, raw in reversed(headers) if name == "content-type"), None)
+    fingerprint = _fingerprint(order_id, envelope, body)
+    return Command(kind, order_id, reply_to, envelope, content_type, body, fingerprint)
+
+
+def _fingerprint(order_id: str, envelope: Envelope, body: bytes) -> str:
+    same = (envelope.type, envelope.correlation_id, envelope.reply_to, envelope.step, envelope.direction)
+    return blake2b(repr((order_id, *same, envelope.compensates, body)).encode(), digest_size=8).hexdigest()
+
+
+def wrong_value(command: Command) -> str | None:
+    """Return why the value of a command cannot be carried out, or None."""
+    try:
+        message = command.kind.model.model_validate_json(command.value)
+    except ValidationError as error:
+        return "; ".join(f"{'.'.join(map(str, each['loc'])) or 'value'}: {each['msg']}" for each in error.errors())
+    if empty := [name for name, value in message if value == ""]:
+        return f"empty in its value: {', '.join(empty)}"
+    if (order_id := dict(message)["order_id"]) != command.order_id:
+        return f"its record key {command.order_id!r} is not its order_id {order_id!r}"
+    return None
+
+
+def deviations(command: Command) -> list[str]:
+    """Return what differs from the published page without hindering the work, each as a clause about the command."""
+    envelope, direction = command.envelope, command.kind.direction
+    instance = instance_id(order_fulfilment.name, command.order_id)
+    expected = {
+        "ce_source": (envelope.source, _SOURCE),
+        "ce_replyto": (envelope.reply_to, REPLIES),
+        "ce_subject": (envelope.subject, command.order_id),
+        "ce_sagadirection": (envelope.direction, direction),
+        "ce_correlationid": (envelope.correlation_id, instance),
+        "content-type": (command.content_type, b"application/json"),
+    }
+    found = [f"{name} is {got!r}, not {wanted!r}" for name, (got, wanted) in expected.items() if got != wanted]
+    present = {
+        "ce_time": envelope.time,
+        "ce_causationid": envelope.causation_id,
+        "ce_sagastep": envelope.step,
+        "ce_attempt": envelope.attempt,
+        "traceparent": envelope.traceparent,
+    }
+    found += [f"it has no {name}" for name, given in present.items() if not given]
+    if command.id not in {command_id(instance, envelope.step or "", direction, attempt) for attempt in _ATTEMPTS}:
+        found.append("its ce_id is not UUIDv5 of instance and <step>/<direction>/<attempt>")
+    return found
 
 
 def reply_headers(command: Command, reply: Reply, message_id: str, *, at: str, traced: bool = True) -> Headers:
-    """The headers of a reply: its own id, source and time; the command's correlation and trace context echoed."""
-    asked = command.headers
-    headers: Headers = [
-        ("ce_specversion", b"1.0"),
-        ("ce_id", message_id.encode()),
-        ("ce_source", f"/demo/{command.kind.participant}".encode()),
-        ("ce_type", reply.type.encode()),
-        ("ce_time", at.encode()),
-        ("ce_subject", command.order_id.encode()),
-        ("content-type", b"application/json"),
-        ("ce_correlationid", asked["ce_correlationid"]),
-        ("ce_causationid", asked["ce_id"]),
-    ]
-    if traced:
-        headers += [(name, asked[name]) for name in ("traceparent", "tracestate") if name in asked]
-    return headers
-
-
-def instance_id(order_id: str) -> UUID:
-    """The instance that looks after this order, as the page derives it."""
-    return uuid5(NAMESPACE_URL, f"saga:order-fulfilment/{order_id}")
+    """Return the headers of a reply: its own id, source and time; correlation and trace context of the command."""
+    asked = command.envelope
+    return write(
+        Envelope(
+            id=message_id,
+            type=reply.type,
+            source=f"/demo/{command.kind.participant}",
+            time=at,
+            subject=command.order_id,
+            correlation_id=asked.correlation_id,
+            causation_id=asked.id,
+            traceparent=asked.traceparent if traced else None,
+            tracestate=asked.tracestate if traced else None,
+        )
+    )

@@ -1,10 +1,14 @@
-"""A participant's own ledger: what it did and undid, once for each command id, and the fence against late originals."""
+"""A participant's ledger: the effect of each command id, once, and the fence that keeps a late original out."""
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
 from io import BufferedWriter
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
+
+from pydantic import TypeAdapter
 
 from saga_coordinator.service.demo.conversation import (
     COMMANDS,
@@ -16,11 +20,60 @@ from saga_coordinator.service.demo.conversation import (
     failure,
     reply_with,
 )
-from saga_coordinator.service.demo.entries import Effect, Entry, Line, Repeat, Violation, from_line, to_line
+
+
+class Effect(StrEnum):
+    """What a command changed: something by DONE and COMPENSATED, nothing by the others."""
+
+    DONE = "done"
+    COMPENSATED = "compensated"
+    REFUSED = "refused"
+    NOTHING_TO_COMPENSATE = "nothing to compensate"
+    COMPENSATED_ALREADY = "compensated already"
+
+
+_NET: Final = {Effect.DONE: 1, Effect.COMPENSATED: -1}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One command id and its effect; `compensates` is the command id that a compensation takes back."""
+
+    command_id: str
+    type: str
+    order_id: str
+    fingerprint: str
+    effect: Effect
+    reply: Reply
+    compensates: str | None = None
+
+    @property
+    def net(self) -> int:
+        """Return what it changed: +1 done, -1 compensated, 0 nothing."""
+        return _NET.get(self.effect, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """A command id that was delivered again."""
+
+    repeat: str
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """Something that must never happen, as a sentence."""
+
+    violation: str
+
+
+Line: TypeAlias = Entry | Repeat | Violation
+
+_LINE: Final[TypeAdapter[Line]] = TypeAdapter(Line)
 
 
 class Ledger:
-    """What one participant did. In memory, and in an append-only file of JSON lines if it has a path.
+    """The effects of one participant. In memory, and in an append-only file of JSON lines if it has a path.
 
     `flush` writes what is new in one piece; a torn last line, left by a kill, is cut off when the file is opened again.
     Replies must leave after `flush`: then what was answered is in the file, and what is lost was never answered.
@@ -30,34 +83,34 @@ class Ledger:
         self.participant: Final = participant
         self.repeats = 0
         self._entries: dict[str, Entry] = {}
-        self._undone: set[str] = set()
+        self._compensated: set[str] = set()
         self._violations: list[str] = []
         self._unwritten: list[Line] = []
         self._file = None if path is None else self._open(path)
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """The ledger that a file tells, to look at; the file stays as it is and is not written to."""
+        """Return the ledger in a file, to look at; the file stays as it is and is not written to."""
         ledger = cls(path.stem)
         ledger._replay(_whole_lines(path))
         return ledger
 
     @property
     def entries(self) -> Iterator[Entry]:
-        """Every command id once, in the order in which they came."""
+        """Iterate over every command id once, in the order of their arrival."""
         return iter(self._entries.values())
 
     @property
     def violations(self) -> tuple[str, ...]:
-        """What must never happen and did, as sentences."""
+        """Return what must never happen and did, as sentences."""
         return tuple(self._violations)
 
     def has(self, command_id: str) -> bool:
-        """Whether this id came before."""
+        """Return whether this id was delivered before."""
         return command_id in self._entries
 
     def find_repeat(self, command: Command) -> Entry | None:
-        """What became of this id when it came first, or None. A repeat is counted; another content is a violation."""
+        """Return the first entry of this id, or None. A repeat is counted; another content is a violation."""
         entry = self._entries.get(command.id)
         if entry is None:
             return None
@@ -68,14 +121,14 @@ class Ledger:
         return entry
 
     def execute(self, command: Command, refusal: Reply | None) -> Entry:
-        """Carry out or refuse a command that comes for the first time; a fenced one has no effect in any case."""
-        if command.id in self._undone:
-            late = failure("compensated-already", "this command was undone before it came", retryable=False)
+        """Carry out or refuse a command on its first delivery; a fenced one has no effect in any case."""
+        if command.id in self._compensated:
+            late = failure("compensated-already", "this command was compensated before it came", retryable=False)
             return self._record(command, Effect.COMPENSATED_ALREADY, late)
         if refusal is not None:
             return self._record(command, Effect.REFUSED, refusal)
-        if command.compensates is not None:
-            return self._undo(command, command.compensates)
+        if command.envelope.compensates is not None:
+            return self._compensate(command, command.envelope.compensates)
         return self._record(command, Effect.DONE, reply_with(command.kind, _reference(command.kind, command.id)))
 
     def add_violation(self, sentence: str) -> None:
@@ -86,7 +139,7 @@ class Ledger:
     def flush(self) -> None:
         """Hand all that is new to the operating system; after that a kill of this process loses none of it."""
         if self._file is not None and self._unwritten:
-            self._file.write(b"".join(to_line(line) for line in self._unwritten))
+            self._file.write(b"".join(_LINE.dump_json(line) + b"\n" for line in self._unwritten))
             self._file.flush()
         self._unwritten.clear()
 
@@ -96,27 +149,28 @@ class Ledger:
         if self._file is not None:
             self._file.close()
 
-    def _undo(self, command: Command, compensates: str) -> Entry:
-        original = self._entries.get(compensates)
-        if original is not None and original.type != command.kind.undoes:
-            self.add_violation(f"{command.kind.type} {command.id} undoes {compensates}, which is a {original.type}")
-        effective = original is not None and original.did is Effect.DONE and compensates not in self._undone
-        if effective and not _names_its_reference(command, compensates):
-            self.add_violation(f"{command.kind.type} {command.id} names a reference that {compensates} never gave")
-        return self._record(command, Effect.UNDONE if effective else Effect.NOTHING_TO_UNDO, DONE)
+    def _compensate(self, command: Command, original_id: str) -> Entry:
+        original = self._entries.get(original_id)
+        if original is not None and original.type != command.kind.compensates:
+            self.add_violation(
+                f"{command.kind.type} {command.id} compensates {original_id}, which is a {original.type}"
+            )
+        done = original is not None and original.effect is Effect.DONE and original_id not in self._compensated
+        if done and not _names_its_reference(command, original_id):
+            self.add_violation(f"{command.kind.type} {command.id} names a reference that {original_id} never gave")
+        return self._record(command, Effect.COMPENSATED if done else Effect.NOTHING_TO_COMPENSATE, DONE)
 
-    def _record(self, command: Command, did: Effect, reply: Reply) -> Entry:
-        entry = Entry(
-            command.id, command.kind.type, command.order_id, command.fingerprint, did, reply, command.compensates
-        )
+    def _record(self, command: Command, effect: Effect, reply: Reply) -> Entry:
+        kind, compensates = command.kind, command.envelope.compensates
+        entry = Entry(command.id, kind.type, command.order_id, command.fingerprint, effect, reply, compensates)
         self._add(entry)
         self._unwritten.append(entry)
         return entry
 
     def _add(self, entry: Entry) -> None:
         self._entries[entry.command_id] = entry
-        if entry.compensates is not None and entry.did is not Effect.REFUSED:
-            self._undone.add(entry.compensates)
+        if entry.compensates is not None and entry.effect is not Effect.REFUSED:
+            self._compensated.add(entry.compensates)
 
     def _open(self, path: Path) -> BufferedWriter:
         whole = _whole_lines(path) if path.exists() else b""
@@ -127,7 +181,7 @@ class Ledger:
 
     def _replay(self, lines: bytes) -> None:
         for text in lines.splitlines():
-            match from_line(text):
+            match _LINE.validate_json(text):
                 case Entry() as entry:
                     if entry.command_id in self._entries:
                         self._violations.append(f"{entry.type} {entry.command_id} stands in the ledger twice")
@@ -139,17 +193,17 @@ class Ledger:
 
 
 def open_ledgers(directory: Path | None) -> dict[str, Ledger]:
-    """The ledgers of all five participants by name: in memory, or each in `<directory>/<participant>.jsonl`."""
+    """Return the ledgers of all participants by name: in memory, or each in `<directory>/<participant>.jsonl`."""
     if directory is not None:
         directory.mkdir(parents=True, exist_ok=True)
     return {name: Ledger(name, None if directory is None else directory / f"{name}.jsonl") for name in PARTICIPANTS}
 
 
 def read_ledgers(directory: Path) -> dict[str, Ledger]:
-    """The ledgers that `open_ledgers` left in a directory, to look at.
+    """Return the ledgers that `open_ledgers` left in a directory, to look at.
 
     Raises:
-        FileNotFoundError: One of the five files is missing.
+        FileNotFoundError: One of the files is missing.
     """
     return {name: Ledger.read(directory / f"{name}.jsonl") for name in PARTICIPANTS}
 
@@ -158,13 +212,13 @@ def _reference(kind: CommandKind, command_id: str) -> str:
     return f"{kind.participant}-{command_id}"
 
 
-def _names_its_reference(undo: Command, original_id: str) -> bool:
-    kind = COMMANDS[undo.kind.undoes or ""]
+def _names_its_reference(command: Command, original_id: str) -> bool:
+    original = COMMANDS[command.kind.compensates or ""]
     try:
-        named = json.loads(undo.value).get(kind.gives)
+        named = json.loads(command.value).get(original.reference)
     except (ValueError, AttributeError):
         return False
-    return named is None or named == _reference(kind, original_id)
+    return named is None or named == _reference(original, original_id)
 
 
 def _whole_lines(path: Path) -> bytes:

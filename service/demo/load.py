@@ -1,8 +1,8 @@
-"""The shop: places orders at a pace, listens to their outcomes, and measures from the one to the other."""
+"""The shop: places orders at a pace, receives their outcomes, and measures the time from the one to the other."""
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from heapq import heappop, heappush
@@ -23,10 +23,10 @@ from saga_coordinator.service.demo.clients import (
     send,
     to_stderr,
 )
-from saga_coordinator.service.demo.conversation import CONFIRMED, ORDERS, OUTCOMES, REJECTED, headers_by_name
+from saga_coordinator.service.demo.conversation import CONFIRMED, ORDERS, OUTCOMES, REJECTED
 from saga_coordinator.service.demo.journal import Journal, Outcome
 from saga_coordinator.service.demo.orders import Event, Mix, extra_events, is_large, order_event, order_id
-from saga_coordinator.service.demo.report import LoadReport, percentile, steady_rate
+from saga_coordinator.service.simulation.figures import percentile
 
 _IDLE_WAIT_S: Final = 0.1
 _MIN_WAIT_S: Final = 0.001
@@ -42,7 +42,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Open loop: so many orders a second, whatever becomes of them."""
+    """Open loop: so many orders a second, whether or not they end."""
 
     per_s: float
 
@@ -60,6 +60,35 @@ class Plan:
     mix: Mix = field(default_factory=Mix)
     patience_s: float = 60.0
     settle_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadReport:
+    """The figures of one run of the shop.
+
+    Attributes:
+        orders: Orders placed.
+        completed: Orders whose outcome was confirmed.
+        compensated: Orders whose outcome was rejected.
+        missing: Orders without an outcome at the end.
+        duplicates_of_outcome: Copies of an outcome event, under the same id. No fault.
+        second_outcomes: Outcome events of another id for an order that had its outcome. Must be 0.
+        seconds: From the first order to the last outcome.
+        sagas_per_s: Outcomes a second in the steady part: without the first and last window, at least a tenth each.
+        p50_ms: Half of the orders had their outcome within so many milliseconds.
+        p99_ms: 99 of 100 orders had it.
+    """
+
+    orders: int
+    completed: int
+    compensated: int
+    missing: int
+    duplicates_of_outcome: int
+    second_outcomes: int
+    seconds: float
+    sagas_per_s: float
+    p50_ms: float
+    p99_ms: float
 
 
 class Load:
@@ -80,7 +109,7 @@ class Load:
         self._plan = plan
         self._on_placed = on_placed
         self._on_outcome = on_outcome
-        self._complain = warn
+        self._warn = warn
         self._consumer = new_consumer(bootstrap_servers, f"demo-shop-{uuid4()}", properties or {}, warn)
         self._producer = new_producer(bootstrap_servers, properties or {}, warn)
         self._in_flight: dict[str, float] = {}
@@ -92,7 +121,7 @@ class Load:
         self._last_moved = 0.0
 
     def run(self, stop: threading.Event | None = None) -> LoadReport:
-        """Place all orders and wait for their outcomes, until `stop` is set or patience ends.
+        """Place all orders and wait for their outcomes, until `stop` is set or no outcome comes for `patience_s`.
 
         Raises:
             RuntimeError: There is no topic for outcomes.
@@ -102,16 +131,16 @@ class Load:
             self._started = self._last_moved = time.perf_counter()
             while self._is_running() and not (stop and stop.is_set()):
                 self._place(self._orders_due())
-                self._receive(fetch(self._consumer, self._wait_s(), self._complain))
+                self._receive(fetch(self._consumer, self._wait_s(), self._warn))
                 self._producer.poll(0)
             self._wait_for_copies()
             return self._report()
         finally:
-            close_producer(self._producer, self._complain)
+            close_producer(self._producer, self._warn)
             self._consumer.close()
 
     def _listen(self) -> None:
-        """Read all partitions from their present ends on: nothing that follows from an order of ours can be missed."""
+        """Read all partitions from their present ends on: no outcome of an order of ours can be missed."""
         limit = time.monotonic() + self._plan.patience_s
         while True:
             topic = self._consumer.list_topics(OUTCOMES, timeout=_ANSWER_LIMIT_S).topics[OUTCOMES]
@@ -133,7 +162,7 @@ class Load:
         return idle_s < self._plan.patience_s or not self._in_flight
 
     def _orders_due(self) -> int:
-        """How many orders to place now."""
+        """Return how many orders to place now."""
         placed = len(self.journal.placed)
         left = self._plan.orders - placed
         match self._plan.pace:
@@ -145,7 +174,7 @@ class Load:
                 assert_never(pace)
 
     def _wait_s(self) -> float:
-        """How long to listen before something is to be placed again."""
+        """Return for how long to receive before something is to be placed again."""
         until = [time.perf_counter() + _IDLE_WAIT_S]
         if isinstance(self._plan.pace, Rate) and len(self.journal.placed) < self._plan.orders:
             until.append(self._started + len(self.journal.placed) / self._plan.pace.per_s)
@@ -161,7 +190,7 @@ class Load:
             self._place_one(number, at)
 
     def _place_one(self, number: int, at: str) -> None:
-        """Place an order with what comes beside it; what is not the first of these is sent later."""
+        """Place an order and its extra events; the first of these is sent now, the others later."""
         seed, mix, now = self._plan.seed, self._plan.mix, time.perf_counter()
         order = order_id(number, seed)
         self.journal.placed[order] = is_large(number, seed, mix)
@@ -194,23 +223,24 @@ class Load:
                 self._on_outcome(outcome)
 
     def _outcome(self, record: Record) -> Outcome | None:
-        headers = headers_by_name(record.headers)
-        kind, message_id = headers.get("ce_type", b"").decode(), headers.get("ce_id", b"").decode()
+        headers = {name: (value or b"").decode() for name, value in record.headers}
+        kind, message_id = headers.get("ce_type", ""), headers.get("ce_id", "")
         if kind not in (CONFIRMED, REJECTED) or not message_id or not record.key:
-            self._complain(f"the record at {record.topic}:{record.partition}:{record.offset} is no outcome: {headers}")
+            self._warn(f"the record at {record.topic}:{record.partition}:{record.offset} is no outcome: {headers}")
             return None
         return Outcome(record.key.decode(), kind, message_id, (record.value or b"").decode())
 
     def _wait_for_copies(self) -> None:
-        """Listen a little longer: a second outcome would come now."""
+        """Receive a little longer: a second outcome would come now."""
         until = time.perf_counter() + self._plan.settle_s
         while (left_s := until - time.perf_counter()) > 0:
-            self._receive(fetch(self._consumer, min(left_s, _IDLE_WAIT_S), self._complain))
+            self._receive(fetch(self._consumer, min(left_s, _IDLE_WAIT_S), self._warn))
 
     def _report(self) -> LoadReport:
         outcomes = self.journal.outcomes
         distinct = {each.message_id for each in outcomes}
         verdicts = {each.order_id: each.type for each in reversed(outcomes)}
+        latencies = sorted(self._latencies)
         window = self._plan.pace.orders if isinstance(self._plan.pace, Window) else 0
         return LoadReport(
             orders=len(self.journal.placed),
@@ -221,6 +251,15 @@ class Load:
             second_outcomes=len(distinct) - len(verdicts),
             seconds=self._finished_at[-1] - self._started if self._finished_at else 0.0,
             sagas_per_s=steady_rate(self._finished_at, window),
-            p50_ms=percentile(self._latencies, 0.50) * 1000,
-            p99_ms=percentile(self._latencies, 0.99) * 1000,
+            p50_ms=percentile(latencies, 50) * 1000,
+            p99_ms=percentile(latencies, 99) * 1000,
         )
+
+
+def steady_rate(finished_at: Sequence[float], window: int) -> float:
+    """Return the rate of ascending times without the first and last `window`: at least a tenth, at most a third."""
+    total = len(finished_at)
+    skip = min(max(window, total // 10), total // 3)
+    steady = finished_at[skip : total - skip]
+    elapsed = steady[-1] - steady[0] if steady else 0.0
+    return (len(steady) - 1) / elapsed if elapsed > 0 else 0.0

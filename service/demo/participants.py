@@ -11,7 +11,6 @@ from typing import Final, TypeAlias
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from saga_coordinator.service.demo.answering import Answer, CommandHandler, Watch
 from saga_coordinator.service.demo.behaviour import Behaviour
 from saga_coordinator.service.demo.clients import (
     Properties,
@@ -24,8 +23,8 @@ from saga_coordinator.service.demo.clients import (
     send,
     to_stderr,
 )
+from saga_coordinator.service.demo.command_handler import Answer, CommandHandler, Watch
 from saga_coordinator.service.demo.conversation import COMMAND_TOPICS, Command, reply_headers
-from saga_coordinator.service.demo.ledger import Ledger
 
 GROUP: Final = "demo-participants"
 
@@ -39,7 +38,8 @@ class Participants:
     """Inventory, payments, reviews, shipping and notifications, one consumer and one producer for all.
 
     At least once: an offset is committed only after the replies to all records before it were acknowledged. What is
-    delivered again finds its entry in the ledger, and gets the same reply. `ready` is set once the topics are assigned.
+    delivered again finds its entry in the ledger, and gets the same reply. `ready` is set once the topics are assigned;
+    the ledgers of `handler` are complete once `run` has returned.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Participants:
         ledger_dir: Path | None,
         behaviour: Behaviour,
         *,
-        on_hop: Watch | None = None,
+        on_command: Watch | None = None,
         properties: Properties | None = None,
         warn: Warn = to_stderr,
     ) -> None:
@@ -57,35 +57,20 @@ class Participants:
         Args:
             bootstrap_servers: As Kafka clients take it: `host:port,host:port`.
             ledger_dir: Where each participant keeps its ledger, `<participant>.jsonl`; None keeps them in memory.
-            behaviour: Who declines, forgets, delays.
-            on_hop: Called in the running thread for each command that was carried out.
+            behaviour: How often they decline, lose replies and delay.
+            on_command: Called in the running thread for each command that was carried out.
             properties: Further properties for both librdkafka clients, such as `security.protocol`.
-            warn: Takes sentences about what is wrong.
+            warn: Called with a sentence about each problem.
         """
         self.ready = threading.Event()
-        self._answering = CommandHandler(ledger_dir, behaviour, on_hop=on_hop, warn=warn)
-        self._complain = warn
+        self.handler = CommandHandler(ledger_dir, behaviour, on_command=on_command, warn=warn)
+        self._warn = warn
         self._consumer = new_consumer(bootstrap_servers, GROUP, properties or {}, warn)
         self._producer = new_producer(bootstrap_servers, properties or {}, warn)
         self._positions: dict[_Place, int] = {}
         self._committed: dict[_Place, int] = {}
         self._waiting: list[tuple[float, int, Record, Command | Answer]] = []
         self._sequence = count()
-
-    @property
-    def ledgers(self) -> dict[str, Ledger]:
-        """The five ledgers by participant; complete once `run` has returned."""
-        return self._answering.ledgers
-
-    @property
-    def commands(self) -> int:
-        """How many commands were carried out or answered again."""
-        return self._answering.commands
-
-    @property
-    def malformed(self) -> int:
-        """How many records were no commands."""
-        return self._answering.malformed
 
     def run(self, stop: threading.Event) -> None:
         """Carry out commands until `stop` is set; then replies that are due leave, and offsets are committed."""
@@ -95,7 +80,7 @@ class Participants:
         next_commit = time.monotonic() + _COMMIT_EVERY_S
         try:
             while not stop.is_set():
-                self._receive(fetch(self._consumer, self._patience(), self._complain))
+                self._receive(fetch(self._consumer, self._wait_s(), self._warn))
                 self._producer.poll(0)
                 if time.monotonic() >= next_commit:
                     self._commit()
@@ -103,29 +88,28 @@ class Participants:
         finally:
             self._close()
 
-    def _patience(self) -> float:
-        if not self._waiting:
-            return _IDLE_WAIT_S
-        return min(_IDLE_WAIT_S, max(0.0, self._waiting[0][0] - time.monotonic()))
+    def _wait_s(self) -> float:
+        due = [self._waiting[0][0] - time.monotonic()] if self._waiting else []
+        return max(0.0, min([_IDLE_WAIT_S, *due]))
 
     def _receive(self, records: Iterable[Record]) -> None:
         """Carry out what came and what is due, write the ledgers, send what is to be sent at once."""
         answers: list[Answer] = []
         for record in records:
             self._positions[record.topic, record.partition] = record.offset + 1
-            command = self._answering.read(record)
+            command = self.handler.read(record)
             if command is None:
                 continue
-            if delay_s := self._answering.delivery_delay(command):
+            if delay_s := self.handler.delivery_delay(command):
                 self._wait(delay_s, record, command)
             else:
                 answers += self._execute(record, command)
         answers += self._due()
-        self._answering.flush()
+        self.handler.flush()
         self._send(answers)
 
     def _execute(self, record: Record, command: Command) -> list[Answer]:
-        answers = self._answering.execute(command)
+        answers = self.handler.execute(command)
         for answer in answers:
             if answer.after_s:
                 self._wait(answer.after_s, record, answer)
@@ -145,9 +129,9 @@ class Participants:
         at = datetime.now(UTC).isoformat()
         for answer in answers:
             command, reply = answer.command, answer.reply
-            traced = not self._answering.drops_trace(command)
+            traced = not self.handler.drops_trace(command)
             headers = reply_headers(command, reply, answer.message_id, at=at, traced=traced)
-            send(self._producer, command.reply_to, command.order_id.encode(), reply.value, headers)
+            send(self._producer, command.reply_to, command.order_id.encode(), reply.value.encode(), headers)
 
     def _commit(self, *, wait: bool = False) -> None:
         """Commit up to the first record whose reply has not left; nothing, while replies are unacknowledged."""
@@ -176,7 +160,7 @@ class Participants:
         try:
             self._commit(wait=True)
         except KafkaException as error:
-            self._complain(f"offsets were not committed before a rebalance, commands will come again: {error}")
+            self._warn(f"offsets were not committed before a rebalance, commands will come again: {error}")
         self._lost(_consumer, partitions)
 
     def _lost(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -188,6 +172,6 @@ class Participants:
         try:
             self._receive([])
             self._consumer.close()
-            close_producer(self._producer, self._complain)
+            close_producer(self._producer, self._warn)
         finally:
-            self._answering.close()
+            self.handler.close()

@@ -1,49 +1,151 @@
-"""What a load run measured: throughput in its steady part, latency from order to outcome, and counts."""
+"""What a demo prints around its picture: its rules, its result, the story of one order; and the result as JSON."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
 
+from rich.console import Group, RenderableType
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadReport:
-    """The figures of one run.
+from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
+from saga_coordinator.service.demo.history_table import LEGEND, history_table
+from saga_coordinator.service.demo.live_view import COLOURS
+from saga_coordinator.service.demo.run import DemoResult
+from saga_coordinator.service.demo.script import FETCH_WAIT, Script
+from saga_coordinator.service.demo.story import Story
+from saga_coordinator.service.demo.tally import Tally
+from saga_coordinator.service.demo.trace_tree import trace_ids, trace_tree
+from saga_coordinator.service.demo.words import span
+from saga_coordinator.service.simulation.figures import percentile
+from saga_coordinator.service.telemetry.environment import Kind, endpoint
 
-    Attributes:
-        orders: Orders placed.
-        completed: Orders whose outcome was confirmed.
-        compensated: Orders whose outcome was rejected.
-        missing: Orders without an outcome when patience ended.
-        duplicates_of_outcome: Copies of an outcome event, under the same id. No fault.
-        second_outcomes: Outcome events of another id for an order that had its outcome. Must be 0.
-        seconds: From the first order to the last outcome.
-        sagas_per_s: Outcomes a second in the steady part: without the first and last window, at least a tenth each.
-        p50_ms: Half of the orders had their outcome within so many milliseconds.
-        p99_ms: 99 of 100 orders had it.
-    """
-
-    orders: int
-    completed: int
-    compensated: int
-    missing: int
-    duplicates_of_outcome: int
-    second_outcomes: int
-    seconds: float
-    sagas_per_s: float
-    p50_ms: float
-    p99_ms: float
+MAX_VIOLATIONS: Final = 10
 
 
-def steady_rate(finished_at: Sequence[float], window: int) -> float:
-    """Events a second between the first and last `window` (at least a tenth, at most a third) of ascending times."""
-    total = len(finished_at)
-    skip = min(max(window, total // 10), total // 3)
-    steady = finished_at[skip : total - skip]
-    elapsed = steady[-1] - steady[0] if steady else 0.0
-    return (len(steady) - 1) / elapsed if elapsed > 0 else 0.0
+def opening(script: Script) -> RenderableType:
+    """Describe the demo, and how it differs from real life."""
+    step, behaviour = order_fulfilment.plan.steps["charge-card"].step, script.behaviour
+    shares = (behaviour.declines["ship-order"], behaviour.lost_replies[step.name])
+    refused, lost = (f"1 in {round(1 / share)}" for share in shares)
+    timeout = step.timeout if isinstance(step.timeout, timedelta) else timedelta(0)
+    waits, declared = span(timeout / script.time_scale), span(timeout)
+    lines = [
+        "An embedded Kafka broker, a temporary SQLite file, all in this one process.",
+        f"On purpose shipping refuses {refused} orders, and payments loses {lost} replies.",
+        f"Time limits are divided by {script.time_scale:g}: {step.name} waits {waits} for its reply, not {declared}.",
+    ]
+    if (exported_to := endpoint(Kind.TRACES)) is not None:
+        lines.append(f"Traces are exported to {exported_to}.")
+    title = f"saga demo: {script.orders:,} orders through {order_fulfilment.name}, {script.per_s:.0f} a second"
+    return Group(Text(title, "bold"), *map(Text, lines), Text())
 
 
-def percentile(values: Sequence[float], share: float) -> float:
-    """The value that `share` (0 to 1) of the values do not exceed; 0 if there are none."""
-    if not values:
-        return 0.0
-    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+def summary(script: Script, tally: Tally, result: DemoResult) -> RenderableType:
+    """Return the result for people, with the story of one order."""
+    orders, waited = result.report, span(120 / script.time_scale)
+    remark = (
+        f"p50 and p99 run from the order to its outcome. Up to {FETCH_WAIT * 1000:.0f} ms of each hop are the embedded "
+        f"broker's, which holds an empty fetch; the slowest orders waited {waited} for a lost reply."
+    )
+    parts: list[RenderableType] = [
+        Text(f"{orders.orders:,} orders in {span(orders.seconds)}", "bold"),
+        _statuses(tally, result),
+        Group(*_verdict(result)),
+        _figures(tally, result),
+        Text(remark, "dim"),
+    ]
+    if result.story is not None:
+        parts.append(_story(result.story))
+    return Group(
+        *(part for each in parts for part in (each, Text())),
+        Rule("what next", align="left", style="dim"),
+        Text("README.md: Write a saga; Take part as another service; What is promised"),
+        Text("On a Kafka of your own: saga doctor, saga topics apply, saga serve"),
+        Text("All commands: .venv/bin/saga --help"),
+    )
+
+
+def as_object(script: Script, tally: Tally, result: DemoResult) -> dict[str, object]:
+    """Return the result as it is written in JSON. Durations are in seconds."""
+    found, story = result.audit, result.story
+    return {
+        "ok": result.ok,
+        "orders": result.report.orders,
+        "seconds": round(result.report.seconds, 3),
+        "statuses": {status.value: count for status, count in result.statuses.items()},
+        "cycle_s": {
+            status.value: {f"p{percent}": round(percentile(sorted(times), percent), 4) for percent in (50, 99)}
+            for status, times in tally.cycles.items()
+        },
+        "lost": len(found.lost),
+        "done_twice": len(found.done_twice),
+        "violations": list(found.violations),
+        "sent_again_absorbed": found.repeats,
+        "copies_ignored": tally.copies,
+        "compensated_effects": result.compensated_effects,
+        "commands": tally.commands,
+        "replies": tally.replies,
+        "spans": tally.spans,
+        "time_limits_divided_by": script.time_scale,
+        "story": None if story is None else {"order_id": story.instance.key, "trace_ids": trace_ids(story)},
+    }
+
+
+def _statuses(tally: Tally, result: DemoResult) -> Table:
+    drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
+    for heading in ("status", "orders", "cycle time p50", "p99"):
+        drawn.add_column(heading, justify="left" if heading == "status" else "right", no_wrap=True)
+    for status, colour in COLOURS.items():
+        times = sorted(tally.cycles[status])
+        cycles = [_cycle(percentile(times, percent)) for percent in (50, 99)] if times else ["", ""]
+        drawn.add_row(Text(status, colour), f"{result.statuses[status]:,}", *cycles)
+    return drawn
+
+
+def _cycle(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
+
+
+def _verdict(result: DemoResult) -> list[Text]:
+    """Return the verdict of the ledgers, and the first sentences on whatever is wrong."""
+    found = result.audit
+    verdict = f"lost {len(found.lost)}, done twice {len(found.done_twice)}"
+    how = ", as checked against the participants' own ledgers"
+    lines = [Text.assemble((verdict, "bold green" if found.ok else "bold red"), how)]
+    lines += [Text(f"  {sentence}", "red") for sentence in found.violations[:MAX_VIOLATIONS]]
+    if len(found.violations) > MAX_VIOLATIONS:
+        lines.append(Text(f"  and {len(found.violations) - MAX_VIOLATIONS} more", "red"))
+    return lines
+
+
+def _figures(tally: Tally, result: DemoResult) -> Table:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_column()
+    found = result.audit
+    for figure, what in (
+        (found.repeats, "commands reached a participant again, under the same id: absorbed"),
+        (result.compensated_effects, f"effects were compensated, for {found.compensated} rejected orders"),
+        (tally.copies, "messages reached the coordinator again: ignored"),
+        (tally.commands, f"commands went out and {tally.replies:,} replies came in, on {tally.spans:,} spans"),
+    ):
+        grid.add_row(f"{figure:,}", what)
+    return grid
+
+
+def _story(story: Story) -> RenderableType:
+    """Return one order's whole story: its end, its trace, its history."""
+    instance, cause = story.instance, story.instance.cause
+    took = (instance.ended_at - instance.started_at) if instance.ended_at else timedelta()
+    why = f", because of {cause.step or 'its customer'}: {cause.code}, {cause.message}" if cause else ""
+    traces = len(trace_ids(story))
+    return Group(
+        Rule(f"the story of {instance.key}", align="left", style="dim"),
+        Text(f"{instance.status} after {span(took)}{why}\n"),
+        Text(f"Its trace: {len(story.spans)} spans in {traces} linked trace{'s' if traces > 1 else ''}", "bold"),
+        trace_tree(story),
+        Text(),
+        Text.assemble(("Its history in the database", "bold"), f"  ({LEGEND})"),
+        history_table(story),
+    )

@@ -71,8 +71,8 @@ def everything_decided_was_published_and_nothing_else_i7(left: Left) -> None:
 def first_copies_of_an_instance_s_commands_lie_in_the_order_of_its_history_i12(left: Left) -> None:
     topic_of = {(kind.name, kind.direction): f"{kind.participant}.commands.v1" for kind in COMMANDS.values()}
     steps = {kind.type: kind.name for kind in COMMANDS.values()}
-    undone = {(steps[kind.undoes], "compensation"): f"{kind.participant}.commands.v1"
-              for kind in COMMANDS.values() if kind.undoes}  # fmt: skip
+    undone = {(steps[kind.compensates], "compensation"): f"{kind.participant}.commands.v1"
+              for kind in COMMANDS.values() if kind.compensates}  # fmt: skip
     decided = firsts(
         ((each.order, (topic_of | undone)[each.step, each.direction]), each.command_id)
         for each in evidence.sendings(left.store)

@@ -192,7 +192,7 @@ def demo(role: str, bootstrap_servers: str, *options: str) -> tuple[str, ...]:
     return (
         sys.executable,
         "-m",
-        "saga_coordinator.service.demo.process",
+        "tests.support.demo_process",
         role,
         "--bootstrap-servers",
         bootstrap_servers,

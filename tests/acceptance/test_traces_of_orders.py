@@ -6,12 +6,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar, cast
+from uuid import NAMESPACE_URL, uuid5
 
 import psutil
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from saga_coordinator.service.demo.conversation import COMMAND_TOPICS, ORDERS, OUTCOMES, instance_id
+from saga_coordinator.service.demo.conversation import COMMAND_TOPICS, ORDERS, OUTCOMES
 from tests.acceptance import evidence
 from tests.acceptance.evidence import Published
 from tests.acceptance.processes import HURRIED, Participants, Serve
@@ -81,7 +82,7 @@ def told(orders_kafka: JavaKafka, tmp_path_factory: pytest.TempPathFactory) -> R
         assert serve.stop() == participants.stop() == 0
         spans = [received(span) for span in collector.spans]
     records = evidence.published(address, (ORDERS, *COMMAND_TOPICS, OUTCOMES))
-    key_of = {str(instance_id(order)): order for some in placed.values() for order in some}
+    key_of = {instance_id(order): order for some in placed.values() for order in some}
     named = [(key_of.get(str(span.attributes.get(INSTANCE))), span) for span in spans]
     return Run(
         placed,
@@ -126,7 +127,7 @@ def test_the_first_trace_is_that_of_the_order_event_and_all_others_are_linked_to
         spans = told.spans[order]
         first = min(spans, key=lambda span: (span.name == SUMMARY, span.start))
         came_with = {trace for trace, _ in told.sources.get(order, [])}
-        assert first.trace in (came_with or {str(instance_id(order)).replace("-", "")})
+        assert first.trace in (came_with or {instance_id(order).replace("-", "")})
         reached = {(span.trace, span.id) for span in spans if span.trace == first.trace}
         for root in sorted((span for span in spans if span.trace != first.trace and not span.parent), key=start):
             assert root.links & reached, f"{order}: trace {root.trace} is linked to nothing that came before it"
@@ -221,6 +222,11 @@ def called(pid: int, own_address: str) -> set[int]:
     return {
         each.raddr.port for each in connections if each.status == psutil.CONN_ESTABLISHED and each.laddr.port != own
     }
+
+
+def instance_id(order: str) -> str:
+    """The id that the published page derives for the instance of an order."""
+    return str(uuid5(NAMESPACE_URL, f"saga:order-fulfilment/{order}"))
 
 
 def context(record: Published) -> tuple[str, str]:

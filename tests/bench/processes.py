@@ -81,7 +81,7 @@ def service_environment(bootstrap: str, folder: Path, port: int, tracing: Tracin
 @contextmanager
 def participants(bootstrap: str, scenario: Scenario, log: Path) -> Iterator[None]:
     """Run the five participants as a process of their own."""
-    command = ["saga_coordinator.service.demo.process", "participants", "--bootstrap-servers", bootstrap]
+    command = ["tests.support.demo_process", "participants", "--bootstrap-servers", bootstrap]
     with running([*command, "--behaviour", '{"checks": false}', "--properties", _properties(scenario)], log):
         wait_for_text(log, '"ready"')
         yield
@@ -96,7 +96,7 @@ def _properties(scenario: Scenario) -> str:
 def place_orders(bootstrap: str, scenario: Scenario, seed: int) -> dict[str, float]:
     """Run the load in a process of its own, and return its report."""
     pace = ["--window", str(scenario.window)] if scenario.window else ["--rate", str(scenario.rate)]
-    command = ["saga_coordinator.service.demo.process", "load", "--bootstrap-servers", bootstrap, *pace]
+    command = ["tests.support.demo_process", "load", "--bootstrap-servers", bootstrap, *pace]
     command += ["--orders", str(scenario.orders), "--seed", str(seed), "--mix", '{"large": 0}', "--settle", "0.2"]
     command += ["--properties", _properties(scenario)]
     done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, check=False)

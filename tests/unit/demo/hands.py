@@ -18,9 +18,9 @@ class Hands:
 
     def __init__(self, bootstrap_servers: str) -> None:
         self.received: list[Record] = []
-        self.complaints: list[str] = []
-        self._producer: Producer = new_producer(bootstrap_servers, {}, self.complaints.append)
-        self._consumer: Consumer = new_consumer(bootstrap_servers, f"hands-{uuid4()}", {}, self.complaints.append)
+        self.warnings: list[str] = []
+        self._producer: Producer = new_producer(bootstrap_servers, {}, self.warnings.append)
+        self._consumer: Consumer = new_consumer(bootstrap_servers, f"hands-{uuid4()}", {}, self.warnings.append)
 
     def __enter__(self) -> Self:
         return self
@@ -28,7 +28,7 @@ class Hands:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        close_producer(self._producer, self.complaints.append)
+        close_producer(self._producer, self.warnings.append)
         self._consumer.close()
 
     def listen(self, *topics: str, partitions: int = 2) -> None:
@@ -47,7 +47,7 @@ class Hands:
 
     def take(self) -> list[Record]:
         """What has arrived since the last time."""
-        fresh = fetch(self._consumer, 0.05, self.complaints.append)
+        fresh = fetch(self._consumer, 0.05, self.warnings.append)
         self.received += fresh
         return fresh
 

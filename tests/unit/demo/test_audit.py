@@ -90,14 +90,14 @@ def test_one_outcome_id_with_two_contents_is_found_i34() -> None:
     assert len(found.protocol_errors) == 1
 
 
-def test_a_rejected_order_with_a_standing_effect_is_not_undone_i15() -> None:
+def test_a_rejected_order_with_a_standing_effect_is_not_compensated_i15() -> None:
     found = rejected("reserve-stock", "charge-card", "refund-card")
 
-    assert found.not_undone == ("order o-1 was rejected, yet inventory.reserve-stock.v1 still stands",)
+    assert found.not_compensated == ("order o-1 was rejected, yet inventory.reserve-stock.v1 still stands",)
 
 
 def test_a_rejected_order_that_was_shipped_is_found_i18() -> None:
-    assert rejected("reserve-stock", "charge-card", "ship-order", "release-stock", "refund-card").not_undone
+    assert rejected("reserve-stock", "charge-card", "ship-order", "release-stock", "refund-card").not_compensated
 
 
 def test_a_review_needs_no_undo() -> None:
@@ -112,7 +112,7 @@ def test_a_confirmed_order_that_lacks_an_effect_is_not_done_i8() -> None:
 
 def test_a_confirmed_order_of_which_a_step_was_undone_is_not_done_i8() -> None:
     assert confirmed(*FORWARD, "refund-card").not_done == (
-        "order o-1 was confirmed, yet payments.charge-card.v1 was undone",
+        "order o-1 was confirmed, yet payments.charge-card.v1 was compensated",
     )
 
 

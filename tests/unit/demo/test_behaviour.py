@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from saga_coordinator.service.demo.behaviour import Behaviour
+from saga_coordinator.service.demo.behaviour import Behaviour, from_json
 from saga_coordinator.service.demo.conversation import COMMANDS
 
 SHIP = COMMANDS["shipping.ship-order.v1"]
@@ -48,22 +48,22 @@ def test_a_star_stands_for_every_command_that_is_not_named() -> None:
 
 
 def test_json_gives_the_fields_and_the_rest_keep_their_defaults() -> None:
-    behaviour = Behaviour.from_json('{"seed": 4, "declines": {"charge-card": 0.2}, "drops_trace": ["shipping"]}')
+    behaviour = from_json(Behaviour, '{"seed": 4, "declines": {"charge-card": 0.2}, "drops_trace": ["shipping"]}')
 
     assert behaviour == Behaviour(seed=4, declines={"charge-card": 0.2}, drops_trace=frozenset({"shipping"}))
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "warning"),
     [
-        ('{"declined": {}}', "a JSON object with some of"),
-        ("[]", "a JSON object with some of"),
-        ('{"declines": {"ship": 0.1}}', "names no command: 'ship'"),
-        ('{"declines": {"ship-order": 1.5}}', "is a share from 0 to 1"),
+        ('{"declined": {}}', "declined: .*The fields are .*declines"),
+        ("[]", "value: .*The fields are .*declines"),
+        ('{"declines": {"ship": 0.1}}', "declines.*'ship' names no command"),
+        ('{"declines": {"ship-order": 1.5}}', "declines.ship-order: .*less than or equal to 1"),
         ('{"drops_trace": ["ship-order"]}', "names no participant"),
-        ('{"late_by_s": -1}', "0 or more"),
+        ('{"late_by_s": -1}', "late_by_s: .*greater than or equal to 0"),
     ],
 )
-def test_a_behaviour_that_makes_no_sense_is_refused_with_its_reason(text: str, complaint: str) -> None:
-    with pytest.raises(ValueError, match=complaint):
-        Behaviour.from_json(text)
+def test_a_behaviour_that_makes_no_sense_is_refused_with_its_reason(text: str, warning: str) -> None:
+    with pytest.raises(ValueError, match=warning):
+        from_json(Behaviour, text)

@@ -4,14 +4,15 @@ import json
 
 import pytest
 
-from saga_coordinator.service.demo.conformance import deviations, wrong_value
 from saga_coordinator.service.demo.conversation import (
     COMMANDS,
     DONE,
     Malformed,
+    deviations,
     read_command,
     reply_headers,
     reply_with,
+    wrong_value,
 )
 from tests.unit.demo.by_hand import TRACEPARENT, command, command_id, headers, topic, value
 
@@ -38,7 +39,8 @@ def test_a_record_that_lacks_what_an_answer_needs_is_no_command(header: str) -> 
 
     read = read_command(topic("ship-order"), b"o-1", value("ship-order", "o-1"), told)
 
-    assert read == Malformed(f"it has no {header}")
+    assert isinstance(read, Malformed)
+    assert header.removeprefix("ce_") in read.reason
 
 
 def test_a_command_on_the_topic_of_another_participant_is_no_command() -> None:
@@ -66,7 +68,7 @@ def test_of_a_header_that_stands_there_twice_the_last_one_wins() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "changed", "complaint"),
+    ("name", "changed", "warning"),
     [
         ("reserve-stock", {"lines": []}, "lines"),
         ("reserve-stock", {"lines": [{"sku": "a", "quantity": 0, "unit_price": "1.00"}]}, "lines"),
@@ -77,10 +79,10 @@ def test_of_a_header_that_stands_there_twice_the_last_one_wins() -> None:
         ("notify-customer", {"order_id": "o-2"}, "record key"),
     ],
 )
-def test_a_missing_or_wrong_field_is_named(name: str, changed: dict[str, object], complaint: str) -> None:
+def test_a_missing_or_wrong_field_is_named(name: str, changed: dict[str, object], warning: str) -> None:
     read = command(name, "o-1", attempt=1, **changed)
 
-    assert complaint in (wrong_value(read) or "")
+    assert warning in (wrong_value(read) or "")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +135,7 @@ def test_a_reply_echoes_correlation_and_trace_and_carries_the_commands_id() -> N
         "ce_time": b"2026-01-01T12:00:01Z",
         "ce_subject": b"o-1",
         "content-type": b"application/json",
-        "ce_correlationid": asked.headers["ce_correlationid"],
+        "ce_correlationid": headers("reserve-stock", "o-1")["ce_correlationid"],
         "ce_causationid": asked.id.encode(),
         "traceparent": TRACEPARENT,
         "tracestate": b"vendor=opaque",

@@ -4,15 +4,14 @@ import json
 from pathlib import Path
 
 from saga_coordinator.service.demo.conversation import failure
-from saga_coordinator.service.demo.entries import Effect
-from saga_coordinator.service.demo.ledger import Ledger, open_ledgers, read_ledgers
+from saga_coordinator.service.demo.ledger import Effect, Ledger, open_ledgers, read_ledgers
 from tests.unit.demo.by_hand import command, command_id
 
 DECLINED = failure("card-declined", "the bank declined the card", retryable=False)
 
 
 def net(ledger: Ledger) -> int:
-    return sum(entry.effect for entry in ledger.entries)
+    return sum(entry.net for entry in ledger.entries)
 
 
 def test_a_repeated_command_finds_the_first_reply_and_has_no_second_effect_i8() -> None:
@@ -43,7 +42,7 @@ def test_an_undo_takes_the_effect_back_once_however_often_it_is_asked_i15() -> N
     first = ledger.execute(command("refund-card", "o-1"), None)
     second = ledger.execute(command("refund-card", "o-1", attempt=2), None)
 
-    assert [first.did, second.did] == [Effect.UNDONE, Effect.NOTHING_TO_UNDO]
+    assert [first.effect, second.effect] == [Effect.COMPENSATED, Effect.NOTHING_TO_COMPENSATE]
     assert net(ledger) == 0
 
 
@@ -53,8 +52,8 @@ def test_an_undo_that_comes_before_its_command_is_done_and_fences_the_late_origi
     undo = ledger.execute(command("refund-card", "o-1"), None)
     late = ledger.execute(command("charge-card", "o-1"), None)
 
-    assert (undo.did, undo.reply.type) == (Effect.NOTHING_TO_UNDO, "saga.done.v1")
-    assert (late.did, late.reply.type) == (Effect.COMPENSATED_ALREADY, "saga.failure.v1")
+    assert (undo.effect, undo.reply.type) == (Effect.NOTHING_TO_COMPENSATE, "saga.done.v1")
+    assert (late.effect, late.reply.type) == (Effect.COMPENSATED_ALREADY, "saga.failure.v1")
     assert json.loads(late.reply.value)["code"] == "compensated-already"
     assert json.loads(late.reply.value)["retryable"] is False
     assert net(ledger) == 0
@@ -77,7 +76,7 @@ def test_undoing_what_was_refused_changes_nothing() -> None:
 
     undo = ledger.execute(command("refund-card", "o-1"), None)
 
-    assert (undo.did, net(ledger)) == (Effect.NOTHING_TO_UNDO, 0)
+    assert (undo.effect, net(ledger)) == (Effect.NOTHING_TO_COMPENSATE, 0)
 
 
 def test_an_undo_may_name_the_reference_that_was_given_or_none_but_no_other() -> None:
@@ -105,7 +104,7 @@ def test_a_ledger_opened_again_knows_all_that_was_flushed(tmp_path: Path) -> Non
     after.close()
 
     assert again == done
-    assert late.did is Effect.COMPENSATED_ALREADY
+    assert late.effect is Effect.COMPENSATED_ALREADY
     assert after.repeats == 2
     assert after.violations == ("something is wrong",)
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from saga_coordinator.service.demo.clients import Record
-from saga_coordinator.service.demo.conversation import CONFIRMED, ORDERS, OUTCOMES, REJECTED, headers_by_name
+from saga_coordinator.service.demo.conversation import CONFIRMED, ORDERS, OUTCOMES, REJECTED
 from saga_coordinator.service.demo.load import Load, Plan, Rate, Window
 from saga_coordinator.service.demo.orders import Mix
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
@@ -49,7 +49,7 @@ def judged(broker: EmbeddedBroker, judge: Callable[[Hands, Record], None]) -> It
 
 
 def decide(hands: Hands, record: Record) -> None:
-    if headers_by_name(record.headers)["ce_type"] == b"orders.order-placed.v1":
+    if dict(record.headers)["ce_type"] == b"orders.order-placed.v1":
         order = (record.key or b"").decode()
         tell(hands, order, verdict(record), f"outcome of {order}")
 
@@ -143,7 +143,7 @@ def test_duplicates_and_cancellations_go_out_beside_the_orders(broker: EmbeddedB
     with judged(broker, decide) as seen:
         report = Load(broker.bootstrap_servers, Plan(orders=20, seed=1, mix=mix, settle_s=0.5)).run()
 
-    kinds = [headers_by_name(record.headers)["ce_type"] for record in seen]
+    kinds = [dict(record.headers)["ce_type"] for record in seen]
     assert kinds.count(b"orders.order-placed.v1") == 40
     assert kinds.count(b"orders.order-cancelled.v1") >= 10
     assert (report.missing, report.duplicates_of_outcome) == (0, 20)

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from saga_coordinator.service.demo.behaviour import from_json
 from saga_coordinator.service.demo.orders import (
     Event,
     Mix,
@@ -109,9 +110,9 @@ def test_a_duplicate_is_the_order_byte_for_byte() -> None:
 
 @pytest.mark.parametrize("text", ['{"big": 1}', "3", '{"traced": "maybe"}'])
 def test_a_mix_that_makes_no_sense_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"mix|Traced"):
-        Mix.from_json(text)
+    with pytest.raises(ValueError, match="mix: "):
+        from_json(Mix, text)
 
 
 def test_json_gives_the_fields_of_a_mix() -> None:
-    assert Mix.from_json('{"large": 0, "traced": "unsampled"}') == Mix(large=0, traced=Traced.UNSAMPLED)
+    assert from_json(Mix, '{"large": 0, "traced": "unsampled"}') == Mix(large=0, traced=Traced.UNSAMPLED)

@@ -10,7 +10,8 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from saga_coordinator.service.demo.behaviour import Behaviour
-from saga_coordinator.service.demo.conversation import COMMANDS, headers_by_name
+from saga_coordinator.service.demo.clients import Record
+from saga_coordinator.service.demo.conversation import COMMANDS, CommandKind
 from saga_coordinator.service.demo.participants import GROUP, Participants
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.unit.demo.by_hand import command_id, headers, topic, wait_until
@@ -21,6 +22,10 @@ pytestmark = pytest.mark.slow
 WILLING = Behaviour(declines={})
 
 
+def headers_of(record: Record) -> dict[str, bytes]:
+    return {name: value for name, value in record.headers if value is not None}
+
+
 @contextmanager
 def running(
     broker: EmbeddedBroker,
@@ -29,15 +34,15 @@ def running(
     ledgers: Path | None = None,
     told: list[str] | None = None,
 ) -> Iterator[Participants]:
-    complaints = [] if told is None else told
+    warnings = [] if told is None else told
     participants = Participants(
-        broker.bootstrap_servers, ledgers, behaviour, properties=QUICK_TAKEOVER, warn=complaints.append
+        broker.bootstrap_servers, ledgers, behaviour, properties=QUICK_TAKEOVER, warn=warnings.append
     )
     stop = threading.Event()
     thread = threading.Thread(target=participants.run, args=(stop,))
     thread.start()
     try:
-        assert participants.ready.wait(20), complaints
+        assert participants.ready.wait(20), warnings
         yield participants
     finally:
         stop.set()
@@ -57,20 +62,20 @@ def committed(broker: EmbeddedBroker, name: str) -> int:
 
 @pytest.mark.parametrize("kind", COMMANDS.values(), ids=lambda kind: str(kind.name))
 def test_each_command_is_answered_where_it_asks_with_what_it_must_find_again(
-    broker: EmbeddedBroker, hands: Hands, kind: object
+    broker: EmbeddedBroker, hands: Hands, kind: CommandKind
 ) -> None:
-    name = getattr(kind, "name", "")
+    name = kind.name
     hands.listen("saga.replies.v1")
     with running(broker):
         hands.command(name, "o-1")
         (reply,) = hands.wait_for(1)
 
-    asked, told = headers(name, "o-1"), headers_by_name(reply.headers)
+    asked, told = headers(name, "o-1"), headers_of(reply)
     assert reply.key == b"o-1"
     assert told["ce_causationid"] == asked["ce_id"]
     for echoed in ("ce_correlationid", "traceparent", "tracestate", "ce_subject"):
         assert told[echoed] == asked[echoed]
-    assert told["ce_type"].decode() == getattr(kind, "reply", "")
+    assert told["ce_type"].decode() == kind.model.reply.message_type
     assert told["ce_id"] != asked["ce_id"]
     assert told["ce_source"].startswith(b"/demo/")
 
@@ -85,8 +90,8 @@ def test_a_command_sent_twice_is_answered_twice_alike_and_effected_once_i8(
         first, second = hands.wait_for(2)
 
     assert (first.key, first.value) == (second.key, second.value)
-    assert sum(entry.effect for entry in participants.ledgers["payments"].entries) == 1
-    assert participants.ledgers["payments"].repeats == 1
+    assert sum(entry.net for entry in participants.handler.ledgers["payments"].entries) == 1
+    assert participants.handler.ledgers["payments"].repeats == 1
 
 
 def test_a_declined_command_is_answered_by_a_terminal_failure(broker: EmbeddedBroker, hands: Hands) -> None:
@@ -95,7 +100,7 @@ def test_a_declined_command_is_answered_by_a_terminal_failure(broker: EmbeddedBr
         hands.command("ship-order", "o-1")
         (reply,) = hands.wait_for(1)
 
-    assert headers_by_name(reply.headers)["ce_type"] == b"saga.failure.v1"
+    assert headers_of(reply)["ce_type"] == b"saga.failure.v1"
     told = json.loads(reply.value or b"")
     assert told["message"]
     assert {name: told[name] for name in ("code", "retryable", "details")} == {
@@ -115,9 +120,9 @@ def test_an_undo_before_its_command_is_done_and_the_late_original_refused_i15(
         hands.command("charge-card", "o-1")
         undo, late = hands.wait_for(2)
 
-    assert headers_by_name(undo.headers)["ce_type"] == b"saga.done.v1"
+    assert headers_of(undo)["ce_type"] == b"saga.done.v1"
     assert json.loads(late.value or b"")["code"] == "compensated-already"
-    assert sum(entry.effect for entry in participants.ledgers["payments"].entries) == 0
+    assert sum(entry.net for entry in participants.handler.ledgers["payments"].entries) == 0
 
 
 def test_a_participant_that_drops_the_trace_still_names_the_command(broker: EmbeddedBroker, hands: Hands) -> None:
@@ -126,23 +131,23 @@ def test_a_participant_that_drops_the_trace_still_names_the_command(broker: Embe
         hands.command("ship-order", "o-1")
         (reply,) = hands.wait_for(1)
 
-    told = headers_by_name(reply.headers)
+    told = headers_of(reply)
     assert "traceparent" not in told
     assert told["ce_causationid"].decode() == command_id("ship-order", "o-1")
 
 
 def test_what_is_no_command_is_complained_about_and_the_next_one_answered(broker: EmbeddedBroker, hands: Hands) -> None:
-    complaints: list[str] = []
+    warnings: list[str] = []
     hands.listen("saga.replies.v1")
-    with running(broker, told=complaints) as participants:
+    with running(broker, told=warnings) as participants:
         hands.send(topic("ship-order"), "o-1", b"not json", headers("ship-order", "o-1"))
         hands.send(topic("ship-order"), "o-1", b"{}", {})
         hands.command("ship-order", "o-1")
         hands.wait_for(1)
 
-    assert participants.malformed == 2
-    assert len(complaints) == 2
-    assert all("shipping.commands.v1" in complaint for complaint in complaints)
+    assert participants.handler.malformed == 2
+    assert len(warnings) == 2
+    assert all("shipping.commands.v1" in warning for warning in warnings)
 
 
 def test_started_again_they_go_on_where_they_were_and_remember_what_they_did(
@@ -155,12 +160,12 @@ def test_started_again_they_go_on_where_they_were_and_remember_what_they_did(
     with running(broker, ledgers=tmp_path) as participants:
         hands.command("charge-card", "o-2")
         hands.wait_for(2)
-        assert participants.commands == 1
+        assert participants.handler.commands == 1
         hands.command("charge-card", "o-1")
         first, _, again = hands.wait_for(3)
 
     assert again.value == first.value
-    assert participants.ledgers["payments"].repeats == 1
+    assert participants.handler.ledgers["payments"].repeats == 1
 
 
 def test_an_offset_is_committed_after_its_reply_and_not_before(broker: EmbeddedBroker, hands: Hands) -> None:
@@ -170,34 +175,34 @@ def test_an_offset_is_committed_after_its_reply_and_not_before(broker: EmbeddedB
         hands.command("charge-card", "o-1")
         hands.wait_for(1)
         wait_until(lambda: committed(broker, "shipping.commands.v1") == 1, "the answered command committed")
-        assert participants.commands == 2
+        assert participants.handler.commands == 2
         assert committed(broker, "payments.commands.v1") == 0
         hands.wait_for(2)
         wait_until(lambda: committed(broker, "payments.commands.v1") == 1, "the late one committed")
 
 
-def test_a_quiet_run_ends_without_a_complaint(broker: EmbeddedBroker, hands: Hands) -> None:
-    complaints: list[str] = []
+def test_a_quiet_run_ends_without_a_warning(broker: EmbeddedBroker, hands: Hands) -> None:
+    warnings: list[str] = []
     hands.listen("saga.replies.v1")
-    with running(broker, told=complaints):
+    with running(broker, told=warnings):
         hands.command("charge-card", "o-1")
         hands.wait_for(1)
         wait_until(lambda: committed(broker, "payments.commands.v1") == 1, "the command committed")
         hands.command("refund-card", "o-1")
         hands.wait_for(2)
 
-    assert complaints == []
+    assert warnings == []
     assert committed(broker, "payments.commands.v1") == 2
 
 
 def test_after_a_broker_was_away_they_go_on_unaided_i34(broker: EmbeddedBroker, hands: Hands) -> None:
-    complaints: list[str] = []
+    warnings: list[str] = []
     hands.listen("saga.replies.v1")
-    with running(broker, told=complaints):
+    with running(broker, told=warnings):
         broker.set_down()
-        wait_until(lambda: bool(complaints), "a complaint about the broker")
+        wait_until(lambda: bool(warnings), "a warning about the broker")
         broker.set_up()
         hands.command("charge-card", "o-1")
         (reply,) = hands.wait_for(1)
 
-    assert headers_by_name(reply.headers)["ce_causationid"].decode() == command_id("charge-card", "o-1")
+    assert headers_of(reply)["ce_causationid"].decode() == command_id("charge-card", "o-1")

@@ -32,33 +32,16 @@ _MIN_EVENTS, _MAX_EVENTS = 3, 20
 
 
 async def follow(console: Console, script: Script, tally: Tally) -> None:
-    """Show the tally until cancelled."""
-    if is_plain(console):
-        await _lines(console, script, tally)
-    else:
-        await _picture(console, script, tally)
-
-
-def is_plain(console: Console) -> bool:
-    """Say whether this is no terminal on which lines can be written over, or colours are not wanted."""
-    return not console.is_terminal or console.is_dumb_terminal or console.no_color
-
-
-async def _picture(console: Console, script: Script, tally: Tally) -> None:
+    """Show the tally until cancelled: lines where a terminal cannot be overwritten, or colours are not wanted."""
     rates = _Rates()
+    if not console.is_terminal or console.is_dumb_terminal or console.no_color:
+        while True:
+            console.print(_line(script, tally, rates.sample(tally)), soft_wrap=True)
+            await asyncio.sleep(_LINE_EVERY_S)
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
-            rates.sample(tally)
-            live.update(_view(console, script, tally, rates), refresh=True)
+            live.update(_picture(console, script, tally, rates.sample(tally)), refresh=True)
             await asyncio.sleep(_PICTURE_EVERY_S)
-
-
-async def _lines(console: Console, script: Script, tally: Tally) -> None:
-    rates = _Rates()
-    while True:
-        rates.sample(tally)
-        console.print(_line(script, tally, rates), soft_wrap=True)
-        await asyncio.sleep(_LINE_EVERY_S)
 
 
 class _Sample(NamedTuple):
@@ -69,53 +52,48 @@ class _Sample(NamedTuple):
 
 
 class _Rates:
-    """How many commands, replies and spans there were a second, of late."""
+    """How many commands, replies and spans there were a second, over the last samples."""
 
     def __init__(self) -> None:
         self._samples: deque[_Sample] = deque()
 
-    def sample(self, tally: Tally) -> None:
-        """Note how far the tally is."""
+    def sample(self, tally: Tally) -> _Sample:
+        """Note the figures of the tally, and return their growth a second."""
         self._samples.append(_Sample(tally.seconds, tally.commands, tally.replies, tally.spans))
         while self._samples[-1].at - self._samples[0].at > _RATE_OVER_S:
             self._samples.popleft()
-
-    @property
-    def per_s(self) -> _Sample:
-        """Return the growth a second of each figure over the last samples."""
         first, last = self._samples[0], self._samples[-1]
         seconds = (last.at - first.at) or 1.0
         return _Sample(seconds, *(round((now - then) / seconds) for then, now in zip(first[1:], last[1:], strict=True)))
 
 
-def _line(script: Script, tally: Tally, rates: _Rates) -> Text:
+def _line(script: Script, tally: Tally, per_s: _Sample) -> Text:
     if not tally.placed:
         return Text(f"{tally.seconds:4.0f} s  {tally.phase}")
     count = tally.count()
-    label = ", ".join(f"{count[status]} {status}" for status in Status if count[status])
-    done = f"{tally.over} of {script.orders} orders over"
-    return Text(f"{tally.seconds:4.0f} s  {done}: {label}; {rates.per_s.commands} commands/s")
+    statuses = ", ".join(f"{count[status]} {status}" for status in Status if count[status])
+    done = f"{tally.ended} of {script.orders} orders have ended"
+    return Text(f"{tally.seconds:4.0f} s  {done}: {statuses}; {per_s.commands} commands/s")
 
 
-def _view(console: Console, script: Script, tally: Tally, rates: _Rates) -> RenderableType:
-    return Group(
-        _progress(script, tally), Text(), _figures(script, tally, rates), Text(), *_notable_events(console, tally)
-    )
+def _picture(console: Console, script: Script, tally: Tally, per_s: _Sample) -> RenderableType:
+    events = _notable_events(console, tally)
+    return Group(_progress(script, tally), Text(), _figures(script, tally, per_s), Text(), *events)
 
 
 def _progress(script: Script, tally: Tally) -> Table:
     grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
     grid.add_column(ratio=1)
     grid.add_column(justify="right", no_wrap=True)
-    bar = ProgressBar(total=script.orders, completed=tally.over, complete_style="green", finished_style="green")
-    label = f"{tally.over} of {script.orders} orders over, {tally.seconds:.0f} s" if tally.placed else tally.phase
-    grid.add_row(bar, label)
+    bar = ProgressBar(total=script.orders, completed=tally.ended, complete_style="green", finished_style="green")
+    done = f"{tally.ended} of {script.orders} orders have ended, {tally.seconds:.0f} s"
+    grid.add_row(bar, done if tally.placed else tally.phase)
     return grid
 
 
-def _figures(script: Script, tally: Tally, rates: _Rates) -> Table:
+def _figures(script: Script, tally: Tally, per_s: _Sample) -> Table:
     """Lay statuses, with bars, beside what is counted."""
-    count, per_s = tally.count(), rates.per_s
+    count = tally.count()
     grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
     grid.add_column(no_wrap=True)
     grid.add_column(justify="right", width=6)
@@ -137,15 +115,13 @@ def _figures(script: Script, tally: Tally, rates: _Rates) -> Table:
 
 
 def _notable_events(console: Console, tally: Tally) -> list[Text]:
-    """Return the last happenings, as many as the terminal has room for, one line each."""
+    """Return the last notable events, as many as the terminal has room for, and the last warning: one line each."""
     room = min(max(console.height - _LINES_WITHOUT_EVENTS, _MIN_EVENTS), _MAX_EVENTS)
-    lines = []
-    for at, label in list(tally.notable_events)[-room:]:
-        line = Text.assemble((f"{at:5.1f} s  ", "dim"), (label.key, COLOURS[label.status]), "  ", label.text)
+    lines = [
+        Text.assemble((f"{at:5.1f} s  ", "dim"), (event.key, COLOURS[event.status]), "  ", event.text)
+        for at, event in list(tally.notable_events)[-room:]
+    ]
+    lines += [Text(f"         {warning}", "red") for warning in tally.warnings[-1:]]
+    for line in lines:
         line.truncate(console.width, overflow="ellipsis")
-        lines.append(line)
-    if tally.warnings:
-        trouble = Text(f"         {tally.warnings[-1]}", "red")
-        trouble.truncate(console.width, overflow="ellipsis")
-        lines.append(trouble)
     return lines

@@ -1,6 +1,7 @@
 """What a load run reports is computed over its steady part."""
 
-from saga_coordinator.service.demo.report import percentile, steady_rate
+from saga_coordinator.service.demo.load import steady_rate
+from saga_coordinator.service.simulation.figures import percentile
 
 
 def test_the_rate_leaves_out_a_slow_start_and_a_slow_end() -> None:
@@ -21,6 +22,6 @@ def test_there_is_no_rate_of_nothing() -> None:
 
 
 def test_half_of_the_values_lie_below_the_median() -> None:
-    assert percentile([5.0, 1.0, 3.0, 2.0, 4.0], 0.5) == 3.0
-    assert percentile([1.0] * 98 + [9.0, 9.0], 0.99) == 9.0
-    assert percentile([], 0.5) == 0.0
+    assert percentile([1.0, 2.0, 3.0, 4.0, 5.0], 50) == 3.0
+    assert percentile([1.0] * 98 + [9.0, 9.0], 99) == 9.0
+    assert percentile([], 50) == 0.0

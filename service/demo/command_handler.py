@@ -7,10 +7,15 @@ from typing import TypeAlias
 
 from saga_coordinator.service.demo.behaviour import Behaviour, chance
 from saga_coordinator.service.demo.clients import Record, Warn
-from saga_coordinator.service.demo.conformance import deviations, wrong_value
-from saga_coordinator.service.demo.conversation import Command, Malformed, Reply, read_command
-from saga_coordinator.service.demo.entries import Effect, Entry
-from saga_coordinator.service.demo.ledger import open_ledgers
+from saga_coordinator.service.demo.conversation import (
+    Command,
+    Malformed,
+    Reply,
+    deviations,
+    read_command,
+    wrong_value,
+)
+from saga_coordinator.service.demo.ledger import Effect, Entry, open_ledgers
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,79 +29,76 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Hop:
-    """A command that reached its participant, for those who watch: its name, and whether it came before."""
+class HandledCommand:
+    """A command that reached its participant, for observers: its effect, and whether it was a repeat."""
 
     participant: str
-    command: str
+    name: str
     order_id: str
-    did: Effect
+    effect: Effect
     repeat: bool
     replies: int
 
 
-Watch: TypeAlias = Callable[[Hop], None]
+Watch: TypeAlias = Callable[[HandledCommand], None]
 
 
 class CommandHandler:
-    """The five participants without their Kafka: records in, answers out, ledgers kept.
+    """The five participants without their Kafka: records in, answers out, ledgers written.
 
-    Who uses it sends an answer only after `flush`, so that nothing is answered that a kill could make undone.
+    The caller sends an answer only after `flush`, so that nothing is answered that a kill could make undone.
     """
 
-    def __init__(self, ledger_dir: Path | None, behaviour: Behaviour, *, on_hop: Watch | None, warn: Warn) -> None:
+    def __init__(self, ledger_dir: Path | None, behaviour: Behaviour, *, on_command: Watch | None, warn: Warn) -> None:
         self.ledgers = open_ledgers(ledger_dir)
         self.commands = 0
         self.malformed = 0
         self._behaviour = behaviour
-        self._on_hop = on_hop
-        self._complain = warn
+        self._on_command = on_command
+        self._warn = warn
         self._delayed: set[str] = set()
 
     def read(self, record: Record) -> Command | None:
-        """The command in a record; one that cannot be carried out is complained about, counted and noted."""
+        """Return the command in a record; one that cannot be carried out is counted, noted and warned about."""
         command = read_command(record.topic, record.key, record.value, record.headers)
-        wrong = command.reason if isinstance(command, Malformed) else None
-        if isinstance(command, Command):
-            if not self._behaviour.checks:
-                return command
-            wrong = wrong_value(command)
-            if wrong is None:
-                return command
+        if isinstance(command, Malformed):
+            wrong: str | None = command.reason
+        elif not self._behaviour.checks or (wrong := wrong_value(command)) is None:
+            return command
         self.malformed += 1
         place = f"{record.topic}:{record.partition}:{record.offset}"
-        self._complain(f"a record at {place} is no command and stays unanswered: {wrong}")
+        self._warn(f"a record at {place} is no command and stays unanswered: {wrong}")
         self.ledgers[record.topic.split(".")[0]].add_violation(f"the record at {place} is no command: {wrong}")
         return None
 
     def delivery_delay(self, command: Command) -> float:
-        """How many seconds this delivery of the command stays untouched before `execute`; mostly 0."""
-        behaviour = self._behaviour
-        first = command.id not in self._delayed and not self.ledgers[command.kind.participant].has(command.id)
-        if first and behaviour.happens("late_effects", command.kind.name, command.id):
+        """Return for how many seconds this delivery waits before `execute`; mostly 0."""
+        behaviour, kind = self._behaviour, command.kind
+        first = command.id not in self._delayed and not self.ledgers[kind.participant].has(command.id)
+        if first and behaviour.happens("late_effects", kind.name, command.id):
             self._delayed.add(command.id)
             return behaviour.late_by_s
         return 0.0
 
     def execute(self, command: Command) -> list[Answer]:
-        """Do, undo or refuse the command, once for its id, and tell what to send: the same reply to every repeat."""
+        """Carry out, compensate or refuse the command, once for its id; return the same reply for every repeat."""
         self.commands += 1
         ledger = self.ledgers[command.kind.participant]
-        find_repeat = ledger.find_repeat(command)
-        if find_repeat is not None:
-            answers = [Answer(command, find_repeat.reply, f"re-{command.id}", 0.0)]
-            self._tell(command, find_repeat, answers, repeat=True)
+        entry = ledger.find_repeat(command)
+        if entry is not None:
+            answers = [Answer(command, entry.reply, f"re-{command.id}", 0.0)]
+            self._notify(command, entry, answers, repeat=True)
             return answers
         if self._behaviour.checks:
             for clause in deviations(command):
                 ledger.add_violation(f"{command.kind.type} {command.id} of order {command.order_id}: {clause}")
         entry = ledger.execute(command, self._behaviour.refusal(command.kind, command.order_id, command.id))
         answers = self._answers(command, entry.reply)
-        self._tell(command, entry, answers, repeat=False)
+        self._notify(command, entry, answers, repeat=False)
         return answers
 
     def drops_trace(self, command: Command) -> bool:
-        """Whether this participant forgets the trace context."""
+        """Return whether this participant does not pass the trace context on."""
         return command.kind.participant in self._behaviour.drops_trace
 
     def flush(self) -> None:
@@ -120,7 +122,9 @@ class CommandHandler:
             message_ids.append(message_ids[0] if same else f"re-{command.id}-again")
         return [Answer(command, reply, each, behaviour.think_time_s + late) for each in message_ids]
 
-    def _tell(self, command: Command, entry: Entry, answers: list[Answer], *, repeat: bool) -> None:
-        if self._on_hop is not None:
-            kind = command.kind
-            self._on_hop(Hop(kind.participant, kind.name, command.order_id, entry.did, repeat, len(answers)))
+    def _notify(self, command: Command, entry: Entry, answers: list[Answer], *, repeat: bool) -> None:
+        if self._on_command is not None:
+            kind, effect = command.kind, entry.effect
+            self._on_command(
+                HandledCommand(kind.participant, kind.name, command.order_id, effect, repeat, len(answers))
+            )

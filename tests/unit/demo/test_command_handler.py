@@ -5,20 +5,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from saga_coordinator.service.demo.answering import Answer, CommandHandler, Hop
 from saga_coordinator.service.demo.behaviour import Behaviour
+from saga_coordinator.service.demo.command_handler import Answer, CommandHandler, HandledCommand
 from saga_coordinator.service.demo.conversation import Command
-from saga_coordinator.service.demo.entries import Effect
-from saga_coordinator.service.demo.ledger import Ledger
+from saga_coordinator.service.demo.ledger import Effect, Ledger
 from tests.unit.demo.by_hand import command, record
 
 WILLING = {"ship-order": 0.0}
 
 
 @contextmanager
-def answering(behaviour: Behaviour, complaints: list[str] | None = None) -> Iterator[CommandHandler]:
-    told = [] if complaints is None else complaints
-    participants = CommandHandler(None, behaviour, on_hop=None, warn=told.append)
+def answering(behaviour: Behaviour, warnings: list[str] | None = None) -> Iterator[CommandHandler]:
+    told = [] if warnings is None else warnings
+    participants = CommandHandler(None, behaviour, on_command=None, warn=told.append)
     yield participants
     participants.close()
 
@@ -43,7 +42,7 @@ def test_a_lost_reply_has_its_effect_and_is_sent_when_the_command_comes_again_i9
 
     assert first == []
     assert [answer.reply.type for answer in again] == ["payments.card-charged.v1"]
-    assert [entry.did for entry in participants.ledgers["payments"].entries] == [Effect.DONE]
+    assert [entry.effect for entry in participants.ledgers["payments"].entries] == [Effect.DONE]
 
 
 def test_duplicate_replies_come_under_the_same_id_and_under_another() -> None:
@@ -58,7 +57,7 @@ def test_duplicate_replies_come_under_the_same_id_and_under_another() -> None:
 def test_late_replies_and_think_time_delay_the_reply_and_not_the_effect() -> None:
     with answering(Behaviour(late_replies={"*": 1.0}, late_by_s=3.0, think_time_s=0.5)) as participants:
         answers = participants.execute(command("charge-card", "o-1"))
-        effects = [entry.did for entry in participants.ledgers["payments"].entries]
+        effects = [entry.effect for entry in participants.ledgers["payments"].entries]
 
     assert [answer.after_s for answer in answers] == [3.5]
     assert effects == [Effect.DONE]
@@ -74,17 +73,17 @@ def test_a_command_left_lying_can_be_overtaken_by_its_repeat_and_by_its_undo_i15
         late = participants.execute(asked)
 
     assert json.loads(late[0].reply.value)["code"] == "compensated-already"
-    assert sum(entry.effect for entry in participants.ledgers["payments"].entries) == 0
+    assert sum(entry.net for entry in participants.ledgers["payments"].entries) == 0
 
 
 def test_a_record_that_is_no_command_is_told_counted_and_noted() -> None:
-    complaints: list[str] = []
-    with answering(Behaviour(), complaints) as participants:
+    warnings: list[str] = []
+    with answering(Behaviour(), warnings) as participants:
         assert participants.read(record("charge-card", "o-1", amount=12)) is None
 
     assert participants.malformed == 1
-    assert "payments.commands.v1:0:0" in complaints[0]
-    assert "amount" in complaints[0]
+    assert "payments.commands.v1:0:0" in warnings[0]
+    assert "amount" in warnings[0]
     assert len(participants.ledgers["payments"].violations) == 1
 
 
@@ -105,19 +104,19 @@ def test_without_checks_only_what_an_answer_needs_is_looked_at() -> None:
 
 
 def test_who_watches_sees_each_command_and_whether_it_came_before() -> None:
-    seen: list[Hop] = []
-    participants = CommandHandler(None, Behaviour(declines=WILLING), on_hop=seen.append, warn=print)
+    seen: list[HandledCommand] = []
+    participants = CommandHandler(None, Behaviour(declines=WILLING), on_command=seen.append, warn=print)
     participants.execute(command("ship-order", "o-1"))
     participants.execute(command("ship-order", "o-1"))
 
     assert seen == [
-        Hop("shipping", "ship-order", "o-1", Effect.DONE, repeat=False, replies=1),
-        Hop("shipping", "ship-order", "o-1", Effect.DONE, repeat=True, replies=1),
+        HandledCommand("shipping", "ship-order", "o-1", Effect.DONE, repeat=False, replies=1),
+        HandledCommand("shipping", "ship-order", "o-1", Effect.DONE, repeat=True, replies=1),
     ]
 
 
 def test_what_was_answered_is_in_the_file_after_flush(tmp_path: Path) -> None:
-    participants = CommandHandler(tmp_path, Behaviour(), on_hop=None, warn=print)
+    participants = CommandHandler(tmp_path, Behaviour(), on_command=None, warn=print)
     participants.execute(command("reserve-stock", "o-1"))
     participants.flush()
 
