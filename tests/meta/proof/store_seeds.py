@@ -1,142 +1,150 @@
 """Faults that the store and the publisher might have: what simulated worlds replace is looked for by tests alone."""
 
-from tests.meta.proof.sowing import Seed
+from tests.meta.proof.seeding import Seed
 
-SQLITE = "service/storage/sqlite/store.py"
-TRANSACTION = "service/storage/sqlite/transaction.py"
-MIGRATIONS = "service/storage/sqlite/migrations.py"
-WRITING_BACK = "service/storage/sqlite/checkpoint.py"
-PUBLISHER = "service/kafka/publisher.py"
+
+def in_text(bug: str, function: str, old: str, new: str) -> Seed:
+    """A fault in a string literal: a statement of SQL."""
+    return Seed(bug, function, old, new, text=True)
+
 
 SEEDS = (
     # --- the fence in SQL
-    Seed("the epoch is read but not compared", TRANSACTION, " AND lease.epoch = move.epoch", ""),
-    Seed("the expected offset is not compared", TRANSACTION, "lease.next_offset IS move.expected AND ", ""),
-    Seed("an offset goes back", TRANSACTION, " AND ifnull(lease.next_offset, 0) <= move.next_offset", ""),
-    Seed("a takeover begins no epoch", TRANSACTION, "DO UPDATE SET epoch = epoch + 1, owner", "DO UPDATE SET owner"),
-    Seed(
-        "alarms ring without the home's lease",
-        TRANSACTION,
-        "WHERE wake_at <= ? AND home IN (",
-        "WHERE wake_at <= ? AND 1 OR home IN (",
+    in_text("the epoch is read but not compared", "_ADVANCE", " AND lease.epoch = move.epoch", ""),
+    in_text("the expected offset is not compared", "_ADVANCE", "lease.next_offset IS move.expected AND ", ""),
+    in_text("an offset goes back", "_ADVANCE", " AND ifnull(lease.next_offset, 0) <= move.next_offset", ""),
+    in_text(
+        "a takeover begins no epoch",
+        "SqliteTransaction.take",
+        "DO UPDATE SET epoch = epoch + 1, owner",
+        "DO UPDATE SET owner",
     ),
-    Seed(
-        "alarms ring for a lease of an older epoch", TRANSACTION, " AND epoch = json_extract(held.value, '$[2]'))", ")"
+    in_text(
+        "timers fire without the home's lease",
+        "SqliteTransaction.load_due",
+        "AND home IN (",
+        "AND 1 OR home IN (",
+    ),
+    in_text(
+        "timers fire for a lease of an older epoch",
+        "SqliteTransaction.load_due",
+        " AND epoch = json_extract(held.value, '$[2]'))",
+        ")",
     ),
     # --- one transaction
-    Seed("the revision is not compared", TRANSACTION, " WHERE id = ? AND revision = ?", " WHERE id = ? AND 0 < ?"),
-    Seed(
-        "a revision that does not fit is not told",
-        "service/storage/sqlite/one_trip.py",
-        "if must_match and changed != len(rows):",
-        "if False:",
+    in_text(
+        "the revision is not compared",
+        "SqliteTransaction._instances",
+        "WHERE id = ? AND revision = ?",
+        "WHERE id = ? AND 0 < ?",
     ),
-    Seed(
+    Seed("a revision that does not match is not reported", "run", "$must_match and $changed != len($rows)", "False"),
+    in_text(
         "a second start replaces the first",
-        TRANSACTION,
-        '"INSERT INTO instance VALUES',
-        '"INSERT OR REPLACE INTO instance VALUES',
+        "SqliteTransaction._instances",
+        "INSERT INTO instance",
+        "INSERT OR REPLACE INTO instance",
     ),
-    Seed(
+    in_text(
         "a row of the history may be replaced",
-        TRANSACTION,
-        '"INSERT INTO history VALUES',
-        '"INSERT OR REPLACE INTO history VALUES',
+        "_HISTORY",
+        "INSERT INTO history",
+        "INSERT OR REPLACE INTO history",
     ),
     Seed(
         "a dead letter's failure is ignored",
-        "service/storage/sqlite/one_trip.py",
-        "        run(connection, *statement)\n",
-        "        try:\n            run(connection, *statement)\n"
-        "        except sqlite3.Error:\n            if 'dead_letter' not in statement.sql:\n                raise\n",
+        "_run_all",
+        "run($connection, *$statement)",
+        "try:\n    run($connection, *$statement)\n"
+        "except sqlite3.Error:\n    if 'dead_letter' not in $statement.sql:\n        raise",
     ),
-    Seed(
+    in_text(
         "acknowledged rows stay in the table",
-        TRANSACTION,
-        '"DELETE FROM outbox WHERE seq = ?"',
-        '"DELETE FROM outbox WHERE seq = -?"',
+        "SqliteTransaction.save",
+        "DELETE FROM outbox WHERE seq = ?",
+        "DELETE FROM outbox WHERE seq = -?",
     ),
-    Seed(
+    in_text(
         "a released event stays in the table",
-        TRANSACTION,
-        "'DELETE FROM held_event WHERE topic = ? AND",
-        "'DELETE FROM held_event WHERE topic <> ? AND",
+        "_unmatched_rows",
+        "DELETE FROM held_event WHERE topic = ?",
+        "DELETE FROM held_event WHERE topic <> ?",
     ),
+    in_text(
+        "a subscription that has ended stays in the table",
+        "_awaited",
+        "DELETE FROM awaited_event WHERE address = ?",
+        "DELETE FROM awaited_event WHERE address <> ?",
+    ),
+    in_text("synchronous = NORMAL", "_PRAGMAS", "synchronous = FULL", "synchronous = NORMAL"),
+    in_text("synchronous = OFF", "_PRAGMAS", "synchronous = FULL", "synchronous = OFF"),
+    Seed("SQLite's mode is not looked at", "SqliteStore._open", "await _check_wal_mode(...)", "pass"),
     Seed(
-        "a wait that is over stays in the table",
-        TRANSACTION,
-        '"DELETE FROM awaited_event WHERE address = ?',
-        '"DELETE FROM awaited_event WHERE address <> ?',
+        "a pragma is run for its first row",
+        "SqliteStore._open",
+        "$connection.execute_fetchall($pragma)",
+        "$connection.execute($pragma)",
     ),
-    Seed("synchronous = NORMAL", SQLITE, 'synchronous = FULL"', 'synchronous = NORMAL"'),
-    Seed("synchronous = OFF", SQLITE, 'synchronous = FULL"', 'synchronous = OFF"'),
-    Seed("SQLite's mode is not looked at", SQLITE, "await _check_wal_mode(self._writer, self._path)", "pass"),
-    Seed("a pragma is run for its first row", SQLITE, "execute_fetchall(pragma)", "execute(pragma)"),
     Seed(
         "a migration is not one transaction",
-        MIGRATIONS,
-        'f"BEGIN IMMEDIATE;\\n{sql}\\nPRAGMA user_version = {number};\\nCOMMIT;"',
-        'f"{sql}\\nPRAGMA user_version = {number};"',
+        "migrate",
+        "f'BEGIN IMMEDIATE;\\n{$sql}\\nPRAGMA user_version = {$number};\\nCOMMIT;'",
+        "f'{$sql}\\nPRAGMA user_version = {$number};'",
     ),
     # --- a sync that fails
-    Seed("after a failed sync it is tried again", SQLITE, "self._unusable = trouble", "pass"),
-    Seed("a failed sync does not end the service", WRITING_BACK, "except sqlite3.Error as", "except Exception as"),
-    Seed("a checkpoint's failure is dropped", SQLITE, "wal_autocheckpoint = 0", "wal_autocheckpoint = 4000"),
-    Seed("closing syncs again", SQLITE, "if self._unusable else", "if False else"),
-    Seed("a WAL is taken for what it shows", SQLITE, "rewrite_wal(self._path.resolve())", "pass"),
+    Seed("after a failed sync it is tried again", "SqliteStore._troubled", "self._unusable = $trouble", "pass"),
+    Seed("a failed sync does not end the service", "checkpoint", "sqlite3.Error", "Exception"),
+    in_text("a checkpoint's failure is dropped", "_PRAGMAS", "wal_autocheckpoint = 0", "wal_autocheckpoint = 4000"),
+    Seed("closing syncs again", "SqliteStore.close", "self._unusable", "False"),
+    Seed("a WAL is taken for what it shows", "SqliteStore._open", "rewrite_wal(...)", "pass"),
     # --- one writer
-    Seed("BEGIN is deferred", SQLITE, '"BEGIN IMMEDIATE"', '"BEGIN"'),
-    Seed("a cancellation splits a transaction", SQLITE, "return await asyncio.shield(task)", "return await task"),
-    Seed("what failed is committed", SQLITE, 'execute("ROLLBACK")', 'execute("COMMIT")'),
+    in_text("BEGIN is deferred", "SqliteStore._committed", "BEGIN IMMEDIATE", "BEGIN"),
+    Seed("a cancellation splits a transaction", "SqliteStore._shielded", "asyncio.shield($task)", "$task"),
+    in_text("what failed is committed", "SqliteStore._committed", "ROLLBACK", "COMMIT"),
     Seed(
         "transactions overlap",
-        SQLITE,
-        "        async with self._lock:\n            self._check_usable()\n            slow",
-        "        if True:\n            self._check_usable()\n            slow",
+        "SqliteStore._transact",
+        "async with self._lock:\n    ...",
+        "if True:\n    ...",
     ),
-    Seed("two coordinators open one file", SQLITE, "fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)", "pass"),
-    Seed(
-        "closing cuts off the last transaction",
-        SQLITE,
-        "            await asyncio.wait(self._running)\n",
-        "            pass\n",
-    ),
-    Seed("numbers begin anew with each life", SQLITE, "Counters(number or 0, seq or 0)", "Counters(0, 0)"),
+    Seed("two coordinators open one file", "_acquire_lock", "fcntl.flock($file, $exclusive | $at_once)", "pass"),
+    Seed("closing cuts off the last transaction", "SqliteStore.close", "await asyncio.wait($running)", "pass"),
+    Seed("numbers begin at zero at each start", "SqliteStore._open", "Counters(...)", "Counters(0, 0)"),
     # --- the publisher
     Seed(
         "the producer is kept after a fatal error",
-        PUBLISHER,
-        "if not error.retriable and self._producer is producer:",
-        "if False:",
+        "KafkaPublisher._publish",
+        "not $error.retriable and $same",
+        "False",
     ),
     Seed(
         "a batch is not awaited",
-        PUBLISHER,
-        "            await (await producer.send_batch(batch, topic, partition=partition))\n            batch",
-        "            await producer.send_batch(batch, topic, partition=partition)\n            batch",
+        "_send",
+        "await (await $producer.send_batch(...))\n$batch = $producer.create_batch()",
+        "await $producer.send_batch(...)\n$batch = $producer.create_batch()",
     ),
     Seed(
         "a publication has no limit",
-        PUBLISHER,
-        "            async with asyncio.timeout(self._settings.request_timeout * 1.5):\n                for chunk",
-        "            if True:\n                for chunk",
+        "KafkaPublisher._publish",
+        "async with asyncio.timeout($limit):\n    ...",
+        "if True:\n    ...",
     ),
     Seed(
         "a full batch drops its row",
-        PUBLISHER,
-        "            batch = producer.create_batch()\n            batch.append(",
-        "            batch = producer.create_batch()\n            dict(",
+        "_send",
+        "$batch = $producer.create_batch()\n$batch.append(...)",
+        "$batch = $producer.create_batch()",
     ),
     Seed(
         "a producer that has lost its task is kept",
-        PUBLISHER,
-        "if self._producer is not None and lost(self._producer.client._sync_task):",
-        "if False:",
+        "KafkaPublisher._connected",
+        "self._producer is not None and lost($task)",
+        "False",
     ),
     Seed(
         "a consumer that has lost a task is kept",
-        "service/kafka/consumer.py",
-        "if self._consumer is not None and (trouble := consumers.task_error(self._consumer)):",
-        "if trouble := None:",
+        "KafkaConsumer._connected",
+        "self._consumer is not None and ($trouble := consumers.task_error(self._consumer))",
+        "($trouble := None)",
     ),
 )

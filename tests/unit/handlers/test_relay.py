@@ -91,7 +91,8 @@ async def test_a_lane_that_fails_sends_the_same_rows_again_and_nothing_overtakes
         it.relay.push(await written(it, message("m-1"), message("m-2")))
         await eventually(lambda: gate.failures["t", 0] < 2, "the first failure")
         it.relay.push(await written(it, message("m-3")))
-        await it.relay.drained()
+        async with asyncio.timeout(20):
+            await it.relay.drained()
         assert gate.first_copies("t") == ["m-1", "m-2", "m-3"]
         assert len(gate.published) > 3
         assert [what for what, _ in it.watcher.troubles] == [
