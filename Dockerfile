@@ -6,7 +6,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_INPUT=1
 WORKDIR /src
 
-# The dependencies change seldom: their layer stays when only the code changes.
+# The dependencies have a layer of their own: it stays when only the code changes.
 COPY requirements/runtime.txt requirements/build.txt requirements/
 RUN python -m venv /opt/saga \
  && /opt/saga/bin/pip install --require-hashes -r requirements/runtime.txt \

@@ -57,9 +57,9 @@ bench: $(DEV_READY)  ## Measure transitions, throughput and latency (ARGS="--jso
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 # uv keeps the versions that the files already hold; delete a file or pass ARGS=--upgrade for newer ones.
-lock: $(DEV_READY)  ## Pin the dependencies of pyproject.toml anew (ARGS=--upgrade for newer versions)
-	$(LOCK) $(ARGS) pyproject.toml -o requirements/runtime.txt
-	$(LOCK) $(ARGS) pyproject.toml --group dev -c requirements/runtime.txt -o requirements/dev.txt
+lock: $(DEV_READY)  ## Pin the dependencies of pyproject.toml (ARGS=--upgrade for newer versions)
+	$(LOCK) $(ARGS) pyproject.toml --extra demo -o requirements/runtime.txt
+	$(LOCK) $(ARGS) pyproject.toml --extra demo --group dev -c requirements/runtime.txt -o requirements/dev.txt
 	$(LOCK) $(ARGS) --group build -c requirements/dev.txt -o requirements/build.txt
 	$(LOCK) $(ARGS) --group soak -c requirements/dev.txt -o requirements/soak.txt
 

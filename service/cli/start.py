@@ -1,4 +1,4 @@
-"""What happens before any verb: sagas are importable from where the command is given, libraries keep quiet."""
+"""What every verb needs before it runs: the sagas of the working directory, and silent libraries."""
 
 import logging
 import sys
@@ -6,12 +6,12 @@ from pathlib import Path
 
 
 def import_from_working_directory() -> None:
-    """Let `MODULE:NAME` be found in the working directory, after everything that is installed."""
+    """Let `MODULE:NAME` be found in the working directory first, as `python -m` does."""
     here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)
+    if sys.path[0] != here:
+        sys.path.insert(0, here)
 
 
 def silence_libraries() -> None:
-    """Drop what Kafka's client says while it tries: the verb itself tells what came of it."""
+    """Drop the log of Kafka's client while it tries: the verb itself reports the result."""
     logging.getLogger("aiokafka").addHandler(logging.NullHandler())

@@ -122,8 +122,9 @@ def fits(requirement: Requirement, pinned: dict[str, str]) -> bool:
 
 
 def declared_runtime() -> list[Requirement]:
-    """What the service needs, as pyproject.toml says."""
-    dependencies: list[str] = _pyproject()["project"]["dependencies"]
+    """What the service and its demo need, as pyproject.toml says."""
+    project = _pyproject()["project"]
+    dependencies: list[str] = project["dependencies"] + project["optional-dependencies"]["demo"]
     return [Requirement(text) for text in dependencies]
 
 

@@ -58,6 +58,19 @@ def test_wrong_options_of_demo_end_with_2(saga: Saga, arguments: list[str]) -> N
     assert saga(*arguments).code == 2
 
 
+@pytest.mark.parametrize("verb", [("demo",), ("demo", "participants"), ("demo", "orders")])
+def test_without_the_extra_the_demo_says_what_to_install(verb: tuple[str, ...]) -> None:
+    without = f"import sys; sys.modules['confluent_kafka'] = None; from {MAIN} import main; main()"
+    ended = subprocess.run(
+        [sys.executable, "-c", without, *verb], capture_output=True, text=True, check=False, timeout=30
+    )
+
+    assert ended.returncode == 1
+    assert "saga-coordinator[demo]" in ended.stderr
+    assert "make setup" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_help_waits_for_nothing_heavy() -> None:
     told = subprocess.run(
         [sys.executable, "-c", f"import sys, {MAIN}\nprint([m for m in {HEAVY} if m in sys.modules])"],
