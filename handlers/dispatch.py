@@ -23,11 +23,11 @@ from saga_coordinator.handlers.ports import Observer, Transaction
 from saga_coordinator.handlers.records import EarlyEvent, InstanceRecord, UnreadableInstance, Verdict
 from saga_coordinator.handlers.routing import AnySaga, Role, Routes, Target, awaited_reply
 from saga_coordinator.handlers.session import Session
+from saga_coordinator.sagas import Cause
+from saga_coordinator.sagas.language.nodes import BUFFER_FOR
 from saga_coordinator.sagas.machine import (
-    BUFFER_FOR,
     Block,
     Cancel,
-    Cause,
     EventReceived,
     Ignored,
     ReplyReceived,

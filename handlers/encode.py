@@ -11,7 +11,8 @@ from saga_coordinator.handlers.decode import Arrival
 from saga_coordinator.handlers.records import OutboxMessage
 from saga_coordinator.handlers.routing import REPLIES
 from saga_coordinator.handlers.trace_context import ParentCommand, SpanContext
-from saga_coordinator.sagas.machine import Instance, Saga, Send, Withdrawal, outcome_id
+from saga_coordinator.sagas import Saga
+from saga_coordinator.sagas.machine import Instance, Send, Withdrawal, outcome_id
 
 MAX_MESSAGE_BYTES = 1_000_000
 """The largest message that is published anywhere, with its headers and its frame."""

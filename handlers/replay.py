@@ -8,10 +8,10 @@ from saga_coordinator.contracts import CancelCommand, Done, Event, Failure, Repl
 from saga_coordinator.handlers.history import decided
 from saga_coordinator.handlers.records import Entry, Verdict
 from saga_coordinator.handlers.routing import AnySaga, commands_of
+from saga_coordinator.sagas import Cause
 from saga_coordinator.sagas.machine import (
     Block,
     Cancel,
-    Cause,
     EventReceived,
     Instance,
     Pause,

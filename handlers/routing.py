@@ -6,7 +6,9 @@ from enum import Enum
 from typing import Any, NamedTuple, TypeAlias
 
 from saga_coordinator.contracts import CancelCommand, Command, Event, Failure, Message, Reply
-from saga_coordinator.sagas.machine import Instance, Receive, Saga, address, instance_id
+from saga_coordinator.sagas import Saga
+from saga_coordinator.sagas.language.nodes import Receive
+from saga_coordinator.sagas.machine import Instance, address, instance_id
 
 REPLIES = "saga.replies.v1"
 

@@ -40,9 +40,9 @@ from saga_coordinator.handlers.records import (
 from saga_coordinator.handlers.routing import REPLIES, AnySaga, Target, dead_letter_topic
 from saga_coordinator.handlers.subscriptions import trace_context_after, waits
 from saga_coordinator.handlers.trace_context import Sampler, SpanContext, SpanPlacement, TraceContext
+from saga_coordinator.sagas import Cause
 from saga_coordinator.sagas.machine import (
     Block,
-    Cause,
     Decision,
     Instance,
     ReplyReceived,

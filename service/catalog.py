@@ -3,7 +3,7 @@
 from importlib import import_module
 
 from saga_coordinator.handlers.routing import AnySaga, BadCatalog
-from saga_coordinator.sagas.machine import Saga
+from saga_coordinator.sagas import Saga
 
 
 def load_catalog(name: str) -> tuple[AnySaga, ...]:

@@ -16,7 +16,7 @@ import pytest
 
 if TYPE_CHECKING:
     from saga_coordinator.contracts import Message
-    from saga_coordinator.sagas.machine import Saga
+    from saga_coordinator.sagas import Saga
     from saga_coordinator.sagas.testing.explorer.explore import Exploration
 
 MAX_STATES = 200_000

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
 
+from saga_coordinator import Cause, Retry, Saga, branch, delay, parallel, pivot, receive, series, step
 from saga_coordinator.contracts.messages.accounts import (
     AccountOpened,
     ActivateAccount,
@@ -17,7 +18,6 @@ from saga_coordinator.contracts.messages.hiring import EmployeeOnboarded, HireAg
 from saga_coordinator.contracts.messages.payroll import StartPay
 from saga_coordinator.contracts.messages.provisioning import DecommissionServers, ProvisionServers, Server
 from saga_coordinator.contracts.messages.signing import ContractSent, ContractSigned, SendContract, WithdrawContract
-from saga_coordinator.sagas.machine import Cause, Retry, Saga, branch, delay, parallel, pivot, receive, series, step
 
 SIGNED_WITHIN = timedelta(days=14)
 LATEST_ACTIVATION = timedelta(days=3)

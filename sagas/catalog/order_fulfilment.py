@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict
 
+from saga_coordinator import Cause, Retry, Saga, branch, parallel, pivot, step
 from saga_coordinator.contracts.messages.inventory import ReleaseStock, ReserveStock, StockReserved
 from saga_coordinator.contracts.messages.notifications import NotifyCustomer
 from saga_coordinator.contracts.messages.orders import (
@@ -18,7 +19,6 @@ from saga_coordinator.contracts.messages.orders import (
 from saga_coordinator.contracts.messages.payments import CardCharged, ChargeCard, RefundCard
 from saga_coordinator.contracts.messages.reviews import ReviewFraud
 from saga_coordinator.contracts.messages.shipping import OrderShipped, ShipOrder
-from saga_coordinator.sagas.machine import Cause, Retry, Saga, branch, parallel, pivot, step
 
 LARGE = Decimal(1000)
 

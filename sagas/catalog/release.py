@@ -4,11 +4,11 @@ from datetime import timedelta
 
 from pydantic import BaseModel, ConfigDict, FiniteFloat
 
+from saga_coordinator import Cause, Retry, Saga, delay, for_each, parallel, pivot, receive, step
 from saga_coordinator.contracts.messages.building import BuildImage, ImageBuilt, ScanImage, TestImage
 from saga_coordinator.contracts.messages.deployment import AnnounceRelease, DeployHost, PromoteRelease, RestoreHost
 from saga_coordinator.contracts.messages.monitoring import ReleaseAlarmRaised, ReleaseFoundHealthy
 from saga_coordinator.contracts.messages.releases import ReleaseLive, ReleaseRequested, ReleaseRolledBack
-from saga_coordinator.sagas.machine import Cause, Retry, Saga, delay, for_each, parallel, pivot, receive, step
 
 AT_ONCE = 2
 FLAKY = Retry(attempts=2, first=timedelta(seconds=30))

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from pydantic import BaseModel, ConfigDict
 
+from saga_coordinator import Retry, Saga, alternatives, for_each, parallel, pivot, series, step
 from saga_coordinator.contracts.messages.dns import PublishNames, RemoveNames
 from saga_coordinator.contracts.messages.monitoring import ProbeServers, WatchServers
 from saga_coordinator.contracts.messages.private_cloud import (
@@ -26,7 +27,6 @@ from saga_coordinator.contracts.messages.public_cloud import (
 )
 from saga_coordinator.contracts.messages.server_register import RegisterServers
 from saga_coordinator.contracts.messages.storage import AttachVolume, DeleteVolume
-from saga_coordinator.sagas.machine import Retry, Saga, alternatives, for_each, parallel, pivot, series, step
 
 AT_ONCE = 5
 MACHINE_WITHIN = timedelta(minutes=10)

@@ -11,20 +11,19 @@ from saga_coordinator.sagas.diagrams.model import Card, Cell, Group, Item, Kind,
 from saga_coordinator.sagas.diagrams.moments import describe_duration
 from saga_coordinator.sagas.diagrams.states import NOT_REACHED, States, is_settled
 from saga_coordinator.sagas.diagrams.text import describe_list, in_a_line, limit, ordinal, sendings
-from saga_coordinator.sagas.machine import (
+from saga_coordinator.sagas.language.nodes import (
     Alternatives,
     Branch,
     Delay,
     ForEach,
-    Instance,
     Node,
     Parallel,
     Receive,
-    Saga,
     Series,
-    Status,
     Step,
 )
+from saga_coordinator.sagas.language.saga import Saga
+from saga_coordinator.sagas.machine import Instance, Status
 
 D = TypeVar("D", bound=BaseModel)
 

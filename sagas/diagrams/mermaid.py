@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 from saga_coordinator.sagas.diagrams.build import sketch
 from saga_coordinator.sagas.diagrams.model import Card, Cell, Group, Item, Kind, Sketch, Way
-from saga_coordinator.sagas.machine import Instance, Saga
+from saga_coordinator.sagas.language.saga import Saga
+from saga_coordinator.sagas.machine import Instance
 
 D = TypeVar("D", bound=BaseModel)
 

@@ -7,21 +7,8 @@ from typing import Any
 from saga_coordinator.sagas.diagrams.model import Mark, State
 from saga_coordinator.sagas.diagrams.moments import Calendar
 from saga_coordinator.sagas.diagrams.text import in_a_line
-from saga_coordinator.sagas.language.nodes import inside
-from saga_coordinator.sagas.machine import (
-    Alternatives,
-    Branch,
-    CommandState,
-    Delay,
-    Direction,
-    ForEach,
-    Instance,
-    Node,
-    Progress,
-    Receive,
-    Step,
-    StepRun,
-)
+from saga_coordinator.sagas.language.nodes import Alternatives, Branch, Delay, ForEach, Node, Receive, Step, inside
+from saga_coordinator.sagas.machine import CommandState, Direction, Instance, Progress, StepRun
 
 _MARKS = {
     Progress.ASKED: Mark.ASKED,

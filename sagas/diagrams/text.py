@@ -5,7 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 from saga_coordinator.sagas.diagrams.moments import describe_duration
-from saga_coordinator.sagas.machine import ForEach, Retry
+from saga_coordinator.sagas.language.nodes import ForEach
+from saga_coordinator.sagas.language.retry import Retry
 
 MAX_LETTERS = 200
 """How much of a message, a key or a name that somebody else wrote stands in a picture."""

@@ -6,13 +6,13 @@ from typing import Any, TypeVar, assert_never
 
 from pydantic import BaseModel
 
+from saga_coordinator.sagas.language.saga import Saga
 from saga_coordinator.sagas.machine import (
     Cancel,
     Decision,
     Ignored,
     Instance,
     Progress,
-    Saga,
     Send,
     Signal,
     Status,

@@ -8,24 +8,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from saga_coordinator.contracts import Command, Done, Failure
-from saga_coordinator.sagas.language.nodes import map_nodes
+from saga_coordinator.sagas.language.cause import Cause
+from saga_coordinator.sagas.language.nodes import Alternatives, Node, Step, leaf, map_nodes, walk
 from saga_coordinator.sagas.language.plan import Plan
-from saga_coordinator.sagas.machine import (
-    Alternatives,
-    Cause,
-    CommandState,
-    Direction,
-    Instance,
-    Node,
-    Progress,
-    Resume,
-    Saga,
-    Status,
-    Step,
-    StepRun,
-    leaf,
-    walk,
-)
+from saga_coordinator.sagas.language.saga import Saga
+from saga_coordinator.sagas.machine import CommandState, Direction, Instance, Progress, Resume, Status, StepRun
 from saga_coordinator.sagas.machine.transition import transition_by
 
 D = TypeVar("D", bound=BaseModel)

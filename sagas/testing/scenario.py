@@ -25,6 +25,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 
 from saga_coordinator.contracts import Command, Done, Event, Failure, Reply
+from saga_coordinator.sagas.language.saga import Saga
 from saga_coordinator.sagas.machine import (
     Cancel,
     Decision,
@@ -37,7 +38,6 @@ from saga_coordinator.sagas.machine import (
     Resolve,
     Resume,
     RetryStep,
-    Saga,
     Send,
     Signal,
     SkipStep,

@@ -7,8 +7,9 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel
 
 from saga_coordinator.contracts import Command, Event
-from saga_coordinator.sagas.language.nodes import map_nodes
-from saga_coordinator.sagas.machine import Delay, Receive, Retry, Saga, Step
+from saga_coordinator.sagas.language.nodes import Delay, Receive, Step, map_nodes
+from saga_coordinator.sagas.language.retry import Retry
+from saga_coordinator.sagas.language.saga import Saga
 
 E = TypeVar("E", bound=Event | Command[Any])
 D = TypeVar("D", bound=BaseModel)

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from saga_coordinator.sagas.machine import Cause, Instance, leaf
+from saga_coordinator.sagas.language.cause import Cause
+from saga_coordinator.sagas.language.nodes import leaf
+from saga_coordinator.sagas.machine import Instance
 from saga_coordinator.sagas.versions.mapping import VersionMapping
 from saga_coordinator.sagas.versions.outline import AnySaga, Part, parts_of
 

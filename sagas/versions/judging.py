@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from saga_coordinator.sagas.machine import Instance, Progress, leaf
+from saga_coordinator.sagas.language.nodes import leaf
+from saga_coordinator.sagas.machine import Instance, Progress
 from saga_coordinator.sagas.versions.draft import VersionPair, begun
 from saga_coordinator.sagas.versions.obligations import compensation_errors, obligations, pivots_sent
 

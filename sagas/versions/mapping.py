@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from pydantic_core import to_json
 
-from saga_coordinator.sagas.machine import leaf
+from saga_coordinator.sagas.language.nodes import leaf
 from saga_coordinator.sagas.versions.outline import AnySaga, parts_of
 
 DROPPED: Final = ""

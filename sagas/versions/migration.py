@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from saga_coordinator.sagas.machine import Instance, leaf
+from saga_coordinator.sagas.language.nodes import leaf
+from saga_coordinator.sagas.machine import Instance
 from saga_coordinator.sagas.versions.draft import begun, pair_of, translated
 from saga_coordinator.sagas.versions.judging import lost, unclear
 from saga_coordinator.sagas.versions.mapping import SAME_NAMES, VersionMapping, read

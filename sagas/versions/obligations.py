@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from saga_coordinator.sagas.machine import Cause, Instance, Progress, Status, StepRun
+from saga_coordinator.sagas.language.cause import Cause
+from saga_coordinator.sagas.machine import Instance, Progress, Status, StepRun
 from saga_coordinator.sagas.planning.undo_plan import undo_plan
 from saga_coordinator.sagas.versions.outline import AnySaga
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from saga_coordinator.sagas.machine import Instance, Progress, Receive, address, leaf
+from saga_coordinator.sagas.language.nodes import Receive, leaf
+from saga_coordinator.sagas.machine import Instance, Progress, address
 from saga_coordinator.sagas.versions.draft import VersionPair
 from saga_coordinator.sagas.versions.outline import AnySaga
 from saga_coordinator.sagas.versions.reach import gaps

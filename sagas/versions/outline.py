@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, TypeAlias, assert_never, get_args, get_type_hints
 
 from saga_coordinator.contracts import Message
-from saga_coordinator.sagas.machine import (
+from saga_coordinator.sagas.language.nodes import (
     Alternatives,
     Branch,
     Delay,
@@ -15,13 +15,13 @@ from saga_coordinator.sagas.machine import (
     Node,
     Parallel,
     Receive,
-    Retry,
-    Saga,
     Series,
     Step,
     StepPlan,
     steps_of,
 )
+from saga_coordinator.sagas.language.retry import Retry
+from saga_coordinator.sagas.language.saga import Saga
 
 AnySaga: TypeAlias = Saga[Any, Any]
 Facts: TypeAlias = Mapping[str, str]

@@ -3,20 +3,19 @@
 from collections.abc import Iterator
 from typing import Any, assert_never
 
-from saga_coordinator.sagas.machine import (
+from saga_coordinator.sagas.language.nodes import (
     Alternatives,
     Branch,
     Delay,
     ForEach,
-    Instance,
     Node,
     Parallel,
-    Progress,
     Receive,
     Series,
     Step,
     walk,
 )
+from saga_coordinator.sagas.machine import Instance, Progress
 
 Nodes = tuple[Node[Any], ...]
 

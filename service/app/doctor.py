@@ -24,7 +24,7 @@ from opentelemetry.sdk.environment_variables import (
 from opentelemetry.util.re import parse_env_headers
 
 from saga_coordinator.handlers.routing import BadCatalog, Routes
-from saga_coordinator.sagas.machine import UnsoundSaga
+from saga_coordinator.sagas import UnsoundSaga
 from saga_coordinator.service.catalog import load_catalog
 from saga_coordinator.service.kafka.admin import State, Topic, plan
 from saga_coordinator.service.kafka.connection import connection

@@ -5,7 +5,7 @@ from importlib import import_module
 import typer
 
 from saga_coordinator.handlers.routing import AnySaga, BadCatalog, Routes
-from saga_coordinator.sagas.machine import Saga, UnsoundSaga
+from saga_coordinator.sagas import Saga, UnsoundSaga
 from saga_coordinator.service.catalog import load_catalog
 from saga_coordinator.service.cli.configuration import load_settings
 from saga_coordinator.service.cli.console import as_json, fail, remark, say

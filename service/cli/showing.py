@@ -8,19 +8,8 @@ from typing import Any, Final
 from rich.text import Text
 
 from saga_coordinator.handlers.records import Verdict
-from saga_coordinator.sagas.machine import (
-    CommandState,
-    Delay,
-    Direction,
-    ForEach,
-    Instance,
-    Progress,
-    Receive,
-    Step,
-    WaitState,
-    outcome_id,
-    walk,
-)
+from saga_coordinator.sagas.language.nodes import Delay, ForEach, Receive, Step, walk
+from saga_coordinator.sagas.machine import CommandState, Direction, Instance, Progress, WaitState, outcome_id
 from saga_coordinator.service.cli.console import as_json, plain, say, span, stamp, table
 from saga_coordinator.service.cli.journal import Line, Timing, journal, timings
 from saga_coordinator.service.cli.listing import marked

@@ -8,18 +8,8 @@ from typing import Any, Final
 from saga_coordinator.handlers.dispatch import RAISED
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.handlers.session import UNSENDABLE
-from saga_coordinator.sagas.machine import (
-    CANCELLED,
-    DEADLINE_PASSED,
-    TIMED_OUT,
-    Cause,
-    Direction,
-    Instance,
-    Progress,
-    Retry,
-    Status,
-    WaitState,
-)
+from saga_coordinator.sagas import CANCELLED, DEADLINE_PASSED, TIMED_OUT, Cause, Retry
+from saga_coordinator.sagas.machine import Direction, Instance, Progress, Status, WaitState
 from saga_coordinator.service.cli.console import span, stamp
 from saga_coordinator.service.cli.journal import Line
 from saga_coordinator.service.cli.parking import told as parked

@@ -5,7 +5,9 @@ from typing import NamedTuple
 from pydantic_core import from_json
 
 from saga_coordinator.handlers.records import TransitionRecord
-from saga_coordinator.sagas.machine import CANCELLED, TIMED_OUT, Cause, Direction, Ignored, Send, Status, duration_of
+from saga_coordinator.sagas import CANCELLED, TIMED_OUT, Cause
+from saga_coordinator.sagas.language.nodes import duration_of
+from saga_coordinator.sagas.machine import Direction, Ignored, Send, Status
 from saga_coordinator.service.demo.words import brief, listed, span
 from saga_coordinator.service.telemetry.transitions import about, entered, retry_at, turning_cause
 

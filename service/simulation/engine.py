@@ -11,22 +11,21 @@ from typing import Any, TypeAlias, assert_never
 from saga_coordinator.contracts import Event, Message
 from saga_coordinator.handlers.dispatch import RAISED
 from saga_coordinator.handlers.routing import AnySaga
+from saga_coordinator.sagas import Cause
+from saga_coordinator.sagas.language.nodes import Receive, leaf
 from saga_coordinator.sagas.machine import (
     Block,
     Cancel,
-    Cause,
     Decision,
     Direction,
     EventReceived,
     Ignored,
     Instance,
-    Receive,
     ReplyReceived,
     Signal,
     Start,
     Status,
     TimerFired,
-    leaf,
     transition,
 )
 from saga_coordinator.service.simulation.agenda import Agenda, as_datetime, as_moment, microseconds

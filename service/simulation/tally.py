@@ -3,7 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from saga_coordinator.sagas.machine import Direction, Send, Status, leaf
+from saga_coordinator.sagas.language.nodes import leaf
+from saga_coordinator.sagas.machine import Direction, Send, Status
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from saga_coordinator.handlers.records import TransitionRecord, Verdict
-from saga_coordinator.sagas.machine import CANCELLED, Cause, CommandState, Direction, Progress, Status
+from saga_coordinator.sagas import CANCELLED, Cause
+from saga_coordinator.sagas.machine import CommandState, Direction, Progress, Status
 
 ANSWER, WAKE = "answer", "wake"
 """The kinds of signals that are distinguished here; the others are named after an operator's action."""

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from saga_coordinator.sagas.machine import parallel, step
+from saga_coordinator.sagas import parallel, step
 from tests.unit.machine import made
 from tests.unit.machine.made_nodes import awaits
 

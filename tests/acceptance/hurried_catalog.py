@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from saga_coordinator.sagas.catalog.order_fulfilment import OrderData, order_fulfilment
-from saga_coordinator.sagas.machine import Branch, Node, Parallel, Step
+from saga_coordinator.sagas.language.nodes import Branch, Node, Parallel, Step
 from saga_coordinator.sagas.testing.variants import scale_time
 
 LONGEST: Final = timedelta(seconds=3)

@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict
 
 from saga_coordinator.contracts import Command, Done, Event
-from saga_coordinator.sagas.machine import Cause, Saga, for_each, pivot
+from saga_coordinator.sagas import Cause, Saga, for_each, pivot
 
 
 class ListMade(Event):

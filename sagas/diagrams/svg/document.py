@@ -12,7 +12,8 @@ from saga_coordinator.sagas.diagrams.svg.layout import picture
 from saga_coordinator.sagas.diagrams.svg.look import CIRCLE, KIND_ICONS, MARK_ICONS, stylesheet
 from saga_coordinator.sagas.diagrams.svg.measures import PAD
 from saga_coordinator.sagas.diagrams.svg.shapes import Box, Frame, Line, Picture, Shape, Sign, Text
-from saga_coordinator.sagas.machine import Instance, Saga
+from saga_coordinator.sagas.language.saga import Saga
+from saga_coordinator.sagas.machine import Instance
 
 D = TypeVar("D", bound=BaseModel)
 

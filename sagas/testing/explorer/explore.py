@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from saga_coordinator.contracts import Message
-from saga_coordinator.sagas.machine import Start, command_id, leaf, transition
+from saga_coordinator.sagas.language.nodes import leaf
+from saga_coordinator.sagas.machine import Start, command_id, transition
 from saga_coordinator.sagas.testing.explorer.moves import Move, moves, spend
 from saga_coordinator.sagas.testing.explorer.probes import Probe, probes, problem_of
 from saga_coordinator.sagas.testing.explorer.samples import Samples, gather

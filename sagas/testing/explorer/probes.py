@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from saga_coordinator.contracts import Event, Failure
+from saga_coordinator.sagas.language.nodes import Receive
 from saga_coordinator.sagas.machine import (
     EventReceived,
     Ignored,
-    Receive,
     ReplyReceived,
     Resolve,
     Signal,

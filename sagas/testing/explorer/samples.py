@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from saga_coordinator.contracts import Command, Event, Failure, Message, Reply
-from saga_coordinator.sagas.machine import Receive, Saga
+from saga_coordinator.sagas.language.nodes import Receive
+from saga_coordinator.sagas.language.saga import Saga
 from saga_coordinator.sagas.testing.generate.messages import generate, has_choices
 
 D = TypeVar("D", bound=BaseModel)

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from saga_coordinator.contracts import Event, Failure, Reply
-from saga_coordinator.sagas.machine import Block, Cancel, Cause, Resolve, RetryStep, SkipStep, Status
+from saga_coordinator.sagas.language.cause import Cause
+from saga_coordinator.sagas.machine import Block, Cancel, Resolve, RetryStep, SkipStep, Status
 from saga_coordinator.sagas.testing.invariants.ledger import COMPENSATION, FORWARD, Result
 from saga_coordinator.sagas.testing.invariants.observation import Observation, being_compensated, is_in, may_give_up
 from saga_coordinator.sagas.testing.invariants.order import path

@@ -7,23 +7,21 @@ from enum import StrEnum
 from typing import Any
 
 from saga_coordinator.contracts import Done, Event, Failure, Reply
+from saga_coordinator.sagas.language.nodes import Delay, Receive, StepPlan
+from saga_coordinator.sagas.language.retry import Retry
 from saga_coordinator.sagas.machine import (
     Block,
     Decision,
-    Delay,
     Direction,
     EventReceived,
     Progress,
-    Receive,
     ReplyReceived,
     Resolve,
     Resume,
-    Retry,
     RetryStep,
     Send,
     Signal,
     SkipStep,
-    StepPlan,
     TimerFired,
 )
 from saga_coordinator.sagas.testing.invariants.order import AnyInstance, AnySaga, Order

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeAlias
 
-from saga_coordinator.sagas.machine import Cause, Decision, ReplyReceived, Send, Signal, Start, leaf
+from saga_coordinator.sagas.language.cause import Cause
+from saga_coordinator.sagas.language.nodes import leaf
+from saga_coordinator.sagas.machine import Decision, ReplyReceived, Send, Signal, Start
 from saga_coordinator.sagas.testing.invariants.ledger import (
     COMPENSATION,
     FORWARD,

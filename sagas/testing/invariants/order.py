@@ -5,21 +5,21 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from saga_coordinator.sagas.machine import (
+from saga_coordinator.sagas.language.nodes import (
     Alternatives,
     Branch,
     Delay,
     ForEach,
-    Instance,
     Node,
     Parallel,
     Receive,
-    Saga,
     Series,
     Step,
     leaf,
     walk,
 )
+from saga_coordinator.sagas.language.saga import Saga
+from saga_coordinator.sagas.machine import Instance
 
 AnySaga = Saga[Any, Any]
 AnyNode = Node[Any]

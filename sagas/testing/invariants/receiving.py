@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from saga_coordinator.contracts import Failure
+from saga_coordinator.sagas.language.nodes import leaf
 from saga_coordinator.sagas.machine import (
     Block,
     EventReceived,
@@ -11,7 +12,6 @@ from saga_coordinator.sagas.machine import (
     RetryStep,
     SkipStep,
     freeze,
-    leaf,
     thaw,
     transition,
 )

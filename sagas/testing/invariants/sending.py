@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid5
 
-from saga_coordinator.sagas.machine import Branch, ForEach, Progress, Status, leaf
+from saga_coordinator.sagas.language.nodes import Branch, ForEach, leaf
+from saga_coordinator.sagas.machine import Progress, Status
 from saga_coordinator.sagas.testing.invariants.ledger import FORWARD, Result, SentCommand
 from saga_coordinator.sagas.testing.invariants.observation import Observation, retry_wait
 from saga_coordinator.sagas.testing.invariants.order import front

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from uuid import UUID, uuid5
 
 from saga_coordinator.contracts import Failure
-from saga_coordinator.sagas.machine import Block, ForEach, ReplyReceived, Status, leaf
+from saga_coordinator.sagas.language.nodes import ForEach, leaf
+from saga_coordinator.sagas.machine import Block, ReplyReceived, Status
 from saga_coordinator.sagas.testing.invariants.ledger import COMPENSATION, FORWARD, Ledger, Result
 from saga_coordinator.sagas.testing.invariants.observation import Observation, being_compensated, is_in, may_give_up
 

@@ -13,7 +13,7 @@ FILE_CAP = 400
 FUNCTION_CAP = 50
 PORT_CAP = 10
 EXCEPTION_CAP = 10
-DOORS = {"sagas/catalog/__init__.py", "sagas/machine/__init__.py", "contracts/__init__.py"}
+DOORS = {"sagas/__init__.py", "sagas/catalog/__init__.py", "sagas/machine/__init__.py", "contracts/__init__.py"}
 EMPTY_WORDS = {
     "abstract",
     "base",

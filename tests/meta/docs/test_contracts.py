@@ -18,10 +18,10 @@ from saga_coordinator.handlers.encode import Origin, command_row, outcome_row
 from saga_coordinator.handlers.records import OutboxMessage
 from saga_coordinator.handlers.routing import AnySaga, Routes, commands_of
 from saga_coordinator.handlers.trace_context import SpanContext
+from saga_coordinator.sagas import CANCELLED, Cause
 from saga_coordinator.sagas.catalog import catalog
 from saga_coordinator.sagas.catalog.examples import catalog as example_catalog
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment, order_rejected
-from saga_coordinator.sagas.machine import CANCELLED, Cause
 from saga_coordinator.sagas.testing.scenario import BEGINNING, Scenario, given
 from saga_coordinator.service.asyncapi.conversation import conversation
 from saga_coordinator.service.asyncapi.export import check, export

@@ -10,7 +10,17 @@ from types import ModuleType
 
 import pytest
 
-from saga_coordinator.sagas.machine import Alternatives, Branch, Delay, ForEach, Parallel, Receive, Series, Step, walk
+from saga_coordinator.sagas.language.nodes import (
+    Alternatives,
+    Branch,
+    Delay,
+    ForEach,
+    Parallel,
+    Receive,
+    Series,
+    Step,
+    walk,
+)
 from tests.meta.architecture.tree import ROOT
 from tests.meta.docs.pages import program
 from tests.meta.docs.programs import saga, under_mypy, under_pytest

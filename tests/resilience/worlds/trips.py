@@ -7,7 +7,7 @@ from random import Random
 from typing import Any, Final
 
 from saga_coordinator.contracts import Event
-from saga_coordinator.sagas.machine import Retry, Saga, delay, parallel, receive, step
+from saga_coordinator.sagas import Retry, Saga, delay, parallel, receive, step
 from saga_coordinator.sagas.testing.variants import scale_time
 from tests.resilience.worlds.broker import Broker
 from tests.unit.handlers import trips as usual

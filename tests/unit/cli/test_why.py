@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from saga_coordinator.contracts import Failure
+from saga_coordinator.sagas import Cause
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine import (
     Block,
     Cancel,
-    Cause,
     Decision,
     Instance,
     Pause,

@@ -5,8 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 from saga_coordinator.contracts.messages.shipping import OrderShipped
+from saga_coordinator.sagas import parallel
 from saga_coordinator.sagas.catalog.order_fulfilment import OrderData, order_fulfilment
-from saga_coordinator.sagas.machine import Node, Parallel, Step, parallel
+from saga_coordinator.sagas.language.nodes import Node, Parallel, Step
 
 patient: tuple[Node[OrderData], ...] = tuple(
     replace(node, timeout=timedelta(days=7)) if isinstance(node, Step) and node.name == "notify-customer" else node

@@ -8,19 +8,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from saga_coordinator.contracts import Command, Event
-from saga_coordinator.sagas.machine import (
-    Node,
-    Retry,
-    Saga,
-    Status,
-    alternatives,
-    branch,
-    delay,
-    for_each,
-    parallel,
-    receive,
-    series,
-)
+from saga_coordinator.sagas import Retry, Saga, alternatives, branch, delay, for_each, parallel, receive, series
+from saga_coordinator.sagas.language.nodes import Node
+from saga_coordinator.sagas.machine import Status
 from saga_coordinator.sagas.testing.scenario import Scenario, given
 from tests.unit.machine.made import (
     TIME,

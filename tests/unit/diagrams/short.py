@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from saga_coordinator.sagas.machine import Retry
+from saga_coordinator.sagas import Retry
 from saga_coordinator.sagas.testing.scenario import Scenario, given
 from tests.unit.machine.made import Begun, Data, Did, compensatable, point_of_no_return, retriable, saga
 

@@ -8,13 +8,14 @@ from math import floor
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from saga_coordinator.sagas import Saga, parallel
 from saga_coordinator.sagas.diagrams.build import sketch
 from saga_coordinator.sagas.diagrams.model import Kind, Mark, cards_of
 from saga_coordinator.sagas.diagrams.svg.layout import picture
 from saga_coordinator.sagas.diagrams.svg.legend import MARKS
 from saga_coordinator.sagas.diagrams.svg.letters import Face
 from saga_coordinator.sagas.diagrams.svg.shapes import Box, Frame, Line, Picture, Sign, Stroke, Text
-from saga_coordinator.sagas.machine import Branch, ForEach, Saga, Step, parallel, walk
+from saga_coordinator.sagas.language.nodes import Branch, ForEach, Step, walk
 from saga_coordinator.sagas.testing.scenario import Scenario
 from saga_coordinator.sagas.testing.scenario import given as begin
 from tests.unit.diagrams.any_saga import any_sagas, any_stories

@@ -11,11 +11,12 @@ from saga_coordinator.contracts.messages.private_cloud import CapacityReserved, 
 from saga_coordinator.contracts.messages.provisioning import ProvisionServers, Server
 from saga_coordinator.contracts.messages.public_cloud import NetworkCreated
 from saga_coordinator.contracts.messages.signing import ContractSent
+from saga_coordinator.sagas import parallel
 from saga_coordinator.sagas.catalog.employee_onboarding import employee_onboarding
 from saga_coordinator.sagas.catalog.release import release
 from saga_coordinator.sagas.catalog.server_provisioning import server_provisioning
 from saga_coordinator.sagas.diagrams.mermaid import mermaid
-from saga_coordinator.sagas.machine import Branch, parallel
+from saga_coordinator.sagas.language.nodes import Branch
 from saga_coordinator.sagas.testing.scenario import given
 from tests.unit.diagrams.short import SHORT, SITUATIONS
 from tests.unit.machine.made import (

@@ -6,7 +6,8 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from saga_coordinator.handlers.records import Actor, OutboxMessage, Record
-from saga_coordinator.sagas.machine import Saga, instance_id, parallel, step
+from saga_coordinator.sagas import Saga, parallel, step
+from saga_coordinator.sagas.machine import instance_id
 from tests.unit.handlers.coordinator import Coordinator
 from tests.unit.handlers.order_log import Log
 from tests.unit.machine import made

@@ -7,7 +7,7 @@ from typing import Any
 
 from saga_coordinator.contracts import Command
 from saga_coordinator.handlers.timers import MAX_BATCH
-from saga_coordinator.sagas.machine import Retry, step
+from saga_coordinator.sagas import Retry, step
 from tests.unit.handlers.coordinator import TIME, HandClock, coordinator
 from tests.unit.handlers.order_log import Log, command_id, header, instance_id
 from tests.unit.handlers.test_broken_definitions import broken

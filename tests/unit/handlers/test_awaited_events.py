@@ -5,7 +5,8 @@ from pathlib import Path
 
 from saga_coordinator.contracts import Done, Event
 from saga_coordinator.handlers.records import Record
-from saga_coordinator.sagas.machine import instance_id, step
+from saga_coordinator.sagas import step
+from saga_coordinator.sagas.machine import instance_id
 from tests.unit.handlers.coordinator import Coordinator, HandClock, coordinator
 from tests.unit.handlers.order_log import Log
 from tests.unit.handlers.trips import (

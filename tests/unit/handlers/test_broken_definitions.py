@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 import pytest
 
 from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES
-from saga_coordinator.sagas.machine import Saga, Step, parallel, step
+from saga_coordinator.sagas import Saga, parallel, step
+from saga_coordinator.sagas.language.nodes import Step
 from tests.unit.handlers.coordinator import Coordinator, coordinator
 from tests.unit.handlers.order_log import Log
 from tests.unit.machine import made

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from saga_coordinator.contracts import Done, Event
 from saga_coordinator.handlers.records import Record
-from saga_coordinator.sagas.machine import Receive, Saga, alternatives, parallel, receive, series, step
+from saga_coordinator.sagas import Saga, alternatives, parallel, receive, series, step
+from saga_coordinator.sagas.language.nodes import Receive
 from tests.unit.handlers.coordinator import HandClock, coordinator
 from tests.unit.handlers.order_log import Log, command_id, instance_id
 from tests.unit.handlers.trips import (

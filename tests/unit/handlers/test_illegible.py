@@ -11,7 +11,8 @@ from saga_coordinator.handlers.records import Actor
 from saga_coordinator.handlers.redrive import DeadLetterRef, Outcome
 from saga_coordinator.handlers.routing import BadCatalog
 from saga_coordinator.handlers.timers import MAX_BATCH
-from saga_coordinator.sagas.machine import Pause, Saga, instance_id
+from saga_coordinator.sagas import Saga
+from saga_coordinator.sagas.machine import Pause, instance_id
 from tests.unit.handlers.coordinator import Coordinator, coordinator
 from tests.unit.handlers.faulty import NO_FAULT, Fault, Two, wide
 from tests.unit.handlers.order_log import Log

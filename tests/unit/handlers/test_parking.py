@@ -5,7 +5,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from saga_coordinator.handlers.routing import AnySaga
-from saga_coordinator.sagas.machine import Node, Pause, instance_id, parallel, receive
+from saga_coordinator.sagas import parallel, receive
+from saga_coordinator.sagas.language.nodes import Node
+from saga_coordinator.sagas.machine import Pause, instance_id
 from tests.unit.handlers.coordinator import Coordinator, coordinator
 from tests.unit.handlers.faulty import BAD, NO_FAULT, OLGA, Fault, Two, that_begins, wide
 from tests.unit.handlers.order_log import Log

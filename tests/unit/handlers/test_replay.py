@@ -10,20 +10,18 @@ from saga_coordinator.contracts import Done, Failure
 from saga_coordinator.handlers.records import Entry
 from saga_coordinator.handlers.replay import first_difference, replay, signal_of
 from saga_coordinator.handlers.routing import AnySaga
+from saga_coordinator.sagas import Retry, receive, step
 from saga_coordinator.sagas.machine import (
     Cancel,
     OperatorAction,
     Pause,
     Resolve,
     Resume,
-    Retry,
     RetryStep,
     SkipStep,
     Status,
     freeze,
     instance_id,
-    receive,
-    step,
 )
 from saga_coordinator.service.storage.sqlite.queries import InstanceFilter, open_queries
 from tests.unit.handlers.coordinator import Coordinator, coordinator

@@ -7,7 +7,8 @@ import pytest
 
 from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES
 from saga_coordinator.handlers.replay import first_difference, replay
-from saga_coordinator.sagas.machine import freeze, parallel
+from saga_coordinator.sagas import parallel
+from saga_coordinator.sagas.machine import freeze
 from saga_coordinator.service.storage.sqlite.queries import InstanceFilter, open_queries
 from tests.unit.handlers.coordinator import Coordinator, coordinator
 from tests.unit.handlers.mixture import Mixture

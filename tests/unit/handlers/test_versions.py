@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from saga_coordinator.contracts import Event
-from saga_coordinator.sagas.machine import Node, Saga, instance_id, receive
+from saga_coordinator.sagas import Saga, receive
+from saga_coordinator.sagas.language.nodes import Node
+from saga_coordinator.sagas.machine import instance_id
 from tests.unit.handlers.coordinator import Coordinator, coordinator
 from tests.unit.handlers.order_log import Log
 from tests.unit.machine import made

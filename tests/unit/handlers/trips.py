@@ -6,7 +6,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from saga_coordinator.contracts import Command, Done, Event, Reply
-from saga_coordinator.sagas.machine import Cause, Node, Saga, delay, pivot, receive, series, step
+from saga_coordinator.sagas import Cause, Saga, delay, pivot, receive, series, step
+from saga_coordinator.sagas.language.nodes import Node
 
 
 class TripAsked(Event):

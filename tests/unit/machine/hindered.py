@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from saga_coordinator.sagas.machine import Block, Cause, Direction, transition
+from saga_coordinator.sagas import Cause
+from saga_coordinator.sagas.machine import Block, Direction, transition
 from saga_coordinator.sagas.testing.scenario import Scenario
 from tests.unit.machine.made import Data
 

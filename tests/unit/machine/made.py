@@ -8,7 +8,8 @@ from typing import Any, cast
 from pydantic import BaseModel, ConfigDict
 
 from saga_coordinator.contracts import Command, Done, Event, Reply
-from saga_coordinator.sagas.machine import PATIENT, Branch, Cause, Node, Retry, Saga, Step, branch, pivot, step
+from saga_coordinator.sagas import PATIENT, Cause, Retry, Saga, branch, pivot, step
+from saga_coordinator.sagas.language.nodes import Branch, Node, Step
 
 TIME = datetime(2026, 1, 1, tzinfo=UTC)
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)

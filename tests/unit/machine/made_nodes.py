@@ -5,7 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 from saga_coordinator.contracts import Command
-from saga_coordinator.sagas.machine import PATIENT, ForEach, Receive, Retry, for_each, receive
+from saga_coordinator.sagas import PATIENT, Retry, for_each, receive
+from saga_coordinator.sagas.language.nodes import ForEach, Receive
 from tests.unit.machine.made import MINUTE, Data, Did, Paid, command
 
 

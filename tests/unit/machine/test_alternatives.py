@@ -1,6 +1,7 @@
 """Alternatives are tried in turn; what was or may have been done in one is undone before the next is tried."""
 
-from saga_coordinator.sagas.machine import Attempt, Status, alternatives, parallel, series
+from saga_coordinator.sagas import alternatives, parallel, series
+from saga_coordinator.sagas.machine import Attempt, Status
 from saga_coordinator.sagas.testing.scenario import BEGINNING, given
 from tests.unit.machine.made import (
     MINUTE,

@@ -6,21 +6,9 @@ from typing import Any
 import pytest
 
 from saga_coordinator.contracts import Command, Done, Failure
-from saga_coordinator.sagas.machine import (
-    Cancel,
-    Cause,
-    Node,
-    Saga,
-    Start,
-    Status,
-    alternatives,
-    command_id,
-    instance_id,
-    outcome_of,
-    parallel,
-    series,
-    transition,
-)
+from saga_coordinator.sagas import Cause, Saga, alternatives, parallel, series
+from saga_coordinator.sagas.language.nodes import Node
+from saga_coordinator.sagas.machine import Cancel, Start, Status, command_id, instance_id, outcome_of, transition
 from saga_coordinator.sagas.testing.scenario import BEGINNING, PARENT, given
 from tests.unit.machine.made import (
     HOUR,

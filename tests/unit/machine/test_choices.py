@@ -1,6 +1,7 @@
 """A branch decides once, when it is reached, and its choice is recorded."""
 
-from saga_coordinator.sagas.machine import Status, parallel
+from saga_coordinator.sagas import parallel
+from saga_coordinator.sagas.machine import Status
 from saga_coordinator.sagas.testing.scenario import given
 from tests.unit.machine.made import Begun, Did, choice, compensatable, point_of_no_return, saga
 

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from saga_coordinator.sagas.machine import Ignored, Progress, Status, alternatives, delay, parallel
+from saga_coordinator.sagas import alternatives, delay, parallel
+from saga_coordinator.sagas.machine import Ignored, Progress, Status
 from saga_coordinator.sagas.testing.scenario import BEGINNING, given
 from tests.unit.machine.made import (
     HOUR,

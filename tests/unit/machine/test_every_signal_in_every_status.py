@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from saga_coordinator.contracts import Failure
+from saga_coordinator.sagas import Cause, Retry, alternatives, delay, series
 from saga_coordinator.sagas.machine import (
     Block,
     Cancel,
-    Cause,
     Decision,
     EventReceived,
     Instance,
@@ -21,7 +21,6 @@ from saga_coordinator.sagas.machine import (
     ReplyReceived,
     Resolve,
     Resume,
-    Retry,
     RetryStep,
     Send,
     Signal,
@@ -29,9 +28,6 @@ from saga_coordinator.sagas.machine import (
     Start,
     Status,
     TimerFired,
-    alternatives,
-    delay,
-    series,
     transition,
 )
 from saga_coordinator.sagas.testing.scenario import Scenario, given

@@ -2,7 +2,8 @@
 
 import pytest
 
-from saga_coordinator.sagas.machine import Retry, Status, parallel
+from saga_coordinator.sagas import Retry, parallel
+from saga_coordinator.sagas.machine import Status
 from saga_coordinator.sagas.testing.scenario import Scenario, given
 from tests.unit.machine.made import (
     MINUTE,

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from saga_coordinator.sagas.machine import DEADLINE_PASSED, Retry, Saga, Status, receive
+from saga_coordinator.sagas import DEADLINE_PASSED, Retry, Saga, receive
+from saga_coordinator.sagas.machine import Status
 from saga_coordinator.sagas.testing.scenario import BEGINNING, given
 from tests.unit.machine.made import (
     HOUR,

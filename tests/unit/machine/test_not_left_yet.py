@@ -5,19 +5,8 @@ from typing import Any
 
 import pytest
 
-from saga_coordinator.sagas.machine import (
-    ONCE,
-    Decision,
-    Direction,
-    Ignored,
-    Instance,
-    Retry,
-    Saga,
-    Status,
-    TimerFired,
-    parallel,
-    transition,
-)
+from saga_coordinator.sagas import ONCE, Retry, Saga, parallel
+from saga_coordinator.sagas.machine import Decision, Direction, Ignored, Instance, Status, TimerFired, transition
 from saga_coordinator.sagas.testing.scenario import BEGINNING, given
 from tests.unit.machine.made import (
     HOUR,

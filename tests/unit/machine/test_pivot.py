@@ -1,6 +1,7 @@
 """The point of no return: before it only back, after it only forward (rule 6, I18)."""
 
-from saga_coordinator.sagas.machine import Ignored, Retry, Status
+from saga_coordinator.sagas import Retry
+from saga_coordinator.sagas.machine import Ignored, Status
 from saga_coordinator.sagas.testing.scenario import given
 from tests.unit.machine.made import (
     HOUR,

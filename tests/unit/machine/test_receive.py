@@ -1,16 +1,7 @@
 """A receive waits for one business event: by its address, for so long, and each event once."""
 
-from saga_coordinator.sagas.machine import (
-    Decision,
-    EventReceived,
-    Ignored,
-    Progress,
-    Status,
-    instance_id,
-    parallel,
-    series,
-    transition,
-)
+from saga_coordinator.sagas import parallel, series
+from saga_coordinator.sagas.machine import Decision, EventReceived, Ignored, Progress, Status, instance_id, transition
 from saga_coordinator.sagas.testing.scenario import BEGINNING, Scenario, given
 from tests.unit.machine.hindered import obstructed
 from tests.unit.machine.made import (

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saga_coordinator.sagas.machine import FOREVER, ONCE, PATIENT, Retry
+from saga_coordinator.sagas import FOREVER, ONCE, PATIENT, Retry
 from saga_coordinator.sagas.machine.ids import chance, command_id, instance_id
 from tests.unit.machine.made import MINUTE, SECOND
 

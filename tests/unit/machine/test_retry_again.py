@@ -1,7 +1,8 @@
 """When a step is asked again: a total time, what the participant asks for, and a pause in between."""
 
 from saga_coordinator.contracts import Failure
-from saga_coordinator.sagas.machine import Ignored, Progress, Retry, Status
+from saga_coordinator.sagas import Retry
+from saga_coordinator.sagas.machine import Ignored, Progress, Status
 from saga_coordinator.sagas.testing.scenario import BEGINNING, Scenario, given
 from tests.unit.machine.made import (
     HOUR,

@@ -1,6 +1,7 @@
 """A series is a sequence that stands as one node in a group or in alternatives."""
 
-from saga_coordinator.sagas.machine import Status, parallel, series
+from saga_coordinator.sagas import parallel, series
+from saga_coordinator.sagas.machine import Status
 from saga_coordinator.sagas.testing.scenario import given
 from tests.unit.machine.made import HOUR, Begun, Did, Paid, choice, compensatable, point_of_no_return, saga
 from tests.unit.machine.made_nodes import awaits

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from saga_coordinator.sagas.machine import Retry, alternatives, delay, for_each, parallel, series
+from saga_coordinator.sagas import Retry, alternatives, delay, for_each, parallel, series
 from tests.unit.machine.made import HOUR, MINUTE, Data, choice, command, makes, retriable, safe, saga
 from tests.unit.machine.unsound import a, b, c, child, parcel, parcels, problems_of, settled, ship
 

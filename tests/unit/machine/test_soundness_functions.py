@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from saga_coordinator.contracts import Command, Done, Event, Reply
-from saga_coordinator.sagas.machine import branch, delay, pivot, receive, step
+from saga_coordinator.sagas import branch, delay, pivot, receive, step
 from tests.unit.machine.made import Begun, Data, Did, Stopped, command, makes, saga
 from tests.unit.machine.unsound import (
     Elsewhere,

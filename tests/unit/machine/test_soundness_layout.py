@@ -4,19 +4,8 @@ from typing import Any
 
 import pytest
 
-from saga_coordinator.sagas.machine import (
-    Delay,
-    Node,
-    Parallel,
-    Receive,
-    Series,
-    alternatives,
-    branch,
-    delay,
-    parallel,
-    receive,
-    series,
-)
+from saga_coordinator.sagas import alternatives, branch, delay, parallel, receive, series
+from saga_coordinator.sagas.language.nodes import Delay, Node, Parallel, Receive, Series
 from tests.unit.machine.made import MINUTE, Data, choice, compensatable, saga
 from tests.unit.machine.unsound import Settled, a, b, c, key_of, problems_of, problems_with, ship
 

@@ -6,7 +6,8 @@ from math import inf, nan
 
 import pytest
 
-from saga_coordinator.sagas.machine import ForEach, Node, Retry, alternatives, delay, parallel, receive, series
+from saga_coordinator.sagas import Retry, alternatives, delay, parallel, receive, series
+from saga_coordinator.sagas.language.nodes import ForEach, Node
 from tests.unit.machine.made import HOUR, MINUTE, SECOND, Data, choice, compensatable, retriable, saga
 from tests.unit.machine.test_soundness import tomorrow
 from tests.unit.machine.unsound import Settled, a, b, key_of, parcel, parcels, problems_of, problems_with, settled, ship

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from saga_coordinator.contracts import Command, Done, Event, Reply
-from saga_coordinator.sagas.machine import pivot, receive, step
+from saga_coordinator.sagas import pivot, receive, step
 from tests.unit.machine.made import Begun, Data, Stopped, command, key, makes, safe, saga
 from tests.unit.machine.unsound import (
     Perform,

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from saga_coordinator.sagas.machine import FOREVER, ForEach, Retry, alternatives, delay, parallel, series
+from saga_coordinator.sagas import FOREVER, Retry, alternatives, delay, parallel, series
+from saga_coordinator.sagas.language.nodes import ForEach
 from tests.unit.machine.made import MINUTE, choice, compensatable, point_of_no_return, retriable, safe, saga
 from tests.unit.machine.unsound import a, b, parcel, parcels, problems_of, settled, ship, unmake
 

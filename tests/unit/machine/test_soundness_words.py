@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from saga_coordinator.contracts import Done
-from saga_coordinator.sagas.machine import Cause, branch, delay
+from saga_coordinator.sagas import Cause, branch, delay
 from tests.unit.machine.made import Data, Did, Finished, Stopped, finished, saga
 from tests.unit.machine.unsound import (
     Elsewhere,

@@ -2,19 +2,8 @@
 
 import pytest
 
-from saga_coordinator.sagas.machine import (
-    Block,
-    Cancel,
-    Cause,
-    Ignored,
-    Progress,
-    Retry,
-    Status,
-    alternatives,
-    parallel,
-    series,
-    transition,
-)
+from saga_coordinator.sagas import Cause, Retry, alternatives, parallel, series
+from saga_coordinator.sagas.machine import Block, Cancel, Ignored, Progress, Status, transition
 from saga_coordinator.sagas.testing.scenario import Scenario, given
 from tests.unit.machine.made import MINUTE, SECOND, Begun, Data, Did, compensatable, point_of_no_return, retriable, saga
 

@@ -1,6 +1,7 @@
 """What was or may have been done is undone in the strict reverse of the definition, a group together (rule 5, I14)."""
 
-from saga_coordinator.sagas.machine import DEADLINE_PASSED, Retry, Status, parallel
+from saga_coordinator.sagas import DEADLINE_PASSED, Retry, parallel
+from saga_coordinator.sagas.machine import Status
 from saga_coordinator.sagas.testing.scenario import given
 from tests.unit.machine.made import (
     HOUR,

@@ -2,16 +2,8 @@
 
 from datetime import timedelta
 
-from saga_coordinator.sagas.machine import (
-    Direction,
-    Ignored,
-    ReplyReceived,
-    Retry,
-    Status,
-    TimerFired,
-    parallel,
-    transition,
-)
+from saga_coordinator.sagas import Retry, parallel
+from saga_coordinator.sagas.machine import Direction, Ignored, ReplyReceived, Status, TimerFired, transition
 from saga_coordinator.sagas.testing.scenario import BEGINNING, given
 from tests.unit.machine.made import (
     MINUTE,

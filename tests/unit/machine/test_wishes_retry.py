@@ -2,20 +2,8 @@
 
 import pytest
 
-from saga_coordinator.sagas.machine import (
-    Block,
-    Cancel,
-    Cause,
-    Direction,
-    Ignored,
-    Progress,
-    Retry,
-    RetryStep,
-    Status,
-    alternatives,
-    parallel,
-    transition,
-)
+from saga_coordinator.sagas import Cause, Retry, alternatives, parallel
+from saga_coordinator.sagas.machine import Block, Cancel, Direction, Ignored, Progress, RetryStep, Status, transition
 from saga_coordinator.sagas.testing.scenario import Scenario, given
 from tests.unit.machine.hindered import obstructed
 from tests.unit.machine.made import (

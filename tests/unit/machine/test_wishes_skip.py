@@ -3,17 +3,8 @@
 import pytest
 
 from saga_coordinator.contracts import Done, Event, Failure, Reply
-from saga_coordinator.sagas.machine import (
-    Ignored,
-    Retry,
-    SkipStep,
-    Status,
-    alternatives,
-    delay,
-    parallel,
-    pivot,
-    transition,
-)
+from saga_coordinator.sagas import Retry, alternatives, delay, parallel, pivot
+from saga_coordinator.sagas.machine import Ignored, SkipStep, Status, transition
 from saga_coordinator.sagas.testing.scenario import Scenario, given
 from tests.unit.machine.hindered import obstructed
 from tests.unit.machine.made import (

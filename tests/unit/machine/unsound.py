@@ -9,7 +9,8 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from saga_coordinator.contracts import Command, Event, Reply
-from saga_coordinator.sagas.machine import ForEach, Node, Receive, Saga, Step, UnsoundSaga, receive
+from saga_coordinator.sagas import Saga, UnsoundSaga, receive
+from saga_coordinator.sagas.language.nodes import ForEach, Node, Receive, Step
 from tests.unit.machine.made import Data, Did, compensatable, makes, point_of_no_return, saga
 from tests.unit.machine.made import command as made
 

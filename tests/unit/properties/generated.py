@@ -5,7 +5,8 @@ from datetime import timedelta
 
 from hypothesis import strategies as st
 
-from saga_coordinator.sagas.machine import PATIENT, Node, Retry, Saga, alternatives, delay, parallel, series
+from saga_coordinator.sagas import PATIENT, Retry, Saga, alternatives, delay, parallel, series
+from saga_coordinator.sagas.language.nodes import Node
 from tests.unit.machine.made import Begun, Data, child, choice, compensatable, point_of_no_return, retriable, safe, saga
 from tests.unit.machine.made_nodes import awaits, each
 

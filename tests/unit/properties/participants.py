@@ -7,7 +7,8 @@ from enum import Enum
 from typing import Any
 
 from saga_coordinator.contracts import Done, Failure, Reply
-from saga_coordinator.sagas.machine import Saga, Send
+from saga_coordinator.sagas import Saga
+from saga_coordinator.sagas.machine import Send
 
 
 class Mood(Enum):

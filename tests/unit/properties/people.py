@@ -3,7 +3,8 @@
 from typing import Any
 
 from saga_coordinator.contracts import Done, Event, Failure, Reply
-from saga_coordinator.sagas.machine import Direction, Instance, Resolve, RetryStep, Saga, SkipStep, Status
+from saga_coordinator.sagas import Saga
+from saga_coordinator.sagas.machine import Direction, Instance, Resolve, RetryStep, SkipStep, Status
 from tests.unit.machine.made import Did, Paid
 from tests.unit.properties.participants import Participants
 

@@ -9,8 +9,9 @@ from hypothesis import event, given, note
 from hypothesis import strategies as st
 
 from saga_coordinator.contracts.messages.orders import Address, Line, OrderPlaced
+from saga_coordinator.sagas import Saga
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
-from saga_coordinator.sagas.machine import Saga, freeze, thaw, transition
+from saga_coordinator.sagas.machine import freeze, thaw, transition
 from saga_coordinator.sagas.testing.invariants.check import violations
 from saga_coordinator.sagas.testing.invariants.observation import Observation
 from saga_coordinator.sagas.testing.invariants.receiving import i10_a_copy_of_a_signal_changes_nothing

@@ -7,6 +7,8 @@ from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 from saga_coordinator.contracts import Done, Reply
+from saga_coordinator.sagas import Saga, UnsoundSaga
+from saga_coordinator.sagas.language.nodes import leaf
 from saga_coordinator.sagas.machine import (
     Cancel,
     Direction,
@@ -15,14 +17,11 @@ from saga_coordinator.sagas.machine import (
     Progress,
     ReplyReceived,
     Resume,
-    Saga,
     Send,
     Signal,
     Status,
     TimerFired,
-    UnsoundSaga,
     freeze,
-    leaf,
     thaw,
     transition,
 )

@@ -9,10 +9,10 @@ from datetime import timedelta
 from typing import Any
 
 from saga_coordinator.contracts import Event, Failure, Reply
+from saga_coordinator.sagas import Cause, Saga
 from saga_coordinator.sagas.machine import (
     Block,
     Cancel,
-    Cause,
     Direction,
     EventReceived,
     Ignored,
@@ -21,7 +21,6 @@ from saga_coordinator.sagas.machine import (
     Progress,
     ReplyReceived,
     Resume,
-    Saga,
     Send,
     Signal,
     Start,

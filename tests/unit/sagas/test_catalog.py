@@ -6,7 +6,17 @@ from saga_coordinator.handlers.routing import AnySaga, Routes
 from saga_coordinator.sagas.catalog import catalog
 from saga_coordinator.sagas.catalog.examples import catalog as examples
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
-from saga_coordinator.sagas.machine import Alternatives, Branch, Delay, ForEach, Parallel, Receive, Series, Step, walk
+from saga_coordinator.sagas.language.nodes import (
+    Alternatives,
+    Branch,
+    Delay,
+    ForEach,
+    Parallel,
+    Receive,
+    Series,
+    Step,
+    walk,
+)
 
 
 def test_order_fulfilment_is_in_the_catalog() -> None:

@@ -10,8 +10,9 @@ from saga_coordinator.contracts.messages.equipment import LaptopOrdered
 from saga_coordinator.contracts.messages.hiring import EmployeeOnboarded, HireAgreed, OnboardingAbandoned
 from saga_coordinator.contracts.messages.provisioning import ProvisionServers, Server, ServersProvisioned
 from saga_coordinator.contracts.messages.signing import ContractSent, ContractSigned, WithdrawContract
+from saga_coordinator.sagas import CANCELLED, DEADLINE_PASSED, TIMED_OUT
 from saga_coordinator.sagas.catalog.employee_onboarding import OnboardingData, employee_onboarding
-from saga_coordinator.sagas.machine import CANCELLED, DEADLINE_PASSED, TIMED_OUT, Ignored, Status
+from saga_coordinator.sagas.machine import Ignored, Status
 from saga_coordinator.sagas.testing.scenario import BEGINNING, Scenario, given
 
 DAY = timedelta(days=1)

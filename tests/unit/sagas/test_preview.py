@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from saga_coordinator.contracts import Command, Done
+from saga_coordinator.sagas import Retry, alternatives, parallel, series, step
 from saga_coordinator.sagas.machine import (
     Cancel,
     Direction,
@@ -13,14 +14,9 @@ from saga_coordinator.sagas.machine import (
     Pause,
     Resolve,
     Resume,
-    Retry,
     RetryStep,
     SkipStep,
     Status,
-    alternatives,
-    parallel,
-    series,
-    step,
 )
 from saga_coordinator.sagas.planning.preview import Preview, preview
 from saga_coordinator.sagas.testing.scenario import Scenario, given

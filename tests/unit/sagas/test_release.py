@@ -9,8 +9,9 @@ from saga_coordinator.contracts.messages.building import ImageBuilt
 from saga_coordinator.contracts.messages.deployment import DeployHost, PromoteRelease, RestoreHost
 from saga_coordinator.contracts.messages.monitoring import ReleaseFoundHealthy
 from saga_coordinator.contracts.messages.releases import ReleaseLive, ReleaseRequested, ReleaseRolledBack
+from saga_coordinator.sagas import CANCELLED, TIMED_OUT
 from saga_coordinator.sagas.catalog.release import release
-from saga_coordinator.sagas.machine import CANCELLED, TIMED_OUT, Ignored, Status
+from saga_coordinator.sagas.machine import Ignored, Status
 from saga_coordinator.sagas.testing.scenario import given
 
 MINUTE = timedelta(minutes=1)

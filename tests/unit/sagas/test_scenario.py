@@ -7,7 +7,8 @@ from itertools import count
 import pytest
 
 from saga_coordinator.contracts import Done, Failure
-from saga_coordinator.sagas.machine import Ignored, Retry, Status, parallel
+from saga_coordinator.sagas import Retry, parallel
+from saga_coordinator.sagas.machine import Ignored, Status
 from saga_coordinator.sagas.testing.scenario import BEGINNING, Scenario, given
 from tests.unit.machine.made import (
     MINUTE,

@@ -6,18 +6,9 @@ from datetime import timedelta
 import pytest
 
 from saga_coordinator.contracts import Command, Event
-from saga_coordinator.sagas.machine import (
-    Direction,
-    Receive,
-    Saga,
-    Status,
-    alternatives,
-    delay,
-    parallel,
-    receive,
-    series,
-    step,
-)
+from saga_coordinator.sagas import Saga, alternatives, delay, parallel, receive, series, step
+from saga_coordinator.sagas.language.nodes import Receive
+from saga_coordinator.sagas.machine import Direction, Status
 from saga_coordinator.service.simulation.tally import Why
 from tests.unit.machine.made import (
     HOUR,

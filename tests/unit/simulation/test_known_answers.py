@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from saga_coordinator.sagas.machine import Retry, Status, parallel, series
+from saga_coordinator.sagas import Retry, parallel, series
+from saga_coordinator.sagas.machine import Status
 from tests.unit.machine.made import MINUTE, SECOND, compensatable, point_of_no_return, retriable, saga
 from tests.unit.simulation.worlds import commands, ends, figured, reasons, simulated
 

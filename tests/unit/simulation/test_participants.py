@@ -2,7 +2,8 @@
 
 import pytest
 
-from saga_coordinator.sagas.machine import Retry, Status
+from saga_coordinator.sagas import Retry
+from saga_coordinator.sagas.machine import Status
 from tests.unit.machine.made import HOUR, MINUTE, SECOND, compensatable, point_of_no_return, saga
 from tests.unit.simulation.worlds import ends, figured, simulated
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from saga_coordinator.contracts import Command
+from saga_coordinator.sagas import Saga, for_each
 from saga_coordinator.sagas.language.nodes import ForEach
-from saga_coordinator.sagas.machine import Direction, Saga, Status, for_each
+from saga_coordinator.sagas.machine import Direction, Status
 from saga_coordinator.service.simulation.engine import Simulation
 from saga_coordinator.service.simulation.figures import Figures, figures
 from saga_coordinator.service.simulation.model_file import ModelFile

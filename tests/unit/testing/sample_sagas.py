@@ -5,12 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from saga_coordinator.contracts import Command, Event, Failure
-from saga_coordinator.sagas.machine import (
+from saga_coordinator.sagas import (
     Cause,
-    ForEach,
     Retry,
     Saga,
-    Step,
     alternatives,
     branch,
     delay,
@@ -20,6 +18,7 @@ from saga_coordinator.sagas.machine import (
     series,
     step,
 )
+from saga_coordinator.sagas.language.nodes import ForEach, Step
 from tests.unit.machine.made import (
     HOUR,
     MINUTE,

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from saga_coordinator.sagas import Saga
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
-from saga_coordinator.sagas.machine import Saga
 from saga_coordinator.sagas.testing.explorer.explore import Exploration, explore
 from saga_coordinator.sagas.testing.explorer.moves import Fault
 from saga_coordinator.sagas.testing.explorer.table import Cell, cells

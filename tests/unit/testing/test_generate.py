@@ -13,8 +13,9 @@ from pydantic import BaseModel, Field, field_validator
 from saga_coordinator.contracts import Event
 from saga_coordinator.contracts.messages.orders import OrderPlaced
 from saga_coordinator.contracts.messages.payments import CardCharged
+from saga_coordinator.sagas import receive
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
-from saga_coordinator.sagas.machine import Receive, receive
+from saga_coordinator.sagas.language.nodes import Receive
 from saga_coordinator.sagas.testing.explorer.samples import gather, keyed
 from saga_coordinator.sagas.testing.explorer.source import Source
 from saga_coordinator.sagas.testing.generate.messages import generate, has_choices

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from saga_coordinator.sagas import Retry, UnsoundSaga, parallel
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
-from saga_coordinator.sagas.machine import Retry, Status, UnsoundSaga, parallel
+from saga_coordinator.sagas.machine import Status
 from saga_coordinator.sagas.testing.scenario import given
 from saga_coordinator.sagas.testing.variants import scale_time
 from tests.unit.machine.made import (

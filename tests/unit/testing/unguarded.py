@@ -4,7 +4,7 @@ from pydantic import BaseModel, ConfigDict
 
 from saga_coordinator.contracts import Command, Done
 from saga_coordinator.contracts.messages.payments import CardCharged
-from saga_coordinator.sagas.machine import Cause, Saga, pivot, step
+from saga_coordinator.sagas import Cause, Saga, pivot, step
 from tests.unit.machine.made import Begun, Finished, Unwound, key
 
 

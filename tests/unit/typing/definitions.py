@@ -10,6 +10,7 @@ from saga_coordinator.contracts import Done, Event
 from saga_coordinator.contracts.messages.inventory import ReleaseStock, ReserveStock, StockReserved
 from saga_coordinator.contracts.messages.orders import OrderCancelled, OrderPlaced
 from saga_coordinator.contracts.messages.payments import CardCharged, ChargeCard
+from saga_coordinator.sagas import Saga, branch, parallel, pivot, step
 from saga_coordinator.sagas.catalog.order_fulfilment import (
     OrderData,
     begin,
@@ -26,19 +27,8 @@ from saga_coordinator.sagas.catalog.order_fulfilment import (
     ship_order,
     stock_reserved,
 )
-from saga_coordinator.sagas.machine import (
-    Branch,
-    Decision,
-    Instance,
-    Parallel,
-    Saga,
-    Start,
-    Step,
-    branch,
-    parallel,
-    pivot,
-    step,
-)
+from saga_coordinator.sagas.language.nodes import Branch, Parallel, Step
+from saga_coordinator.sagas.machine import Decision, Instance, Start
 from saga_coordinator.sagas.machine import transition as decide
 from saga_coordinator.sagas.testing.scenario import Scenario, given
 from saga_coordinator.sagas.testing.variants import scale_time

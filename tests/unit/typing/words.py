@@ -10,6 +10,7 @@ from saga_coordinator.contracts import Command, Failure
 from saga_coordinator.contracts.messages.inventory import ReleaseStock, ReserveStock, StockReserved
 from saga_coordinator.contracts.messages.orders import Line, OrderCancelled, OrderConfirmed, OrderPlaced
 from saga_coordinator.contracts.messages.payments import CardCharged
+from saga_coordinator.sagas import Cause, Retry, Saga, alternatives, delay, for_each, parallel, receive, series, step
 from saga_coordinator.sagas.catalog.order_fulfilment import (
     OrderData,
     begin,
@@ -19,24 +20,7 @@ from saga_coordinator.sagas.catalog.order_fulfilment import (
     ship_order,
     stock_reserved,
 )
-from saga_coordinator.sagas.machine import (
-    Alternatives,
-    Cause,
-    Delay,
-    ForEach,
-    Receive,
-    Retry,
-    Saga,
-    Series,
-    Step,
-    alternatives,
-    delay,
-    for_each,
-    parallel,
-    receive,
-    series,
-    step,
-)
+from saga_coordinator.sagas.language.nodes import Alternatives, Delay, ForEach, Receive, Series, Step
 from saga_coordinator.sagas.testing.scenario import given
 from tests.unit.machine.made import Data
 from tests.unit.typing.definitions import charge, no_answer, no_event, other_data, reserve, ship

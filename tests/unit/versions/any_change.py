@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
-from saga_coordinator.sagas.machine import (
+from saga_coordinator.sagas import parallel, series
+from saga_coordinator.sagas.language.nodes import (
     Alternatives,
     Branch,
     Delay,
@@ -15,8 +16,6 @@ from saga_coordinator.sagas.machine import (
     Receive,
     Series,
     Step,
-    parallel,
-    series,
 )
 from tests.unit.machine.made import Data, choice, compensatable, safe
 

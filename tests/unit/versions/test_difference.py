@@ -7,9 +7,10 @@ from datetime import timedelta
 from pydantic import BaseModel, ConfigDict
 
 from saga_coordinator.contracts import Command, Done
+from saga_coordinator.sagas import Cause, Retry, Saga, alternatives, parallel, pivot, receive, step
 from saga_coordinator.sagas.catalog.examples import catalog as examples
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
-from saga_coordinator.sagas.machine import Cause, Node, Retry, Saga, Step, alternatives, parallel, pivot, receive, step
+from saga_coordinator.sagas.language.nodes import Node, Step
 from saga_coordinator.sagas.versions.diff import Change, What, differences
 from tests.unit.diagrams.any_saga import Happened, each, happened_key
 from tests.unit.machine.made import (

@@ -7,20 +7,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from saga_coordinator.sagas.machine import (
-    ForEach,
-    Node,
-    Receive,
-    Retry,
-    Saga,
-    Status,
-    alternatives,
-    parallel,
-    pivot,
-    receive,
-    series,
-    step,
-)
+from saga_coordinator.sagas import Retry, Saga, alternatives, parallel, pivot, receive, series, step
+from saga_coordinator.sagas.language.nodes import ForEach, Node, Receive
+from saga_coordinator.sagas.machine import Status
 from saga_coordinator.sagas.testing.scenario import Scenario, given
 from saga_coordinator.sagas.versions.mapping import VersionMapping, faults
 from saga_coordinator.sagas.versions.migration import Disposition, Migration, moved, plan_migration
