@@ -1,4 +1,4 @@
-"""What must hold when a run under load is over: every check looks at Kafka, the database and the ledgers alone."""
+"""Checks after a run under load. Every check reads only Kafka, the database and the ledgers."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
@@ -15,7 +15,7 @@ from saga_coordinator.service.demo.ledger import read_ledgers
 from saga_coordinator.service.storage.sqlite.queries import InstanceFilter, open_queries
 from tests.acceptance import evidence
 from tests.acceptance.evidence import Published
-from tests.acceptance.hurried_catalog import catalog
+from tests.acceptance.short_timeouts_catalog import catalog
 
 INPUTS: Final = (ORDERS, "saga.replies.v1")
 OUTPUTS: Final = (*COMMAND_TOPICS, OUTCOMES)
@@ -59,7 +59,7 @@ def no_id_has_two_contents_i6(left: Left) -> None:
     for each in left.said:
         kept = tuple(each.headers.get(name) for name in SAME_IN_EVERY_COPY)
         contents[each.id].add((each.topic, each.partition, each.key, each.value, kept))
-    assert {id_: told for id_, told in contents.items() if len(told) > 1} == {}
+    assert {id_: found for id_, found in contents.items() if len(found) > 1} == {}
 
 
 def everything_decided_was_published_and_nothing_else_i7(left: Left) -> None:

@@ -10,13 +10,13 @@ from saga_coordinator.service.demo.audit import audit
 from saga_coordinator.service.demo.ledger import read_ledgers
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.acceptance import evidence
-from tests.acceptance.processes import HURRIED, Participants, Serve
+from tests.acceptance.processes import SHORT_TIMEOUTS, Participants, Serve
 from tests.acceptance.shop import Shop
 from tests.acceptance.until import until
 from tests.integration.on_broker import TOPICS
 
 SOON: dict[str, str] = {"SAGA_KAFKA__SESSION_TIMEOUT": "2", "SAGA_KAFKA__REQUEST_TIMEOUT": "2"}
-"""So that the embedded broker gives partitions out anew soon, and what it does not answer counts as lost soon."""
+"""The embedded broker reassigns partitions soon, and unanswered requests count as lost soon."""
 
 
 @dataclass
@@ -48,12 +48,12 @@ class Business:
     def is_not_ready(self, *words: str, within: float = 30.0) -> str:
         """Wait until readiness fails for a reason that has these words, and return what it says."""
 
-        def told() -> str | None:
+        def reason() -> str | None:
             answer = self.serve.get("/readyz")
             assert answer is not None, "the API does not answer"
             return answer.body if answer.status == 503 and all(word in answer.body for word in words) else None
 
-        return until(told, f"not ready because of {words}: {self.serve.get('/readyz')}", within)
+        return until(reason, f"not ready because of {words}: {self.serve.get('/readyz')}", within)
 
     def ends(self, within: float = 60.0) -> None:
         """See every order end once, and everything stop well."""
@@ -84,9 +84,9 @@ def business_on(
     variables: Mapping[str, str] = MappingProxyType({}),
     behaviour: Mapping[str, object] = MappingProxyType({"think_time_s": 0.02}),
 ) -> Iterator[Business]:
-    """Start a service and its participants, with the database in a folder of its own if that is told."""
+    """Start a service and its participants, with the database in a folder of its own if `store` is given."""
     with (
-        Serve(store or folder, address, **{"SAGA_CATALOG": HURRIED, **SOON, **variables}) as serve,
+        Serve(store or folder, address, **{"SAGA_CATALOG": SHORT_TIMEOUTS, **SOON, **variables}) as serve,
         Participants(folder, address, behaviour) as participants,
         ExitStack() as ending,
     ):

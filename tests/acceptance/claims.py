@@ -41,7 +41,7 @@ DIFFERS: Final[dict[str, re.Pattern[str]]] = {
     "ce_time": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)"),
     "traceparent": re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-01"),
 }
-"""Headers of which the page tells the form only."""
+"""Headers of which the documentation specifies only the form."""
 
 
 def assert_is_command(
@@ -49,14 +49,14 @@ def assert_is_command(
 ) -> None:
     """A command is published as the page says; `undoes` is the id of the command that it takes back."""
     step, direction = STEPS[received.type]
-    told = {
+    expected = {
         "ce_id": command_id(received.order, received.type, attempt),
         "ce_replyto": "saga.replies.v1",
         "ce_sagastep": step,
         "ce_sagadirection": direction,
         "ce_attempt": str(attempt),
     }
-    assert_is_message(received, caused_by, fields, told | ({} if undoes is None else {"ce_compensates": undoes}))
+    assert_is_message(received, caused_by, fields, expected | ({} if undoes is None else {"ce_compensates": undoes}))
 
 
 def assert_is_outcome(received: Received, *, caused_by: Sent, fields: Fields) -> None:

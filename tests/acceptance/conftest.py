@@ -1,4 +1,4 @@
-"""What acceptance tests stand on: a Kafka of their own, the service, a client, and logs that tell why one failed."""
+"""Fixtures of the acceptance tests: a Kafka, the service, a client, and logs that show why a test failed."""
 
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from tests.acceptance.foreign_client import ForeignClient
 from tests.acceptance.processes import Program, Serve
-from tests.acceptance.topics import make_topics_anew
+from tests.acceptance.topics import recreate_topics
 from tests.support.kafka.java import JavaKafka
 from tests.support.kafka_fixtures import give_up
 
@@ -27,7 +27,7 @@ def shared_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JavaKafka
 @pytest.fixture(scope="module")
 def orders_kafka(shared_kafka: JavaKafka) -> JavaKafka:
     """The shared Kafka with the topics of order fulfilment, all of them empty."""
-    make_topics_anew(shared_kafka)
+    recreate_topics(shared_kafka)
     return shared_kafka
 
 

@@ -22,13 +22,13 @@ def small_disk(folder: Path) -> Iterator[Path]:
     if os.geteuid():
         pytest.skip("only root may mount a small disk")
     folder.mkdir()
-    mounted = tell("mount", "-t", "tmpfs", "-o", f"size={SMALL}", "tmpfs", str(folder))
+    mounted = run("mount", "-t", "tmpfs", "-o", f"size={SMALL}", "tmpfs", str(folder))
     if mounted is not None:
         pytest.skip(f"no small disk can be mounted here: {mounted}")
     try:
         yield folder
     finally:
-        assert tell("umount", "--lazy", str(folder)) is None
+        assert run("umount", "--lazy", str(folder)) is None
 
 
 @contextmanager
@@ -48,26 +48,26 @@ def full(database: Path) -> Iterator[None]:
 def read_only(database: Path) -> Iterator[None]:
     """Let nobody write to a database, not even who has it open; where that cannot be, the test is skipped."""
     files = [str(each) for each in (database, database.with_name(database.name + "-wal"))]
-    refused = tell("chattr", "+i", *files)
+    refused = run("chattr", "+i", *files)
     if refused is not None:
-        tell("chattr", "-i", *files)
+        run("chattr", "-i", *files)
         pytest.skip(f"files cannot be made immutable here, which takes root and ext4, xfs or btrfs: {refused}")
     try:
         yield
     finally:
-        assert tell("chattr", "-i", *files) is None
+        assert run("chattr", "-i", *files) is None
 
 
 @contextmanager
 def on_read_only_disk(database: Path) -> Iterator[None]:
     """Lay a disk that nobody may write to over a database's folder; without the right to do so the test is skipped."""
-    refused = tell("mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(database.parent))
+    refused = run("mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(database.parent))
     if refused is not None:
         pytest.skip(f"no disk can be mounted here: {refused}")
     try:
         yield
     finally:
-        assert tell("umount", "--lazy", str(database.parent)) is None
+        assert run("umount", "--lazy", str(database.parent)) is None
 
 
 @contextmanager
@@ -100,7 +100,7 @@ def stuck(pid: int) -> Iterator[None]:
         tracer.communicate()
 
 
-def tell(*command: str) -> str | None:
+def run(*command: str) -> str | None:
     """Run a command; return why it failed, or None."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)

@@ -84,8 +84,8 @@ def committed(bootstrap_servers: str, group: str, topics: Iterable[str]) -> dict
     """What a group has committed, for the partitions of which it has committed anything."""
     with closing(_consumer(bootstrap_servers, group)) as consumer:
         places = [TopicPartition(*place) for place in ends(consumer, topics)]
-        told = _once_it_answers(lambda: consumer.committed(places, timeout=ANSWER_WITHIN_S))
-        return {(each.topic, each.partition): each.offset for each in told if each.offset != OFFSET_INVALID}
+        answer = _once_it_answers(lambda: consumer.committed(places, timeout=ANSWER_WITHIN_S))
+        return {(each.topic, each.partition): each.offset for each in answer if each.offset != OFFSET_INVALID}
 
 
 def lag(bootstrap_servers: str, done: Mapping[Partition, int], topics: Iterable[str]) -> int:

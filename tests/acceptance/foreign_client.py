@@ -1,6 +1,6 @@
 """Order fulfilment from outside: shop and participants played by hand, from the published page and nothing else.
 
-It knows topics, types, fields and headers as that page tells them, a Kafka client, JSON and UUIDs. No line of the
+It knows topics, types, fields and headers as that page specifies them, a Kafka client, JSON and UUIDs. No line of the
 coordinator or of its demo is imported here: who reads the page can write this.
 """
 
@@ -66,7 +66,7 @@ def command_id(order: str, type_: str, attempt: int = 1) -> str:
 
 def order_fields(order: str, total: object = "49.90", **changed: object) -> Fields:
     """The value of an order event."""
-    told: Fields = {
+    fields: Fields = {
         "order_id": order,
         "customer_id": "customer-7",
         "currency": "DKK",
@@ -74,7 +74,7 @@ def order_fields(order: str, total: object = "49.90", **changed: object) -> Fiel
         "lines": LINES,
         "ship_to": ADDRESS,
     }
-    return told | changed
+    return fields | changed
 
 
 def new_traceparent(trace_id: str | None = None) -> str:
@@ -121,10 +121,10 @@ class Received:
     @property
     def origin(self) -> str:
         """Where a dead letter was read, by the headers that say so in Spring's encoding."""
-        told = dict(self.headers)
-        topic = told["kafka_dlt-original-topic"].decode()
-        partition = int.from_bytes(told["kafka_dlt-original-partition"], "big")
-        return f"{topic}:{partition}:{int.from_bytes(told['kafka_dlt-original-offset'], 'big')}"
+        headers = dict(self.headers)
+        topic = headers["kafka_dlt-original-topic"].decode()
+        partition = int.from_bytes(headers["kafka_dlt-original-partition"], "big")
+        return f"{topic}:{partition}:{int.from_bytes(headers['kafka_dlt-original-offset'], 'big')}"
 
     @property
     def fields(self) -> Fields:
@@ -171,8 +171,8 @@ class ForeignClient:
 
     def event(self, order: str, type_: str, fields: object, **headers: str | None) -> Sent:
         """Publish a business event; header arguments replace the usual ones, None leaves one out."""
-        told = {"ce_id": str(uuid4()), "ce_source": "/shop", "ce_type": type_, "traceparent": new_traceparent()}
-        return self.send(ORDERS, order, fields, told | headers)
+        required = {"ce_id": str(uuid4()), "ce_source": "/shop", "ce_type": type_, "traceparent": new_traceparent()}
+        return self.send(ORDERS, order, fields, required | headers)
 
     # --- what a participant says
 
@@ -183,8 +183,8 @@ class ForeignClient:
 
     def refuse(self, command: Received, code: str, *, retryable: bool = False) -> Sent:
         """Say that a command was not carried out."""
-        told = {"code": code, "message": f"{code}, says the participant", "retryable": retryable, "details": None}
-        return self.reply(command, FAILURE, told)
+        failure = {"code": code, "message": f"{code}, says the participant", "retryable": retryable, "details": None}
+        return self.reply(command, FAILURE, failure)
 
     def reply(self, command: Received, type_: str, fields: object, **headers: str | None) -> Sent:
         """Reply to a command; header arguments replace what a participant echoes, None leaves one out."""
@@ -192,15 +192,15 @@ class ForeignClient:
 
     def send(self, topic: str, key: str, value: object, headers: Mapping[str, str | None]) -> Sent:
         """Publish a record, and wait until it is there; a value of bytes goes as it is, all else as JSON."""
-        told: list[Message] = []
+        delivered: list[Message] = []
         whole = {"ce_specversion": "1.0", "content-type": "application/json", **headers}
         raw = [(name, text.encode()) for name, text in whole.items() if text is not None]
         body = value if isinstance(value, bytes) else json.dumps(value).encode()
         self._producer.produce(
-            topic, body, key.encode(), headers=dict(raw), on_delivery=lambda _, sent: told.append(sent)
+            topic, body, key.encode(), headers=dict(raw), on_delivery=lambda _, sent: delivered.append(sent)
         )
         assert self._producer.flush(30) == 0
-        [sent] = told
+        [sent] = delivered
         assert sent.error() is None, sent.error()
         return Sent(headers.get("ce_id") or "", f"{sent.topic()}:{sent.partition()}:{sent.offset()}", raw)
 

@@ -16,9 +16,9 @@ from saga_coordinator.service.demo.participants import GROUP
 from tests.acceptance import evidence
 from tests.acceptance.accounts import INPUTS, OUTPUTS, Left
 from tests.acceptance.evidence import Partition
-from tests.acceptance.processes import HURRIED, Participants, Serve
+from tests.acceptance.processes import SHORT_TIMEOUTS, Participants, Serve
 from tests.acceptance.shop import Shop
-from tests.acceptance.topics import make_topics_anew
+from tests.acceptance.topics import recreate_topics
 from tests.acceptance.until import until
 from tests.support.kafka.java import JavaKafka
 
@@ -59,7 +59,7 @@ class Witness:
 
 @dataclass
 class Scene:
-    """A run under load while it goes on. `left` is what it has left, once it is over."""
+    """A run under load while it is in progress. `left` is its result after the end."""
 
     kafka: JavaKafka
     serve: Serve
@@ -89,9 +89,9 @@ def under_load(
     """
     seed = chance.randrange(1 << 32)
     address = kafka.bootstrap_servers
-    make_topics_anew(kafka)
+    recreate_topics(kafka)
     with (
-        Serve(folder, address, SAGA_CATALOG=HURRIED, **IMPATIENT) as serve,
+        Serve(folder, address, SAGA_CATALOG=SHORT_TIMEOUTS, **IMPATIENT) as serve,
         Participants(folder, address, BEHAVIOUR | {"seed": chance.randrange(1 << 32)}) as participants,
         Shop(folder, address, mix={**MIX}, name="shop", orders=orders, settle=3, seed=seed, **pace) as shop,
     ):

@@ -20,7 +20,7 @@ from tests.support.kafka.java_process import ChildProcess
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SAGA: Final = (str(Path(sys.executable).with_name("saga")),)
-HURRIED: Final = "tests.acceptance.hurried_catalog:catalog"
+SHORT_TIMEOUTS: Final = "tests.acceptance.short_timeouts_catalog:catalog"
 READY_WITHIN_S: Final = 30.0
 STOP_WITHIN_S: Final = 30.0
 ANSWER_WITHIN_S: Final = 5.0
@@ -151,13 +151,13 @@ class Serve(Program):
     def explain(self, place: str) -> tuple[str, str]:
         """Return verdict and reason of the record at `topic:partition:offset`, once it was processed."""
 
-        def told() -> dict[str, Any] | None:
+        def processed() -> dict[str, Any] | None:
             answer = self.verb("explain", place, "--json")
             assert answer.returncode == 0, answer.stderr
             [only] = json.loads(answer.stdout)
             return None if only["verdict"] in {"not processed yet", "not read"} else dict(only)
 
-        verdict = until(told, f"{place} has a verdict")
+        verdict = until(processed, f"{place} has a verdict")
         return str(verdict["verdict"]), str(verdict["reason"])
 
     def _is_ready(self) -> bool:

@@ -1,4 +1,4 @@
-"""A Kafka that asks who one is: the right user works; a wrong one is told what is wrong, and need not be restarted."""
+"""A Kafka with authentication: the right user works; a wrong one is reported by readiness, without a restart."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it exports 
 
 from tests.acceptance.business import business_on
 from tests.acceptance.processes import Serve
-from tests.acceptance.topics import make_topics_anew
+from tests.acceptance.topics import recreate_topics
 from tests.acceptance.until import until
 from tests.support.kafka.java import JavaKafka
 from tests.support.kafka.java_secured import Secured
@@ -37,14 +37,14 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JavaKafka]:
     if missing := JavaKafka.missing():
         give_up(f"it needs a real Kafka of its own, with users: install {missing}")
     with JavaKafka(tmp_path_factory.mktemp("kafka"), Secured({USER: PASSWORD})) as kafka:
-        make_topics_anew(kafka)
+        recreate_topics(kafka)
         yield kafka
 
 
 @pytest.fixture
 def allowed(kafka: JavaKafka) -> Iterator[JavaKafka]:
     """That Kafka with empty topics, while its user may do what the coordinator must do."""
-    make_topics_anew(kafka)
+    recreate_topics(kafka)
     forbid_everything(kafka)
     allow(kafka, TOPICS, AclOperation.DESCRIBE, AclOperation.READ, AclOperation.WRITE)
     allow(kafka, GROUPS, AclOperation.READ)
@@ -70,25 +70,29 @@ def test_the_right_user_works_over_sasl_ssl(allowed: JavaKafka, tmp_path: Path) 
     ],
     ids=["password", "user", "mechanism", "authority", "protocol"],
 )
-def test_whom_kafka_does_not_let_in_is_not_ready_and_is_told_which_setting_is_wrong(
+def test_with_wrong_credentials_it_is_not_ready_and_names_the_wrong_setting(
     allowed: JavaKafka, tmp_path: Path, wrong: Mapping[str, str], words: tuple[str, ...]
 ) -> None:
     variables = {name: value for name, value in {**as_user(allowed), **wrong}.items() if value}
     with Serve(tmp_path, allowed.secured_servers, **variables) as serve:
         serve.start(ready=False)
-        until(lambda: says(serve, *words), f"readiness tells {words}: {serve.get('/readyz')}")
+        until(lambda: says(serve, *words), f"readiness reports {words}: {serve.get('/readyz')}")
         assert serve.stop() == 0
     assert PASSWORD not in serve.log
     assert "Traceback" not in serve.log
 
 
-def test_a_user_who_may_not_see_the_topics_is_told_so_and_works_when_he_may(kafka: JavaKafka, tmp_path: Path) -> None:
+def test_a_user_without_rights_on_the_topics_is_reported_and_works_after_a_grant(
+    kafka: JavaKafka, tmp_path: Path
+) -> None:
     forbid_everything(kafka)
     with Serve(tmp_path, kafka.secured_servers, **as_user(kafka)) as serve:
         serve.start(ready=False)
-        until(lambda: says(serve, "does not show", SHIPPING, "allow user saga Describe"), "readiness tells of topics")
+        until(
+            lambda: says(serve, "does not show", SHIPPING, "allow user saga Describe"), "readiness reports the topics"
+        )
         allow(kafka, TOPICS, AclOperation.DESCRIBE, AclOperation.READ, AclOperation.WRITE)
-        until(lambda: says(serve, "allow user saga Read on the consumer group"), "readiness tells of the group")
+        until(lambda: says(serve, "allow user saga Read on the consumer group"), "readiness reports the group")
         allow(kafka, GROUPS, AclOperation.READ)
         serve.is_ready_within(20)
         assert serve.stop() == 0
@@ -96,7 +100,7 @@ def test_a_user_who_may_not_see_the_topics_is_told_so_and_works_when_he_may(kafk
 
 
 @pytest.mark.parametrize(("topic", "operation"), [(SHIPPING, AclOperation.WRITE), (REPLIES, AclOperation.READ)])
-def test_a_right_that_is_taken_away_is_told_and_nothing_is_lost_when_it_is_given_back(
+def test_a_revoked_right_is_reported_and_nothing_is_lost_when_it_is_granted_again(
     allowed: JavaKafka, tmp_path: Path, topic: str, operation: AclOperation
 ) -> None:
     on = (ResourceType.TOPIC, topic, ResourcePatternType.LITERAL)

@@ -48,8 +48,8 @@ def test_a_confirmed_order_says_exactly_what_the_page_says(client: ForeignClient
 
     shipped = client.answer(ship)
     notify = client.wait_for(order, NOTIFY)
-    told = {"order_id": order, "customer_id": "customer-7", "tracking": "T-99"}
-    assert_is_command(notify, caused_by=shipped, fields=told)
+    notification = {"order_id": order, "customer_id": "customer-7", "tracking": "T-99"}
+    assert_is_command(notify, caused_by=shipped, fields=notification)
 
     notified = client.answer(notify)
     confirmed = client.wait_for(order, CONFIRMED)
@@ -72,13 +72,13 @@ def test_an_order_that_shipping_rejects_is_undone_in_both_places_at_once(client:
     client.answer(refund)
     released = client.answer(release)
     rejected = client.wait_for(order, REJECTED)
-    told = {
+    rejection = {
         "order_id": order,
         "step": "ship-order",
         "code": "no-carrier",
         "message": "no-carrier, says the participant",
     }
-    assert_is_outcome(rejected, caused_by=released, fields=told)
+    assert_is_outcome(rejected, caused_by=released, fields=rejection)
     client.has_heard(order, RESERVE, CHARGE, SHIP, RELEASE, REFUND, REJECTED)
 
 
@@ -247,7 +247,7 @@ def up_to_ship(client: ForeignClient, order: str) -> Received:
 
 
 def finish(client: ForeignClient, order: str) -> None:
-    """Ship an order, tell the customer, and wait for the outcome."""
+    """Ship an order, notify the customer, and wait for the outcome."""
     client.answer(client.wait_for(order, SHIP))
     client.answer(client.wait_for(order, NOTIFY))
     client.wait_for(order, CONFIRMED)

@@ -11,7 +11,7 @@ from confluent_kafka import Producer
 
 from tests.acceptance import evidence
 from tests.acceptance.processes import Serve
-from tests.acceptance.topics import make_topics_anew
+from tests.acceptance.topics import recreate_topics
 from tests.acceptance.until import until
 from tests.support.kafka.java import JavaKafka
 from tests.unit.handlers.order_log import EVENTS, Log
@@ -27,7 +27,7 @@ MB: Final = 1 << 20
 
 
 def test_a_backlog_is_taken_in_with_bounded_memory(orders_kafka: JavaKafka, tmp_path: Path) -> None:
-    make_topics_anew(orders_kafka)
+    recreate_topics(orders_kafka)
     place(orders_kafka.bootstrap_servers, BACKLOG)
     with Serve(tmp_path, orders_kafka.bootstrap_servers) as serve:
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""Every line of "Bad input" on the published page: what cannot be read is set aside, and all else goes on."""
+"""Every row of "Bad input" in the documentation: unreadable records are dead-lettered, all else continues."""
 
 import json
 from collections.abc import Mapping
@@ -49,9 +49,7 @@ BAD_EVENTS: Mapping[str, Bad] = {
 
 
 @pytest.mark.parametrize("wrong", BAD_EVENTS)
-def test_an_event_that_cannot_be_read_is_set_aside_with_its_cause(
-    client: ForeignClient, serve: Serve, wrong: str
-) -> None:
+def test_an_unreadable_event_is_dead_lettered_with_its_cause(client: ForeignClient, serve: Serve, wrong: str) -> None:
     value, headers, cause = BAD_EVENTS[wrong]
     usual: dict[str, str | None] = {
         "ce_id": str(uuid4()),
@@ -103,7 +101,7 @@ BAD_REPLIES: Mapping[str, Bad] = {
 
 
 @pytest.mark.parametrize("wrong", BAD_REPLIES)
-def test_a_reply_that_cannot_be_read_is_set_aside_and_its_step_goes_on_waiting(
+def test_an_unreadable_reply_is_dead_lettered_and_its_step_continues_to_wait(
     client: ForeignClient, serve: Serve, wrong: str
 ) -> None:
     value, headers, cause = BAD_REPLIES[wrong]
@@ -130,16 +128,16 @@ def fulfil(client: ForeignClient, order: str) -> None:
 
 
 def assert_is_dead_letter(letter: Received, sent: Sent, value: bytes, cause: str) -> None:
-    """A dead letter is its record byte for byte, and says where that stood and why it was set aside."""
-    told = dict(letter.headers)
+    """A dead letter is its record byte for byte, with its place and the reason why it was dead-lettered."""
+    headers = dict(letter.headers)
     topic, partition, offset = sent.place.rsplit(":", 2)
     assert letter.topic == f"{topic}-dlt"
     assert letter.value == value
     assert letter.headers[: len(sent.headers)] == sent.headers
-    assert told["kafka_dlt-original-topic"] == topic.encode()
-    assert told["kafka_dlt-original-partition"] == int(partition).to_bytes(4, "big")
-    assert told["kafka_dlt-original-offset"] == int(offset).to_bytes(8, "big")
-    assert told["kafka_dlt-original-timestamp-type"] == b"CreateTime"
-    assert len(told["kafka_dlt-original-timestamp"]) == 8
-    assert told["kafka_dlt-exception-fqcn"]
-    assert cause in told["kafka_dlt-exception-message"].decode()
+    assert headers["kafka_dlt-original-topic"] == topic.encode()
+    assert headers["kafka_dlt-original-partition"] == int(partition).to_bytes(4, "big")
+    assert headers["kafka_dlt-original-offset"] == int(offset).to_bytes(8, "big")
+    assert headers["kafka_dlt-original-timestamp-type"] == b"CreateTime"
+    assert len(headers["kafka_dlt-original-timestamp"]) == 8
+    assert headers["kafka_dlt-exception-fqcn"]
+    assert cause in headers["kafka_dlt-exception-message"].decode()

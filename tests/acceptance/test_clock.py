@@ -20,7 +20,7 @@ STEPS: Final = {
     "ahead, true, an hour later": (HOUR, 0, HOUR),
     "behind, true": (-HOUR, 0),
 }
-"""After the way back to the true time some wait for an alarm that was set an hour too late: that hour has to pass."""
+"""After the clock is correct again, some instances wait an hour for a timer that was set too late."""
 
 ORDERS, PER_S = 300, 20
 BETWEEN_STEPS: Final = 200
@@ -56,7 +56,7 @@ def test_a_clock_that_steps_by_an_hour_loses_nothing_and_sends_nothing_twice_i21
 
 
 def is_set(scene: Scene, clock: FakeClock, before: int, after: int) -> None:
-    """Set the clock, and see that the service goes by it: alarms ring at once, or an hour too late."""
+    """Set the clock, and check that the service uses it: timers fire at once, or an hour too late."""
     rung = asked(scene, RUNG)
     clock.set(after)
     until(lambda: abs(asked(scene, LAST_START) / MICROSECONDS - clock.now) < ABOUT_S, f"orders start {after} s ahead")
@@ -64,7 +64,7 @@ def is_set(scene: Scene, clock: FakeClock, before: int, after: int) -> None:
         until(lambda: asked(scene, RUNG) > rung, "what is due has rung")
     else:
         late = str(round((clock.now + HOUR / 2) * MICROSECONDS))
-        until(lambda: asked(scene, LATE, late), "somebody waits for an alarm that was set by the clock as it was")
+        until(lambda: asked(scene, LATE, late), "an instance waits for a timer that was set before the clock changed")
 
 
 def asked(scene: Scene, sql: str, *parameters: str) -> int:

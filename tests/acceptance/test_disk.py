@@ -1,4 +1,4 @@
-"""The disk fails the database: whole transactions fail, readiness says so, and it goes on by itself (I17, I34)."""
+"""The disk fails below the database: whole transactions fail, readiness reports it, it recovers (I17, I34)."""
 
 import signal
 from pathlib import Path
@@ -61,8 +61,8 @@ def suffers(shop: Business, trouble: Trouble, *words: str, meanwhile: int = 0) -
     with trouble(store):
         if meanwhile:
             shop.order(meanwhile)
-        told = shop.is_not_ready('"store"', str(store), *words)
-        assert '"kafka": "' not in told, "it is not Kafka's fault"
+        reported = shop.is_not_ready('"store"', str(store), *words)
+        assert '"kafka": "' not in reported, "it is not Kafka's fault"
         assert shop.serve.get("/livez") == (200, shop.serve.get("/livez").body)  # type: ignore[union-attr]
         assert shop.serve.get("/metrics") is not None
         assert shop.serve.verb("ls", "--json").returncode == 0

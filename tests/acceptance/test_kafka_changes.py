@@ -21,7 +21,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it exports 
 from tests.acceptance import evidence
 from tests.acceptance.business import Business, business_on
 from tests.acceptance.foreign_client import ADDRESS, PLACED, Fields, order_fields
-from tests.acceptance.topics import make_topics_anew
+from tests.acceptance.topics import recreate_topics
 from tests.acceptance.until import until
 from tests.support.kafka.java import JavaKafka
 
@@ -37,7 +37,7 @@ SHIPPING, ORDERS, REPLIES = "shipping.commands.v1", "orders.events.v1", "saga.re
 @pytest.fixture
 def shop(shared_kafka: JavaKafka, tmp_path: Path) -> Iterator[Business]:
     """A service at work on topics of its own."""
-    make_topics_anew(shared_kafka)
+    recreate_topics(shared_kafka)
     with business_on(shared_kafka.bootstrap_servers, tmp_path, variables=PATIENT) as shop:
         shop.order(100)
         shop.is_at_work()
@@ -67,15 +67,15 @@ def test_a_topic_that_takes_only_small_records_is_named_and_all_leaves_when_it_t
 def test_a_command_larger_than_its_topic_takes_stalls_its_instance_and_no_other_waits_i29_i41(
     shared_kafka: JavaKafka, tmp_path: Path
 ) -> None:
-    make_topics_anew(shared_kafka)
+    recreate_topics(shared_kafka)
     address = shared_kafka.bootstrap_servers
     limit(address, SHIPPING, "20000")
     with business_on(address, tmp_path, variables=PATIENT) as shop:
         place(address, order_fields("far-away", ship_to=ADDRESS | {"street": "x" * 30_000}))
         until(lambda: status(shop, "far-away") == "stalled", "the large one stalls")
-        told = shop.serve.verb("why", "far-away").stdout
-        assert "shipping.ship-order.v1 has 30" in told
-        assert f"{SHIPPING} takes 20000: send a reference instead" in " ".join(told.split())
+        output = shop.serve.verb("why", "far-away").stdout
+        assert "shipping.ship-order.v1 has 30" in output
+        assert f"{SHIPPING} takes 20000: send a reference instead" in " ".join(output.split())
         small = shop.order(40)
         assert small.ended(60) == 0, small.log
         shop.serve.is_ready_within(5)
@@ -85,8 +85,8 @@ def test_a_command_larger_than_its_topic_takes_stalls_its_instance_and_no_other_
 def place(address: str, fields: Fields) -> None:
     """Place one order by hand."""
     producer = Producer({"bootstrap.servers": address})
-    told = {"ce_specversion": "1.0", "ce_id": str(uuid4()), "ce_source": "/shop", "ce_type": PLACED}
-    producer.produce(ORDERS, json.dumps(fields).encode(), fields["order_id"], headers={**told})
+    headers = {"ce_specversion": "1.0", "ce_id": str(uuid4()), "ce_source": "/shop", "ce_type": PLACED}
+    producer.produce(ORDERS, json.dumps(fields).encode(), fields["order_id"], headers={**headers})
     assert producer.flush(30) == 0
 
 

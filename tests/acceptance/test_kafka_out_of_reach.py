@@ -1,4 +1,4 @@
-"""Kafka is not there, goes away or falls silent: the service lives and says so, loses nothing, and ends when told."""
+"""Kafka is missing, stops or freezes: the service runs and reports it, loses nothing, and can be stopped."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -13,9 +13,9 @@ from saga_coordinator.service.demo.audit import audit
 from saga_coordinator.service.demo.ledger import read_ledgers
 from tests.acceptance import evidence
 from tests.acceptance.disk import Trouble, locked
-from tests.acceptance.processes import HURRIED, STOP_WITHIN_S, Participants, Serve
+from tests.acceptance.processes import SHORT_TIMEOUTS, STOP_WITHIN_S, Participants, Serve
 from tests.acceptance.shop import Shop
-from tests.acceptance.topics import make_topics_anew
+from tests.acceptance.topics import recreate_topics
 from tests.acceptance.until import until
 from tests.support.kafka.java import JavaKafka
 from tests.unit.telemetry.collector import collecting
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 READY_AGAIN_WITHIN_S: Final = 10.0
 NOTICED_WITHIN_S: Final = 15.0
 LONGER_THAN_ALL_RETRIES_S: Final = 45.0
-"""An undo of the hurried catalog is asked for so long, and then stalls."""
+"""A compensation of the catalog with short timeouts is retried for this long, and then stalls."""
 
 PROMPT: Final = MappingProxyType({"think_time_s": 0.05})
 TURNING_BACK: Final = MappingProxyType({"think_time_s": 0.05, "declines": {"ship-order": 0.9}})
@@ -57,7 +57,7 @@ class Business(NamedTuple):
 def test_without_kafka_it_lives_and_says_so_and_it_works_soon_after_kafka_comes_i34(
     own_kafka: JavaKafka, tmp_path: Path
 ) -> None:
-    make_topics_anew(own_kafka)
+    recreate_topics(own_kafka)
     own_kafka.stop()
     with ExitStack() as ending:
         business = opened(ending, own_kafka, tmp_path)
@@ -79,7 +79,7 @@ def test_without_kafka_it_lives_and_says_so_and_it_works_soon_after_kafka_comes_
 def test_when_kafka_goes_away_it_is_not_ready_and_loses_nothing_i34(
     own_kafka: JavaKafka, tmp_path: Path, outage: Outage
 ) -> None:
-    make_topics_anew(own_kafka)
+    recreate_topics(own_kafka)
     with ExitStack() as ending:
         business = at_work(ending, own_kafka, tmp_path, SAGA_KAFKA__REQUEST_TIMEOUT="2")
         outage.begin(own_kafka)
@@ -92,7 +92,7 @@ def test_when_kafka_goes_away_it_is_not_ready_and_loses_nothing_i34(
 
 @pytest.mark.timeout(180)
 def test_an_outage_longer_than_all_retries_stalls_nothing(own_kafka: JavaKafka, tmp_path: Path) -> None:
-    make_topics_anew(own_kafka)
+    recreate_topics(own_kafka)
     with ExitStack() as ending:
         business = at_work(ending, own_kafka, tmp_path, behaviour=TURNING_BACK, SAGA_KAFKA__REQUEST_TIMEOUT="2")
         own_kafka.stop()
@@ -106,18 +106,18 @@ def test_an_outage_longer_than_all_retries_stalls_nothing(own_kafka: JavaKafka, 
 
 
 @pytest.mark.parametrize("database", [nullcontext, locked], ids=["there", "locked"])
-def test_it_ends_when_told_with_kafka_and_collector_frozen_and_says_what_it_leaves_i35(
+def test_it_stops_with_kafka_and_collector_frozen_and_reports_what_it_leaves_i35(
     own_kafka: JavaKafka, tmp_path: Path, database: Trouble
 ) -> None:
-    make_topics_anew(own_kafka)
+    recreate_topics(own_kafka)
     with ExitStack() as ending:
         collector = ending.enter_context(collecting())
         business = at_work(ending, own_kafka, tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
         assert business.participants.stop() == 0  # their answers, or their absence, are not what this is about
         collector.open.clear()
         own_kafka.pause()
-        before = last_owed(business.serve)
-        until(lambda: last_owed(business.serve) > before, "something is owed to Kafka that it cannot take any more")
+        before = last_in_outbox(business.serve)
+        until(lambda: last_in_outbox(business.serve) > before, "the outbox has a message that Kafka cannot accept")
         with database(business.serve.store):
             assert business.serve.stop(within=STOP_WITHIN_S) == 1
         assert "they are safe in the outbox" in business.serve.log
@@ -130,8 +130,8 @@ def test_it_ends_when_told_with_kafka_and_collector_frozen_and_says_what_it_leav
         nothing_was_lost(business)
 
 
-def test_it_ends_well_with_kafka_frozen_when_nothing_is_owed_i35(own_kafka: JavaKafka, tmp_path: Path) -> None:
-    make_topics_anew(own_kafka)
+def test_it_stops_well_with_kafka_frozen_and_an_empty_outbox_i35(own_kafka: JavaKafka, tmp_path: Path) -> None:
+    recreate_topics(own_kafka)
     with Serve(tmp_path, own_kafka.bootstrap_servers) as serve:
         serve.start()
         own_kafka.pause()
@@ -152,7 +152,7 @@ def opened(
     """Make everything ready to be started; nothing of it outlives the test."""
     address = kafka.bootstrap_servers
     return Business(
-        ending.enter_context(Serve(folder, address, SAGA_CATALOG=HURRIED, **variables)),
+        ending.enter_context(Serve(folder, address, SAGA_CATALOG=SHORT_TIMEOUTS, **variables)),
         ending.enter_context(Participants(folder, address, behaviour)),
         ending.enter_context(Shop(folder, address, mix={}, orders=100, window=10, seed=3)),
     )
@@ -179,8 +179,8 @@ def nothing_was_lost(business: Business) -> None:
     assert found.violations == ()
 
 
-def last_owed(serve: Serve) -> int:
-    """The number of the last message in the outbox; they are counted up, and leave with their acknowledgement."""
+def last_in_outbox(serve: Serve) -> int:
+    """Return the number of the last message in the outbox; numbers increase, and rows are deleted when acknowledged."""
     [(number,)] = cast("list[tuple[int | None]]", evidence.rows(serve.store, "SELECT max(seq) FROM outbox"))
     return number or 0
 

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(600)]
 RATE: Final = 12
 """Orders a second: enough that every place is reached soon, and that there is work left for the last one."""
 
-SELDOM: Final = frozenset({"take", "offset", "load", "hold", "release", "dead-letter", "verdict"})
+RARE: Final = frozenset({"take", "offset", "load", "hold", "release", "dead-letter", "verdict"})
 """Places that one life of the process does not reach often."""
 
 DIES_WITHIN_S: Final = 45.0
@@ -30,7 +30,7 @@ def test_nothing_is_lost_and_nothing_is_done_twice_wherever_it_dies(own_kafka: J
     chance.shuffle(points)
     with under_load(own_kafka, tmp_path, chance, orders=RATE * 5 * len(points), pace={"rate": RATE}) as scene:
         for point in points:
-            time = 1 if point.partition(".")[0] in SELDOM else chance.randint(1, 12)
+            time = 1 if point.partition(".")[0] in RARE else chance.randint(1, 12)
             die_at(scene, f"{point}=kill@{time}")
         del scene.serve.variables[VARIABLE]
         scene.serve.start(ready=False)

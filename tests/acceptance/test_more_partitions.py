@@ -17,7 +17,7 @@ from tests.acceptance.load import under_load
 from tests.acceptance.processes import Serve
 from tests.acceptance.seeds import seeded
 from tests.acceptance.shop import Shop
-from tests.acceptance.topics import make_topics_anew
+from tests.acceptance.topics import recreate_topics
 from tests.acceptance.until import until
 from tests.support.kafka.java import JavaKafka
 
@@ -44,7 +44,7 @@ def test_they_are_read_whole_when_topics_grow_under_load_after_a_restart(
     ):
         scene.wait_for(100)
         assert scene.serve.stop() == 0
-        scene.serve.start()  # who comes back to its place is not told that it leads the group
+        scene.serve.start()  # a static member that returns is not informed that it leads the group
         scene.make_noise()
         grow(scene.kafka, *INPUTS, SHIPPING)
         assert scene.participants.stop() == 0
@@ -63,7 +63,7 @@ def test_they_are_read_whole_when_topics_grow_under_load_after_a_restart(
 def test_they_are_read_and_written_whole_when_topics_grew_while_it_was_down(
     shared_kafka: JavaKafka, tmp_path: Path
 ) -> None:
-    make_topics_anew(shared_kafka)
+    recreate_topics(shared_kafka)
     address = shared_kafka.bootstrap_servers
     with business_on(address, tmp_path, variables={"SAGA_KAFKA__SESSION_TIMEOUT": "45"}) as shop:
         shop.order(60)

@@ -1,4 +1,4 @@
-"""Whatever becomes of its traces, the service goes on: orders end, it is ready all along, and it ends when told."""
+"""Whatever happens to its traces, the service continues: orders end, it stays ready, and it can be stopped."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ SHORT: Final = {
     "OTEL_BSP_MAX_QUEUE_SIZE": "64",
     "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "32",
 }
-"""So that deliveries fail, and the queue is full, long before the service is told to end."""
+"""So that deliveries fail, and the queue is full, long before the service is stopped."""
 
 ORDERS: Final = 80
 FULL_WITHIN_S: Final = 0.5
@@ -46,7 +46,7 @@ def missing() -> Iterator[str]:
 
 @contextmanager
 def out_of_reach() -> Iterator[str]:
-    """Let nobody connect, and tell nobody so: the queue of those who wait for that is full."""
+    """Accept no connection and refuse none: the queue of pending connections is full."""
     with ExitStack() as ending:
         server = ending.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         while True:

@@ -69,7 +69,7 @@ def kill(serve: Serve) -> None:
 
 
 def kill_both(scene: Scene) -> None:
-    """Kill the broker; once messages were tried in vain the service, too; and bring the service back first."""
+    """Kill the broker, then, after failed sends, the service; start the service first."""
     scene.serve.is_ready_within(READY_WITHIN_S)  # it may have been killed a moment ago
     scene.kafka.kill()
     until(lambda: vain(scene.serve) > 1, "the service has tried twice to send something")
@@ -78,5 +78,5 @@ def kill_both(scene: Scene) -> None:
 
 
 def vain(serve: Serve) -> int:
-    """How often the service has said that it sent something in vain."""
+    """Return how often the service has reported a failed send."""
     return serve.log.count("were not acknowledged")

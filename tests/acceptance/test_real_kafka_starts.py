@@ -150,7 +150,7 @@ def test_two_that_need_the_jars_at_once_fetch_them_once(monkeypatch: pytest.Monk
     assert calls.read_text() == "called\n"
 
 
-def test_a_fetch_that_fails_leaves_no_jars_and_tells_what_maven_said(
+def test_a_failed_fetch_leaves_no_jars_and_reports_the_output_of_maven(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     bare_machine(monkeypatch, tmp_path)

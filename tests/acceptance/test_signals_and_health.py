@@ -1,4 +1,4 @@
-"""The process and whoever looks after it: signals end it well, and its HTTP port says how it is."""
+"""The process and its supervisor: signals stop it cleanly, and its HTTP port reports its health."""
 
 import signal
 from pathlib import Path
@@ -9,9 +9,9 @@ import pytest
 from saga_coordinator.service.demo.audit import audit
 from saga_coordinator.service.demo.ledger import read_ledgers
 from tests.acceptance import evidence
-from tests.acceptance.processes import HURRIED, STOP_WITHIN_S, Participants, Serve
+from tests.acceptance.processes import SHORT_TIMEOUTS, STOP_WITHIN_S, Participants, Serve
 from tests.acceptance.shop import Shop
-from tests.acceptance.topics import make_topics_anew
+from tests.acceptance.topics import recreate_topics
 from tests.acceptance.until import until
 from tests.support.kafka.java import JavaKafka
 
@@ -24,7 +24,7 @@ PER_S: Final = 100
 @pytest.fixture
 def kafka(orders_kafka: JavaKafka) -> JavaKafka:
     """The shared Kafka, with empty topics."""
-    make_topics_anew(orders_kafka)
+    recreate_topics(orders_kafka)
     return orders_kafka
 
 
@@ -34,7 +34,7 @@ def test_a_signal_under_load_drains_and_what_is_left_is_done_after_the_next_star
 ) -> None:
     address = kafka.bootstrap_servers
     with (
-        Serve(tmp_path, address, SAGA_CATALOG=HURRIED) as serve,
+        Serve(tmp_path, address, SAGA_CATALOG=SHORT_TIMEOUTS) as serve,
         Participants(tmp_path, address, {}) as participants,
         Shop(tmp_path, address, mix={}, orders=ORDER_COUNT, rate=PER_S, seed=1) as shop,
     ):

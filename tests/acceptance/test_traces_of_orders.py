@@ -15,9 +15,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from saga_coordinator.service.demo.conversation import COMMAND_TOPICS, ORDERS, OUTCOMES
 from tests.acceptance import evidence
 from tests.acceptance.evidence import Published
-from tests.acceptance.processes import HURRIED, Participants, Serve
+from tests.acceptance.processes import SHORT_TIMEOUTS, Participants, Serve
 from tests.acceptance.shop import Shop
-from tests.acceptance.topics import make_topics_anew
+from tests.acceptance.topics import recreate_topics
 from tests.support.kafka.java import JavaKafka
 from tests.unit.telemetry.collector import collecting
 
@@ -39,7 +39,7 @@ MIX: Final = {"large": 0.2, "duplicates": 0.2, "cancels": 0.1, "cancel_within_s"
 PLACED: Final = {"sampled": 30, "unsampled": 6, "none": 6}
 
 
-class Told(NamedTuple):
+class SpanRecord(NamedTuple):
     """One span, as it was received; ids in hex, times in nanoseconds, `parent` empty for a root."""
 
     trace: str
@@ -54,10 +54,10 @@ class Told(NamedTuple):
 
 @dataclass(frozen=True)
 class Run:
-    """Everything that was told of some orders: spans by order, records, the database."""
+    """Everything that was recorded of some orders: spans by order, records, the database."""
 
     placed: dict[str, list[str]]
-    spans: dict[str, list[Told]]
+    spans: dict[str, list[SpanRecord]]
     records: dict[str, list[Published]]
     sources: dict[str, list[tuple[str, str]]]
     store: Path
@@ -68,12 +68,12 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def told(orders_kafka: JavaKafka, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Orders that came with a sampled context, with an unsampled one and with none, and what was told of them."""
+def run(orders_kafka: JavaKafka, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Run orders with a sampled trace context, with an unsampled one and with none."""
     folder, address = tmp_path_factory.mktemp("traces"), orders_kafka.bootstrap_servers
     with (
         collecting() as collector,
-        Serve(folder, address, SAGA_CATALOG=HURRIED, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url) as serve,
+        Serve(folder, address, SAGA_CATALOG=SHORT_TIMEOUTS, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url) as serve,
         Participants(folder, address, BEHAVIOUR) as participants,
     ):
         serve.start()
@@ -111,22 +111,22 @@ def place(folder: Path, address: str, numbers: Mapping[str, int]) -> dict[str, l
         return {traced: list(shop.journal.placed) for traced, shop in shops.items()}
 
 
-def test_every_trace_of_an_order_is_one_tree(told: Run) -> None:
-    for order in told.traced:
-        for trace, spans in grouped((span.trace, span) for span in told.spans[order]).items():
+def test_every_trace_of_an_order_is_one_tree(run: Run) -> None:
+    for order in run.traced:
+        for trace, spans in grouped((span.trace, span) for span in run.spans[order]).items():
             known = {span.id for span in spans}
             assert len(known) == len(spans), f"{order}: an id came twice"
             outside = {span.parent for span in spans if span.parent not in known}
             assert len(outside) == 1, f"{order}: the tree of trace {trace} hangs on {outside}"
-            assert outside <= {"", *(id_ for of, id_ in told.sources.get(order, []) if of == trace)}
+            assert outside <= {"", *(id_ for of, id_ in run.sources.get(order, []) if of == trace)}
 
 
-def test_the_first_trace_is_that_of_the_order_event_and_all_others_are_linked_to_it(told: Run) -> None:
+def test_the_first_trace_is_that_of_the_order_event_and_all_others_are_linked_to_it(run: Run) -> None:
     several = 0
-    for order in told.traced:
-        spans = told.spans[order]
+    for order in run.traced:
+        spans = run.spans[order]
         first = min(spans, key=lambda span: (span.name == SUMMARY, span.start))
-        came_with = {trace for trace, _ in told.sources.get(order, [])}
+        came_with = {trace for trace, _ in run.sources.get(order, [])}
         assert first.trace in (came_with or {instance_id(order).replace("-", "")})
         reached = {(span.trace, span.id) for span in spans if span.trace == first.trace}
         for root in sorted((span for span in spans if span.trace != first.trace and not span.parent), key=start):
@@ -137,56 +137,56 @@ def test_the_first_trace_is_that_of_the_order_event_and_all_others_are_linked_to
     assert several, "no order was asked again: nothing shows that a retry begins a linked trace"
 
 
-def test_the_send_spans_are_the_contexts_in_the_headers_of_the_records(told: Run) -> None:
-    for order in told.traced:
-        sent = {(*context(each), each.id, f"send {each.topic}") for each in told.records[order]}
+def test_the_send_spans_are_the_contexts_in_the_headers_of_the_records(run: Run) -> None:
+    for order in run.traced:
+        sent = {(*context(each), each.id, f"send {each.topic}") for each in run.records[order]}
         spans = {(span.trace, span.id, span.attributes["messaging.message.id"], span.name)
-                 for span in told.spans[order] if span.name.startswith("send ")}  # fmt: skip
+                 for span in run.spans[order] if span.name.startswith("send ")}  # fmt: skip
         assert spans == sent
 
 
-def test_a_reply_hangs_on_the_span_that_sent_its_command_whether_or_not_it_echoes_it(told: Run) -> None:
+def test_a_reply_hangs_on_the_span_that_sent_its_command_whether_or_not_it_echoes_it(run: Run) -> None:
     sql = (
         "SELECT span_id, causation_id FROM history JOIN instance ON number = instance"
         " WHERE correlation = ? AND kind = 'answer' AND history.verdict = 'applied'"
     )
-    for order in told.traced:
-        spans = {span.id: span for span in told.spans[order]}
-        sent = grouped((each.id, context(each)) for each in told.records[order])
-        for span_id, command in cast("list[tuple[str, str]]", evidence.rows(told.store, sql, order)):
+    for order in run.traced:
+        spans = {span.id: span for span in run.spans[order]}
+        sent = grouped((each.id, context(each)) for each in run.records[order])
+        for span_id, command in cast("list[tuple[str, str]]", evidence.rows(run.store, sql, order)):
             span = spans[span_id]
             assert (span.trace, span.parent) in sent[command]
 
 
-def test_every_entry_of_the_history_has_its_span(told: Run) -> None:
-    for order in told.traced:
+def test_every_entry_of_the_history_has_its_span(run: Run) -> None:
+    for order in run.traced:
         sql = "SELECT trace_id, span_id FROM history JOIN instance ON number = instance WHERE correlation = ?"
-        spans = {(span.trace, span.id) for span in told.spans[order] if span.name.split()[0] in {"process", "wake"}}
-        assert spans == set(evidence.rows(told.store, sql, order))
+        spans = {(span.trace, span.id) for span in run.spans[order] if span.name.split()[0] in {"process", "wake"}}
+        assert spans == set(evidence.rows(run.store, sql, order))
 
 
-def test_no_span_is_open_while_something_is_awaited(told: Run) -> None:
-    for order in told.traced:
-        sent_at = {context(each): each.timestamp for each in told.records[order]}
-        for span in told.spans[order]:
+def test_no_span_is_open_while_something_is_awaited(run: Run) -> None:
+    for order in run.traced:
+        sent_at = {context(each): each.timestamp for each in run.records[order]}
+        for span in run.spans[order]:
             if at := sent_at.get((span.trace, span.id)):
                 assert span.end / 1e6 < at + 1, f"{span} was open when its message had left"
 
 
-def test_one_summary_span_tells_the_real_start_and_end(told: Run) -> None:
-    for order in told.traced:
-        [summary] = [span for span in told.spans[order] if span.name == SUMMARY]
+def test_one_summary_span_has_the_real_start_and_end(run: Run) -> None:
+    for order in run.traced:
+        [summary] = [span for span in run.spans[order] if span.name == SUMMARY]
         sql = "SELECT started_at, ended_at, status FROM instance WHERE correlation = ?"
-        [(started_at, ended_at, status)] = cast("list[tuple[int, int, str]]", evidence.rows(told.store, sql, order))
+        [(started_at, ended_at, status)] = cast("list[tuple[int, int, str]]", evidence.rows(run.store, sql, order))
         assert (summary.start, summary.end) == (started_at * 1000, ended_at * 1000)
         assert summary.attributes["saga.status"] == status
         assert summary.attributes["saga.correlation.key"] == order
 
 
-def test_every_span_says_of_which_saga_and_step_it_is(told: Run) -> None:
-    for order in told.traced:
-        sent = {each.id: each for each in told.records[order]}
-        for span in told.spans[order]:
+def test_every_span_says_of_which_saga_and_step_it_is(run: Run) -> None:
+    for order in run.traced:
+        sent = {each.id: each for each in run.records[order]}
+        for span in run.spans[order]:
             assert (span.attributes["saga.name"], span.attributes["saga.version"]) == ("order-fulfilment", 1)
             command = sent.get(str(span.attributes.get("messaging.message.id")))
             if span.name.startswith("send ") and command and command.topic != OUTCOMES:
@@ -195,16 +195,19 @@ def test_every_span_says_of_which_saga_and_step_it_is(told: Run) -> None:
                 assert str(span.attributes["saga.attempt"]) == command.headers["ce_attempt"]
 
 
-def test_an_order_that_is_not_sampled_exports_nothing_and_says_so_to_participants(told: Run) -> None:
-    for order in told.placed["unsampled"]:
-        assert order not in told.spans
-        assert {each.headers["traceparent"][-2:] for each in told.records[order]} == {"00"}
+def test_an_order_that_is_not_sampled_exports_nothing_and_says_so_to_participants(run: Run) -> None:
+    for order in run.placed["unsampled"]:
+        assert order not in run.spans
+        assert {each.headers["traceparent"][-2:] for each in run.records[order]} == {"00"}
 
 
 def test_without_an_endpoint_nothing_is_sent_and_no_error_is_logged(orders_kafka: JavaKafka, tmp_path: Path) -> None:
     address = orders_kafka.bootstrap_servers
-    make_topics_anew(orders_kafka)
-    with Serve(tmp_path, address, SAGA_CATALOG=HURRIED) as serve, Participants(tmp_path, address, {}) as participants:
+    recreate_topics(orders_kafka)
+    with (
+        Serve(tmp_path, address, SAGA_CATALOG=SHORT_TIMEOUTS) as serve,
+        Participants(tmp_path, address, {}) as participants,
+    ):
         serve.start()
         participants.start()
         place(tmp_path, address, {"sampled": 10})
@@ -216,7 +219,7 @@ def test_without_an_endpoint_nothing_is_sent_and_no_error_is_logged(orders_kafka
 
 
 def called(pid: int, own_address: str) -> set[int]:
-    """The ports to which a process has connected by itself; those who ask for its health have connected to it."""
+    """Return the ports to which a process has connected, without incoming connections such as health checks."""
     own = int(own_address.rpartition(":")[2])
     connections = psutil.Process(pid).net_connections(kind="tcp")
     return {
@@ -235,7 +238,7 @@ def context(record: Published) -> tuple[str, str]:
     return trace, span
 
 
-def start(span: Told) -> int:
+def start(span: SpanRecord) -> int:
     return span.start
 
 
@@ -247,9 +250,9 @@ def grouped(pairs: Iterable[tuple[str, T]]) -> dict[str, list[T]]:
     return dict(found)
 
 
-def received(span: Span) -> Told:
+def received(span: Span) -> SpanRecord:
     """A span as it came over the wire."""
-    return Told(
+    return SpanRecord(
         span.trace_id.hex(),
         span.span_id.hex(),
         span.parent_span_id.hex(),

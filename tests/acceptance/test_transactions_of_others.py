@@ -1,4 +1,4 @@
-"""Whoever writes to the topics in transactions leaves markers in the logs: they hold up no alarm, and are explained."""
+"""Producers with transactions leave markers in the logs: the markers delay no timer, and are explained."""
 
 import json
 from pathlib import Path
@@ -9,8 +9,8 @@ from confluent_kafka import Producer
 
 from tests.acceptance import evidence
 from tests.acceptance.foreign_client import ORDERS, PLACED, order_fields
-from tests.acceptance.processes import HURRIED, Serve
-from tests.acceptance.topics import make_topics_anew
+from tests.acceptance.processes import SHORT_TIMEOUTS, Serve
+from tests.acceptance.topics import recreate_topics
 from tests.acceptance.until import until
 from tests.support.kafka.java import JavaKafka
 
@@ -20,27 +20,27 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 def test_a_log_that_ends_with_a_marker_is_caught_up_with_and_its_gaps_are_explained_i11_i20(
     shared_kafka: JavaKafka, tmp_path: Path
 ) -> None:
-    make_topics_anew(shared_kafka)
+    recreate_topics(shared_kafka)
     address = shared_kafka.bootstrap_servers
-    with Serve(tmp_path, address, SAGA_CATALOG=HURRIED) as serve:
+    with Serve(tmp_path, address, SAGA_CATALOG=SHORT_TIMEOUTS) as serve:
         serve.start()
         shop = Producer({"bootstrap.servers": address, "transactional.id": str(uuid4())})
         shop.init_transactions(30)
         place(shop, "committed", is_kept=True)
         place(shop, "aborted", is_kept=False)
         until(lambda: evidence.count(serve.store, "instance") == 1, "the committed one has started")
-        until(lambda: alarms(serve) > 0, "nobody answers, and its alarm rings")
+        until(lambda: fired_timers(serve) > 0, "nobody answers, and a timer fires")
         serve.kill()
-        before = alarms(serve)
+        before = fired_timers(serve)
         serve.start()
-        until(lambda: alarms(serve) > before, "its alarms ring in the next life, too")
+        until(lambda: fired_timers(serve) > before, "timers fire after the restart, too")
         assert evidence.rows(serve.store, "SELECT correlation FROM instance") == [("committed",)]
 
         [(topic, partition, offset)] = evidence.rows(
             serve.store, 'SELECT topic, partition, "offset" FROM history WHERE topic IS NOT NULL'
         )
-        told = serve.verb("explain", f"{topic}:{partition}:{int(str(offset)) + 1}", "--json")
-        [marker] = json.loads(told.stdout)
+        explained = serve.verb("explain", f"{topic}:{partition}:{int(str(offset)) + 1}", "--json")
+        [marker] = json.loads(explained.stdout)
         assert marker["verdict"] in {"no record", "not processed yet"}
         assert serve.stop() == 0
 
@@ -57,6 +57,6 @@ def place(shop: Producer, order: str, *, is_kept: bool) -> None:
         shop.abort_transaction(30)
 
 
-def alarms(serve: Serve) -> int:
+def fired_timers(serve: Serve) -> int:
     [(number,)] = evidence.rows(serve.store, "SELECT count(*) FROM history WHERE kind = 'wake'")
     return int(str(number))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.processes import Serve
-from tests.acceptance.topics import delete_topics, make_topics_anew
+from tests.acceptance.topics import delete_topics, recreate_topics
 from tests.support.kafka.java import JavaKafka
 
 pytestmark = pytest.mark.kafka
@@ -26,9 +26,9 @@ def test_missing_topics_are_all_named_with_the_command_that_creates_them(
     with Serve(tmp_path, shared_kafka.bootstrap_servers) as serve:
         serve.start(ready=False)
         assert serve.ended(within=ENDS_WITHIN_S) == 1
-        [told] = [line for line in serve.log.splitlines() if line.startswith("saga: ")]
-        assert set(re.findall(r"[a-z.-]+\.v1(?:-dlt)?", told)) == ALL_TOPICS
-        assert "saga topics apply" in told
+        [message] = [line for line in serve.log.splitlines() if line.startswith("saga: ")]
+        assert set(re.findall(r"[a-z.-]+\.v1(?:-dlt)?", message)) == ALL_TOPICS
+        assert "saga topics apply" in message
         assert "Traceback" not in serve.log
 
         applied = serve.verb("topics", "apply")
@@ -38,18 +38,18 @@ def test_missing_topics_are_all_named_with_the_command_that_creates_them(
 
 
 def test_one_missing_topic_is_named_and_is_not_made_by_asking_for_it(shared_kafka: JavaKafka, tmp_path: Path) -> None:
-    make_topics_anew(shared_kafka)
+    recreate_topics(shared_kafka)
     delete_topics(shared_kafka, "shipping.commands.v1")
     with Serve(tmp_path, shared_kafka.bootstrap_servers) as serve:
         for _ in range(2):
             serve.start(ready=False)
             assert serve.ended(within=ENDS_WITHIN_S) == 1
-        told = [line for line in serve.log.splitlines() if line.startswith("saga: ")]
-        assert [set(re.findall(r"[a-z.-]+\.v1(?:-dlt)?", line)) for line in told] == [{"shipping.commands.v1"}] * 2
+        messages = [line for line in serve.log.splitlines() if line.startswith("saga: ")]
+        assert [set(re.findall(r"[a-z.-]+\.v1(?:-dlt)?", line)) for line in messages] == [{"shipping.commands.v1"}] * 2
 
 
 def test_a_second_service_on_the_same_file_says_so_and_ends(orders_kafka: JavaKafka, tmp_path: Path) -> None:
-    make_topics_anew(orders_kafka)
+    recreate_topics(orders_kafka)
     address = orders_kafka.bootstrap_servers
     with Serve(tmp_path, address) as first, Serve(tmp_path / "second", address) as second:
         first.start()
@@ -95,7 +95,7 @@ def test_a_wrong_setting_is_named_by_its_variable_and_ends_with_2(tmp_path: Path
         serve.variables[variable] = value
         serve.start(ready=False)
         assert serve.ended(within=ENDS_WITHIN_S) == 2
-        [told] = serve.log.splitlines()
-        assert told.startswith("saga: ")
-        assert variable in told
-        assert value in told
+        [message] = serve.log.splitlines()
+        assert message.startswith("saga: ")
+        assert variable in message
+        assert value in message

@@ -1,4 +1,4 @@
-"""The topics of order fulfilment on a Kafka of the tests: deleted, and made anew by the service's own verb."""
+"""Delete the topics of order fulfilment on a Kafka of the tests, and recreate them by `saga topics apply`."""
 
 from confluent_kafka.admin import AdminClient
 
@@ -7,7 +7,7 @@ from tests.acceptance.until import until
 from tests.support.kafka.java import JavaKafka
 
 
-def make_topics_anew(kafka: JavaKafka) -> None:
+def recreate_topics(kafka: JavaKafka) -> None:
     """Leave a Kafka with the topics of order fulfilment, all of them empty, and no others."""
     delete_topics(kafka)
     applied = saga("topics", "apply", SAGA_KAFKA__BOOTSTRAP_SERVERS=kafka.bootstrap_servers)

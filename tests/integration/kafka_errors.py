@@ -210,7 +210,7 @@ CODES: Final[Mapping[ApiKey, tuple[Code, ...]]] = {
 }
 """Every kind of request that the service makes. It never leaves its group: its place is kept for it when it restarts.
 
-Left out is what the embedded broker cannot tell as a Kafka does: MEMBER_ID_REQUIRED, which is a step in joining rather
-than an error, and of which it dies; the errors of `API_VERSIONS`; and DUPLICATE_SEQUENCE_NUMBER, by which a Kafka says
-that it has the records already, and which is no loss there.
+Excluded are errors that the embedded broker cannot return as Kafka does: MEMBER_ID_REQUIRED, which is a step in joining
+rather than an error, and ends the broker; the errors of `API_VERSIONS`; and DUPLICATE_SEQUENCE_NUMBER, by which Kafka
+reports that it has the records already, and which is no loss there.
 """

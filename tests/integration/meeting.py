@@ -38,7 +38,7 @@ async def meets(here: Scene, api: ApiKey, errors: Sequence[Code], order: str, de
     await eventually(lambda: not unmet(here.broker, api), f"the service meets {what}", ENDS_WITHIN_S)
     if is_set(api, errors[0]):
         await set_topic_errors(here.broker, 0)
-    await eventually(lambda: order in here.world.told(), f"{order} has ended after {what}", ENDS_WITHIN_S)
+    await eventually(lambda: order in here.world.published_outcomes(), f"{order} has ended after {what}", ENDS_WITHIN_S)
     await eventually(lambda: here.it.service.health.is_ready, f"it is ready after {what}", ENDS_WITHIN_S)
 
 
@@ -52,12 +52,12 @@ async def push(broker: EmbeddedBroker, api: ApiKey, errors: Sequence[Code], dela
 
 
 def is_set(api: ApiKey, error: Code) -> bool:
-    """Say whether an error is told for as long as it is set, and not as often as it was pushed."""
+    """Return whether an error is returned while it is set, and not once per push."""
     return api is ApiKey.METADATA and error not in {Code.DISCONNECTED, Code.NONE}
 
 
 async def set_topic_errors(broker: EmbeddedBroker, error: int) -> None:
-    """Let the metadata tell an error of every topic. It may take seconds, in which services beside go on."""
+    """Return an error for every topic in the metadata. It can take seconds, in which other services continue."""
     for topic in TOPICS:
         await asyncio.to_thread(broker.set_topic_error, topic, error)
 
@@ -93,13 +93,17 @@ def broker_of(api: ApiKey) -> int:
 
 
 async def check(here: Scene) -> None:
-    """Every order has one outcome, no id has two contents, nothing is owed, and the service is ready."""
+    """Every order has one outcome, no id has two contents, the outbox is empty, and the service is ready."""
     health = here.it.service.health
     await eventually(lambda: health.is_ready, f"ready: {health.checks}", ENDS_WITHIN_S)
-    await eventually(lambda: set(here.world.placed) <= here.world.told().keys(), "all orders have ended", ENDS_WITHIN_S)
+    await eventually(
+        lambda: set(here.world.placed) <= here.world.published_outcomes().keys(), "all orders have ended", ENDS_WITHIN_S
+    )
     open_ = "SELECT count(*) FROM instance WHERE ended_at IS NULL"
     await eventually(lambda: here.it.rows(open_) == [(0,)], "every instance has ended", ENDS_WITHIN_S)
-    await eventually(lambda: here.it.rows("SELECT count(*) FROM outbox") == [(0,)], "nothing is owed")
-    assert {order: len(types) for order, types in here.world.told().items()} == dict.fromkeys(here.world.placed, 1)
+    await eventually(lambda: here.it.rows("SELECT count(*) FROM outbox") == [(0,)], "the outbox is empty")
+    assert {order: len(types) for order, types in here.world.published_outcomes().items()} == dict.fromkeys(
+        here.world.placed, 1
+    )
     contents = {(row.message_id, row.topic, row.key, row.headers, row.value) for row in here.world.received}
     assert len(contents) == len({row.message_id for row in here.world.received})

@@ -30,7 +30,7 @@ TOPICS: Mapping[str, int] = dict.fromkeys((EVENTS, REPLIES, OUTCOMES, *COMMANDS,
 
 
 class World:
-    """Everybody but the coordinator: answers each command as often as it comes, unless it is told otherwise."""
+    """Everybody but the coordinator: answers each command as often as it arrives, unless scripted otherwise."""
 
     def __init__(self, broker: EmbeddedBroker) -> None:
         self.placed: list[str] = []
@@ -89,14 +89,14 @@ class World:
 
     async def outcomes(self, *orders: str) -> None:
         """Return when every one of these orders has its outcome."""
-        await eventually(lambda: set(orders) <= self.told().keys(), f"an outcome of each of {orders}")
+        await eventually(lambda: set(orders) <= self.published_outcomes().keys(), f"an outcome of each of {orders}")
 
-    def told(self) -> dict[str, list[str]]:
-        """The outcomes that were told of each order, copies of the same message once."""
-        told: dict[str, dict[str, str]] = {}
+    def published_outcomes(self) -> dict[str, list[str]]:
+        """Return the outcomes of each order, with copies of the same message once."""
+        found: dict[str, dict[str, str]] = {}
         for row in self.of(OUTCOMES):
-            told.setdefault((row.key or b"").decode(), {})[row.message_id] = type_of(row)
-        return {order: list(types.values()) for order, types in told.items()}
+            found.setdefault((row.key or b"").decode(), {})[row.message_id] = type_of(row)
+        return {order: list(types.values()) for order, types in found.items()}
 
     def of(self, topic: str) -> list[OutboxMessage]:
         """What was received of a topic, in order of arrival."""
@@ -122,7 +122,7 @@ class World:
 
 @dataclass
 class Running:
-    """A service that runs, and what it told its observer."""
+    """A running service, and what it reported to its observer."""
 
     service: Service
     watcher: Watcher

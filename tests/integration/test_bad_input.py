@@ -1,4 +1,4 @@
-"""Poison between good records, on a broker: set aside byte for byte, and its partition goes on at once."""
+"""Unreadable records between good ones, on a broker: dead-lettered byte for byte, and the partition continues."""
 
 import struct
 import time
@@ -79,7 +79,7 @@ class Garbled(BatchBuilder):  # type: ignore[misc]  # aiokafka carries no types
         return raw
 
 
-async def test_a_record_that_no_client_can_decode_stops_its_partition_with_an_alarm_and_the_others_go_on_i29(
+async def test_a_record_that_no_client_can_decode_stops_and_reports_its_partition_and_the_others_continue_i29(
     tmp_path: Path,
 ) -> None:
     with EmbeddedBroker(TOPICS) as broker:
@@ -92,9 +92,9 @@ async def test_a_record_that_no_client_can_decode_stops_its_partition_with_an_al
             async with serving(broker, tmp_path / "saga.db") as it:
                 orders = [f"o-{number}" for number in range(10)]
                 await world.order(*orders)
-                await eventually(lambda: len(world.told()) > 2, "orders of the other partition")
+                await eventually(lambda: len(world.published_outcomes()) > 2, "orders of the other partition")
                 await eventually(lambda: it.leased().get((EVENTS, 0)) == 1, "what stands before it is taken in")
-                await eventually(it.service.feed.caught_up.is_set, "alarms may ring")
+                await eventually(it.service.feed.caught_up.is_set, "timers can fire")
 
                 reasons = [check.reason or "" for check in it.service.health.checks if not check.is_ok]
                 assert any(f"{EVENTS}:0:1 cannot be decoded" in reason for reason in reasons)
@@ -102,5 +102,5 @@ async def test_a_record_that_no_client_can_decode_stops_its_partition_with_an_al
 
 
 def own(row: OutboxMessage) -> RawHeaders:
-    """The headers that a record had before it was set aside."""
+    """Return the headers that a record had before it was dead-lettered."""
     return tuple(each for each in row.headers if not each[0].startswith("kafka_dlt-"))

@@ -196,7 +196,7 @@ async def test_a_batch_that_is_sent_again_because_its_answer_was_late_is_there_t
                 await sending
 
 
-async def test_a_reader_before_the_trimmed_log_is_told_that_its_offset_is_out_of_range() -> None:
+async def test_a_reader_before_the_truncated_log_gets_offset_out_of_range() -> None:
     with EmbeddedBroker({"orders": 1}) as broker:
         async with producer_of(broker) as producer, consumer_of(broker, group=None) as consumer:
             await write(producer, *[b"x"] * 10)
@@ -208,7 +208,7 @@ async def test_a_reader_before_the_trimmed_log_is_told_that_its_offset_is_out_of
                 await read(consumer, 1)
 
 
-async def test_a_topic_that_was_made_anew_begins_at_offset_0() -> None:
+async def test_a_recreated_topic_begins_at_offset_0() -> None:
     with EmbeddedBroker({"orders": 1}) as broker:
         async with producer_of(broker) as producer, consumer_of(broker, group=None) as consumer:
             await write(producer, b"0", b"1")
@@ -227,7 +227,7 @@ async def test_two_members_settle_when_the_one_that_joins_later_leads() -> None:
                 await asyncio.gather(follower.getmany(timeout_ms=50), leader.getmany(timeout_ms=50))
 
 
-def test_an_admin_client_is_told_at_once_that_topics_are_not_made_this_way() -> None:
+def test_an_admin_client_gets_an_error_at_once_when_it_creates_topics() -> None:
     with EmbeddedBroker() as broker:
         admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
         creating = admin.create_topics([NewTopic("orders", 1)], request_timeout=30)["orders"]

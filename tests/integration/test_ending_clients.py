@@ -22,7 +22,7 @@ FOR_EVER = 10_000
 async def test_a_consumer_that_is_replaced_while_its_fetches_fail_does_not_take_the_feed_with_it(
     tmp_path: Path,
 ) -> None:
-    """A fetch that has just failed is cancelled, and aiokafka passes that on to whoever stops the consumer."""
+    """A fetch that has just failed is cancelled, and aiokafka passes that on to the caller that stops the consumer."""
     async with scene(tmp_path / "saga.db", request_timeout=1.0) as here:
         here.broker.push_broker_errors(READ, ApiKey.FETCH, [Code.DISCONNECTED] * 20)
         await eventually(lambda: here.broker.unmet_errors(READ, ApiKey.FETCH) < 20, "its fetches fail")

@@ -23,7 +23,7 @@ async def test_orders_come_to_their_outcomes(tmp_path: Path) -> None:
             world.refused = {("o-2", "shipping.ship-order.v1"), ("o-3", "payments.charge-card.v1")}
             await world.order("o-1", "o-2", "o-3")
             await world.outcomes("o-1", "o-2", "o-3")
-            assert world.told() == {"o-1": [CONFIRMED], "o-2": [REJECTED], "o-3": [REJECTED]}
+            assert world.published_outcomes() == {"o-1": [CONFIRMED], "o-2": [REJECTED], "o-3": [REJECTED]}
             assert [row.key for row in world.of("payments.commands.v1") if "refund" in type_of(row)] == [b"o-2"]
         assert look(tmp_path / "saga.db", "SELECT count(*) FROM outbox") == [(0,)]
         assert it.watcher.troubles == []
@@ -39,22 +39,22 @@ async def test_messages_that_come_twice_are_acted_upon_once_i5_i10(tmp_path: Pat
             await world.outcomes("o-2")
             verdicts = it.rows("SELECT verdict, count(*) FROM history GROUP BY verdict ORDER BY verdict")
             assert verdicts == [("applied", 10), ("duplicate", 6)]
-        assert {order: len(types) for order, types in world.told().items()} == {"o-1": 1, "o-2": 1}
+        assert {order: len(types) for order, types in world.published_outcomes().items()} == {"o-1": 1, "o-2": 1}
         contents = {(row.message_id, row.topic, row.key, row.value) for row in world.received}
         assert len(contents) == len({row.message_id for row in world.received}) == 10
 
 
-async def test_offsets_are_told_to_kafka_and_never_beyond_the_stores_i22(tmp_path: Path) -> None:
+async def test_offsets_are_committed_to_kafka_and_never_beyond_the_stores_i22(tmp_path: Path) -> None:
     with EmbeddedBroker(TOPICS) as broker:
         async with World(broker) as world, serving(broker, tmp_path / "saga.db") as it:
             await world.order("o-1")
             await world.outcomes("o-1")
             lease = {at: offset for at, offset in it.leased().items() if offset}
-            told: dict[tuple[str, int], int | None] = {}
+            committed: dict[tuple[str, int], int | None] = {}
             async with asyncio.timeout(LIMIT):
-                while told != lease:
-                    told = {at: await member(it).committed(TopicPartition(*at)) for at in lease}
-                    assert all((told[at] or 0) <= lease[at] for at in lease)
+                while committed != lease:
+                    committed = {at: await member(it).committed(TopicPartition(*at)) for at in lease}
+                    assert all((committed[at] or 0) <= lease[at] for at in lease)
 
 
 @pytest.mark.parametrize("committed", [0, 99])
@@ -77,7 +77,7 @@ async def test_a_broker_that_is_not_there_at_the_start_is_waited_for_i34(tmp_pat
     with EmbeddedBroker(TOPICS) as broker:
         broker.set_down()
         async with serving(broker, tmp_path / "saga.db", request_timeout=0.5) as it:
-            await eventually(lambda: len(it.watcher.troubles) >= 2, "tried and told twice")
+            await eventually(lambda: len(it.watcher.troubles) >= 2, "tried and reported twice")
             assert it.task is not None
             assert not it.task.done()
             assert not it.service.health.is_ready
@@ -88,11 +88,11 @@ async def test_a_broker_that_is_not_there_at_the_start_is_waited_for_i34(tmp_pat
                 await world.outcomes("o-1")
 
 
-async def test_a_service_told_to_stop_while_it_waits_for_the_broker_stops(tmp_path: Path) -> None:
+async def test_a_service_that_waits_for_the_broker_can_be_stopped(tmp_path: Path) -> None:
     with EmbeddedBroker(TOPICS) as broker:
         broker.set_down()
         async with serving(broker, tmp_path / "saga.db", request_timeout=0.5) as it:
-            await eventually(lambda: len(it.watcher.troubles) >= 1, "tried and told")
+            await eventually(lambda: len(it.watcher.troubles) >= 1, "tried and reported")
 
 
 async def test_a_broker_that_goes_in_the_middle_costs_nothing_i34(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ async def test_a_broker_that_goes_in_the_middle_costs_nothing_i34(tmp_path: Path
             await eventually(lambda: not it.service.health.is_ready, "not ready")
             broker.set_up()
             await world.outcomes(*orders)
-            assert set(map(len, world.told().values())) == {1}
+            assert set(map(len, world.published_outcomes().values())) == {1}
         contents = {(row.message_id, row.topic, row.key, row.value) for row in world.received}
         assert len(contents) == len({row.message_id for row in world.received})
 
@@ -126,7 +126,7 @@ async def test_nothing_more_is_taken_in_while_too_much_is_unsent_i33(tmp_path: P
                 await world.outcomes(*orders)
 
 
-async def test_a_topic_that_was_made_anew_stops_its_partitions_with_an_alarm_and_the_others_go_on_i23(
+async def test_a_recreated_topic_stops_and_reports_its_partitions_and_the_others_continue_i23(
     tmp_path: Path,
 ) -> None:
     log = Log()
@@ -136,7 +136,7 @@ async def test_a_topic_that_was_made_anew_stops_its_partitions_with_an_alarm_and
             await world.outcomes("o-1")
         broker.recreate_topic(EVENTS, 2)
         async with World(broker) as world, serving(broker, tmp_path / "saga.db") as it:
-            await eventually(lambda: len(it.watcher.troubles) > 0, "an alarm")
+            await eventually(lambda: len(it.watcher.troubles) > 0, "a report")
             ((trouble, _),) = it.watcher.troubles
             assert trouble.startswith(f"{EVENTS}:")
             assert "is done up to 1, but its log reaches from 0 to 0" in trouble
@@ -153,7 +153,7 @@ async def test_a_log_that_was_trimmed_beyond_the_stores_offset_stops_that_partit
             at = await fullest(broker)
             broker.delete_records(EVENTS, at, 4)
             async with serving(broker, tmp_path / "saga.db") as it:
-                await eventually(lambda: len(it.watcher.troubles) > 0, "an alarm")
+                await eventually(lambda: len(it.watcher.troubles) > 0, "a report")
                 ((trouble, error),) = it.watcher.troubles
                 assert trouble == f"{EVENTS}:{at} is done up to 1, but its log reaches from 4 to 6"
                 assert "by hand" in str(error)
@@ -170,7 +170,7 @@ async def test_a_log_that_is_trimmed_while_the_service_lags_is_never_jumped_over
             at = await fullest(broker)
             broker.delete_records(EVENTS, at, 4)
             broker.clear_request_errors(ApiKey.FETCH)
-            await eventually(lambda: any("is done up to 1" in what for what, _ in it.watcher.troubles), "an alarm")
+            await eventually(lambda: any("is done up to 1" in what for what, _ in it.watcher.troubles), "a report")
             assert it.leased()[EVENTS, at] == 1
             assert not it.service.health.is_ready
 
@@ -179,17 +179,17 @@ async def check_stopped(it: Running, world: World, log: Log) -> None:
     """The partition of this order stands still, readiness says why, and another partition is served."""
     remedy = "set next_offset in the table lease by hand"
     await eventually(
-        lambda: any(remedy in (check.reason or "") for check in it.service.health.checks), "readiness tells the remedy"
+        lambda: any(remedy in (check.reason or "") for check in it.service.health.checks), "readiness names the remedy"
     )
     assert not it.service.health.is_ready
     before = it.leased()
     await world.send(log.placed("o-1"))
     await world.order("o-2", "o-3", "o-4", "o-5", "o-6")
-    await eventually(lambda: len(world.told()) > 0, "an order of the other partition")
+    await eventually(lambda: len(world.published_outcomes()) > 0, "an order of the other partition")
     after = it.leased()
     stopped = {at for at in before if before[at] == after[at]}
     assert stopped & {(EVENTS, 0), (EVENTS, 1)}
-    assert not stopped & {(REPLIES, 0), (REPLIES, 1)} or world.told()
+    assert not stopped & {(REPLIES, 0), (REPLIES, 1)} or world.published_outcomes()
 
 
 def member(it: Running) -> AIOKafkaConsumer:

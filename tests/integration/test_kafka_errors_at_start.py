@@ -1,4 +1,4 @@
-"""A service that meets errors of Kafka while it starts: it becomes ready by itself, and does its work."""
+"""A service that meets errors of Kafka while it starts: it becomes ready, and does its work."""
 
 import asyncio
 from pathlib import Path

@@ -18,7 +18,7 @@ REQUEST_TIMEOUT_S: Final = 1.0
 LATE_MS: Final = 700
 """Within the limit."""
 TOO_LATE_MS: Final = 2_500
-"""Beyond the limit that the service sets to what it wishes of its clients."""
+"""Beyond the limit that the service sets for requests of its clients."""
 MUCH_TOO_LATE_MS: Final = 7_000
 """Beyond the limit that aiokafka's consumer sets to a request: it waits for the group, so for a session and 5 s."""
 
@@ -45,7 +45,9 @@ async def test_when_all_answers_are_late_for_a_while_it_costs_nothing_but_time(t
             await asyncio.sleep(2 * delay_ms / 1000)  # the fault itself
             await asyncio.to_thread(here.broker.set_rtt, 0)
             await placing
-            await eventually(lambda: "o" in here.world.told(), f"it has ended after {delay_ms} ms", ENDS_WITHIN_S)
+            await eventually(
+                lambda: "o" in here.world.published_outcomes(), f"it has ended after {delay_ms} ms", ENDS_WITHIN_S
+            )
             await check(here)
 
     async with asyncio.TaskGroup() as tasks:

@@ -37,7 +37,7 @@ class Hasty:
         await self._operator.skip(id_, "charge-card", b'{"charge_id": "C-1"}', OLGA)
 
 
-async def test_what_an_operator_causes_while_leases_are_taken_leaves_behind_what_was_owed_before(
+async def test_an_operator_action_during_the_takeover_is_published_after_the_outbox_from_before(
     tmp_path: Path,
 ) -> None:
     path, order = tmp_path / "saga.db", at_home_0()
@@ -49,8 +49,8 @@ async def test_what_an_operator_causes_while_leases_are_taken_leaves_behind_what
             world.is_silent = True
             async with serving(broker, path) as it:
                 hasty = Hasty(it, order)
-                await eventually(lambda: hasty.has_acted and len(told(world)) >= 2, "both are sent")
-            assert told(world) == ["inventory.reserve-stock.v1", "inventory.release-stock.v1"]
+                await eventually(lambda: hasty.has_acted and len(published_types(world)) >= 2, "both are sent")
+            assert published_types(world) == ["inventory.reserve-stock.v1", "inventory.release-stock.v1"]
 
 
 def at_home_0() -> str:
@@ -58,5 +58,5 @@ def at_home_0() -> str:
     return next(f"o-{number}" for number in range(10, 100) if murmur2(f"o-{number}".encode()) & 1 == 0)
 
 
-def told(world: World) -> list[str]:
+def published_types(world: World) -> list[str]:
     return [type_of(row) for row in world.of("inventory.commands.v1")]

@@ -1,4 +1,4 @@
-"""The publisher on a producer that does as it is told: batches one after the other, limits, and a new producer."""
+"""The publisher on a scripted producer: batches one after the other, limits, and a new producer."""
 
 import asyncio
 import sys

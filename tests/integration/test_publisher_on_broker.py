@@ -118,7 +118,7 @@ async def test_a_broker_that_is_away_is_an_error_in_time_and_nothing_is_lost_whe
 
 
 async def test_lanes_that_fail_together_share_one_new_producer(tmp_path: Path) -> None:
-    """A second one would stay connected for ever: nobody stops it."""
+    """A second one would stay connected without end: nobody stops it."""
     with EmbeddedBroker({TOPIC: PARTITIONS}) as broker:
         async with (
             publishing(broker) as publisher,
@@ -140,4 +140,4 @@ async def test_lanes_that_fail_together_share_one_new_producer(tmp_path: Path) -
 def unclosed() -> list[AIOKafkaProducer]:
     """The producers that nobody has stopped."""
     found = [each for each in gc.get_objects() if isinstance(each, AIOKafkaProducer)]
-    return [each for each in found if not each._closed]  # noqa: SLF001  it does not tell otherwise
+    return [each for each in found if not each._closed]  # noqa: SLF001  there is no public attribute

@@ -1,4 +1,4 @@
-"""Each error of the table is really told by the embedded broker, in the answer to the request that it is pushed for."""
+"""The embedded broker returns each error of the table in the response to the request that it is pushed for."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -48,7 +48,7 @@ REQUESTS: Final[Mapping[ApiKey, Any]] = {
 
 
 @pytest.mark.parametrize("api", REQUESTS, ids=lambda api: api.name)
-async def test_each_error_is_told_in_the_answer(api: ApiKey) -> None:
+async def test_each_error_is_in_the_response(api: ApiKey) -> None:
     async with connected() as (broker, client):
         for code in CODES[api]:
             if code is Code.DISCONNECTED:
@@ -62,7 +62,7 @@ async def test_each_error_is_told_in_the_answer(api: ApiKey) -> None:
             assert not broker.unmet_errors(1, api)
 
 
-async def test_an_error_that_is_pushed_for_metadata_is_not_told() -> None:
+async def test_an_error_that_is_pushed_for_metadata_is_not_in_the_response() -> None:
     async with connected() as (broker, client):
         broker.push_broker_errors(1, ApiKey.METADATA, [Code.UNKNOWN_TOPIC_OR_PARTITION])
         answer = (await client.send(1, REQUESTS[ApiKey.METADATA])).to_object()

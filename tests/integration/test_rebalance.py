@@ -110,7 +110,7 @@ async def test_after_a_rebalance_only_the_holder_of_a_lease_writes_and_no_offset
             others = it.rows("SELECT verdict, causation_id FROM history WHERE verdict <> 'applied'")
             assert {verdict for verdict, _ in others} <= {"duplicate"}
             assert {command for _, command in others} <= copied, "each answers a copy, sent at the takeover"
-            assert {len(types) for types in world.told().values()} == {1}
+            assert {len(types) for types in world.published_outcomes().values()} == {1}
 
 
 async def check_fence(it: Running, second: Second, world: World) -> None:

@@ -1,4 +1,4 @@
-"""A broker that answers, but lets nothing be read: aiokafka only logs it, so the service must notice by itself."""
+"""A broker that answers, but lets nothing be read: aiokafka only logs it, so the service must detect it."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 UNKNOWN_SERVER_ERROR, CORRUPT_MESSAGE, UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER = -1, 2, 3, 6
 FOR_EVER = 100_000
 SOON_S = 10.0
-"""aiokafka by itself would look after half a minute."""
+"""aiokafka alone would check after half a minute."""
 
 
 @pytest.mark.parametrize("code", [UNKNOWN_SERVER_ERROR, CORRUPT_MESSAGE])
@@ -28,7 +28,7 @@ async def test_while_every_fetch_fails_it_is_not_ready_and_then_it_goes_on(code:
         await here.it.ready()
 
 
-async def test_when_the_broker_does_not_tell_of_a_topic_it_is_not_ready_and_asks_again_soon(tmp_path: Path) -> None:
+async def test_while_the_broker_does_not_describe_a_topic_it_is_not_ready_and_asks_again_soon(tmp_path: Path) -> None:
     """The group gives it no partition of such a topic, and it has nothing that could fail."""
     async with scene(tmp_path / "saga.db", request_timeout=1.0) as here:
         here.broker.set_topic_error(EVENTS, UNKNOWN_TOPIC_OR_PARTITION)
@@ -37,7 +37,7 @@ async def test_when_the_broker_does_not_tell_of_a_topic_it_is_not_ready_and_asks
         here.broker.set_topic_error(EVENTS, 0)
         await eventually(lambda: here.it.service.health.is_ready, "it is ready again", SOON_S)
         await here.world.order("placed afterwards")
-        await eventually(lambda: "placed afterwards" in here.world.told(), "an order has ended", SOON_S)
+        await eventually(lambda: "placed afterwards" in here.world.published_outcomes(), "an order has ended", SOON_S)
 
 
 async def not_ready(here: Scene, why: str) -> None:

@@ -1,4 +1,4 @@
-"""A service that is cut off where it stands: its next start sends what was owed, and every order has one outcome."""
+"""A service that is killed at any point: its next start sends the outbox, and every order has one outcome."""
 
 from collections import Counter
 from pathlib import Path
@@ -24,19 +24,19 @@ class CutOff:
         self.happened = False
         self._it = it
         self._left = after
-        self._told = it.watcher.committed
+        self._reported = it.watcher.committed
         it.watcher.committed = self.committed  # type: ignore[method-assign]  # the observer that is wired already
 
     def committed(self, turn: Committed) -> None:
         """Count the commits that owe something, and cancel after the last."""
-        self._told(turn)
+        self._reported(turn)
         self._left -= bool(turn.changes.outbox)
         if self._left == 0 and self._it.task is not None:
             self._it.task.cancel()
             self.happened = True
 
 
-async def test_what_was_owed_when_the_service_was_cut_off_is_sent_by_the_next_i1_i7(tmp_path: Path) -> None:
+async def test_the_outbox_of_a_killed_service_is_sent_by_the_next_i1_i7(tmp_path: Path) -> None:
     path = tmp_path / "saga.db"
     with EmbeddedBroker(TOPICS) as broker:
         async with World(broker) as world:
@@ -46,7 +46,9 @@ async def test_what_was_owed_when_the_service_was_cut_off_is_sent_by_the_next_i1
                     await world.order(*batch)
                     cutting = CutOff(it, after=1 + cut)
                     await eventually(lambda: cutting.happened, "cut off")  # noqa: B023  awaited at once
-                assert look(path, "SELECT count(*) FROM outbox") > [(0,)], "nothing was owed: it shows nothing"
+                assert look(path, "SELECT count(*) FROM outbox") > [(0,)], (
+                    "the outbox was empty: the test shows nothing"
+                )
             async with serving(broker, path):
                 await world.outcomes(*ORDERS)
                 check_world(world)
@@ -59,8 +61,8 @@ async def test_what_was_owed_when_the_service_was_cut_off_is_sent_by_the_next_i1
 
 
 def check_world(world: World) -> None:
-    """One outcome each, no id with two contents, and every lane in the order in which it was owed."""
-    assert Counter(map(len, world.told().values())) == {1: len(ORDERS)}
+    """One outcome each, no id with two contents, and every lane in the order of the outbox."""
+    assert Counter(map(len, world.published_outcomes().values())) == {1: len(ORDERS)}
     contents = {(row.message_id, row.topic, row.key, row.value) for row in world.received}
     assert len(contents) == len({row.message_id for row in world.received})
     for order in ORDERS:

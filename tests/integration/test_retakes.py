@@ -31,7 +31,7 @@ def test_two_that_lose_at_once_do_not_wait_alike() -> None:
     assert waits(TakeoverBackoff(Random("a")), 0.0) != waits(TakeoverBackoff(Random("b")), 0.0)
 
 
-def test_one_that_kept_its_partition_for_long_begins_anew() -> None:
+def test_the_backoff_is_reset_after_a_partition_was_kept_for_long() -> None:
     retakes = TakeoverBackoff(Random(0))
     later = waits(retakes, waits(retakes, 0.0)) + QUIET + MAX_BACKOFF
     assert waits(retakes, later) <= INITIAL_BACKOFF

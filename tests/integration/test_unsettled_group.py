@@ -1,4 +1,4 @@
-"""The group gives out its partitions anew at a bad moment, or without an end: nothing hangs, and readiness tells."""
+"""The group rebalances at a bad moment, or without end: nothing hangs, and readiness reports it."""
 
 import asyncio
 from pathlib import Path
@@ -24,7 +24,7 @@ async def test_new_partitions_while_it_catches_up_do_not_stop_it(tmp_path: Path)
             await world.order(*(f"o-{number}" for number in range(300)))
             broker.push_broker_errors(1, ApiKey.HEARTBEAT, [ILLEGAL_GENERATION])
             async with serving(broker, tmp_path / "saga.db", batch=1) as it:
-                await eventually(lambda: broker.unmet_errors(1, ApiKey.HEARTBEAT) == 0, "it has to join anew")
+                await eventually(lambda: broker.unmet_errors(1, ApiKey.HEARTBEAT) == 0, "it must rejoin")
                 assert not it.service.feed.caught_up.is_set()
                 await eventually(it.service.feed.caught_up.is_set, "it has caught up")
                 assert it.rows("SELECT count(*) FROM instance") == [(300,)]
@@ -41,7 +41,7 @@ async def test_while_the_group_gives_it_no_partitions_it_is_not_ready_and_then_i
             await it.ready()
 
 
-async def test_while_the_group_gives_it_no_partitions_it_stops_when_it_is_told(tmp_path: Path) -> None:
+async def test_it_can_be_stopped_while_the_group_assigns_no_partitions(tmp_path: Path) -> None:
     with EmbeddedBroker(TOPICS) as broker:
         async with serving(broker, tmp_path / "saga.db", request_timeout=1.0) as it:
             await it.ready()
@@ -53,9 +53,9 @@ async def test_while_the_group_gives_it_no_partitions_it_stops_when_it_is_told(t
 
 
 async def shut_out(broker: EmbeddedBroker, it: Running) -> None:
-    """Let the service join the group anew, and never let it in; return when readiness says so."""
+    """Make the service rejoin the group without success; return when readiness reports it."""
     broker.push_request_errors(ApiKey.JOIN_GROUP, [COORDINATOR_LOAD_IN_PROGRESS] * FOR_EVER)
     broker.push_request_errors(ApiKey.HEARTBEAT, [ILLEGAL_GENERATION])
-    told = "has not given out its partitions for"
-    await eventually(lambda: told in str(it.service.health.checks), "readiness says that it has no partitions")
+    reason = "has not given out its partitions for"
+    await eventually(lambda: reason in str(it.service.health.checks), "readiness says that it has no partitions")
     assert not it.service.health.is_ready

@@ -17,7 +17,7 @@ READ, WRITTEN = 1, 2
 GROUP: Final = "group"
 READY_WITHIN_S: Final = 40.0
 SESSION_TIMEOUT_S: Final = 1.2
-"""What is above one second is the time that the embedded broker takes to give out partitions anew."""
+"""Above one second this is the time that the embedded broker takes to reassign partitions."""
 
 
 class Scene(NamedTuple):
@@ -38,7 +38,7 @@ async def scene(path: Path, request_timeout: float = 2.0) -> AsyncIterator[Scene
     ):
         await eventually(lambda: it.service.health.is_ready, "the service is ready", READY_WITHIN_S)
         await world.order("before")
-        await eventually(lambda: "before" in world.told(), "it has done an order", READY_WITHIN_S)
+        await eventually(lambda: "before" in world.published_outcomes(), "it has done an order", READY_WITHIN_S)
         yield Scene(broker, world, it)
 
 

@@ -1,4 +1,4 @@
-"""What must hold of a database after a power cut, and when the life after it is over."""
+"""Checks of a database after a power cut, and after the life that follows it."""
 
 import json
 import sqlite3
@@ -26,8 +26,10 @@ def check_left(path: Path, images: Sequence[Image], published: Sequence[OutboxMe
     if published:
         commands = {row.message_id for row in published if type_of(row) in ANSWERS}
         assert commands <= {id_ for sent in sent_by_instance(path).values() for id_ in sent}, "sent, and not decided"
-        told = {row.key for row in published if row.topic == OUTCOMES}
-        assert told <= {key for (key,) in rows(path, _OVER)}, "told to be over, and it is not"
+        ended = {row.key for row in published if row.topic == OUTCOMES}
+        assert ended <= {key for (key,) in rows(path, _OVER)}, (
+            "an outcome was published, but the instance has not ended"
+        )
 
 
 def check_ended(path: Path, neighbours: Neighbours) -> None:

@@ -20,16 +20,16 @@ Course = tuple[Random, int]
 """What decides on the way, and how many orders there will be."""
 
 
-async def lived(path: Path, neighbours: Neighbours, course: Course, tell: Callable[[Note], None]) -> bool:
+async def lived(path: Path, neighbours: Neighbours, course: Course, note: Callable[[Note], None]) -> bool:
     """Live until all orders are placed and there is nothing more to do. False: a sync has failed before."""
 
-    def told(trouble: str | None) -> None:
+    def on_result(trouble: str | None) -> None:
         if trouble is None:
-            tell(Acknowledged(image(path)))
+            note(Acknowledged(image(path)))
 
     try:
         with closing(Reader(path)) as reader:
-            async with coordinator(path, publisher=ToNeighbours(neighbours), told=told) as it:
+            async with coordinator(path, publisher=ToNeighbours(neighbours), told=on_result) as it:
                 await _at_work(_Feed(it, neighbours, reader, *course))
     except StoreUnusable as error:
         at_start = isinstance(error.__cause__, sqlite3.Error) and is_sync_failure(error.__cause__)
@@ -67,7 +67,7 @@ class Reader:
 
 @dataclass
 class _Feed:
-    """Takes in what comes, as chance has it: in batches of any size, what is owed leaving at once or meanwhile."""
+    """Receives records in batches of random size, and publishes the outbox at once or meanwhile."""
 
     it: Coordinator
     neighbours: Neighbours
@@ -76,7 +76,7 @@ class _Feed:
     orders: int
 
     async def begin(self) -> None:
-        """Take all partitions, and read what is owed."""
+        """Acquire all partitions, and read the outbox."""
         self.it.leases.clear()
         self.it.instance_cache.clear()
         for topic, partition in product((EVENTS, REPLIES), (0, 1)):
@@ -84,7 +84,7 @@ class _Feed:
         self.it.relay.push(await self.it.store.unsent())
 
     async def run(self) -> None:
-        """Go on until all orders are placed and nothing is left; after a failed sync begin anew, as the real feed."""
+        """Go on until all orders are placed and nothing is left; after a failed sync restart, as the real consumer."""
         while True:
             try:
                 is_idle = await self._turn()

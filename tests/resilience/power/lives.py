@@ -79,11 +79,11 @@ async def after_cuts(folder: Path, seed: int, lives: int, failing: int = 0) -> i
 
 
 def _cut_off(life: Life, chance: Random) -> Cut:
-    """Cut the power off: at any moment, or when something was just told, or soon after a sync has failed."""
-    told = [at for at, each in enumerate(life.events, 1) if isinstance(each, Note)]
+    """Cut the power off: at any moment, or when a note was just written, or soon after a sync has failed."""
+    noted = [at for at, each in enumerate(life.events, 1) if isinstance(each, Note)]
     failed = [at for at, each in enumerate(life.events, 1) if isinstance(each, Synced) and not each.is_done]
     soon = [min(len(life.events), at + chance.randint(0, SOON)) for at in failed]
-    moment = chance.choice([chance.randint(0, len(life.events)), chance.choice(told), *soon])
+    moment = chance.choice([chance.randint(0, len(life.events)), chance.choice(noted), *soon])
     happened = [*life.before, *life.events[:moment]]
     files = after_power_cut([each for each in happened if isinstance(each, DiskEvent)], chance)
     known = [each for each in happened if isinstance(each, Acknowledged | Seen)]
@@ -101,15 +101,15 @@ def _look_at(folder: Path, cut: Cut) -> None:
 
 async def _live(folder: Path, cut: Cut, course: Course, fails: FailingSyncs) -> Life:
     """Live on with what is left, until so many orders have ended, and see that all is well then."""
-    database, told = folder / DATABASE, list[DiskEvent | Note]()
-    neighbours = Neighbours(cut.notes, told.append)
-    told.append(Acknowledged(_seen(folder)))
-    with recording(folder, told.append, fails):
-        began = len(told)
-        while not await lived(database, neighbours, course, told.append):
-            told.append(Seen(_seen(folder)))
+    database, events = folder / DATABASE, list[DiskEvent | Note]()
+    neighbours = Neighbours(cut.notes, events.append)
+    events.append(Acknowledged(_seen(folder)))
+    with recording(folder, events.append, fails):
+        began = len(events)
+        while not await lived(database, neighbours, course, events.append):
+            events.append(Seen(_seen(folder)))
     check_ended(database, neighbours)
-    return Life(told[:began], told[began:])
+    return Life(events[:began], events[began:])
 
 
 def _seen(folder: Path) -> Image:

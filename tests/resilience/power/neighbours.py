@@ -55,13 +55,13 @@ def image(path: Path) -> Image:
 class Neighbours:
     """Kafka and the participants, with all that has happened there so far."""
 
-    def __init__(self, notes: Sequence[Note] = (), tell: Callable[[Note], None] = lambda _: None) -> None:
+    def __init__(self, notes: Sequence[Note] = (), note: Callable[[Note], None] = lambda _: None) -> None:
         self.records: list[Record] = []
         self.published: list[OutboxMessage] = []
         self.orders: list[str] = []
         self._log = Log()
         self._answered: set[str] = set()
-        self._tell = tell
+        self._note = note
         for each in notes:
             match each:
                 case Appended(record):
@@ -81,7 +81,7 @@ class Neighbours:
     def publish(self, message: OutboxMessage) -> None:
         """Take a message from the coordinator."""
         self.published.append(message)
-        self._tell(Published(message))
+        self._note(Published(message))
 
     def answer(self) -> None:
         """Answer every command that is not answered yet."""
@@ -97,7 +97,7 @@ class Neighbours:
             self.orders.append((record.key or b"").decode())
         else:
             self._answered.add(header(record, "ce_causationid") or "")
-        self._tell(Appended(record))
+        self._note(Appended(record))
 
 
 class ToNeighbours(Wall):

@@ -1,6 +1,6 @@
 """What a disk holds after a power cut: what was synced, and of the rest whatever chance has let reach it.
 
-Each piece of a write within one sector is kept or lost by itself, so a write is torn anywhere, and later ones survive
+Each piece of a write within one sector is kept or lost separately, so a write is torn anywhere, and later ones survive
 earlier ones: to lose any set of pieces is to have written them in any order. Where a later piece survives beyond one
 that was lost, the file holds there nothing, or anything. The names in the folder change in their order, up to a moment.
 """
@@ -26,10 +26,10 @@ def after_power_cut(events: Iterable[DiskEvent], chance: Random) -> dict[str, by
 
 @dataclass
 class _File:
-    """What is on the disk for good, and what is owed to it."""
+    """What is on the disk permanently, and what is pending."""
 
     content: bytearray = field(default_factory=bytearray)
-    owed: list[Written | Truncated] = field(default_factory=list)
+    pending: list[Written | Truncated] = field(default_factory=list)
 
 
 class _Disk:
@@ -38,7 +38,7 @@ class _Disk:
         self._share = chance.choice(SHARES)
         self._between = chance.choice((bytes, chance.randbytes))
         self._names: dict[str, _File] = {}
-        self._names_owed: list[tuple[str, _File | None]] = []
+        self._pending_names: list[tuple[str, _File | None]] = []
         self._there: dict[str, _File] = {}
 
     def happen(self, event: DiskEvent) -> None:
@@ -46,30 +46,30 @@ class _Disk:
         match event:
             case Created(name):
                 self._there[name] = _File()
-                self._names_owed.append((name, self._there[name]))
+                self._pending_names.append((name, self._there[name]))
             case Deleted(name):
                 del self._there[name]
-                self._names_owed.append((name, None))
+                self._pending_names.append((name, None))
             case Written(name) | Truncated(name):
-                self._there[name].owed.append(event)
+                self._there[name].pending.append(event)
             case Synced(name, is_done):
                 self._settle(self._there[name], is_certain=is_done)
             case FolderSynced():
                 self._names = dict(self._there)
-                self._names_owed.clear()
+                self._pending_names.clear()
 
     def left(self) -> dict[str, bytes]:
         """Return what is left when the power fails now."""
         names: dict[str, _File | None] = {**self._names}
-        names.update(self._names_owed[: self._chance.randint(0, len(self._names_owed))])
+        names.update(self._pending_names[: self._chance.randint(0, len(self._pending_names))])
         files = {name: file for name, file in names.items() if file is not None}
         for file in files.values():
             self._settle(file, is_certain=False)
         return {name: bytes(file.content) for name, file in files.items()}
 
     def _settle(self, file: _File, *, is_certain: bool) -> None:
-        """Write what is owed to a file: all of it, or what chance lets through; the rest is never written."""
-        for each in file.owed:
+        """Write the pending writes of a file: all of them, or a random part; the rest is never written."""
+        for each in file.pending:
             match each:
                 case Truncated(_, size):
                     if is_certain or self._survives():
@@ -81,7 +81,7 @@ class _Disk:
                     for at, piece in _pieces(offset, data):
                         if self._survives():
                             _write(file, at, piece, self._between)
-        file.owed.clear()
+        file.pending.clear()
 
     def _survives(self) -> bool:
         return self._chance.random() < self._share

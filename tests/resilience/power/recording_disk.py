@@ -1,7 +1,7 @@
 """Records what SQLite does to the files of a folder, each write and each sync in order, and lets it be done.
 
 A SQLite VFS that lies over the real one. It is the default while it is there, so the store opens its files through it
-and knows nothing of it. The shared memory of the WAL passes it by: it is built anew after a crash. Of the syncs of an
+and knows nothing of it. The shared memory of the WAL passes it by: it is rebuilt after a crash. Of the syncs of an
 open file only the first is really made, that with which SQLite syncs the folder, too: they take most of the time, and
 it is the record that says what a power cut leaves.
 """
@@ -47,7 +47,7 @@ class Truncated(NamedTuple):
 
 
 class Synced(NamedTuple):
-    """A file was brought to the disk. If that failed, what was owed to the disk is owed no longer."""
+    """A file was brought to the disk. If that failed, the pending writes are dropped."""
 
     name: str
     is_done: bool = True
@@ -58,35 +58,35 @@ class FolderSynced(NamedTuple):
 
 
 DiskEvent = Created | Deleted | Written | Truncated | Synced | FolderSynced
-Tell = Callable[[DiskEvent], None]
+OnEvent = Callable[[DiskEvent], None]
 Fails = Callable[[str], bool]
 
 
 @contextmanager
 def recording(
-    folder: Path, tell: Tell, fails: Fails = lambda _: False, *, shares_memory: bool = True
+    folder: Path, on_event: OnEvent, fails: Fails = lambda _: False, *, shares_memory: bool = True
 ) -> Iterator[None]:
-    """Tell all that SQLite does in a folder, and before that what is there. `fails` says which file's sync shall fail.
+    """Report everything that SQLite does in a folder, and first what is there. `fails` selects whose sync fails.
 
     A disk that shares no memory allows no WAL. Every connection that was opened meanwhile has to be closed within.
     """
-    layer = _Layer(folder.resolve(), tell, fails)
+    layer = _Layer(folder.resolve(), on_event, fails)
     layer.shares_memory = shares_memory
     for file in sorted(each for each in folder.iterdir() if each.is_file()):
         for event in (Created(file.name), Written(file.name, 0, file.read_bytes()), Synced(file.name)):
-            tell(event)
-    tell(FolderSynced())
+            on_event(event)
+    on_event(FolderSynced())
     layer.put_in()
     try:
-        with _python_telling(folder, tell):
+        with _python_observed(folder, on_event):
             yield
     finally:
         layer.take_out()
 
 
 @contextmanager
-def _python_telling(folder: Path, tell: Tell) -> Iterator[None]:
-    """Tell what Python itself writes there, past SQLite."""
+def _python_observed(folder: Path, on_event: OnEvent) -> Iterator[None]:
+    """Report what Python itself writes there, without SQLite."""
 
     def name_of(descriptor: int) -> str | None:
         file = os.fstat(descriptor).st_ino
@@ -95,13 +95,13 @@ def _python_telling(folder: Path, tell: Tell) -> Iterator[None]:
     def pwrite(descriptor: int, data: bytes, offset: int) -> int:
         written = real_pwrite(descriptor, data, offset)
         if name := name_of(descriptor):
-            tell(Written(name, offset, data[:written]))
+            on_event(Written(name, offset, data[:written]))
         return written
 
     def fsync(descriptor: int) -> None:
         real_fsync(descriptor)
         if name := name_of(descriptor):
-            tell(Synced(name))
+            on_event(Synced(name))
 
     real_pwrite, real_fsync = os.pwrite, os.fsync
     with pytest.MonkeyPatch.context() as system:
@@ -111,11 +111,11 @@ def _python_telling(folder: Path, tell: Tell) -> Iterator[None]:
 
 
 class _Layer:
-    """The VFS: that of the system, with calls in between that tell what goes through them."""
+    """The VFS: that of the system, with calls in between that report what goes through them."""
 
-    def __init__(self, folder: Path, tell: Tell, fails: Fails) -> None:
+    def __init__(self, folder: Path, on_event: OnEvent, fails: Fails) -> None:
         self._folder = folder
-        self._tell = tell
+        self._on_event = on_event
         self._fails = fails
         self.shares_memory = True
         self._names: dict[int, str] = {}
@@ -152,20 +152,20 @@ class _Layer:
         if code == OK and ours is not None:
             self._names[file] = ours
             methods = cast(file, POINTER(c_void_p))
-            methods[0] = addressof(self._telling(methods[0]))
+            methods[0] = addressof(self._observed(methods[0]))
             if is_new:
-                self._tell(Created(ours))
+                self._on_event(Created(ours))
         return code
 
     def _deleting(self, _: int, name: int, sync_folder: int) -> int:
         ours = self._ours(name)
         if ours is not None and (self._folder / ours).exists():
-            self._tell(Deleted(ours))  # beforehand: the folder is synced within the call
+            self._on_event(Deleted(ours))  # beforehand: the folder is synced within the call
         return self._real.delete(addressof(self._real), name, sync_folder)
 
     def _opening_directory(self, name: int, descriptor: int) -> int:
         if self._ours(name) is not None:
-            self._tell(FolderSynced())
+            self._on_event(FolderSynced())
         real: Call = sqlite_vfs.OpenDirectory(self._open_directory)
         return real(name, descriptor)
 
@@ -174,11 +174,11 @@ class _Layer:
         path = Path(os.fsdecode(string_at(name))) if name else None
         return path.name if path is not None and path.parent == self._folder else None
 
-    def _telling(self, address: int) -> Methods:
-        """Return methods that call those at an address, and tell it."""
+    def _observed(self, address: int) -> Methods:
+        """Return methods that call those at an address, and report it."""
         if address not in self._methods:
-            telling = Methods.from_address(address)
-            self._methods[address] = self._between(telling)
+            observed = Methods.from_address(address)
+            self._methods[address] = self._between(observed)
         return self._methods[address]
 
     def _between(self, real: Methods) -> Methods:
@@ -189,18 +189,18 @@ class _Layer:
 
         def write(file: int, data: int, amount: int, offset: int) -> int:
             event = Written(self._names[file], offset, string_at(data, amount))
-            return self._told(real.write(file, data, amount, offset), event)
+            return self._report(real.write(file, data, amount, offset), event)
 
         def truncate(file: int, size: int) -> int:
-            return self._told(real.truncate(file, size), Truncated(self._names[file], size))
+            return self._report(real.truncate(file, size), Truncated(self._names[file], size))
 
         def sync(file: int, flags: int) -> int:
             if self._fails(self._names[file]):
-                self._tell(Synced(self._names[file], is_done=False))
+                self._on_event(Synced(self._names[file], is_done=False))
                 return IOERR_FSYNC
             is_first = file not in self._synced
             self._synced.add(file)
-            return self._told(real.sync(file, flags) if is_first else OK, Synced(self._names[file]))
+            return self._report(real.sync(file, flags) if is_first else OK, Synced(self._names[file]))
 
         between = Methods.from_buffer_copy(real)
         between.version = real.version if self.shares_memory else 1
@@ -208,8 +208,8 @@ class _Layer:
         between.truncate, between.sync = sqlite_vfs.Truncate(truncate), sqlite_vfs.Sync(sync)
         return between
 
-    def _told(self, code: int, event: DiskEvent) -> int:
-        """Tell what was done, unless it has failed."""
+    def _report(self, code: int, event: DiskEvent) -> int:
+        """Report what was done, unless it has failed."""
         if code == OK:
-            self._tell(event)
+            self._on_event(event)
         return code

@@ -1,4 +1,4 @@
-"""A sync that fails is told once: the store writes nothing more, and the next life begins with what is surely there."""
+"""A failed sync is reported once: the store writes nothing more, and the next life begins with what is on disk."""
 
 import asyncio
 import sqlite3
@@ -29,15 +29,15 @@ NO_SYNC = r"saga\.db: disk I/O error; what was written did not reach the disk, .
 class Opened:
     """A store on a disk that remembers, and whose next sync of a file may fail.
 
-    So many events tell what was `found` before it was opened.
+    That many events describe what was `found` before it was opened.
     """
 
     def __init__(self, path: Path) -> None:
         self.events: list[DiskEvent] = []
-        self.told: list[str | None] = []
+        self.reports: list[str | None] = []
         self.fails: str | None = None
         self.found = 0
-        self.store = SqliteStore(path, known, self.told.append)
+        self.store = SqliteStore(path, known, self.reports.append)
 
     def is_failing(self, name: str) -> bool:
         """Let one sync fail, if it is that of this file."""
@@ -87,8 +87,8 @@ async def test_after_a_failed_sync_nothing_is_written_any_more_and_it_says_so_i3
     assert [(each.topic, each.epoch) for each in await it.store.leases()] == [("t", 1)], "it may be read"
     await it.store.close()
     assert it.events[happened:] == []
-    assert it.told[-1] is not None
-    assert "did not reach the disk" in it.told[-1]
+    assert it.reports[-1] is not None
+    assert "did not reach the disk" in it.reports[-1]
 
 
 async def test_the_wal_is_written_back_only_when_its_syncs_are_looked_at_i32(it: Opened) -> None:
@@ -97,27 +97,25 @@ async def test_the_wal_is_written_back_only_when_its_syncs_are_looked_at_i32(it:
     rows = [OutboxMessage(f"m-{number}", 0, "t", 0, b"k", (), b"x" * 4_000) for number in range(5_000)]
     await it.store.transact(lambda tx: tx.save(Changes(outbox=rows)))
     await it.store.take("t", 0, "me")
-    assert len(it.written(DATABASE)) == done, "SQLite has written back by itself, and tells nobody what became of it"
+    assert len(it.written(DATABASE)) == done, "SQLite has checkpointed, and reports no result"
     await it.store.checkpoint()
     assert len(it.written(DATABASE)) > done + 5_000
     assert it.written(DATABASE)[-1] == Synced(DATABASE)
 
 
-async def test_what_cannot_be_written_back_now_is_told_and_written_back_later(
-    it: Opened, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_failed_checkpoint_is_reported_and_repeated(it: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writing_back, "EVERY", 0.01)
     connection, watcher, done = it.store._open_writer, Watcher(), len(it.written(DATABASE))  # noqa: SLF001  in its way
     await connection.execute("BEGIN IMMEDIATE")
     loop = asyncio.create_task(writing_back.checkpoint(it.store, watcher))
-    await eventually(lambda: len(watcher.troubles) > 1, "told, and tried again")
+    await eventually(lambda: len(watcher.troubles) > 1, "reported, and tried again")
     assert {what for what, _ in watcher.troubles} == {"the WAL was not written back into the database"}
     await connection.execute("ROLLBACK")
     await eventually(lambda: len(it.written(DATABASE)) > done, "written back")
     loop.cancel()
 
 
-async def test_the_wal_begins_anew_after_it_was_written_back(it: Opened) -> None:
+async def test_the_wal_restarts_after_a_checkpoint(it: Opened) -> None:
     await it.store.transact(lambda tx: tx.save(starts(begun())))
     await it.store.checkpoint()
     await it.store.checkpoint()

@@ -57,9 +57,9 @@ async def test_a_first_start_that_is_cut_off_anywhere_is_made_good_by_the_next(t
         assert rows(folder / "saga.db", "SELECT sql FROM sqlite_schema ORDER BY name") == schema
 
 
-async def opened_and_closed(folder: Path, tell: Callable[[DiskEvent], None]) -> None:
+async def opened_and_closed(folder: Path, on_event: Callable[[DiskEvent], None]) -> None:
     """Let a store make its database, or make it whole."""
     store = SqliteStore(folder / "saga.db", known)
-    with recording(folder, tell):
+    with recording(folder, on_event):
         await store.open()
         await store.close()

@@ -62,21 +62,21 @@ def test_a_sync_that_shall_fail_fails_the_transaction(tmp_path: Path) -> None:
     with (
         recording(tmp_path, events.append, lambda name: name == "a.db"),
         closing(sqlite3.connect(tmp_path / "a.db")) as connection,
-        pytest.raises(sqlite3.OperationalError) as told,
+        pytest.raises(sqlite3.OperationalError) as caught,
     ):
         connection.execute("CREATE TABLE t (a)")
-    assert told.value.sqlite_errorname == "SQLITE_IOERR_FSYNC"
+    assert caught.value.sqlite_errorname == "SQLITE_IOERR_FSYNC"
     assert Synced("a.db", is_done=False) in events
 
 
 def test_what_was_synced_survives_and_the_rest_may_be_torn_at_sectors_and_come_in_any_order() -> None:
-    owed = Written("a", 0, b"y" * 2 * SECTOR), Written("a", SECTOR, b"z" * 2 * SECTOR)
-    contents = {left["a"] for left in lefts(*owed)}
+    pending = Written("a", 0, b"y" * 2 * SECTOR), Written("a", SECTOR, b"z" * 2 * SECTOR)
+    contents = {left["a"] for left in lefts(*pending)}
     sectors = {tuple(content[at : at + SECTOR] for at in range(0, len(content), SECTOR)) for content in contents}
     x, y, z = (letter * SECTOR for letter in (b"x", b"y", b"z"))
     assert {each[:2] for each in sectors} == {(first, second) for first in (x, y) for second in (x, y, z)}
     assert {each[2:] for each in sectors} == {(), (z,)}
-    assert {left["a"] for left in lefts(*owed, Synced("a"))} == {y + z + z}
+    assert {left["a"] for left in lefts(*pending, Synced("a"))} == {y + z + z}
 
 
 def test_beyond_what_was_lost_there_is_nothing_or_anything() -> None:

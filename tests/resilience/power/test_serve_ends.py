@@ -43,10 +43,10 @@ def test_a_failed_sync_ends_it_with_the_reason_and_the_next_start_loses_nothing_
             (tmp_path / DISK_FAILS).touch()
             produce(broker, log.placed("o-2"))
             code = served.process.wait(LIMIT)
-        told = served.log.read_text().splitlines()[-1]
+        message = served.log.read_text().splitlines()[-1]
         assert (code, "Traceback" in served.log.read_text()) == (1, False)
-        assert told.startswith("saga: ")
-        assert f"{DATABASE}: disk I/O error; what was written did not reach the disk" in told
+        assert message.startswith("saga: ")
+        assert f"{DATABASE}: disk I/O error; what was written did not reach the disk" in message
 
         (tmp_path / DISK_FAILS).unlink()
         with serving(tmp_path, broker.bootstrap_servers, **ON_FAILING_DISK) as served:

@@ -82,7 +82,7 @@ class Broker:
         self.generation += 1
 
     def rebalance(self) -> None:
-        """Give all partitions out anew, to those who are heard of."""
+        """Reassign all partitions to the live members."""
         now = asyncio.get_running_loop().time()
         silent = [name for name, member in self.members.items() if now - member.heard_at > SESSION_TIMEOUT]
         for name in silent:
@@ -152,7 +152,7 @@ class Consumer:
         self._paused: set[TopicPartition] = set()
 
     def subscribe(self, *, topics: Sequence[str], listener: object) -> None:
-        """Wish for topics; a member that does so again joins anew."""
+        """Subscribe to topics; a member that subscribes again rejoins."""
         self.topics, self._listener = sorted(topics), listener
         if self.broker.members.get(self.name) is self:
             self.broker.join(self)

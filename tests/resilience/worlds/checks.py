@@ -1,4 +1,4 @@
-"""What must hold when a simulated world is over: each check looks at logs, ledgers and the database from outside."""
+"""Checks at the end of a simulated world. Each check reads logs, ledgers and the database from outside."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
@@ -26,7 +26,7 @@ def every_order_ends_once_i1_i5(world: World) -> None:
     outcomes = defaultdict(set)
     for record in said(world, OUTCOMES):
         outcomes[key_of(record)].add((dict(record.headers)["ce_id"], record.value))
-    assert {order: len(told) for order, told in outcomes.items()} == dict.fromkeys(world.shop.orders, 1)
+    assert {order: len(found) for order, found in outcomes.items()} == dict.fromkeys(world.shop.orders, 1)
     assert sorted(row.key for _, row in of(world, "order-fulfilment")) == sorted(world.shop.orders)
 
 
@@ -47,12 +47,12 @@ def an_id_has_one_content_i6(world: World) -> None:
         contents[dict(record.headers)["ce_id"]].add(
             (record.topic, record.partition, record.key, record.value, tuple(sorted(headers.items())))
         )
-    assert [id_ for id_, told in contents.items() if len(told) > 1] == []
+    assert [id_ for id_, found in contents.items() if len(found) > 1] == []
 
 
 def what_was_decided_was_published_and_nothing_else_i7(world: World) -> None:
-    owed = {row.message_id for row in world.database.owed.values() if not row.topic.endswith("-dlt")}
-    assert {wire.read(record.headers, record.value)[0].id for record in ours(world)} == owed
+    decided = {row.message_id for row in world.database.all_rows.values() if not row.topic.endswith("-dlt")}
+    assert {wire.read(record.headers, record.value)[0].id for record in ours(world)} == decided
 
 
 def every_dead_letter_lies_on_its_topic_i28(world: World) -> None:
@@ -68,7 +68,7 @@ def first_copies_lie_in_the_order_of_the_outbox_i12(world: World) -> None:
         envelope, _ = wire.read(record.headers, record.value)
         lying[record.topic, envelope.correlation_id].append(envelope.id)
     decided: dict[tuple[object, ...], list[str]] = defaultdict(list)
-    for _, row in sorted(world.database.owed.items()):
+    for _, row in sorted(world.database.all_rows.items()):
         if row.topic in COMMAND_TOPICS:
             decided[row.topic, wire.read(row.headers, row.value)[0].correlation_id].append(row.message_id)
     for place, ids in firsts(decided).items():
@@ -102,19 +102,19 @@ def a_reply_changes_state_once_i10(world: World) -> None:
         assert late == []
 
 
-def kafka_is_never_told_more_than_the_database_knows_i22(world: World) -> None:
+def kafka_offsets_are_never_ahead_of_the_database_i22(world: World) -> None:
     assert world.offsets_ahead == []
 
 
-def no_alarm_rings_before_what_came_while_it_was_down(world: World) -> None:
-    """An answer that lay in the log when a life began is taken before any alarm of that life; with one coordinator."""
+def no_timer_fires_before_the_backlog_is_processed(world: World) -> None:
+    """A reply in the log at the start of a life is processed before its timers fire; with one coordinator."""
     timers = world.coordinators[0].watch.timers if len(world.coordinators) == 1 else ()
     for id_, seq, began in timers:
         for entry in world.database.history[id_][seq:]:
             if entry.kind == "answer" and entry.place is not None:
                 topic, partition, offset = entry.place
                 came = (world.broker.log(topic, partition)[offset].timestamp - EPOCH_MS) / 1000
-                assert came >= began - 0.001, f"{id_}: its alarm rang, and {entry.place} lay there before the start"
+                assert came >= began - 0.001, f"{id_}: its timer fired, but {entry.place} was there before the start"
 
 
 def epochs_follow_each_other_i25(world: World) -> None:
@@ -133,8 +133,8 @@ CHECKS: Final[tuple[Callable[[World], None], ...]] = (
     every_record_has_one_verdict_i11,
     the_history_replays_to_the_state_i3,
     a_reply_changes_state_once_i10,
-    kafka_is_never_told_more_than_the_database_knows_i22,
-    no_alarm_rings_before_what_came_while_it_was_down,
+    kafka_offsets_are_never_ahead_of_the_database_i22,
+    no_timer_fires_before_the_backlog_is_processed,
     epochs_follow_each_other_i25,
     *trip_checks.CHECKS,
 )

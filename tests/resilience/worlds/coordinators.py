@@ -43,7 +43,7 @@ class Clock:
 
 @dataclass
 class Watch:
-    """An observer that keeps what it is told: of trouble, and which row of a history is an alarm of which life."""
+    """An observer that records errors, and which row of a history is a fired timer of which life."""
 
     began: float = 0.0
     troubles: list[str] = field(default_factory=list)

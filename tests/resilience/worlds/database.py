@@ -68,7 +68,7 @@ class Mood:
 
 @dataclass
 class Database:
-    """What is committed. `owed` is every row that the outbox ever had, by its number, in order."""
+    """What is committed. `all_rows` is every row that the outbox ever had, by its number, in order."""
 
     routes: Routes
     chance: Random
@@ -76,7 +76,7 @@ class Database:
     mood: Mood = field(default_factory=Mood)
     instances: dict[str, Row] = field(default_factory=dict)
     history: dict[str, list[Entry]] = field(default_factory=dict)
-    owed: dict[int, OutboxMessage] = field(default_factory=dict)
+    all_rows: dict[int, OutboxMessage] = field(default_factory=dict)
     outbox: dict[int, OutboxMessage] = field(default_factory=dict)
     leases: dict[tuple[str, int], tuple[int, str, int | None]] = field(default_factory=dict)
     held: list[EarlyEvent] = field(default_factory=list)
@@ -130,7 +130,7 @@ class Session:
         self.is_open = True
         self._database = database
         self._staged: list[Callable[[], None]] = []
-        self._seq = max(database.owed, default=0)
+        self._seq = max(database.all_rows, default=0)
         self.unreadable_instances: Mapping[str, UnreadableInstance] = {}
 
     async def advance(self, moves: Sequence[LeaseMove]) -> Sequence[Lease]:
@@ -187,7 +187,7 @@ class Session:
             there = self._database.instances.get(stored.instance.id)
             if (there.revision if there else 0) != seen:
                 raise Conflict(f"{stored.instance.id} was changed by somebody else")
-        unsent = [OutboxRow(self._seq + number, owed) for number, owed in enumerate(changes.outbox, 1)]
+        unsent = [OutboxRow(self._seq + number, message) for number, message in enumerate(changes.outbox, 1)]
         self._staged.append(lambda: self._write(changes, unsent))
         return unsent
 
@@ -216,8 +216,8 @@ class Session:
             it.instances[stored.instance.id] = _row(stored)
         for entry in changes.entries:
             it.history.setdefault(entry.instance_id, []).append(entry)
-        for seq, owed in unsent:
-            it.owed[seq] = it.outbox[seq] = owed
+        for seq, message in unsent:
+            it.all_rows[seq] = it.outbox[seq] = message
         for seq in changes.acknowledged:
             it.outbox.pop(seq, None)
         it.dead_letters += changes.dead_letters
@@ -254,7 +254,7 @@ class SimulatedStore:
 
     async def unsent(self) -> Sequence[OutboxRow]:
         await asyncio.sleep(0)
-        return [OutboxRow(seq, owed) for seq, owed in sorted(self._database.outbox.items())]
+        return [OutboxRow(seq, message) for seq, message in sorted(self._database.outbox.items())]
 
     async def next_timer(self) -> datetime | None:
         await asyncio.sleep(0)
@@ -264,7 +264,7 @@ class SimulatedStore:
     async def _transact(self, work: Callable[[Session], Awaitable[T]]) -> T:
         session = Session(self._database, current_life())
         await self._database.begin(session)
-        session._seq = max(self._database.owed, default=0)  # noqa: SLF001  as it stands when it has the lock
+        session._seq = max(self._database.all_rows, default=0)  # noqa: SLF001  as it stands when it has the lock
         try:
             result = await work(session)
             await session.commit()

@@ -40,7 +40,7 @@ class Stuck(AssertionError):
 
 
 class Spinning(AssertionError):
-    """Somebody tries for ever, and time does not pass."""
+    """A task retries without end, and time does not pass."""
 
 
 MOST_AT_ONE_MOMENT = 10_000

@@ -100,8 +100,8 @@ class Participants:
         stray: bool = False,  # noqa: FBT001, FBT002
     ) -> None:
         causation = f"stray-{envelope.id}" if stray and type_ != "nonsense" else envelope.id
-        told = {"ce_correlationid": envelope.correlation_id or "", "ce_causationid": causation}
-        headers: RawHeaders = tuple(attributes(f"re-{envelope.id}", type_, **told).items())
+        ids = {"ce_correlationid": envelope.correlation_id or "", "ce_causationid": causation}
+        headers: RawHeaders = tuple(attributes(f"re-{envelope.id}", type_, **ids).items())
         key = record.key or b""
         self.broker.append(REPLIES, self.broker.partition(REPLIES, key), key, json.dumps(fields).encode(), headers)
 

@@ -23,9 +23,11 @@ class Found:
     problems: tuple[str, ...]
 
     def __str__(self) -> str:
-        """Tell how to see it again."""
-        told = "\n  ".join((*map(str, self.faults), *self.problems))
-        return f"seed {self.seed} (python -m tests.resilience.worlds.search {self.seed}), faults that matter:\n  {told}"
+        """Return how to reproduce it."""
+        lines = "\n  ".join((*map(str, self.faults), *self.problems))
+        return (
+            f"seed {self.seed} (python -m tests.resilience.worlds.search {self.seed}), faults that matter:\n  {lines}"
+        )
 
 
 def problems_of(seed: int, faults: tuple[Fault, ...] | None = None) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ def test_a_slow_topic_does_not_delay_the_others_beyond_twice_their_p99_i33() -> 
 
 
 def p99(lanes: list[tuple[str, int]], measured: list[tuple[str, int]]) -> float:
-    """Let rows be owed to these lanes, and return how long those of some waited for their acknowledgement, in s."""
+    """Write rows for these lanes, and return how long those of some waited for their acknowledgement, in s."""
     chance = Random(33)
     loop = SimulatedLoop(chance)
     try:
@@ -69,17 +69,17 @@ async def _p99(chance: Random, lanes: list[tuple[str, int]], measured: set[tuple
     parts: Any = (store, topics, leases, Watcher())
     relay = Relay(*parts)
     running = asyncio.create_task(relay.run())
-    owed: dict[str, float] = {}
+    written: dict[str, float] = {}
     loop = asyncio.get_running_loop()
     for number in range(ROWS_A_SECOND * SECONDS):
         topic, partition = chance.choice(lanes)
         row = OutboxMessage(f"m-{number}", 0, topic, partition, b"k", (), b"{}")
         relay.push([OutboxRow(number, row)])
         if (topic, partition) in measured:
-            owed[row.message_id] = loop.time()
+            written[row.message_id] = loop.time()
         await asyncio.sleep(1 / ROWS_A_SECOND)
     await relay.drained()
     running.cancel()
     await asyncio.wait({running})
-    waited = sorted(topics.acknowledged[each] - since for each, since in owed.items())
+    waited = sorted(topics.acknowledged[each] - since for each, since in written.items())
     return waited[len(waited) * 99 // 100]

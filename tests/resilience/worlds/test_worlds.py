@@ -21,7 +21,7 @@ def test_a_few_worlds_end_well(seed: int) -> None:
     assert problems_of(seed) == ()
 
 
-def test_after_a_down_time_no_alarm_overtakes_what_came_meanwhile() -> None:
+def test_after_downtime_no_timer_fires_before_the_backlog_is_processed() -> None:
     """A slow database and a coordinator that is down longer than any step waits: which comes first is decided often."""
     for seed in range(40):
         crash = Fault("crash", 1 + seed % 10 * 0.6, 8.0, 0, 0.0)
@@ -53,14 +53,14 @@ def test_the_world_of_a_seed_is_the_same_in_every_process() -> None:
         "    print(world.ended_at, sorted((place, len(log)) for place, log in world.broker.logs.items()),\n"
         "          [(e.seq, e.kind, e.at, e.place) for es in world.database.history.values() for e in es])\n"
     )
-    told = set()
+    outputs = set()
     for hashes in ("0", "1", "2"):
         environment = os.environ | {"PYTHONHASHSEED": hashes}
         ran = subprocess.run(
             [sys.executable, "-c", look], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
         )
-        told.add(ran.stdout)
-    assert len(told) == 1
+        outputs.add(ran.stdout)
+    assert len(outputs) == 1
 
 
 def test_worlds_differ_and_things_do_go_wrong_in_them() -> None:

@@ -16,7 +16,7 @@ def every_trip_ends_once_i1_i5(world: World) -> None:
     for (topic, _), log in world.broker.logs.items():
         for record in log if topic == "saga.trip.outcomes.v1" else ():
             outcomes[(record.key or b"").decode()].add((dict(record.headers)["ce_id"], record.value))
-    assert {trip: len(told) for trip, told in outcomes.items()} == dict.fromkeys(world.travellers.trips, 1)
+    assert {trip: len(found) for trip, found in outcomes.items()} == dict.fromkeys(world.travellers.trips, 1)
 
 
 def a_trip_has_its_ticket_and_its_hotel_or_neither_i8_i15(world: World) -> None:
@@ -36,13 +36,13 @@ def a_trip_goes_on_only_when_both_events_have_come(world: World) -> None:
 
 
 def every_copy_of_a_childs_command_that_comes_after_its_end_is_answered(world: World) -> None:
-    replies = Counter(row.message_id for row in world.database.owed.values() if row.topic == "saga.replies.v1")
+    replies = Counter(row.message_id for row in world.database.all_rows.values() if row.topic == "saga.replies.v1")
     for id_, _ in of(world, "hotel-booking"):
         kinds = [(entry.kind, json.loads(entry.decided)["status"]) for entry in world.database.history[id_]]
         over = next(number for number, (_, at) in enumerate(kinds) if at in {"completed", "compensated"})
         late = sum(kind == "start" for kind, _ in kinds[over + 1 :])
-        told = replies[outcome_id(id_)]
-        assert told == 1 + late, f"{id_}: {late} late copies of its command, and answered {told} times"
+        sent = replies[outcome_id(id_)]
+        assert sent == 1 + late, f"{id_}: {late} late copies of its command, and answered {sent} times"
 
 
 def nobody_awaits_an_event_when_all_is_over(world: World) -> None:

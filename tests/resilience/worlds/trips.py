@@ -15,7 +15,7 @@ from tests.unit.handlers.order_log import attributes
 from tests.unit.handlers.trips import Approved, Paid, TripAsked, TripCancelled
 
 MINUTE: Final = timedelta(minutes=1)
-HURRY: Final = 60
+TIME_SCALE: Final = 60
 """A minute becomes a second."""
 
 ANSWERS: Final[dict[str, tuple[str, dict[str, str]]]] = dict.fromkeys(
@@ -37,7 +37,10 @@ _trip: Final = usual.trip(
     ),
     delay("cool-off", MINUTE),
 )
-catalog: Final[tuple[Saga[Any, Any], ...]] = (scale_time(_trip, HURRY), scale_time(usual.hotel_booking, HURRY))
+catalog: Final[tuple[Saga[Any, Any], ...]] = (
+    scale_time(_trip, TIME_SCALE),
+    scale_time(usual.hotel_booking, TIME_SCALE),
+)
 
 
 @dataclass

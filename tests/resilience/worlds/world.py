@@ -6,7 +6,7 @@ from datetime import timedelta
 from random import Random
 
 from saga_coordinator.handlers.routing import Routes
-from tests.acceptance import hurried_catalog
+from tests.acceptance import short_timeouts_catalog
 from tests.resilience.worlds import trips
 from tests.resilience.worlds.broker import SESSION_TIMEOUT, Broker, Weather
 from tests.resilience.worlds.coordinators import Around, Clock, Coordinator, in_place_of_kafka
@@ -17,7 +17,7 @@ from tests.resilience.worlds.people import Manners, Participants, Shop
 from tests.resilience.worlds.trips import Travellers
 
 ENDS_WITHIN = 1_200.0
-"""Seconds in which all must be over, beside those by which clocks were ever ahead: an alarm was set by such a clock."""
+"""Seconds in which everything must end, plus those by which clocks were ever ahead: it may have set a timer."""
 QUIET = 16
 """Seconds in which nothing may happen any more: longer than a command and its reply may be late together."""
 
@@ -66,7 +66,7 @@ def lived(seed: int, faults: tuple[Fault, ...] | None = None) -> World:
 
 
 def _made(seed: int, faults: tuple[Fault, ...], loop: SimulatedLoop, chance: Random) -> World:
-    routes = Routes((*hurried_catalog.catalog, *trips.catalog))
+    routes = Routes((*short_timeouts_catalog.catalog, *trips.catalog))
     how_many, broker = chance.choice((1, 1, 2, 3)), Broker(chance)
     database = Database(routes, chance, is_shared=how_many > 1)
     around = Around(loop, routes, broker, database)
@@ -193,7 +193,7 @@ def _is_over(world: World) -> bool:
 def _open(world: World) -> list[str]:
     """What is not over yet."""
     found = [f"instance {row.key}" for row in world.database.instances.values() if not row.is_over]
-    found += [f"message {owed.message_id}" for owed in world.database.outbox.values()]
+    found += [f"message {row.message_id}" for row in world.database.outbox.values()]
     for (topic, partition), log in world.broker.logs.items():
         if topic in world.routes.topics_in:
             _, _, done = world.database.leases.get((topic, partition), (0, "", None))
@@ -202,7 +202,7 @@ def _open(world: World) -> list[str]:
 
 
 def _hinted(world: World, place: tuple[str, int], offset: int) -> None:
-    """Kafka is told an offset: never one that the database has not reached (I22)."""
+    """An offset is committed to Kafka: never one that the database has not reached (I22)."""
     _, _, done = world.database.leases.get(place, (0, "", None))
     if offset > (done or 0):
         world.offsets_ahead.append(f"{place} {offset} > {done}")

@@ -1,4 +1,4 @@
-"""The process dies while a record is set aside, queued, redriven or awaited: all of it is done once, or not yet (I24).
+"""The process dies while a record is dead-lettered, buffered, redriven or awaited: it is done once, or not yet (I24).
 
 Orders know nothing of this; see `test_killed_at_every_place.py` for the places that they reach.
 """
@@ -80,7 +80,7 @@ class Story:
         self._start(f"{self._point}=kill")
 
     def rises(self) -> None:
-        """See that it has died as it was told to, and start it again."""
+        """Check that it has died at the point, and start it again."""
         assert self._serve.ended(1) == -signal.SIGKILL, self._serve.log[-2_000:]
         self.has_died = True
         self._start("")
@@ -129,7 +129,7 @@ class Story:
         until(lambda: self.rows(sql) or self._serve.exit_code is not None, f"{sql}, or it has died at {self._point}")
 
     def _redrive(self) -> None:
-        """Ask for it, whoever hears it: what is asked of a service that dies has no answer."""
+        """Request a redrive without a result: a service that dies sends no response."""
         self._serve.verb("dead-letters", "redrive", "--instance", self._id, "--reason", "to see")
 
     def _answer(self, step: str) -> None:
@@ -138,6 +138,11 @@ class Story:
 
     def _say(self, topic: str, message: Message, **headers: str) -> None:
         producer = Producer({"bootstrap.servers": self._serve.variables["SAGA_KAFKA__BOOTSTRAP_SERVERS"]})
-        told = {"ce_specversion": "1.0", "ce_id": str(uuid4()), "ce_source": "/test", "ce_type": message.message_type}
-        producer.produce(topic, message.model_dump_json().encode(), self._key, headers={**told, **headers})
+        required = {
+            "ce_specversion": "1.0",
+            "ce_id": str(uuid4()),
+            "ce_source": "/test",
+            "ce_type": message.message_type,
+        }
+        producer.produce(topic, message.model_dump_json().encode(), self._key, headers={**required, **headers})
         assert producer.flush(30) == 0

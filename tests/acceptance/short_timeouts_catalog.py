@@ -1,4 +1,4 @@
-"""Order fulfilment in a hurry, for `SAGA_CATALOG`: minutes become seconds, so that a test can sit them out."""
+"""Order fulfilment with short timeouts, for `SAGA_CATALOG`: minutes become seconds, so that tests can wait."""
 
 from dataclasses import replace
 from datetime import timedelta
