@@ -14,7 +14,6 @@ from saga_coordinator.service.app import serve as serving
 from saga_coordinator.service.catalog import load_catalog
 from saga_coordinator.service.cli.configuration import load_settings, unknown_variables
 from saga_coordinator.service.cli.console import remark
-from saga_coordinator.service.failpoints import install
 from saga_coordinator.service.settings import Settings
 from saga_coordinator.service.telemetry.logs import Format, configure, logger
 from saga_coordinator.service.telemetry.observer import Telemetry
@@ -30,8 +29,6 @@ def serve() -> None:
     configure(settings.log.level, Format(settings.log.format))
     for problem in unknown_variables():
         logger().warning(problem)
-    for place in install():
-        logger().warning("a test has armed this place", place=place)
     catalog = load_catalog(settings.catalog)
     telemetry = _telemetry(settings)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:

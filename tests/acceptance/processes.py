@@ -16,9 +16,11 @@ from typing import Any, Final, NamedTuple, Self
 from uuid import uuid4
 
 from tests.acceptance.until import until
+from tests.support.failpoints import VARIABLE
 from tests.support.kafka.java_process import ChildProcess
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+WITH_FAILPOINTS: Final = (sys.executable, "-m", "tests.support.failpoints")
 SAGA: Final = (str(Path(sys.executable).with_name("saga")),)
 SHORT_TIMEOUTS: Final = "tests.acceptance.short_timeouts_catalog:catalog"
 READY_WITHIN_S: Final = 30.0
@@ -123,6 +125,7 @@ class Serve(Program):
 
     def start(self, *, ready: bool = True) -> None:
         """Start it, and wait until it says that it is ready."""
+        self._command = (*(WITH_FAILPOINTS if VARIABLE in self.variables else SAGA), "serve")
         super().start()
         if ready:
             self.is_ready_within(READY_WITHIN_S)

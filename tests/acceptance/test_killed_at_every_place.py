@@ -6,10 +6,10 @@ from typing import Final
 
 import pytest
 
-from saga_coordinator.service.failpoints import BESIDE_ORDERS, PLACES, VARIABLE
 from tests.acceptance.accounts import CHECKS
 from tests.acceptance.load import Scene, under_load
 from tests.acceptance.seeds import seeded
+from tests.support.failpoints import BESIDE_ORDERS, PLACES, VARIABLE
 from tests.support.kafka.java import JavaKafka
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(600)]

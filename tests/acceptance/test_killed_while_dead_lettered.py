@@ -14,11 +14,11 @@ from confluent_kafka import Producer
 
 from saga_coordinator.contracts import Message
 from saga_coordinator.sagas.machine import command_id, instance_id
-from saga_coordinator.service.failpoints import BESIDE_ORDERS, VARIABLE
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.acceptance import evidence, fragile_catalog
 from tests.acceptance.processes import Serve
 from tests.acceptance.until import until
+from tests.support.failpoints import BESIDE_ORDERS, VARIABLE
 from tests.unit.machine import made
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

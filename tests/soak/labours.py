@@ -116,7 +116,7 @@ def _ran(command: list[str], limit: float, environment: dict[str, str] | None = 
 
 def _kills_of(test: str) -> int:
     """How often the process is killed in one run of a crash test."""
-    from saga_coordinator.service.failpoints import PLACES  # noqa: PLC0415  the service is not needed for the rest
     from tests.acceptance.test_nothing_lost_nothing_twice import KILLS  # noqa: PLC0415
+    from tests.support.failpoints import PLACES  # noqa: PLC0415  the service is not needed for the rest
 
     return 2 * len(PLACES) if "every_place" in test else KILLS

@@ -1,11 +1,11 @@
-"""Places at which a test can let the process die, stop or fail; without SAGA_TEST_FAILPOINTS nothing of it is there.
+"""The command line of `saga` with places at which the process dies, stops or fails.
 
-    SAGA_TEST_FAILPOINTS=commit.before=kill@3,ack.after=kill
+    SAGA_TEST_FAILPOINTS=commit.before=kill@3,ack.after=kill python -m tests.support.failpoints serve
 
-names each place with what happens there, the third time it is reached (the first, if nothing is said): `kill` ends the
+names each place with what happens there, here the third time that it is reached, by default the first: `kill` ends the
 process by SIGKILL, `stop` freezes it by SIGSTOP, `fail` raises `OSError`. The names are those of `PLACES`, `.before`
-or `.after`. The instruments wrap the calls of the libraries, and the one that writes to the database, so that the code
-that is tested knows nothing of them.
+or `.after`. The instruments wrap the calls of the libraries, and the one that writes to the database: nothing in the
+tested code refers to them.
 """
 
 import functools
@@ -20,6 +20,7 @@ from typing import Any, Final
 import aiosqlite
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from saga_coordinator.service.cli.main import main
 from saga_coordinator.service.storage.sqlite import one_trip
 
 VARIABLE: Final = "SAGA_TEST_FAILPOINTS"
@@ -207,3 +208,8 @@ def _statement(sql: str, *_: object) -> str | None:
         if re.match(pattern, sql):
             return name
     return None
+
+
+if __name__ == "__main__":
+    install()
+    main()

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from saga_coordinator.service.failpoints import BESIDE_ORDERS, STATEMENTS, VARIABLE
 from tests.meta.architecture.tree import ROOT
+from tests.support.failpoints import BESIDE_ORDERS, STATEMENTS, VARIABLE
 
 COUNT_TO = """
 import asyncio, sys, aiosqlite
-from saga_coordinator.service.failpoints import install
+from tests.support.failpoints import install
 print(install(), aiosqlite.Connection.execute.__module__)
 async def main():
     async with aiosqlite.connect(sys.argv[1], isolation_level=None) as it:
