@@ -2,6 +2,7 @@
 #
 #   PYTHON   the interpreter that builds .venv (python3; 3.11 or newer)
 #   MINUTES  how long `make soak` goes on (10)
+#   WORKERS  how many tests of `make test` run side by side (4; half of their time is waiting, so two cores carry them)
 #   ARGS     passed on to the command, e.g. make demo ARGS="--orders 50 --json"
 
 PYTHON ?= python3
@@ -11,6 +12,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input
 LAYERS := service handlers sagas contracts
 ARGS   ?=
 MINUTES ?= 10
+WORKERS ?= 4
 
 RUNTIME_READY := $(VENV)/.runtime-ready
 DEV_READY     := $(VENV)/.dev-ready
@@ -32,8 +34,11 @@ demo: $(RUNTIME_READY)  ## Run 200 orders on the embedded broker and show what h
 
 setup: $(DEV_READY)  ## Build .venv with everything that the commands below need
 
+# Hundreds of processes would compile everything for themselves.
+test check: export PYTHONDONTWRITEBYTECODE =
+
 test: lint typecheck  ## Check everything: lint, types, layers and all tests (real Kafka by Java and Maven)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 check: lint  ## Check the fast part, under a minute: lint, layers, unit and property tests
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not kafka and not slow" $(ARGS)

@@ -4,7 +4,11 @@ import os
 
 from hypothesis import settings
 
-pytest_plugins = ["tests.support.kafka_fixtures", "saga_coordinator.service.pytest_plugin"]
+pytest_plugins = [
+    "tests.support.side_by_side",
+    "tests.support.kafka_fixtures",
+    "saga_coordinator.service.pytest_plugin",
+]
 
 # A shared machine stalls now and then: a slow example is no fault. A failure prints what reproduces it.
 settings.register_profile("saga", deadline=None, print_blob=True)

@@ -21,14 +21,23 @@ RARE: Final = frozenset({"take", "offset", "load", "hold", "release", "dead-lett
 """Places that one life of the process does not reach often."""
 
 DIES_WITHIN_S: Final = 45.0
+SECONDS_PER_POINT: Final = 6
+"""How long orders are placed for each point: a life of the process starts in two, and reaches its point in a few."""
+
+PARTS: Final = 3
+"""The points are shared out among so many tests, which run side by side."""
 
 
-def test_nothing_is_lost_and_nothing_is_done_twice_wherever_it_dies(own_kafka: JavaKafka, tmp_path: Path) -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+def test_nothing_is_lost_and_nothing_is_done_twice_wherever_it_dies(
+    own_kafka: JavaKafka, tmp_path: Path, part: int
+) -> None:
     chance = seeded()
     places = [place for place in PLACES if place not in BESIDE_ORDERS]
-    points = [f"{place}.{side}" for place in places for side in ("before", "after")]
+    points = [f"{place}.{side}" for place in places for side in ("before", "after")][part::PARTS]
     chance.shuffle(points)
-    with under_load(own_kafka, tmp_path, chance, orders=RATE * 5 * len(points), pace={"rate": RATE}) as scene:
+    orders = RATE * SECONDS_PER_POINT * len(points)
+    with under_load(own_kafka, tmp_path, chance, orders=orders, pace={"rate": RATE}) as scene:
         for point in points:
             time = 1 if point.partition(".")[0] in RARE else chance.randint(1, 12)
             die_at(scene, f"{point}=kill@{time}")

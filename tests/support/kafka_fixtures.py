@@ -14,6 +14,8 @@ import pytest
 
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.support.kafka.java import JavaKafka, create_topics
+from tests.support.kafka.shared import shared_kafka
+from tests.support.side_by_side import is_worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,8 @@ def embedded_broker() -> Iterator[EmbeddedBroker]:
 
 
 @pytest.fixture(scope="session")
-def real_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealKafka]:
-    """The Kafka that SAGA_TEST_KAFKA names, else one that is started for all tests of this run."""
+def real_kafka(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[RealKafka]:
+    """The Kafka that SAGA_TEST_KAFKA names, else one that is started for all tests of this run, in all workers."""
     named = os.environ.get("SAGA_TEST_KAFKA")
     if named:
         yield RealKafka(named)
@@ -46,8 +48,9 @@ def real_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealKafka]:
     missing = JavaKafka.missing()
     if missing:
         give_up(f"it needs a real Kafka: set SAGA_TEST_KAFKA to the address of one, or install {missing}")
-    with JavaKafka(tmp_path_factory.mktemp("kafka")) as kafka:
-        yield RealKafka(kafka.bootstrap_servers)
+    folder = tmp_path_factory.getbasetemp()
+    with shared_kafka(folder.parent if is_worker(pytestconfig) else folder) as bootstrap_servers:
+        yield RealKafka(bootstrap_servers)
 
 
 @pytest.fixture

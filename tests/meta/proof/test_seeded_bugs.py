@@ -33,14 +33,14 @@ def test_the_page_lists_the_seeds_of_the_machine() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(300)
 def test_the_machine_without_a_seed_is_sound(tmp_path: Path) -> None:
     sound = seeded_copy(None, tmp_path / "sound", NEEDED)
     assert (first_violation(sound), failed_test(sound, TESTS)) == (None, None)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.slug)
 def test_a_seeded_bug_is_caught_and_the_page_says_by_what(seed: Seed, tmp_path: Path) -> None:
     by = caught_by(seed, tmp_path)

@@ -41,7 +41,7 @@ def test_the_page_lists_the_seeds_of_the_service() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(300)
 def test_what_finds_a_seeded_bug_finds_nothing_in_the_sound_service(tmp_path: Path) -> None:
     sound = seeded_copy(None, tmp_path / "sound", NEEDED)
     tests = sorted({node_id(each.test) for each in rows_of(HEADING).values() if each.test})
@@ -49,7 +49,7 @@ def test_what_finds_a_seeded_bug_finds_nothing_in_the_sound_service(tmp_path: Pa
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.slug)
 def test_a_bug_seeded_into_the_service_is_caught(seed: Seed, tmp_path: Path) -> None:
     assert caught_by(seed, tmp_path) is not None, "nothing finds it"

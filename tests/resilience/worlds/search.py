@@ -1,17 +1,12 @@
-"""Looks for seeds whose world breaks an invariant, on all cores, and shrinks what it finds to what matters."""
+"""Looks for seeds whose world breaks an invariant, and shrinks what it finds to what matters."""
 
-import os
 import sys
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 
 from tests.resilience.worlds.checks import CHECKS, failed
 from tests.resilience.worlds.faults import Fault, planned
 from tests.resilience.worlds.world import lived
-
-AT_ONCE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,27 +48,12 @@ def shrunk(seed: int) -> Found:
     return Found(seed, faults, problems)
 
 
-def search(seeds: Iterable[int], *, enough: int = 1) -> Iterator[Found]:
-    """Yield what is broken, shrunk, until there is enough of it."""
-    every = list(seeds)
-    parts = [every[begin : begin + AT_ONCE] for begin in range(0, len(every), AT_ONCE)]
-    found = 0
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        for broken in pool.map(_broken, parts):
-            for seed in broken:
-                yield shrunk(seed)
-                found += 1
-                if found == enough:
-                    pool.shutdown(cancel_futures=True)
-                    return
-
-
-def _broken(seeds: list[int]) -> list[int]:
-    return [seed for seed in seeds if problems_of(seed)]
+def search(seeds: Iterable[int]) -> Iterator[Found]:
+    """Yield what is broken, shrunk."""
+    return (shrunk(seed) for seed in seeds if problems_of(seed))
 
 
 if __name__ == "__main__":
     first, *rest = map(int, sys.argv[1:])
-    for each in range(first, rest[0] if rest else first + 1):
-        if problems_of(each):
-            print(shrunk(each))  # noqa: T201  this is a program
+    for found in search(range(first, rest[0] if rest else first + 1)):
+        print(found)  # noqa: T201  this is a program
