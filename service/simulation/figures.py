@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass
 
 from saga_coordinator.sagas.machine import Status
 from saga_coordinator.service.simulation.agenda import SECOND
-from saga_coordinator.service.simulation.engine import Run, Simulation
+from saga_coordinator.service.simulation.engine import Run, Simulation, Why
 from saga_coordinator.service.simulation.participants import Participant
-from saga_coordinator.service.simulation.tally import Why
 
 PERCENTILES = (50, 90, 95, 99)
 IN_ORDER = (Status.COMPLETED, Status.COMPENSATED, Status.STALLED, Status.COMPENSATING, Status.RUNNING)

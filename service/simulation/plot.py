@@ -3,16 +3,143 @@
 Nothing is told by colour alone: statuses differ by their dashes and marks, waiting is hatched.
 """
 
+import math
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
 
 from saga_coordinator.service.simulation.agenda import SECOND
-from saga_coordinator.service.simulation.axes import Axis, ceiling, durations
 from saga_coordinator.service.simulation.engine import Run, Simulation
 from saga_coordinator.service.simulation.figures import Figures, cycle_times, percentile
 from saga_coordinator.service.simulation.participants import Participant
-from saga_coordinator.service.simulation.svg import FAINT, INK, WORK, area, curve, document, line, mark, text
 from saga_coordinator.service.simulation.table import length, share
+
+STEPS = (
+    0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600,
+    7_200, 10_800, 21_600, 43_200, 86_400, 172_800, 432_000, 864_000, 2_592_000, 8_640_000, 31_536_000,
+)  # fmt: skip
+"""Lengths of time that are easy to read, in seconds."""
+
+MARKS = (0.001, 0.01, 0.1, 1, 10, 60, 600, 3_600, 21_600, 86_400, 604_800, 2_592_000, 31_536_000)
+"""What is written on a logarithmic axis."""
+
+MAX_MARKS = 9
+MIN_SPREAD = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """Seconds from `low` to `high`, on the paper from `left` to `right`, by their logarithm or as they are."""
+
+    low: float
+    high: float
+    left: float
+    right: float
+    is_logarithmic: bool = False
+
+    def at(self, seconds: float) -> float:
+        """Return where a moment lies; what is beyond an end lies at that end."""
+        low, high, here = self.low, self.high, min(max(seconds, self.low), self.high)
+        if self.is_logarithmic:
+            low, high, here = math.log(low), math.log(high), math.log(here)
+        return self.left + (here - low) / (high - low) * (self.right - self.left)
+
+    def seconds(self, x: float) -> float:
+        """Return which moment lies at a place."""
+        share = (x - self.left) / (self.right - self.left)
+        if self.is_logarithmic:
+            return math.exp(math.log(self.low) + share * (math.log(self.high) - math.log(self.low)))
+        return self.low + share * (self.high - self.low)
+
+    def marks(self) -> list[float]:
+        """Return the moments that are written beneath."""
+        if not self.is_logarithmic:
+            step = next((each for each in STEPS if (self.high - self.low) / each <= MAX_MARKS), STEPS[-1])
+            return [self.low + step * number for number in range(int((self.high - self.low) / step) + 1)]
+        marks = [each for each in MARKS if self.low <= each <= self.high]
+        return marks if len(marks) > 2 else [each for each in STEPS if self.low <= each <= self.high]  # noqa: PLR2004
+
+
+def durations(shortest: float, longest: float, left: float, right: float) -> Axis:
+    """Return a logarithmic axis for durations, a little wider than they are; none is shorter than a millisecond."""
+    low = max(shortest, 0.001) / MIN_SPREAD
+    return Axis(low, max(longest, low) * MIN_SPREAD, left, right, is_logarithmic=True)
+
+
+def ceiling(most: float) -> int:
+    """Return a round number that is not less."""
+    if most <= 1:
+        return 1
+    size = 10 ** math.floor(math.log10(most))
+    return int(
+        next(size * each for each in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if size * each >= most and size * each % 1 == 0)
+    )
+
+
+INK = "#1f2937"
+FAINT = "#6b7280"
+GRID = "#e2e5ea"
+WORK = "#4a7fb5"
+
+STYLE = f"""<style>
+text {{ font: 12px system-ui, "Segoe UI", Helvetica, Arial, sans-serif; fill: {INK}; }}
+.title {{ font-size: 17px; font-weight: 600; }}
+.head {{ font-size: 13px; font-weight: 600; }}
+.faint {{ fill: {FAINT}; font-size: 11px; }}
+</style>
+<defs><pattern id="waiting" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
+<rect width="6" height="6" fill="#ffffff"/><rect width="2.2" height="6" fill="{INK}"/></pattern></defs>"""
+
+
+def document(width: float, height: float, title: str, parts: Iterable[str]) -> str:
+    """Return a whole SVG document on white."""
+    size = f'width="{width:.0f}" height="{height:.0f}"'
+    begin = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" {size} role="img">'
+    paper = f'<rect {size} fill="#ffffff"/>'
+    return "\n".join((begin, f"<title>{escape(title)}</title>", STYLE, paper, *parts, "</svg>\n"))
+
+
+def text(x: float, y: float, words: str, *, kind: str = "", anchor: str = "start") -> str:
+    """Write words at a place; `anchor` is the end that stands there."""
+    named = f' class="{kind}"' if kind else ""
+    return f'<text x="{x:.1f}" y="{y:.1f}"{named} text-anchor="{anchor}">{escape(words)}</text>'
+
+
+def line(start: tuple[float, float], end: tuple[float, float], *, stroke: str = GRID, dash: str = "") -> str:
+    """Draw a straight line."""
+    dashed = f' stroke-dasharray="{dash}"' if dash else ""
+    x1, y1, x2, y2 = *start, *end
+    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{stroke}"{dashed}/>'
+
+
+def curve(points: Sequence[tuple[float, float]], *, dash: str = "", width: float = 2.0) -> str:
+    """Draw a line through points."""
+    dashed = f' stroke-dasharray="{dash}"' if dash else ""
+    return f'<path d="{_through(points)}" fill="none" stroke="{INK}" stroke-width="{width:.1f}"{dashed}/>'
+
+
+def area(points: Sequence[tuple[float, float]], floor: float, *, fill: str) -> str:
+    """Fill what lies between points and the floor beneath them."""
+    around = [(points[0][0], floor), *points, (points[-1][0], floor)]
+    return f'<path d="{_through(around)}Z" fill="{fill}"/>'
+
+
+def mark(shape: str, x: float, y: float) -> str:
+    """Draw a small mark: a circle, a square or a triangle."""
+    match shape:
+        case "circle":
+            drawn = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5"'
+        case "square":
+            drawn = f'<rect x="{x - 4:.1f}" y="{y - 4:.1f}" width="8" height="8"'
+        case _:
+            drawn = f'<path d="M{x:.1f},{y - 5:.1f}L{x + 5:.1f},{y + 4:.1f}L{x - 5:.1f},{y + 4:.1f}Z"'
+    return f'{drawn} fill="#ffffff" stroke="{INK}" stroke-width="1.6"/>'
+
+
+def _through(points: Iterable[tuple[float, float]]) -> str:
+    return "M" + "L".join(f"{x:.1f},{y:.1f}" for x, y in points)
+
 
 WIDTH, LEFT, RIGHT = 1000.0, 204.0, 970.0
 CURVES_TOP, CURVES_HEIGHT = 92.0, 260.0

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from saga_coordinator.sagas.machine import Direction
 from saga_coordinator.service.cli.console import say, span, table
+from saga_coordinator.service.simulation.engine import Why
 from saga_coordinator.service.simulation.figures import Figures, Load, Spread
-from saga_coordinator.service.simulation.tally import Why
 
 
 def show(figures: Figures) -> None:

@@ -6,7 +6,7 @@ from statistics import mean, median, quantiles
 import pytest
 from pydantic import TypeAdapter
 
-from saga_coordinator.service.simulation.durations import Latency, Seconds
+from saga_coordinator.service.simulation.model import Latency, Seconds
 
 LATENCY: TypeAdapter[Latency] = TypeAdapter(Latency)
 

@@ -9,7 +9,7 @@ from saga_coordinator.contracts import Command, Event
 from saga_coordinator.sagas import Saga, alternatives, delay, parallel, receive, series, step
 from saga_coordinator.sagas.language.nodes import Receive
 from saga_coordinator.sagas.machine import Direction, Status
-from saga_coordinator.service.simulation.tally import Why
+from saga_coordinator.service.simulation.engine import Why
 from tests.unit.machine.made import (
     HOUR,
     SECOND,

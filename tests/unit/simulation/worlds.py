@@ -7,11 +7,10 @@ from saga_coordinator.contracts import Command
 from saga_coordinator.sagas import Saga, for_each
 from saga_coordinator.sagas.language.nodes import ForEach
 from saga_coordinator.sagas.machine import Direction, Status
-from saga_coordinator.service.simulation.engine import Simulation
+from saga_coordinator.service.simulation.engine import Simulation, Why
 from saga_coordinator.service.simulation.figures import Figures, figures
 from saga_coordinator.service.simulation.model_file import ModelFile
 from saga_coordinator.service.simulation.roles import roles
-from saga_coordinator.service.simulation.tally import Why
 from tests.unit.machine.made import Data, Did, command
 
 AnySaga = Saga[Any, Any]
