@@ -26,7 +26,7 @@ from saga_coordinator.service.demo.clients import (
 from saga_coordinator.service.demo.conversation import CONFIRMED, ORDERS, OUTCOMES, REJECTED
 from saga_coordinator.service.demo.journal import Journal, Outcome
 from saga_coordinator.service.demo.orders import Event, Mix, extra_events, is_large, order_event, order_id
-from saga_coordinator.service.simulation.figures import percentile
+from saga_coordinator.service.percentile import percentile
 
 _IDLE_WAIT_S: Final = 0.1
 _MIN_WAIT_S: Final = 0.001

@@ -17,7 +17,7 @@ from saga_coordinator.service.demo.story import Story
 from saga_coordinator.service.demo.tally import Tally
 from saga_coordinator.service.demo.trace_tree import trace_ids, trace_tree
 from saga_coordinator.service.demo.words import span
-from saga_coordinator.service.simulation.figures import percentile
+from saga_coordinator.service.percentile import percentile
 from saga_coordinator.service.telemetry.environment import Kind, endpoint
 
 MAX_VIOLATIONS: Final = 10

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from saga_coordinator.sagas.machine import Status
+from saga_coordinator.service.percentile import percentile
 from saga_coordinator.service.simulation.agenda import SECOND
 from saga_coordinator.service.simulation.engine import Run, Simulation, Why
 from saga_coordinator.service.simulation.participants import Participant
@@ -126,13 +127,6 @@ def spread(ordered: Sequence[float]) -> Spread:
     p50, p90, p95, p99 = (round(percentile(ordered, each), 6) for each in PERCENTILES)
     mean = math.fsum(ordered) / len(ordered)
     return Spread(len(ordered), round(mean, 6), p50, p90, p95, p99, round(ordered[-1], 6))
-
-
-def percentile(ordered: Sequence[float], percent: int) -> float:
-    """Return the nearest-rank percentile of values in order; of none it is 0."""
-    if not ordered:
-        return 0.0
-    return ordered[max(math.ceil(len(ordered) * percent / 100), 1) - 1]
 
 
 def load(participant: Participant[Run], window: int) -> Load:

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from saga_coordinator.service.percentile import percentile
 from saga_coordinator.service.simulation.agenda import SECOND
 from saga_coordinator.service.simulation.engine import Run, Simulation
-from saga_coordinator.service.simulation.figures import Figures, cycle_times, percentile
+from saga_coordinator.service.simulation.figures import Figures, cycle_times
 from saga_coordinator.service.simulation.participants import Participant
 from saga_coordinator.service.simulation.table import length, share
 

@@ -1,7 +1,7 @@
 """What a load run reports is computed over its steady part."""
 
 from saga_coordinator.service.demo.load import steady_rate
-from saga_coordinator.service.simulation.figures import percentile
+from saga_coordinator.service.percentile import percentile
 
 
 def test_the_rate_leaves_out_a_slow_start_and_a_slow_end() -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine import Direction
+from saga_coordinator.service.percentile import percentile
 from saga_coordinator.service.simulation.engine import Why
-from saga_coordinator.service.simulation.figures import figures, percentile, spread
+from saga_coordinator.service.simulation.figures import figures, spread
 from saga_coordinator.service.simulation.plot import Axis, ceiling, drawn, durations
 from saga_coordinator.service.simulation.table import show
 from tests.unit.machine.made import point_of_no_return, retriable, saga
@@ -21,6 +22,12 @@ SVG = "{http://www.w3.org/2000/svg}"
 @pytest.mark.parametrize(("percent", "value"), [(50, 5), (90, 9), (95, 10), (99, 10), (1, 1)])
 def test_a_percentile_is_the_least_value_that_so_many_do_not_exceed(percent: int, value: int) -> None:
     assert percentile(range(1, 11), percent) == value
+
+
+def test_of_a_few_values_the_median_is_in_the_middle_and_of_none_it_is_0() -> None:
+    assert percentile([1.0, 2.0, 3.0, 4.0, 5.0], 50) == 3.0
+    assert percentile([1.0] * 98 + [9.0, 9.0], 99) == 9.0
+    assert percentile([], 50) == 0.0
 
 
 def test_a_single_value_is_every_percentile() -> None:
