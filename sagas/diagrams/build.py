@@ -1,4 +1,4 @@
-"""Sketches a saga, and an instance on it: what its picture says, in whichever form it is drawn."""
+"""Builds the sketch of a saga, and of an instance on it: what its picture says, in any format."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -7,10 +7,10 @@ from typing import Any, Generic, TypeVar, assert_never, get_type_hints
 from pydantic import BaseModel
 
 from saga_coordinator.contracts import Failure
+from saga_coordinator.sagas import Saga
 from saga_coordinator.sagas.diagrams.model import Card, Cell, Group, Item, Kind, Mark, Sketch, State, Way
-from saga_coordinator.sagas.diagrams.moments import describe_duration
-from saga_coordinator.sagas.diagrams.states import NOT_REACHED, States, is_settled
-from saga_coordinator.sagas.diagrams.text import describe_list, in_a_line, limit, ordinal, sendings
+from saga_coordinator.sagas.diagrams.states import NOT_REACHED, States
+from saga_coordinator.sagas.diagrams.text import describe_duration, describe_list, in_a_line, limit, ordinal, sendings
 from saga_coordinator.sagas.language.nodes import (
     Alternatives,
     Branch,
@@ -22,8 +22,8 @@ from saga_coordinator.sagas.language.nodes import (
     Series,
     Step,
 )
-from saga_coordinator.sagas.language.saga import Saga
 from saga_coordinator.sagas.machine import Instance, Status
+from saga_coordinator.sagas.machine.progress import is_settled
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -54,15 +54,15 @@ class Sketcher(Generic[D]):
     # --- the whole
 
     def summary(self) -> str:
-        """Return a sentence for those who do not see the picture."""
+        """Return a sentence for readers who do not see the picture."""
         count = len(self.saga.plan.steps)
-        told = f"Saga {self.saga.name}, version {self.saga.version}, of {count} step{'s' if count > 1 else ''}"
+        text = f"Saga {self.saga.name}, version {self.saga.version}, of {count} step{'s' if count > 1 else ''}"
         if self.instance is None:
-            return f"{told}."
-        return f"{told}; instance {in_a_line(self.instance.key)} is {self._status(self.instance)}."
+            return f"{text}."
+        return f"{text}; instance {in_a_line(self.instance.key)} is {self._status(self.instance)}."
 
     def notes(self) -> Iterator[str]:
-        """Yield what holds for the whole: the deadline and the cancel event; of an instance how and why it stands."""
+        """Yield the deadline and the cancel event of a saga, and the status of an instance with its reason."""
         saga, instance, states = self.saga, self.instance, self.states
         limits = [] if saga.deadline is None else [f"deadline for sending the pivot: {limit(saga.deadline)}"]
         limits += [] if saga.cancel_on is None else [f"cancelled by {saga.cancel_on.message_type}"]
@@ -73,11 +73,11 @@ class Sketcher(Generic[D]):
             return
         began = states.calendar.format_full(instance.started_at)
         yield f"instance {in_a_line(instance.key)}: {self._status(instance)}, started {began}; times are in UTC"
-        for what, cause in (("turned back", instance.cause), ("stalled", instance.stall)):
+        for what, cause in (("failed", instance.cause), ("stalled", instance.stall)):
             if cause is not None:
                 place = f" at {in_a_line(cause.step)}" if cause.step else ""
-                told = ": ".join(filter(None, (cause.code, cause.message)))
-                yield f"{what}{place}: {in_a_line(told)}"
+                text = ": ".join(filter(None, (cause.code, cause.message)))
+                yield f"{what}{place}: {in_a_line(text)}"
 
     def _status(self, instance: Instance[D]) -> str:
         return f"{instance.status}{', paused' if instance.paused_at else ''}"
@@ -90,7 +90,7 @@ class Sketcher(Generic[D]):
         return Card(kind=Kind.START, name="start", title=self.saga.starts_on.message_type, state=state)
 
     def outcome(self, status: Status) -> Card:
-        """Return the card of what it tells when it is over."""
+        """Return the card of an outcome."""
         function = self.saga.on_completed if status is Status.COMPLETED else self.saga.on_compensated
         made = Failure if function is None else get_type_hints(function)["return"]
         return Card(
@@ -112,7 +112,7 @@ class Sketcher(Generic[D]):
     # --- nodes
 
     def items(self, nodes: tuple[Node[D], ...]) -> Iterator[Item]:
-        """Yield what a sequence draws; a series is just more of it."""
+        """Yield the items of a sequence; those of a series stand among them."""
         for node in nodes:
             match node:
                 case Step() | Receive() | Delay():

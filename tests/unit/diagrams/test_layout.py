@@ -11,10 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from saga_coordinator.sagas import Saga, parallel
 from saga_coordinator.sagas.diagrams.build import sketch
 from saga_coordinator.sagas.diagrams.model import Kind, Mark, cards_of
-from saga_coordinator.sagas.diagrams.svg.layout import picture
-from saga_coordinator.sagas.diagrams.svg.legend import MARKS
-from saga_coordinator.sagas.diagrams.svg.letters import Face
-from saga_coordinator.sagas.diagrams.svg.shapes import Box, Frame, Line, Picture, Sign, Stroke, Text
+from saga_coordinator.sagas.diagrams.svg.layout import MARKS, picture
+from saga_coordinator.sagas.diagrams.svg.shapes import Box, Face, Frame, Line, Picture, Sign, Stroke, Text
 from saga_coordinator.sagas.language.nodes import Branch, ForEach, Step, walk
 from saga_coordinator.sagas.testing.scenario import Scenario
 from saga_coordinator.sagas.testing.scenario import given as begin
@@ -244,7 +242,7 @@ def test_what_is_explained_beneath_is_what_can_be_seen() -> None:
         for each in (sketch(SHOP), sketch(SHOP, begin(SHOP, Begun()).instance))
     )
     assert "undoes, in reverse" in definition
-    assert instance - definition >= {"awaiting an answer", "not reached"}
+    assert instance - definition >= {"awaiting a reply", "not reached"}
 
 
 def test_a_text_is_broken_between_the_parts_of_a_name_and_a_version_stays_with_its_name() -> None:

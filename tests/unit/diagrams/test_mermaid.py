@@ -141,7 +141,7 @@ def test_an_instance_is_drawn_with_the_state_of_each_step() -> None:
         'n2(["made.begun.v1"]):::done',
         'n3(["made.unwound.v1"]):::ahead',
         'n5["a<br/>done, sent 2 times"]:::done',
-        'n6["undo: made.undo-a.v1<br/>now: awaiting an answer<br/>asked 00:00:10<br/>answer due 00:01:10"]:::asked',
+        'n6["undo: made.undo-a.v1<br/>now: awaiting a reply<br/>sent 00:00:10<br/>reply due 00:01:10"]:::asked',
         'n7{{"p<br/>pivot: no way back<br/>refused"}}:::refused',
         'n8["z<br/>not reached"]:::ahead',
         'n9(["made.finished.v1"]):::ahead',
@@ -151,14 +151,14 @@ def test_an_instance_is_drawn_with_the_state_of_each_step() -> None:
 @pytest.mark.parametrize(
     ("situation", "expected"),
     [
-        ("running", 'n5["a<br/>now: awaiting an answer<br/>asked 00:00:00<br/>answer due 00:01:00"]:::asked'),
+        ("running", 'n5["a<br/>now: awaiting a reply<br/>sent 00:00:00<br/>reply due 00:01:00"]:::asked'),
         (
             "waiting to ask again",
-            'n5["a<br/>now: will be asked again<br/>asked 00:00:00<br/>again 00:00:10"]:::waiting',
+            'n5["a<br/>now: will be sent again<br/>sent 00:00:00<br/>again 00:00:10"]:::waiting',
         ),
-        ("at the pivot", 'n6["undo: made.undo-a.v1<br/>not asked for"]:::ahead'),
-        ("stalled past the pivot", 'n8["z<br/>now: refused<br/>asked 00:00:00"]:::refused'),
-        ("stalled compensating", 'n6["undo: made.undo-a.v1<br/>now: refused<br/>asked 00:00:00"]:::refused'),
+        ("at the pivot", 'n6["undo: made.undo-a.v1<br/>not sent"]:::ahead'),
+        ("stalled past the pivot", 'n8["z<br/>now: refused<br/>sent 00:00:00"]:::refused'),
+        ("stalled compensating", 'n6["undo: made.undo-a.v1<br/>now: refused<br/>sent 00:00:00"]:::refused'),
         ("completed", 'n9(["made.finished.v1"]):::done'),
         ("compensated", 'n3(["made.unwound.v1"]):::done'),
         ("compensated", 'n6["undo: made.undo-a.v1<br/>undone"]:::undone'),
@@ -171,7 +171,7 @@ def test_every_state_stands_in_words_and_as_a_class(situation: str, expected: st
 def test_a_step_that_did_not_answer_is_marked() -> None:
     silent = given(SHORT, Begun()).passes(2 * MINUTE)
 
-    assert 'n5["a<br/>did not answer, sent 2 times"]:::unknown' in lines_with(":::", mermaid(SHORT, silent.instance))
+    assert 'n5["a<br/>no reply, sent 2 times"]:::unknown' in lines_with(":::", mermaid(SHORT, silent.instance))
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_a_name_that_mermaid_would_read_as_its_own_is_written_as_text() -> None:
 def test_a_completed_instance_says_so_without_colours() -> None:
     drawing = mermaid(SHORT, SITUATIONS["completed"].instance)
 
-    assert [line for line in lines_with("<br/>", drawing) if "done" not in line and "not asked for" not in line] == []
+    assert [line for line in lines_with("<br/>", drawing) if "done" not in line and "not sent" not in line] == []
 
 
 # --- the nodes beyond steps and groups of them
@@ -267,7 +267,7 @@ def test_a_wait_says_until_when() -> None:
         '<br/>now: awaiting the event<br/>since 00:00:00<br/>until 2026-01-15 00:00:00"]:::waiting'
     )
     late = story.passes(timedelta(days=14))
-    assert "<br/>did not come" in lines_with("contract-signed", mermaid(employee_onboarding, late.instance))[0]
+    assert "<br/>did not arrive" in lines_with("contract-signed", mermaid(employee_onboarding, late.instance))[0]
 
 
 def test_what_is_under_way_is_marked() -> None:

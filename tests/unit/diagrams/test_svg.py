@@ -98,7 +98,7 @@ def test_who_cannot_see_it_is_told_what_it_is() -> None:
         "made v1",
         "Saga made, version 1, of 3 steps; instance k-1 is stalled.",
     ]
-    assert card(svg(SHORT, SITUATIONS["running"].instance), "a").findtext(f"{SVG}title") == "a, awaiting an answer"
+    assert card(svg(SHORT, SITUATIONS["running"].instance), "a").findtext(f"{SVG}title") == "a, awaiting a reply"
 
 
 # --- states
@@ -107,14 +107,14 @@ def test_who_cannot_see_it_is_told_what_it_is() -> None:
 @pytest.mark.parametrize(
     ("situation", "name", "mark", "words", "is_now"),
     [
-        ("running", "a", Mark.ASKED, "awaiting an answer", True),
-        ("waiting to ask again", "a", Mark.WAITING, "will be asked again", True),
+        ("running", "a", Mark.ASKED, "awaiting a reply", True),
+        ("waiting to ask again", "a", Mark.WAITING, "will be sent again", True),
         ("at the pivot", "a", Mark.DONE, "done", False),
-        ("at the pivot", "undo a", Mark.AHEAD, "not asked for", False),
-        ("at the pivot", "p", Mark.ASKED, "awaiting an answer", True),
+        ("at the pivot", "undo a", Mark.AHEAD, "not sent", False),
+        ("at the pivot", "p", Mark.ASKED, "awaiting a reply", True),
         ("at the pivot", "z", Mark.AHEAD, "not reached", False),
         ("compensating", "p", Mark.REFUSED, "refused", False),
-        ("compensating", "undo a", Mark.ASKED, "awaiting an answer", True),
+        ("compensating", "undo a", Mark.ASKED, "awaiting a reply", True),
         ("stalled past the pivot", "z", Mark.REFUSED, "refused", True),
         ("stalled compensating", "undo a", Mark.REFUSED, "refused", True),
         ("stalled compensating", "p", Mark.REFUSED, "refused", False),
@@ -168,7 +168,7 @@ def test_the_picture_follows_the_viewer_into_the_night() -> None:
 
 def test_an_instance_says_why_it_turned_back_and_why_it_cannot_go_on() -> None:
     told = texts(svg(SHORT, SITUATIONS["stalled compensating"].instance))
-    assert "turned back at p: no" in told
+    assert "failed at p: no" in told
     assert "stalled at a: no: its compensation failed:" in told
     assert "instance k-1: compensating, paused, started 2026-01-01 00:00:00; times are in UTC" in texts(
         svg(SHORT, SITUATIONS["compensating, paused"].instance)
@@ -177,7 +177,7 @@ def test_an_instance_says_why_it_turned_back_and_why_it_cannot_go_on() -> None:
 
 def test_times_are_told_in_utc_with_the_date_of_another_day() -> None:
     told = texts(svg(SHORT, SITUATIONS["running"].instance))
-    assert {"asked 00:00:00", "answer due 00:01:00"} <= set(told)
+    assert {"sent 00:00:00", "reply due 00:01:00"} <= set(told)
     assert "instance k-1: running, started 2026-01-01 00:00:00; times are in UTC" in told
 
 

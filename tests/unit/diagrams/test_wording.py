@@ -5,10 +5,18 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from saga_coordinator.sagas import Retry, alternatives, parallel
-from saga_coordinator.sagas.diagrams.moments import Calendar, describe_duration
-from saga_coordinator.sagas.diagrams.states import is_settled
-from saga_coordinator.sagas.diagrams.text import MAX_LETTERS, describe_list, in_a_line, limit, ordinal, sendings
+from saga_coordinator.sagas.diagrams.text import (
+    MAX_LETTERS,
+    Calendar,
+    describe_duration,
+    describe_list,
+    in_a_line,
+    limit,
+    ordinal,
+    sendings,
+)
 from saga_coordinator.sagas.language.nodes import ForEach
+from saga_coordinator.sagas.machine.progress import is_settled
 from saga_coordinator.sagas.testing.scenario import given
 from tests.unit.diagrams.any_saga import each, some_time
 from tests.unit.machine.made import Begun, Data, Did, choice, compensatable, saga
