@@ -7,8 +7,8 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 
+from saga_coordinator.sagas.diagrams.svg.elements import element, path
 from saga_coordinator.service.percentile import percentile
 from saga_coordinator.service.simulation.agenda import SECOND
 from saga_coordinator.service.simulation.engine import Run, Simulation
@@ -78,6 +78,8 @@ def ceiling(most: float) -> int:
     )
 
 
+Point = tuple[float, float]
+
 INK = "#1f2937"
 FAINT = "#6b7280"
 GRID = "#e2e5ea"
@@ -98,55 +100,53 @@ def document(width: float, height: float, title: str, parts: Iterable[str]) -> s
     size = f'width="{width:.0f}" height="{height:.0f}"'
     begin = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" {size} role="img">'
     paper = f'<rect {size} fill="#ffffff"/>'
-    return "\n".join((begin, f"<title>{escape(title)}</title>", STYLE, paper, *parts, "</svg>\n"))
+    return "\n".join((begin, element("title", title), STYLE, paper, *parts, "</svg>\n"))
 
 
-def text(x: float, y: float, words: str, *, kind: str = "", anchor: str = "start") -> str:
+def text(x: float, y: float, words: str, *, kind: str | None = None, anchor: str = "start") -> str:
     """Write words at a place; `anchor` is the end that stands there."""
-    named = f' class="{kind}"' if kind else ""
-    return f'<text x="{x:.1f}" y="{y:.1f}"{named} text-anchor="{anchor}">{escape(words)}</text>'
+    return element("text", words, x=x, y=y, class_=kind, text_anchor=anchor)
 
 
-def line(start: tuple[float, float], end: tuple[float, float], *, stroke: str = GRID, dash: str = "") -> str:
+def line(start: Point, end: Point, *, stroke: str = GRID, dash: str | None = None) -> str:
     """Draw a straight line."""
-    dashed = f' stroke-dasharray="{dash}"' if dash else ""
-    x1, y1, x2, y2 = *start, *end
-    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{stroke}"{dashed}/>'
+    (x1, y1), (x2, y2) = start, end
+    return element("line", x1=x1, y1=y1, x2=x2, y2=y2, stroke=stroke, stroke_dasharray=dash)
 
 
-def curve(points: Sequence[tuple[float, float]], *, dash: str = "", width: float = 2.0) -> str:
+def curve(points: Sequence[Point], *, dash: str | None = None, width: float = 2.0) -> str:
     """Draw a line through points."""
-    dashed = f' stroke-dasharray="{dash}"' if dash else ""
-    return f'<path d="{_through(points)}" fill="none" stroke="{INK}" stroke-width="{width:.1f}"{dashed}/>'
+    return element("path", d=path(points), fill="none", stroke=INK, stroke_width=width, stroke_dasharray=dash)
 
 
-def area(points: Sequence[tuple[float, float]], floor: float, *, fill: str) -> str:
+def area(points: Sequence[Point], floor: float, *, fill: str) -> str:
     """Fill what lies between points and the floor beneath them."""
-    around = [(points[0][0], floor), *points, (points[-1][0], floor)]
-    return f'<path d="{_through(around)}Z" fill="{fill}"/>'
+    around = ((points[0][0], floor), *points, (points[-1][0], floor))
+    return element("path", d=f"{path(around)}Z", fill=fill)
+
+
+def square(x: float, y: float, fill: str, stroke: str | None = None) -> str:
+    """Draw a sample of how an area is filled."""
+    return element("rect", x=x, y=y, width=12, height=12, fill=fill, stroke=stroke)
 
 
 def mark(shape: str, x: float, y: float) -> str:
     """Draw a small mark: a circle, a square or a triangle."""
+    look = {"fill": "#ffffff", "stroke": INK, "stroke_width": 1.6}
     match shape:
         case "circle":
-            drawn = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5"'
+            return element("circle", cx=x, cy=y, r=4.5, **look)
         case "square":
-            drawn = f'<rect x="{x - 4:.1f}" y="{y - 4:.1f}" width="8" height="8"'
+            return element("rect", x=x - 4, y=y - 4, width=8, height=8, **look)
         case _:
-            drawn = f'<path d="M{x:.1f},{y - 5:.1f}L{x + 5:.1f},{y + 4:.1f}L{x - 5:.1f},{y + 4:.1f}Z"'
-    return f'{drawn} fill="#ffffff" stroke="{INK}" stroke-width="1.6"/>'
-
-
-def _through(points: Iterable[tuple[float, float]]) -> str:
-    return "M" + "L".join(f"{x:.1f},{y:.1f}" for x, y in points)
+            return element("path", d=f"{path(((x, y - 5), (x + 5, y + 4), (x - 5, y + 4)))}Z", **look)
 
 
 WIDTH, LEFT, RIGHT = 1000.0, 204.0, 970.0
 CURVES_TOP, CURVES_HEIGHT = 92.0, 260.0
 ROW, GAP = 84.0, 30.0
 BUCKETS = 260
-LINES = {"completed": ("", "circle"), "compensated": ("9 5", "square"), "stalled": ("2 4", "triangle")}
+LINES = {"completed": (None, "circle"), "compensated": ("9 5", "square"), "stalled": ("2 4", "triangle")}
 """For each status its dashes and its mark."""
 
 MARKED = (50, 90, 99)
@@ -219,9 +219,9 @@ def _loads(simulation: Simulation, figures: Figures, top: float) -> Iterator[str
     """Draw for each participant how many commands it had, over the time in which almost all were carried out."""
     yield text(24, top - 40, "Load: commands at each participant, on average over time", kind="head")
     end = _almost_all(simulation)
-    yield f'<rect x="{LEFT}" y="{top - 31:.1f}" width="12" height="12" fill="{WORK}"/>'
+    yield square(LEFT, top - 31, WORK)
     yield text(LEFT + 18, top - 21, "being carried out")
-    yield f'<rect x="{LEFT + 140}" y="{top - 31:.1f}" width="12" height="12" fill="url(#waiting)" stroke="{INK}"/>'
+    yield square(LEFT + 140, top - 31, "url(#waiting)", INK)
     yield text(LEFT + 158, top - 21, "waiting for a place")
     yield line((LEFT + 290, top - 25), (LEFT + 320, top - 25), stroke=INK, dash="6 3")
     yield text(LEFT + 328, top - 21, "places")
