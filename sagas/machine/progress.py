@@ -105,8 +105,10 @@ def is_past_pivot(plan: Plan[Any], state: State) -> bool:
 def is_abandoned(plan: Plan[Any], state: State, name: str, *, already: bool = True) -> bool:
     """Return whether an alternative around a node was left for the next one, or (not already) is being left."""
     for scope in plan.scopes.get(leaf(name), ()) if plan.scopes else ():
-        attempt = state.attempts[scope.name]
-        if attempt.number != scope.number or (attempt.cause is not None and not already):
+        attempt = state.attempts.get(scope.name)
+        if attempt is None or attempt.number < scope.number:
+            continue
+        if attempt.number > scope.number or (attempt.cause is not None and not already):
             return True
     return False
 

@@ -1,17 +1,21 @@
-"""What an author says of two versions that their definitions do not: which names have changed, which data to take."""
+"""What an author declares about two versions: which names have changed and which data to take; and its application."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from pydantic_core import to_json
 
+from saga_coordinator.sagas.language.cause import Cause
 from saga_coordinator.sagas.language.nodes import leaf
-from saga_coordinator.sagas.versions.outline import AnySaga, parts_of
+from saga_coordinator.sagas.machine.instance import BY_NAME, Instance
+from saga_coordinator.sagas.versions.diff import AnySaga, Part, parts_of
+
+V = TypeVar("V")
 
 DROPPED: Final = ""
-"""The new name of a data field that is not wanted any more."""
+"""The new name of a data field that is dropped."""
 
 
 class VersionMapping(BaseModel):
@@ -36,7 +40,7 @@ class VersionMapping(BaseModel):
 
 
 SAME_NAMES: Final = VersionMapping()
-"""Nothing is called otherwise."""
+"""Every name is the same in both versions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class Read:
 
     data: Any
     asks: tuple[str, ...] = ()
-    dropped: tuple[str, ...] = field(default=())
+    dropped: tuple[str, ...] = ()
 
 
 def faults(old: AnySaga, new: AnySaga, by: VersionMapping) -> Iterator[str]:
@@ -114,3 +118,58 @@ def _asked(old: AnySaga, new: AnySaga, known: Mapping[str, Any], by: VersionMapp
                 f"data field {name} is not in version {new.version}: if it is {each} now, write "
                 f'{name} = "{each}" under [fields]; if it is to be dropped, {name} = ""'
             )
+
+
+# --- an instance in the names of the other version
+
+LIKE_A_STEP = {"step", "pivot"}
+
+
+@dataclass(frozen=True, slots=True)
+class VersionPair:
+    """Two versions of a saga, how the names of one become those of the other, and the parts of both by name."""
+
+    old: AnySaga
+    new: AnySaga
+    by: VersionMapping
+    was: Mapping[str, Part]
+    now: Mapping[str, Part]
+
+    def is_kept(self, name: str) -> bool:
+        """Return whether a node of the old version is one of the same kind in the new one."""
+        before, after = self.was.get(leaf(name)), self.now.get(leaf(self.by.name(name)))
+        if before is None or after is None:
+            return False
+        return before.kind == after.kind or {before.kind, after.kind} == LIKE_A_STEP
+
+    def fact(self, name: str, fact: str) -> tuple[str | None, str | None]:
+        """Return what was declared of a node that is kept, in both versions."""
+        before, after = self.was[leaf(name)], self.now[leaf(self.by.name(name))]
+        return before.facts.get(fact), after.facts.get(fact)
+
+
+def pair_of(old: AnySaga, new: AnySaga, by: VersionMapping) -> VersionPair:
+    """Compare two versions of a saga part by part."""
+    return VersionPair(old, new, by, parts_of(old), parts_of(new))
+
+
+def translated(pair: VersionPair, instance: Instance[Any], data: Any) -> Instance[Any]:  # noqa: ANN401  the new version's data
+    """Return the instance as one of the new version. Ids of commands that were sent stay what they are."""
+    named = {each: _kept(pair, getattr(instance, each)) for each in BY_NAME}
+    return replace(
+        instance,
+        version=pair.new.version,
+        data=data,
+        cause=_cause(pair, instance.cause),
+        stall=_cause(pair, instance.stall),
+        **named | {"lists": {name: _kept(pair, items) for name, items in named["lists"].items()}},
+    )
+
+
+def _kept(pair: VersionPair, values: Mapping[str, V]) -> dict[str, V]:
+    return {pair.by.name(name): value for name, value in values.items() if pair.is_kept(name)}
+
+
+def _cause(pair: VersionPair, cause: Cause | None) -> Cause | None:
+    """Return a cause with its step named as in the new version; the name of a removed step stays."""
+    return cause if cause is None or cause.step is None else replace(cause, step=pair.by.name(cause.step))

@@ -6,13 +6,18 @@ import typer
 from rich.text import Text
 
 from saga_coordinator.handlers.routing import AnySaga, Routes
-from saga_coordinator.sagas.versions.diff import Change, What, differences
+from saga_coordinator.sagas.versions.diff import Change, ChangeKind, differences
 from saga_coordinator.service.catalog import load_catalog
 from saga_coordinator.service.cli.configuration import load_settings
 from saga_coordinator.service.cli.console import as_json, fail, plain, say
 from saga_coordinator.service.cli.defining import sagas_at
 
-STYLES: Final = {What.ADDED: "green", What.REMOVED: "red", What.MOVED: "yellow", What.CHANGED: "cyan"}
+STYLES: Final = {
+    ChangeKind.ADDED: "green",
+    ChangeKind.REMOVED: "red",
+    ChangeKind.MOVED: "yellow",
+    ChangeKind.CHANGED: "cyan",
+}
 
 
 def diff(*, first: str, second: str, third: str | None, as_json_: bool) -> None:

@@ -11,7 +11,7 @@ from saga_coordinator.sagas import Cause, Retry, Saga, alternatives, parallel, p
 from saga_coordinator.sagas.catalog.examples import catalog as examples
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.language.nodes import Node, Step
-from saga_coordinator.sagas.versions.diff import Change, What, differences
+from saga_coordinator.sagas.versions.diff import Change, ChangeKind, differences
 from tests.unit.diagrams.any_saga import Happened, each, happened_key
 from tests.unit.machine.made import (
     HOUR,
@@ -33,7 +33,7 @@ from tests.unit.machine.made import (
 OLD = saga(compensatable("a"), compensatable("b"), point_of_no_return(), retriable("tell"), deadline=HOUR)
 
 
-def told(changes: Iterable[Change]) -> list[tuple[What, str, str]]:
+def told(changes: Iterable[Change]) -> list[tuple[ChangeKind, str, str]]:
     return [(each.what, each.subject, each.detail) for each in changes]
 
 
@@ -50,8 +50,8 @@ def test_a_step_that_is_added_and_one_that_is_removed_are_named() -> None:
     changes = against(compensatable("a"), safe("look"), point_of_no_return(), retriable("tell"))
 
     assert told(changes) == [
-        (What.REMOVED, "step b", "in the main sequence"),
-        (What.ADDED, "step look", "in the main sequence"),
+        (ChangeKind.REMOVED, "step b", "in the main sequence"),
+        (ChangeKind.ADDED, "step look", "in the main sequence"),
     ]
     assert "its compensation would be lost" in changes[0].means
     assert "beyond its place ends in the old version" in changes[1].means
@@ -67,7 +67,7 @@ def test_a_step_under_another_name_is_suspected() -> None:
 def test_of_two_that_change_places_only_one_has_moved() -> None:
     changes = against(compensatable("b"), compensatable("a"), point_of_no_return(), retriable("tell"))
     assert len(changes) == 1
-    assert changes[0].what is What.MOVED
+    assert changes[0].what is ChangeKind.MOVED
     assert changes[0].detail == "stands elsewhere in the order"
 
 
@@ -76,8 +76,8 @@ def test_a_step_that_stands_in_another_node_has_moved() -> None:
         compensatable("a"), choice("fork", 0, compensatable("b")), point_of_no_return(), retriable("tell")
     )
     assert told(changes) == [
-        (What.ADDED, "branch fork", "in the main sequence"),
-        (What.MOVED, "step b", "in the main sequence -> in branch fork"),
+        (ChangeKind.ADDED, "branch fork", "in the main sequence"),
+        (ChangeKind.MOVED, "step b", "in the main sequence -> in branch fork"),
     ]
     grouped = against(parallel(compensatable("a"), compensatable("b")), point_of_no_return(), retriable("tell"))
     assert [change.subject for change in grouped] == ["step a", "step b"]
@@ -132,13 +132,13 @@ def test_waits_lists_branches_and_alternatives_are_compared() -> None:
         alternatives(compensatable("n"), compensatable("m"), name="either"),
     )
     assert [(what, subject) for what, subject, _ in told(differences(old, new))] == [
-        (What.CHANGED, "receive approval"),
-        (What.CHANGED, "for_each item"),
-        (What.ADDED, "step y"),
-        (What.MOVED, "step x"),
-        (What.CHANGED, "alternatives either"),
-        (What.MOVED, "step n"),
-        (What.MOVED, "step m"),
+        (ChangeKind.CHANGED, "receive approval"),
+        (ChangeKind.CHANGED, "for_each item"),
+        (ChangeKind.ADDED, "step y"),
+        (ChangeKind.MOVED, "step x"),
+        (ChangeKind.CHANGED, "alternatives either"),
+        (ChangeKind.MOVED, "step n"),
+        (ChangeKind.MOVED, "step m"),
     ]
 
 
@@ -189,12 +189,12 @@ def test_the_data_and_what_holds_for_the_whole_are_compared() -> None:
     assert [detail for _, subject, detail in told(changes) if subject == "saga"] == [
         "is cancelled by: made.stopped.v1 -> nothing",
         "deadline: 1:00:00 -> 2:00:00",
-        "when compensated tells: made.unwound.v1 -> made.finished.v1",
+        "outcome when compensated: made.unwound.v1 -> made.finished.v1",
     ]
     assert [line for line in told(changes) if line[1].startswith("data field")] == [
-        (What.REMOVED, "data field seen", "tuple[str, ...], with a default"),
-        (What.CHANGED, "data field coins", "int, required -> str, required"),
-        (What.ADDED, "data field vip", "bool, required"),
-        (What.ADDED, "data field note", "str | None, with a default"),
+        (ChangeKind.REMOVED, "data field seen", "tuple[str, ...], with a default"),
+        (ChangeKind.CHANGED, "data field coins", "int, required -> str, required"),
+        (ChangeKind.ADDED, "data field vip", "bool, required"),
+        (ChangeKind.ADDED, "data field note", "str | None, with a default"),
     ]
     assert "its mapping has to give a value" in changes[-2].means
