@@ -122,7 +122,7 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def python(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of an environment with the wheel, and with what it depends on from the environment of the tests."""
+    """The interpreter of an environment with the wheel; its dependencies come from the environment of the tests."""
     folder = tmp_path_factory.mktemp("venv")
     venv.create(folder, with_pip=False, symlinks=True)
     interpreter = folder / "bin" / "python"
