@@ -1,4 +1,4 @@
-"""What travels beside a message: CloudEvents 1.0 attributes as Kafka headers, and the saga's own extensions.
+"""The envelope of a message: CloudEvents 1.0 attributes as Kafka headers, and the saga's own extensions.
 
 Binary mode is written; binary and structured mode are read (CloudEvents 1.0.2, Kafka protocol binding, section 3).
 Trace context travels as plain `traceparent` and `tracestate` headers (W3C Trace Context), in structured mode also as
@@ -44,7 +44,7 @@ _MEANINGFUL = ("content-type", *_TRACE)
 
 
 class BadEnvelope(ValueError):
-    """A record that is no CloudEvent: the text says which attribute is wrong and what it must be."""
+    """A record that is no CloudEvent; the text names the wrong attribute and what it must be."""
 
 
 class Envelope(NamedTuple):
@@ -109,7 +109,7 @@ def _decoded(headers: Sequence[tuple[str, bytes | None]]) -> dict[str, str]:
 
 
 def _decoded_text_headers(headers: Sequence[tuple[str, bytes | None]]) -> Iterator[tuple[str, str]]:
-    """Decode what is text; only a header that means something here has to be."""
+    """Decode the headers that are UTF-8; only one with a meaning here must be."""
     for name, raw in headers:
         try:
             if raw is not None:
@@ -120,7 +120,7 @@ def _decoded_text_headers(headers: Sequence[tuple[str, bytes | None]]) -> Iterat
 
 
 def _envelope(named: dict[str, str], where: str) -> Envelope:
-    """Build the envelope, or say which required attribute is missing."""
+    """Build the envelope. Raises `BadEnvelope` for a missing attribute."""
     get = named.get
     id_, source, type_ = get("ce_id"), get("ce_source"), get("ce_type")
     if get("ce_specversion") != "1.0" or not (id_ and source and type_):
@@ -147,14 +147,14 @@ def _envelope(named: dict[str, str], where: str) -> Envelope:
 
 
 def _check_nul(named: dict[str, str]) -> None:
-    """Refuse the one character that databases do not take; headers that mean nothing here may hold what they like."""
+    """Refuse the one character that databases do not store; headers without a meaning here are not checked."""
     for name, text in named.items():
         if "\0" in text and name.startswith("ce_"):
             raise BadEnvelope(f"header or attribute {name}: holds a NUL character; send plain text")
 
 
 def _describe_missing(named: dict[str, str], where: str) -> str:
-    """Say what is wrong with the required attributes."""
+    """Describe what is wrong with the required attributes."""
     for name in ("specversion", "id", "source", "type"):
         if not named.get(f"ce_{name}"):
             return f"{where}{name} is missing: CloudEvents 1.0 requires it on every message"
@@ -180,7 +180,7 @@ def _structured(value: bytes | None) -> tuple[dict[str, str], bytes]:
 
 
 def _data(whole: dict[str, object]) -> bytes:
-    """Take the data out of a structured event, as JSON bytes."""
+    """Remove the data from a structured event, and return it as JSON bytes."""
     if "data_base64" in whole:
         try:
             return base64.b64decode(str(whole.pop("data_base64")), validate=True)

@@ -1,4 +1,4 @@
-"""What JSON may not hold though parsers take it: a key twice in one object, a NUL, 65 levels (RFC 8259, 4)."""
+"""Limits on JSON beyond its grammar: no duplicate key, no NUL, at most 64 levels (RFC 8259, section 4)."""
 
 import json
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ MAX_DEPTH = 64
 
 
 def unique_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """Make an object of its pairs, as a hook of `json.loads`. Raises `ValueError` for a key that stands twice."""
+    """Return the object of its pairs, as a hook of `json.loads`. Raises `ValueError` for a duplicate key."""
     made = dict(pairs)
     if len(made) < len(pairs):
         seen: set[str] = set()
@@ -20,11 +20,11 @@ def unique_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=unique_keys, parse_int=str, parse_float=str)
-"""Numbers stay text: nothing here is of use, and one of many digits would take long to read."""
+"""Numbers stay text: their values are not used, and a number of many digits takes long to convert."""
 
 
 def check_json(payload: bytes) -> None:
-    """Raise `ValueError` for JSON that is odd.
+    """Raise `ValueError` for JSON beyond the limits.
 
     Each payload is decoded a second time for it, by the parser that shows every key: 5 to 15 microseconds.
     """
@@ -37,7 +37,7 @@ def check_json(payload: bytes) -> None:
 
 
 def _check_nesting(whole: object) -> None:
-    """Refuse NUL and depth, level by level: no recursion, whatever is sent."""
+    """Refuse NUL and depth, level by level and so without recursion."""
     level, depth = [whole], 0
     while level:
         texts = [each for each in level if isinstance(each, str)]

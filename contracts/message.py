@@ -1,4 +1,4 @@
-"""The bases of everything that is said: events, commands, replies, and the failure that may answer any command."""
+"""The base classes of all messages: events, commands, replies, and the failure that may answer any command."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 MAX_RETRY_AFTER = 366 * 24 * 3600
-"""The longest `retry_after` that is believed, in seconds: a year."""
+"""The longest `retry_after` that is accepted, in seconds: a year."""
 
 ReplyT = TypeVar("ReplyT", bound="Reply")
 
@@ -38,7 +38,7 @@ class Command(Message, Generic[ReplyT]):
 
     `topic` is the participant's command topic. `safe` says that carrying it out changes nothing that would ever
     have to be undone (the word of RFC 9110, section 9.2.1): such a step needs no compensation. `cancellable` says
-    that a saga carries it out, which heeds a `CancelCommand` on the same topic.
+    that a saga carries it out, which accepts a `CancelCommand` on the same topic.
     """
 
     topic: ClassVar[str]
@@ -59,13 +59,13 @@ class Command(Message, Generic[ReplyT]):
 
 
 class Done(Reply):
-    """The reply of a command that has nothing to tell but that it was carried out."""
+    """The reply of a command without a result: it was carried out."""
 
     message_type = "saga.done.v1"
 
 
 class CancelCommand(Message):
-    """Whoever sent the command `command_id` does not want it any more. The answer is the command's own reply."""
+    """The sender withdraws the command `command_id`. The answer is the command's own reply."""
 
     message_type = "saga.cancel-command.v1"
 

@@ -1,4 +1,4 @@
-"""The conversation with the directory of accounts: open one that sleeps, wake it, close it."""
+"""The conversation with the directory of accounts: open an inactive one, activate it, close it."""
 
 from saga_coordinator.contracts.message import Command, Done, Reply
 
@@ -25,7 +25,7 @@ class OpenAccount(Command[AccountOpened]):
 
 
 class CloseAccount(Command[Done]):
-    """Close the account. Without a `login` it was never confirmed: go by the employee."""
+    """Close the account. Without a `login` it was never confirmed: identify it by the employee."""
 
     message_type = "accounts.close-account.v1"
     topic = TOPIC
@@ -54,7 +54,7 @@ class RevokeLicences(Command[Done]):
 
 
 class ActivateAccount(Command[Done]):
-    """Let the employee in. A refusal says that they did not turn up."""
+    """Activate the account. A refusal says that the employee did not start."""
 
     message_type = "accounts.activate-account.v1"
     topic = TOPIC

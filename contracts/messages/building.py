@@ -1,4 +1,4 @@
-"""The conversation with the build machines: build, test, scan. An image that nobody deploys harms nobody."""
+"""The conversation with the build machines: build, test, scan. An image that is not deployed does no harm."""
 
 from saga_coordinator.contracts.message import Command, Done, Reply
 
@@ -25,7 +25,7 @@ class BuildImage(Command[ImageBuilt]):
 
 
 class TestImage(Command[Done]):
-    """Run all tests of an image. A failed test is a failure that asking again does not help."""
+    """Run all tests of an image. A failed test is a failure for which a retry cannot help."""
 
     message_type = "building.test-image.v1"
     topic = TOPIC
@@ -35,7 +35,7 @@ class TestImage(Command[Done]):
 
 
 class ScanImage(Command[Done]):
-    """Look for known holes in an image."""
+    """Scan an image for known vulnerabilities."""
 
     message_type = "building.scan-image.v1"
     topic = TOPIC

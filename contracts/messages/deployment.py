@@ -1,4 +1,4 @@
-"""The conversation with the deployer: a release on a host, what was there before, and what is there from now on."""
+"""The conversation with the deployer: release an image to a host, restore the one before, promote it."""
 
 from saga_coordinator.contracts.message import Command, Done
 
@@ -6,7 +6,7 @@ TOPIC = "deployment.commands.v1"
 
 
 class DeployHost(Command[Done]):
-    """Run an image on a host, once the host is drained; answered when the host takes load again."""
+    """Run an image on a host, once the host is drained; the reply is sent when the host takes load again."""
 
     message_type = "deployment.deploy-host.v1"
     topic = TOPIC
@@ -27,7 +27,7 @@ class RestoreHost(Command[Done]):
 
 
 class PromoteRelease(Command[Done]):
-    """Make an image what new hosts get, and forget what ran before: from now on there is only a next release."""
+    """Make an image the one for new hosts, and delete the one before: it cannot be restored any more."""
 
     message_type = "deployment.promote-release.v1"
     topic = TOPIC
@@ -38,7 +38,7 @@ class PromoteRelease(Command[Done]):
 
 
 class AnnounceRelease(Command[Done]):
-    """Tell everybody who depends on the service."""
+    """Inform everybody who depends on the service."""
 
     message_type = "deployment.announce-release.v1"
     topic = TOPIC

@@ -1,4 +1,4 @@
-"""The conversation with those who keep the equipment: order a laptop, take the order back, hand it over."""
+"""The conversation with equipment: order a laptop, cancel the order, hand the laptop over."""
 
 from saga_coordinator.contracts.message import Command, Done, Reply
 
@@ -6,7 +6,7 @@ TOPIC = "equipment.commands.v1"
 
 
 class LaptopOrdered(Reply):
-    """The laptop comes as `asset_id`."""
+    """The laptop is registered as `asset_id`."""
 
     message_type = "equipment.laptop-ordered.v1"
 
@@ -24,7 +24,7 @@ class OrderLaptop(Command[LaptopOrdered]):
 
 
 class ReturnLaptop(Command[Done]):
-    """Put the laptop back into stock. Without an `asset_id` the order was never confirmed: go by the employee."""
+    """Put the laptop back into stock. Without an `asset_id` the order was never confirmed: identify it by the employee."""
 
     message_type = "equipment.return-laptop.v1"
     topic = TOPIC

@@ -1,4 +1,4 @@
-"""What is said about hiring: the events that start and withdraw an onboarding, and its two outcomes."""
+"""The events about hiring: those that start and withdraw an onboarding, and its two outcomes."""
 
 from datetime import datetime
 
@@ -25,7 +25,7 @@ class HireAgreed(Event):
 
 
 class HireWithdrawn(Event):
-    """One of the two does not want it any more."""
+    """One of the two has withdrawn."""
 
     message_type = "hiring.hire-withdrawn.v1"
     topic = TOPIC
@@ -44,7 +44,7 @@ class EmployeeOnboarded(Event):
 
 
 class OnboardingAbandoned(Event):
-    """The employee will not come, and everything prepared is undone. `step` is where it failed, if at one."""
+    """The employee will not come, and every preparation is compensated. `step` is the step that failed, or None."""
 
     message_type = "hiring.onboarding-abandoned.v1"
 

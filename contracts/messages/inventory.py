@@ -1,4 +1,4 @@
-"""The conversation with the inventory: set stock aside, and give it back."""
+"""The conversation with the inventory: reserve stock, and release it."""
 
 from saga_coordinator.contracts.message import Command, Done, Reply
 from saga_coordinator.contracts.messages.orders import Lines
@@ -7,7 +7,7 @@ TOPIC = "inventory.commands.v1"
 
 
 class StockReserved(Reply):
-    """The stock is set aside under `reservation_id`."""
+    """The stock is reserved under `reservation_id`."""
 
     message_type = "inventory.stock-reserved.v1"
 
@@ -15,7 +15,7 @@ class StockReserved(Reply):
 
 
 class ReserveStock(Command[StockReserved]):
-    """Set the stock of all lines aside."""
+    """Reserve the stock of all lines."""
 
     message_type = "inventory.reserve-stock.v1"
     topic = TOPIC
@@ -25,7 +25,7 @@ class ReserveStock(Command[StockReserved]):
 
 
 class ReleaseStock(Command[Done]):
-    """Give the stock back. Without a `reservation_id` the reservation was never confirmed: go by the order."""
+    """Release the stock. Without a `reservation_id` the reservation was never confirmed: identify it by the order."""
 
     message_type = "inventory.release-stock.v1"
     topic = TOPIC

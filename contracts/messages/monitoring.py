@@ -1,4 +1,4 @@
-"""The conversation with the monitoring: probe, watch, and what it says on its own when it sees something."""
+"""The conversation with the monitoring: probe and watch servers, and its events about releases."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ EVENTS = "monitoring.events.v1"
 
 
 class ProbeServers(Command[Done]):
-    """Look whether all servers answer. A retryable failure: not yet."""
+    """Check that all servers answer. A retryable failure means: not yet."""
 
     message_type = "monitoring.probe-servers.v1"
     topic = TOPIC
@@ -29,7 +29,7 @@ class WatchServers(Command[Done]):
 
 
 class ReleaseFoundHealthy(Event):
-    """A release has kept its promises for as long as they are measured."""
+    """A release has met its objectives for the whole time of measurement."""
 
     message_type = "monitoring.release-found-healthy.v1"
     topic = EVENTS
@@ -39,7 +39,7 @@ class ReleaseFoundHealthy(Event):
 
 
 class ReleaseAlarmRaised(Event):
-    """A release breaks a promise."""
+    """A release misses an objective."""
 
     message_type = "monitoring.release-alarm-raised.v1"
     topic = EVENTS

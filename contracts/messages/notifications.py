@@ -1,4 +1,4 @@
-"""The conversation with notifications: tell the customer."""
+"""The conversation with notifications: inform the customer."""
 
 from saga_coordinator.contracts.message import Command, Done
 
@@ -6,7 +6,7 @@ TOPIC = "notifications.commands.v1"
 
 
 class NotifyCustomer(Command[Done]):
-    """Tell the customer that the order is on its way."""
+    """Inform the customer that the order is on its way."""
 
     message_type = "notifications.notify-customer.v1"
     topic = TOPIC

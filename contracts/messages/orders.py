@@ -1,4 +1,4 @@
-"""What is said about orders: the events that start and cancel them, and the two outcomes."""
+"""The events about orders: those that start and cancel them, and the two outcomes."""
 
 from typing import Annotated
 
@@ -51,7 +51,7 @@ class OrderPlaced(Event):
 
 
 class OrderCancelled(Event):
-    """The customer does not want the order any more."""
+    """The customer has cancelled the order."""
 
     message_type = "orders.order-cancelled.v1"
     topic = TOPIC
@@ -70,7 +70,7 @@ class OrderConfirmed(Event):
 
 
 class OrderRejected(Event):
-    """The order was not carried out, and everything done for it is undone.
+    """The order was not carried out, and everything done for it is compensated.
 
     `step` is where it failed, None when it was cancelled or passed its deadline. `code` is the participant's own,
     or `timed-out`, `cancelled`, `deadline-passed`.

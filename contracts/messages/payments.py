@@ -27,7 +27,7 @@ class ChargeCard(Command[CardCharged]):
 
 
 class RefundCard(Command[Done]):
-    """Give the amount back. Without a `charge_id` the charge was never confirmed: go by the order."""
+    """Refund the amount. Without a `charge_id` the charge was never confirmed: identify it by the order."""
 
     message_type = "payments.refund-card.v1"
     topic = TOPIC

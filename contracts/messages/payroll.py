@@ -1,4 +1,4 @@
-"""The conversation with the payroll: begin to pay."""
+"""The conversation with the payroll: start to pay."""
 
 from datetime import datetime
 

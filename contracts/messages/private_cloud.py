@@ -1,4 +1,4 @@
-"""The conversation with our own cloud: set capacity aside, make machines on it, give both back."""
+"""The conversation with our own cloud: reserve capacity, create machines in it, release both."""
 
 from saga_coordinator.contracts.message import Command, Done, Reply
 
@@ -6,7 +6,7 @@ TOPIC = "private-cloud.commands.v1"
 
 
 class CapacityReserved(Reply):
-    """Hosts are set aside under `pool`."""
+    """Hosts are reserved under `pool`."""
 
     message_type = "private-cloud.capacity-reserved.v1"
 
@@ -14,7 +14,7 @@ class CapacityReserved(Reply):
 
 
 class ReserveCapacity(Command[CapacityReserved]):
-    """Set hosts aside. A refusal says that there is no room."""
+    """Reserve hosts. A refusal says that there is no capacity."""
 
     message_type = "private-cloud.reserve-capacity.v1"
     topic = TOPIC
@@ -25,7 +25,7 @@ class ReserveCapacity(Command[CapacityReserved]):
 
 
 class ReleaseCapacity(Command[Done]):
-    """Give the hosts back. Without a `pool` they were never confirmed: go by the request."""
+    """Release the hosts. Without a `pool` they were never confirmed: identify them by the request."""
 
     message_type = "private-cloud.release-capacity.v1"
     topic = TOPIC
@@ -35,7 +35,7 @@ class ReleaseCapacity(Command[Done]):
 
 
 class MachineCreated(Reply):
-    """The machine runs."""
+    """The machine is running."""
 
     message_type = "private-cloud.machine-created.v1"
 
@@ -43,7 +43,7 @@ class MachineCreated(Reply):
 
 
 class CreateMachine(Command[MachineCreated]):
-    """Make one machine in a pool."""
+    """Create one machine in a pool."""
 
     message_type = "private-cloud.create-machine.v1"
     topic = TOPIC

@@ -1,4 +1,4 @@
-"""The conversation with the saga that provisions servers, and with the janitor who takes them away again."""
+"""The conversation with the saga that provisions servers, and with the service that removes them again."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -22,7 +22,7 @@ class Server(BaseModel):
 
 
 class ServersProvisioned(Reply):
-    """All servers run; `addresses` holds the address of each by its name."""
+    """All servers are running; `addresses` holds the address of each by its name."""
 
     message_type = "provisioning.servers-provisioned.v1"
 
@@ -31,7 +31,7 @@ class ServersProvisioned(Reply):
 
 
 class ProvisionServers(Command[ServersProvisioned]):
-    """Provide servers, in whichever cloud has room."""
+    """Provide servers, in the first cloud that has capacity."""
 
     message_type = "provisioning.provision-servers.v1"
     topic = TOPIC
@@ -43,7 +43,7 @@ class ProvisionServers(Command[ServersProvisioned]):
 
 
 class DecommissionServers(Command[Done]):
-    """Take all servers of a request away."""
+    """Remove all servers of a request."""
 
     message_type = "provisioning.decommission-servers.v1"
     topic = "decommissioning.commands.v1"

@@ -1,4 +1,4 @@
-"""The conversation with a cloud for hire: a network of our own, machines in it, and their end."""
+"""The conversation with a public cloud: create a network and machines in it, and delete them."""
 
 from saga_coordinator.contracts.message import Command, Done, Reply
 
@@ -6,7 +6,7 @@ TOPIC = "public-cloud.commands.v1"
 
 
 class NetworkCreated(Reply):
-    """The network is there as `network_id`."""
+    """The network exists as `network_id`."""
 
     message_type = "public-cloud.network-created.v1"
 
@@ -14,7 +14,7 @@ class NetworkCreated(Reply):
 
 
 class CreateNetwork(Command[NetworkCreated]):
-    """Make a network that is joined to ours."""
+    """Create a network that is connected to ours."""
 
     message_type = "public-cloud.create-network.v1"
     topic = TOPIC
@@ -23,7 +23,7 @@ class CreateNetwork(Command[NetworkCreated]):
 
 
 class DeleteNetwork(Command[Done]):
-    """Delete the network. Without a `network_id` it was never confirmed: go by the request."""
+    """Delete the network. Without a `network_id` it was never confirmed: identify it by the request."""
 
     message_type = "public-cloud.delete-network.v1"
     topic = TOPIC
@@ -33,7 +33,7 @@ class DeleteNetwork(Command[Done]):
 
 
 class MachineRented(Reply):
-    """The machine runs, and costs."""
+    """The machine is running, and is billed."""
 
     message_type = "public-cloud.machine-rented.v1"
 
@@ -53,7 +53,7 @@ class RentMachine(Command[MachineRented]):
 
 
 class EndRent(Command[Done]):
-    """Give one machine back."""
+    """Return one machine."""
 
     message_type = "public-cloud.end-rent.v1"
     topic = TOPIC

@@ -1,4 +1,4 @@
-"""What is said about releases: the event that asks for one, and the two outcomes."""
+"""The events about releases: the one that requests it, and the two outcomes."""
 
 from typing import Annotated
 
@@ -22,7 +22,7 @@ class ReleaseRequested(Event):
 
 
 class ReleaseLive(Event):
-    """The release runs everywhere, and is what new hosts get."""
+    """The release runs everywhere, and is the one for new hosts."""
 
     message_type = "releases.release-live.v1"
 
@@ -31,7 +31,7 @@ class ReleaseLive(Event):
 
 
 class ReleaseRolledBack(Event):
-    """Every host runs what it ran before. `step` is where it failed, None when an alarm was raised."""
+    """Every host runs its image of before. `step` is the step that failed, None when monitoring cancelled it."""
 
     message_type = "releases.release-rolled-back.v1"
 

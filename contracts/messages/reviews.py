@@ -1,4 +1,4 @@
-"""The conversation with the reviewers: have a large order looked at."""
+"""The conversation with the reviewers: review a large order."""
 
 from saga_coordinator.contracts.message import Command, Done
 from saga_coordinator.contracts.messages.money import Amount, Currency
@@ -7,7 +7,7 @@ TOPIC = "reviews.commands.v1"
 
 
 class ReviewFraud(Command[Done]):
-    """Look at an order before it ships. A refusal is a failure; a review changes nothing, so nothing is undone."""
+    """Review an order before it ships. A refusal is a failure; a review changes nothing, and needs no compensation."""
 
     message_type = "reviews.review-fraud.v1"
     topic = TOPIC

@@ -1,4 +1,4 @@
-"""The conversation with the register of servers: enter those that are in use, and are paid for."""
+"""The conversation with the register of servers: register those that are in use and billed."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ TOPIC = "server-register.commands.v1"
 
 
 class RegisterServers(Command[Done]):
-    """Enter servers under their owner. From then on they are the owner's to use and to give back."""
+    """Register servers under their owner, who from then on uses and returns them."""
 
     message_type = "server-register.register-servers.v1"
     topic = TOPIC

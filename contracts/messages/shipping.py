@@ -1,4 +1,4 @@
-"""The conversation with shipping: hand an order to the carrier."""
+"""The conversation with shipping: hand an order over to the carrier."""
 
 from saga_coordinator.contracts.message import Command, Reply
 from saga_coordinator.contracts.messages.orders import Address, Lines

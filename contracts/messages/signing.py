@@ -1,4 +1,4 @@
-"""The conversation with the signing service: have a contract signed, and hear that it was."""
+"""The conversation with the signing service: request a signature, and the event that it was given."""
 
 from datetime import datetime
 
@@ -8,7 +8,7 @@ TOPIC = "signing.commands.v1"
 
 
 class ContractSent(Reply):
-    """The contract lies before its signer as `document_id`."""
+    """The contract is sent to its signer as `document_id`."""
 
     message_type = "signing.contract-sent.v1"
 
@@ -29,7 +29,7 @@ class SendContract(Command[ContractSent]):
 
 
 class WithdrawContract(Command[Done]):
-    """Void the contract. Without a `document_id` its sending was never confirmed: go by the employee."""
+    """Void the contract. Without a `document_id` its sending was never confirmed: identify it by the employee."""
 
     message_type = "signing.withdraw-contract.v1"
     topic = TOPIC
@@ -39,7 +39,7 @@ class WithdrawContract(Command[Done]):
 
 
 class ContractSigned(Event):
-    """A document was signed by everybody who has to."""
+    """A document was signed by everybody whose signature it needs."""
 
     message_type = "signing.contract-signed.v1"
     topic = "signing.events.v1"

@@ -1,4 +1,4 @@
-"""The conversation with the storage: a volume for a server, and its end."""
+"""The conversation with the storage: create a volume for a server, and delete it."""
 
 from saga_coordinator.contracts.message import Command, Done
 
@@ -6,7 +6,7 @@ TOPIC = "storage.commands.v1"
 
 
 class AttachVolume(Command[Done]):
-    """Make a volume and attach it to a server."""
+    """Create a volume and attach it to a server."""
 
     message_type = "storage.attach-volume.v1"
     topic = TOPIC

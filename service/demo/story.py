@@ -25,7 +25,7 @@ class Handled(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """An instance that has ended, and its spans so far; when the demo is over, also all else about its order.
+    """An instance that has ended, and its spans so far; at the end of the demo, also all else about its order.
 
     `placed_at` is in nanoseconds since 1970, by the shop's clock.
     """

@@ -23,7 +23,7 @@ class Collector(BaseHTTPRequestHandler):
         self._answer(ExportTraceServiceResponse().SerializeToString(), "application/x-protobuf")
 
     def do_GET(self) -> None:
-        """Tell the count."""
+        """Return the count."""
         self._answer(str(Collector.spans).encode(), "text/plain")
 
     def log_message(self, *_: object) -> None:

@@ -66,7 +66,7 @@ class Cost:
     """Microseconds of one transition, by the kind of its signal.
 
     `median` is that of the transitions of an order that is fulfilled. The list's two longest, which send a command for
-    each item, are told by command: `start_per_command` and `compensate_per_command`.
+    each item, are given by command: `start_per_command` and `compensate_per_command`.
     """
 
     order: dict[str, float]

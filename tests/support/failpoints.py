@@ -153,7 +153,7 @@ class _Instruments:
         return call
 
     def _sending(self, original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        """Tell a batch that is handed over from one that is acknowledged."""
+        """Distinguish a batch that is handed over from one that is acknowledged."""
 
         async def call(this: object, *args: Any, **named: Any) -> Any:  # noqa: ANN401  the library's own form
             self.reach("send.before")

@@ -1,4 +1,4 @@
-"""Dependencies are pinned with hashes, alike for everyone, and the files tell nothing of the machine that made them."""
+"""Dependencies are pinned with hashes, alike for everyone, and the files hold nothing of the machine that made them."""
 
 import re
 import tomllib
@@ -28,8 +28,8 @@ def test_every_requirement_is_one_version_with_hashes(name: str) -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_no_requirements_file_names_an_index_or_a_path(name: str) -> None:
     text = (ROOT / f"requirements/{name}.txt").read_text(encoding="utf-8")
-    telling = re.findall(r"^.*(?:://|index-url|find-links|trusted-host|\s/).*$", text, flags=re.MULTILINE)
-    assert telling == [], f"requirements/{name}.txt: run `make lock`; the index is a setting of the machine."
+    found = re.findall(r"^.*(?:://|index-url|find-links|trusted-host|\s/).*$", text, flags=re.MULTILINE)
+    assert found == [], f"requirements/{name}.txt: run `make lock`; the index is a setting of the machine."
 
 
 @pytest.mark.parametrize(("python", "platform"), TARGETS)
@@ -67,13 +67,13 @@ def test_an_extra_that_a_package_asks_for_is_pinned_with_its_package() -> None:
 
 def test_no_tracked_file_names_a_folder_of_one_machine() -> None:
     private = re.compile(rb"(?<![\w.~-])/(?:home|root|work|Users)/[\w.]")
-    telling = [
+    found = [
         f"{shown(path)}:{number}"
         for path in tracked_files()
         for number, line in enumerate(path.read_bytes().splitlines(), start=1)
         if private.search(line)
     ]
-    assert telling == [], "Write a path from the top of the project, or let the caller name it."
+    assert found == [], "Write a path from the top of the project, or let the caller name it."
 
 
 def requirement_entries(name: str) -> list[str]:

@@ -100,10 +100,10 @@ def _missing_java() -> str | None:
 
 def _version(java: str) -> int | None:
     try:
-        told = run([java, "-version"], purpose="ask Java for its version", within=60)
+        output = run([java, "-version"], purpose="ask Java for its version", within=60)
     except BrokerError:  # macOS has a java that only says where to get one
         return None
-    version = re.search(r'version "(?:1\.)?(\d+)', told)
+    version = re.search(r'version "(?:1\.)?(\d+)', output)
     return int(version[1]) if version else None
 
 

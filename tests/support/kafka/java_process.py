@@ -65,16 +65,16 @@ class ChildProcess:
 def run(command: Sequence[str], *, purpose: str, within: float, folder: Path | None = None) -> str:
     """Run a command in `folder` to its end and return what it wrote; BrokerError if it fails or takes too long.
 
-    `wish` says what it is for, after "cannot"; `within` is in seconds.
+    `purpose` says what it is for, after "cannot"; `within` is in seconds.
     """
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=within, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BrokerError(f"cannot {purpose}: {error}") from error
-    told = f"{done.stdout}{done.stderr}"
+    output = f"{done.stdout}{done.stderr}"
     if done.returncode:
-        raise BrokerError(f"cannot {purpose}: {command[0]} ended with {done.returncode} and said\n{told}")
-    return told
+        raise BrokerError(f"cannot {purpose}: {command[0]} ended with {done.returncode} and said\n{output}")
+    return output
 
 
 _GUARD: Final = 'cat >/dev/null; kill -s KILL -- "-$1"'

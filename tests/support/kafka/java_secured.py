@@ -1,6 +1,6 @@
 """A second way into a Kafka of our own: encrypted, for users with a password, who may do only what they were allowed.
 
-Its first listener stays open, and whoever comes by that may do everything: brokers, and tests that arrange things.
+Its first listener stays open to every client, with all rights: for brokers, and for the set-up of tests.
 """
 
 from collections.abc import Mapping, Sequence

@@ -148,8 +148,8 @@ def test_the_trace_of_a_structured_event_comes_from_its_attributes_else_from_the
     headers = (*STRUCTURED, ("traceparent", b"of the header"))
 
     assert read(headers, json.dumps(EVENT).encode())[0].traceparent == "of the header"
-    told = json.dumps({**EVENT, "traceparent": "of the event"}).encode()
-    assert read(headers, told)[0].traceparent == "of the event"
+    value = json.dumps({**EVENT, "traceparent": "of the event"}).encode()
+    assert read(headers, value)[0].traceparent == "of the event"
 
 
 # --- bad input
@@ -159,17 +159,17 @@ def test_the_trace_of_a_structured_event_comes_from_its_attributes_else_from_the
 def test_a_required_attribute_that_is_missing_or_empty_is_named(name: str) -> None:
     rest = {header: value for header, value in HEADERS.items() if header != f"ce_{name}"}
 
-    told = f"{name} is missing: CloudEvents 1.0 requires it on every message"
-    assert refused(rest) == f"header ce_{told}"
-    assert refused({**rest, f"ce_{name}": b""}) == f"header ce_{told}"
-    assert refused_event(**{name: None}) == f"attribute {told}"
+    reason = f"{name} is missing: CloudEvents 1.0 requires it on every message"
+    assert refused(rest) == f"header ce_{reason}"
+    assert refused({**rest, f"ce_{name}": b""}) == f"header ce_{reason}"
+    assert refused_event(**{name: None}) == f"attribute {reason}"
 
 
 def test_another_version_of_cloudevents_is_refused() -> None:
-    told = "specversion is '0.3': only \"1.0\" is understood"
+    reason = "specversion is '0.3': only \"1.0\" is understood"
 
-    assert refused({**HEADERS, "ce_specversion": b"0.3"}) == f"header ce_{told}"
-    assert refused_event(specversion="0.3") == f"attribute {told}"
+    assert refused({**HEADERS, "ce_specversion": b"0.3"}) == f"header ce_{reason}"
+    assert refused_event(specversion="0.3") == f"attribute {reason}"
 
 
 @pytest.mark.parametrize("name", ["ce_id", "ce_subject", "content-type", "traceparent"])
@@ -178,10 +178,10 @@ def test_a_header_that_means_something_and_is_not_utf8_is_refused(name: str) -> 
 
 
 def test_a_nul_in_an_attribute_is_refused() -> None:
-    told = "header or attribute ce_subject: holds a NUL character; send plain text"
+    reason = "header or attribute ce_subject: holds a NUL character; send plain text"
 
-    assert refused({**HEADERS, "ce_subject": b"o\x001"}) == told
-    assert refused_event(subject="o\0001") == told
+    assert refused({**HEADERS, "ce_subject": b"o\x001"}) == reason
+    assert refused_event(subject="o\0001") == reason
 
 
 def test_half_a_character_in_an_attribute_is_refused() -> None:

@@ -38,7 +38,7 @@ def headers(name: str, order: str, attempt: int = 1) -> dict[str, bytes]:
     """All headers of a command as the coordinator sends it."""
     participant, step, _ = _COMMANDS[name]
     undo = name in ("release-stock", "refund-card")
-    told = {
+    fields = {
         "ce_specversion": "1.0",
         "ce_id": command_id(name, order, attempt),
         "ce_source": "/saga-coordinator/order-fulfilment",
@@ -55,7 +55,7 @@ def headers(name: str, order: str, attempt: int = 1) -> dict[str, bytes]:
         **({"ce_compensates": command_id(step, order)} if undo else {}),
         "tracestate": "vendor=opaque",
     }
-    return {name: value.encode() for name, value in told.items()} | {"traceparent": TRACEPARENT}
+    return {name: value.encode() for name, value in fields.items()} | {"traceparent": TRACEPARENT}
 
 
 def value(name: str, order: str, **changed: object) -> bytes:
@@ -70,8 +70,8 @@ def topic(name: str) -> str:
 
 def record(name: str, order: str, *, attempt: int = 1, **changed: object) -> Record:
     """A command as it lies in Kafka; `changed` fields of its value differ from what is usual."""
-    told = list(headers(name, order, attempt).items())
-    return Record(topic(name), 0, 0, order.encode(), value(name, order, **changed), told)
+    fields = list(headers(name, order, attempt).items())
+    return Record(topic(name), 0, 0, order.encode(), value(name, order, **changed), fields)
 
 
 def command(name: str, order: str, *, attempt: int = 1, **changed: object) -> Command:

@@ -37,12 +37,12 @@ class Hands:
 
     def command(self, name: str, order: str, *, attempt: int = 1, **changed: object) -> None:
         """Send a command; `changed` fields of its value differ from what is usual."""
-        told = list(headers(name, order, attempt).items())
-        self.send(topic(name), order, value(name, order, **changed), dict(told))
+        fields = list(headers(name, order, attempt).items())
+        self.send(topic(name), order, value(name, order, **changed), dict(fields))
 
-    def send(self, to: str, key: str, content: bytes, told: dict[str, bytes]) -> None:
+    def send(self, to: str, key: str, content: bytes, fields: dict[str, bytes]) -> None:
         """Send any record and wait until the broker has it."""
-        send(self._producer, to, key.encode(), content, list(told.items()))
+        send(self._producer, to, key.encode(), content, list(fields.items()))
         assert self._producer.flush(10) == 0
 
     def take(self) -> list[Record]:

@@ -71,10 +71,10 @@ def test_a_second_effect_under_another_command_id_is_done_twice_i9() -> None:
 def test_two_outcomes_are_found_and_a_copy_of_one_is_not_a_second() -> None:
     ledgers = open_ledgers(None)
     carry_out(ledgers, "o-1", *FORWARD)
-    told = [outcome("o-1", CONFIRMED), outcome("o-1", CONFIRMED)]
+    received = [outcome("o-1", CONFIRMED), outcome("o-1", CONFIRMED)]
 
-    copied = audit(ledgers, told, {"o-1": False})
-    twice = audit(ledgers, [*told, outcome("o-1", REJECTED, "another")], {"o-1": False})
+    copied = audit(ledgers, received, {"o-1": False})
+    twice = audit(ledgers, [*received, outcome("o-1", REJECTED, "another")], {"o-1": False})
 
     assert copied.ok
     assert copied.outcome_copies == 1
@@ -121,7 +121,7 @@ def test_a_large_order_needs_its_review_and_a_small_one_has_none() -> None:
     assert confirmed(*FORWARD, "review-fraud", large=False).not_done
 
 
-def test_what_a_participant_objects_to_is_told_with_its_name_i6() -> None:
+def test_what_a_participant_notes_is_found_with_its_name_i6() -> None:
     ledgers = open_ledgers(None)
     carry_out(ledgers, "o-1", *FORWARD)
     ledgers["payments"].find_repeat(command("charge-card", "o-1", amount="1.00"))

@@ -11,7 +11,7 @@ SHIP = COMMANDS["shipping.ship-order.v1"]
 CHARGE = COMMANDS["payments.charge-card.v1"]
 
 
-def test_about_one_order_in_ten_is_declined_at_shipping_unless_told_otherwise() -> None:
+def test_about_one_order_in_ten_is_declined_at_shipping_by_default() -> None:
     behaviour = Behaviour()
     refused = [behaviour.refusal(SHIP, f"o-{n}", f"c-{n}") for n in range(5000)]
 
@@ -32,7 +32,7 @@ def test_the_same_order_is_always_declined_and_another_seed_declines_others() ->
     assert declined(seed=1, attempt=1) != declined(seed=2, attempt=1)
 
 
-def test_a_postponed_command_is_retryable_and_its_new_attempt_is_decided_anew() -> None:
+def test_a_postponed_command_is_retryable_and_its_new_attempt_is_decided_separately() -> None:
     behaviour = Behaviour(postpones={"charge-card": 0.5})
     first = [behaviour.refusal(CHARGE, "o-1", f"c-{n}") for n in range(200)]
 

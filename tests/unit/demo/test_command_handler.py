@@ -16,8 +16,7 @@ WILLING = {"ship-order": 0.0}
 
 @contextmanager
 def answering(behaviour: Behaviour, warnings: list[str] | None = None) -> Iterator[CommandHandler]:
-    told = [] if warnings is None else warnings
-    participants = CommandHandler(None, behaviour, on_command=None, warn=told.append)
+    participants = CommandHandler(None, behaviour, on_command=None, warn=([] if warnings is None else warnings).append)
     yield participants
     participants.close()
 
@@ -76,7 +75,7 @@ def test_a_command_left_lying_can_be_overtaken_by_its_repeat_and_by_its_undo_i15
     assert sum(entry.net for entry in participants.ledgers["payments"].entries) == 0
 
 
-def test_a_record_that_is_no_command_is_told_counted_and_noted() -> None:
+def test_a_record_that_is_no_command_is_warned_about_counted_and_noted() -> None:
     warnings: list[str] = []
     with answering(Behaviour(), warnings) as participants:
         assert participants.read(record("charge-card", "o-1", amount=12)) is None

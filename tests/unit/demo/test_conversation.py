@@ -35,33 +35,33 @@ def test_a_command_as_published_is_read_and_has_nothing_against_it(name: str) ->
 
 @pytest.mark.parametrize("header", ["ce_id", "ce_type", "ce_replyto", "ce_correlationid"])
 def test_a_record_that_lacks_what_an_answer_needs_is_no_command(header: str) -> None:
-    told = [(name, told) for name, told in headers("ship-order", "o-1").items() if name != header]
+    fields = [(name, raw) for name, raw in headers("ship-order", "o-1").items() if name != header]
 
-    read = read_command(topic("ship-order"), b"o-1", value("ship-order", "o-1"), told)
+    read = read_command(topic("ship-order"), b"o-1", value("ship-order", "o-1"), fields)
 
     assert isinstance(read, Malformed)
     assert header.removeprefix("ce_") in read.reason
 
 
 def test_a_command_on_the_topic_of_another_participant_is_no_command() -> None:
-    told = list(headers("ship-order", "o-1").items())
+    fields = list(headers("ship-order", "o-1").items())
 
-    read = read_command("payments.commands.v1", b"o-1", value("ship-order", "o-1"), told)
+    read = read_command("payments.commands.v1", b"o-1", value("ship-order", "o-1"), fields)
 
     assert isinstance(read, Malformed)
     assert "shipping.ship-order.v1" in read.reason
 
 
 def test_only_an_undo_names_the_command_that_it_undoes() -> None:
-    told = [(name, told) for name, told in headers("refund-card", "o-1").items() if name != "ce_compensates"]
+    fields = [(name, raw) for name, raw in headers("refund-card", "o-1").items() if name != "ce_compensates"]
 
-    assert isinstance(read_command(topic("refund-card"), b"o-1", value("refund-card", "o-1"), told), Malformed)
+    assert isinstance(read_command(topic("refund-card"), b"o-1", value("refund-card", "o-1"), fields), Malformed)
 
 
 def test_of_a_header_that_stands_there_twice_the_last_one_wins() -> None:
-    told = [("ce_id", b"another"), *headers("ship-order", "o-1").items()]
+    fields = [("ce_id", b"another"), *headers("ship-order", "o-1").items()]
 
-    read = read_command(topic("ship-order"), b"o-1", value("ship-order", "o-1"), told)
+    read = read_command(topic("ship-order"), b"o-1", value("ship-order", "o-1"), fields)
 
     assert not isinstance(read, Malformed)
     assert read.id == command_id("ship-order", "o-1")
@@ -97,8 +97,8 @@ def test_a_missing_or_wrong_field_is_named(name: str, changed: dict[str, object]
     ],
 )
 def test_a_header_that_differs_from_the_page_is_named(header: str, wrong: bytes) -> None:
-    told = headers("ship-order", "o-1") | {header: wrong}
-    read = read_command(topic("ship-order"), b"o-1", value("ship-order", "o-1"), list(told.items()))
+    fields = headers("ship-order", "o-1") | {header: wrong}
+    read = read_command(topic("ship-order"), b"o-1", value("ship-order", "o-1"), list(fields.items()))
 
     assert not isinstance(read, Malformed)
     found = deviations(read)
@@ -113,8 +113,8 @@ def test_a_later_attempt_has_its_own_derived_id_i9() -> None:
 
 def test_a_copy_in_another_trace_is_the_same_content_and_one_with_another_value_is_not_i6() -> None:
     first = command("charge-card", "o-1")
-    told = headers("charge-card", "o-1") | {"traceparent": TRACEPARENT[:-2] + b"00", "ce_time": b"later"}
-    copy = read_command(topic("charge-card"), b"o-1", value("charge-card", "o-1"), list(told.items()))
+    fields = headers("charge-card", "o-1") | {"traceparent": TRACEPARENT[:-2] + b"00", "ce_time": b"later"}
+    copy = read_command(topic("charge-card"), b"o-1", value("charge-card", "o-1"), list(fields.items()))
 
     assert not isinstance(copy, Malformed)
     assert copy.fingerprint == first.fingerprint
@@ -125,9 +125,9 @@ def test_a_reply_echoes_correlation_and_trace_and_carries_the_commands_id() -> N
     asked = command("reserve-stock", "o-1")
     reply = reply_with(asked.kind, "inventory-1")
 
-    told = dict(reply_headers(asked, reply, "re-1", at="2026-01-01T12:00:01Z"))
+    fields = dict(reply_headers(asked, reply, "re-1", at="2026-01-01T12:00:01Z"))
 
-    assert told == {
+    assert fields == {
         "ce_specversion": b"1.0",
         "ce_id": b"re-1",
         "ce_source": b"/demo/inventory",
@@ -144,6 +144,6 @@ def test_a_reply_echoes_correlation_and_trace_and_carries_the_commands_id() -> N
 
 
 def test_a_participant_that_drops_the_trace_sends_neither_of_its_headers() -> None:
-    told = dict(reply_headers(command("ship-order", "o-1"), DONE, "re-1", at="now", traced=False))
+    fields = dict(reply_headers(command("ship-order", "o-1"), DONE, "re-1", at="now", traced=False))
 
-    assert not told.keys() & {"traceparent", "tracestate"}
+    assert not fields.keys() & {"traceparent", "tracestate"}

@@ -109,7 +109,7 @@ def test_a_ledger_opened_again_knows_all_that_was_flushed(tmp_path: Path) -> Non
     assert after.violations == ("something is wrong",)
 
 
-def test_a_line_torn_by_a_kill_is_cut_off_and_its_command_carried_out_anew_i24(tmp_path: Path) -> None:
+def test_a_line_torn_by_a_kill_is_cut_off_and_its_command_carried_out_again_i24(tmp_path: Path) -> None:
     path = tmp_path / "payments.jsonl"
     before = Ledger("payments", path)
     before.execute(command("charge-card", "o-1"), None)
@@ -123,8 +123,8 @@ def test_a_line_torn_by_a_kill_is_cut_off_and_its_command_carried_out_anew_i24(t
     after.execute(command("charge-card", "o-2"), None)
     after.close()
 
-    told = Ledger.read(path)
-    assert [entry.order_id for entry in told.entries] == ["o-1", "o-2"]
+    ledger = Ledger.read(path)
+    assert [entry.order_id for entry in ledger.entries] == ["o-1", "o-2"]
 
 
 def test_reading_a_ledger_leaves_its_file_as_it_is(tmp_path: Path) -> None:

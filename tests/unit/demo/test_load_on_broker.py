@@ -21,7 +21,7 @@ def verdict(record: Record) -> str:
     return REJECTED if (record.key or b"").endswith(b"3") else CONFIRMED
 
 
-def tell(hands: Hands, order: str, kind: str, message_id: str) -> None:
+def publish(hands: Hands, order: str, kind: str, message_id: str) -> None:
     hands.send(OUTCOMES, order, b"{}", {"ce_id": message_id.encode(), "ce_type": kind.encode()})
 
 
@@ -51,7 +51,7 @@ def judged(broker: EmbeddedBroker, judge: Callable[[Hands, Record], None]) -> It
 def decide(hands: Hands, record: Record) -> None:
     if dict(record.headers)["ce_type"] == b"orders.order-placed.v1":
         order = (record.key or b"").decode()
-        tell(hands, order, verdict(record), f"outcome of {order}")
+        publish(hands, order, verdict(record), f"outcome of {order}")
 
 
 def test_every_order_is_placed_once_and_its_outcome_counted_and_measured(broker: EmbeddedBroker) -> None:
@@ -101,14 +101,14 @@ def test_an_open_loop_keeps_its_rate_whatever_becomes_of_the_orders(broker: Embe
     assert times[-1] - times[0] >= 0.48
 
 
-def test_a_copy_of_an_outcome_and_a_second_one_are_told_apart(broker: EmbeddedBroker) -> None:
+def test_a_copy_of_an_outcome_and_a_second_one_are_counted_apart(broker: EmbeddedBroker) -> None:
     def twice(hands: Hands, record: Record) -> None:
         order = (record.key or b"").decode()
         decide(hands, record)
         if order.endswith("1"):
             decide(hands, record)
         if order.endswith("2"):
-            tell(hands, order, REJECTED, f"another outcome of {order}")
+            publish(hands, order, REJECTED, f"another outcome of {order}")
 
     with judged(broker, twice):
         report = Load(broker.bootstrap_servers, Plan(orders=10, seed=1, settle_s=1.0)).run()
@@ -129,7 +129,7 @@ def test_orders_without_outcome_are_missing_once_patience_ends(broker: EmbeddedB
 
 def test_outcomes_of_orders_of_another_shop_do_not_count(broker: EmbeddedBroker) -> None:
     def gossip(hands: Hands, record: Record) -> None:
-        tell(hands, "an order of somebody else", CONFIRMED, "x")
+        publish(hands, "an order of somebody else", CONFIRMED, "x")
         decide(hands, record)
 
     with judged(broker, gossip):
@@ -149,7 +149,7 @@ def test_duplicates_and_cancellations_go_out_beside_the_orders(broker: EmbeddedB
     assert (report.missing, report.duplicates_of_outcome) == (0, 20)
 
 
-def test_it_stops_when_it_is_told_to(broker: EmbeddedBroker) -> None:
+def test_it_stops_when_stop_is_set(broker: EmbeddedBroker) -> None:
     stop = threading.Event()
     plan = Plan(orders=1000, seed=1, pace=Window(5), settle_s=0.0)
     with judged(broker, decide):

@@ -22,9 +22,9 @@ AT = "2026-01-01T12:00:00+00:00"
 
 
 def body(event: Event) -> dict[str, object]:
-    told = json.loads(event.value)
-    assert isinstance(told, dict)
-    return told
+    fields = json.loads(event.value)
+    assert isinstance(fields, dict)
+    return fields
 
 
 def test_an_order_follows_from_its_number_and_seed_alone() -> None:
@@ -53,11 +53,11 @@ def test_the_total_is_the_sum_of_the_lines_and_reaches_1000_only_where_it_should
 
 def test_headers_are_those_of_a_cloud_event_with_a_trace_of_its_own() -> None:
     event = order_event(7, 1, Mix(), at=AT)
-    told = dict(event.headers)
-    traceparent = told.pop("traceparent")
+    fields = dict(event.headers)
+    traceparent = fields.pop("traceparent")
 
     assert event.key == order_id(7, 1).encode()
-    assert told == {
+    assert fields == {
         "ce_specversion": b"1.0",
         "ce_id": b"orders.order-placed.v1/" + event.key,
         "ce_source": b"/demo/shop",

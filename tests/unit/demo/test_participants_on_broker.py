@@ -32,17 +32,17 @@ def running(
     behaviour: Behaviour = WILLING,
     *,
     ledgers: Path | None = None,
-    told: list[str] | None = None,
+    warnings: list[str] | None = None,
 ) -> Iterator[Participants]:
-    warnings = [] if told is None else told
+    collected = [] if warnings is None else warnings
     participants = Participants(
-        broker.bootstrap_servers, ledgers, behaviour, properties=QUICK_TAKEOVER, warn=warnings.append
+        broker.bootstrap_servers, ledgers, behaviour, properties=QUICK_TAKEOVER, warn=collected.append
     )
     stop = threading.Event()
     thread = threading.Thread(target=participants.run, args=(stop,))
     thread.start()
     try:
-        assert participants.ready.wait(20), warnings
+        assert participants.ready.wait(20), collected
         yield participants
     finally:
         stop.set()
@@ -70,14 +70,14 @@ def test_each_command_is_answered_where_it_asks_with_what_it_must_find_again(
         hands.command(name, "o-1")
         (reply,) = hands.wait_for(1)
 
-    asked, told = headers(name, "o-1"), headers_of(reply)
+    asked, fields = headers(name, "o-1"), headers_of(reply)
     assert reply.key == b"o-1"
-    assert told["ce_causationid"] == asked["ce_id"]
+    assert fields["ce_causationid"] == asked["ce_id"]
     for echoed in ("ce_correlationid", "traceparent", "tracestate", "ce_subject"):
-        assert told[echoed] == asked[echoed]
-    assert told["ce_type"].decode() == kind.model.reply.message_type
-    assert told["ce_id"] != asked["ce_id"]
-    assert told["ce_source"].startswith(b"/demo/")
+        assert fields[echoed] == asked[echoed]
+    assert fields["ce_type"].decode() == kind.model.reply.message_type
+    assert fields["ce_id"] != asked["ce_id"]
+    assert fields["ce_source"].startswith(b"/demo/")
 
 
 def test_a_command_sent_twice_is_answered_twice_alike_and_effected_once_i8(
@@ -101,9 +101,9 @@ def test_a_declined_command_is_answered_by_a_terminal_failure(broker: EmbeddedBr
         (reply,) = hands.wait_for(1)
 
     assert headers_of(reply)["ce_type"] == b"saga.failure.v1"
-    told = json.loads(reply.value or b"")
-    assert told["message"]
-    assert {name: told[name] for name in ("code", "retryable", "details")} == {
+    fields = json.loads(reply.value or b"")
+    assert fields["message"]
+    assert {name: fields[name] for name in ("code", "retryable", "details")} == {
         "code": "no-carrier",
         "retryable": False,
         "details": None,
@@ -131,15 +131,15 @@ def test_a_participant_that_drops_the_trace_still_names_the_command(broker: Embe
         hands.command("ship-order", "o-1")
         (reply,) = hands.wait_for(1)
 
-    told = headers_of(reply)
-    assert "traceparent" not in told
-    assert told["ce_causationid"].decode() == command_id("ship-order", "o-1")
+    fields = headers_of(reply)
+    assert "traceparent" not in fields
+    assert fields["ce_causationid"].decode() == command_id("ship-order", "o-1")
 
 
 def test_what_is_no_command_is_complained_about_and_the_next_one_answered(broker: EmbeddedBroker, hands: Hands) -> None:
     warnings: list[str] = []
     hands.listen("saga.replies.v1")
-    with running(broker, told=warnings) as participants:
+    with running(broker, warnings=warnings) as participants:
         hands.send(topic("ship-order"), "o-1", b"not json", headers("ship-order", "o-1"))
         hands.send(topic("ship-order"), "o-1", b"{}", {})
         hands.command("ship-order", "o-1")
@@ -184,7 +184,7 @@ def test_an_offset_is_committed_after_its_reply_and_not_before(broker: EmbeddedB
 def test_a_quiet_run_ends_without_a_warning(broker: EmbeddedBroker, hands: Hands) -> None:
     warnings: list[str] = []
     hands.listen("saga.replies.v1")
-    with running(broker, told=warnings):
+    with running(broker, warnings=warnings):
         hands.command("charge-card", "o-1")
         hands.wait_for(1)
         wait_until(lambda: committed(broker, "payments.commands.v1") == 1, "the command committed")
@@ -198,7 +198,7 @@ def test_a_quiet_run_ends_without_a_warning(broker: EmbeddedBroker, hands: Hands
 def test_after_a_broker_was_away_they_go_on_unaided_i34(broker: EmbeddedBroker, hands: Hands) -> None:
     warnings: list[str] = []
     hands.listen("saga.replies.v1")
-    with running(broker, told=warnings):
+    with running(broker, warnings=warnings):
         broker.set_down()
         wait_until(lambda: bool(warnings), "a warning about the broker")
         broker.set_up()

@@ -47,10 +47,10 @@ def test_the_participants_say_when_they_are_ready_and_end_on_sigterm(
         hands.command("reserve-stock", "o-1")
         hands.wait_for(1)
         process.send_signal(signal.SIGTERM)
-        told, _ = process.communicate(timeout=20)
+        output, _ = process.communicate(timeout=20)
 
     assert process.returncode == 0
-    ended = json.loads(told)
+    ended = json.loads(output)
     assert (ended["commands"], ended["repeats"], ended["malformed"]) == (1, 0, 0)
 
 
