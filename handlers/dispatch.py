@@ -110,7 +110,7 @@ class Dispatcher:
     def _let(self, batch: Session, arrival: Arrival, id_: str, target: Target | None) -> bool:
         """Let a record happen to an instance, or queue it if that is parked. False: it is not awaited there yet."""
         stored = batch.find(id_)
-        if stored is not None and stored.trail.parked:
+        if stored is not None and stored.is_parked:
             batch.queue(id_, arrival.record)
             return True
         if id_ in batch.unreadable_instances:

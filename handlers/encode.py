@@ -8,9 +8,9 @@ from typing import Any
 from saga_coordinator.contracts import Envelope, Event, Message, Reply
 from saga_coordinator.contracts import envelope as wire
 from saga_coordinator.handlers.decode import Arrival
-from saga_coordinator.handlers.records import OutboxMessage
+from saga_coordinator.handlers.records import OutboxMessage, ParentCommand
 from saga_coordinator.handlers.routing import REPLIES
-from saga_coordinator.handlers.trace_context import ParentCommand, SpanContext
+from saga_coordinator.handlers.trace_context import SpanContext
 from saga_coordinator.sagas import Saga
 from saga_coordinator.sagas.machine import Instance, Send, Withdrawal, outcome_id
 
@@ -28,7 +28,7 @@ MaxBytesOf = Callable[[str], int]
 class Origin:
     """What messages follow from: the instance, when, by which message, from which partition.
 
-    `asked` is the command that a child saga answers.
+    `parent` is the command that a child saga answers.
     """
 
     saga: Saga[Any, Any]
@@ -36,7 +36,7 @@ class Origin:
     home: int
     at: datetime
     causation_id: str | None
-    asked: ParentCommand | None = None
+    parent: ParentCommand | None = None
 
 
 def command_row(origin: Origin, send: Send, span: SpanContext, partition_of: PartitionOf) -> OutboxMessage:
@@ -80,18 +80,18 @@ def withdrawal_row(
 
 def outcome_row(origin: Origin, outcome: Event | Reply, span: SpanContext, partition_of: PartitionOf) -> OutboxMessage:
     """Return the row that publishes an instance's outcome: an event, or a child's reply to its command."""
-    asked = origin.asked
+    parent = origin.parent
     envelope = Envelope(
         id=outcome_id(origin.instance.id),
         type=outcome.message_type,
         source=_source(origin.saga),
         time=_rfc3339(origin.at),
         subject=origin.instance.key,
-        correlation_id=asked.correlation_id if asked else origin.instance.id,
-        causation_id=asked.command_id if asked else origin.causation_id,
+        correlation_id=parent.correlation_id if parent else origin.instance.id,
+        causation_id=parent.command_id if parent else origin.causation_id,
         traceparent=span.traceparent(),
     )
-    topic = asked.reply_to if asked else origin.saga.outcome_topic
+    topic = parent.reply_to if parent else origin.saga.outcome_topic
     return _row(origin, envelope, topic, outcome.model_dump_json(), partition_of)
 
 
@@ -116,8 +116,8 @@ def too_large(message: type[Message], row: OutboxMessage, most: int) -> str:
 
 
 def _row(origin: Origin, envelope: Envelope, topic: str, payload: str, partition_of: PartitionOf) -> OutboxMessage:
-    answers = origin.asked is not None and topic == origin.asked.reply_to
-    key = origin.asked.key.encode() if origin.asked and answers else origin.instance.key.encode()
+    answers = origin.parent is not None and topic == origin.parent.reply_to
+    key = origin.parent.key.encode() if origin.parent and answers else origin.instance.key.encode()
     return OutboxMessage(
         message_id=envelope.id,
         home=origin.home,

@@ -25,9 +25,9 @@ class InstanceCache:
             found.update(await tx.load(missing))
         return found
 
-    def keep(self, saved: Iterable[tuple[InstanceRecord, int]]) -> None:
+    def keep(self, saved: Iterable[InstanceRecord]) -> None:
         """Take in what was committed; an instance that is over is not needed again."""
-        for stored, _ in saved:
+        for stored in saved:
             id_ = stored.instance.id
             if stored.instance.status.is_final:
                 self._kept.pop(id_, None)

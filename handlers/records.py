@@ -74,16 +74,29 @@ class LeaseMove(NamedTuple):
     next_offset: int
 
 
+class ParentCommand(NamedTuple):
+    """The command that a child saga answers: its id, where the reply goes, and what the reply echoes."""
+
+    command_id: str
+    reply_to: str
+    correlation_id: str | None
+    key: str
+
+
 class InstanceRecord(NamedTuple):
-    """An instance with what the store and the wire keep beside it.
+    """An instance with what is stored beside its state.
 
     `revision` counts the signals that it has had, ignored ones too; `home` is the reply topic's partition of its key.
+    `parent` is the command that started a child saga. A parked instance waits behind a dead letter: records that come
+    later for it are queued.
     """
 
     instance: Instance[Any]
     revision: int
     home: int
-    trail: TraceContext
+    trace: TraceContext
+    parent: ParentCommand | None = None
+    is_parked: bool = False
 
 
 class UnreadableInstance(NamedTuple):
@@ -218,13 +231,13 @@ class RecordVerdict:
 
 @dataclass(slots=True)
 class Changes:
-    """Everything that one transaction writes. `seen` of an instance is its revision when it was loaded, 0 if new.
+    """Everything that one transaction writes.
 
-    `parking_changed` are the instances that are parked now and were not when they were loaded, or the other way round.
-    `altered` dead letters have another value or cause, `settled` ones are no more.
+    Each of the `instances` comes with its record as it was loaded, None if it is new. `edited` dead letters have
+    another value or cause, `resolved` ones are deleted.
     """
 
-    instances: list[tuple[InstanceRecord, int]] = field(default_factory=list)
+    instances: list[tuple[InstanceRecord, InstanceRecord | None]] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     outbox: list[OutboxMessage] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
@@ -232,7 +245,6 @@ class Changes:
     resolved: list[DeadLetter] = field(default_factory=list)
     queued: list[QueuedRecord] = field(default_factory=list)
     dequeued: list[QueuedRecord] = field(default_factory=list)
-    parking_changed: set[str] = field(default_factory=set)
     audits: list[Audit] = field(default_factory=list)
     held: list[EarlyEvent] = field(default_factory=list)
     released: list[EarlyEvent] = field(default_factory=list)

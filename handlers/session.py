@@ -86,7 +86,7 @@ class Session:
         self.unreadable_instances: Mapping[str, UnreadableInstance] = {}
         self._wire = wire
         self._stored: dict[str, InstanceRecord] = {}
-        self._seen: dict[str, int] = {}
+        self._loaded: dict[str, InstanceRecord | None] = {}
         self._awaited: dict[str, set[str]] = {}
         self._fresh: set[str] = set()
         self._waits: dict[EventSubscription, bool] = {}
@@ -134,21 +134,19 @@ class Session:
             check_serializable(decision.instance.data)
         seq = stored.revision + 1 if stored else 1
         placement = self._footing(stored, (decision.instance.id, seq), signal, arrival)
-        trail = stored.trail if stored else TraceContext(placement.span)
-        message = arrival.envelope.id if arrival and not decision.ignored else trail.last_message
+        trace = stored.trace if stored else TraceContext(placement.span)
+        message = arrival.envelope.id if arrival and not decision.ignored else trace.last_message
+        parent, is_parked = (stored.parent, stored.is_parked) if stored else (None, False)
         if stored is None and arrival is not None and saga.is_child:
-            trail = trail._replace(asked=parent_of(arrival, self._wire.partition_of))
+            parent = parent_of(arrival, self._wire.partition_of)
         home = stored.home if stored else self._wire.partition_of(REPLIES, decision.instance.key.encode())
-        origin = Origin(saga, decision.instance, home, self.at, message, trail.asked)
+        origin = Origin(saga, decision.instance, home, self.at, message, parent)
         sent, unsendable = self._rows(origin, decision, placement.span)
         if isinstance(signal, Start) and stored and stored.instance.status.is_final and saga.is_child:
             over = decision.instance
-            sent.append(
-                self._outcome(origin, outcome_of(saga.plan, over.status, over.data, over.cause), placement.span)
-            )
-        after = InstanceRecord(
-            decision.instance, seq, home, trace_context_after(trail, decision, signal, sent, message)
-        )
+            sent.append(self._outcome(origin, outcome_of(saga.plan, over.status, over.data, over.cause), placement.span))
+        trace = trace_context_after(trace, decision, signal, sent, message)
+        after = InstanceRecord(decision.instance, seq, home, trace, parent, is_parked)
         hop = TransitionRecord(
             saga,
             stored.instance if stored else None,
@@ -156,7 +154,7 @@ class Session:
             entry_of(decision, seq, signal, arrival, placement.span),
             arrival.record if arrival else None,
             placement,
-            trail.root,
+            trace.root,
             tuple(sent),
             self.redriven,
         )
@@ -172,7 +170,7 @@ class Session:
         """
         record, stored = unreadable.record, self._stored.get(instance_id)
         if stored is not None:
-            self._flag(stored, parked=True)
+            self._set_parked(stored, is_parked=True)
         letter = DeadLetter(record, self.at, unreadable.cause, instance_id, parks=stored is not None)
         self.changes.dead_letters.append(letter)
         self._set_aside.add((instance_id, record.place))
@@ -191,13 +189,13 @@ class Session:
     def unpark(self, id_: str) -> None:
         """Let an instance take records again."""
         stored = self._stored[id_]
-        if stored.trail.parked:
-            self._flag(stored, parked=False)
+        if stored.is_parked:
+            self._set_parked(stored, is_parked=False)
 
     def is_parked(self, id_: str) -> bool:
         """Say whether an instance is parked."""
         stored = self._stored.get(id_)
-        return stored is not None and stored.trail.parked
+        return stored is not None and stored.is_parked
 
     def rule(self, arrival: Arrival, verdict: Verdict, reason: str) -> None:
         """Note the verdict on a record that reaches no instance."""
@@ -223,7 +221,7 @@ class Session:
         """Return everything to write."""
         self.changes.awaited = [each for each, waits in self._waits.items() if waits]
         self.changes.unsubscribed = [each for each, waits in self._waits.items() if not waits]
-        self.changes.instances = [(self._stored[id_], seen) for id_, seen in self._seen.items()]
+        self.changes.instances = [(self._stored[id_], loaded) for id_, loaded in self._loaded.items()]
         return self.changes
 
     def _footing(
@@ -235,11 +233,11 @@ class Session:
             start = trails.new_trace_at_start if self.redriven else trails.placement_at_start
             return start(name[0], incoming, self._wire.sampler)
         if arrival is None or self.redriven:
-            return trails.new_trace(stored.trail, name, incoming)
-        ask = stored.trail.asks.get(signal.command_id) if isinstance(signal, ReplyReceived) else None
+            return trails.new_trace(stored.trace, name, incoming)
+        ask = stored.trace.pending.get(signal.command_id) if isinstance(signal, ReplyReceived) else None
         if ask is not None and self.at - ask.at > trails.NEW_TRACE_AFTER:
-            return trails.new_trace(stored.trail, name, incoming)
-        return trails.placement_at_reply(stored.trail, name, incoming, ask)
+            return trails.new_trace(stored.trace, name, incoming)
+        return trails.placement_at_reply(stored.trace, name, incoming, ask)
 
     def _rows(
         self, origin: Origin, decision: Decision[Any], span: SpanContext
@@ -273,7 +271,7 @@ class Session:
 
     def _note(self, stored: InstanceRecord | None, after: InstanceRecord, hop: TransitionRecord) -> None:
         id_ = after.instance.id
-        self._seen.setdefault(id_, stored.revision if stored else 0)
+        self._loaded.setdefault(id_, stored)
         self._stored[id_] = after
         if stored is None:
             self._fresh.add(id_)
@@ -283,12 +281,10 @@ class Session:
         self.changes.outbox.extend(row for row, _ in hop.sent)
         self.hops.append(hop)
 
-    def _flag(self, stored: InstanceRecord, *, parked: bool) -> None:
-        """Park an instance, or let it go on: nothing has happened to it, so its revision stays."""
-        id_ = stored.instance.id
-        self._seen.setdefault(id_, stored.revision)
-        self._stored[id_] = stored._replace(trail=stored.trail._replace(parked=parked))
-        self.changes.parking_changed ^= {id_}
+    def _set_parked(self, stored: InstanceRecord, *, is_parked: bool) -> None:
+        """Park an instance, or unpark it. No signal was applied, so its revision stays."""
+        self._loaded.setdefault(stored.instance.id, stored)
+        self._stored[stored.instance.id] = stored._replace(is_parked=is_parked)
 
     def _note_waits(self, before: Instance[Any] | None, after: Instance[Any]) -> None:
         """Note which addresses an instance awaits an event at from now on, and which no longer.

@@ -1,4 +1,4 @@
-"""What is kept beside the state of an instance: the asks that are open, and the addresses where it awaits events."""
+"""What is stored beside an instance: its pending commands, and the addresses where it waits for events."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,20 +9,20 @@ from saga_coordinator.sagas.machine import Decision, Instance, Progress, ReplyRe
 
 
 def trace_context_after(
-    trail: TraceContext,
+    trace: TraceContext,
     decision: Decision[Any],
     signal: Signal,
     sent: Iterable[tuple[OutboxMessage, SpanContext]],
     message: str | None,
 ) -> TraceContext:
-    """Return what the wire remembers after a signal: the asks that are open now, the message that came last."""
+    """Return what the wire remembers after a signal: the commands that are pending now, the message that came last."""
     if decision.instance.status.is_final:
-        return TraceContext(trail.root, {}, message, trail.asked, trail.parked)
-    asks = dict(trail.asks)
+        return TraceContext(trace.root, {}, message)
+    pending = dict(trace.pending)
     if isinstance(signal, ReplyReceived) and decision.ignored is None:
-        asks.pop(signal.command_id, None)
-    asks.update((row.message_id, PendingCommand(span, signal.at)) for row, span in sent)
-    return TraceContext(trail.root, asks, message, trail.asked, trail.parked)
+        pending.pop(signal.command_id, None)
+    pending.update((row.message_id, PendingCommand(span, signal.at)) for row, span in sent)
+    return TraceContext(trace.root, pending, message)
 
 
 def waits(instance: Instance[Any]) -> dict[str, str]:

@@ -52,28 +52,30 @@ class PendingCommand(NamedTuple):
     at: datetime
 
 
-class ParentCommand(NamedTuple):
-    """The command that a child has to answer: its id, what the reply echoes, and where it goes."""
-
-    command_id: str
-    reply_to: str
-    correlation_id: str | None
-    key: str
-
-
 class TraceContext(NamedTuple):
-    """What the wire has to remember of an instance.
+    """What messages to and from an instance need to be connected in its trace.
 
-    `root` is the span that took its start, `asks` the commands still awaited, by id, and `last_message` the id of
-    the last message that it took: what an alarm sends follows from that. `asked` is the command that started a child.
-    `parked`: a record failed for it, and what comes later is queued behind that.
+    `root` is the span of its start, `pending` the commands whose replies are awaited, by id, and `last_message` the id
+    of the last message that was applied: the commands that a timer sends name it as their cause.
     """
 
     root: SpanContext
-    asks: Mapping[str, PendingCommand] = MappingProxyType({})
+    pending: Mapping[str, PendingCommand] = MappingProxyType({})
     last_message: str | None = None
-    asked: ParentCommand | None = None
-    parked: bool = False
+
+    def to_json(self) -> str:
+        """Return it as a store keeps it."""
+        asks = {id_: [each.span.traceparent(), each.at] for id_, each in self.pending.items()}
+        fields = {"root": self.root.traceparent(), "asks": asks, "last": self.last_message}
+        return pydantic_core.to_json(fields).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> "TraceContext":
+        """Read what `to_json` returned."""
+        fields = json.loads(text)
+        asks = fields["asks"].items()
+        pending = {id_: PendingCommand(_parse_stored(span), datetime.fromisoformat(at)) for id_, (span, at) in asks}
+        return cls(_parse_stored(fields["root"]), pending, fields["last"])
 
 
 class SpanPlacement(NamedTuple):
@@ -94,10 +96,10 @@ def placement_at_start(instance_id: str, incoming: SpanContext | None, sampler: 
 
 
 def placement_at_reply(
-    trail: TraceContext, name: tuple[str, int], incoming: SpanContext | None, ask: PendingCommand | None
+    trace: TraceContext, name: tuple[str, int], incoming: SpanContext | None, ask: PendingCommand | None
 ) -> SpanPlacement:
     """Return the footing of the span that takes a message for a running instance; `name` is its id and sequence."""
-    sender = ask.span if ask else trail.root
+    sender = ask.span if ask else trace.root
     span_id = derived_span(*name)
     if incoming is not None and incoming.trace_id == sender.trace_id:
         return SpanPlacement(SpanContext(sender.trace_id, span_id, sender.sampled), incoming, (incoming,))
@@ -113,10 +115,10 @@ def new_trace_at_start(instance_id: str, incoming: SpanContext | None, sampler: 
     return SpanPlacement(SpanContext(trace_id, derived_span(instance_id, 1), sampled), None, links)
 
 
-def new_trace(trail: TraceContext, name: tuple[str, int], also: SpanContext | None = None) -> SpanPlacement:
+def new_trace(trace: TraceContext, name: tuple[str, int], also: SpanContext | None = None) -> SpanPlacement:
     """Return the footing of a span that begins a new trace, linked to the start and to all that is still awaited."""
-    links = (*((also,) if also else ()), trail.root, *(ask.span for ask in trail.asks.values()))
-    return SpanPlacement(SpanContext(derived_trace(*name), derived_span(*name), trail.root.sampled), None, links)
+    links = (*((also,) if also else ()), trace.root, *(ask.span for ask in trace.pending.values()))
+    return SpanPlacement(SpanContext(derived_trace(*name), derived_span(*name), trace.root.sampled), None, links)
 
 
 def parse(traceparent: str | None) -> SpanContext | None:
@@ -138,26 +140,7 @@ def derived_trace(*names: object) -> str:
     return sha1("/".join(map(str, names)).encode(), usedforsecurity=False).hexdigest()[:32]
 
 
-def write(trail: TraceContext) -> str:
-    """Write a trail as a store keeps it."""
-    asks = {id_: [ask.span.traceparent(), ask.at] for id_, ask in trail.asks.items()}
-    whole: dict[str, object] = {"root": trail.root.traceparent(), "asks": asks, "last": trail.last_message}
-    if trail.asked is not None:
-        whole["asked"] = list(trail.asked)
-    if trail.parked:
-        whole["parked"] = True
-    return pydantic_core.to_json(whole).decode()
-
-
-def read(text: str) -> TraceContext:
-    """Read a trail from a store."""
-    whole = json.loads(text)
-    asks = {id_: PendingCommand(_parsed(span), datetime.fromisoformat(at)) for id_, (span, at) in whole["asks"].items()}
-    asked = ParentCommand(*whole["asked"]) if "asked" in whole else None
-    return TraceContext(_parsed(whole["root"]), asks, whole["last"], asked, whole.get("parked", False))
-
-
-def _parsed(traceparent: str) -> SpanContext:
+def _parse_stored(traceparent: str) -> SpanContext:
     span = parse(traceparent)
     if span is None:
         raise ValueError(f"{traceparent!r} in the store is no traceparent: the row was changed by hand")

@@ -55,7 +55,7 @@ class UnitOfWork:
                 if not tries_left:
                     raise
             else:
-                self._memory.keep(batch.changes.instances)
+                self._memory.keep(stored for stored, _ in batch.changes.instances)
                 self._relay.push(unsent, deleted=batch.changes.acknowledged)
                 self._observer.committed(Committed(batch.hops, batch.changes, began, self._clock.now()))
                 return result

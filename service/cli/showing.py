@@ -75,7 +75,7 @@ def _print(found: Found, case: Case) -> None:
         )
     )
     say(paragraph(case))
-    say(f"\ninstance {row.id}   trace {row.trail.root.trace_id}   revision {row.revision}   home {row.home}\n")
+    say(f"\ninstance {row.id}   trace {row.trace.root.trace_id}   revision {row.revision}   home {row.home}\n")
     table(("step", "forward", "sent", "took", "compensation", "sent", "took"), _steps(found, timings(case.lines)))
     left_out = row.revision - len(case.lines)
     say(f"\nhistory, its last {len(case.lines)} of {row.revision} entries" if left_out else "\nhistory")
@@ -188,7 +188,7 @@ def _told(found: Found, case: Case) -> dict[str, object]:
         "cause": instance.cause,
         "stall": instance.stall,
         "choices": dict(instance.choices),
-        "trace_id": row.trail.root.trace_id,
+        "trace_id": row.trace.root.trace_id,
         "revision": row.revision,
         "home": row.home,
         "data": json.loads(row.snapshot.data),

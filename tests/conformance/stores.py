@@ -138,4 +138,4 @@ def ruling(offset: int) -> RecordVerdict:
 
 def starts(*instances: InstanceRecord, **more: Any) -> Changes:  # noqa: ANN401  fields of several types
     """The changes that write new instances, and more."""
-    return Changes(instances=[(each, 0) for each in instances], **more)
+    return Changes(instances=[(each, None) for each in instances], **more)

@@ -86,14 +86,14 @@ async def test_the_audit_keeps_every_byte(store: OpenStore, kind: Kind, tmp_path
 async def test_being_parked_is_compared_though_it_is_no_revision(store: OpenStore) -> None:
     """Whoever has not heard of it may not write over it."""
     stored = begun()
-    parked = stored._replace(trail=stored.trail._replace(parked=True))
+    parked = stored._replace(is_parked=True)
     await store.transact(lambda tx: tx.save(starts(stored)))
-    await store.transact(lambda tx: tx.save(Changes(instances=[(parked, 1)], parking_changed={stored.instance.id})))
+    await store.transact(lambda tx: tx.save(Changes(instances=[(parked, stored)])))
     assert (await store.transact(lambda tx: tx.load([stored.instance.id])))[stored.instance.id] == parked
     for stale in (
-        Changes(instances=[(stored._replace(revision=2), 1)]),
-        Changes(instances=[(parked, 1)], parking_changed={stored.instance.id}),
+        Changes(instances=[(stored._replace(revision=2), stored)]),
+        Changes(instances=[(parked, stored)]),
     ):
         with pytest.raises(Conflict):
             await store.transact(lambda tx, changes=stale: tx.save(changes))  # type: ignore[misc]  # a default binds it
-    await store.transact(lambda tx: tx.save(Changes(instances=[(parked._replace(revision=2), 1)])))
+    await store.transact(lambda tx: tx.save(Changes(instances=[(parked._replace(revision=2), parked)])))

@@ -97,7 +97,7 @@ async def test_concurrent_transactions_come_one_after_the_other(store: OpenStore
         seen = (await tx.load([id_]))[id_]
         await asyncio.sleep(0)
         changes = starts()
-        changes.instances = [(later(seen), seen.revision)]
+        changes.instances = [(later(seen), seen)]
         await tx.save(changes)
 
     await asyncio.gather(*(store.transact(work) for _ in range(20)))
@@ -109,7 +109,7 @@ async def test_a_transaction_that_raises_does_not_hold_up_the_next(store: OpenSt
 
     async def conflicting(tx: Transaction) -> None:
         changes = starts()
-        changes.instances = [(later(stored), 7)]
+        changes.instances = [(later(stored), stored._replace(revision=7))]
         await tx.save(changes)
 
     outcomes = await asyncio.gather(
@@ -139,7 +139,7 @@ async def test_what_is_not_committed_is_not_seen_outside(store: OpenStore) -> No
 @pytest.mark.parametrize("name", [each.name for each in fields(Changes)])
 def test_only_what_is_about_instances_and_their_messages_is_plain(name: str) -> None:
     """What a store leaves out of a plain transaction would be lost if a new kind of row were forgotten here."""
-    of_instances = {"instances", "entries", "outbox", "acknowledged", "parking_changed", "awaited", "unsubscribed"}
+    of_instances = {"instances", "entries", "outbox", "acknowledged", "awaited", "unsubscribed"}
     changes = Changes()
     setattr(changes, name, ["something"])
     assert changes.is_plain is (name in of_instances)

@@ -11,7 +11,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from saga_coordinator.handlers import trace_context as trails
 from saga_coordinator.handlers.records import EarlyEvent, Entry, Lease, Place, RecordVerdict, Verdict
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.handlers.trace_context import TraceContext
@@ -58,7 +57,7 @@ class InstanceRow:
     key: str
     status: str
     snapshot: Snapshot
-    trail: TraceContext
+    trace: TraceContext
     revision: int
     home: int
     next_timer_at: datetime | None
@@ -230,7 +229,7 @@ class Reading:
 
 
 def _instance(row: Sequence[Any]) -> InstanceRow:
-    number, id_, saga, version, key, status, data, state, trail, revision, home, wake_at, started_at, ended_at = row
+    number, id_, saga, version, key, status, data, state, trace, revision, home, wake_at, started_at, ended_at = row
     return InstanceRow(
         number=number,
         id=id_,
@@ -239,7 +238,7 @@ def _instance(row: Sequence[Any]) -> InstanceRow:
         key=key,
         status=status,
         snapshot=Snapshot(data, state),
-        trail=trails.read(trail),
+        trace=TraceContext.from_json(trace),
         revision=revision,
         home=home,
         next_timer_at=None if wake_at is None else to_time(wake_at),

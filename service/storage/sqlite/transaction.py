@@ -1,5 +1,6 @@
 """One transaction on SQLite: a statement for each kind of row, never one for each record."""
 
+import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +10,6 @@ import aiosqlite
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from saga_coordinator.handlers import trace_context as trails
 from saga_coordinator.handlers.decode import describe_error, describe_validation_error
 from saga_coordinator.handlers.records import (
     Changes,
@@ -21,10 +21,12 @@ from saga_coordinator.handlers.records import (
     Lease,
     LeaseMove,
     OutboxRow,
+    ParentCommand,
     Place,
     UnreadableInstance,
 )
 from saga_coordinator.handlers.routing import AnySaga, BadCatalog
+from saga_coordinator.handlers.trace_context import TraceContext
 from saga_coordinator.sagas.machine import Snapshot, freeze, thaw
 from saga_coordinator.service.storage.sqlite import dead_letters as sqlite_set_aside
 from saga_coordinator.service.storage.sqlite import one_trip
@@ -43,7 +45,7 @@ from saga_coordinator.service.storage.sqlite.one_trip import Statement
 
 Definitions = Callable[[str, int], AnySaga]
 
-_COLUMNS = "id, saga, version, correlation, data, state, trail, revision, home, ended_at"
+_COLUMNS = "id, saga, version, correlation, data, state, trail, parked, parent, revision, home, ended_at"
 _ADVANCE = (
     "WITH move AS (SELECT json_extract(value, '$[0]') AS topic, json_extract(value, '$[1]') AS partition,"
     " json_extract(value, '$[2]') AS epoch, json_extract(value, '$[3]') AS expected,"
@@ -164,21 +166,16 @@ class SqliteTransaction:
 
         A park is no revision of its own.
         """
-        new = [stored for stored, seen in changes.instances if seen == 0]
+        new = [stored for stored, loaded in changes.instances if loaded is None]
         rows = [(self._next_number(), *_instance_row(stored)) for stored in new]
-        yield Statement("INSERT INTO instance VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", rows, must_match=True)
+        yield Statement("INSERT INTO instance VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", rows, must_match=True)
         yield Statement(
-            "UPDATE instance SET status = ?, data = ?, state = ?, trail = ?, revision = ?, wake_at = ?, ended_at = ?"
-            """ WHERE id = ? AND revision = ? AND (instr(trail, '"parked":true') > 0) = ?""",
+            "UPDATE instance SET status = ?, data = ?, state = ?, trail = ?, parked = ?, revision = ?, wake_at = ?,"
+            " ended_at = ? WHERE id = ? AND revision = ? AND parked = ?",
             [
-                (
-                    *_mutable_columns(each),
-                    each.instance.id,
-                    seen,
-                    each.trail.parked ^ (each.instance.id in changes.parking_changed),
-                )
-                for each, seen in changes.instances
-                if seen
+                (*_mutable_columns(stored), stored.instance.id, loaded.revision, loaded.is_parked)
+                for stored, loaded in changes.instances
+                if loaded is not None
             ],
             must_match=True,
         )
@@ -203,10 +200,12 @@ class SqliteTransaction:
 
     def _stored(self, rows: Iterable[Sequence[Any]]) -> Iterator[InstanceRecord]:
         """Read instances, and note those that cannot be read: they may not stop the others."""
-        for id_, saga, version, key, data, state, trail, revision, home, ended_at in rows:
+        for id_, saga, version, key, data, state, trace, parked, parent, revision, home, ended_at in rows:
             try:
                 instance = thaw(self._definitions(saga, version), id_, key, Snapshot(data, state))
-                stored = InstanceRecord(instance, revision, home, trails.read(trail))
+                parent_command = ParentCommand(*json.loads(parent)) if parent else None
+                trace_context = TraceContext.from_json(trace)
+                stored = InstanceRecord(instance, revision, home, trace_context, parent_command, bool(parked))
             except Exception as error:  # noqa: BLE001  a saga's own models may raise anything
                 reason = _unreadable_reason(error, version)
                 why = f"instance {id_} of saga {saga} version {version} cannot be read: {reason}"
@@ -270,7 +269,8 @@ def _mutable_columns(stored: InstanceRecord) -> Sequence[object]:
         instance.status,
         snapshot.data,
         snapshot.state,
-        trails.write(stored.trail),
+        stored.trace.to_json(),
+        stored.is_parked,
         stored.revision,
         from_optional_time(instance.next_timer_at),
         from_optional_time(instance.ended_at),
@@ -280,9 +280,10 @@ def _mutable_columns(stored: InstanceRecord) -> Sequence[object]:
 def _instance_row(stored: InstanceRecord) -> Sequence[object]:
     """All columns of an instance but its number, in the order of the table."""
     instance = stored.instance
-    status, data, state, trail, revision, wake_at, ended_at = _mutable_columns(stored)
-    named = (instance.id, instance.saga, instance.version, instance.key, status, data, state, trail, revision)
-    return (*named, stored.home, wake_at, from_time(instance.started_at), ended_at)
+    status, data, state, trace, parked, revision, wake_at, ended_at = _mutable_columns(stored)
+    named = (instance.id, instance.saga, instance.version, instance.key, status, data, state, trace, revision)
+    parent = None if stored.parent is None else to_json(stored.parent).decode()
+    return (*named, stored.home, wake_at, from_time(instance.started_at), ended_at, parked, parent)
 
 
 def _history_row(entry: Entry) -> Sequence[object]:

@@ -11,7 +11,6 @@ from datetime import datetime
 from random import Random
 from typing import TypeVar
 
-from saga_coordinator.handlers import trace_context as trails
 from saga_coordinator.handlers.ports import Conflict
 from saga_coordinator.handlers.records import (
     Changes,
@@ -25,11 +24,13 @@ from saga_coordinator.handlers.records import (
     LeaseMove,
     OutboxMessage,
     OutboxRow,
+    ParentCommand,
     Place,
     RecordVerdict,
     UnreadableInstance,
 )
 from saga_coordinator.handlers.routing import Routes
+from saga_coordinator.handlers.trace_context import TraceContext
 from saga_coordinator.sagas.machine import Snapshot, freeze, thaw
 from tests.resilience.worlds.loop import Life, current_life
 
@@ -50,9 +51,11 @@ class Row:
     version: int
     key: str
     snapshot: Snapshot
-    trail: str
+    trace: str
     revision: int
     home: int
+    parent: ParentCommand | None
+    is_parked: bool
     next_timer_at: datetime | None
     is_over: bool
 
@@ -183,9 +186,9 @@ class Session:
 
     async def save(self, changes: Changes) -> Sequence[OutboxRow]:
         await self._hop()
-        for stored, seen in changes.instances:
+        for stored, loaded in changes.instances:
             there = self._database.instances.get(stored.instance.id)
-            if (there.revision if there else 0) != seen:
+            if (there and (there.revision, there.is_parked)) != (loaded and (loaded.revision, loaded.is_parked)):
                 raise Conflict(f"{stored.instance.id} was changed by somebody else")
         unsent = [OutboxRow(self._seq + number, message) for number, message in enumerate(changes.outbox, 1)]
         self._staged.append(lambda: self._write(changes, unsent))
@@ -227,7 +230,8 @@ class Session:
 
     def _stored(self, id_: str, row: Row) -> InstanceRecord:
         saga = self._database.routes.saga_of(row.saga, row.version)
-        return InstanceRecord(thaw(saga, id_, row.key, row.snapshot), row.revision, row.home, trails.read(row.trail))
+        instance, trace = thaw(saga, id_, row.key, row.snapshot), TraceContext.from_json(row.trace)
+        return InstanceRecord(instance, row.revision, row.home, trace, row.parent, row.is_parked)
 
 
 class SimulatedStore:
@@ -285,7 +289,9 @@ def _row(stored: InstanceRecord) -> Row:
         version=instance.version,
         key=instance.key,
         snapshot=freeze(instance),
-        trail=trails.write(stored.trail),
+        trace=stored.trace.to_json(),
+        parent=stored.parent,
+        is_parked=stored.is_parked,
         revision=stored.revision,
         home=stored.home,
         next_timer_at=instance.next_timer_at,

@@ -175,7 +175,7 @@ async def test_what_is_in_memory_and_what_alarms_have_changed_do_not_contradict_
         remembered = await it.stored(instance_id("o-1"))
         it.clock.pass_by(2 * MINUTE)
         await it.fire_due()
-        it.instance_cache.keep([(remembered, 0)])
+        it.instance_cache.keep([remembered])
         await it.take(log.answer(it.sent(CHARGE)[0]))
         charge = (await it.stored(instance_id("o-1"))).instance.steps["charge-card"].forward
         assert (charge.command_id, charge.sendings) == (command_id("o-1", "charge-card"), 2)

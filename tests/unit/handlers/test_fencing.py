@@ -70,7 +70,7 @@ async def test_an_instance_that_somebody_else_has_changed_is_read_again(tmp_path
         await it.take(log.placed())
         seen = await it.stored(instance_id("o-1"))
         changed = seen._replace(revision=7)
-        await it.store.transact(lambda tx: tx.save(Changes(instances=[(changed, seen.revision)])))
+        await it.store.transact(lambda tx: tx.save(Changes(instances=[(changed, seen)])))
         reply = log.answer(it.owed[0])
         await it.take(reply)
         assert [verdict for verdict, _ in it.verdicts(reply.place)] == ["applied"]

@@ -18,8 +18,8 @@ async def test_those_used_last_are_kept_and_the_others_are_read_again_i33(tmp_pa
     ids = [each.instance.id for each in instances]
     instance_cache = InstanceCache(most=2)
     async with coordinator(tmp_path / "saga.db") as it:
-        instance_cache.keep([(each, 0) for each in instances[:2]])
-        instance_cache.keep([(instances[0], 1), (instances[2], 0)])
+        instance_cache.keep(instances[:2])
+        instance_cache.keep([instances[0], instances[2]])
         assert await known(it, instance_cache, *ids) == {ids[0], ids[2]}
         await it.store.transact(lambda tx: tx.save(starts(*instances)))
         assert await known(it, instance_cache, *ids) == set(ids)
@@ -30,6 +30,6 @@ async def test_one_that_is_over_is_forgotten(tmp_path: Path) -> None:
     over = stored._replace(instance=replace(stored.instance, status=Status.COMPLETED))
     instance_cache = InstanceCache()
     async with coordinator(tmp_path / "saga.db") as it:
-        instance_cache.keep([(stored, 0)])
-        instance_cache.keep([(over, 1)])
+        instance_cache.keep([stored])
+        instance_cache.keep([over])
         assert await known(it, instance_cache, stored.instance.id) == set()

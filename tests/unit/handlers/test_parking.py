@@ -50,7 +50,7 @@ async def test_a_parked_instance_is_as_it_was_and_its_history_too_i3(tmp_path: P
         before = await it.stored(BAD)
         await it.take(two.says("a"), two.says("b"))
         after = await it.stored(BAD)
-        assert after == before._replace(trail=before.trail._replace(parked=True))
+        assert after == before._replace(is_parked=True)
         assert it.rows("SELECT count(*) FROM history WHERE instance = 1") == [(1,)]
 
 
@@ -83,7 +83,7 @@ async def test_alarms_of_a_parked_instance_ring_and_its_operator_is_heard(tmp_pa
         await it.operator.act(BAD, lambda now: Pause(now, *OLGA))
         kinds = it.rows("SELECT kind, verdict FROM history WHERE instance = 1 ORDER BY seq")
         assert kinds == [("start", "applied"), ("wake", "applied"), ("pause", "applied")]
-        assert (await it.stored(BAD)).trail.parked
+        assert (await it.stored(BAD)).is_parked
         later = two.says("b")
         await it.take(later)
         assert it.verdicts(later.place) == BUFFERED

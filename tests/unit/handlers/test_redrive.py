@@ -40,7 +40,7 @@ async def test_the_record_and_what_was_queued_happen_in_order_and_the_instance_g
         assert two.seen() == ["a", "c", "b"]
         assert verdicts(it, failing.place, third.place, second.place) == [["applied"]] * 3
         assert (heads(it), queue(it)) == ([], [])
-        assert not (await it.stored(BAD)).trail.parked
+        assert not (await it.stored(BAD)).is_parked
         assert audits(it) == [
             (*OLGA, "redriven", *failing.place[::2], failing.value, "the saga raised ArithmeticError: on purpose")
         ]
@@ -252,7 +252,7 @@ async def test_a_redriven_record_begins_a_new_trace_linked_to_the_old_one(tmp_pa
         two = await Two(it).begin()
         failing, later = two.says("a"), two.says("b")
         await it.take(failing, later)
-        old = (await it.stored(BAD)).trail
+        old = (await it.stored(BAD)).trace
         fault.heal()
         await it.redrive.redrive(DeadLetterRef(failing.place), OLGA)
 
@@ -260,8 +260,8 @@ async def test_a_redriven_record_begins_a_new_trace_linked_to_the_old_one(tmp_pa
         assert [hop.redriven for hop in hops] == [True, True]
         assert [hop.placement.parent for hop in hops] == [None, None]
         assert len({old.root.trace_id, *(hop.placement.span.trace_id for hop in hops)}) == 3
-        assert {old.root, *(ask.span for ask in old.asks.values())} <= set(hops[0].placement.links)
-        assert (await it.stored(BAD)).trail.root == old.root
+        assert {old.root, *(ask.span for ask in old.pending.values())} <= set(hops[0].placement.links)
+        assert (await it.stored(BAD)).trace.root == old.root
         sent = [span for hop in hops for _, span in hop.sent]
         assert [span.trace_id for span in sent] == [hops[1].placement.span.trace_id]
 
@@ -287,10 +287,10 @@ async def test_a_stale_memory_does_not_unpark_an_instance(tmp_path: Path) -> Non
         stale = await it.stored(BAD)
         failing, later = two.says("a"), two.says("b")
         await it.take(failing)
-        it.instance_cache.keep([(stale, 1)])
+        it.instance_cache.keep([stale])
         await it.take(later)
         assert it.verdicts(later.place) == BUFFERED
-        assert (await it.stored(BAD)).trail.parked
+        assert (await it.stored(BAD)).is_parked
 
 
 @pytest.mark.parametrize("word", ['"parked":true', '{"parked":true}'])
@@ -302,4 +302,4 @@ async def test_no_message_id_can_look_like_a_parked_instance(tmp_path: Path, wor
             await it.take(answer)
             assert verdicts(it, answer.place) == [["applied"]]
         stored = await it.stored(BAD)
-        assert (stored.trail.last_message, stored.trail.parked) == (word, False)
+        assert (stored.trace.last_message, stored.is_parked) == (word, False)
