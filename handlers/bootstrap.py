@@ -1,8 +1,9 @@
-"""The handlers, wired: all that takes in, rings, relays and obeys shares its leases, its memory and one writer."""
+"""Wires the handlers: all of them share the leases, the instance cache and the unit of work."""
 
 from dataclasses import dataclass
 
 from saga_coordinator.handlers.dispatch import Dispatcher
+from saga_coordinator.handlers.encode import Encoder
 from saga_coordinator.handlers.instance_cache import InstanceCache
 from saga_coordinator.handlers.intake import Intake
 from saga_coordinator.handlers.interventions import Interventions
@@ -11,7 +12,6 @@ from saga_coordinator.handlers.ports import Clock, Observer, Publisher, Store
 from saga_coordinator.handlers.redrive import Redrive
 from saga_coordinator.handlers.relay import Relay
 from saga_coordinator.handlers.routing import Routes
-from saga_coordinator.handlers.session import Wire
 from saga_coordinator.handlers.timers import Timers
 from saga_coordinator.handlers.trace_context import Sampler
 from saga_coordinator.handlers.unit_of_work import UnitOfWork
@@ -43,17 +43,25 @@ def wire_handlers(
     """Wire the handlers for a catalog's routes; `group` is the consumer group that dead letters name."""
     leases, instance_cache = Leases(), InstanceCache()
     relay = Relay(store, publisher, leases, observer)
-    wire = Wire(publisher.partition, sampler, group, publisher.most)
-    decider = Dispatcher(routes, observer)
+    dispatcher = Dispatcher(routes, observer)
     unit_of_work = UnitOfWork(
-        store=store, clock=clock, wire=wire, instance_cache=instance_cache, relay=relay, observer=observer
+        store=store,
+        clock=clock,
+        encoder=Encoder(publisher.partition, publisher.most, group),
+        sampler=sampler,
+        instance_cache=instance_cache,
+        relay=relay,
+        observer=observer,
+    )
+    timers = Timers(
+        store=store, clock=clock, observer=observer, dispatcher=dispatcher, unit_of_work=unit_of_work, leases=leases
     )
     return Handlers(
         leases=leases,
         instance_cache=instance_cache,
         relay=relay,
-        intake=Intake(routes, decider, unit_of_work, leases),
-        timers=Timers(store, clock, decider, unit_of_work, leases),
-        operator=Interventions(routes, decider, unit_of_work),
-        redrive=Redrive(routes, decider, unit_of_work),
+        intake=Intake(routes, dispatcher, unit_of_work, leases),
+        timers=timers,
+        operator=Interventions(routes, dispatcher, unit_of_work),
+        redrive=Redrive(routes, dispatcher, unit_of_work),
     )

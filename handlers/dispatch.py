@@ -1,11 +1,11 @@
-"""What one record does: to the instance that it names, to those that await it, or to nobody. Each gets its verdict.
+"""What one record does: to the instance that it names, to those that wait for it, or to none. Each gets its verdict.
 
-An event that comes before anybody awaits it is held, and happens as soon as somebody does. A record that fails for its
-instance is set aside, and the instance is parked behind it: what comes later for it is queued, in order. What the same
-record does to other instances is not touched by that.
+An event that comes before an instance waits for it is buffered, and applied as soon as one does. A record that fails
+for its instance is dead-lettered, and the instance is parked behind it: what comes later for it is queued, in order.
+What the same record does to other instances is not touched by that.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable
 from typing import assert_never
 
 from saga_coordinator.contracts import CancelCommand, Command, Event, Failure
@@ -20,7 +20,15 @@ from saga_coordinator.handlers.decode import (
     wrong_reply,
 )
 from saga_coordinator.handlers.ports import Observer, Transaction
-from saga_coordinator.handlers.records import EarlyEvent, InstanceRecord, UnreadableInstance, Verdict
+from saga_coordinator.handlers.records import (
+    DeadLetter,
+    EarlyEvent,
+    InstanceRecord,
+    QueuedRecord,
+    Record,
+    RecordVerdict,
+    Verdict,
+)
 from saga_coordinator.handlers.routing import AnySaga, Role, Routes, Target, awaited_reply
 from saga_coordinator.handlers.session import Session
 from saga_coordinator.sagas import Cause
@@ -34,7 +42,6 @@ from saga_coordinator.sagas.machine import (
     Start,
     TimerFired,
     command_states,
-    transition,
 )
 
 RAISED = "definition-raised"
@@ -42,214 +49,221 @@ NOT_BY_THIS_VERSION = "the version of the saga that its instance keeps is neithe
 
 
 class Dispatcher:
-    """Decides arrivals in a batch, by the routes of a catalog."""
+    """Applies records and timers in a session, by the routes of a catalog."""
 
     def __init__(self, routes: Routes, observer: Observer) -> None:
         self._routes = routes
         self._observer = observer
 
-    def decide(self, batch: Session, arrival: Arrival | Unreadable) -> None:
+    def dispatch(self, session: Session, arrival: Arrival | Unreadable) -> None:
         """Give one record its verdict. What a saga's own function raises concerns this record and one instance."""
         match arrival:
             case Unreadable():
-                batch.dead_letter(arrival)
+                dead_letter(session, arrival)
             case ReplyArrival():
-                self._let(batch, arrival, arrival.instance_id, None)
+                self._deliver(session, arrival, arrival.instance_id)
             case EventArrival():
-                self._message(batch, arrival)
+                for target in self._wanted(session, arrival, arrival.targets):
+                    if not self._deliver_to(session, arrival, target):
+                        _buffer(session, arrival, target)
             case _:
                 assert_never(arrival)
 
-    def decide_for(self, batch: Session, arrival: Arrival, id_: str) -> bool:
-        """Let a record happen to one instance only. False: it is of no concern to it."""
+    def dispatch_to(self, session: Session, arrival: Arrival, id_: str) -> bool:
+        """Apply a record to one instance only. Return False if it does not concern it."""
         if isinstance(arrival, ReplyArrival):
-            self._let(batch, arrival, id_, None)
-            return arrival.instance_id == id_
-        targets = [target for target in arrival.targets if id_ in batch.awaiting(target)]
+            return arrival.instance_id == id_ and self._deliver(session, arrival, id_)
+        targets = [target for target in arrival.targets if id_ in session.receivers(target)]
         for target in targets:
-            if not self._let(batch, arrival, id_, target):
-                self._too_early(batch, arrival, target)
+            if not self._deliver(session, arrival, id_, target):
+                _buffer(session, arrival, target)
         return bool(targets)
 
-    async def release(self, batch: Session, tx: Transaction) -> None:
-        """Let happen what was held for instances that have started, or wait, since the batch began."""
-        while fresh := batch.pop_fresh_addresses():
-            held = [each for each in batch.changes.held if each.address in fresh]
-            for early in [*await tx.load_early_events(fresh), *held]:
-                self._try(batch, early)
+    async def release(self, session: Session, tx: Transaction) -> None:
+        """Apply early events to the instances that have started, or begun to wait for them, in this session."""
+        while addresses := session.pop_new_addresses():
+            buffered = [each for each in session.changes.buffered if each.address in addresses]
+            for early in [*await tx.load_early_events(addresses), *buffered]:
+                self._release(session, early)
 
-    def wake(self, batch: Session, stored: InstanceRecord, unsent: Collection[str]) -> None:
-        """Let an instance act on what is due; `unsent` are ids of messages of any instance that have not left yet.
+    def fire(self, session: Session, record: InstanceRecord, unsent: Collection[str]) -> None:
+        """Fire an instance's timer; `unsent` are the ids of the messages of any instance that have not left yet.
 
-        One whose definition raises stalls, and rings no more.
+        An instance whose definition raises stalls, so that its timer does not fire again.
         """
-        saga = self._saga_of(stored)
-        own = tuple(each.command_id for each in command_states(stored.instance.steps) if each.command_id in unsent)
+        saga = self._saga_of(record)
+        own = tuple(each.command_id for each in command_states(record.instance.steps) if each.command_id in unsent)
         try:
-            batch.apply(saga, stored, TimerFired(batch.at, own))
+            session.apply(saga, record, TimerFired(session.at, own))
         except Exception as error:  # noqa: BLE001  the saga's own function: it concerns this instance alone
-            self._observer.on_error(f"instance {stored.instance.id} of {stored.instance.saga} stalled", error)
-            cause = Cause(None, RAISED, describe_error(error))
-            batch.apply(saga, stored, Block(batch.at, cause))
+            self._observer.on_error(f"instance {record.instance.id} of {record.instance.saga} stalled", error)
+            session.apply(saga, record, Block(session.at, Cause(None, RAISED, describe_error(error))))
 
-    def silence(self, id_: str, unreadable_instances: UnreadableInstance) -> None:
-        """Tell that the alarm of an instance that cannot be read does not ring."""
-        self._observer.on_error(f"instance {id_} rings no alarm", LookupError(unreadable_instances.why))
-
-    def expire(self, batch: Session, held: EarlyEvent) -> None:
-        """Give up an event that was held for too long."""
-        batch.release(held)
-        arrival = read(self._routes, held.record)
+    def expire(self, session: Session, early: EarlyEvent) -> None:
+        """Drop an event that no instance waited for in time."""
+        if early in session.changes.released:
+            return
+        session.changes.released.append(early)
+        arrival = read(self._routes, early.record)
         if isinstance(arrival, Unreadable):
-            batch.dead_letter(arrival)
+            dead_letter(session, arrival)
         else:
-            batch.rule(arrival, Verdict.UNMATCHED, f"held until {held.expires_at}, and nobody awaited it")
+            reason = f"buffered until {early.expires_at}, and no instance waited for it"
+            add_verdict(session, arrival, Verdict.UNMATCHED, reason)
 
-    # --- what a record does
+    # --- to an instance
 
-    def _let(self, batch: Session, arrival: Arrival, id_: str, target: Target | None) -> bool:
-        """Let a record happen to an instance, or queue it if that is parked. False: it is not awaited there yet."""
-        stored = batch.find(id_)
-        if stored is not None and stored.is_parked:
-            batch.queue(id_, arrival.record)
+    def _deliver(self, session: Session, arrival: Arrival, id_: str, target: Target | None = None) -> bool:
+        """Apply a record to an instance; queue it if that is parked, dead-letter it if it fails. False: it is early."""
+        record = session.find(id_)
+        if record is not None and record.is_parked:
+            _queue(session, id_, arrival.record)
             return True
-        if id_ in batch.unreadable_instances:
-            self._not_read(batch, arrival, id_)
+        if id_ in session.unreadable:
+            self._refuse(session, arrival, id_)
             return True
         try:
-            return self._happen(batch, arrival, stored, target)
+            return self._apply(session, arrival, record, target)
         except Exception as error:  # noqa: BLE001  its cause is written down with the record
-            self._observer.on_error(f"record {arrival.record.place} was set aside", error)
+            self._observer.on_error(f"record {arrival.record.place} was dead-lettered", error)
             cause = f"the saga raised {describe_error(error)}"
-            batch.dead_letter(Unreadable(arrival.record, cause, class_of(error)), id_)
+            dead_letter(session, Unreadable(arrival.record, cause, class_of(error)), id_)
             return True
 
-    def _not_read(self, batch: Session, arrival: Arrival, id_: str) -> None:
-        """Let a record do nothing to an instance that is over; set it aside for one that has to be made legible."""
-        why, is_over = batch.unreadable_instances[id_]
+    def _refuse(self, session: Session, arrival: Arrival, id_: str) -> None:
+        """Ignore a record for an unreadable instance that has ended, dead-letter it for one that has not."""
+        why, is_over = session.unreadable[id_]
         if is_over:
-            batch.rule(arrival, Verdict.IGNORED, why)
+            add_verdict(session, arrival, Verdict.IGNORED, why)
         else:
-            self._observer.on_error(f"record {arrival.record.place} was set aside", LookupError(why))
-            batch.dead_letter(Unreadable(arrival.record, why), id_)
+            self._observer.on_error(f"record {arrival.record.place} was dead-lettered", LookupError(why))
+            dead_letter(session, Unreadable(arrival.record, why), id_)
 
-    def _happen(self, batch: Session, arrival: Arrival, stored: InstanceRecord | None, target: Target | None) -> bool:
+    def _apply(self, session: Session, arrival: Arrival, record: InstanceRecord | None, target: Target | None) -> bool:
+        """Apply what a message says. Return False if its instance, or the receive that it is for, is not there yet."""
         if isinstance(arrival, ReplyArrival):
-            self._reply(batch, arrival, stored)
+            self._apply_reply(session, arrival, record)
             return True
-        assert target is not None, "an event goes somewhere"  # noqa: S101  for the type checker
-        match target.route.role:
-            case Role.STARTS:
-                self._start(batch, arrival, stored, target)
-                return True
-            case Role.CANCELS:
-                return stored is not None and self._cancel(batch, arrival, stored)
-            case Role.DELIVERS:
-                return stored is not None and self._tell(batch, arrival, stored, target)
-            case _:
-                assert_never(target.route.role)
+        assert target is not None, "an event has a target"  # noqa: S101  for the type checker
+        if record is None and target.route.role is not Role.STARTS:
+            return False
+        saga = self._saga_of(record) if record else target.route.saga
+        decision = session.apply(saga, record, _signal(session, arrival, target), arrival)
+        return decision.ignored is not Ignored.EARLY
 
-    def _reply(self, batch: Session, arrival: ReplyArrival, stored: InstanceRecord | None) -> None:
-        if stored is None:
-            batch.rule(arrival, Verdict.UNMATCHED, f"there is no instance {arrival.instance_id} (ce_correlationid)")
+    def _apply_reply(self, session: Session, arrival: ReplyArrival, record: InstanceRecord | None) -> None:
+        if record is None:
+            reason = f"there is no instance {arrival.instance_id} (ce_correlationid)"
+            add_verdict(session, arrival, Verdict.UNMATCHED, reason)
             return
-        saga = self._saga_of(stored)
-        expected = awaited_reply(saga, stored.instance, arrival.command_id)
+        saga = self._saga_of(record)
+        expected = awaited_reply(saga, record.instance, arrival.command_id)
         if expected is not None and not isinstance(arrival.reply, (expected, Failure)):
-            batch.dead_letter(wrong_reply(arrival, expected))
+            dead_letter(session, wrong_reply(arrival, expected))
             return
-        batch.apply(saga, stored, ReplyReceived(batch.at, arrival.command_id, arrival.reply), arrival)
+        session.apply(saga, record, ReplyReceived(session.at, arrival.command_id, arrival.reply), arrival)
 
-    def _message(self, batch: Session, arrival: EventArrival) -> None:
-        """Let a message do what it does, wherever it is wanted."""
-        wanted = [target for target in arrival.targets if self._is_wanted(batch, arrival, target)]
-        for target in wanted:
-            self._event(batch, arrival, target)
+    # --- to all instances that an event concerns
+
+    def _wanted(self, session: Session, arrival: EventArrival, targets: Iterable[Target]) -> list[Target]:
+        """Return the targets that can take the event; if there is none, the record is unmatched."""
+        wanted = [target for target in targets if self._is_wanted(session, arrival, target)]
         if not wanted:
-            batch.rule(arrival, Verdict.UNMATCHED, NOT_BY_THIS_VERSION)
+            add_verdict(session, arrival, Verdict.UNMATCHED, NOT_BY_THIS_VERSION)
+        return wanted
 
-    def _is_wanted(self, batch: Session, arrival: EventArrival, target: Target) -> bool:
-        """Say whether the version that an instance keeps knows what this event does; who has none yet may."""
-        stored = batch.find(target.address) if target.is_instance else None
+    def _is_wanted(self, session: Session, arrival: EventArrival, target: Target) -> bool:
+        """Return whether the version that an instance keeps uses the event; one that does not exist yet may do so."""
+        record = session.find(target.address) if target.is_instance else None
         event = arrival.event
-        if stored is None or target.route.role is Role.STARTS or isinstance(event, CancelCommand):
+        if record is None or target.route.role is Role.STARTS or isinstance(event, CancelCommand):
             return True
-        saga = self._saga_of(stored)
+        saga = self._saga_of(record)
         if target.route.role is Role.CANCELS:
             return saga.cancel_on is type(event)
         return any(receive.event is type(event) for receive in saga.plan.receives)
 
-    def _event(self, batch: Session, arrival: EventArrival, target: Target) -> None:
-        """Let a message start, cancel or tell; what comes too early is held."""
-        told = [self._let(batch, arrival, id_, target) for id_ in batch.awaiting(target)]
-        if not any(told):
-            self._too_early(batch, arrival, target)
+    def _deliver_to(self, session: Session, arrival: EventArrival, target: Target) -> bool:
+        """Deliver an event to all instances at its target. Return False if it is early for all of them."""
+        return any([self._deliver(session, arrival, id_, target) for id_ in session.receivers(target)])  # noqa: C419  to all
 
-    def _start(self, batch: Session, arrival: EventArrival, stored: InstanceRecord | None, target: Target) -> None:
-        """Start an instance; a child knows the command that it answers."""
-        event = arrival.event
-        assert isinstance(event, Event | Command), "an event or a command starts"  # noqa: S101  for the type checker
-        saga = self._saga_of(stored) if stored else target.route.saga
-        command_id = arrival.envelope.id if isinstance(event, Command) else None
-        batch.apply(saga, stored, Start(batch.at, event, command_id), arrival)
-
-    def _cancel(self, batch: Session, arrival: EventArrival, stored: InstanceRecord) -> bool:
-        event = arrival.event
-        why = event.reason if isinstance(event, CancelCommand) else arrival.envelope.type
-        batch.apply(self._saga_of(stored), stored, Cancel(batch.at, why), arrival)
-        return True
-
-    def _tell(self, batch: Session, arrival: EventArrival, stored: InstanceRecord, target: Target) -> bool:
-        """Tell an instance what it may await. False: it does not, yet."""
-        event = arrival.event
-        assert isinstance(event, Event), "only an event is awaited"  # noqa: S101  for the type checker
-        saga, happen = self._saga_of(stored), EventReceived(batch.at, event, target.address, arrival.envelope.id)
-        if transition(saga, stored.instance, happen).ignored is Ignored.EARLY:
-            return False
-        batch.apply(saga, stored, happen, arrival)
-        return True
-
-    # --- what comes too early
-
-    def _too_early(self, batch: Session, arrival: EventArrival, target: Target) -> None:
-        """Hold an event for whoever will want it. A cancel of a command follows it on its partition: none comes."""
-        if isinstance(arrival.event, CancelCommand):
-            reason = f"no saga {target.route.saga.name} was started by command {arrival.event.command_id}"
-            batch.rule(arrival, Verdict.UNMATCHED, reason)
-            return
-        receive = target.route.receive
-        until = batch.at + (receive.buffer_for if receive else BUFFER_FOR)
-        batch.hold(EarlyEvent(target.address, arrival.record, batch.at, until))
-
-    def _try(self, batch: Session, held: EarlyEvent) -> None:
-        """Let a held event happen, unless it still comes too early."""
-        arrival = read(self._routes, held.record)
+    def _release(self, session: Session, early: EarlyEvent) -> None:
+        """Deliver a buffered event; if it is still early it stays."""
+        arrival = read(self._routes, early.record)
         if not isinstance(arrival, EventArrival):
-            batch.release(held)
-            self.decide(batch, arrival)
+            _drop(session, early)
+            self.dispatch(session, arrival)
             return
-        here = [each for each in arrival.targets if each.address == held.address and each.route.role is not Role.STARTS]
-        wanted = [each for each in here if self._is_wanted(batch, arrival, each)]
-        if not wanted:
-            batch.rule(arrival, Verdict.UNMATCHED, NOT_BY_THIS_VERSION)
-        told = [self._let(batch, arrival, id_, each) for each in wanted for id_ in batch.awaiting(each)]
-        if not wanted or any(told):
-            batch.release(held)
+        here = [to for to in arrival.targets if to.address == early.address and to.route.role is not Role.STARTS]
+        wanted = self._wanted(session, arrival, here)
+        delivered = [self._deliver_to(session, arrival, target) for target in wanted]
+        if not wanted or any(delivered):
+            _drop(session, early)
 
-    def _saga_of(self, stored: InstanceRecord) -> AnySaga:
-        return self._routes.saga_of(stored.instance.saga, stored.instance.version)
+    def _saga_of(self, record: InstanceRecord) -> AnySaga:
+        return self._routes.saga_of(record.instance.saga, record.instance.version)
 
 
-def instances_of(arrivals: Sequence[Arrival | Unreadable]) -> set[str]:
-    """Return the ids of the instances that records name."""
-    ids = {each.instance_id for each in arrivals if isinstance(each, ReplyArrival)}
-    return ids | {to.address for to in _targets(arrivals) if to.is_instance}
+def dead_letter(session: Session, unreadable: Unreadable, instance_id: str = "") -> None:
+    """Dead-letter a record with its cause. One that is too large for its dead-letter topic is stored only.
+
+    The instance for which it failed, if there is one, is parked behind it.
+    """
+    instance = session.find(instance_id)
+    if instance is not None:
+        session.set_parked(instance, is_parked=True)
+    letter = DeadLetter(unreadable.record, session.at, unreadable.cause, instance_id, parks=instance is not None)
+    session.changes.dead_letters.append(letter)
+    session.put_aside.add((instance_id, unreadable.record.place))
+    if row := session.encoder.dead_letter(letter, unreadable.raised):
+        session.changes.outbox.append(row)
 
 
-def addresses_of(arrivals: Sequence[Arrival | Unreadable]) -> set[str]:
-    """Return the addresses of events that are awaited elsewhere than at the id of their instance."""
-    return {to.address for to in _targets(arrivals) if not to.is_instance}
+def add_verdict(session: Session, arrival: Arrival, verdict: Verdict, reason: str) -> None:
+    """Note the verdict on a record that reaches no instance."""
+    place, envelope = arrival.record.place, arrival.envelope
+    session.changes.verdicts.append(RecordVerdict(place, session.at, verdict, reason, envelope.id, envelope.type))
 
 
-def _targets(arrivals: Sequence[Arrival | Unreadable]) -> list[Target]:
-    return [target for each in arrivals if isinstance(each, EventArrival) for target in each.targets]
+def _queue(session: Session, id_: str, record: Record) -> None:
+    """Queue a record for its parked instance; once, also where several of its targets lead there."""
+    if (id_, record.place) not in session.put_aside:
+        session.put_aside.add((id_, record.place))
+        session.changes.queued.append(QueuedRecord(0, id_, record, session.at))
+
+
+def _buffer(session: Session, arrival: EventArrival, target: Target) -> None:
+    """Buffer an early event. The cancel of a command follows it on its partition: its instance will never come."""
+    if isinstance(arrival.event, CancelCommand):
+        reason = f"no saga {target.route.saga.name} was started by command {arrival.event.command_id}"
+        add_verdict(session, arrival, Verdict.UNMATCHED, reason)
+        return
+    receive, record = target.route.receive, arrival.record
+    early = EarlyEvent(target.address, record, session.at, session.at + (receive.buffer_for if receive else BUFFER_FOR))
+    if not any((each.record.place, each.address) == (record.place, early.address) for each in session.changes.buffered):
+        session.changes.buffered.append(early)
+
+
+def _drop(session: Session, early: EarlyEvent) -> None:
+    """Buffer an event no longer."""
+    if early in session.changes.buffered:
+        session.changes.buffered.remove(early)
+    else:
+        session.changes.released.append(early)
+
+
+def _signal(session: Session, arrival: EventArrival, target: Target) -> Start | Cancel | EventReceived:
+    """Return what an event does to an instance, as a signal. A child saga remembers the command that started it."""
+    event, id_ = arrival.event, arrival.envelope.id
+    if isinstance(event, CancelCommand):
+        return Cancel(session.at, event.reason)
+    match target.route.role:
+        case Role.STARTS:
+            return Start(session.at, event, id_ if isinstance(event, Command) else None)
+        case Role.CANCELS:
+            return Cancel(session.at, arrival.envelope.type)
+        case Role.DELIVERS:
+            assert isinstance(event, Event), "only an event is received"  # noqa: S101  for the type checker
+            return EventReceived(session.at, event, target.address, id_)
+        case _:
+            assert_never(target.route.role)

@@ -1,18 +1,22 @@
-"""From a decision to the rows that publish it: commands and outcomes in their envelopes."""
+"""From a decision to the rows that publish it: commands, withdrawals, outcomes and dead letters, with their headers.
+
+Headers of dead letters have the names and encodings of Spring for Apache Kafka's DeadLetterPublishingRecoverer:
+integers big-endian, text UTF-8. The original headers come first, byte for byte.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from saga_coordinator.contracts import Envelope, Event, Message, Reply
 from saga_coordinator.contracts import envelope as wire
+from saga_coordinator.contracts.envelope import Headers
 from saga_coordinator.handlers.decode import Arrival
-from saga_coordinator.handlers.records import OutboxMessage, ParentCommand
-from saga_coordinator.handlers.routing import REPLIES
+from saga_coordinator.handlers.records import DeadLetter, OutboxMessage, ParentCommand
+from saga_coordinator.handlers.routing import REPLIES, AnySaga, dead_letter_topic
 from saga_coordinator.handlers.trace_context import SpanContext
-from saga_coordinator.sagas import Saga
-from saga_coordinator.sagas.machine import Instance, Send, Withdrawal, outcome_id
+from saga_coordinator.sagas.machine import Decision, Instance, Send, Withdrawal, outcome_id
 
 MAX_MESSAGE_BYTES = 1_000_000
 """The largest message that is published anywhere, with its headers and its frame."""
@@ -20,8 +24,15 @@ MAX_MESSAGE_BYTES = 1_000_000
 FRAME, HEADER_FRAME = 100, 10
 """The most bytes around one record in a batch of its own, and around one header (Kafka's message format, version 2)."""
 
+UNREADABLE: Final = "saga.coordinator.UnreadableRecord"
+REFUSED: Final = "saga.coordinator.RecordRefusedBySaga"
+
+TIMESTAMP_TYPES: Final = {-1: b"NoTimestampType", 0: b"CreateTime", 1: b"LogAppendTime"}
+"""As Kafka's own `TimestampType` writes them."""
+
 PartitionOf = Callable[[str, bytes], int]
 MaxBytesOf = Callable[[str], int]
+Sent = tuple[OutboxMessage, SpanContext]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +42,7 @@ class Origin:
     `parent` is the command that a child saga answers.
     """
 
-    saga: Saga[Any, Any]
+    saga: AnySaga
     instance: Instance[Any]
     home: int
     at: datetime
@@ -39,68 +50,116 @@ class Origin:
     parent: ParentCommand | None = None
 
 
-def command_row(origin: Origin, send: Send, span: SpanContext, partition_of: PartitionOf) -> OutboxMessage:
-    """Return the row that publishes a command."""
-    envelope = Envelope(
-        id=send.command_id,
-        type=send.command.message_type,
-        source=_source(origin.saga),
-        time=_rfc3339(origin.at),
-        subject=origin.instance.key,
-        correlation_id=origin.instance.id,
-        causation_id=origin.causation_id,
-        reply_to=REPLIES,
-        step=send.step,
-        direction=send.direction,
-        attempt=send.attempt,
-        compensates=send.compensates,
-        traceparent=span.traceparent(),
-    )
-    return _row(origin, envelope, send.command.topic, send.payload, partition_of)
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """Makes outbox rows. It asks for the partition of a key and the size limit of a topic.
 
+    `group` is the consumer group that dead letters name.
+    """
 
-def withdrawal_row(
-    origin: Origin, withdrawal: Withdrawal, span: SpanContext, partition_of: PartitionOf
-) -> OutboxMessage:
-    """Return the row that tells a child saga that its command is not wanted any more; it follows the command."""
-    envelope = Envelope(
-        id=withdrawal.id,
-        type=withdrawal.message.message_type,
-        source=_source(origin.saga),
-        time=_rfc3339(origin.at),
-        subject=origin.instance.key,
-        correlation_id=origin.instance.id,
-        causation_id=origin.causation_id,
-        step=withdrawal.step,
-        attempt=withdrawal.attempt,
-        traceparent=span.traceparent(),
-    )
-    return _row(origin, envelope, withdrawal.command.topic, withdrawal.message.model_dump_json(), partition_of)
+    partition_of: PartitionOf
+    max_bytes_of: MaxBytesOf = lambda _: MAX_MESSAGE_BYTES
+    group: str | None = None
 
+    def messages(
+        self, origin: Origin, decision: Decision[Any], span: SpanContext
+    ) -> tuple[list[Sent], list[tuple[Send, str]]]:
+        """Return the rows of a decision, each with its span, and the commands that are too large, each with the reason.
 
-def outcome_row(origin: Origin, outcome: Event | Reply, span: SpanContext, partition_of: PartitionOf) -> OutboxMessage:
-    """Return the row that publishes an instance's outcome: an event, or a child's reply to its command."""
-    parent = origin.parent
-    envelope = Envelope(
-        id=outcome_id(origin.instance.id),
-        type=outcome.message_type,
-        source=_source(origin.saga),
-        time=_rfc3339(origin.at),
-        subject=origin.instance.key,
-        correlation_id=parent.correlation_id if parent else origin.instance.id,
-        causation_id=parent.command_id if parent else origin.causation_id,
-        traceparent=span.traceparent(),
-    )
-    topic = parent.reply_to if parent else origin.saga.outcome_topic
-    return _row(origin, envelope, topic, outcome.model_dump_json(), partition_of)
+        Raises `ValueError` for an outcome that is too large: an instance cannot end without publishing it.
+        """
+        sent: list[Sent] = []
+        too_large = []
+        for send in decision.commands:
+            child = span.child(send.command_id)
+            row = self.command(origin, send, child)
+            if reason := self._too_large(send.command, row):
+                too_large.append((send, reason))
+            else:
+                sent.append((row, child))
+        for withdrawal in decision.withdrawals:
+            child = span.child(withdrawal.id)
+            sent.append((self._withdrawal(origin, withdrawal, child), child))
+        if decision.outcome is not None:
+            sent.append(self.outcome(origin, decision.outcome, span))
+        return sent, too_large
 
+    def command(self, origin: Origin, send: Send, span: SpanContext) -> OutboxMessage:
+        """Return the row that publishes a command."""
+        envelope = _envelope(origin, send.command_id, send.command, span)._replace(
+            reply_to=REPLIES,
+            step=send.step,
+            direction=send.direction,
+            attempt=send.attempt,
+            compensates=send.compensates,
+        )
+        return self._row(origin, envelope, send.command.topic, send.payload)
 
-def parent_of(arrival: Arrival, partition_of: PartitionOf) -> ParentCommand:
-    """Return what a child has to remember of its command. Raises `LookupError` for a topic that is not known here."""
-    envelope, key = arrival.envelope, arrival.record.key or b""
-    assert envelope.reply_to is not None, "a command without was not read"  # noqa: S101  for the type checker
-    partition_of(envelope.reply_to, key)
-    return ParentCommand(envelope.id, envelope.reply_to, envelope.correlation_id, key.decode())
+    def outcome(self, origin: Origin, outcome: Event | Reply, span: SpanContext) -> Sent:
+        """Return the row that publishes the outcome: an event, or a child's reply to its command."""
+        child, parent = span.child("outcome"), origin.parent
+        envelope = _envelope(origin, outcome_id(origin.instance.id), type(outcome), child)
+        if parent is None:
+            row = self._row(origin, envelope, origin.saga.outcome_topic, outcome.model_dump_json())
+        else:
+            envelope = envelope._replace(correlation_id=parent.correlation_id, causation_id=parent.command_id)
+            row = self._row(origin, envelope, parent.reply_to, outcome.model_dump_json(), parent.key)
+        if reason := self._too_large(type(outcome), row):
+            raise ValueError(reason)
+        return row, child
+
+    def dead_letter(self, letter: DeadLetter, raised: str | None) -> OutboxMessage | None:
+        """Return the row that publishes a record to its dead-letter topic, None if it is too large for it.
+
+        `raised` is the class of what a saga's own function raised.
+        """
+        record, place = letter.record, letter.record.place
+        topic, key = dead_letter_topic(place.topic), record.key or b""
+        row = OutboxMessage(
+            message_id=f"dead-letter:{place}" + (f":{letter.instance_id}" if letter.instance_id else ""),
+            home=self.partition_of(REPLIES, key),
+            topic=topic,
+            partition=self.partition_of(topic, key),
+            key=record.key,
+            headers=record.headers + _dead_letter_headers(letter, raised, self.group),
+            value=record.value,
+        )
+        return row if size_of(row) <= self.max_bytes_of(topic) else None
+
+    def parent_of(self, arrival: Arrival) -> ParentCommand:
+        """Return what a child saga remembers of its command. Raises `LookupError` for a reply topic that is unknown."""
+        envelope, key = arrival.envelope, arrival.record.key or b""
+        assert envelope.reply_to is not None, "a command without was not read"  # noqa: S101  for the type checker
+        self.partition_of(envelope.reply_to, key)
+        return ParentCommand(envelope.id, envelope.reply_to, envelope.correlation_id, key.decode())
+
+    def _withdrawal(self, origin: Origin, withdrawal: Withdrawal, span: SpanContext) -> OutboxMessage:
+        """Return the row that withdraws a command from a child saga; it follows the command on its topic."""
+        envelope = _envelope(origin, withdrawal.id, type(withdrawal.message), span)
+        envelope = envelope._replace(step=withdrawal.step, attempt=withdrawal.attempt)
+        return self._row(origin, envelope, withdrawal.command.topic, withdrawal.message.model_dump_json())
+
+    def _row(
+        self, origin: Origin, envelope: Envelope, topic: str, payload: str, key: str | None = None
+    ) -> OutboxMessage:
+        raw_key = (origin.instance.key if key is None else key).encode()
+        return OutboxMessage(
+            message_id=envelope.id,
+            home=origin.home,
+            topic=topic,
+            partition=self.partition_of(topic, raw_key),
+            key=raw_key,
+            headers=wire.write(envelope),
+            value=payload.encode(),
+        )
+
+    def _too_large(self, message: type[Message], row: OutboxMessage) -> str | None:
+        """Return why a message can never be published to its topic, None if it can."""
+        size, limit = size_of(row), self.max_bytes_of(row.topic)
+        if size <= limit:
+            return None
+        remedy = "send a reference instead, or raise its max.message.bytes (to 1048588) and start again"
+        return f"{message.message_type} has {size} bytes, and {row.topic} takes {limit}: {remedy}"
 
 
 def size_of(row: OutboxMessage) -> int:
@@ -109,29 +168,31 @@ def size_of(row: OutboxMessage) -> int:
     return len(row.key or b"") + len(row.value or b"") + headers + FRAME
 
 
-def too_large(message: type[Message], row: OutboxMessage, most: int) -> str:
-    """Say that a message can never be published to its topic, which takes so many bytes."""
-    remedy = "send a reference instead, or raise its max.message.bytes (to 1048588) and start again"
-    return f"{message.message_type} has {size_of(row)} bytes, and {row.topic} takes {most}: {remedy}"
-
-
-def _row(origin: Origin, envelope: Envelope, topic: str, payload: str, partition_of: PartitionOf) -> OutboxMessage:
-    answers = origin.parent is not None and topic == origin.parent.reply_to
-    key = origin.parent.key.encode() if origin.parent and answers else origin.instance.key.encode()
-    return OutboxMessage(
-        message_id=envelope.id,
-        home=origin.home,
-        topic=topic,
-        partition=partition_of(topic, key),
-        key=key,
-        headers=wire.write(envelope),
-        value=payload.encode(),
+def _envelope(origin: Origin, id_: str, message: type[Message], span: SpanContext) -> Envelope:
+    """Return the attributes that all messages of an instance have."""
+    return Envelope(
+        id=id_,
+        type=message.message_type,
+        source=f"/saga-coordinator/{origin.saga.name}",
+        time=origin.at.isoformat().replace("+00:00", "Z"),
+        subject=origin.instance.key,
+        correlation_id=origin.instance.id,
+        causation_id=origin.causation_id,
+        traceparent=span.traceparent(),
     )
 
 
-def _source(saga: Saga[Any, Any]) -> str:
-    return f"/saga-coordinator/{saga.name}"
-
-
-def _rfc3339(at: datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")
+def _dead_letter_headers(letter: DeadLetter, raised: str | None, group: str | None) -> Headers:
+    record, place = letter.record, letter.record.place
+    timestamp_type = -1 if record.timestamp < 0 else record.timestamp_type
+    headers: Headers = (
+        ("kafka_dlt-original-topic", place.topic.encode()),
+        ("kafka_dlt-original-partition", place.partition.to_bytes(4, "big")),
+        ("kafka_dlt-original-offset", place.offset.to_bytes(8, "big")),
+        ("kafka_dlt-original-timestamp", record.timestamp.to_bytes(8, "big", signed=True)),
+        ("kafka_dlt-original-timestamp-type", TIMESTAMP_TYPES[timestamp_type]),
+        ("kafka_dlt-exception-fqcn", (REFUSED if letter.instance_id else UNREADABLE).encode()),
+        ("kafka_dlt-exception-message", letter.cause.encode(errors="replace")),
+    )
+    headers += (("kafka_dlt-exception-cause-fqcn", raised.encode()),) if raised else ()
+    return headers + ((("kafka_dlt-original-consumer-group", group.encode()),) if group else ())

@@ -7,10 +7,9 @@ again and read again.
 """
 
 from collections.abc import Sequence
-from functools import partial
 
 from saga_coordinator.handlers.decode import Arrival, Unreadable, read
-from saga_coordinator.handlers.dispatch import Dispatcher, addresses_of, instances_of
+from saga_coordinator.handlers.dispatch import Dispatcher
 from saga_coordinator.handlers.leases import Leases
 from saga_coordinator.handlers.ports import Transaction
 from saga_coordinator.handlers.records import Lease, Record
@@ -20,23 +19,23 @@ from saga_coordinator.handlers.unit_of_work import UnitOfWork
 
 
 class Intake:
-    """Takes records in. One call at a time; it returns when their transaction is committed."""
+    """Receives records. One call at a time; it returns when their transaction is committed."""
 
-    def __init__(self, routes: Routes, decider: Dispatcher, unit_of_work: UnitOfWork, leases: Leases) -> None:
+    def __init__(self, routes: Routes, dispatcher: Dispatcher, unit_of_work: UnitOfWork, leases: Leases) -> None:
         self._routes = routes
-        self._decider = decider
+        self._dispatcher = dispatcher
         self._unit_of_work = unit_of_work
         self._leases = leases
 
     async def take(self, records: Sequence[Record]) -> None:
-        """Take records in, in the order of their offsets; those of no leased partition, and those done, are left out.
+        """Receive records in the order of their offsets; those of no leased partition, and those done, are left out.
 
-        Raises whatever the store raises; then nothing is known of the commit.
+        Raises whatever the store raises; then the outcome of the commit is unknown.
         """
         arrivals = [read(self._routes, record) for record in records if self._leases.is_expected(record.place)]
         while arrivals:
             try:
-                await self._unit_of_work.write(partial(self._decide, arrivals))
+                await self._unit_of_work.write(lambda session, tx: self._work(session, tx, arrivals))  # noqa: B023  awaited here
             except _Missed as missed:
                 self._leases.reconcile(missed.leases)
                 arrivals = [each for each in arrivals if self._leases.is_expected(each.record.place)]
@@ -44,20 +43,14 @@ class Intake:
                 self._leases.advanced(each.record.place for each in arrivals)
                 return
 
-    async def _decide(self, arrivals: Sequence[Arrival | Unreadable], tx: Transaction) -> tuple[Session, None]:
+    async def _work(self, session: Session, tx: Transaction, arrivals: Sequence[Arrival | Unreadable]) -> None:
         missed = await tx.advance(self._leases.moves(each.record.place for each in arrivals))
         if missed:
             raise _Missed(missed)
-        batch = self._unit_of_work.batch()
-        if addresses := addresses_of(arrivals):
-            batch.add_subscriptions(await tx.load_subscriptions(addresses))
-        batch.add_loaded(
-            await self._unit_of_work.load(tx, instances_of(arrivals) | batch.subscribed), tx.unreadable_instances
-        )
+        await self._unit_of_work.load(session, tx, arrivals)
         for arrival in arrivals:
-            self._decider.decide(batch, arrival)
-        await self._decider.release(batch, tx)
-        return batch, None
+            self._dispatcher.dispatch(session, arrival)
+        await self._dispatcher.release(session, tx)
 
 
 class _Missed(Exception):

@@ -1,4 +1,4 @@
-"""What an operator wishes of one instance: a signal like any other, in a transaction of its own, with who and why."""
+"""Operator actions on one instance: a signal like any other, in a transaction of its own, with who and why."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -17,46 +17,49 @@ BuildSignal: TypeAlias = Callable[[AnySaga, Instance[Any], datetime], OperatorAc
 
 
 class Interventions:
-    """Takes wishes. It needs no lease: the instance's row and its revision suffice."""
+    """Applies operator actions. It needs no lease: the instance's row and its revision suffice."""
 
-    def __init__(self, routes: Routes, decider: Dispatcher, unit_of_work: UnitOfWork) -> None:
+    def __init__(self, routes: Routes, dispatcher: Dispatcher, unit_of_work: UnitOfWork) -> None:
         self._routes = routes
-        self._decider = decider
+        self._dispatcher = dispatcher
         self._unit_of_work = unit_of_work
 
-    async def act(self, id_: str, made: Callable[[datetime], OperatorAction | Cancel]) -> Decision[Any] | None:
-        """Let `made(now)` happen to an instance, and return what was decided: `ignored` and `reason` if refused.
+    async def act(self, id_: str, build: Callable[[datetime], OperatorAction | Cancel]) -> Decision[Any] | None:
+        """Apply `build(now)` to an instance, and return the decision: `ignored` and `reason` if it was refused.
 
-        None: there is no such instance. Raises `Conflict` if the instance changes faster than the wish can be taken,
-        `BadCatalog` if it cannot be read, what the saga's own functions raise (then nothing has happened), and
-        whatever the store raises.
+        None: there is no such instance. Raises `Conflict` if the instance changes faster than it can be written,
+        `BadCatalog` if it cannot be read, what the saga's own functions raise (then nothing was written), and whatever
+        the store raises.
         """
-        return await self._unit_of_work.write(lambda tx: self._work(tx, id_, lambda _saga, _instance, now: made(now)))
+        return await self._write(id_, lambda _saga, _instance, now: build(now))
 
     async def skip(self, id_: str, step: str, reply: bytes | None, by: Actor) -> Decision[Any] | None:
-        """Take a step for done with this reply, the JSON of what would have answered it; else as `wish`.
+        """Take a step for done with this reply, the JSON of what would have answered it; else as `act`.
 
         Raises `pydantic.ValidationError` for a reply that is not what answers the step.
         """
 
-        def made(saga: AnySaga, instance: Instance[Any], now: datetime) -> OperatorAction:
+        def build(saga: AnySaga, instance: Instance[Any], now: datetime) -> OperatorAction:
             model = reply_type_of(saga, instance, step)
             supplied = None if model is None or reply is None else model.model_validate_json(reply)
             return SkipStep(now, by.who, by.why, step, supplied)
 
-        return await self._unit_of_work.write(lambda tx: self._work(tx, id_, made))
+        return await self._write(id_, build)
 
-    async def _work(self, tx: Transaction, id_: str, made: BuildSignal) -> tuple[Session, Decision[Any] | None]:
-        batch = self._unit_of_work.batch()
-        batch.add_loaded(await self._unit_of_work.load(tx, [id_]), tx.unreadable_instances)
-        if id_ in batch.unreadable_instances:
-            raise BadCatalog(batch.unreadable_instances[id_].why)
-        stored = batch.find(id_)
-        if stored is not None:
-            saga = self._routes.saga_of(stored.instance.saga, stored.instance.version)
-            batch.apply(saga, stored, made(saga, stored.instance, batch.at))
-            await self._decider.release(batch, tx)
-        return batch, batch.hops[0].decision if batch.hops else None
+    async def _write(self, id_: str, build: BuildSignal) -> Decision[Any] | None:
+        return await self._unit_of_work.write(lambda session, tx: self._work(session, tx, id_, build))
+
+    async def _work(self, session: Session, tx: Transaction, id_: str, build: BuildSignal) -> Decision[Any] | None:
+        await self._unit_of_work.load(session, tx, (), [id_])
+        if id_ in session.unreadable:
+            raise BadCatalog(session.unreadable[id_].why)
+        record = session.find(id_)
+        if record is None:
+            return None
+        saga = self._routes.saga_of(record.instance.saga, record.instance.version)
+        decision = session.apply(saga, record, build(saga, record.instance, session.at))
+        await self._dispatcher.release(session, tx)
+        return decision
 
 
 def reply_type_of(saga: AnySaga, instance: Instance[Any], step: str) -> type[Reply] | type[Event] | None:

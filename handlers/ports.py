@@ -125,7 +125,7 @@ class Clock(Protocol):
 class Observer(Protocol):
     """Somebody who watches: traces, metrics, logs. It is told after the commit, and must neither wait nor raise."""
 
-    def committed(self, turn: Committed) -> None:
+    def on_commit(self, turn: Committed) -> None:
         """Learn of a committed transaction."""
         ...
 

@@ -246,27 +246,18 @@ class Changes:
     queued: list[QueuedRecord] = field(default_factory=list)
     dequeued: list[QueuedRecord] = field(default_factory=list)
     audits: list[Audit] = field(default_factory=list)
-    held: list[EarlyEvent] = field(default_factory=list)
+    buffered: list[EarlyEvent] = field(default_factory=list)
     released: list[EarlyEvent] = field(default_factory=list)
-    awaited: list[EventSubscription] = field(default_factory=list)
+    subscribed: list[EventSubscription] = field(default_factory=list)
     unsubscribed: list[EventSubscription] = field(default_factory=list)
     verdicts: list[RecordVerdict] = field(default_factory=list)
     acknowledged: Sequence[int] = ()
 
     @property
     def is_plain(self) -> bool:
-        """Say whether it is all about instances and their messages: nothing held, set aside, or without an instance."""
-        return not (
-            self.verdicts
-            or self.held
-            or self.released
-            or self.dead_letters
-            or self.edited
-            or self.resolved
-            or self.queued
-            or self.dequeued
-            or self.audits
-        )
+        """Return whether all of it is about instances and their messages: a store then needs fewer statements."""
+        letters = self.dead_letters or self.edited or self.resolved or self.queued or self.dequeued or self.audits
+        return not (letters or self.buffered or self.released or self.verdicts)
 
 
 class TransitionRecord(NamedTuple):
@@ -291,7 +282,7 @@ class TransitionRecord(NamedTuple):
 class Committed:
     """One committed transaction: what happened in it, and when it began and ended, in UTC."""
 
-    hops: Sequence[TransitionRecord]
+    transitions: Sequence[TransitionRecord]
     changes: Changes
     began: datetime
     ended: datetime

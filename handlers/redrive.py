@@ -1,7 +1,7 @@
-"""Dead letters again: decided once more, edited or discarded, in a transaction of its own, with who and why.
+"""Dead letters: redriven, edited or discarded, each in a transaction of its own, with who and why.
 
-An instance that is parked goes on with what was queued for it, in order, until a record fails: that one is its new
-head. A record that fails again changes nothing but its cause. One that is not the head of its queue is refused.
+A parked instance continues with what was queued for it, in order, until a record fails: that one is its new head. A
+record that fails again changes nothing but its cause. One that is not the head of its queue is refused.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from saga_coordinator.handlers.decode import Unreadable, read
-from saga_coordinator.handlers.dispatch import Dispatcher, addresses_of, instances_of
+from saga_coordinator.handlers.decode import Arrival, Unreadable, read
+from saga_coordinator.handlers.dispatch import Dispatcher, add_verdict, dead_letter
 from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES
 from saga_coordinator.handlers.ports import Transaction
 from saga_coordinator.handlers.records import Actor, Audit, DeadLetter, Place, QueuedRecord, RecordVerdict, Verdict
@@ -30,7 +30,7 @@ class DeadLetterRef(NamedTuple):
 
 
 class Outcome(StrEnum):
-    """What became of a wish for a dead letter."""
+    """What became of an operator action on a dead letter."""
 
     DONE = "done"
     FAILED = "failed again"
@@ -49,12 +49,12 @@ class RecordOutcome(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a wish: why not, if it was not done; else the fates of all records, and the types of what is sent.
+    """What became of an operator action: why it was not done, or the outcomes of all records, and what is sent.
 
-    `head` is the record that the instance is parked behind from now on, None if it goes on.
+    `head` is the record that the instance is parked behind from now on, None if it is not parked.
     """
 
-    end: Outcome
+    outcome: Outcome
     why: str | None = None
     records: Sequence[RecordOutcome] = ()
     sent: Sequence[str] = ()
@@ -64,183 +64,172 @@ class Result:
 class Redrive:
     """Acts upon dead letters. It needs no lease: their records are done, and instances have their revisions."""
 
-    def __init__(self, routes: Routes, decider: Dispatcher, unit_of_work: UnitOfWork) -> None:
+    def __init__(self, routes: Routes, dispatcher: Dispatcher, unit_of_work: UnitOfWork) -> None:
         self._routes = routes
-        self._decider = decider
+        self._dispatcher = dispatcher
         self._unit_of_work = unit_of_work
 
-    async def redrive(self, which: DeadLetterRef, by: Actor, *, is_rehearsal: bool = False) -> Result:
+    async def redrive(self, ref: DeadLetterRef, by: Actor, *, is_rehearsal: bool = False) -> Result:
         """Decide a dead letter again, and then what is queued behind it. A rehearsal writes nothing.
 
         Raises `Conflict` if its instance changes too fast, and whatever the store raises.
         """
-        return await self._unit_of_work.write(lambda tx: self._redriven(tx, which, by, is_rehearsal=is_rehearsal))
 
-    async def discard(self, which: DeadLetterRef, by: Actor) -> Result:
-        """Give a dead letter up, and let what is queued behind it go on. It stays in the audit."""
-        return await self._unit_of_work.write(lambda tx: self._discarded(tx, which, by))
+        async def work(session: Session, tx: Transaction) -> Result:
+            result = await self._redrive(session, tx, ref, by)
+            if is_rehearsal:
+                session.discard()
+            return result
 
-    async def edit(self, which: DeadLetterRef, value: bytes, by: Actor, *, is_forced: bool = False) -> Result:
-        """Give a dead letter another value. One that cannot be read is refused, unless it `is_forced`."""
-        return await self._unit_of_work.write(lambda tx: self._edited(tx, which, value, by, is_forced=is_forced))
+        return await self._unit_of_work.write(work, is_redrive=True)
+
+    async def discard(self, ref: DeadLetterRef, by: Actor) -> Result:
+        """Drop a dead letter, and continue with what is queued behind it. It stays in the audit."""
+        return await self._unit_of_work.write(lambda session, tx: self._discard(session, tx, ref, by), is_redrive=True)
+
+    async def edit(self, ref: DeadLetterRef, value: bytes, by: Actor, *, is_forced: bool = False) -> Result:
+        """Replace the value of a dead letter. One that cannot be read is refused, unless it `is_forced`."""
+
+        async def work(session: Session, tx: Transaction) -> Result:
+            letter = await self._find(tx, ref)
+            if isinstance(letter, Result):
+                return letter
+            if len(value) > MAX_MESSAGE_BYTES:
+                return _refused(f"the value has {len(value)} bytes: a topic takes at most {MAX_MESSAGE_BYTES}")
+            edited = replace(letter, record=letter.record._replace(value=value))
+            arrival = read(self._routes, edited.record)
+            if isinstance(arrival, Unreadable) and not is_forced:
+                return _refused(arrival.cause)
+            session.changes.edited.append(edited)
+            session.changes.audits.append(Audit(session.at, by, "edited", letter))
+            return Result(Outcome.DONE)
+
+        return await self._unit_of_work.write(work)
 
     # --- in the transaction
 
-    async def _redriven(
-        self, tx: Transaction, which: DeadLetterRef, by: Actor, *, is_rehearsal: bool
-    ) -> tuple[Session, Result]:
-        letter = await self._find(tx, which)
+    async def _redrive(self, session: Session, tx: Transaction, ref: DeadLetterRef, by: Actor) -> Result:
+        found = await self._load(session, tx, ref)
+        if isinstance(found, Result):
+            return found
+        letter, queue = found
+        self._decide_again(session, letter)
+        if queued := session.changes.queued:
+            behind = await self._load_parked(tx, queued[0].instance_id)
+            session.discard()
+            return _refused(f"instance {queued[0].instance_id} is parked behind {behind.record.place}: that first")
+        if failed := session.changes.dead_letters:
+            session.discard()
+            session.changes.edited.append(replace(letter, cause=failed[0].cause))
+            session.changes.audits.append(Audit(session.at, by, "redriven, and failed again", letter))
+            head = letter.record.place if letter.parks else None
+            return Result(Outcome.FAILED, failed[0].cause, head=head)
+        return await self._resolve(session, tx, letter, queue, Audit(session.at, by, "redriven", letter))
+
+    async def _discard(self, session: Session, tx: Transaction, ref: DeadLetterRef, by: Actor) -> Result:
+        found = await self._load(session, tx, ref)
+        if isinstance(found, Result):
+            return found
+        letter, queue = found
+        reason = f"discarded by {by.who}: {by.why} (it was dead-lettered because: {letter.cause})"
+        arrival = read(self._routes, letter.record)
+        names = (None, None) if isinstance(arrival, Unreadable) else (arrival.envelope.id, arrival.envelope.type)
+        verdict = RecordVerdict(letter.record.place, session.at, Verdict.DEAD_LETTERED, reason, *names)
+        session.changes.verdicts.append(verdict)
+        return await self._resolve(session, tx, letter, queue, Audit(session.at, by, "discarded", letter))
+
+    async def _load(
+        self, session: Session, tx: Transaction, ref: DeadLetterRef
+    ) -> tuple[DeadLetter, Sequence[QueuedRecord]] | Result:
+        """Load a dead letter, its queue and their instances; unpark its instance. Or return why that is refused."""
+        letter = await self._find(tx, ref)
         if isinstance(letter, Result):
-            return self._unit_of_work.batch(), letter
-        begun = await self._begun(tx, letter)
-        if isinstance(begun, Result):
-            return self._unit_of_work.batch(), begun
-        batch, queue = begun
-        self._again(batch, letter)
-        if stuck := batch.changes.queued:
-            head = await self._head(tx, stuck[0].instance_id)
-            return self._unit_of_work.batch(), _refused(
-                f"instance {stuck[0].instance_id} is parked behind {head}: that first"
-            )
-        if failed := batch.changes.dead_letters:
-            return self._failed(letter, failed[0].cause, by, is_rehearsal=is_rehearsal)
-        await self._go_on(tx, batch, letter, queue)
-        batch.changes.audits.append(Audit(batch.at, by, "redriven", letter))
-        return self._unit_of_work.batch() if is_rehearsal else batch, _done(batch, letter)
-
-    async def _discarded(self, tx: Transaction, which: DeadLetterRef, by: Actor) -> tuple[Session, Result]:
-        letter = await self._find(tx, which)
-        if isinstance(letter, Result):
-            return self._unit_of_work.batch(), letter
-        begun = await self._begun(tx, letter)
-        if isinstance(begun, Result):
-            return self._unit_of_work.batch(), begun
-        batch, queue = begun
-        reason = f"discarded by {by.who}: {by.why} (it was set aside because: {letter.cause})"
-        batch.changes.verdicts.append(self._ruling(batch, letter, reason))
-        await self._go_on(tx, batch, letter, queue)
-        batch.changes.audits.append(Audit(batch.at, by, "discarded", letter))
-        return batch, _done(batch, letter)
-
-    async def _edited(
-        self, tx: Transaction, which: DeadLetterRef, value: bytes, by: Actor, *, is_forced: bool
-    ) -> tuple[Session, Result]:
-        batch, letter = self._unit_of_work.batch(), await self._find(tx, which)
-        if isinstance(letter, Result):
-            return batch, letter
-        record = letter.record._replace(value=value)
-        arrival = read(self._routes, record)
-        if len(value) > MAX_MESSAGE_BYTES:
-            return batch, _refused(f"the value has {len(value)} bytes: a topic takes at most {MAX_MESSAGE_BYTES}")
-        if isinstance(arrival, Unreadable) and not is_forced:
-            return batch, _refused(arrival.cause)
-        batch.changes.edited.append(replace(letter, record=record))
-        batch.changes.audits.append(Audit(batch.at, by, "edited", letter))
-        return batch, Result(Outcome.DONE)
-
-    # --- what is found
-
-    async def _find(self, tx: Transaction, which: DeadLetterRef) -> DeadLetter | Result:
-        """Return the dead letter that is meant, or why there is none to act upon."""
-        found = await tx.load_dead_letters(which.place, ())
-        at = [each for each in found.letters if which.instance_id in {None, each.instance_id}]
-        if len(at) == 1:
-            return at[0]
-        if at:
-            ids = ", ".join(each.instance_id or "none" for each in at)
-            return _refused(f"{which.place} failed for {len(at)} instances, say for which: {ids}")
-        if found.queued:
-            return await self._behind(tx, found.queued[0])
-        return _refused(f"{which.place} is no dead letter: `saga explain {which.place}` says what became of it")
-
-    async def _behind(self, tx: Transaction, waits: QueuedRecord) -> Result:
-        """Refuse a record that is queued, naming the one before it."""
-        found = await tx.load_dead_letters(waits.record.place, [waits.instance_id])
-        order = [each.record.place for each in found.letters if each.parks]
-        order += [each.record.place for each in found.queued if each.instance_id == waits.instance_id]
-        before = order[order.index(waits.record.place) - 1]
-        return _refused(f"{waits.record.place} is queued for instance {waits.instance_id}: {before} stands before it")
-
-    async def _head(self, tx: Transaction, id_: str) -> Place:
-        """Return the record that a parked instance is parked behind."""
-        found = await tx.load_dead_letters(NOWHERE, [id_])
-        return next(each.record.place for each in found.letters if each.parks)
-
-    async def _begun(self, tx: Transaction, letter: DeadLetter) -> tuple[Session, Sequence[QueuedRecord]] | Result:
-        """Return a batch that knows whom the record and what is queued behind it concern; unpark the instance.
-
-        Or return why it cannot be unparked: it cannot be read.
-        """
-        batch = self._unit_of_work.batch(redriven=True)
-        queue = (await tx.load_dead_letters(NOWHERE, [letter.instance_id])).queued if letter.parks else ()
+            return letter
+        id_ = letter.instance_id
+        queue = (await tx.load_dead_letters(NOWHERE, [id_])).queued if letter.parks else ()
         arrivals = [read(self._routes, each) for each in (letter.record, *(each.record for each in queue))]
-        if addresses := addresses_of(arrivals):
-            batch.add_subscriptions(await tx.load_subscriptions(addresses))
-        own = {letter.instance_id} if letter.instance_id else set()
-        batch.add_loaded(
-            await self._unit_of_work.load(tx, instances_of(arrivals) | batch.subscribed | own), tx.unreadable_instances
-        )
+        await self._unit_of_work.load(session, tx, arrivals, [id_] if id_ else ())
         if letter.parks:
-            if letter.instance_id in batch.unreadable_instances:
-                return _refused(batch.unreadable_instances[letter.instance_id].why)
-            batch.unpark(letter.instance_id)
-        return batch, queue
+            if id_ in session.unreadable:
+                return _refused(session.unreadable[id_].why)
+            if (record := session.find(id_)) and record.is_parked:
+                session.set_parked(record, is_parked=False)
+        return letter, queue
+
+    async def _find(self, tx: Transaction, ref: DeadLetterRef) -> DeadLetter | Result:
+        """Return the dead letter that is meant, or why there is none."""
+        found = await tx.load_dead_letters(ref.place, ())
+        letters = [each for each in found.letters if ref.instance_id in {None, each.instance_id}]
+        if len(letters) == 1:
+            return letters[0]
+        if letters:
+            ids = ", ".join(each.instance_id or "none" for each in letters)
+            return _refused(f"{ref.place} failed for {len(letters)} instances, say for which: {ids}")
+        if found.queued:
+            return await self._refuse_queued(tx, found.queued[0])
+        return _refused(f"{ref.place} is no dead letter: `saga explain {ref.place}` says what became of it")
+
+    async def _refuse_queued(self, tx: Transaction, record: QueuedRecord) -> Result:
+        """Refuse a queued record, naming the one before it."""
+        place, id_ = record.record.place, record.instance_id
+        found = await tx.load_dead_letters(place, [id_])
+        order = [each.record.place for each in found.letters if each.parks]
+        order += [each.record.place for each in found.queued if each.instance_id == id_]
+        return _refused(f"{place} is queued for instance {id_}: {order[order.index(place) - 1]} stands before it")
+
+    async def _load_parked(self, tx: Transaction, id_: str) -> DeadLetter:
+        """Return the dead letter that an instance is parked behind."""
+        found = await tx.load_dead_letters(NOWHERE, [id_])
+        return next(each for each in found.letters if each.parks)
 
     # --- what is decided
 
-    def _again(self, batch: Session, letter: DeadLetter) -> None:
+    def _decide_again(self, session: Session, letter: DeadLetter) -> None:
         """Decide the record again: for its instance, or for all if it could not be read before."""
         arrival, id_ = read(self._routes, letter.record), letter.instance_id
-        if isinstance(arrival, Unreadable) or not id_:
-            self._decider.decide(batch, arrival)
-        elif not self._decider.decide_for(batch, arrival, id_):
-            if letter.parks:
-                batch.rule(arrival, Verdict.UNMATCHED, f"instance {id_} does not await it any more")
-            else:
-                self._decider.decide(batch, arrival)
+        if letter.parks and not isinstance(arrival, Unreadable):
+            self._decide_for(session, arrival, id_)
+        elif isinstance(arrival, Unreadable) or not id_ or not self._dispatcher.dispatch_to(session, arrival, id_):
+            self._dispatcher.dispatch(session, arrival)
 
-    async def _go_on(self, tx: Transaction, batch: Session, letter: DeadLetter, queue: Sequence[QueuedRecord]) -> None:
-        """Settle the head, and let happen what is queued behind it until a record fails, which is the next head."""
-        batch.changes.resolved.append(letter)
-        for waits in queue:
-            arrival = read(self._routes, waits.record)
-            batch.changes.dequeued.append(waits)
+    def _decide_for(self, session: Session, arrival: Arrival, id_: str) -> None:
+        """Decide a record for one instance only."""
+        if not self._dispatcher.dispatch_to(session, arrival, id_):
+            add_verdict(session, arrival, Verdict.UNMATCHED, f"instance {id_} does not await it any more")
+
+    async def _resolve(
+        self, session: Session, tx: Transaction, letter: DeadLetter, queue: Sequence[QueuedRecord], audit: Audit
+    ) -> Result:
+        """Delete the head, and decide what is queued behind it until a record fails, which is the next head."""
+        session.changes.resolved.append(letter)
+        session.changes.audits.append(audit)
+        for queued in queue:
+            arrival = read(self._routes, queued.record)
+            session.changes.dequeued.append(queued)
             if isinstance(arrival, Unreadable):
-                batch.dead_letter(arrival)
-            elif not self._decider.decide_for(batch, arrival, waits.instance_id):
-                batch.rule(arrival, Verdict.UNMATCHED, f"instance {waits.instance_id} does not await it any more")
-            if batch.is_parked(waits.instance_id):
+                dead_letter(session, arrival)
+            else:
+                self._decide_for(session, arrival, queued.instance_id)
+            record = session.find(queued.instance_id)
+            if record is not None and record.is_parked:
                 break
-        await self._decider.release(batch, tx)
-
-    def _failed(self, letter: DeadLetter, cause: str, by: Actor, *, is_rehearsal: bool) -> tuple[Session, Result]:
-        """Note why it failed again, and nothing else."""
-        batch = self._unit_of_work.batch()
-        if not is_rehearsal:
-            batch.changes.edited.append(replace(letter, cause=cause))
-            batch.changes.audits.append(Audit(batch.at, by, "redriven, and failed again", letter))
-        return batch, Result(Outcome.FAILED, cause, head=letter.record.place if letter.parks else None)
-
-    def _ruling(self, batch: Session, letter: DeadLetter, reason: str) -> RecordVerdict:
-        arrival = read(self._routes, letter.record)
-        envelope = None if isinstance(arrival, Unreadable) else arrival.envelope
-        names = (envelope.id, envelope.type) if envelope else (None, None)
-        return RecordVerdict(letter.record.place, batch.at, Verdict.DEAD_LETTERED, reason, *names)
+        await self._dispatcher.release(session, tx)
+        return _result(session, letter.instance_id)
 
 
 def _refused(why: str) -> Result:
     return Result(Outcome.REFUSED, why)
 
 
-def _done(batch: Session, letter: DeadLetter) -> Result:
-    """Tell what became of the records in a batch."""
-    changes, id_ = batch.changes, letter.instance_id
+def _result(session: Session, id_: str) -> Result:
+    """Return what became of the records of a session; `id_` is the instance that was parked."""
+    changes = session.changes
     records = [RecordOutcome(each.place, each.verdict, each.reason) for each in changes.entries if each.place]
     records += [RecordOutcome(each.place, each.verdict, each.reason) for each in changes.verdicts]
-    records += [RecordOutcome(each.record.place, Verdict.BUFFERED, "nobody awaits it yet") for each in changes.held]
+    records += [RecordOutcome(each.record.place, Verdict.BUFFERED, "nobody awaits it yet") for each in changes.buffered]
     records += [RecordOutcome(each.record.place, Verdict.DEAD_LETTERED, each.cause) for each in changes.dead_letters]
     heads = [each.record.place for each in changes.dead_letters if each.parks and each.instance_id == id_]
-    sent = tuple(type_ for hop in batch.hops for type_ in types_sent(hop.decision))
+    sent = tuple(type_ for each in session.transitions for type_ in types_sent(each.decision))
     return Result(Outcome.DONE, None, tuple(records), sent, heads[0] if heads else None)
 
 

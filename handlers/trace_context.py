@@ -86,38 +86,30 @@ class SpanPlacement(NamedTuple):
     links: tuple[SpanContext, ...]
 
 
-def placement_at_start(instance_id: str, incoming: SpanContext | None, sampler: Sampler) -> SpanPlacement:
-    """Return the footing of the span that takes a start."""
-    span_id = derived_span(instance_id, 1)
-    if incoming is not None:
-        return SpanPlacement(SpanContext(incoming.trace_id, span_id, incoming.sampled), incoming, (incoming,))
-    trace_id = instance_id.replace("-", "")
-    return SpanPlacement(SpanContext(trace_id, span_id, sampler(trace_id)), None, ())
-
-
-def placement_at_reply(
-    trace: TraceContext, name: tuple[str, int], incoming: SpanContext | None, ask: PendingCommand | None
-) -> SpanPlacement:
-    """Return the footing of the span that takes a message for a running instance; `name` is its id and sequence."""
-    sender = ask.span if ask else trace.root
-    span_id = derived_span(*name)
-    if incoming is not None and incoming.trace_id == sender.trace_id:
-        return SpanPlacement(SpanContext(sender.trace_id, span_id, sender.sampled), incoming, (incoming,))
-    links = (incoming,) if incoming else ()
-    return SpanPlacement(SpanContext(sender.trace_id, span_id, sender.sampled), sender, links)
-
-
-def new_trace_at_start(instance_id: str, incoming: SpanContext | None, sampler: Sampler) -> SpanPlacement:
-    """Return the footing of a span that takes a start which was set aside: a new trace, linked to that of its event."""
-    trace_id = derived_trace(instance_id, 1)
+def at_start(instance_id: str, incoming: SpanContext | None, sampler: Sampler, *, in_new_trace: bool) -> SpanPlacement:
+    """Return the placement of the span of a start: in the trace of its event, or in a new one that links to it."""
+    span_id, links = derived_span(instance_id, 1), (incoming,) if incoming else ()
+    if incoming is not None and not in_new_trace:
+        return SpanPlacement(SpanContext(incoming.trace_id, span_id, incoming.sampled), incoming, links)
+    trace_id = derived_trace(instance_id, 1) if in_new_trace else instance_id.replace("-", "")
     sampled = incoming.sampled if incoming else sampler(trace_id)
-    links = (incoming,) if incoming else ()
-    return SpanPlacement(SpanContext(trace_id, derived_span(instance_id, 1), sampled), None, links)
+    return SpanPlacement(SpanContext(trace_id, span_id, sampled), None, links)
 
 
-def new_trace(trace: TraceContext, name: tuple[str, int], also: SpanContext | None = None) -> SpanPlacement:
-    """Return the footing of a span that begins a new trace, linked to the start and to all that is still awaited."""
-    links = (*((also,) if also else ()), trace.root, *(ask.span for ask in trace.pending.values()))
+def at_message(
+    trace: TraceContext, name: tuple[str, int], incoming: SpanContext | None, pending: PendingCommand | None
+) -> SpanPlacement:
+    """Return the placement of the span of a message for a running instance; `name` is its id and revision."""
+    sender = pending.span if pending else trace.root
+    span = SpanContext(sender.trace_id, derived_span(*name), sender.sampled)
+    if incoming is not None and incoming.trace_id == sender.trace_id:
+        return SpanPlacement(span, incoming, (incoming,))
+    return SpanPlacement(span, sender, (incoming,) if incoming else ())
+
+
+def in_new_trace(trace: TraceContext, name: tuple[str, int], incoming: SpanContext | None = None) -> SpanPlacement:
+    """Return the placement of a span that begins a trace, with links to its message, the start and what is pending."""
+    links = (*((incoming,) if incoming else ()), trace.root, *(each.span for each in trace.pending.values()))
     return SpanPlacement(SpanContext(derived_trace(*name), derived_span(*name), trace.root.sampled), None, links)
 
 

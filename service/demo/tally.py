@@ -56,12 +56,12 @@ class Tally:
         """Return how many instances are in each status."""
         return Counter(self.statuses.values())
 
-    def committed(self, turn: Committed) -> None:
+    def on_commit(self, turn: Committed) -> None:
         """Count a committed transaction of the coordinator, and the spans that are made of it."""
         spans = list(self._maker.spans(turn))
         self.spans += len(spans)
-        self.stories.add(turn.hops, spans)
-        for transition in turn.hops:
+        self.stories.add(turn.transitions, spans)
+        for transition in turn.transitions:
             self._count(transition)
             if (event := notable_event(transition)) is not None:
                 self.notable_events.append((self.seconds, event))

@@ -114,7 +114,7 @@ def decision_json(decision: Decision[Any]) -> dict[str, object]:
 def result_json(result: Result) -> dict[str, object]:
     """Tell what came of a dead letter."""
     return {
-        "end": result.end,
+        "end": result.outcome,
         "why": result.why,
         "records": [
             {"place": str(each.place), "verdict": each.verdict, "reason": each.reason} for each in result.records

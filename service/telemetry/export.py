@@ -47,7 +47,9 @@ class SpanExport:
 
         A transaction that is larger than the whole queue is accepted when the queue is empty.
         """
-        spans = sum(1 + len(transition.sent) for transition in committed.hops if transition.placement.span.sampled)
+        spans = sum(
+            1 + len(transition.sent) for transition in committed.transitions if transition.placement.span.sampled
+        )
         if spans == 0:
             return
         waiting = self._offered - self._dequeued

@@ -137,9 +137,9 @@ class LogLines:
         self._is_debug = self._log.is_enabled_for(logging.DEBUG)
         self._rate_limit = RateLimit()
 
-    def committed(self, committed: Committed) -> None:
+    def on_commit(self, committed: Committed) -> None:
         """Log a committed transaction."""
-        for transition in committed.hops:
+        for transition in committed.transitions:
             if self._is_debug:
                 self._log.debug("signal received", **_facts(transition), **_decided(transition))
             if transition.decision.instance.status is Status.STALLED and transitions.entered(transition) is not None:

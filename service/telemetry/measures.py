@@ -93,9 +93,9 @@ class Measures:
         self.outbox = Outbox()
         self.waiting = DeadLetters()
 
-    def committed(self, committed: Committed) -> None:
+    def on_commit(self, committed: Committed) -> None:
         """Count one transaction."""
-        for transition in committed.hops:
+        for transition in committed.transitions:
             entry = transition.entry
             self.transitions[transition.saga.name, entry.kind, entry.verdict] += 1
             if entry.verdict is Verdict.APPLIED:

@@ -69,10 +69,10 @@ class Telemetry:
         if self._dropped():
             logger().warning("spans were dropped", spans=self._dropped())
 
-    def committed(self, committed: Committed) -> None:
+    def on_commit(self, committed: Committed) -> None:
         """Trace, count and log a committed transaction."""
-        self._guard.call(self.measures.committed, committed)
-        self._guard.call(self._log_lines.committed, committed)
+        self._guard.call(self.measures.on_commit, committed)
+        self._guard.call(self._log_lines.on_commit, committed)
         if self._export is not None:
             self._guard.call(self._export.offer, committed)
 
@@ -114,10 +114,10 @@ class Observers:
         self._observers = observers
         self._guard = Guard()
 
-    def committed(self, committed: Committed) -> None:
+    def on_commit(self, committed: Committed) -> None:
         """Pass a committed transaction on."""
         for each in self._observers:
-            self._guard.call(each.committed, committed)
+            self._guard.call(each.on_commit, committed)
 
     def on_error(self, what: str, error: BaseException) -> None:
         """Pass an error on."""

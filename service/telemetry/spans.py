@@ -71,7 +71,7 @@ class SpanMaker:
 
     def spans(self, committed: Committed) -> Iterator[ReadableSpan]:
         """Yield the spans of one transaction: its polls first, then each transition's, in their order."""
-        sampled = [transition for transition in committed.hops if transition.placement.span.sampled]
+        sampled = [transition for transition in committed.transitions if transition.placement.span.sampled]
         if not sampled:
             return
         when = times(committed.began, committed.ended)

@@ -52,21 +52,21 @@ async def test_after_a_restart_what_is_unsent_is_there_and_new_rows_follow_it_i1
 
 async def test_held_events_are_read_again_whole_and_in_order_of_arrival(store: OpenStore) -> None:
     some = [held("i-1", 3), held("i-2", 4), held("i-1", 9), held("i-1", 10)]
-    await store.transact(lambda tx: tx.save(Changes(held=some)))
+    await store.transact(lambda tx: tx.save(Changes(buffered=some)))
     assert await store.transact(lambda tx: tx.load_early_events(["i-1", "nobody"])) == [some[0], some[2], some[3]]
     assert await store.transact(lambda tx: tx.load_early_events([])) == []
 
 
 async def test_an_event_may_be_held_for_several_instances_and_released_for_each(store: OpenStore) -> None:
     one, other = held("i-1", 3), held("i-2", 3)
-    await store.transact(lambda tx: tx.save(Changes(held=[one, other])))
+    await store.transact(lambda tx: tx.save(Changes(buffered=[one, other])))
     await store.transact(lambda tx: tx.save(Changes(released=[one])))
     assert await store.transact(lambda tx: tx.load_early_events(["i-1", "i-2"])) == [other]
 
 
 async def test_held_events_expire_oldest_first_and_no_more_than_asked_for(store: OpenStore) -> None:
     some = [held("i", offset, expires_at=TIME + offset * HOUR) for offset in (1, 2, 3)]
-    await store.transact(lambda tx: tx.save(Changes(held=some)))
+    await store.transact(lambda tx: tx.save(Changes(buffered=some)))
     assert await store.next_timer() == TIME + HOUR
     assert await store.transact(lambda tx: tx.load_expired_events(TIME + 2 * HOUR, 10)) == some[:2]
     assert await store.transact(lambda tx: tx.load_expired_events(TIME + 2 * HOUR, 1)) == some[:1]
@@ -75,7 +75,7 @@ async def test_held_events_expire_oldest_first_and_no_more_than_asked_for(store:
 
 async def test_a_released_event_is_held_no_longer(store: OpenStore) -> None:
     some = [held("i", 1), held("i", 2)]
-    await store.transact(lambda tx: tx.save(Changes(held=some)))
+    await store.transact(lambda tx: tx.save(Changes(buffered=some)))
     await store.transact(lambda tx: tx.save(Changes(released=[some[0]])))
     assert await store.transact(lambda tx: tx.load_early_events(["i"])) == [some[1]]
 

@@ -52,7 +52,7 @@ async def test_what_was_queued_is_decided_when_its_head_is_redriven(tmp_path: Pa
     path = written_by_an_older_version(tmp_path)
     async with coordinator(path, *CATALOG) as it:
         done = await it.redrive.redrive(DeadLetterRef(Place(REPLIES, 0, 0), BAD), OLGA)
-        assert done.end is Outcome.DONE
+        assert done.outcome is Outcome.DONE
         assert [each.verdict for each in done.records] == ["applied"] * 3
         assert not (await it.stored(BAD)).is_parked
         assert it.rows("SELECT count(*) FROM parked") == [(0,)]

@@ -67,7 +67,9 @@ async def everything_happens(it: Coordinator, fault: Fault) -> None:
     it.instance_cache.clear()
     await it.take(two.says("b", "good"))
     await it.store.transact(lambda tx: tx.load_subscriptions({"address"}))
-    await it.store.transact(lambda tx: tx.save(Changes(acknowledged=[1], awaited=[EventSubscription("address", "id")])))
+    await it.store.transact(
+        lambda tx: tx.save(Changes(acknowledged=[1], subscribed=[EventSubscription("address", "id")]))
+    )
     await it.store.transact(lambda tx: tx.save(Changes(unsubscribed=[EventSubscription("address", "id")])))
     await it.store.unsent()
     await it.store.leases()

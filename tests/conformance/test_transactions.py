@@ -139,7 +139,7 @@ async def test_what_is_not_committed_is_not_seen_outside(store: OpenStore) -> No
 @pytest.mark.parametrize("name", [each.name for each in fields(Changes)])
 def test_only_what_is_about_instances_and_their_messages_is_plain(name: str) -> None:
     """What a store leaves out of a plain transaction would be lost if a new kind of row were forgotten here."""
-    of_instances = {"instances", "entries", "outbox", "acknowledged", "awaited", "unsubscribed"}
+    of_instances = {"instances", "entries", "outbox", "acknowledged", "subscribed", "unsubscribed"}
     changes = Changes()
     setattr(changes, name, ["something"])
     assert changes.is_plain is (name in of_instances)

@@ -24,10 +24,10 @@ class CutOff:
         self.happened = False
         self._it = it
         self._left = after
-        self._reported = it.watcher.committed
-        it.watcher.committed = self.committed  # type: ignore[method-assign]  # the observer that is wired already
+        self._reported = it.watcher.on_commit
+        it.watcher.on_commit = self.on_commit  # type: ignore[method-assign]  # the observer that is wired already
 
-    def committed(self, turn: Committed) -> None:
+    def on_commit(self, turn: Committed) -> None:
         """Count the commits that owe something, and cancel after the last."""
         self._reported(turn)
         self._left -= bool(turn.changes.outbox)

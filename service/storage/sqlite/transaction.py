@@ -227,7 +227,7 @@ class SqliteTransaction:
 
 def _awaited(changes: Changes) -> Iterator[Statement]:
     """Write who awaits what, and who does no longer."""
-    yield Statement("INSERT INTO awaited_event VALUES (?,?) ON CONFLICT DO NOTHING", changes.awaited)
+    yield Statement("INSERT INTO awaited_event VALUES (?,?) ON CONFLICT DO NOTHING", changes.subscribed)
     yield Statement("DELETE FROM awaited_event WHERE address = ? AND instance_id = ?", changes.unsubscribed)
 
 
@@ -238,7 +238,7 @@ def _unmatched_rows(changes: Changes) -> Iterator[Statement]:
         " VALUES (?,?,?,?,?,?,?,?,?,?,?)",
         [
             (*record_row(each.record), each.address, from_time(each.at), from_time(each.expires_at))
-            for each in changes.held
+            for each in changes.buffered
         ],
     )
     yield Statement(

@@ -14,7 +14,7 @@ import pytest
 from saga_coordinator import contracts
 from saga_coordinator.contracts import CancelCommand, Event, Message
 from saga_coordinator.contracts.messages.orders import Line, OrderPlaced
-from saga_coordinator.handlers.encode import Origin, command_row, outcome_row
+from saga_coordinator.handlers.encode import Encoder, Origin
 from saga_coordinator.handlers.records import OutboxMessage
 from saga_coordinator.handlers.routing import AnySaga, Routes, commands_of
 from saga_coordinator.handlers.trace_context import SpanContext
@@ -194,12 +194,13 @@ def origin(scenario: Scenario[Any]) -> Origin:
 
 
 def command_of(scenario: Scenario[Any]) -> OutboxMessage:
-    return command_row(origin(scenario), scenario.sent[0], SPAN, lambda _topic, _key: 0)
+    return ENCODER.command(origin(scenario), scenario.sent[0], SPAN)
 
 
 def outcome_of(scenario: Scenario[Any]) -> OutboxMessage:
     outcome: Event = order_rejected(scenario.data, Cause(None, CANCELLED, "changed their mind"))
-    return outcome_row(origin(scenario), outcome, SPAN, lambda _topic, _key: 0)
+    return ENCODER.outcome(origin(scenario), outcome, SPAN)[0]
 
 
+ENCODER = Encoder(lambda _topic, _key: 0)
 SPAN = SpanContext("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", sampled=True)

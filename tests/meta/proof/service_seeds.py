@@ -6,38 +6,38 @@ ADVANCE = "await $tx.advance(self._leases.moves($places))"
 
 SEEDS = (
     # --- the fence, offsets
-    Seed("no fence: missed leases are ignored", "Intake._decide", "raise _Missed(...)", "pass"),
-    Seed("the offset is not stored", "Intake._decide", ADVANCE, "()"),
+    Seed("no fence: missed leases are ignored", "Intake._work", "raise _Missed(...)", "pass"),
+    Seed("the offset is not stored", "Intake._work", ADVANCE, "()"),
     Seed(
         "the offset is stored first, in a transaction of its own",
         "Intake.take",
-        "await self._unit_of_work.write(partial(self._decide, $arrivals))",
+        "await self._unit_of_work.write(lambda session, tx: self._work(session, tx, $arrivals))",
         "moves = self._leases.moves(each.record.place for each in $arrivals)\n"
         "if missed := await self._unit_of_work._store.transact(lambda tx: tx.advance(moves)):\n"
         "    raise _Missed(missed)\n"
-        "await self._unit_of_work.write(partial(self._decide, $arrivals))",
-        (Edit("Intake._decide", ADVANCE, "()"),),
+        "await self._unit_of_work.write(lambda session, tx: self._work(session, tx, $arrivals))",
+        (Edit("Intake._work", ADVANCE, "()"),),
     ),
     Seed("a fenced owner retries without reconciling its leases", "Intake.take", "self._leases.reconcile(...)", "pass"),
-    Seed("memory is not cleared after a conflict", "UnitOfWork.write", "self._memory.clear()", "pass"),
+    Seed("memory is not cleared after a conflict", "UnitOfWork.write", "self._cache.clear()", "pass"),
     Seed(
         "a batch is noted as done before its commit",
         "Intake.take",
-        "await self._unit_of_work.write(partial(self._decide, $arrivals))",
+        "await self._unit_of_work.write(lambda session, tx: self._work(session, tx, $arrivals))",
         "moves = self._leases.moves(each.record.place for each in $arrivals)\n"
         "self._leases.advanced(each.record.place for each in $arrivals)\n"
         "self._moves = moves\n"
-        "await self._unit_of_work.write(partial(self._decide, $arrivals))",
+        "await self._unit_of_work.write(lambda session, tx: self._work(session, tx, $arrivals))",
         (
-            Edit("Intake._decide", "self._leases.moves($places)", "self._moves"),
+            Edit("Intake._work", "self._leases.moves($places)", "self._moves"),
             Edit("Intake.take", "self._leases.advanced(...)\nreturn", "return"),
         ),
     ),
     Seed(
         "messages leave before the commit",
-        "UnitOfWork._saved",
-        "return $batch, list($unsent), $result",
-        "unsent = list($unsent)\nself._relay._queue(unsent)\nreturn $batch, unsent, $result",
+        "UnitOfWork._save",
+        "return $session, await $saved, $result",
+        "rows = await $saved\nself._relay._queue(rows)\nreturn $session, rows, $result",
     ),
     Seed("the lease of another epoch is taken for ours", "Leases.reconcile", "$held.epoch == $lease.epoch", "True"),
     Seed("records that are done are taken again", "Leases.is_expected", "$place.offset >= $lease.next_offset", "True"),
@@ -79,9 +79,9 @@ SEEDS = (
     ),
     Seed(
         "timers ignore that a command has not left",
-        "Timers._decide",
-        "self._decider.wake($batch, $stored, $unsent)",
-        "self._decider.wake($batch, $stored, ())",
+        "Timers._work",
+        "self._dispatcher.fire($session, $record, $unsent)",
+        "self._dispatcher.fire($session, $record, ())",
     ),
     Seed("timers do not wait for the backlog", "_fire_timers", "await $service.feed.caught_up.wait()", "pass"),
     # --- the relay
@@ -121,9 +121,9 @@ SEEDS = (
     # --- what is decided and written
     Seed(
         "a message has a new id in each copy of its decision",
-        "command_row",
-        "$row(..., id=$id)",
-        "$row(..., id=f'{$id}-{origin.at.timestamp()}')",
+        "Encoder.command",
+        "_envelope(origin, $id, ...)",
+        "_envelope(origin, f'{$id}-{origin.at.timestamp()}', ...)",
     ),
     Seed(
         "the undo of an unknown step is skipped",
@@ -133,35 +133,40 @@ SEEDS = (
     ),
     Seed(
         "an ignored signal has no row in the history",
-        "Session._note",
+        "Session._add",
         "self.changes.entries.append($record.entry)",
         "self.changes.entries.extend([$record.entry] if $record.decision.ignored is None else [])",
     ),
-    Seed("a dead letter is not written", "Session.dead_letter", "self.changes.dead_letters.append(...)", "pass"),
+    Seed("a dead letter is not written", "dead_letter", "session.changes.dead_letters.append(...)", "pass"),
     Seed(
         "a dead letter is not published",
-        "Session.dead_letter",
-        "size_of($row) <= self._wire.max_bytes_of($row.topic)",
-        "False",
+        "dead_letter",
+        "session.changes.outbox.append(...)",
+        "pass",
     ),
-    Seed("a record that reaches nobody has no verdict", "Session.rule", "self.changes.verdicts.append(...)", "pass"),
-    Seed("an early event is not buffered", "Session.hold", "self.changes.held.append(...)", "pass"),
-    Seed("a buffered event stays after its delivery", "Session.release", "self.changes.released.append(...)", "pass"),
-    Seed("a buffered event is not delivered", "Dispatcher.release", "$batch.pop_fresh_addresses()", "set[str]()"),
-    Seed("a subscription stays after its event", "Session._note_waits", "self._waits[$wait] = False", "pass"),
-    Seed("a subscription is not written", "Session._note_waits", "self._waits[$wait] = True", "pass"),
+    Seed("a record that reaches nobody has no verdict", "add_verdict", "session.changes.verdicts.append(...)", "pass"),
+    Seed("an early event is not buffered", "_buffer", "session.changes.buffered.append(...)", "pass"),
+    Seed("a buffered event stays after its delivery", "_drop", "session.changes.released.append(...)", "pass"),
+    Seed("a buffered event is not delivered", "Dispatcher.release", "$session.pop_new_addresses()", "set[str]()"),
+    Seed(
+        "a subscription stays after its event",
+        "Session._update_subscriptions",
+        "self._subscriptions[$wait] = False",
+        "pass",
+    ),
+    Seed("a subscription is not written", "Session._update_subscriptions", "self._subscriptions[$wait] = True", "pass"),
     Seed("a copy of a child's command is not answered", "Session.apply", "isinstance($signal, Start)", "False"),
     Seed(
         "a child answers under its own instance",
-        "outcome_row",
-        "$asked.correlation_id if $asked else $id",
-        "$id",
+        "Encoder.outcome",
+        "$envelope._replace(..., correlation_id=$id)",
+        "$envelope._replace(...)",
     ),
-    Seed("an event that raises stops its batch", "Dispatcher._let", "$batch.dead_letter(...)", "raise"),
+    Seed("an event that raises stops its batch", "Dispatcher._deliver", "dead_letter(...)", "raise"),
     Seed(
         "a buffered event expires without a verdict",
         "Dispatcher.expire",
-        "$batch.rule($arrival, Verdict.UNMATCHED, $reason)",
+        "add_verdict($session, $arrival, Verdict.UNMATCHED, $reason)",
         "pass",
     ),
 )

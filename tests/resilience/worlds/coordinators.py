@@ -49,8 +49,8 @@ class Watch:
     troubles: list[str] = field(default_factory=list)
     timers: list[tuple[str, int, float]] = field(default_factory=list)
 
-    def committed(self, turn: Committed) -> None:
-        rows = [hop.entry for hop in turn.hops if hop.entry.kind == "wake"]
+    def on_commit(self, turn: Committed) -> None:
+        rows = [hop.entry for hop in turn.transitions if hop.entry.kind == "wake"]
         self.timers += [(row.instance_id, row.seq, self.began) for row in rows]
 
     def on_error(self, what: str, error: BaseException) -> None:

@@ -224,9 +224,9 @@ class Session:
         for seq in changes.acknowledged:
             it.outbox.pop(seq, None)
         it.dead_letters += changes.dead_letters
-        it.held = [each for each in it.held if each not in changes.released] + changes.held
+        it.held = [each for each in it.held if each not in changes.released] + changes.buffered
         it.verdicts += changes.verdicts
-        it.awaited = (it.awaited | set(changes.awaited)) - set(changes.unsubscribed)
+        it.awaited = (it.awaited | set(changes.subscribed)) - set(changes.unsubscribed)
 
     def _stored(self, id_: str, row: Row) -> InstanceRecord:
         saga = self._database.routes.saga_of(row.saga, row.version)

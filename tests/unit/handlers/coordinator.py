@@ -61,7 +61,7 @@ class Watcher:
     turns: list[Committed] = field(default_factory=list)
     troubles: list[tuple[str, BaseException]] = field(default_factory=list)
 
-    def committed(self, turn: Committed) -> None:
+    def on_commit(self, turn: Committed) -> None:
         self.turns.append(turn)
 
     def on_error(self, what: str, error: BaseException) -> None:

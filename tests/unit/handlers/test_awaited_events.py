@@ -96,7 +96,7 @@ async def test_an_event_that_nobody_comes_to_await_is_unmatched_in_the_end(tmp_p
         await it.fire_due()
         ((verdict, reason),) = it.verdicts(early.place)
         assert verdict == "unmatched"
-        assert "nobody awaited it" in (reason or "")
+        assert "no instance waited for it" in (reason or "")
 
 
 async def test_a_second_copy_of_an_event_is_a_duplicate(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from saga_coordinator.handlers.dead_letters import dead_letter
+from saga_coordinator.handlers.encode import Encoder
 from saga_coordinator.handlers.records import DeadLetter, OutboxMessage, Place, RawHeaders, Record
 from saga_coordinator.handlers.redrive import DeadLetterRef
 from tests.unit.handlers.coordinator import TIME, coordinator
@@ -24,7 +24,10 @@ def published(**changed: object) -> OutboxMessage:
     record = usual._replace(**{name: value for name, value in changed.items() if name in Record._fields})  # type: ignore[arg-type]  # fields by name
     letter = DeadLetter(record, TIME, "not JSON: ü \ud800", str(changed.get("instance_id", "")))
     raised = changed.get("raised")
-    return dead_letter(letter, raised if isinstance(raised, str) else None, partition=3, home=1, group="the-group")
+    encoder = Encoder(lambda topic, _key: 3 if topic.endswith("-dlt") else 1, group="the-group")
+    row = encoder.dead_letter(letter, raised if isinstance(raised, str) else None)
+    assert row is not None
+    return row
 
 
 def told(row: OutboxMessage) -> dict[str, bytes | None]:

@@ -17,15 +17,15 @@ async def test_an_edit_is_checked_and_keeps_the_original_in_the_audit(tmp_path: 
         await it.take(bad)
         which = DeadLetterRef(bad.place)
         refused = await it.redrive.edit(which, b'{"order_id": 1}', OLGA)
-        assert refused.end is Outcome.REFUSED
+        assert refused.outcome is Outcome.REFUSED
         assert "customer_id: Field required" in (refused.why or "")
         assert audits(it) == []
 
-        assert (await it.redrive.edit(which, placed_value("o-1"), OLGA)).end is Outcome.DONE
+        assert (await it.redrive.edit(which, placed_value("o-1"), OLGA)).outcome is Outcome.DONE
         ((_, _, action, _, _, before, _),) = audits(it)
         assert (action, before) == ("edited", bad.value)
         assert it.rows("SELECT value, key FROM dead_letter") == [(placed_value("o-1"), b"o-1")]
-        assert (await it.redrive.redrive(which, OLGA)).end is Outcome.DONE
+        assert (await it.redrive.redrive(which, OLGA)).outcome is Outcome.DONE
         assert it.status() == "running"
 
 
@@ -35,10 +35,10 @@ async def test_an_edit_that_cannot_be_read_may_be_forced_and_one_too_large_may_n
         bad = log.record(EVENTS, "o-1", b"{", ())
         await it.take(bad)
         which = DeadLetterRef(bad.place)
-        assert (await it.redrive.edit(which, b"[", OLGA, is_forced=True)).end is Outcome.DONE
+        assert (await it.redrive.edit(which, b"[", OLGA, is_forced=True)).outcome is Outcome.DONE
         assert it.rows("SELECT value FROM dead_letter") == [(b"[",)]
         large = await it.redrive.edit(which, b"x" * (MAX_MESSAGE_BYTES + 1), OLGA, is_forced=True)
-        assert large.end is Outcome.REFUSED
+        assert large.outcome is Outcome.REFUSED
 
 
 async def test_discarded_it_is_explained_and_audited_and_the_queue_goes_on(tmp_path: Path) -> None:
@@ -48,8 +48,8 @@ async def test_discarded_it_is_explained_and_audited_and_the_queue_goes_on(tmp_p
         await it.take(failing, later)
         result = await it.redrive.discard(DeadLetterRef(failing.place), OLGA)
 
-        assert (result.end, result.head) == (Outcome.DONE, None)
-        why = "it was set aside because: the saga raised ArithmeticError: on purpose"
+        assert (result.outcome, result.head) == (Outcome.DONE, None)
+        why = "it was dead-lettered because: the saga raised ArithmeticError: on purpose"
         told = f"discarded by olga: the definition is corrected ({why})"
         assert it.verdicts(failing.place) == [("dead-lettered", told)]
         assert it.verdicts(later.place) == [("applied", None)]
@@ -62,6 +62,6 @@ async def test_one_that_parks_nobody_is_discarded_too(tmp_path: Path) -> None:
     async with coordinator(tmp_path / "saga.db") as it:
         bad = log.record(EVENTS, "o-1", b"{", ())
         await it.take(bad)
-        assert (await it.redrive.discard(DeadLetterRef(bad.place), OLGA)).end is Outcome.DONE
+        assert (await it.redrive.discard(DeadLetterRef(bad.place), OLGA)).outcome is Outcome.DONE
         assert verdicts(it, bad.place) == [["dead-lettered"]]
         assert it.rows("SELECT count(*) FROM dead_letter") == [(0,)]

@@ -69,7 +69,7 @@ async def test_a_redrive_that_fails_at_any_statement_leaves_nothing_and_is_done_
             await it.redrive.redrive(which, OLGA)
         assert it.everything() == before
         assert len(it.watcher.turns) == told
-        assert (await it.redrive.redrive(which, OLGA)).end is Outcome.DONE
+        assert (await it.redrive.redrive(which, OLGA)).outcome is Outcome.DONE
         check_done(it)
 
 
@@ -94,7 +94,7 @@ async def test_an_act_that_fails_between_two_calls_leaves_nothing_and_is_done_ag
         with pytest.raises(Broken):
             await ACTS[act](it, which)
         assert it.everything() == before
-        assert (await ACTS[act](it, which)).end is Outcome.DONE
+        assert (await ACTS[act](it, which)).outcome is Outcome.DONE
 
 
 @pytest.mark.parametrize("act", ["redrive", "discard"])
@@ -106,7 +106,7 @@ async def test_an_act_whose_commit_is_unknown_is_not_done_twice_i27(tmp_path: Pa
         with pytest.raises(Broken):
             await ACTS[act](it, which)
         before = it.everything()
-        assert (await ACTS[act](it, which)).end is Outcome.REFUSED
+        assert (await ACTS[act](it, which)).outcome is Outcome.REFUSED
         assert it.everything() == before
 
 
@@ -116,7 +116,7 @@ async def test_a_redrive_counts_after_what_changed_meanwhile(tmp_path: Path) -> 
     async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
         which = await parked(it, fault)
         it.execute("UPDATE instance SET revision = 7 WHERE correlation = 'bad'")
-        assert (await it.redrive.redrive(which, OLGA)).end is Outcome.DONE
+        assert (await it.redrive.redrive(which, OLGA)).outcome is Outcome.DONE
         assert it.rows("SELECT revision FROM instance WHERE id = ?", BAD) == [(9,)]
 
 

@@ -77,7 +77,7 @@ async def test_a_cancel_that_is_held_for_more_than_an_hour_is_unmatched(tmp_path
         await it.fire_due()
         ((verdict, reason),) = it.verdicts(early.place)
         assert verdict == "unmatched"
-        assert "nobody awaited it" in (reason or "")
+        assert "no instance waited for it" in (reason or "")
 
         await it.take(log.placed())
         assert it.status() == "running"

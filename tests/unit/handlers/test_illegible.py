@@ -79,9 +79,9 @@ async def test_a_record_for_one_whose_data_cannot_be_read_is_set_aside_until_the
         assert it.rows("SELECT correlation, status FROM instance") == [("bad", "running"), ("good", "completed")]
 
         again = await it.redrive.redrive(DeadLetterRef(replies[0].place), OLGA)
-        assert (again.end, again.why) == (Outcome.FAILED, cause)
+        assert (again.outcome, again.why) == (Outcome.FAILED, cause)
         mend(it)
-        assert (await it.redrive.redrive(DeadLetterRef(replies[0].place), OLGA)).end is Outcome.DONE
+        assert (await it.redrive.redrive(DeadLetterRef(replies[0].place), OLGA)).outcome is Outcome.DONE
         assert it.rows("SELECT status FROM instance") == [("completed",), ("completed",)]
 
 
@@ -101,7 +101,7 @@ async def test_alarms_of_those_that_cannot_be_read_hold_up_no_other_however_many
         assert it.rows("SELECT correlation FROM instance WHERE status <> 'running'") == [("good",)]
         told = [what for what, _ in it.watcher.troubles]
         assert len(told) == MAX_BATCH, "each is told once"
-        assert "rings no alarm" in told[0]
+        assert "does not fire" in told[0]
 
 
 async def test_an_operator_is_told_why_one_cannot_be_read(tmp_path: Path) -> None:
@@ -122,6 +122,6 @@ async def test_a_dead_letter_of_one_that_cannot_be_read_is_neither_redriven_nor_
         before = it.everything()
         for act in (it.redrive.redrive, it.redrive.discard):
             refused = await act(DeadLetterRef(failing.place), OLGA)
-            assert refused.end is Outcome.REFUSED
+            assert refused.outcome is Outcome.REFUSED
             assert "cannot be read" in (refused.why or ""), refused.why
         assert it.everything() == before

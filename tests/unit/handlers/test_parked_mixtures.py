@@ -58,14 +58,14 @@ class Troubled:
         for row in letters + waiting[:1]:
             act = self.it.redrive.discard if self.random.random() < 0.1 else self.it.redrive.redrive
             if self.random.random() < 0.5:
-                self.ends.add((await act(DeadLetterRef(Place(*row)), OLGA)).end)
+                self.ends.add((await act(DeadLetterRef(Place(*row)), OLGA)).outcome)
 
     async def settle(self) -> None:
         """Correct everything, and redrive all that is left."""
         for fault in self.faults:
             fault.heal()
         while rows := self.it.rows('SELECT topic, partition, "offset" FROM dead_letter LIMIT 1'):
-            assert (await self.it.redrive.redrive(DeadLetterRef(Place(*rows[0])), OLGA)).end is Outcome.DONE
+            assert (await self.it.redrive.redrive(DeadLetterRef(Place(*rows[0])), OLGA)).outcome is Outcome.DONE
 
 
 @pytest.mark.parametrize("seed", range(8))

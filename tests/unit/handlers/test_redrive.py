@@ -34,7 +34,7 @@ async def test_the_record_and_what_was_queued_happen_in_order_and_the_instance_g
         fault.heal()
         result = await it.redrive.redrive(DeadLetterRef(failing.place), OLGA)
 
-        assert (result.end, result.head) == (Outcome.DONE, None)
+        assert (result.outcome, result.head) == (Outcome.DONE, None)
         assert [each.place for each in result.records] == [failing.place, third.place, second.place]
         assert result.sent == ("made.do-z.v1",)
         assert two.seen() == ["a", "c", "b"]
@@ -57,7 +57,7 @@ async def test_a_record_that_fails_again_changes_nothing_but_its_cause(tmp_path:
         before, published = it.everything(), len(it.owed)
         result = await it.redrive.redrive(DeadLetterRef(failing.place), OLGA)
 
-        assert (result.end, result.why) == (Outcome.FAILED, "the saga raised ArithmeticError: on purpose")
+        assert (result.outcome, result.why) == (Outcome.FAILED, "the saga raised ArithmeticError: on purpose")
         assert result.head == failing.place
         after = it.everything()
         assert {name for name in before if before[name] != after[name]} == {"dead_letter", "dead_letter_audit"}
@@ -76,7 +76,7 @@ async def test_a_queued_record_that_fails_is_the_new_head_and_the_rest_waits_beh
         first.heal()
         result = await it.redrive.redrive(DeadLetterRef(a), OLGA)
 
-        assert (result.end, result.head) == (Outcome.DONE, b)
+        assert (result.outcome, result.head) == (Outcome.DONE, b)
         assert verdicts(it, a, b, c) == [["applied"], ["dead-lettered"], ["held"]]
         assert (heads(it), queue(it)) == ([(BAD, *b[::2])], [(BAD, *c[::2])])
         assert two.seen() == ["a"]
@@ -89,7 +89,7 @@ async def test_a_queued_record_that_fails_is_the_new_head_and_the_rest_waits_beh
         assert it.verdicts(later.place) == BUFFERED
 
         second.heal()
-        assert (await it.redrive.redrive(DeadLetterRef(b), OLGA)).end is Outcome.DONE
+        assert (await it.redrive.redrive(DeadLetterRef(b), OLGA)).outcome is Outcome.DONE
         assert two.seen() == ["a", "b", "c"]
         assert verdicts(it, b, c, later.place) == [["applied"]] * 3
 
@@ -104,7 +104,7 @@ async def test_a_record_that_is_not_the_head_is_refused_naming_the_one_before_it
         for place, previous in ((b, a), (c, b)):
             for act in (it.redrive.redrive, it.redrive.discard):
                 result = await act(DeadLetterRef(place), OLGA)
-                assert (result.end, result.why) == (
+                assert (result.outcome, result.why) == (
                     Outcome.REFUSED,
                     f"{place} is queued for instance {BAD}: {previous} stands before it",
                 )
@@ -121,7 +121,7 @@ async def test_what_is_no_dead_letter_any_more_is_refused(tmp_path: Path) -> Non
         await it.redrive.redrive(DeadLetterRef(failing.place), OLGA)
         before = it.everything()
         again = await it.redrive.redrive(DeadLetterRef(failing.place), OLGA)
-        assert again.end is Outcome.REFUSED
+        assert again.outcome is Outcome.REFUSED
         assert f"{failing.place} is no dead letter" in (again.why or "")
         assert it.everything() == before
 
@@ -133,7 +133,9 @@ async def test_a_rehearsal_tells_what_would_happen_and_writes_nothing(tmp_path: 
         failing, later = two.says("a"), two.says("b")
         await it.take(failing, later)
         before = it.everything()
-        assert (await it.redrive.redrive(DeadLetterRef(failing.place), OLGA, is_rehearsal=True)).end is Outcome.FAILED
+        assert (
+            await it.redrive.redrive(DeadLetterRef(failing.place), OLGA, is_rehearsal=True)
+        ).outcome is Outcome.FAILED
         fault.heal()
         told = await it.redrive.redrive(DeadLetterRef(failing.place), OLGA, is_rehearsal=True)
         assert it.everything() == before
@@ -148,7 +150,7 @@ async def test_a_start_that_failed_starts_its_instance_after_all(tmp_path: Path)
         await it.take(cancel)
         fault.heal()
         result = await it.redrive.redrive(DeadLetterRef(Place("made.events.v1", 0, 0)), OLGA)
-        assert result.end is Outcome.DONE
+        assert result.outcome is Outcome.DONE
         assert [each.verdict for each in result.records] == ["applied", "applied"], "the held cancel happens too"
         assert it.rows("SELECT status FROM instance WHERE correlation = 'bad'") == [("compensating",)]
 
@@ -163,10 +165,13 @@ async def test_an_event_is_redriven_for_the_instance_for_which_it_failed_only(tm
         fault.heal()
 
         unclear = await it.redrive.redrive(DeadLetterRef(event.place), OLGA)
-        assert (unclear.end, "failed for 2 instances, say for which" in (unclear.why or "")) == (Outcome.REFUSED, True)
-        assert (await it.redrive.redrive(DeadLetterRef(event.place, TRIP), OLGA)).end is Outcome.DONE
+        assert (unclear.outcome, "failed for 2 instances, say for which" in (unclear.why or "")) == (
+            Outcome.REFUSED,
+            True,
+        )
+        assert (await it.redrive.redrive(DeadLetterRef(event.place, TRIP), OLGA)).outcome is Outcome.DONE
         assert heads(it) == [(OTHER_TRIP, *event.place[::2])]
-        assert (await it.redrive.redrive(DeadLetterRef(event.place), OLGA)).end is Outcome.FAILED
+        assert (await it.redrive.redrive(DeadLetterRef(event.place), OLGA)).outcome is Outcome.FAILED
         assert (await it.stored(TRIP)).instance.data.words == ("boss",)
 
 
@@ -179,17 +184,17 @@ async def test_what_could_not_be_read_is_decided_when_it_can_be_and_waits_behind
         garbled = two.log.reply(two.command("b"), "made.did.v1", b"{")
         failing = two.says("a")
         await it.take(garbled, failing)
-        assert (await it.redrive.redrive(DeadLetterRef(garbled.place), OLGA)).end is Outcome.FAILED
+        assert (await it.redrive.redrive(DeadLetterRef(garbled.place), OLGA)).outcome is Outcome.FAILED
         await it.redrive.edit(DeadLetterRef(garbled.place), b"{}", OLGA)
 
         behind = await it.redrive.redrive(DeadLetterRef(garbled.place), OLGA)
-        assert (behind.end, behind.why) == (
+        assert (behind.outcome, behind.why) == (
             Outcome.REFUSED,
             f"instance {BAD} is parked behind {failing.place}: that first",
         )
         fault.heal()
         await it.redrive.redrive(DeadLetterRef(failing.place), OLGA)
-        assert (await it.redrive.redrive(DeadLetterRef(garbled.place), OLGA)).end is Outcome.DONE
+        assert (await it.redrive.redrive(DeadLetterRef(garbled.place), OLGA)).outcome is Outcome.DONE
         assert two.seen() == ["a", "b"]
         assert verdicts(it, garbled.place) == [["applied"]]
 
@@ -207,7 +212,7 @@ async def test_a_reply_that_comes_too_late_when_it_is_redriven_is_ignored(tmp_pa
             await it.fire_due()
         fault.heal()
         result = await it.redrive.redrive(DeadLetterRef(failing.place), OLGA)
-        assert result.end is Outcome.DONE
+        assert result.outcome is Outcome.DONE
         assert heads(it) == []
         assert len(it.verdicts(failing.place)) == 1
 
@@ -256,7 +261,7 @@ async def test_a_redriven_record_begins_a_new_trace_linked_to_the_old_one(tmp_pa
         fault.heal()
         await it.redrive.redrive(DeadLetterRef(failing.place), OLGA)
 
-        hops = it.watcher.turns[-1].hops
+        hops = it.watcher.turns[-1].transitions
         assert [hop.redriven for hop in hops] == [True, True]
         assert [hop.placement.parent for hop in hops] == [None, None]
         assert len({old.root.trace_id, *(hop.placement.span.trace_id for hop in hops)}) == 3
@@ -274,7 +279,7 @@ async def test_a_redriven_start_begins_a_new_trace_linked_to_that_of_its_event(t
         which = DeadLetterRef(Place(EVENTS, 0, 1))
         await it.redrive.edit(which, placed_value("o-1"), OLGA)
         await it.redrive.redrive(which, OLGA)
-        (hop,) = it.watcher.turns[-1].hops
+        (hop,) = it.watcher.turns[-1].transitions
         assert [link.traceparent() for link in hop.placement.links] == [incoming]
         assert hop.placement.parent is None
         assert hop.placement.span.trace_id not in {"a" * 32, instance_id("o-1").replace("-", "")}

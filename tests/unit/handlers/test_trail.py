@@ -24,7 +24,7 @@ def context(owed: OutboxMessage) -> SpanContext:
 
 
 def last_hop(it: Coordinator) -> TransitionRecord:
-    return it.watcher.turns[-1].hops[-1]
+    return it.watcher.turns[-1].transitions[-1]
 
 
 async def test_a_start_goes_on_with_the_trace_of_its_event(tmp_path: Path) -> None:
@@ -165,7 +165,11 @@ async def test_the_same_story_makes_the_same_spans(tmp_path: Path) -> None:
             await it.take(log.placed())
             await it.take(*(log.answer(command) for command in it.owed))
             spans.append(
-                [(hop.placement, [span for _, span in hop.sent]) for turn in it.watcher.turns for hop in turn.hops]
+                [
+                    (hop.placement, [span for _, span in hop.sent])
+                    for turn in it.watcher.turns
+                    for hop in turn.transitions
+                ]
             )
     assert spans[0] == spans[1]
 

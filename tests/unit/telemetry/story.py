@@ -6,13 +6,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zlib import crc32
 
-from saga_coordinator.contracts import Done, Envelope, Event, Failure, Reply
+from saga_coordinator.contracts import Done, Envelope, Failure, Reply
 from saga_coordinator.contracts import envelope as wire
 from saga_coordinator.contracts.messages.inventory import ReserveStock, StockReserved
 from saga_coordinator.contracts.messages.orders import OrderCancelled, OrderPlaced
 from saga_coordinator.contracts.messages.payments import CardCharged, ChargeCard
 from saga_coordinator.contracts.messages.shipping import OrderShipped, ShipOrder
-from saga_coordinator.handlers.decode import Arrival, EventArrival, ReplyArrival, Unreadable, read
+from saga_coordinator.handlers.decode import read
+from saga_coordinator.handlers.dispatch import Dispatcher
+from saga_coordinator.handlers.encode import Encoder
 from saga_coordinator.handlers.records import (
     Committed,
     InstanceRecord,
@@ -20,13 +22,12 @@ from saga_coordinator.handlers.records import (
     Place,
     Record,
     TransitionRecord,
-    Verdict,
 )
-from saga_coordinator.handlers.routing import REPLIES, Role, Routes
-from saga_coordinator.handlers.session import Session, Wire
+from saga_coordinator.handlers.routing import REPLIES, Routes
+from saga_coordinator.handlers.session import Session
 from saga_coordinator.handlers.trace_context import Sampler
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
-from saga_coordinator.sagas.machine import Cancel, Instance, ReplyReceived, Start, TimerFired
+from saga_coordinator.sagas.machine import Instance, TimerFired
 
 BEGINNING = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TOOK = timedelta(milliseconds=4)
@@ -101,20 +102,30 @@ def reply_to(row: OutboxMessage, reply: Reply, relayed: Relayed = echoed) -> Rec
     return _record(REPLIES, row.key or b"", reply.model_dump_json().encode(), envelope)
 
 
+class Nobody:
+    """An observer that watches nothing."""
+
+    def on_commit(self, turn: Committed) -> None: ...
+
+    def on_error(self, what: str, error: BaseException) -> None: ...
+
+
 class Story:
     """One coordinator's life. Every acting method is one transaction, and returns it as observers learn of it."""
 
     def __init__(self, sampler: Sampler = lambda _: True) -> None:
         self.at = BEGINNING
         self.turns: list[Committed] = []
-        self._wire = Wire(lambda _topic, key: len(key) % 2, sampler)
+        self._encoder = Encoder(lambda _topic, key: len(key) % 2)
+        self._sampler = sampler
         self._routes = Routes([order_fulfilment])
+        self._dispatcher = Dispatcher(self._routes, Nobody())
         self._stored: dict[str, InstanceRecord] = {}
 
     @property
-    def hops(self) -> list[TransitionRecord]:
+    def transitions(self) -> list[TransitionRecord]:
         """Everything that happened."""
-        return [hop for turn in self.turns for hop in turn.hops]
+        return [hop for turn in self.turns for hop in turn.transitions]
 
     @property
     def instance(self) -> Instance[Any]:
@@ -127,7 +138,7 @@ class Story:
 
         def take_all(batch: Session) -> None:
             for record in records:
-                self._take(batch, read(self._routes, record))
+                self._dispatcher.dispatch(batch, read(self._routes, record))
 
         return self._commit(take_all)
 
@@ -149,7 +160,7 @@ class Story:
     def answers(self, turn: Committed, by: Participant = willing, relayed: Relayed = echoed) -> list[Record]:
         """Return what participants answer to the commands of a transaction."""
         answered = []
-        for hop in turn.hops:
+        for hop in turn.transitions:
             for row, _ in hop.sent:
                 command, _ = wire.read(row.headers, row.value)
                 reply = by(command) if command.reply_to else None
@@ -157,32 +168,14 @@ class Story:
                     answered.append(reply_to(row, reply, relayed))
         return answered
 
-    def _take(self, batch: Session, arrival: Arrival | Unreadable) -> None:
-        match arrival:
-            case Unreadable():
-                batch.dead_letter(arrival)
-            case ReplyArrival() if batch.find(arrival.instance_id) is None:
-                batch.rule(arrival, Verdict.UNMATCHED, "there is no such instance")
-            case ReplyArrival():
-                stored = batch.find(arrival.instance_id)
-                batch.apply(
-                    order_fulfilment, stored, ReplyReceived(batch.at, arrival.command_id, arrival.reply), arrival
-                )
-            case EventArrival(event=Event() as event, targets=(target,)):
-                is_start = target.route.role is Role.STARTS
-                signal = Start(batch.at, event) if is_start else Cancel(batch.at, arrival.envelope.type)
-                batch.apply(order_fulfilment, batch.find(target.address), signal, arrival)
-            case _:
-                raise AssertionError(arrival)
-
     def _commit(self, work: Callable[[Session], object]) -> Committed:
         """Run one transaction that takes 4 ms; the next begins 20 ms after it has begun."""
-        batch = Session(self._wire, self.at + TOOK / 2)
+        batch = Session(self._encoder, self._sampler, self.at + TOOK / 2)
         batch.add_loaded(self._stored, {})
         work(batch)
         changes = batch.finish()
         self._stored.update({stored.instance.id: stored for stored, _ in changes.instances})
-        turn = Committed(batch.hops, changes, self.at, self.at + TOOK)
+        turn = Committed(batch.transitions, changes, self.at, self.at + TOOK)
         self.turns.append(turn)
         self.at += 5 * TOOK
         return turn

@@ -63,11 +63,11 @@ def test_each_signal_is_told_at_debug_with_its_ids(stream: io.StringIO, said: Sa
     story = Story()
     teller = LogLines()
     for turn in story.runs(order_placed("o-1")):
-        teller.committed(turn)
+        teller.on_commit(turn)
 
     assert [line["signal"] for line in said()] == ["start", "answer", "answer", "answer", "answer"]
     assert {line["level"] for line in said()} == {"debug"}
-    for line, hop in zip(said(), story.hops, strict=True):
+    for line, hop in zip(said(), story.transitions, strict=True):
         assert (line["instance"], line["seq"]) == (story.instance.id, hop.entry.seq)
         assert (line["trace_id"], line["span_id"]) == (hop.entry.trace_id, hop.entry.span_id)
         assert line["record"] == str(hop.entry.place)
@@ -85,7 +85,7 @@ def test_without_debug_the_facts_of_a_signal_are_not_even_gathered(
     monkeypatch.setattr(logs, "_facts", gathered)
     teller = LogLines()
     for turn in Story().runs(order_placed("o-1")):
-        teller.committed(turn)
+        teller.on_commit(turn)
 
     assert stream.getvalue() == ""
 
@@ -95,7 +95,7 @@ def test_a_stall_is_one_error_that_names_step_and_reason(stream: io.StringIO, sa
     story = Story()
     teller = LogLines()
     for turn in story.runs(order_placed("o-1"), by=stalling):
-        teller.committed(turn)
+        teller.on_commit(turn)
 
     (line,) = said()
     assert line["level"] == "error"
@@ -140,7 +140,7 @@ def test_a_trouble_names_the_place_in_the_sagas_own_code(stream: io.StringIO, sa
     try:
         remember()
     except ZeroDivisionError as error:
-        LogLines().on_error("record orders.events.v1:0:7 was set aside", error)
+        LogLines().on_error("record orders.events.v1:0:7 was dead-lettered", error)
 
     assert str(said()[0]["where"]).startswith("test_logs.py:")
     assert str(said()[0]["where"]).endswith(" in remember")

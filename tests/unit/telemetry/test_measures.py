@@ -15,7 +15,7 @@ SAGA = "order-fulfilment"
 def measured(story: Story) -> Measures:
     measures = Measures()
     for turn in story.turns:
-        measures.committed(turn)
+        measures.on_commit(turn)
     return measures
 
 

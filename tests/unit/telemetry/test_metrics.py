@@ -23,7 +23,7 @@ def measures() -> Measures:
     story.runs(order_placed("o-3"))
     measures = Measures()
     for turn in story.turns:
-        measures.committed(turn)
+        measures.on_commit(turn)
     measures.set_instances([("order-fulfilment", "running", 3), ("order-fulfilment", "stalled", 1)])
     measures.set_outbox(12, 1.5)
     measures.set_lag("saga.replies.v1", 4, 99)

@@ -28,7 +28,7 @@ class Remembering:
         self.turns: list[Committed] = []
         self.troubles: list[str] = []
 
-    def committed(self, turn: Committed) -> None:
+    def on_commit(self, turn: Committed) -> None:
         self.turns.append(turn)
 
     def on_error(self, what: str, error: BaseException) -> None:  # noqa: ARG002  the port's form
@@ -38,7 +38,7 @@ class Remembering:
 class Failing:
     """An observer that fails."""
 
-    def committed(self, turn: Committed) -> None:  # noqa: ARG002  the port's form
+    def on_commit(self, turn: Committed) -> None:  # noqa: ARG002  the port's form
         raise RuntimeError("no display")
 
     def on_error(self, what: str, error: BaseException) -> None:  # noqa: ARG002  the port's form
@@ -50,7 +50,7 @@ async def test_what_is_committed_is_traced_measured_and_delivered_at_the_end(col
     telemetry.start()
     story = Story(telemetry.sampler)
     for turn in story.runs(order_placed("o-1")):
-        telemetry.committed(turn)
+        telemetry.on_commit(turn)
     text = telemetry.metrics.text()
     await telemetry.stop(10)
 
@@ -70,7 +70,7 @@ async def test_without_an_endpoint_there_is_no_thread_and_no_span(collector: Col
         telemetry = Telemetry()
         telemetry.start()
         for turn in Story(telemetry.sampler).runs(order_placed("o-1")):
-            telemetry.committed(turn)
+            telemetry.on_commit(turn)
 
         assert threading.active_count() == before
         assert b"saga_spans_dropped_total 0.0" in telemetry.metrics.text()
@@ -84,7 +84,7 @@ async def test_a_dead_collector_does_not_hold_up_the_shutdown(collector: Collect
     telemetry = Telemetry()
     telemetry.start()
     for turn in Story().runs(order_placed("o-1")):
-        telemetry.committed(turn)
+        telemetry.on_commit(turn)
 
     before = monotonic()
     await telemetry.stop(0.5)
@@ -97,7 +97,7 @@ async def test_trouble_of_one_watcher_is_no_trouble_of_the_others() -> None:
     audience: Observer = Observers(Failing(), remembering)
     turn = Story().takes(order_placed("o-1"))
 
-    audience.committed(turn)
+    audience.on_commit(turn)
     audience.on_error("no broker", OSError())
 
     assert remembering.turns == [turn]
@@ -110,7 +110,7 @@ async def test_a_fault_in_measuring_keeps_nothing_from_being_traced(
     telemetry = Telemetry()
     monkeypatch.setattr(telemetry.measures, "transitions", None)
     telemetry.start()
-    telemetry.committed(Story().takes(order_placed("o-1")))
+    telemetry.on_commit(Story().takes(order_placed("o-1")))
     await telemetry.stop(10)
 
     assert len(collector.spans) == 3

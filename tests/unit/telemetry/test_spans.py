@@ -67,7 +67,7 @@ def _of_instance(story: Story) -> int:
 def test_a_send_span_is_the_one_in_the_header_of_what_was_sent() -> None:
     story = Story()
     story.runs(order_placed("o-1", SHOP), by=declining("ship-order"))
-    rows = [row for hop in story.hops for row, _ in hop.sent]
+    rows = [row for hop in story.transitions for row, _ in hop.sent]
     headers = [(dict(row.headers)["traceparent"] or b"").decode() for row in rows]
 
     sends = named(spans_of(story.turns), "send ")
@@ -82,11 +82,11 @@ def test_a_reply_is_processed_beneath_the_span_that_it_came_from() -> None:
     placed = story.takes(order_placed("o-1"))
     taken = story.takes(*story.answers(placed, relayed=below))
 
-    asked = {row.message_id: span for hop in placed.hops for row, span in hop.sent}
+    asked = {row.message_id: span for hop in placed.transitions for row, span in hop.sent}
     processed = named(spans_of([taken]), "process ")
 
     assert len(processed) == 2
-    for span, hop in zip(processed, taken.hops, strict=True):
+    for span, hop in zip(processed, taken.transitions, strict=True):
         theirs = (int(asked[hop.entry.causation_id or ""].trace_id, 16), 0xAAAAAAAAAAAAAAAA)
         assert parent_ids(span) == theirs
         assert link_ids(span) == [theirs]
@@ -99,7 +99,7 @@ def test_where_a_participant_drops_the_context_the_command_stands_in_for_it() ->
     placed = story.takes(order_placed("o-1"))
     taken = story.takes(*story.answers(placed, relayed=dropped))
 
-    sent = [span for hop in placed.hops for _, span in hop.sent]
+    sent = [span for hop in placed.transitions for _, span in hop.sent]
     processed = named(spans_of([taken]), "process ")
 
     assert [parent_ids(span) for span in processed] == [(int(s.trace_id, 16), int(s.span_id, 16)) for s in sent]
@@ -120,7 +120,7 @@ def test_a_foreign_context_is_linked_and_leaves_the_trace_whole() -> None:
 
 def test_a_retry_by_an_alarm_begins_a_trace_linked_to_the_start_and_to_what_is_awaited() -> None:
     story = Story()
-    (placed,) = story.takes(order_placed("o-1", SHOP)).hops
+    (placed,) = story.takes(order_placed("o-1", SHOP)).transitions
     silent = story.wakes(timedelta(minutes=2))
 
     wake, send = spans_of([silent])
@@ -161,7 +161,7 @@ def test_the_summary_spans_the_whole_instance() -> None:
 
     (summary,) = named(spans_of(story.turns), "saga ")
 
-    first, last = story.hops[0], story.hops[-1]
+    first, last = story.transitions[0], story.transitions[-1]
     assert summary.name == "saga order-fulfilment"
     assert summary.status.status_code is StatusCode.OK
     assert parent_ids(summary) == (in_header(SHOP)[0], int(first.placement.span.span_id, 16))
@@ -347,7 +347,7 @@ def test_a_poll_of_several_messages_is_linked_to_what_they_came_from() -> None:
 
     (poll,) = named(spans_of([placed]), "poll ")
 
-    second = placed.hops[1].placement.span
+    second = placed.transitions[1].placement.span
     assert poll.name == "poll orders.events.v1"
     assert poll.kind is SpanKind.CLIENT
     assert poll.parent is None
