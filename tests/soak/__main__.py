@@ -1,4 +1,4 @@
-"""`make soak MINUTES=n`: goes on with random seeds until the time is over, and leaves a report in soak-report.md."""
+"""`make soak MINUTES=n`: runs with random seeds until the time has expired, and writes a report to soak-report.md."""
 
 import argparse
 import sys
@@ -35,7 +35,7 @@ class Soak:
         return self._until - time.monotonic()
 
     def run(self) -> None:
-        """Go on until the time is over, whatever is found."""
+        """Run until the time has expired, whatever is found."""
         lanes = [threading.Thread(target=lane) for lane in (self._lives, self._kills_and_fuzzes)]
         for lane in lanes:
             lane.start()
@@ -58,16 +58,16 @@ class Soak:
                 return
 
     def note(self, piece: Piece) -> None:
-        """Add up what a piece has done, tell it, and write the report anew."""
+        """Add the result of a piece, print it, and rewrite the report."""
         with self._lock:
             self.figures.update(Counter(piece.figures))
             self.found += piece.found
-            told = f"{piece.told}{f', {len(piece.found)} FOUND' if piece.found else ''}"
-            print(f"{datetime.now(UTC):%H:%M:%S} {told}", flush=True)  # noqa: T201  a program
+            line = f"{piece.summary}{f', {len(piece.found)} FOUND' if piece.found else ''}"
+            print(f"{datetime.now(UTC):%H:%M:%S} {line}", flush=True)  # noqa: T201  a program
             REPORT.write_text(self.report(), encoding="utf-8")
 
     def report(self) -> str:
-        """Tell what was done, and how to repeat each failure."""
+        """Return what was done, and how to repeat each failure."""
         figures = dict(self.figures)
         seconds = figures.pop("seconds of worlds", 0)
         lines = [f"| {name} | {count:.0f} |" for name, count in sorted(figures.items())]
@@ -85,7 +85,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10.0)
     soak = Soak(parser.parse_args().minutes)
     soak.run()
-    print(f"{Path(REPORT).name} tells it all")  # noqa: T201  a program
+    print(f"{Path(REPORT).name} contains the details")  # noqa: T201  a program
     return 1 if soak.found else 0
 
 

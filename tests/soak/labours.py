@@ -16,7 +16,7 @@ from tests.meta.architecture.tree import ROOT
 from tests.soak.fuzzing import PROPERTIES
 
 ENDS_WITHIN: Final = 30.0
-"""Seconds that a process may take to clean up after itself, once its time is over."""
+"""Seconds that a process may take to clean up after itself, once its time has expired."""
 
 KILLERS: Final = {
     "tests/acceptance/test_nothing_lost_nothing_twice.py": 120.0,
@@ -29,7 +29,7 @@ KILLERS: Final = {
 class Piece:
     """What one process has done: figures to add up, and what it found, with how to repeat it."""
 
-    told: str
+    summary: str
     figures: dict[str, float] = field(default_factory=dict)
     found: list[str] = field(default_factory=list)
 
@@ -51,14 +51,14 @@ def kills(test: str, left: float) -> Piece:
     seed = secrets.randbelow(1 << 32)
     environment = os.environ | {"SAGA_TEST_SEED": str(seed)}
     ran = _ran([sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", test], left, environment)
-    told = f"{test} with seed {seed}"
+    name = f"{test} with seed {seed}"
     if ran.is_cut:
-        return Piece(f"{told}: cut off after {ran.took:.0f} s", {"crash tests cut off": 1})
+        return Piece(f"{name}: cut off after {ran.took:.0f} s", {"crash tests cut off": 1})
     if ran.code == 0 and " skipped" not in ran.out:
-        return Piece(f"{told}: passed", {"crash tests passed": 1, "kills survived": _kills_of(test)})
+        return Piece(f"{name}: passed", {"crash tests passed": 1, "kills survived": _kills_of(test)})
     if ran.code == 0:
-        return Piece(f"{told}: skipped, there is no Kafka", {"crash tests skipped": 1})
-    return Piece(f"{told}: FAILED", {}, [f"SAGA_TEST_SEED={seed} python -m pytest {test}\n{ran.out[-4_000:]}"])
+        return Piece(f"{name}: skipped, there is no Kafka", {"crash tests skipped": 1})
+    return Piece(f"{name}: FAILED", {}, [f"SAGA_TEST_SEED={seed} python -m pytest {test}\n{ran.out[-4_000:]}"])
 
 
 def fuzz(name: str, seconds: float, folder: Path) -> Piece:
@@ -71,7 +71,7 @@ def fuzz(name: str, seconds: float, folder: Path) -> Piece:
     found = []
     if ran.code != 0:
         files = re.findall(r"Test unit written to (\S+)", ran.out)
-        again = f"python -m tests.soak.fuzzing {name} {files[0]}" if files else "see what hypothesis tells"
+        again = f"python -m tests.soak.fuzzing {name} {files[0]}" if files else "see the output of hypothesis"
         found = [f"{again}\n{ran.out[-4_000:]}"]
     figures: dict[str, float] = {"inputs": sum(runs)} if runs else {"rounds of hypothesis": 1}
     return Piece(f"fuzzed {name}: {sum(runs) or 'no count of'} inputs", figures, found)
@@ -89,7 +89,7 @@ class _Ran:
 
 
 def _ran(command: list[str], limit: float, environment: dict[str, str] | None = None) -> _Ran:
-    """Run a process, and end it when its time is over: first as by Ctrl-C, so that what it started ends, too."""
+    """Run a process, and end it when its time has expired: first as by Ctrl-C, so that what it started ends, too."""
     began, is_cut = time.monotonic(), False
     process = subprocess.Popen(
         command,

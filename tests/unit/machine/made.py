@@ -69,7 +69,7 @@ class Did(Reply):
 
 
 class Data(BaseModel):
-    """`coins` decide the branches, bit by bit; `seen` is what the steps told, in the order of arrival.
+    """`coins` decide the branches, bit by bit; `seen` lists the replies, in the order of arrival.
 
     `items` are what a for-each lists.
     """
@@ -143,8 +143,8 @@ def remembers(name: str) -> Callable[[Data, Did], Data]:
     """A function that adds the step's name, and its word if it has one, to what was seen."""
 
     def remember(data: Data, reply: Did) -> Data:
-        told = f"{name}:{reply.word}" if reply.word else name
-        return data.model_copy(update={"seen": (*data.seen, told)})
+        entry = f"{name}:{reply.word}" if reply.word else name
+        return data.model_copy(update={"seen": (*data.seen, entry)})
 
     return remember
 

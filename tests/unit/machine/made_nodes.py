@@ -33,8 +33,8 @@ def remembers_each(name: str) -> Callable[[Data, str, Did], Data]:
     """A function that adds the step's name and its item to what was seen."""
 
     def remember(data: Data, item: str, reply: Did) -> Data:
-        told = f"{name} {item}:{reply.word}" if reply.word else f"{name} {item}"
-        return data.model_copy(update={"seen": (*data.seen, told)})
+        entry = f"{name} {item}:{reply.word}" if reply.word else f"{name} {item}"
+        return data.model_copy(update={"seen": (*data.seen, entry)})
 
     return remember
 
@@ -79,8 +79,8 @@ def awaits(name: str, *, billed_to: bool = False, timeout: timedelta = MINUTE) -
     """Waits for a payment with the correlation key, or (`billed_to`) with a key that the data hold."""
 
     def remember(data: Data, event: Paid) -> Data:
-        told = f"{name}:{event.word}" if event.word else name
-        return data.model_copy(update={"seen": (*data.seen, told)})
+        entry = f"{name}:{event.word}" if event.word else name
+        return data.model_copy(update={"seen": (*data.seen, entry)})
 
     if billed_to:
         return receive(name, Paid, key=billed, expects=bill, remember=remember, timeout=timeout)

@@ -69,7 +69,7 @@ PERFORM = Perform.model_validate({"key": "k-1", "seen": ()})
 CHILD = performance(a, point_of_no_return())
 
 
-def test_a_child_is_told_from_its_like_by_the_command_that_it_carries_out() -> None:
+def test_a_child_is_identified_by_the_command_that_it_executes() -> None:
     asked = command_id(PARENT, "child", "forward", 1)
 
     begun = transition(CHILD, None, Start(BEGINNING, PERFORM, asked)).instance

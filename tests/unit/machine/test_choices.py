@@ -16,7 +16,7 @@ def test_the_nodes_are_taken_when_the_predicate_holds_else_the_otherwise() -> No
 
 
 def test_the_choice_is_recorded_and_never_made_again() -> None:
-    """What `a` tells turns the predicate round; the branch goes on all the same, and is undone as it was taken."""
+    """The reply of `a` reverses the predicate; the branch continues, and is compensated as it was chosen."""
     chosen = given(FORK, Begun(coins=1)).replies("a", Did())
 
     assert chosen.instance.choices == {"heads": True}

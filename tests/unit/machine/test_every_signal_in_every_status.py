@@ -83,11 +83,11 @@ SITUATIONS: dict[str, Scenario[Data]] = {
     "pivot waiting": AT_THE_PIVOT.fails("p", code="busy", retryable=True),
     "past the pivot": PAST_THE_PIVOT,
     "awaiting an event past the pivot": AWAITING_LAST,
-    "turning back": BEGUN.cancels(),
-    "turning back from a child": SECOND.cancels(),
+    "cancelled": BEGUN.cancels(),
+    "cancelled with a child": SECOND.cancels(),
     "compensating": COMPENSATING,
     "compensating, paused": COMPENSATING.pauses(),
-    "stalled, obstructed": obstructed(BEGUN, "a"),
+    "stalled, blocked": obstructed(BEGUN, "a"),
     "stalled in an alternative": LEAVING.undo_fails("b", code="gone"),
     "stalled past the pivot": PAST_THE_PIVOT.fails("z", code="no"),
     "stalled for an event": AWAITING_LAST.passes(MINUTE),
@@ -124,11 +124,11 @@ def event_again(scenario: Scenario[Data]) -> Signal:
     return EventReceived(scenario.at, Paid(), scenario.instance.id, "w")
 
 
-def alarm(scenario: Scenario[Data]) -> Signal:
+def timer(scenario: Scenario[Data]) -> Signal:
     return TimerFired(scenario.instance.next_timer_at or scenario.at + timedelta(days=1))
 
 
-def early_alarm(scenario: Scenario[Data]) -> Signal:
+def early_timer(scenario: Scenario[Data]) -> Signal:
     return TimerFired(scenario.at)
 
 
@@ -181,19 +181,19 @@ def resolve_as_compensated(scenario: Scenario[Data]) -> Signal:
     return Resolve(scenario.at, "olga", "undone by hand", Status.COMPENSATED)
 
 
-def obstruct(scenario: Scenario[Data]) -> Signal:
+def block(scenario: Scenario[Data]) -> Signal:
     return Block(scenario.at, Cause("a", "too-large", "cannot be published"), scenario.sent[-1].command_id)
 
 
 SIGNALS: tuple[Signaller, ...] = (
-    success, refusal, busy, stranger, event, event_again, alarm, early_alarm, start, cancel, cancel_by_hand, pause,
+    success, refusal, busy, stranger, event, event_again, timer, early_timer, start, cancel, cancel_by_hand, pause,
     resume, retry_the_last, retry_the_wait, retry_all, skip_the_last, skip_the_wait, resolve_as_completed,
-    resolve_as_compensated, obstruct,
+    resolve_as_compensated, block,
 )  # fmt: skip
 
 
 def table() -> dict[str, dict[str, str]]:
-    """The table as it is written: a line for each situation, and beneath it one for each signal."""
+    """Read the table: a line for each situation, and below it one for each signal."""
     written: dict[str, dict[str, str]] = {}
     situation = ""
     for line in Path(__file__).with_name("every_signal_in_every_status.txt").read_text("utf-8").splitlines():
@@ -215,7 +215,7 @@ def test_every_signal_has_its_effect_in_every_situation(situation: str, signal: 
     scenario = SITUATIONS[situation]
 
     decision = transition(LONG, scenario.instance, signal(scenario))
-    assert told(scenario.instance, decision) == TABLE[situation][signal.__name__]
+    assert effect_of(scenario.instance, decision) == TABLE[situation][signal.__name__]
 
 
 def test_the_table_has_no_line_too_many() -> None:
@@ -224,8 +224,8 @@ def test_the_table_has_no_line_too_many() -> None:
     assert {situation: set(effects) for situation, effects in TABLE.items()} == dict.fromkeys(SITUATIONS, names)
 
 
-def told(before: Instance[Data], decision: Decision[Data]) -> str:
-    """What was decided, in a few words."""
+def effect_of(before: Instance[Data], decision: Decision[Data]) -> str:
+    """Return what was decided, in a few words."""
     if decision.ignored is not None:
         return f"ignored: {decision.ignored}"
     after = decision.instance
@@ -236,7 +236,7 @@ def told(before: Instance[Data], decision: Decision[Data]) -> str:
         for name, wait in after.waits.items()
         if name not in before.waits or wait.progress is not before.waits[name].progress
     ]
-    doings += [f"tell {type(decision.outcome).__name__}"] if decision.outcome else []
+    doings += [f"publish {type(decision.outcome).__name__}"] if decision.outcome else []
     flag = ", paused" if after.paused_at else ""
     return f"{after.status}{flag}" + (f": {', '.join(doings)}" if doings else "")
 

@@ -76,7 +76,7 @@ def test_a_receive_takes_its_timeout_from_the_data_when_it_is_reached() -> None:
 
 @pytest.mark.parametrize("number", [0, -1])
 def test_a_timeout_of_nothing_is_an_error_of_the_definition(number: int) -> None:
-    """It would be asked again at the very same moment, for ever."""
+    """It would be sent again at the same moment, without end."""
     varied = saga(point_of_no_return(), replace(retriable("z"), timeout=coins))
 
     with pytest.raises(ValueError, match=r"saga made: step z has a timeout of .*: it must be longer than nothing"):

@@ -19,7 +19,7 @@ PAIR = saga(
 PAUSED = given(PAIR, Begun()).passes(30 * SECOND).pauses()
 
 
-def test_a_paused_instance_has_no_alarm_and_sends_nothing() -> None:
+def test_a_paused_instance_has_no_timer_and_sends_nothing() -> None:
     assert PAUSED.instance.next_timer_at is None
     PAUSED.passes(HOUR).expects()
 

@@ -18,9 +18,9 @@ from tests.unit.machine.made import (
     saga,
 )
 
-SHIP = saga(compensatable("a"), point_of_no_return("ship", timeout=MINUTE), retriable("tell"), deadline=HOUR)
+SHIP = saga(compensatable("a"), point_of_no_return("ship", timeout=MINUTE), retriable("notify"), deadline=HOUR)
 AT_THE_PIVOT = given(SHIP, Begun()).replies("a", Did()).expects("ship")
-PAST_THE_PIVOT = AT_THE_PIVOT.replies("ship", Did()).expects("tell")
+PAST_THE_PIVOT = AT_THE_PIVOT.replies("ship", Did()).expects("notify")
 
 
 def test_a_pivot_that_refuses_undoes_what_came_before_it() -> None:
@@ -48,7 +48,7 @@ def test_an_unknown_pivot_is_asked_under_the_same_id_until_it_answers() -> None:
     asked = AT_THE_PIVOT.passes(3 * MINUTE).expects("ship", "ship", "ship")
 
     assert {send.command_id for send in asked.sent[1:]} == {AT_THE_PIVOT.sent[-1].command_id}
-    asked.replies("ship", Did()).expects("tell")
+    asked.replies("ship", Did()).expects("notify")
     asked.fails("ship", code="no").undoes("a")
 
 
@@ -67,19 +67,19 @@ def test_the_deadline_ends_when_the_pivot_is_sent() -> None:
 
 
 def test_after_the_pivot_a_step_is_asked_until_it_is_answered() -> None:
-    asked = PAST_THE_PIVOT.passes(3 * MINUTE).expects("tell", "tell", "tell")
+    asked = PAST_THE_PIVOT.passes(3 * MINUTE).expects("notify", "notify", "notify")
 
-    retried = asked.fails("tell", code="busy", retryable=True).passes(HOUR)
-    assert {send.step for send in retried.unnamed} == {"tell"}
-    retried.replies("tell", Did()).ends(Status.COMPLETED, Finished(key="k-1", seen=("a", "ship", "tell")))
+    retried = asked.fails("notify", code="busy", retryable=True).passes(HOUR)
+    assert {send.step for send in retried.unnamed} == {"notify"}
+    retried.replies("notify", Did()).ends(Status.COMPLETED, Finished(key="k-1", seen=("a", "ship", "notify")))
 
 
 def test_after_the_pivot_a_refusal_stalls_the_instance() -> None:
-    stalled = PAST_THE_PIVOT.fails("tell", code="no", message="unknown address").expects().ends(Status.STALLED)
+    stalled = PAST_THE_PIVOT.fails("notify", code="no", message="unknown address").expects().ends(Status.STALLED)
 
     assert stalled.outcome is None
     assert stalled.instance.stall is not None
-    assert (stalled.instance.stall.step, stalled.instance.stall.code) == ("tell", "no")
+    assert (stalled.instance.stall.step, stalled.instance.stall.code) == ("notify", "no")
 
 
 def test_a_pivot_in_a_branch_that_was_not_taken_leaves_the_way_back_open() -> None:

@@ -55,7 +55,7 @@ def test_the_total_holds_for_an_undo_too() -> None:
     silent.passes(MINUTE).expects().ends(Status.STALLED)
 
 
-def test_an_operator_who_lets_it_be_asked_again_gives_it_the_total_anew() -> None:
+def test_an_operator_retry_restarts_the_total_time() -> None:
     stalled = UNDOING.passes(3 * MINUTE).ends(Status.STALLED)
 
     renewed = stalled.passes(HOUR).retries("a").undoes("a").passes(MINUTE).undoes("a")

@@ -42,7 +42,7 @@ def test_it_makes_the_same_values() -> None:
     assert Quick(1) == Quick(1, "two", []) != Quick(2)
 
 
-def test_a_default_that_is_made_is_made_anew_each_time() -> None:
+def test_a_default_factory_is_called_each_time() -> None:
     assert Quick(1).listed is not Quick(1).listed
 
 

@@ -50,13 +50,13 @@ def test_a_cancelled_instance_keeps_its_cause_which_names_no_step() -> None:
 
 
 def test_the_choices_the_data_and_the_commands_of_an_instance_survive() -> None:
-    """Without its choice the branch would be decided anew, and otherwise than before."""
+    """Without its choice the branch would be decided again, and differently."""
     fork = saga(choice("heads", 0, compensatable("a"), compensatable("b")), point_of_no_return())
-    begun = given(fork, Begun(coins=1)).replies("a", Did(word="told"))
+    begun = given(fork, Begun(coins=1)).replies("a", Did(word="noted"))
 
     again = replace(begun, instance=thaw(fork, begun.instance.id, "k-1", freeze(begun.instance)))
 
-    assert again.data.seen == ("a:told",)
+    assert again.data.seen == ("a:noted",)
     again.fails("b", code="no").undoes("a").undone("a").ends(Status.COMPENSATED)
 
 

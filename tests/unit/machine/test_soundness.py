@@ -1,4 +1,4 @@
-"""An unsound saga is refused when it is declared, and told in words what is wrong, where, and what to do."""
+"""An unsound saga is rejected when it is declared, with the error, its place and the remedy."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -55,5 +55,5 @@ def test_a_child_is_accepted_and_needs_no_outcome_of_its_own_for_a_failure() -> 
     assert child(a, ship).is_child
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     assert len(problems_of(retriable("A"), a, a)) == 3

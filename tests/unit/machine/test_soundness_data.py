@@ -165,9 +165,9 @@ def test_what_is_wrong_deep_within_is_named_by_its_place() -> None:
 
 
 def test_what_no_json_can_be_made_of_is_refused() -> None:
-    told = problems_of_data(holding(Callable[[], None]))
+    message = problems_of_data(holding(Callable[[], None]))
 
-    assert told == (
+    assert message == (
         "the data Holding does not survive JSON: Cannot generate a JsonSchema for core_schema.CallableSchema",
     )
 
@@ -253,17 +253,17 @@ def test_a_type_that_cannot_be_read_is_refused() -> None:
 
         held: "Vanished"  # type: ignore[name-defined]  # noqa: F821  that is the fault
 
-    told = "name 'Vanished' is not defined; import it where the saga is declared, at run time"
-    assert serialization_problems(Vague, "it") == [f"it: {told}"]
-    assert serialization_problems(Vaguer, "it")[0] == f"it: {told}"
+    message = "name 'Vanished' is not defined; import it where the saga is declared, at run time"
+    assert serialization_problems(Vague, "it") == [f"it: {message}"]
+    assert serialization_problems(Vaguer, "it")[0] == f"it: {message}"
     assert serialization_problems(Open, "it")[0].startswith("it does not survive JSON: ")
 
 
 def test_items_survive_json_too() -> None:
     listed = {"items": takes(Data, makes=tuple[float, ...]), "key": takes(float, makes=str)}
-    told = "for_each a: its item may be nan or infinite, which JSON cannot say: declare it pydantic.FiniteFloat"
+    message = "for_each a: its item may be nan or infinite, which JSON cannot say: declare it pydantic.FiniteFloat"
 
-    assert told in problems_of(each(**listed))
+    assert message in problems_of(each(**listed))
     assert problems_of(each(items=takes(Data, makes=tuple[Changing, ...]), key=takes(Changing, makes=str)))[0] == (
         "for_each a: its item can be changed in place: declare its model frozen"
     )

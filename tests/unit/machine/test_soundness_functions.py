@@ -34,10 +34,10 @@ from tests.unit.machine.unsound import (
 
 
 def test_begin_must_say_what_the_data_are() -> None:
-    told = "begin must be annotated to return the data, a frozen pydantic model, not"
+    message = "begin must be annotated to return the data, a frozen pydantic model, not"
 
-    assert problems_with(begin=takes(Begun, makes=None)) == (f"{told} NoneType",)
-    assert problems_with(begin=takes(Begun, makes=Done | Data)) == (f"{told} {Done | Data}",)
+    assert problems_with(begin=takes(Begun, makes=None)) == (f"{message} NoneType",)
+    assert problems_with(begin=takes(Begun, makes=Done | Data)) == (f"{message} {Done | Data}",)
     assert problems_with(begin=partial(takes, Begun)) == (
         "begin is partial, which carries no annotations: write a function with def",
     )
@@ -57,10 +57,10 @@ def test_begin_must_take_what_starts_the_saga() -> None:
 
 def test_the_correlation_key_is_text_of_what_starts_and_of_what_cancels() -> None:
     assert problems_with(correlate=takes(Begun | Stopped, makes=int)) == (
-        "correlate told must be annotated to return a str, not int",
+        "correlate func must be annotated to return a str, not int",
     )
-    assert problems_with(correlate=takes(Begun, makes=str)) == ("correlate told must take (Stopped), and nothing else",)
-    assert problems_with(correlate=takes(Stopped, makes=str)) == ("correlate told must take (Begun), and nothing else",)
+    assert problems_with(correlate=takes(Begun, makes=str)) == ("correlate func must take (Stopped), and nothing else",)
+    assert problems_with(correlate=takes(Stopped, makes=str)) == ("correlate func must take (Begun), and nothing else",)
     replace(saga(a), correlate=takes(Event, makes=str))
 
 
@@ -79,21 +79,21 @@ def test_the_correlation_key_is_text_of_what_starts_and_of_what_cancels() -> Non
 )
 def test_a_send_must_say_which_one_command_it_makes(made: object, name: str) -> None:
     assert problems_of(step("a", takes(Data, makes=made), compensate=unmake)) == (
-        f"step a: send told must be annotated to return one command, not {name}",
+        f"step a: send func must be annotated to return one command, not {name}",
     )
 
 
 def test_a_compensation_must_make_a_command_too() -> None:
     assert problems_of(step("a", make, compensate=takes(Data, makes=Done))) == (
-        "step a: compensate told must be annotated to return one command, not Done",
+        "step a: compensate func must be annotated to return one command, not Done",
     )
 
 
 def test_a_send_must_take_the_data_and_nothing_else() -> None:
-    told = ("step a: send told must take the data, Data, and nothing else",)
+    message = ("step a: send func must take the data, Data, and nothing else",)
 
-    assert problems_of(pivot("a", takes(Elsewhere, makes=command("a")))) == told
-    assert problems_of(pivot("a", takes(Data, int, makes=command("a")))) == told
+    assert problems_of(pivot("a", takes(Elsewhere, makes=command("a")))) == message
+    assert problems_of(pivot("a", takes(Data, int, makes=command("a")))) == message
 
 
 def test_a_function_of_an_item_must_take_it_behind_the_data() -> None:
@@ -101,7 +101,7 @@ def test_a_function_of_an_item_must_take_it_behind_the_data() -> None:
         "step a: send made.do-a.v1 must take (Data, str), and nothing else",
     )
     assert problems_of(each(compensate=takes(Data, int, makes=command("a", undo=True)))) == (
-        "step a: compensate told must take (Data, str), and nothing else",
+        "step a: compensate func must take (Data, str), and nothing else",
     )
 
 
@@ -109,16 +109,16 @@ def test_a_function_of_an_item_must_take_it_behind_the_data() -> None:
 
 
 def test_a_remember_must_take_what_is_heard() -> None:
-    told = takes(Data, Other, makes=Data)
+    remember = takes(Data, Other, makes=Data)
 
-    assert problems_of(step("a", make, remember=told, compensate=unmake)) == (
-        "step a: remember told takes (Data, Other), but Do a is answered with Did: let it take (Data, Did)",
+    assert problems_of(step("a", make, remember=remember, compensate=unmake)) == (
+        "step a: remember func takes (Data, Other), but Do a is answered with Did: let it take (Data, Did)",
     )
-    assert problems_of(each(remember=told)) == (
-        "step a: remember told takes (Data, Other), but Do a is answered with Did: let it take (Data, str, Did)",
+    assert problems_of(each(remember=remember)) == (
+        "step a: remember func takes (Data, Other), but Do a is answered with Did: let it take (Data, str, Did)",
     )
-    assert problems_of(receive("settled", Settled, key=key_of, remember=told), a) == (
-        "receive settled: remember told takes (Data, Other), but it receives Settled: let it take (Data, Settled)",
+    assert problems_of(receive("settled", Settled, key=key_of, remember=remember), a) == (
+        "receive settled: remember func takes (Data, Other), but it receives Settled: let it take (Data, Settled)",
     )
 
 
@@ -129,14 +129,14 @@ def test_a_remember_may_take_more_than_it_hears() -> None:
 
 
 def test_a_remember_must_return_the_data() -> None:
-    told = "remember told must be annotated to return the data, Data, not"
+    message = "remember func must be annotated to return the data, Data, not"
 
     assert problems_of(step("a", make, remember=takes(Data, Did, makes=Elsewhere), compensate=unmake)) == (
-        f"step a: {told} Elsewhere",
+        f"step a: {message} Elsewhere",
     )
-    assert problems_of(each(remember=takes(Data, str, Did, makes=None))) == (f"step a: {told} NoneType",)
+    assert problems_of(each(remember=takes(Data, str, Did, makes=None))) == (f"step a: {message} NoneType",)
     assert problems_of(replace(settled, remember=takes(Data, Settled, makes=str)), a) == (
-        f"receive settled: {told} str",
+        f"receive settled: {message} str",
     )
 
 
@@ -145,11 +145,11 @@ def test_a_remember_must_return_the_data() -> None:
 
 def test_a_function_whose_annotation_cannot_be_read_is_refused() -> None:
     vanished = takes(Data, makes="Vanished")
-    told = "told: name 'Vanished' is not defined; import it where the saga is declared, at run time"
+    message = "func: name 'Vanished' is not defined; import it where the saga is declared, at run time"
 
-    assert problems_of(step("a", make, remember=vanished, compensate=unmake)) == (f"step a: remember {told}",)
-    assert problems_of(ship, pivot("a", vanished))[-1] == f"step a: send {told}"
-    assert problems_with(on_completed=vanished) == (f"on_completed {told}",)
+    assert problems_of(step("a", make, remember=vanished, compensate=unmake)) == (f"step a: remember {message}",)
+    assert problems_of(ship, pivot("a", vanished))[-1] == f"step a: send {message}"
+    assert problems_with(on_completed=vanished) == (f"on_completed {message}",)
 
 
 def test_a_function_without_annotations_is_refused() -> None:

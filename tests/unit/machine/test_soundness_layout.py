@@ -24,10 +24,10 @@ def test_steps_that_are_no_tuple_are_refused() -> None:
 
 
 def test_a_step_without_its_comma_is_refused() -> None:
-    told = "are no tuple of nodes, but Step: write (node,), with a comma, even for one"
+    message = "are no tuple of nodes, but Step: write (node,), with a comma, even for one"
 
-    assert problems_with(steps=a) == (f"its steps {told}",)
-    assert problems_of(branch(heads, a, otherwise=b)) == (f"branch heads: otherwise {told}",)  # type: ignore[arg-type]  # that is the fault
+    assert problems_with(steps=a) == (f"its steps {message}",)
+    assert problems_of(branch(heads, a, otherwise=b)) == (f"branch heads: otherwise {message}",)  # type: ignore[arg-type]  # that is the fault
 
 
 @pytest.mark.parametrize("around", [parallel, series, lambda *nodes: parallel(b, series(c, *nodes))])
@@ -48,12 +48,12 @@ def test_what_is_no_node_is_refused_within_a_branch() -> None:
 
 @pytest.mark.parametrize("name", ["Reserve", "reserve_stock", "-a", "a-", "1st", "", "a--b", "réserve", "a[b]"])
 def test_a_name_that_is_not_kebab_case_is_refused(name: str) -> None:
-    told = f"{name!r} is no name: write it in kebab-case, such as reserve-stock"
+    message = f"{name!r} is no name: write it in kebab-case, such as reserve-stock"
 
-    assert problems_of(compensatable(name)) == (told,)
-    assert problems_of(a, delay(name, MINUTE)) == (told,)
-    assert problems_of(a, receive(name, Settled, key=key_of)) == (told,)
-    assert problems_of(a, name=name) == (told,)
+    assert problems_of(compensatable(name)) == (message,)
+    assert problems_of(a, delay(name, MINUTE)) == (message,)
+    assert problems_of(a, receive(name, Settled, key=key_of)) == (message,)
+    assert problems_of(a, name=name) == (message,)
 
 
 @pytest.mark.parametrize(
@@ -110,11 +110,11 @@ def test_a_group_of_fewer_than_two_is_refused() -> None:
 
 
 def test_an_alternative_behind_one_that_cannot_fail_is_refused() -> None:
-    told = "alternatives either: one that cannot fail stands before another, never tried: remove that"
+    message = "alternatives either: one that cannot fail stands before another, never tried: remove that"
     calm: Delay[Data] = delay("calm", MINUTE)
 
-    assert problems_of(alternatives(calm, a, name="either")) == (told,)
-    assert problems_of(alternatives(parallel(calm, delay("nap", MINUTE)), a, name="either")) == (told,)
+    assert problems_of(alternatives(calm, a, name="either")) == (message,)
+    assert problems_of(alternatives(parallel(calm, delay("nap", MINUTE)), a, name="either")) == (message,)
     saga(alternatives(a, calm, name="either"))
     saga(alternatives(series(calm, a), b, name="either"))
 

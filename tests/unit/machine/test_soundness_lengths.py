@@ -73,10 +73,10 @@ def test_a_delay_of_nothing_is_refused(lasts: timedelta) -> None:
 
 
 def test_a_delay_with_no_end_or_with_two_is_refused() -> None:
-    told = ("delay calm needs either a length or until=: give it one of them",)
+    message = ("delay calm needs either a length or until=: give it one of them",)
 
-    assert problems_of(a, delay("calm")) == told
-    assert problems_of(a, delay("calm", MINUTE, until=tomorrow)) == told
+    assert problems_of(a, delay("calm")) == message
+    assert problems_of(a, delay("calm", MINUTE, until=tomorrow)) == message
 
 
 def test_a_delay_beyond_the_deadline_is_refused() -> None:
@@ -140,10 +140,12 @@ NONSENSE = {
 }
 
 
-@pytest.mark.parametrize("told", NONSENSE)
-def test_a_retry_with_numbers_that_make_no_sense_is_refused(told: str) -> None:
-    assert problems_of(compensatable("a", retry=NONSENSE[told])) == (f"step a: its retry {told}",)
-    assert problems_of(compensatable("a", compensate_retry=NONSENSE[told])) == (f"step a: its compensate_retry {told}",)
+@pytest.mark.parametrize("message", NONSENSE)
+def test_a_retry_with_numbers_that_make_no_sense_is_refused(message: str) -> None:
+    assert problems_of(compensatable("a", retry=NONSENSE[message])) == (f"step a: its retry {message}",)
+    assert problems_of(compensatable("a", compensate_retry=NONSENSE[message])) == (
+        f"step a: its compensate_retry {message}",
+    )
 
 
 def test_a_retry_may_wait_for_nothing_if_it_ends_and_may_leave_all_to_chance() -> None:

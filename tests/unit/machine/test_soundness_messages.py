@@ -47,7 +47,7 @@ class Ask(Command[Mute]):
 
 
 class Deaf(Perform):
-    """A command that its saga would not be told about."""
+    """A command whose saga would not receive its withdrawal."""
 
     message_type = "made.deaf.v1"
     cancellable: ClassVar[bool] = False
@@ -88,11 +88,13 @@ def test_an_event_that_is_waited_for_has_a_type_and_a_topic() -> None:
 
 def test_a_command_and_its_reply_have_a_type_and_the_command_a_topic() -> None:
     no_topic = "step a: it sends Adrift, which has no topic: let its class say where it is published"
-    told = "step a: Ask is answered with Mute, which has no message_type: give its class one, such as orders.placed.v1"
+    message = (
+        "step a: Ask is answered with Mute, which has no message_type: give its class one, such as orders.placed.v1"
+    )
 
     assert problems_of(pivot("a", takes(Data, makes=Adrift))) == (no_topic,)
     assert problems_of(step("a", makes(command("a")), compensate=takes(Data, makes=Adrift))) == (no_topic,)
-    assert problems_of(pivot("a", takes(Data, makes=Ask))) == (told,)
+    assert problems_of(pivot("a", takes(Data, makes=Ask))) == (message,)
 
 
 def test_an_outcome_has_a_type_and_needs_no_topic() -> None:
@@ -117,9 +119,9 @@ def test_a_compensation_that_does_it_again_is_refused() -> None:
 
 
 def test_a_saga_starts_on_an_event_or_a_command() -> None:
-    told = "it starts on Done, which is neither an event nor a command: let it start on one"
+    message = "it starts on Done, which is neither an event nor a command: let it start on one"
 
-    assert problems_with(starts_on=Done)[0] == told
+    assert problems_with(starts_on=Done)[0] == message
 
 
 def test_a_saga_is_not_cancelled_by_what_starts_it() -> None:
@@ -147,7 +149,7 @@ def test_what_starts_or_cancels_an_instance_is_not_received_by_its_key() -> None
 # --- children
 
 
-def test_a_child_heeds_that_its_command_is_cancelled() -> None:
+def test_a_child_must_be_cancellable() -> None:
     assert problems_of_child(a, starts_on=Deaf) == (
         "it starts on Deaf, and heeds a cancel of it: declare the command cancellable",
     )

@@ -9,10 +9,10 @@ from tests.unit.machine.unsound import a, b, parcel, parcels, problems_of, settl
 
 
 def test_a_step_before_the_pivot_that_cannot_be_undone_is_refused() -> None:
-    told = "step z changes something before the pivot and cannot be undone: give it a compensate, make it the pivot"
+    message = "step z changes something before the pivot and cannot be undone: give it a compensate, make it the pivot"
 
-    assert problems_of(retriable("z"), ship) == (f"{told}, or declare Do z safe",)
-    assert problems_of(alternatives(retriable("z"), b)) == (f"{told}, or declare Do z safe",)
+    assert problems_of(retriable("z"), ship) == (f"{message}, or declare Do z safe",)
+    assert problems_of(alternatives(retriable("z"), b)) == (f"{message}, or declare Do z safe",)
 
 
 def test_a_saga_without_a_pivot_is_compensatable_to_its_end() -> None:
@@ -35,12 +35,12 @@ def test_a_compensation_of_a_pivot_is_refused() -> None:
 
 
 def test_a_retry_that_ends_after_the_pivot_is_refused() -> None:
-    told = "step z may stand after the pivot and has a finite retry: leave attempts and total at None"
+    message = "step z may stand after the pivot and has a finite retry: leave attempts and total at None"
     finite = retriable("z", retry=Retry(attempts=9))
 
-    assert problems_of(ship, finite) == (told,)
-    assert problems_of(ship, retriable("z", retry=Retry(attempts=None, total=MINUTE))) == (told,)
-    assert problems_of(choice("heads", 0, ship), compensatable("z", retry=Retry(attempts=9))) == (told,)
+    assert problems_of(ship, finite) == (message,)
+    assert problems_of(ship, retriable("z", retry=Retry(attempts=None, total=MINUTE))) == (message,)
+    assert problems_of(choice("heads", 0, ship), compensatable("z", retry=Retry(attempts=9))) == (message,)
 
 
 def test_a_promise_about_silence_without_a_compensation_is_refused() -> None:
@@ -51,19 +51,19 @@ def test_a_promise_about_silence_without_a_compensation_is_refused() -> None:
 
 
 def test_a_pivot_in_a_parallel_group_is_refused() -> None:
-    told = "pivot ship stands in a parallel group: put it into the main sequence"
+    message = "pivot ship stands in a parallel group: put it into the main sequence"
 
-    assert problems_of(parallel(a, ship)) == (told,)
-    assert problems_of(parallel(a, choice("heads", 0, ship))) == (told,)
-    assert problems_of(parallel(a, series(b, ship))) == (told,)
+    assert problems_of(parallel(a, ship)) == (message,)
+    assert problems_of(parallel(a, choice("heads", 0, ship))) == (message,)
+    assert problems_of(parallel(a, series(b, ship))) == (message,)
 
 
 def test_a_pivot_in_alternatives_is_refused() -> None:
-    told = "pivot ship stands in alternatives: put it into the main sequence"
+    message = "pivot ship stands in alternatives: put it into the main sequence"
 
-    assert problems_of(alternatives(ship, a)) == (told,)
-    assert problems_of(alternatives(a, parallel(b, ship))) == (told,)
-    assert problems_of(parallel(b, alternatives(a, ship))) == (told,)
+    assert problems_of(alternatives(ship, a)) == (message,)
+    assert problems_of(alternatives(a, parallel(b, ship))) == (message,)
+    assert problems_of(parallel(b, alternatives(a, ship))) == (message,)
 
 
 def test_a_pivot_for_each_item_of_a_list_is_refused() -> None:
@@ -73,22 +73,22 @@ def test_a_pivot_for_each_item_of_a_list_is_refused() -> None:
 
 
 def test_alternatives_after_the_pivot_are_refused() -> None:
-    told = (
+    message = (
         "alternatives y-or-z may stand after the pivot, where nothing is undone: "
         "put them before it, or choose by a branch"
     )
     either = alternatives(safe("y"), safe("z"))
 
-    assert problems_of(ship, either) == (told,)
-    assert problems_of(choice("heads", 0, ship), either) == (told,)
+    assert problems_of(ship, either) == (message,)
+    assert problems_of(choice("heads", 0, ship), either) == (message,)
 
 
 def test_two_pivots_on_one_path_are_refused() -> None:
-    told = "pivot fly may follow another pivot: make one of them a step"
+    message = "pivot fly may follow another pivot: make one of them a step"
     fly = point_of_no_return("fly")
 
-    assert problems_of(ship, fly) == (told,)
-    assert problems_of(choice("heads", 0, ship), fly) == (told,)
+    assert problems_of(ship, fly) == (message,)
+    assert problems_of(choice("heads", 0, ship), fly) == (message,)
 
 
 def test_a_pivot_on_either_side_of_a_branch_is_sound() -> None:

@@ -27,10 +27,12 @@ from tests.unit.machine.unsound import (
 
 @pytest.mark.parametrize("listed", [str, tuple, tuple[str, int], set[str], int, None])
 def test_the_items_of_a_for_each_are_a_list_of_one_type(listed: object) -> None:
-    told = "for_each a: items told must be annotated to return a list or a tuple[..., ...], not"
+    message = "for_each a: items func must be annotated to return a list or a tuple[..., ...], not"
     name = listed.__name__ if isinstance(listed, type) and not hasattr(listed, "__origin__") else listed
 
-    assert problems_of(each(items=takes(Data, makes=listed)))[0] == f"{told} {'NoneType' if listed is None else name}"
+    assert (
+        problems_of(each(items=takes(Data, makes=listed)))[0] == f"{message} {'NoneType' if listed is None else name}"
+    )
 
 
 @pytest.mark.parametrize("listed", [list[str], tuple[str, ...], Sequence[str]])
@@ -40,26 +42,26 @@ def test_any_list_of_one_type_will_do(listed: object) -> None:
 
 def test_the_items_are_taken_from_the_data_and_have_a_key_of_text() -> None:
     assert problems_of(each(items=takes(Elsewhere, makes=tuple[str, ...]))) == (
-        "for_each a: items told must take the data, Data, and nothing else",
+        "for_each a: items func must take the data, Data, and nothing else",
     )
     assert problems_of(each(key=takes(str, makes=int))) == (
-        "for_each a: key told must be annotated to return a str, not int",
+        "for_each a: key func must be annotated to return a str, not int",
     )
-    assert problems_of(each(key=takes(int, makes=str))) == ("for_each a: key told must take (str), and nothing else",)
+    assert problems_of(each(key=takes(int, makes=str))) == ("for_each a: key func must take (str), and nothing else",)
 
 
 def test_the_keys_of_an_event_are_text() -> None:
     assert problems_of(a, replace(settled, key=takes(Settled, makes=int))) == (
-        "receive settled: key told must be annotated to return a str, not int",
+        "receive settled: key func must be annotated to return a str, not int",
     )
     assert problems_of(a, replace(settled, key=takes(Stopped, makes=str))) == (
-        "receive settled: key told must take (Settled), and nothing else",
+        "receive settled: key func must take (Settled), and nothing else",
     )
     assert problems_of(a, replace(settled, expects=takes(Data, makes=str | None))) == (
-        f"receive settled: expects told must be annotated to return a str, not {str | None}",
+        f"receive settled: expects func must be annotated to return a str, not {str | None}",
     )
     assert problems_of(a, replace(settled, expects=takes(Elsewhere, makes=str))) == (
-        "receive settled: expects told must take the data, Data, and nothing else",
+        "receive settled: expects func must take the data, Data, and nothing else",
     )
     saga(a, replace(settled, expects=key_in))
 
@@ -71,44 +73,44 @@ def test_times_from_the_data_are_lengths_or_moments() -> None:
         "must take the data, Data, and nothing else",
     )
 
-    assert problems_of(replace(a, timeout=soon)) == (f"step a: timeout told {a_length}",)
-    assert problems_of(replace(a, timeout=later)) == (f"step a: timeout told {the_data}",)
-    assert problems_of(a, replace(settled, timeout=soon)) == (f"receive settled: timeout told {a_length}",)
-    assert problems_of(a, delay("calm", soon)) == (f"delay calm: lasts told {a_length}",)
+    assert problems_of(replace(a, timeout=soon)) == (f"step a: timeout func {a_length}",)
+    assert problems_of(replace(a, timeout=later)) == (f"step a: timeout func {the_data}",)
+    assert problems_of(a, replace(settled, timeout=soon)) == (f"receive settled: timeout func {a_length}",)
+    assert problems_of(a, delay("calm", soon)) == (f"delay calm: lasts func {a_length}",)
     assert problems_of(a, delay("calm", until=takes(Data, makes=timedelta))) == (
-        "delay calm: until told must be annotated to return a datetime, not timedelta",
+        "delay calm: until func must be annotated to return a datetime, not timedelta",
     )
     assert problems_with(deadline=takes(Data, makes=timedelta)) == (
-        "deadline told must be annotated to return a datetime, not timedelta",
+        "deadline func must be annotated to return a datetime, not timedelta",
     )
-    assert problems_with(deadline=takes(Elsewhere, makes=datetime)) == (f"deadline told {the_data}",)
+    assert problems_with(deadline=takes(Elsewhere, makes=datetime)) == (f"deadline func {the_data}",)
 
 
 def test_a_predicate_says_yes_or_no_of_the_data() -> None:
     assert problems_of(branch(takes(Data, makes=str), a)) == (
-        "branch told: predicate told must be annotated to return a bool, not str",
+        "branch func: predicate func must be annotated to return a bool, not str",
     )
     assert problems_of(branch(takes(Elsewhere, makes=bool), a)) == (
-        "branch told: predicate told must take the data, Data, and nothing else",
+        "branch func: predicate func must take the data, Data, and nothing else",
     )
 
 
-# --- what is told at the end
+# --- outcomes
 
 
 def test_an_outcome_is_an_event_made_from_the_data() -> None:
     assert problems_with(on_completed=takes(Elsewhere, makes=Done)) == (
-        "on_completed told must be annotated to return one event, not Done",
-        "on_completed told must take the data, Data, and nothing else",
+        "on_completed func must be annotated to return one event, not Done",
+        "on_completed func must take the data, Data, and nothing else",
     )
     assert problems_with(on_compensated=takes(Data, makes=Done)) == (
-        "on_compensated told must be annotated to return one event, not Done",
-        "on_compensated told must take (Data, Cause), and nothing else",
+        "on_compensated func must be annotated to return one event, not Done",
+        "on_compensated func must take (Data, Cause), and nothing else",
     )
     replace(saga(a), on_compensated=takes(Data, Cause | None, makes=Finished))
 
 
-def test_a_saga_must_tell_that_it_was_undone() -> None:
+def test_a_saga_must_have_an_outcome_for_its_compensation() -> None:
     assert problems_with(on_compensated=None) == (
         "it has no on_compensated: listeners have to learn that it was undone",
     )
@@ -122,5 +124,5 @@ def test_a_childs_outcome_answers_its_command() -> None:
         ),
     )
     assert problems_of_child(a, on_compensated=takes(Data, Cause, makes=Did)) == (
-        "on_compensated told must be annotated to return a Failure, not Did",
+        "on_compensated func must be annotated to return a Failure, not Did",
     )

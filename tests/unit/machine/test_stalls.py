@@ -128,15 +128,15 @@ def test_an_operator_turns_an_instance_back_that_stalled_before_its_pivot() -> N
     stalled = transition(PAIR, begun.instance, Block(begun.at, Cause("a", "unsendable", "too large"), None))
     asked = transition(PAIR, stalled.instance, Cancel(begun.at, "not wanted"))
     assert asked.ignored is Ignored.OUT_OF_PLACE
-    told = transition(PAIR, stalled.instance, Cancel(begun.at, "not wanted", "olga"))
-    assert (told.instance.status, told.ignored) == (Status.COMPENSATING, None)
-    assert told.instance.cause == Cause(None, "cancelled", "not wanted (olga)")
-    assert told.instance.stall is None
+    decision = transition(PAIR, stalled.instance, Cancel(begun.at, "not wanted", "olga"))
+    assert (decision.instance.status, decision.ignored) == (Status.COMPENSATING, None)
+    assert decision.instance.cause == Cause(None, "cancelled", "not wanted (olga)")
+    assert decision.instance.stall is None
 
 
 def test_what_is_stuck_keeps_a_cancelled_instance_stalled_until_it_is_put_right() -> None:
     stuck = given(LOCAL, Begun()).replies("a", Did()).fails("b", code="no").undo_fails("a", code="never")
     stall(stuck)
-    told = transition(LOCAL, stuck.instance, Cancel(stuck.at, "not wanted", "olga"))
-    assert (told.instance.status, told.ignored) == (Status.STALLED, None)
-    assert told.instance.cause is not None
+    decision = transition(LOCAL, stuck.instance, Cancel(stuck.at, "not wanted", "olga"))
+    assert (decision.instance.status, decision.ignored) == (Status.STALLED, None)
+    assert decision.instance.cause is not None

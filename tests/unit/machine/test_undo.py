@@ -151,7 +151,7 @@ def test_the_deadline_undoes_as_a_cancel_does() -> None:
     )
 
 
-def test_the_deadline_is_part_of_the_one_alarm() -> None:
+def test_the_deadline_is_part_of_the_one_timer() -> None:
     hasty = saga(compensatable("a", retry=Retry(attempts=None)), point_of_no_return(), deadline=90 * SECOND)
     asked = given(hasty, Begun()).passes(MINUTE).expects("a")
 

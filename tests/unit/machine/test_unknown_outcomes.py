@@ -146,7 +146,7 @@ def test_i17_a_late_success_sends_its_undo_again_even_when_its_retry_is_used_up(
 
 
 def test_i17_an_instance_that_stalls_at_the_very_moment_of_a_late_success_sends_nothing() -> None:
-    """`b` has used up its retry and is found overdue by the signal that tells of `a`."""
+    """`b` has used up its retry and is found overdue by the signal about `a`."""
     pair = saga(
         parallel(compensatable("a"), compensatable("b", compensate_retry=Retry(attempts=1))), point_of_no_return()
     )
@@ -182,14 +182,14 @@ def test_i19_of_a_reply_and_a_timeout_at_the_same_instant_the_first_wins_and_the
     once = saga(compensatable("a"), point_of_no_return())
     asked = given(once, Begun())
     due = BEGINNING + MINUTE
-    reply, alarm = ReplyReceived(due, asked.sent[0].command_id, Did()), TimerFired(due)
+    reply, timer = ReplyReceived(due, asked.sent[0].command_id, Did()), TimerFired(due)
 
     answered = transition(once, asked.instance, reply)
     assert [send.step for send in answered.commands] == ["pivot"]
-    assert transition(once, answered.instance, alarm).ignored is Ignored.NOT_DUE
+    assert transition(once, answered.instance, timer).ignored is Ignored.NOT_DUE
 
-    timed_out = transition(once, asked.instance, alarm)
+    timed_out = transition(once, asked.instance, timer)
     assert [send.direction for send in timed_out.commands] == [Direction.COMPENSATION]
-    assert transition(once, timed_out.instance, alarm).ignored is Ignored.NOT_DUE
+    assert transition(once, timed_out.instance, timer).ignored is Ignored.NOT_DUE
     overtaken = transition(once, timed_out.instance, reply)
     assert (overtaken.commands, overtaken.instance.status) == (timed_out.commands, Status.COMPENSATING)

@@ -125,12 +125,12 @@ class Unnamed(Command[Any]):
 def takes(kind: object, *more: object, makes: object) -> Callable[..., Any]:
     """A function whose annotations say that it takes these and makes that."""
 
-    def told(*said: object) -> Any:  # noqa: ANN401  what it makes is annotated below
+    def func(*said: object) -> Any:  # noqa: ANN401  what it makes is annotated below
         raise NotImplementedError(said)
 
     names = "abcdefg"
-    told.__annotations__ = dict(zip(names, (kind, *more), strict=False)) | {"return": makes}
-    return told
+    func.__annotations__ = dict(zip(names, (kind, *more), strict=False)) | {"return": makes}
+    return func
 
 
 def each(**changes: Any) -> Node[Data]:  # noqa: ANN401  any part of a for-each

@@ -1,4 +1,4 @@
-"""What operators may wish for, sensible or not; and what they did by hand before they say so."""
+"""Generate operator actions, sensible or not, and the manual repairs before them."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ RESOLUTIONS = (Status.COMPLETED, Status.COMPENSATED, Status.RUNNING)
 
 
 def retry(instance: Instance[Any], now: Any, chance: int) -> RetryStep:  # noqa: ANN401  a time
-    """A wish to ask all again, or one step or wait of those that were reached."""
+    """A retry of everything, or of one step or wait that was reached."""
     return RetryStep(now, WHO, WHY, None if chance % 2 else _one(instance, chance // 2))
 
 
 def skip(saga: Saga[Any, Any], instance: Instance[Any], now: Any, chance: int) -> SkipStep:  # noqa: ANN401  a time
-    """A wish to take one for done, mostly with the right reply."""
+    """A skip of one step or wait, mostly with the right reply."""
     name = _one(instance, chance // 2)
     reply: Reply | Event | None = Failure(code="no", message="no reply for a skip", retryable=False)
     if chance % 8:
@@ -27,7 +27,7 @@ def skip(saga: Saga[Any, Any], instance: Instance[Any], now: Any, chance: int) -
 
 
 def resolve(now: Any, chance: int) -> Resolve:  # noqa: ANN401  a time
-    """A wish to end it as one thing or the other."""
+    """A resolve as completed or compensated."""
     return Resolve(now, WHO, WHY, RESOLUTIONS[chance % len(RESOLUTIONS)])
 
 

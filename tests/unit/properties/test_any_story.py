@@ -24,7 +24,7 @@ from tests.unit.properties.profile import thorough
 from tests.unit.properties.world import World
 
 RARE = {Act.CANCEL, Act.OBSTRUCT, Act.RETRY, Act.SKIP, Act.RESOLVE}
-COMMON = [Act.ADVANCE] * 14 + [Act.ALARM] * 4 + [Act.EVENT] * 2 + [act for act in Act if act not in RARE]
+COMMON = [Act.ADVANCE] * 14 + [Act.TIMER] * 4 + [Act.EVENT] * 2 + [act for act in Act if act not in RARE]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def test_i3_the_history_of_any_saga_replays_to_the_same_state(
 
 def live(world: World, story: Story) -> None:
     """Live through a story, then end all faults, and check every transition and the end."""
-    for seen in told(world, story):
+    for seen in observations(world, story):
         check_transition(world, seen)
         if seen.decision.ignored is None:
             for offered in world.offer():
@@ -112,7 +112,7 @@ def check_transition(world: World, seen: Observation) -> None:
     an_effect_stands_at_most_once(world)
 
 
-def told(world: World, story: Story) -> Iterator[Observation]:
+def observations(world: World, story: Story) -> Iterator[Observation]:
     """Yield the transitions of a story, and then of its end without faults."""
     yield world.start()
     yield from world.go_well(story.well)
@@ -126,7 +126,7 @@ def told(world: World, story: Story) -> Iterator[Observation]:
 
 def replay(world: World, story: Story) -> None:
     """Live through a story, then decide it all again from the signals, once whole and once frozen between any two."""
-    for seen in told(world, story):
+    for seen in observations(world, story):
         if seen.decision.ignored is None:
             list(world.offer())
     replay: Any = None

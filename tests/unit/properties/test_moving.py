@@ -53,7 +53,7 @@ def changed(draw: st.DrawFn) -> tuple[Scenario[Data], Saga[Begun, Data], Version
 
 
 def undone(definition: Saga[Begun, Data], instance: Instance[Data], story: Scenario[Data]) -> set[str]:
-    """Let an instance turn back, everybody answering well, and return which commands were undone, by their ids."""
+    """Cancel an instance, with every participant answering, and return the ids of the commands that were undone."""
     now = instance
     if now.cause is None:
         now = transition(definition, now, Cancel(story.at, "not wanted")).instance

@@ -49,31 +49,31 @@ def goes_back(story: Scenario[Data], instance: Instance[Data]) -> tuple[Instance
 
 @thorough
 @given(any_stories(), st.sampled_from([*["cancel"] * 6, "retry", "resume"]))
-def test_what_is_told_to_be_undone_is_undone_and_nothing_else(story: Scenario[Data], act: str) -> None:
+def test_a_preview_shows_exactly_what_is_compensated(story: Scenario[Data], act: str) -> None:
     signals: dict[str, Signal] = {
         "cancel": Cancel(story.at, "not wanted"),
         "retry": RetryStep(story.at, "olga", "mended"),
         "resume": Resume(story.at, "olga", "seen"),
     }
-    told = preview(story.saga, story.instance, signals[act])
+    shown = preview(story.saga, story.instance, signals[act])
     decision = transition(story.saga, story.instance, signals[act])
-    assert (told.refused, told.sends, told.status) == (decision.ignored, decision.commands, decision.instance.status)
+    assert (shown.refused, shown.sends, shown.status) == (decision.ignored, decision.commands, decision.instance.status)
     now = decision.instance
-    if told.refused is not None:
-        assert (told.sends, told.awaits, told.undoes) == ((), (), ())
+    if shown.refused is not None:
+        assert (shown.sends, shown.awaits, shown.undoes) == ((), (), ())
         return
     assume(now.status is Status.COMPENSATING and not asked(now, Direction.COMPENSATION, Progress.WAITING))
-    if told.is_paused:
+    if shown.is_paused:
         now = transition(story.saga, now, Resume(story.at, "olga", "seen")).instance
 
-    assert set(told.awaits) == set(asked(now, Direction.FORWARD, Progress.ASKED))
+    assert set(shown.awaits) == set(asked(now, Direction.FORWARD, Progress.ASKED))
     end, waves = goes_back(story, now)
     event(f"{act}: {len(waves)} waves")
-    assert [set(wave) for wave in told.undoes] == waves
-    assert end.status is told.ends is Status.COMPENSATED
+    assert [set(wave) for wave in shown.undoes] == waves
+    assert end.status is shown.ends is Status.COMPENSATED
     left = asked(end, Direction.FORWARD, Progress.DONE, Progress.UNKNOWN)
     undone = {name for wave in waves for name in wave} | set(
         asked(story.instance, Direction.COMPENSATION, Progress.DONE)
     )
     unsafe = {name for name in left if not story.saga.plan.step(name).command.safe}
-    assert unsafe - undone == set(told.not_undone)
+    assert unsafe - undone == set(shown.not_undone)

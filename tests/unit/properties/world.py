@@ -120,8 +120,8 @@ class World:
                 self.replies.pop(chance % len(self.replies))
             case Act.ADVANCE:
                 return self._advance(chance)
-            case Act.ALARM if self.instance.next_timer_at:
-                return self._ring()
+            case Act.TIMER if self.instance.next_timer_at:
+                return self._fire_timer()
             case Act.TO_THE_INSTANT if self.instance.next_timer_at:
                 self.now = max(self.now, self.instance.next_timer_at)
             case Act.A_WHILE:
@@ -129,7 +129,7 @@ class World:
             case Act.CLOCK_BACK:
                 self.now -= timedelta(minutes=5 * chance)
             case _:
-                return self._intervene(act) or self._wish(act, chance) or self._happen(act, chance)
+                return self._intervene(act) or self._act_as_operator(act, chance) or self._happen(act, chance)
         return None
 
     def _advance(self, chance: int) -> Observation | None:
@@ -138,17 +138,17 @@ class World:
             return self._answer(self.replies.pop(chance % len(self.replies)))
         if self.commands:
             return self._handle(self.commands.pop(chance % len(self.commands)), chance)
-        return self._ring() if self.instance.next_timer_at else None
+        return self._fire_timer() if self.instance.next_timer_at else None
 
-    def _ring(self, *unsent: str) -> Observation:
+    def _fire_timer(self, *unsent: str) -> Observation:
         self.now = max(self.now, self.instance.next_timer_at or self.now)
         return self.hear(TimerFired(self.now, unsent))
 
     def _intervene(self, act: Act) -> Observation | None:
         match act:
             case Act.OUTAGE if self.instance.next_timer_at:
-                return self._ring(*{send.command_id: None for send in self.commands})
-            case Act.EARLY_ALARM:
+                return self._fire_timer(*{send.command_id: None for send in self.commands})
+            case Act.EARLY_TIMER:
                 return self.hear(TimerFired(self.now))
             case Act.CANCEL:
                 return self.hear(Cancel(self.now, "not wanted any more"))
@@ -163,7 +163,7 @@ class World:
             case _:
                 return None
 
-    def _wish(self, act: Act, chance: int) -> Observation | None:
+    def _act_as_operator(self, act: Act, chance: int) -> Observation | None:
         match act:
             case Act.RETRY:
                 return self.hear(people.retry(self.instance, self.now, chance))
@@ -227,9 +227,9 @@ class World:
             elif self.withdrawals:
                 self._withdraw(self.withdrawals.pop(0))
             elif self.awaits_event and self.is_eventful:
-                yield self.act(Act.EVENT, len(self.happened)) or self._ring()
+                yield self.act(Act.EVENT, len(self.happened)) or self._fire_timer()
             elif self.instance.next_timer_at:
-                yield self._ring()
+                yield self._fire_timer()
             else:
                 return
         message = f"still {self.instance.status} after {MAX_TRANSITIONS} turns without a fault"

@@ -1,4 +1,4 @@
-"""Order fulfilment as its conversation has it: what is sent when, under which ids, and what a listener is told."""
+"""Order fulfilment follows its conversation: what is sent when, under which ids, and with which outcome."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -48,7 +48,7 @@ RELEASE = ReleaseStock(order_id="o-1", reservation_id="r-1")
 REFUND = RefundCard(order_id="o-1", charge_id="ch-1", amount=Decimal("49.99"), currency="EUR")
 
 
-def test_an_order_is_reserved_and_charged_shipped_and_told() -> None:
+def test_an_order_is_reserved_charged_shipped_and_notified() -> None:
     (
         given(order_fulfilment, order())
         .expects(RESERVE, CHARGE)
@@ -195,14 +195,14 @@ def test_a_shipment_that_does_not_answer_is_asked_again_every_six_hours_under_on
     asked.replies("ship-order", OrderShipped(tracking="t-1")).expects(NOTIFY)
 
 
-def test_the_customer_is_told_however_long_it_takes() -> None:
+def test_the_customer_is_notified_however_long_it_takes() -> None:
     later = SHIPPED.fails("notify-customer", code="busy", retryable=True).passes(DAY)
 
     assert {send.step for send in later.unnamed} == {"notify-customer"}
     later.replies("notify-customer", NotifyCustomer.reply()).ends(Status.COMPLETED)
 
 
-def test_a_customer_who_cannot_be_told_stalls_the_order_and_undoes_nothing() -> None:
+def test_a_customer_who_cannot_be_notified_stalls_the_order_and_compensates_nothing() -> None:
     SHIPPED.fails("notify-customer", code="no-address").expects().ends(Status.STALLED)
 
 
@@ -231,7 +231,7 @@ def test_an_order_has_two_days_to_be_shipped() -> None:
     )
 
 
-def test_the_order_is_remembered_as_it_was_told() -> None:
+def test_the_order_is_remembered_as_it_was_placed() -> None:
     data = SHIPPED.data
 
     assert (data.reservation_id, data.charge_id, data.tracking) == ("r-1", "ch-1", "t-1")

@@ -1,4 +1,4 @@
-"""A preview tells what a signal would do: what is sent, awaited and undone, what stays, and where it ends."""
+"""A preview shows what a signal would do: what is sent, awaited and compensated, what remains, and how it ends."""
 
 from datetime import timedelta
 from typing import Any
@@ -44,12 +44,12 @@ SHOP = saga(
     compensatable("a"),
     parallel(compensatable("b"), compensatable("c"), safe("look")),
     point_of_no_return(),
-    retriable("tell"),
+    retriable("notify"),
     retriable("file"),
 )
 AT_B = given(SHOP, Begun()).replies("a", Did())
 AT_PIVOT = AT_B.replies("b", Did()).replies("c", Did()).replies("look", Did())
-STALLED = AT_PIVOT.replies("pivot", Did()).replies("tell", Did()).fails("file", code="no")
+STALLED = AT_PIVOT.replies("pivot", Did()).replies("notify", Did()).fails("file", code="no")
 STUCK = AT_PIVOT.fails("pivot", code="no").undo_fails("b", code="gone")
 
 
@@ -57,41 +57,41 @@ def cancel(story: Scenario[Data]) -> Preview:
     return preview(story.saga, story.instance, Cancel(story.at, "not wanted", "olga"))
 
 
-def sent(told: Preview) -> list[tuple[str, Direction]]:
-    return [(send.step, send.direction) for send in told.sends]
+def sent(shown: Preview) -> list[tuple[str, Direction]]:
+    return [(send.step, send.direction) for send in shown.sends]
 
 
 def test_a_cancel_awaits_what_is_in_flight_and_then_undoes_wave_by_wave() -> None:
-    told = cancel(AT_B.replies("c", Did()))
+    shown = cancel(AT_B.replies("c", Did()))
 
-    assert (told.refused, told.status, told.ends) == (None, Status.COMPENSATING, Status.COMPENSATED)
-    assert told.sends == ()
-    assert told.awaits == ("b", "look")
-    assert told.undoes == (("b", "c"), ("a",))
-    assert told.not_undone == {}
+    assert (shown.refused, shown.status, shown.ends) == (None, Status.COMPENSATING, Status.COMPENSATED)
+    assert shown.sends == ()
+    assert shown.awaits == ("b", "look")
+    assert shown.undoes == (("b", "c"), ("a",))
+    assert shown.not_undone == {}
 
 
 def test_a_cancel_with_nothing_in_flight_sends_the_first_wave_at_once() -> None:
-    told = cancel(given(saga(compensatable("a"), compensatable("b")), Begun()).fails("a", code="busy", retryable=True))
-    assert (told.refused, told.ends) == (Ignored.LATE, Status.COMPENSATED)
+    shown = cancel(given(saga(compensatable("a"), compensatable("b")), Begun()).fails("a", code="busy", retryable=True))
+    assert (shown.refused, shown.ends) == (Ignored.LATE, Status.COMPENSATED)
 
     waiting = given(saga(compensatable("a"), compensatable("b", retry=Retry(attempts=3))), Begun())
-    told = cancel(waiting.replies("a", Did()).fails("b", code="busy", retryable=True))
-    assert sent(told) == [("a", Direction.COMPENSATION)]
-    assert (told.awaits, told.undoes) == ((), (("a",),))
+    shown = cancel(waiting.replies("a", Did()).fails("b", code="busy", retryable=True))
+    assert sent(shown) == [("a", Direction.COMPENSATION)]
+    assert (shown.awaits, shown.undoes) == ((), (("a",),))
 
 
 def test_a_cancel_past_the_pivot_is_refused_and_names_what_stays() -> None:
-    told = cancel(AT_PIVOT.replies("pivot", Did()).replies("tell", Did()))
+    shown = cancel(AT_PIVOT.replies("pivot", Did()).replies("notify", Did()))
 
-    assert (told.refused, told.reason) == (Ignored.PAST_THE_PIVOT, "the pivot was sent: there is no way back")
-    assert (told.sends, told.undoes, told.ends) == ((), (), Status.COMPLETED)
-    assert told.not_undone == {
+    assert (shown.refused, shown.reason) == (Ignored.PAST_THE_PIVOT, "the pivot was sent: there is no way back")
+    assert (shown.sends, shown.undoes, shown.ends) == ((), (), Status.COMPLETED)
+    assert shown.not_undone == {
         "a": "the instance is running: nothing is undone by itself",
         "b": "the instance is running: nothing is undone by itself",
         "c": "the instance is running: nothing is undone by itself",
         "pivot": "the pivot: there is no way back from it",
-        "tell": "it has no compensation",
+        "notify": "it has no compensation",
         "file": "it has no compensation",
     }
 
@@ -102,25 +102,25 @@ def test_a_step_whose_silence_means_not_done_is_undone_only_if_it_answers() -> N
     in_flight = cancel(story)
     assert (in_flight.awaits, in_flight.undoes) == (("sure", "b"), (("sure", "b"), ("a",)))
     silent = story.passes(timedelta(minutes=1))
-    told = preview(silent.saga, silent.instance, Pause(silent.at, "olga", "to look"))
-    assert told.undoes == (("b",), ("a",))
-    assert told.not_undone == {"sure": "it did not answer, by which its participant guarantees that it is not done"}
+    shown = preview(silent.saga, silent.instance, Pause(silent.at, "olga", "to look"))
+    assert shown.undoes == (("b",), ("a",))
+    assert shown.not_undone == {"sure": "it did not answer, by which its participant guarantees that it is not done"}
 
 
-def test_a_preview_needs_nothing_that_only_an_answer_would_tell() -> None:
-    made = command("told", undo=True)
+def test_a_preview_needs_no_data_from_a_pending_reply() -> None:
+    made = command("noted", undo=True)
 
     def undo(data: Data) -> Command[Any]:
         return made.model_validate({"key": data.seen[0], "seen": ()})
 
     undo.__annotations__["return"] = made
-    told = step("told", makes(command("told")), compensate=undo, undo_when_unknown=False)
-    assert cancel(given(saga(told), Begun())).undoes == (("told",),)
+    noted = step("noted", makes(command("noted")), compensate=undo, undo_when_unknown=False)
+    assert cancel(given(saga(noted), Begun())).undoes == (("noted",),)
 
 
-def test_a_pause_sends_nothing_and_a_cancel_meanwhile_tells_what_comes_after_it() -> None:
-    told = preview(AT_B.saga, AT_B.instance, Pause(AT_B.at, "olga", "to look"))
-    assert (told.is_paused, told.status, told.sends, told.not_undone) == (True, Status.RUNNING, (), {})
+def test_a_pause_sends_nothing_and_a_cancel_meanwhile_shows_what_follows_it() -> None:
+    shown = preview(AT_B.saga, AT_B.instance, Pause(AT_B.at, "olga", "to look"))
+    assert (shown.is_paused, shown.status, shown.sends, shown.not_undone) == (True, Status.RUNNING, (), {})
 
     paused = AT_B.pauses()
     meanwhile = cancel(paused)
@@ -128,22 +128,22 @@ def test_a_pause_sends_nothing_and_a_cancel_meanwhile_tells_what_comes_after_it(
     assert meanwhile.undoes == (("b", "c"), ("a",))
 
 
-def test_a_resume_tells_what_goes_on_again() -> None:
+def test_a_resume_shows_what_continues() -> None:
     answered = AT_B.pauses().replies("b", Did()).replies("c", Did()).replies("look", Did())
-    told = preview(answered.saga, answered.instance, Resume(answered.at, "olga", "seen"))
-    assert sent(told) == [("pivot", Direction.FORWARD)]
-    assert (told.undoes, told.ends) == ((), Status.COMPLETED)
+    shown = preview(answered.saga, answered.instance, Resume(answered.at, "olga", "seen"))
+    assert sent(shown) == [("pivot", Direction.FORWARD)]
+    assert (shown.undoes, shown.ends) == ((), Status.COMPLETED)
 
 
-def test_a_resume_that_finds_an_alternative_failed_tells_its_undo_alone() -> None:
+def test_a_resume_that_finds_an_alternative_failed_shows_only_its_compensation() -> None:
     tried = alternatives(series(compensatable("x"), compensatable("y")), compensatable("z"))
     both = parallel(compensatable("beside"), tried)
     failed = given(saga(compensatable("a"), both), Begun()).replies("a", Did()).replies("x", Did())
-    told_of = failed.pauses().fails("y", code="no")
-    told = preview(told_of.saga, told_of.instance, Resume(told_of.at, "olga", "seen"))
+    waiting = failed.pauses().fails("y", code="no")
+    shown = preview(waiting.saga, waiting.instance, Resume(waiting.at, "olga", "seen"))
 
-    assert sent(told) == [("x", Direction.COMPENSATION)]
-    assert (told.awaits, told.undoes, told.ends) == ((), (("x",),), Status.COMPLETED)
+    assert sent(shown) == [("x", Direction.COMPENSATION)]
+    assert (shown.awaits, shown.undoes, shown.ends) == ((), (("x",),), Status.COMPLETED)
 
 
 def test_an_alternative_within_one_that_has_failed_is_undone_with_it() -> None:
@@ -153,9 +153,9 @@ def test_an_alternative_within_one_that_has_failed_is_undone_with_it() -> None:
     )
     story = given(saga(outer), Begun()).replies("x", Did()).replies("u", Did()).fails("y", code="no")
     failed = story.undoes("x").pauses().fails("v", code="no")
-    told = preview(failed.saga, failed.instance, Resume(failed.at, "olga", "seen"))
+    shown = preview(failed.saga, failed.instance, Resume(failed.at, "olga", "seen"))
 
-    assert (told.awaits, told.undoes, told.ends) == ((), (("x", "u"),), Status.COMPLETED)
+    assert (shown.awaits, shown.undoes, shown.ends) == ((), (("x", "u"),), Status.COMPLETED)
 
 
 def test_a_retry_and_a_skip_of_a_stalled_step_go_on_forward() -> None:
@@ -169,10 +169,10 @@ def test_a_retry_and_a_skip_of_a_stalled_step_go_on_forward() -> None:
     assert wrong.reason == "Do file is answered with Did, not with Done"
 
 
-def test_a_retry_of_a_stuck_undo_tells_the_rest_of_the_way_back() -> None:
-    told = preview(STUCK.saga, STUCK.instance, RetryStep(STUCK.at, "olga", "mended"))
-    assert sent(told) == [("b", Direction.COMPENSATION)]
-    assert (told.undoes, told.ends) == ((("b", "c"), ("a",)), Status.COMPENSATED)
+def test_a_retry_of_a_stuck_compensation_shows_the_remaining_compensations() -> None:
+    shown = preview(STUCK.saga, STUCK.instance, RetryStep(STUCK.at, "olga", "mended"))
+    assert sent(shown) == [("b", Direction.COMPENSATION)]
+    assert (shown.undoes, shown.ends) == ((("b", "c"), ("a",)), Status.COMPENSATED)
 
     skipped = preview(STUCK.saga, STUCK.instance, SkipStep(STUCK.at, "olga", "by hand", "b"))
     assert skipped.undoes == (("c",), ("a",))
@@ -193,5 +193,5 @@ def test_a_retry_of_a_stuck_undo_tells_the_rest_of_the_way_back() -> None:
     ],
 )
 def test_a_resolve_names_what_the_machine_has_left_undone(status: Status, not_undone: dict[str, str]) -> None:
-    told = preview(STUCK.saga, STUCK.instance, Resolve(STUCK.at, "olga", "by hand", status))
-    assert (told.status, told.ends, told.not_undone) == (status, status, not_undone)
+    shown = preview(STUCK.saga, STUCK.instance, Resolve(STUCK.at, "olga", "by hand", status))
+    assert (shown.status, shown.ends, shown.not_undone) == (status, status, not_undone)

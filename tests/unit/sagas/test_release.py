@@ -79,10 +79,10 @@ def test_a_host_that_says_nothing_is_asked_once_more_and_then_restored_too() -> 
 
 
 @pytest.mark.parametrize("moment", ["while it warms up", "while its health is awaited"])
-def test_an_alarm_rolls_back_two_hosts_at_once_until_all_are_restored(moment: str) -> None:
+def test_an_alert_rolls_back_two_hosts_at_once_until_all_are_restored(moment: str) -> None:
     story = DEPLOYED.passes(3 * MINUTE) if moment == "while it warms up" else WATCHED
     (
-        story.cancels("alarm: error rate 5 %")
+        story.cancels("alert: error rate 5 %")
         .undoes("deploy-host[a]", "deploy-host[b]")
         .undone("deploy-host[b]")
         .undoes("deploy-host[c]")
@@ -90,13 +90,13 @@ def test_an_alarm_rolls_back_two_hosts_at_once_until_all_are_restored(moment: st
         .undone("deploy-host[c]")
         .ends(
             Status.COMPENSATED,
-            ReleaseRolledBack(release_id="7", step=None, code=CANCELLED, message="alarm: error rate 5 %"),
+            ReleaseRolledBack(release_id="7", step=None, code=CANCELLED, message="alert: error rate 5 %"),
         )
     )
 
 
-def test_an_alarm_after_the_promotion_was_sent_is_for_the_next_release() -> None:
-    FOUND_HEALTHY.cancels("alarm").ignores(Ignored.PAST_THE_PIVOT)
+def test_an_alert_after_the_promotion_was_sent_is_for_the_next_release() -> None:
+    FOUND_HEALTHY.cancels("alert").ignores(Ignored.PAST_THE_PIVOT)
 
 
 def test_no_word_on_its_health_is_taken_for_a_bad_one() -> None:
@@ -113,6 +113,6 @@ def test_health_that_is_found_before_it_is_asked_for_is_kept_and_not_measured_to
 
 
 def test_a_host_that_cannot_be_restored_calls_an_operator_who_takes_it_out_by_hand() -> None:
-    story = DEPLOYED.cancels("alarm").undone("deploy-host[a]").undo_fails("deploy-host[b]", code="gone")
+    story = DEPLOYED.cancels("alert").undone("deploy-host[a]").undo_fails("deploy-host[b]", code="gone")
     story = story.ends(Status.STALLED).skips("deploy-host[b]", why="taken out of the cluster")
     story.undone("deploy-host[c]").ends(Status.COMPENSATED)

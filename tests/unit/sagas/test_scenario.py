@@ -29,7 +29,7 @@ TWICE = Retry(attempts=2, first=SECOND, jitter=0.0)
 SHOP = saga(
     parallel(compensatable("a", retry=TWICE), compensatable("b", timeout=2 * MINUTE)),
     point_of_no_return("ship"),
-    retriable("tell"),
+    retriable("notify"),
 )
 BEGUN = given(SHOP, Begun())
 AT_THE_PIVOT = BEGUN.replies("a", Did()).replies("b", Did())
@@ -44,7 +44,7 @@ def objection(word: Callable[[], object]) -> str:
     return str(caught.value)
 
 
-def test_a_story_may_be_told_from_beginning_to_end() -> None:
+def test_a_scenario_can_run_from_beginning_to_end() -> None:
     (
         given(SHOP, Begun())
         .expects("a", "b")
@@ -53,9 +53,9 @@ def test_a_story_may_be_told_from_beginning_to_end() -> None:
         .replies("a", Did())
         .expects("ship")
         .replies("ship", Did())
-        .expects("tell")
-        .replies("tell", Did(word="hello"))
-        .ends(Status.COMPLETED, Finished(key="k-1", seen=("b", "a", "ship", "tell:hello")))
+        .expects("notify")
+        .replies("notify", Did(word="hello"))
+        .ends(Status.COMPLETED, Finished(key="k-1", seen=("b", "a", "ship", "notify:hello")))
     )
 
 
@@ -80,7 +80,7 @@ def test_a_command_that_was_sent_can_be_looked_at_as_its_author_wrote_it() -> No
     assert AT_THE_PIVOT.command(command("a"), step="a") == DO_A
 
 
-def test_time_passes_and_alarms_ring_when_they_are_due() -> None:
+def test_time_passes_and_timers_fire_when_they_are_due() -> None:
     passed = BEGUN.passes(3 * MINUTE)
 
     assert passed.at == BEGINNING + 3 * MINUTE
@@ -93,7 +93,7 @@ def test_time_passes_and_alarms_ring_when_they_are_due() -> None:
 
 
 def test_time_passes_over_an_instance_that_waits_for_nothing() -> None:
-    over = AT_THE_PIVOT.replies("ship", Did()).replies("tell", Did())
+    over = AT_THE_PIVOT.replies("ship", Did()).replies("notify", Did())
 
     assert over.passes(timedelta(days=1)).ends(Status.COMPLETED).at == BEGINNING + timedelta(days=1)
 
@@ -102,7 +102,7 @@ def test_an_undo_is_answered_with_done_or_with_what_the_author_says() -> None:
     assert UNDOING.undone("a") == UNDOING.undone("a", Done())
 
 
-def test_what_the_machine_ignored_is_told() -> None:
+def test_an_ignored_signal_is_reported() -> None:
     AT_THE_PIVOT.cancels().ignores(Ignored.PAST_THE_PIVOT).expects()
     AT_THE_PIVOT.pauses().pauses().ignores(Ignored.OUT_OF_PLACE)
     AT_THE_PIVOT.resumes().ignores(Ignored.OUT_OF_PLACE)
@@ -111,7 +111,7 @@ def test_what_the_machine_ignored_is_told() -> None:
 # --- words that do not hold
 
 
-def test_an_unexpected_command_is_told_with_the_story_so_far() -> None:
+def test_an_unexpected_command_is_reported_with_the_scenario_so_far() -> None:
     assert objection(lambda: UNDOING.undone("b").undoes("b")).splitlines() == [
         "expected  the undo of b",
         "sent      nothing",
@@ -132,11 +132,11 @@ def test_an_unexpected_command_is_told_with_the_story_so_far() -> None:
 
 
 def test_the_outcome_and_what_was_ignored_stand_in_the_story() -> None:
-    told = objection(lambda: UNDOING.undone("a").undone("b").cancels().ends(Status.COMPLETED))
+    message = objection(lambda: UNDOING.undone("a").undone("b").cancels().ends(Status.COMPLETED))
 
-    assert "                == Unwound(key='k-1', step='ship', code='no')" in told
-    assert "                .. ignored as late: the instance is compensated" in told
-    assert told.startswith("expected to end completed\nit is compensated\n")
+    assert "                == Unwound(key='k-1', step='ship', code='no')" in message
+    assert "                .. ignored as late: the instance is compensated" in message
+    assert message.startswith("expected to end completed\nit is compensated\n")
 
 
 @pytest.mark.parametrize(
@@ -185,17 +185,17 @@ def test_a_reply_must_be_of_the_type_that_the_command_names() -> None:
     BEGUN.replies("a", Failure(code="no", message="", retryable=False))
 
 
-def test_a_wrong_outcome_is_told_beside_the_right_one() -> None:
-    over = AT_THE_PIVOT.replies("ship", Did()).replies("tell", Did())
+def test_a_wrong_outcome_is_reported_beside_the_right_one() -> None:
+    over = AT_THE_PIVOT.replies("ship", Did()).replies("notify", Did())
 
-    told = objection(lambda: over.ends(Status.COMPLETED, Finished(key="k-2")))
-    assert told.splitlines()[:2] == [
+    message = objection(lambda: over.ends(Status.COMPLETED, Finished(key="k-2")))
+    assert message.splitlines()[:2] == [
         "expected the outcome Finished(key='k-2', seen=())",
-        "it told              Finished(key='k-1', seen=('a', 'b', 'ship', 'tell'))",
+        "it told              Finished(key='k-1', seen=('a', 'b', 'ship', 'notify'))",
     ]
 
 
-def test_what_was_not_ignored_is_told() -> None:
+def test_a_signal_that_was_not_ignored_is_reported() -> None:
     assert objection(lambda: BEGUN.cancels().ignores(Ignored.LATE)).splitlines()[:2] == [
         "expected it to be ignored: late",
         "it was ignored:            None",
@@ -207,7 +207,7 @@ def test_a_command_that_was_never_sent_cannot_be_looked_at() -> None:
     assert objection(lambda: BEGUN.command(command("a"), step="b")).startswith("no Do a was sent by b\n")
 
 
-def test_while_the_coordinator_sleeps_no_alarm_rings() -> None:
+def test_while_the_coordinator_sleeps_no_timer_fires() -> None:
     asleep = BEGUN.sleeps(10 * MINUTE).expects()
 
     assert asleep.at == BEGINNING + 10 * MINUTE
@@ -215,10 +215,10 @@ def test_while_the_coordinator_sleeps_no_alarm_rings() -> None:
 
 
 def test_what_is_overdue_after_a_sleep_is_rung_at_once_and_not_in_the_past() -> None:
-    rung = BEGUN.sleeps(90 * SECOND).passes(timedelta(0)).expects("a")
+    fired = BEGUN.sleeps(90 * SECOND).passes(timedelta(0)).expects("a")
 
-    assert rung.instance.steps["a"].forward.asked_at == BEGINNING + 90 * SECOND
+    assert fired.instance.steps["a"].forward.asked_at == BEGINNING + 90 * SECOND
 
 
-def test_an_answer_may_come_before_the_alarm_that_was_slept_through() -> None:
+def test_a_reply_can_arrive_before_a_timer_that_became_due_in_downtime() -> None:
     BEGUN.sleeps(MINUTE).replies("a", Did()).expects().replies("b", Did()).expects("ship")

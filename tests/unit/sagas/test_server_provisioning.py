@@ -1,4 +1,4 @@
-"""Server provisioning: our own cloud first, then a rented one; all servers or none; and it heeds its parent."""
+"""Server provisioning: our own cloud first, then a rented one; all servers or none; a parent can cancel it."""
 
 from datetime import timedelta
 
@@ -96,7 +96,7 @@ def test_at_most_five_machines_are_made_at_once() -> None:
     story.replies("create-machine[web-1]", MachineCreated(address="10.0.0.1")).expects("create-machine[web-7]")
 
 
-def test_when_neither_cloud_has_room_the_parent_is_told_that_it_failed_for_good() -> None:
+def test_when_neither_cloud_has_room_the_parent_gets_a_terminal_failure() -> None:
     (
         RENTING.fails("rent-machine[web-1]", code="quota")
         .expects()

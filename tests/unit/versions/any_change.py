@@ -34,14 +34,14 @@ class Editor:
         edited: list[Node[Data]] = []
         for node in nodes:
             edited += self.node(node)
-        if len(edited) > 1 and self.seldom():
+        if len(edited) > 1 and self.rarely():
             place = self.draw(st.integers(0, len(edited) - 2))
             edited[place], edited[place + 1] = edited[place + 1], edited[place]
         return tuple(edited) if edited or may_empty else tuple(nodes)
 
     def node(self, node: Node[Data]) -> list[Node[Data]]:
         inner = self.inside(node)
-        if not self.seldom():
+        if not self.rarely():
             return [inner]
         match self.draw(st.sampled_from(["drop", "before", "behind", "rename", "branch", "group"])):
             case "drop":
@@ -85,5 +85,5 @@ class Editor:
         self.renamed[node.name] = f"renamed-{self.made}"
         return replace(node, name=f"renamed-{self.made}")
 
-    def seldom(self) -> bool:
+    def rarely(self) -> bool:
         return self.draw(st.integers(0, 7)) == 0

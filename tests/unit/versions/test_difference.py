@@ -30,10 +30,10 @@ from tests.unit.machine.made import (
     saga,
 )
 
-OLD = saga(compensatable("a"), compensatable("b"), point_of_no_return(), retriable("tell"), deadline=HOUR)
+OLD = saga(compensatable("a"), compensatable("b"), point_of_no_return(), retriable("notify"), deadline=HOUR)
 
 
-def told(changes: Iterable[Change]) -> list[tuple[ChangeKind, str, str]]:
+def shown(changes: Iterable[Change]) -> list[tuple[ChangeKind, str, str]]:
     return [(each.what, each.subject, each.detail) for each in changes]
 
 
@@ -47,9 +47,9 @@ def test_a_definition_does_not_differ_from_itself() -> None:
 
 
 def test_a_step_that_is_added_and_one_that_is_removed_are_named() -> None:
-    changes = against(compensatable("a"), safe("look"), point_of_no_return(), retriable("tell"))
+    changes = against(compensatable("a"), safe("look"), point_of_no_return(), retriable("notify"))
 
-    assert told(changes) == [
+    assert shown(changes) == [
         (ChangeKind.REMOVED, "step b", "in the main sequence"),
         (ChangeKind.ADDED, "step look", "in the main sequence"),
     ]
@@ -59,13 +59,13 @@ def test_a_step_that_is_added_and_one_that_is_removed_are_named() -> None:
 
 def test_a_step_under_another_name_is_suspected() -> None:
     renamed = replace(compensatable("b"), name="c")
-    removed, _ = against(compensatable("a"), renamed, point_of_no_return(), retriable("tell"))
+    removed, _ = against(compensatable("a"), renamed, point_of_no_return(), retriable("notify"))
 
     assert "if it is c now, say so in the mapping of `saga migrate`" in removed.means
 
 
 def test_of_two_that_change_places_only_one_has_moved() -> None:
-    changes = against(compensatable("b"), compensatable("a"), point_of_no_return(), retriable("tell"))
+    changes = against(compensatable("b"), compensatable("a"), point_of_no_return(), retriable("notify"))
     assert len(changes) == 1
     assert changes[0].what is ChangeKind.MOVED
     assert changes[0].detail == "stands elsewhere in the order"
@@ -73,13 +73,13 @@ def test_of_two_that_change_places_only_one_has_moved() -> None:
 
 def test_a_step_that_stands_in_another_node_has_moved() -> None:
     changes = against(
-        compensatable("a"), choice("fork", 0, compensatable("b")), point_of_no_return(), retriable("tell")
+        compensatable("a"), choice("fork", 0, compensatable("b")), point_of_no_return(), retriable("notify")
     )
-    assert told(changes) == [
+    assert shown(changes) == [
         (ChangeKind.ADDED, "branch fork", "in the main sequence"),
         (ChangeKind.MOVED, "step b", "in the main sequence -> in branch fork"),
     ]
-    grouped = against(parallel(compensatable("a"), compensatable("b")), point_of_no_return(), retriable("tell"))
+    grouped = against(parallel(compensatable("a"), compensatable("b")), point_of_no_return(), retriable("notify"))
     assert [change.subject for change in grouped] == ["step a", "step b"]
 
 
@@ -93,7 +93,7 @@ def test_whatever_was_declared_of_a_step_is_compared() -> None:
         compensate_retry=Retry(attempts=2),
         undo_when_unknown=False,
     )
-    changes = against(other, compensatable("b"), point_of_no_return(), retriable("tell"))
+    changes = against(other, compensatable("b"), point_of_no_return(), retriable("notify"))
 
     assert {change.subject for change in changes} == {"step a"}
     assert [change.detail.split(":")[0] for change in changes] == [
@@ -112,7 +112,7 @@ def test_whatever_was_declared_of_a_step_is_compared() -> None:
 def test_a_step_that_becomes_the_pivot_changes_its_kind() -> None:
     kinds = [
         change.detail
-        for change in against(compensatable("a"), pivot("b", makes(command("b"))), retriable("tell"))
+        for change in against(compensatable("a"), pivot("b", makes(command("b"))), retriable("notify"))
         if change.detail.startswith("kind")
     ]
     assert kinds == ["kind: step -> pivot"]
@@ -131,7 +131,7 @@ def test_waits_lists_branches_and_alternatives_are_compared() -> None:
         choice("fork", 0, safe("y"), otherwise=(compensatable("x"),)),
         alternatives(compensatable("n"), compensatable("m"), name="either"),
     )
-    assert [(what, subject) for what, subject, _ in told(differences(old, new))] == [
+    assert [(what, subject) for what, subject, _ in shown(differences(old, new))] == [
         (ChangeKind.CHANGED, "receive approval"),
         (ChangeKind.CHANGED, "for_each item"),
         (ChangeKind.ADDED, "step y"),
@@ -186,12 +186,12 @@ def test_the_data_and_what_holds_for_the_whole_are_compared() -> None:
     )
     changes = differences(saga(safe("look"), deadline=HOUR), new)
 
-    assert [detail for _, subject, detail in told(changes) if subject == "saga"] == [
+    assert [detail for _, subject, detail in shown(changes) if subject == "saga"] == [
         "is cancelled by: made.stopped.v1 -> nothing",
         "deadline: 1:00:00 -> 2:00:00",
         "outcome when compensated: made.unwound.v1 -> made.finished.v1",
     ]
-    assert [line for line in told(changes) if line[1].startswith("data field")] == [
+    assert [line for line in shown(changes) if line[1].startswith("data field")] == [
         (ChangeKind.REMOVED, "data field seen", "tuple[str, ...], with a default"),
         (ChangeKind.CHANGED, "data field coins", "int, required -> str, required"),
         (ChangeKind.ADDED, "data field vip", "bool, required"),

@@ -28,10 +28,10 @@ from tests.unit.machine.made import (
     saga,
 )
 
-OLD = saga(compensatable("a"), compensatable("b"), point_of_no_return(), retriable("tell"))
+OLD = saga(compensatable("a"), compensatable("b"), point_of_no_return(), retriable("notify"))
 A_DONE = given(OLD, Begun()).replies("a", Did())
-AT_TELL = A_DONE.replies("b", Did()).replies("pivot", Did())
-END = (point_of_no_return(), retriable("tell"))
+AT_NOTIFY = A_DONE.replies("b", Did()).replies("pivot", Did())
+END = (point_of_no_return(), retriable("notify"))
 
 
 def version(*nodes: Node[Data]) -> Saga[Begun, Data]:
@@ -48,17 +48,17 @@ def called(name: str, other: str) -> Node[Data]:
 
 
 def test_an_instance_moves_by_itself_and_keeps_what_it_has() -> None:
-    told = judged(A_DONE, compensatable("a"), compensatable("b"), safe("look"), *END)
+    migration = judged(A_DONE, compensatable("a"), compensatable("b"), safe("look"), *END)
 
-    assert (told.fate, told.reasons) == (Disposition.MOVES, ())
-    assert told.instance == replace(A_DONE.instance, version=2)
+    assert (migration.fate, migration.reasons) == (Disposition.MOVES, ())
+    assert migration.instance == replace(A_DONE.instance, version=2)
 
 
 def test_a_renamed_step_asks_for_its_new_name_and_moves_with_it() -> None:
     nodes = (called("a", "first"), compensatable("b"), *END)
-    told = judged(A_DONE, *nodes)
-    assert told.fate is Disposition.ASKS
-    assert told.reasons == ('step a is not in version 2: if it is first now, write a = "first" under [steps]',)
+    migration = judged(A_DONE, *nodes)
+    assert migration.fate is Disposition.ASKS
+    assert migration.reasons == ('step a is not in version 2: if it is first now, write a = "first" under [steps]',)
 
     after = judged(A_DONE, *nodes, by={"a": "first"}).instance
     assert after is not None
@@ -66,9 +66,9 @@ def test_a_renamed_step_asks_for_its_new_name_and_moves_with_it() -> None:
 
 
 def test_a_step_that_is_done_and_gone_would_lose_its_undo() -> None:
-    told = judged(A_DONE, compensatable("b"), *END)
-    assert told.fate is Disposition.REFUSED
-    assert told.reasons == ("the undo of a would be lost: version 2 would not undo it",)
+    migration = judged(A_DONE, compensatable("b"), *END)
+    assert migration.fate is Disposition.REFUSED
+    assert migration.reasons == ("the undo of a would be lost: version 2 would not undo it",)
     with pytest.raises(ValueError, match=r"stays in version 1, refused: the undo of a would be lost"):
         moved(A_DONE.instance, OLD, version(compensatable("b"), *END))
 
@@ -80,29 +80,29 @@ def test_a_step_that_is_done_and_has_no_compensation_any_more_is_refused() -> No
 
 def test_a_step_that_is_mapped_to_another_would_be_done_twice() -> None:
     nodes = (compensatable("other"), called("a", "first"), compensatable("b"), *END)
-    told = judged(given(OLD, Begun()), *nodes, by={"a": "other"})
-    assert told.fate is Disposition.REFUSED
-    assert told.reasons == ("a would be done twice: first of version 2 sends made.do-a.v1 again",)
+    migration = judged(given(OLD, Begun()), *nodes, by={"a": "other"})
+    assert migration.fate is Disposition.REFUSED
+    assert migration.reasons == ("a would be done twice: first of version 2 sends made.do-a.v1 again",)
 
 
 def test_a_pivot_that_was_sent_has_to_be_the_pivot() -> None:
-    told = judged(AT_TELL, compensatable("a"), compensatable("b"), compensatable("pivot"), safe("tell"))
-    assert told.fate is Disposition.REFUSED
-    assert "the pivot pivot was sent, and is none in version 2" in told.reasons[0]
+    migration = judged(AT_NOTIFY, compensatable("a"), compensatable("b"), compensatable("pivot"), safe("notify"))
+    assert migration.fate is Disposition.REFUSED
+    assert "the pivot pivot was sent, and is none in version 2" in migration.reasons[0]
 
 
 def test_a_step_that_becomes_the_pivot_refuses_those_that_have_sent_it() -> None:
-    told = judged(A_DONE, compensatable("a"), pivot("b", makes(command("b"))), retriable("tell"))
-    assert told.fate is Disposition.REFUSED
-    assert told.reasons == ("the undo of b would be lost: version 2 would not undo it",)
+    migration = judged(A_DONE, compensatable("a"), pivot("b", makes(command("b"))), retriable("notify"))
+    assert migration.fate is Disposition.REFUSED
+    assert migration.reasons == ("the undo of b would be lost: version 2 would not undo it",)
 
 
 def test_beyond_a_new_step_an_instance_drains_and_before_it_moves() -> None:
     nodes = (compensatable("a"), compensatable("new"), compensatable("b"), *END)
     assert judged(given(OLD, Begun()), *nodes).fate is Disposition.MOVES
-    told = judged(AT_TELL, *nodes)
-    assert told.fate is Disposition.DRAINS
-    assert told.reasons == ("it is beyond new, which version 2 wants to be done before",)
+    migration = judged(AT_NOTIFY, *nodes)
+    assert migration.fate is Disposition.DRAINS
+    assert migration.reasons == ("it is beyond new, which version 2 wants to be done before",)
 
 
 def test_on_its_way_back_a_new_step_does_not_matter() -> None:
@@ -115,9 +115,11 @@ def test_what_is_in_flight_has_to_be_awaited_alike() -> None:
     assert judged(gone, compensatable("b")).reasons == ("look is in flight, and is no step of version 2",)
 
     other = step("a", makes(command("other")), compensate=makes(command("a", undo=True)))
-    told = judged(given(OLD, Begun()), other, compensatable("b"), *END)
-    assert told.fate is Disposition.DRAINS
-    assert told.reasons == ("a awaits an answer, and its command has changed from made.do-a.v1 to made.do-other.v1",)
+    migration = judged(given(OLD, Begun()), other, compensatable("b"), *END)
+    assert migration.fate is Disposition.DRAINS
+    assert migration.reasons == (
+        "a awaits an answer, and its command has changed from made.do-a.v1 to made.do-other.v1",
+    )
     assert judged(A_DONE, other, compensatable("b"), *END).fate is Disposition.MOVES
 
 
@@ -139,9 +141,9 @@ def key_of(data: Data) -> str:
 
 
 def test_a_step_put_into_a_branch_that_was_never_chosen_is_not_undone_there() -> None:
-    told = judged(A_DONE, choice("fork", 0, compensatable("a")), compensatable("b"), *END)
-    assert told.fate is Disposition.REFUSED
-    assert told.reasons == ("the undo of a would be lost: version 2 would not undo it",)
+    migration = judged(A_DONE, choice("fork", 0, compensatable("a")), compensatable("b"), *END)
+    assert migration.fate is Disposition.REFUSED
+    assert migration.reasons == ("the undo of a would be lost: version 2 would not undo it",)
 
 
 def test_an_alternative_that_was_left_may_not_stand_on_the_way() -> None:
@@ -149,23 +151,23 @@ def test_an_alternative_that_was_left_may_not_stand_on_the_way() -> None:
     story = given(saga(tried, compensatable("z")), Begun()).fails("x", code="no").expects("y")
 
     assert judged(story, tried, compensatable("z"), safe("look")).fate is Disposition.MOVES
-    told = judged(story, parallel(compensatable("x"), compensatable("y")), compensatable("z"))
-    assert told.fate is Disposition.DRAINS
-    assert "x was left for another alternative, and is none in version 2" in told.reasons
+    migration = judged(story, parallel(compensatable("x"), compensatable("y")), compensatable("z"))
+    assert migration.fate is Disposition.DRAINS
+    assert "x was left for another alternative, and is none in version 2" in migration.reasons
     swapped = alternatives(compensatable("y"), compensatable("x"), name="either")
     assert judged(story, swapped, compensatable("z")).fate is Disposition.DRAINS
 
 
 def test_a_stalled_instance_moves_to_a_version_that_mends_it() -> None:
-    stalled = AT_TELL.fails("tell", code="no")
+    stalled = AT_NOTIFY.fails("notify", code="no")
     assert stalled.status is Status.STALLED
-    told = judged(stalled, compensatable("a"), compensatable("b"), point_of_no_return(), retriable("tell"))
-    assert told.fate is Disposition.MOVES
+    migration = judged(stalled, compensatable("a"), compensatable("b"), point_of_no_return(), retriable("notify"))
+    assert migration.fate is Disposition.MOVES
 
 
 def test_what_the_author_lets_drain_drains() -> None:
-    told = plan_migration(OLD, version(compensatable("b"), *END), A_DONE.instance, VersionMapping(drains=("a",)))
-    assert (told.fate, told.reasons) == (Disposition.DRAINS, ("it has reached a, which drains",))
+    migration = plan_migration(OLD, version(compensatable("b"), *END), A_DONE.instance, VersionMapping(drains=("a",)))
+    assert (migration.fate, migration.reasons) == (Disposition.DRAINS, ("it has reached a, which drains",))
 
 
 def test_a_compensation_that_cannot_be_made_of_the_data_is_refused() -> None:
@@ -174,8 +176,8 @@ def test_a_compensation_that_cannot_be_made_of_the_data_is_refused() -> None:
 
     undo.__annotations__["return"] = command("a", undo=True)
     broken = step("a", makes(command("a")), compensate=undo, retry=Retry(attempts=2))
-    told = judged(A_DONE, broken, compensatable("b"), *END)
-    assert told.reasons == ("the compensation of a raises KeyError: 'k-1'",)
+    migration = judged(A_DONE, broken, compensatable("b"), *END)
+    assert migration.reasons == ("the compensation of a raises KeyError: 'k-1'",)
 
 
 class Renamed(BaseModel, frozen=True):
@@ -194,9 +196,9 @@ def test_data_fields_are_renamed_and_given_values() -> None:
     data = given(OLD, Begun()).replies("a", Did(word="x")).instance
     new: Any = version(compensatable("a"), compensatable("b"), *END)
     vars(new)["plan"] = replace(new.plan, data_type=Renamed)
-    told = plan_migration(OLD, new, data)
-    assert told.fate is Disposition.ASKS
-    assert [reason.split(":")[0] for reason in told.reasons] == [
+    migration = plan_migration(OLD, new, data)
+    assert migration.fate is Disposition.ASKS
+    assert [reason.split(":")[0] for reason in migration.reasons] == [
         "data field seen is not in version 2",
         "data field vip",
     ]
@@ -209,10 +211,10 @@ def test_data_fields_are_renamed_and_given_values() -> None:
 
 
 @pytest.mark.parametrize(
-    ("by", "told"),
+    ("by", "problem"),
     [
-        (VersionMapping(steps={"x": "a"}), "[steps] x: version 1 has no such node; it has a, b, pivot, tell"),
-        (VersionMapping(steps={"a": "x"}), "[steps] a = x: version 2 has no such node; it has a, b, pivot, tell"),
+        (VersionMapping(steps={"x": "a"}), "[steps] x: version 1 has no such node; it has a, b, pivot, notify"),
+        (VersionMapping(steps={"a": "x"}), "[steps] a = x: version 2 has no such node; it has a, b, pivot, notify"),
         (
             VersionMapping(steps={"a": "b"}),
             "[steps] two nodes of version 1 would become b: each has a place of its own",
@@ -223,8 +225,8 @@ def test_data_fields_are_renamed_and_given_values() -> None:
         (VersionMapping(data={"x": 1}), "[data] x: the data of version 2 have no such field"),
     ],
 )
-def test_what_is_wrong_with_a_mapping_is_said(by: VersionMapping, told: str) -> None:
-    assert list(faults(OLD, replace(OLD, version=2), by)) == [told]
+def test_an_error_in_a_mapping_is_reported(by: VersionMapping, problem: str) -> None:
+    assert list(faults(OLD, replace(OLD, version=2), by)) == [problem]
 
 
 def test_time_stays_as_it_was_when_an_instance_moves() -> None:
@@ -242,19 +244,19 @@ def test_the_items_of_a_list_are_undone_by_the_version_that_they_move_to() -> No
     assert isinstance(items, ForEach)
     other = replace(items, step=replace(items.step, undo_when_unknown=False))
     silent = story.passes(timedelta(minutes=5))
-    told = judged(silent, other, compensatable("b"))
-    assert told.fate is Disposition.REFUSED
-    assert told.reasons == ("the undo of item[item-1] would be lost: version 2 would not undo it",)
+    migration = judged(silent, other, compensatable("b"))
+    assert migration.fate is Disposition.REFUSED
+    assert migration.reasons == ("the undo of item[item-1] would be lost: version 2 would not undo it",)
 
 
 def test_an_item_that_cannot_be_read_any_more_lets_its_instance_drain() -> None:
     items = each("item", can_be_undone=True)
     story = given(saga(items, compensatable("b")), Begun(coins=1))
     unread = replace(story.instance, lists={"item": {"item[item-0]": "7"}})
-    told = plan_migration(story.saga, version(items, compensatable("b")), unread)
+    migration = plan_migration(story.saga, version(items, compensatable("b")), unread)
 
-    assert told.fate is Disposition.DRAINS
-    assert told.reasons == ("the recorded item of item[item-0] does not fit any more: 1 errors",)
+    assert migration.fate is Disposition.DRAINS
+    assert migration.reasons == ("the recorded item of item[item-0] does not fit any more: 1 errors",)
 
 
 def test_a_wait_whose_key_cannot_be_made_any_more_drains() -> None:
@@ -262,8 +264,8 @@ def test_a_wait_whose_key_cannot_be_made_any_more_drains() -> None:
         raise KeyError(data.key)
 
     story = given(saga(receive("approval", Happened, key=happened_key), compensatable("a")), Begun())
-    told = judged(story, receive("approval", Happened, key=happened_key, expects=raises), compensatable("a"))
-    assert told.fate is Disposition.DRAINS
+    migration = judged(story, receive("approval", Happened, key=happened_key, expects=raises), compensatable("a"))
+    assert migration.fate is Disposition.DRAINS
 
 
 class Other(Happened):
@@ -272,15 +274,17 @@ class Other(Happened):
 
 def test_a_wait_for_another_event_drains() -> None:
     story = given(saga(receive("approval", Happened, key=happened_key), compensatable("a")), Begun())
-    told = judged(story, receive("approval", Other, key=happened_key), compensatable("a"))
-    assert told.reasons == ("it waits in approval, and its event has changed from made.happened.v1 to made.other.v1",)
+    migration = judged(story, receive("approval", Other, key=happened_key), compensatable("a"))
+    assert migration.reasons == (
+        "it waits in approval, and its event has changed from made.happened.v1 to made.other.v1",
+    )
 
 
 def test_an_alternative_that_is_being_undone_is_undone_before_it_moves() -> None:
     tried = alternatives(series(compensatable("x"), compensatable("w")), compensatable("y"), name="either")
     story = given(saga(tried, compensatable("z")), Begun()).replies("x", Did()).fails("w", code="no").undoes("x")
 
-    told = judged(story, compensatable("x"), compensatable("w"), compensatable("z"))
-    assert told.fate is Disposition.DRAINS
-    assert told.reasons[0] == "it undoes an alternative of either, which is not in version 2"
+    migration = judged(story, compensatable("x"), compensatable("w"), compensatable("z"))
+    assert migration.fate is Disposition.DRAINS
+    assert migration.reasons[0] == "it undoes an alternative of either, which is not in version 2"
     assert judged(story, tried, compensatable("z"), safe("look")).fate is Disposition.MOVES

@@ -1,4 +1,4 @@
-"""A command that has not left cannot have been answered: its time begins anew, and no sending counts (rule 4)."""
+"""A command in the outbox has no reply: its timeout starts again, and no sending is counted (rule 4)."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,8 +26,8 @@ ONE = saga(compensatable("a", retry=ONCE, compensate_retry=TWICE), point_of_no_r
 UNDOING = given(ONE, Begun()).replies("a", Did()).fails("pivot", code="no")
 
 
-def rung(saga: Saga[Any, Data], instance: Instance[Data], at: datetime, *unsent: str) -> Decision[Data]:
-    """Ring the instance's alarm while these commands have not left."""
+def fired(saga: Saga[Any, Data], instance: Instance[Data], at: datetime, *unsent: str) -> Decision[Data]:
+    """Fire the instance's timer while these commands are in the outbox."""
     return transition(saga, instance, TimerFired(at, unsent))
 
 
@@ -44,7 +44,7 @@ def test_a_step_without_a_retry_is_not_given_up_while_its_command_has_not_left()
     (command,) = asked.sent
     late = BEGINNING + 7 * MINUTE
 
-    waits = rung(ONE, asked.instance, late, command.command_id)
+    waits = fired(ONE, asked.instance, late, command.command_id)
 
     assert (sent(waits), waits.instance.status, waits.instance.cause) == ([], Status.RUNNING, None)
     assert (command_state(waits.instance, "a").sendings, command_state(waits.instance, "a").due_at) == (
@@ -55,10 +55,10 @@ def test_a_step_without_a_retry_is_not_given_up_while_its_command_has_not_left()
 
 def test_once_it_has_left_its_silence_counts() -> None:
     asked = given(ONE, Begun())
-    waits = rung(ONE, asked.instance, BEGINNING + MINUTE, asked.sent[0].command_id).instance
+    waits = fired(ONE, asked.instance, BEGINNING + MINUTE, asked.sent[0].command_id).instance
 
-    early = rung(ONE, waits, BEGINNING + 2 * MINUTE - SECOND)
-    given_up = rung(ONE, waits, BEGINNING + 2 * MINUTE)
+    early = fired(ONE, waits, BEGINNING + 2 * MINUTE - SECOND)
+    given_up = fired(ONE, waits, BEGINNING + 2 * MINUTE)
 
     assert early.ignored is Ignored.NOT_DUE
     assert given_up.instance.status is Status.COMPENSATING
@@ -68,12 +68,12 @@ def test_once_it_has_left_its_silence_counts() -> None:
 def test_an_undo_does_not_stall_however_long_it_cannot_leave() -> None:
     instance, undo = UNDOING.instance, UNDOING.sent[-1]
     for hours in range(1, 100):
-        decision = rung(ONE, instance, BEGINNING + hours * HOUR, undo.command_id)
+        decision = fired(ONE, instance, BEGINNING + hours * HOUR, undo.command_id)
         instance = decision.instance
         assert (decision.commands, instance.status) == ((), Status.COMPENSATING)
 
     assert command_state(instance, "a", Direction.COMPENSATION).sendings == 1
-    assert sent(rung(ONE, instance, BEGINNING + 100 * HOUR)) == ["a"]
+    assert sent(fired(ONE, instance, BEGINNING + 100 * HOUR)) == ["a"]
 
 
 def test_only_the_command_that_has_not_left_is_given_time() -> None:
@@ -81,7 +81,7 @@ def test_only_the_command_that_has_not_left_is_given_time() -> None:
     asked = given(pair, Begun())
     first, _ = asked.sent
 
-    decision = rung(pair, asked.instance, BEGINNING + MINUTE, first.command_id)
+    decision = fired(pair, asked.instance, BEGINNING + MINUTE, first.command_id)
 
     assert sent(decision) == ["b"]
     assert [command_state(decision.instance, name).sendings for name in "ab"] == [1, 2]
@@ -91,7 +91,7 @@ def test_time_that_is_not_over_yet_stays_as_it_is() -> None:
     pair = saga(parallel(compensatable("a"), compensatable("b", timeout=HOUR)), point_of_no_return())
     asked = given(pair, Begun())
 
-    decision = rung(pair, asked.instance, BEGINNING + MINUTE, *(each.command_id for each in asked.sent))
+    decision = fired(pair, asked.instance, BEGINNING + MINUTE, *(each.command_id for each in asked.sent))
 
     assert [command_state(decision.instance, name).due_at - BEGINNING for name in "ab"] == [2 * MINUTE, HOUR]
 
@@ -100,7 +100,7 @@ def test_what_waits_to_be_asked_under_a_new_id_is_asked() -> None:
     twice = saga(compensatable("a", retry=TWICE), point_of_no_return())
     waiting = given(twice, Begun()).fails("a", code="busy", retryable=True)
 
-    decision = rung(twice, waiting.instance, BEGINNING + SECOND, waiting.sent[0].command_id)
+    decision = fired(twice, waiting.instance, BEGINNING + SECOND, waiting.sent[0].command_id)
 
     assert [(each.step, each.attempt) for each in decision.commands] == [("a", 2)]
 
@@ -111,10 +111,10 @@ def test_time_in_which_it_could_not_leave_is_no_part_of_the_total_time_of_a_retr
     asked = given(line, Begun())
     instance = asked.instance
     for minutes in range(1, 30):
-        instance = rung(line, instance, BEGINNING + minutes * MINUTE, asked.sent[0].command_id).instance
+        instance = fired(line, instance, BEGINNING + minutes * MINUTE, asked.sent[0].command_id).instance
 
     assert command_state(instance, "a").since == BEGINNING + 29 * MINUTE
-    assert sent(rung(line, instance, BEGINNING + 30 * MINUTE)) == ["a"]
+    assert sent(fired(line, instance, BEGINNING + 30 * MINUTE)) == ["a"]
 
 
 def test_the_deadline_turns_the_instance_back_all_the_same_and_what_has_not_left_is_awaited_first() -> None:
@@ -122,9 +122,9 @@ def test_the_deadline_turns_the_instance_back_all_the_same_and_what_has_not_left
     asked = given(limited, Begun())
     (command,) = asked.sent
 
-    back = rung(limited, asked.instance, BEGINNING + 10 * MINUTE, command.command_id)
-    later = rung(limited, back.instance, BEGINNING + 11 * MINUTE, command.command_id)
-    left = rung(limited, later.instance, BEGINNING + 12 * MINUTE)
+    back = fired(limited, asked.instance, BEGINNING + 10 * MINUTE, command.command_id)
+    later = fired(limited, back.instance, BEGINNING + 11 * MINUTE, command.command_id)
+    left = fired(limited, later.instance, BEGINNING + 12 * MINUTE)
 
     assert back.instance.status is later.instance.status is Status.COMPENSATING
     assert (sent(back), sent(later)) == ([], [])
@@ -136,13 +136,13 @@ def test_after_the_pivot_no_second_copy_is_put_behind_one_that_cannot_leave() ->
     asked = given(line, Begun()).replies("pivot", Did())
     command = asked.sent[-1].command_id
 
-    decision = rung(line, asked.instance, BEGINNING + HOUR, command)
+    decision = fired(line, asked.instance, BEGINNING + HOUR, command)
 
     assert (decision.instance.status, sent(decision)) == (Status.RUNNING, [])
 
 
 @pytest.mark.parametrize("time", [timedelta(0), 30 * SECOND])
-def test_an_alarm_that_rings_too_early_is_ignored_whatever_has_not_left(time: timedelta) -> None:
+def test_a_timer_that_fires_too_early_is_ignored_whatever_is_in_the_outbox(time: timedelta) -> None:
     asked = given(ONE, Begun())
 
-    assert rung(ONE, asked.instance, BEGINNING + time, asked.sent[0].command_id).ignored is Ignored.NOT_DUE
+    assert fired(ONE, asked.instance, BEGINNING + time, asked.sent[0].command_id).ignored is Ignored.NOT_DUE

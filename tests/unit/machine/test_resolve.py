@@ -1,4 +1,4 @@
-"""A stalled instance that was put right by hand ends as what its operator says, and tells its outcome."""
+"""A stalled instance that was repaired by hand ends as its operator decides, and publishes its outcome."""
 
 import pytest
 
@@ -38,7 +38,7 @@ def test_past_the_pivot_it_may_have_been_undone_by_hand_because_of_what_it_stall
     FORWARD.resolves(Status.COMPENSATED).ends(Status.COMPENSATED, Unwound(key="k-1", step="z", code="gone"))
 
 
-def test_on_the_way_back_it_tells_why_it_had_turned_back() -> None:
+def test_while_compensating_it_reports_the_cause_of_the_compensation() -> None:
     BACK.resolves(Status.COMPENSATED).ends(Status.COMPENSATED, Unwound(key="k-1", step="pivot", code="no"))
 
 

@@ -40,7 +40,7 @@ LOCAL = given(saga(alternatives(parallel(compensatable("a"), compensatable("b"))
 
 
 def refused(scenario: Scenario[Data], name: str, reply: Reply | Event | None, because: str) -> None:
-    """The wish is out of place, for this reason."""
+    """The action is out of place, for this reason."""
     decision = transition(scenario.saga, scenario.instance, SkipStep(scenario.at, "olga", "try", name, reply))
     assert decision.ignored is Ignored.OUT_OF_PLACE
     assert decision.instance is scenario.instance

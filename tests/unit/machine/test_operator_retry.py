@@ -35,7 +35,7 @@ WAITING = given(saga(point_of_no_return(), awaits("payment"), retriable("z")), B
 
 
 def refused(scenario: Scenario[Data], step: str | None, because: str) -> None:
-    """The wish is out of place, for this reason."""
+    """The action is out of place, for this reason."""
     decision = transition(scenario.saga, scenario.instance, RetryStep(scenario.at, "olga", "try", step))
     assert decision.ignored is Ignored.OUT_OF_PLACE
     assert decision.instance is scenario.instance
@@ -202,7 +202,7 @@ def test_it_is_refused_where_it_makes_no_sense(scenario: Scenario[Data], step: s
     refused(scenario, step, because)
 
 
-def test_what_an_operator_wanted_asked_again_rings_no_alarm_once_the_instance_turns_back() -> None:
+def test_a_step_that_an_operator_retries_has_no_timer_once_the_instance_compensates() -> None:
     """Two commands are obstructed after a sending; one is to be asked again, and then all is cancelled."""
     thrice = Retry(attempts=3)
     pair = saga(parallel(compensatable("a", retry=thrice), compensatable("b", retry=thrice)), point_of_no_return())
