@@ -24,7 +24,7 @@ class OrderLaptop(Command[LaptopOrdered]):
 
 
 class ReturnLaptop(Command[Done]):
-    """Put the laptop back into stock. Without an `asset_id` the order was never confirmed: identify it by the employee."""
+    """Return the laptop. Without an `asset_id` the order was never confirmed: identify it by the employee."""
 
     message_type = "equipment.return-laptop.v1"
     topic = TOPIC

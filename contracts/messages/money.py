@@ -20,7 +20,7 @@ def _decimal_text(value: object) -> object:
 
 
 def _plain_text(value: Decimal) -> str:
-    """Write all digits: a Decimal's own text of a very small amount has an exponent, which no reader of the format accepts."""
+    """Write all digits: the text of a very small Decimal has an exponent, which the format does not allow."""
     return format(value, "f")
 
 
