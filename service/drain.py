@@ -1,15 +1,15 @@
-"""The door to what changes something: shut when the coordinator ends, so that it leaves nothing behind that it owes."""
+"""Shutting down without losing work in progress: changes in progress finish, and later ones are refused."""
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-SHUTTING_DOWN: Final = "the coordinator is about to end and changes nothing more: ask again once it has started anew"
+SHUTTING_DOWN: Final = "the coordinator is shutting down and changes nothing more: try again when it has restarted"
 
 
 class Drain:
-    """Whoever is inside when it is shut is awaited; whoever comes later has to see why it is (None: it is open)."""
+    """Counts changes in progress. `closed_reason` is None as long as further changes are accepted."""
 
     def __init__(self) -> None:
         self.closed_reason: str | None = None
@@ -19,7 +19,7 @@ class Drain:
 
     @contextmanager
     def admit(self) -> Iterator[None]:
-        """Be inside for as long as the block."""
+        """Count the block as a change in progress."""
         self._running += 1
         self._idle.clear()
         try:
@@ -30,6 +30,6 @@ class Drain:
                 self._idle.set()
 
     async def close(self) -> None:
-        """Let nobody in any more, and wait until nobody is inside."""
+        """Refuse further changes, and wait for those in progress."""
         self.closed_reason = SHUTTING_DOWN
         await self._idle.wait()

@@ -1,5 +1,9 @@
-"""The error of whoever needs a part that is not there: a demo that cannot begin, a wish before Kafka was reached."""
+"""Errors that more than one part of the service raises."""
 
 
 class NotReady(RuntimeError):
-    """A part that is needed did not start, was not reached yet, or ended badly: the text says which, and why."""
+    """A part that is needed did not start, was not reached yet, or has failed; the message says which, and why."""
+
+
+class BrokerError(RuntimeError):
+    """A broker that this project starts, embedded or real, cannot be fetched, started or used; the message says why."""

@@ -4,12 +4,22 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+KAFKA = "kafka"
+"""The consumer has its partitions, and the broker answers."""
+PUBLISHER = "publisher"
+"""The producer is connected, and every topic exists."""
+STORE = "store"
+"""The database commits transactions."""
+
+CHECKS = (KAFKA, PUBLISHER, STORE)
+"""The checks that readiness depends on."""
+
 NOT_REPORTED = "not reported yet"
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that the coordinator needs, as it was reported last. `since` is when it became so, in UTC."""
+    """The last report on one thing that the coordinator needs. `since` is when it began to pass or to fail, in UTC."""
 
     name: str
     is_ok: bool
@@ -22,7 +32,7 @@ def _now() -> datetime:
 
 
 class Health:
-    """The checks that readiness depends on. One that is named beforehand is failing until somebody reports it ok."""
+    """The checks that readiness depends on. One that is named beforehand fails until it is reported ok."""
 
     def __init__(self, names: Iterable[str] = (), now: Callable[[], datetime] = _now) -> None:
         self._now = now
@@ -30,29 +40,29 @@ class Health:
         self._is_started = False
 
     def ok(self, name: str) -> None:
-        """Report that a check holds."""
+        """Report that a check passes."""
         self._report(name, None)
 
     def failing(self, name: str, reason: str) -> None:
-        """Report that a check does not hold, and why: what is wrong, where, and what to do."""
+        """Report that a check fails, and why: what is wrong, where, and what to do."""
         self._report(name, reason)
 
     def started(self) -> None:
-        """Report that everything is set up. It is not taken back."""
+        """Report that start-up is complete."""
         self._is_started = True
 
     def holds(self, name: str) -> bool:
-        """Say whether a check holds, as it was reported last."""
+        """Return whether a check passes."""
         return self._checks[name].is_ok
 
     @property
     def is_started(self) -> bool:
-        """Say whether the set-up is over."""
+        """Return whether start-up is complete."""
         return self._is_started
 
     @property
     def is_ready(self) -> bool:
-        """Say whether the set-up is over and every check holds."""
+        """Return whether start-up is complete and every check passes."""
         return self._is_started and all(check.is_ok for check in self._checks.values())
 
     @property
@@ -61,7 +71,7 @@ class Health:
         return tuple(self._checks.values())
 
     def _report(self, name: str, reason: str | None) -> None:
-        """Take a report; `since` moves only when a check begins to hold, or ceases to."""
+        """Record a report; `since` changes only when a check begins to pass or to fail."""
         before = self._checks.get(name)
         is_same = before is not None and before.is_ok is (reason is None)
         since = before.since if before is not None and is_same else self._now()

@@ -43,7 +43,7 @@ def _expected() -> tuple[type[BaseException], ...]:
     from saga_coordinator.handlers.routing import BadCatalog  # noqa: PLC0415
     from saga_coordinator.sagas import UnsoundSaga  # noqa: PLC0415
     from saga_coordinator.service.app.run import ShutdownTimeout  # noqa: PLC0415
-    from saga_coordinator.service.kafka.publisher import NoSuchTopic  # noqa: PLC0415
+    from saga_coordinator.service.kafka.admin import NoSuchTopic  # noqa: PLC0415
     from saga_coordinator.service.storage.sqlite.migrations import StoreUnusable  # noqa: PLC0415
 
     return (UnsoundSaga, BadCatalog, NoSuchTopic, StoreUnusable, ShutdownTimeout, KafkaError, sqlite3.Error, OSError)

@@ -16,8 +16,7 @@ from saga_coordinator.service.demo.report import as_object, opening, summary
 from saga_coordinator.service.demo.run import DemoResult, run_demo
 from saga_coordinator.service.demo.script import Script
 from saga_coordinator.service.demo.tally import Tally
-from saga_coordinator.service.errors import NotReady
-from saga_coordinator.service.kafka.broker_error import BrokerError
+from saga_coordinator.service.errors import BrokerError, NotReady
 from saga_coordinator.service.telemetry.environment import Kind, endpoint
 from saga_coordinator.service.telemetry.logs import configure
 

@@ -1,4 +1,4 @@
-"""The topics that a catalog needs: which are there, which are missing, and their creation. Nothing is ever deleted."""
+"""The topics that a catalog needs: which of them exist, their limits, and their creation. Nothing is ever deleted."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
@@ -16,9 +16,9 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
     for_code,
 )
-from aiokafka.protocol.metadata import MetadataRequest
 
 from saga_coordinator.handlers.routing import REPLIES, Routes, commands_of, dead_letter_topic
+from saga_coordinator.service.kafka.aiokafka_internals import topic_errors
 from saga_coordinator.service.kafka.connection import connection
 from saga_coordinator.service.kafka.errors import describe_connection_failure, describe_refusal
 from saga_coordinator.service.settings import KafkaSettings
@@ -31,18 +31,22 @@ POLL_INTERVAL: Final = 0.1
 LIMIT: Final = "max.message.bytes"
 
 
+class NoSuchTopic(LookupError):
+    """A topic that the coordinator needs does not exist: `saga topics apply` creates it."""
+
+
 class State(StrEnum):
-    """How a topic stands."""
+    """Whether a topic is as it should be."""
 
     EXISTS = "exists"
     MISSING = "missing"
     DIFFERS = "differs"
-    """It is there with another number of partitions than wished. That is never changed: its keys would move."""
+    """It has another number of partitions than planned. That is never changed: its keys would move."""
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic that the catalog needs. `partitions` are those that it has, 0 if it is missing."""
+    """One topic that the catalog needs. `partitions` is how many it has, 0 if it is missing."""
 
     name: str
     purpose: str
@@ -53,16 +57,16 @@ class Topic:
 
 def topic_purposes(routes: Routes) -> Mapping[str, str]:
     """Return what each topic of a catalog is for, by its name."""
-    told = dict.fromkeys(routes.event_topics, "events in") | {REPLIES: "replies in"}
+    purposes = dict.fromkeys(routes.event_topics, "events in") | {REPLIES: "replies in"}
     for saga in routes.sagas.values():
-        told |= {command.topic: "commands out" for command in commands_of(saga)}
-        told[saga.outcome_topic] = "outcomes out"
-    told |= {dead_letter_topic(topic): "dead letters out" for topic in routes.topics_in}
-    return {name: told[name] for name in sorted(told)}
+        purposes |= {command.topic: "commands out" for command in commands_of(saga)}
+        purposes[saga.outcome_topic] = "outcomes out"
+    purposes |= {dead_letter_topic(topic): "dead letters out" for topic in routes.topics_in}
+    return {name: purposes[name] for name in sorted(purposes)}
 
 
 async def plan(settings: KafkaSettings, routes: Routes, partitions: int = PARTITIONS) -> Sequence[Topic]:
-    """Compare the topics that a catalog needs with those that are there.
+    """Compare the topics that a catalog needs with those that exist.
 
     Raises `ConnectionError` when Kafka cannot be reached, or hides topics from this client, and aiokafka's errors when
     it refuses.
@@ -76,10 +80,10 @@ async def plan(settings: KafkaSettings, routes: Routes, partitions: int = PARTIT
 async def apply(
     settings: KafkaSettings, routes: Routes, partitions: int = PARTITIONS, replication: int | None = None
 ) -> tuple[Sequence[Topic], Mapping[str, str]]:
-    """Create what is missing, and wait until it can be used.
+    """Create what is missing, and wait until it has leaders.
 
     Without `replication` a topic has three replicas, or as many as there are brokers if they are fewer. Returns the
-    topics as they stand then, and by name the reasons why some could not be created. Raises as `plan` does.
+    topics as they are then, and by name the reasons why some could not be created. Raises as `plan` does.
     """
     async with _admin(settings) as admin:
         missing = [topic for topic in await _plan(admin, routes, partitions) if topic.state is State.MISSING]
@@ -88,78 +92,91 @@ async def apply(
             replicas = replication or await _replicas(admin)
             created = [NewTopic(topic.name, partitions, replicas) for topic in missing]
             refused = dict(_refusals(await admin.create_topics(created)))
-            await _there(admin, {topic.name for topic in missing} - refused.keys())
+            await _wait_for_leaders(admin, {topic.name for topic in missing} - refused.keys())
         return await _plan(admin, routes, partitions), refused
 
 
-async def max_batch_bytes(settings: KafkaSettings, names: Collection[str]) -> Mapping[str, int]:
-    """Return how many bytes a batch of each topic may have, as far as the broker tells this client.
+@dataclass(frozen=True, slots=True)
+class TopicLimits:
+    """How many partitions a topic has, and how many bytes a batch of it may have, if the broker reports it."""
 
-    Raises `ConnectionError` when Kafka cannot be reached.
+    partitions: int
+    max_bytes: int | None
+
+
+async def check_topics(settings: KafkaSettings, names: Collection[str]) -> Mapping[str, TopicLimits]:
+    """Return the limits of topics, which are checked before any client could create one by asking for it.
+
+    Raises `NoSuchTopic`, which names all that are missing, `ConnectionError` when Kafka cannot be reached or hides
+    topics from this client, and aiokafka's errors.
     """
-    wanted = [ConfigResource(ConfigResourceType.TOPIC, name, {LIMIT: None}) for name in sorted(names)]
     async with _admin(settings) as admin:
-        try:
-            answers = await admin.describe_configs(wanted)
-        except (IncompatibleBrokerVersion, NotImplementedError):
-            return {}
-    told = (resource for answer in answers for resource in answer.resources)
-    return {name: int(value) for _, _, _, name, entries in told for _, value, *_ in entries}
+        existing = {each["topic"]: each for each in await admin.describe_topics()}
+        missing = sorted(name for name in names if name not in existing)
+        await _check_visible(admin, settings, missing)
+        if missing:
+            raise NoSuchTopic(f"topics are missing: {', '.join(missing)}; create them by `saga topics apply`")
+        for name in names:
+            if code := existing[name]["error_code"]:
+                raise for_code(code)(f"topic {name}")
+        sizes = await _max_batch_bytes(admin, names)
+        return {name: TopicLimits(len(existing[name]["partitions"]), sizes.get(name)) for name in names}
+
+
+async def _max_batch_bytes(admin: AIOKafkaAdminClient, names: Collection[str]) -> Mapping[str, int]:
+    """Return how many bytes a batch of each topic may have, as far as the broker reports it to this client."""
+    wanted = [ConfigResource(ConfigResourceType.TOPIC, name, {LIMIT: None}) for name in sorted(names)]
+    try:
+        answers = await admin.describe_configs(wanted)
+    except (IncompatibleBrokerVersion, NotImplementedError):
+        return {}
+    resources = (resource for answer in answers for resource in answer.resources)
+    return {name: int(value) for _, _, _, name, entries in resources for _, value, *_ in entries}
 
 
 @asynccontextmanager
 async def _admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
-    """Connect for administration; everything within has a limit, and so has the end."""
+    """Yield an admin client; connecting, the work with it, and closing have limits."""
     admin = AIOKafkaAdminClient(**connection(settings))
     try:
-        await _connected(admin, settings)
+        async with asyncio.timeout(settings.request_timeout):
+            try:
+                await admin.start()
+            except (OSError, KafkaError) as error:
+                raise ConnectionError(await describe_connection_failure(settings, error)) from error
         async with asyncio.timeout(settings.request_timeout + CREATE_TIMEOUT):
             yield admin
     except TimeoutError as error:
         raise ConnectionError(f"Kafka at {settings.bootstrap_servers} did not answer in time: {error}") from error
     finally:
-        await _closed(admin)
+        await close(admin)
 
 
-async def _connected(admin: AIOKafkaAdminClient, settings: KafkaSettings) -> None:
-    try:
-        async with asyncio.timeout(settings.request_timeout):
-            await admin.start()
-    except TimeoutError:
-        raise
-    except (OSError, KafkaError) as error:
-        raise ConnectionError(await describe_connection_failure(settings, error)) from error
-
-
-async def _closed(admin: AIOKafkaAdminClient) -> None:
-    """Disconnect, or leave the connection when that does not end."""
+async def close(client: Any) -> None:  # noqa: ANN401  aiokafka carries no types
+    """Close a client of aiokafka, or leave its connections when that takes too long."""
     try:
         async with asyncio.timeout(CLOSE_TIMEOUT):
-            await admin.close()
+            await client.close()
     except (TimeoutError, KafkaError):
         return
 
 
 async def _plan(admin: AIOKafkaAdminClient, routes: Routes, partitions: int) -> Sequence[Topic]:
-    there = {each["topic"]: len(each["partitions"]) for each in await admin.describe_topics()}
+    existing = {each["topic"]: len(each["partitions"]) for each in await admin.describe_topics()}
     return [
-        Topic(name, purpose, _state(there.get(name), partitions), there.get(name, 0), partitions)
+        Topic(name, purpose, _state(existing.get(name), partitions), existing.get(name, 0), partitions)
         for name, purpose in topic_purposes(routes).items()
     ]
 
 
 async def _check_visible(admin: AIOKafkaAdminClient, settings: KafkaSettings, missing: list[str]) -> None:
-    """Ask for topics by name: one that this client may not see looks as if it were missing.
-
-    Raises `ConnectionError`: they must be allowed, not created.
-    """
+    """Raise `ConnectionError` if topics only look missing because this client is not authorized to see them."""
     if not missing:
         return
-    request = MetadataRequest(missing, allow_auto_topic_creation=False)
-    answer = (await admin._send_request(request)).to_object()  # noqa: SLF001  what is public may create them unasked
     denied = TopicAuthorizationFailedError()
-    if hidden := [each["topic"] for each in answer["topics"] if each["error_code"] == denied.errno]:
-        raise ConnectionError(f"Kafka does not show {', '.join(sorted(hidden))}: {describe_refusal(settings, denied)}")
+    errors = await topic_errors(admin, missing)
+    if hidden := sorted(topic for topic, code in errors.items() if code == denied.errno):
+        raise ConnectionError(f"Kafka does not show {', '.join(hidden)}: {describe_refusal(settings, denied)}")
 
 
 def _state(has: int | None, wanted: int) -> State:
@@ -175,17 +192,17 @@ async def _replicas(admin: AIOKafkaAdminClient) -> int:
 
 def _refusals(response: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401  aiokafka carries no types
     """Yield the topics that were not created, each with the broker's reason. One that exists by now is no failure."""
-    for name, code, *told in response.topic_errors:
+    for name, code, *message in response.topic_errors:
         error = for_code(code)
         if code and error is not TopicAlreadyExistsError:
-            yield name, f"{error.__name__}: {told[0] if told and told[0] else error.description}"
+            yield name, f"{error.__name__}: {message[0] if message and message[0] else error.description}"
 
 
-async def _there(admin: AIOKafkaAdminClient, names: set[str]) -> None:
+async def _wait_for_leaders(admin: AIOKafkaAdminClient, names: set[str]) -> None:
     """Wait until every partition of these topics has a leader."""
     while True:
-        there = {each["topic"] for each in await admin.describe_topics() if _is_led(each["partitions"])}
-        if names <= there:
+        led = {each["topic"] for each in await admin.describe_topics() if _is_led(each["partitions"])}
+        if names <= led:
             return
         await asyncio.sleep(POLL_INTERVAL)
 

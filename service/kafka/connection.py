@@ -4,15 +4,15 @@ from typing import Any, Final
 
 from aiokafka.helpers import create_ssl_context
 
-from saga_coordinator.service.kafka.closed_connections import expect_closed_connections
+from saga_coordinator.service.kafka.aiokafka_internals import expect_closed_connections
 from saga_coordinator.service.settings import KafkaSettings
 
 METADATA_MAX_AGE_S: Final = 5
-"""How soon a topic's new partitions are seen; what came into them meanwhile is read from their beginning."""
+"""How soon a topic's new partitions are seen; they are then read from their beginning."""
 
 
 def connection(settings: KafkaSettings) -> dict[str, Any]:
-    """Return the arguments that every aiokafka client of this service is made with."""
+    """Return the arguments of every aiokafka client of this service."""
     expect_closed_connections()
     ssl_context = None
     if settings.security_protocol in {"SSL", "SASL_SSL"}:

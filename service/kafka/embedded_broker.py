@@ -33,7 +33,7 @@ from typing import Final, Self
 
 from confluent_kafka import cimpl
 
-from saga_coordinator.service.kafka.broker_error import BrokerError
+from saga_coordinator.service.errors import BrokerError
 
 DISCONNECT: Final = -195
 """Among the errors to push: close the connection instead of answering (librdkafka's RD_KAFKA_RESP_ERR__TRANSPORT)."""

@@ -1,11 +1,10 @@
-"""Why Kafka does not let us in, or do something, in words for whoever can change it.
+"""Why Kafka refuses a connection or a request, and what to do about it.
 
-aiokafka only logs why a first connection fails, and says that there is none. So one more is made, by hand.
+aiokafka only logs why the first connection fails, and raises that there is none. So one more is tried here.
 """
 
 import asyncio
 import ssl
-from typing import Final
 
 from aiokafka.conn import create_conn
 from aiokafka.errors import (
@@ -25,11 +24,9 @@ from aiokafka.errors import (
 from saga_coordinator.service.kafka.connection import connection
 from saga_coordinator.service.settings import KafkaSettings
 
-CLOSE_TIMEOUT: Final = 1.0
-
 
 async def describe_connection_failure(settings: KafkaSettings, error: Exception) -> str:
-    """Say why no connection comes about, and what to do; `error` is what the client says of it."""
+    """Return why there is no connection, and what to do; `error` is what the client raised."""
     reason: Exception = error
     options = connection(settings)
     del options["metadata_max_age_ms"]
@@ -46,7 +43,7 @@ async def describe_connection_failure(settings: KafkaSettings, error: Exception)
 
 
 def describe_refusal(settings: KafkaSettings, error: BaseException) -> str:
-    """Say what Kafka does not let us do, and what to do; of an error that is no refusal, only what it is."""
+    """Return what Kafka refuses, and what to do; of any other error, only its name and text."""
     user = f"user {settings.sasl_username}" if settings.sasl_username else "this client"
     match error:
         case TopicAuthorizationFailedError():
@@ -59,15 +56,13 @@ def describe_refusal(settings: KafkaSettings, error: BaseException) -> str:
             limits = "the broker's group.min.session.timeout.ms and group.max.session.timeout.ms"
             return f"{_describe(error)}; set SAGA_KAFKA__SESSION_TIMEOUT to seconds between {limits}"
         case MessageSizeTooLargeError() | RecordListTooLargeError():
-            return (
-                f"{_describe(error)}; raise max.message.bytes of the topic to 1048588 or more, and it goes on by itself"
-            )
+            return f"{_describe(error)}; raise max.message.bytes of the topic to 1048588 or more, and it continues"
         case _:
             return _describe(error)
 
 
 def _remedy(settings: KafkaSettings, error: Exception) -> str:
-    """Name the setting that may be wrong."""
+    """Return which setting may be wrong."""
     match error:
         case UnsupportedSaslMechanismError():
             return f"the broker does not know {settings.sasl_mechanism}: is SAGA_KAFKA__SASL_MECHANISM right?"

@@ -1,4 +1,4 @@
-"""Consumers of aiokafka that join the coordinators' group, and leave it in a bounded time."""
+"""The consumer as a member of the coordinators' group: its name, its options, and what it reports of its partitions."""
 
 import asyncio
 import hashlib
@@ -9,20 +9,19 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
 from saga_coordinator.handlers.records import Place, Record
-from saga_coordinator.service.kafka.aiokafka_internals import Close, Task, ended
+from saga_coordinator.service.kafka.aiokafka_internals import stop_consumer
 from saga_coordinator.service.kafka.connection import connection
-from saga_coordinator.service.kafka.losing import lost
 from saga_coordinator.service.kafka.partitions import Assignment
 from saga_coordinator.service.settings import KafkaSettings
 
-Logs = Mapping[TopicPartition, tuple[int, int]]
+LogRanges = Mapping[TopicPartition, tuple[int, int]]
 """The first offset of each log, and the one behind its last."""
 
 
-def member(owner: str, retired: Collection[str]) -> str:
-    """Name a member of the group after its owner, and after the topics that the owner has read and reads no more.
+def member_name(owner: str, retired: Collection[str]) -> str:
+    """Name a static member after its owner, and after the topics that the owner has read and reads no more.
 
-    Who comes back under a name is given what that name had, and cannot join with a topic that it does not want.
+    A member that returns under its name keeps its assignment, and cannot join with another subscription.
     """
     if not retired:
         return owner
@@ -30,7 +29,7 @@ def member(owner: str, retired: Collection[str]) -> str:
 
 
 async def join(settings: KafkaSettings, topics: Collection[str], name: str, assignment: Assignment) -> AIOKafkaConsumer:
-    """Start a consumer that joins the group under a name; the assignment hears of its partitions.
+    """Start a consumer that joins the group under a name; its rebalances are recorded in `assignment`.
 
     Raises `KafkaError`, `TimeoutError`; then nothing is left open.
     """
@@ -54,62 +53,35 @@ async def join(settings: KafkaSettings, topics: Collection[str], name: str, assi
         async with asyncio.timeout(settings.request_timeout * 1.5):
             await consumer.start()
     except BaseException as error:
-        if trouble := await left(consumer):
-            error.add_note(f"and it did not stop: {type(trouble).__name__} {trouble}")
+        if problem := await stop_consumer(consumer):
+            error.add_note(f"and it did not stop: {type(problem).__name__} {problem}")
         raise
     return consumer
 
 
 async def log_ranges(
-    consumer: AIOKafkaConsumer, asked: Collection[TopicPartition], within: float
-) -> tuple[Logs, Mapping[TopicPartition, Exception]]:
-    """Return where logs begin and end, and why not, of partitions that have not told within so many seconds."""
+    consumer: AIOKafkaConsumer, asked: Collection[TopicPartition], seconds: float
+) -> tuple[LogRanges, Mapping[TopicPartition, Exception]]:
+    """Return where logs begin and end, and the errors of the partitions that did not answer in time."""
     logs: dict[TopicPartition, tuple[int, int]] = {}
-    silent: dict[TopicPartition, Exception] = {}
+    failed: dict[TopicPartition, Exception] = {}
 
     async def ask(at: TopicPartition) -> None:
         try:
-            async with asyncio.timeout(within):
+            async with asyncio.timeout(seconds):
                 first, end = await consumer.beginning_offsets([at]), await consumer.end_offsets([at])
         except (KafkaError, TimeoutError) as error:
-            silent[at] = error
+            failed[at] = error
         else:
             logs[at] = first[at], end[at]
 
     async with asyncio.TaskGroup() as asking:
         for at in sorted(asked):
             asking.create_task(ask(at))
-    return logs, silent
+    return logs, failed
 
 
-def record(polled: "ConsumerRecord[bytes, bytes]") -> Record:
-    """Return a record as the handlers take it."""
+def to_record(polled: "ConsumerRecord[bytes, bytes]") -> Record:
+    """Return a record of aiokafka as the handlers expect it."""
     place = Place(polled.topic, polled.partition, polled.offset)
     return Record(place, polled.timestamp, polled.key, polled.value, polled.headers, polled.timestamp_type or 0)
-
-
-def task_error(consumer: AIOKafkaConsumer) -> BaseException | None:
-    """Return by what one of a consumer's tasks was lost, if it has to be replaced for that."""
-    return lost(consumer._client._sync_task, *_tasks(consumer))  # noqa: SLF001  there is no other way to it
-
-
-async def left(consumer: AIOKafkaConsumer) -> Exception | None:
-    """Stop a consumer within seconds, whatever the broker does; return what was in its way."""
-    return await ended(consumer.stop, lambda: _rest(consumer))
-
-
-def _rest(consumer: AIOKafkaConsumer) -> tuple[Collection[Task], Close]:
-    """Return what aiokafka runs for a consumer, and leaves running when `stop` does not come to its end."""
-    fetches = () if consumer._fetcher is None else consumer._fetcher._pending_tasks  # noqa: SLF001  there is no other way to them
-    return [*_tasks(consumer), *fetches], consumer._client.close  # noqa: SLF001
-
-
-def _tasks(consumer: AIOKafkaConsumer) -> Collection[Task]:
-    """Return the tasks by which a consumer stays in its group and fetches."""
-    coordinator, fetcher = consumer._coordinator, consumer._fetcher  # noqa: SLF001  there is no other way to them
-    tasks: list[Task | None] = []
-    if coordinator is not None:
-        tasks += [coordinator._coordination_task, coordinator._heartbeat_task, coordinator._commit_refresh_task]  # noqa: SLF001
-    if fetcher is not None:
-        tasks.append(fetcher._fetch_task)  # noqa: SLF001
-    return [task for task in tasks if task is not None]

@@ -1,8 +1,8 @@
 """The publisher on aiokafka: idempotent, acknowledged by all replicas, one batch of a partition at a time.
 
-Every call has a limit: with the broker down an idempotent producer neither sends nor stops by itself. A batch whose
-time is over may still be written later; stable ids absorb the copy. After an error that is not retriable a producer
-answers every later send with an error, so it is replaced.
+Every call has a timeout: with the broker down an idempotent producer neither sends nor stops. A batch that timed out
+may still be written later; stable ids absorb the copy. After an error that is not retriable a producer fails every
+later send, so it is replaced.
 """
 
 import asyncio
@@ -10,89 +10,79 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, ProducerClosed
+from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
 from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES, size_of
 from saga_coordinator.handlers.records import OutboxMessage
 from saga_coordinator.service.errors import NotReady
-from saga_coordinator.service.kafka.admin import max_batch_bytes
-from saga_coordinator.service.kafka.aiokafka_internals import Close, Task, ended
+from saga_coordinator.service.kafka.admin import NoSuchTopic, TopicLimits, check_topics
+from saga_coordinator.service.kafka.aiokafka_internals import producer_error, stop_producer
 from saga_coordinator.service.kafka.connection import connection
 from saga_coordinator.service.kafka.errors import describe_refusal
-from saga_coordinator.service.kafka.losing import lost
 from saga_coordinator.service.settings import KafkaSettings
 
 BATCH_BYTES = 900_000
 
 
-class NoSuchTopic(LookupError):
-    """A topic that the coordinator writes to does not exist: `saga topics apply` creates it."""
-
-
-Condition = Callable[[str | None], None]
-"""Who is told that everything can be published (None), or what cannot."""
+Report = Callable[[str | None], None]
+"""Called with what cannot be published and why, and with None when everything can."""
 
 
 class KafkaPublisher:
-    """Brings rows to Kafka; see `handlers.ports.Publisher`."""
+    """Publishes rows; see `handlers.ports.Publisher`."""
 
-    def __init__(self, settings: KafkaSettings, topics: Collection[str], condition: Condition = lambda _: None) -> None:
+    def __init__(self, settings: KafkaSettings, topics: Collection[str], report: Report = lambda _: None) -> None:
         self._settings = settings
         self._topics = topics
-        self._condition = condition
-        self._troubles: dict[tuple[str, int], str] = {}
-        self._partitions: dict[str, int] = {}
-        self._limits: Mapping[str, int] = {}
+        self._report = report
+        self._problems: dict[tuple[str, int], str] = {}
+        self._limits: Mapping[str, TopicLimits] = {}
         self._producer: AIOKafkaProducer | None = None
         self._connecting = asyncio.Lock()
 
     async def start(self) -> None:
-        """Connect, and learn of each topic how many partitions it has, and how large a batch may be.
-
-        Raises `NoSuchTopic`, or aiokafka's errors.
-        """
-        self._limits = await max_batch_bytes(self._settings, self._topics)
-        producer = await self._connected()
-        async with asyncio.timeout(self._settings.request_timeout):
-            for topic in self._topics:
-                partitions = await producer.partitions_for(topic)
-                if not partitions:
-                    raise NoSuchTopic(f"topic {topic} does not exist: create it by `saga topics apply`")
-                self._partitions[topic] = len(partitions)
+        """Check that all topics exist, and connect. Raises as `check_topics` does."""
+        self._limits = await check_topics(self._settings, self._topics)
+        await self._connect()
 
     async def stop(self) -> None:
         """Disconnect within a few seconds, whatever state the broker is in."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await _stop_producer(producer)
+            await stop_producer(producer)
 
     def partition(self, topic: str, key: bytes) -> int:
         """Return the partition of a key, as every standard client computes it. Raises `NoSuchTopic`, `NotReady`."""
-        if not self._partitions:
-            raise NotReady("Kafka has not been reached since the start: nobody knows where this belongs; see /readyz")
+        if not self._limits:
+            raise NotReady("Kafka was not reached since the start, so the partition is unknown; see /readyz")
         try:
-            return _murmur2(key) % self._partitions[topic]
+            return _murmur2(key) % self._limits[topic].partitions
         except KeyError:
             raise NoSuchTopic(f"topic {topic} is not known: create it by `saga topics apply`, and restart") from None
 
     def most(self, topic: str) -> int:
         """Return how many bytes a message to a topic may have, with its headers and its frame."""
-        return min(MAX_MESSAGE_BYTES, self._limits.get(topic, MAX_MESSAGE_BYTES))
+        limits = self._limits.get(topic)
+        return (
+            MAX_MESSAGE_BYTES
+            if limits is None or limits.max_bytes is None
+            else min(MAX_MESSAGE_BYTES, limits.max_bytes)
+        )
 
     async def publish(self, topic: str, partition: int, rows: Sequence[OutboxMessage]) -> None:
         """Publish rows in order; see `handlers.ports.Publisher`. Raises `TimeoutError`, or aiokafka's errors."""
         try:
             await self._publish(topic, partition, rows)
         except (OSError, KafkaError) as error:
-            self._troubles[topic, partition] = f"{topic}:{partition}: {describe_refusal(self._settings, error)}"
-            self._condition("; ".join(self._troubles.values()))
+            self._problems[topic, partition] = f"{topic}:{partition}: {describe_refusal(self._settings, error)}"
+            self._report("; ".join(self._problems.values()))
             raise
-        if self._troubles and self._troubles.pop((topic, partition), ""):
-            self._condition("; ".join(self._troubles.values()) or None)
+        if self._problems and self._problems.pop((topic, partition), ""):
+            self._report("; ".join(self._problems.values()) or None)
 
     async def _publish(self, topic: str, partition: int, rows: Sequence[OutboxMessage]) -> None:
-        producer = await self._connected()
+        producer = await self._connect()
         try:
             async with asyncio.timeout(self._settings.request_timeout * 1.5):
                 for chunk in _split(rows, min(BATCH_BYTES, self.most(topic))):
@@ -102,17 +92,17 @@ class KafkaPublisher:
                 await self.stop()
             raise
 
-    async def _connected(self) -> AIOKafkaProducer:
-        """Return the one producer; lanes that find none, or one that is lost, wait for the first to make it."""
-        if self._producer is not None and lost(self._producer.client._sync_task):  # noqa: SLF001
+    async def _connect(self) -> AIOKafkaProducer:
+        """Return the producer; lanes that find none, or one that has lost its task, wait for the first to start one."""
+        if self._producer is not None and producer_error(self._producer):
             await self.stop()
         if self._producer is None:
             async with self._connecting:
                 if self._producer is None:
-                    self._producer = await self._started()
+                    self._producer = await self._start_producer()
         return self._producer
 
-    async def _started(self) -> AIOKafkaProducer:
+    async def _start_producer(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
             **connection(self._settings),
             acks="all",
@@ -125,24 +115,24 @@ class KafkaPublisher:
             async with asyncio.timeout(self._settings.request_timeout * 1.5):
                 await producer.start()
         except BaseException:
-            await _stop_producer(producer)
+            await stop_producer(producer)
             raise
         return producer
 
 
-def _split(rows: Sequence[OutboxMessage], most: int) -> Iterator[Sequence[OutboxMessage]]:
-    """Split rows, in order, so that those of a portion fit into a batch of so many bytes; a larger one stands alone."""
+def _split(rows: Sequence[OutboxMessage], max_bytes: int) -> Iterator[Sequence[OutboxMessage]]:
+    """Split rows, in order, into chunks that fit into a batch of so many bytes; a larger row is a chunk of its own."""
     begin, size = 0, 0
     for index, row in enumerate(rows):
         size += size_of(row)
-        if size > most and index > begin:
+        if size > max_bytes and index > begin:
             yield rows[begin:index]
             begin, size = index, size_of(row)
     yield rows[begin:]
 
 
 async def _send(producer: AIOKafkaProducer, topic: str, partition: int, rows: Sequence[OutboxMessage]) -> None:
-    """Send rows in as few batches as they fit in, each when the one before it is acknowledged."""
+    """Send rows in as few batches as possible, each after the one before it is acknowledged."""
     batch = producer.create_batch()
     for row in rows:
         if batch.append(key=row.key, value=row.value, timestamp=None, headers=list(row.headers)) is None:
@@ -152,20 +142,8 @@ async def _send(producer: AIOKafkaProducer, topic: str, partition: int, rows: Se
     await (await producer.send_batch(batch, topic, partition=partition))
 
 
-async def _stop_producer(producer: AIOKafkaProducer) -> None:
-    """Stop a producer within seconds. What it has not sent by then fails at once, and it sends it no more."""
-    await ended(producer.stop, lambda: _rest(producer))
-
-
-def _rest(producer: AIOKafkaProducer) -> tuple[Collection[Task], Close]:
-    """Fail what waits to be sent, and return the task that would send it."""
-    producer._message_accumulator.fail_all(ProducerClosed())  # noqa: SLF001  there is no other way to it
-    sending = producer._sender.sender_task  # noqa: SLF001
-    return [] if sending is None else [sending], producer.client.close
-
-
 @lru_cache(maxsize=65_536)
 def _murmur2(key: bytes) -> int:
-    """Return the hash that decides a key's partition; one key is hashed for each of its messages otherwise."""
+    """Return the hash that determines a key's partition; it is cached, as a key has many messages."""
     hashed: int = murmur2(key)
     return hashed & 0x7FFFFFFF

@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import KafkaException
 
-from saga_coordinator.service.kafka.broker_error import BrokerError
+from saga_coordinator.service.errors import BrokerError
 from tests.support.kafka.java import JavaKafka
 from tests.support.kafka.java_jars import KAFKA_VERSION, kafka_jars
 from tests.support.kafka_fixtures import RealKafka, give_up

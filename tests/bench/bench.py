@@ -21,8 +21,7 @@ from rich.table import Table
 
 from saga_coordinator.handlers.routing import Routes
 from saga_coordinator.sagas.catalog import catalog
-from saga_coordinator.service.errors import NotReady
-from saga_coordinator.service.kafka.broker_error import BrokerError
+from saga_coordinator.service.errors import BrokerError, NotReady
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.bench import processes
 from tests.bench.machine import QUICK as QUICK_EFFORT

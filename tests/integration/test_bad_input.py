@@ -94,7 +94,7 @@ async def test_a_record_that_no_client_can_decode_stops_and_reports_its_partitio
                 await world.order(*orders)
                 await eventually(lambda: len(world.published_outcomes()) > 2, "orders of the other partition")
                 await eventually(lambda: it.leased().get((EVENTS, 0)) == 1, "what stands before it is taken in")
-                await eventually(it.service.feed.caught_up.is_set, "timers can fire")
+                await eventually(it.service.consumer.caught_up.is_set, "timers can fire")
 
                 reasons = [check.reason or "" for check in it.service.health.checks if not check.is_ok]
                 assert any(f"{EVENTS}:0:1 cannot be decoded" in reason for reason in reasons)

@@ -16,8 +16,8 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import KafkaError, KafkaException, NewTopic
 from psutil import Process
 
+from saga_coordinator.service.errors import BrokerError
 from saga_coordinator.service.kafka import embedded_broker as embedded
-from saga_coordinator.service.kafka.broker_error import BrokerError
 from saga_coordinator.service.kafka.embedded_broker import DISCONNECT, ApiKey, EmbeddedBroker
 
 pytestmark = pytest.mark.slow

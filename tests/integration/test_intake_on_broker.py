@@ -194,7 +194,7 @@ async def check_stopped(it: Running, world: World, log: Log) -> None:
 
 def member(it: Running) -> AIOKafkaConsumer:
     """The consumer of the service: only a member of the group may ask and say what is committed."""
-    consumer = it.service.feed._consumer  # noqa: SLF001
+    consumer = it.service.consumer._consumer  # noqa: SLF001
     assert consumer is not None
     return consumer
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from saga_coordinator.service.kafka.losing import lost
+from saga_coordinator.service.kafka.aiokafka_internals import task_error
 from tests.integration.two_brokers import Scene, scene
 from tests.unit.handlers.eventually import eventually
 
@@ -46,7 +46,7 @@ async def test_a_consumer_that_has_lost_a_task_is_replaced(tmp_path: Path, break
     async with scene(tmp_path / "saga.db", request_timeout=1.0) as here:
         consumer = consumer_of(here)
         task = breaking(consumer)
-        await eventually(lambda: lost(task) is not None, "the task has ended")
+        await eventually(lambda: task_error(task) is not None, "the task has ended")
         await eventually(lambda: consumer_of(here) not in {consumer, None}, "it is replaced")
         await here.world.order("o")
         await here.world.outcomes("o")
@@ -58,7 +58,7 @@ async def test_a_producer_that_learns_of_no_broker_any_more_is_replaced(tmp_path
         producer: Any = here.it.service.publisher._producer  # noqa: SLF001  to break it
         producer.client._metadata_update = broken  # noqa: SLF001
         producer.client.force_metadata_update()
-        await eventually(lambda: lost(producer.client._sync_task) is not None, "the task has ended")  # noqa: SLF001
+        await eventually(lambda: task_error(producer.client._sync_task) is not None, "the task has ended")  # noqa: SLF001
         await here.world.order("o")
         await here.world.outcomes("o")
         assert here.it.service.publisher._producer is not producer  # noqa: SLF001
@@ -66,4 +66,4 @@ async def test_a_producer_that_learns_of_no_broker_any_more_is_replaced(tmp_path
 
 
 def consumer_of(here: Scene) -> Any:  # noqa: ANN401  aiokafka carries no types
-    return here.it.service.feed._consumer  # noqa: SLF001  to break it
+    return here.it.service.consumer._consumer  # noqa: SLF001  to break it

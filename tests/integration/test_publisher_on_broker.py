@@ -11,8 +11,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from saga_coordinator.handlers.records import Changes, OutboxMessage
+from saga_coordinator.service.kafka.admin import NoSuchTopic
 from saga_coordinator.service.kafka.embedded_broker import ApiKey, EmbeddedBroker
-from saga_coordinator.service.kafka.publisher import KafkaPublisher, NoSuchTopic
+from saga_coordinator.service.kafka.publisher import KafkaPublisher
 from saga_coordinator.service.settings import KafkaSettings
 from tests.unit.handlers.coordinator import coordinator
 from tests.unit.handlers.eventually import eventually

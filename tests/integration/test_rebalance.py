@@ -12,12 +12,11 @@ import pytest
 
 from saga_coordinator.handlers.bootstrap import Handlers, wire_handlers
 from saga_coordinator.handlers.records import Lease
+from saga_coordinator.service.backoff import INITIAL_BACKOFF
 from saga_coordinator.service.clock import SystemClock
-from saga_coordinator.service.health import Health
-from saga_coordinator.service.http import checks
+from saga_coordinator.service.health import CHECKS, Health
 from saga_coordinator.service.kafka.consumer import KafkaConsumer
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
-from saga_coordinator.service.kafka.retakes import INITIAL_BACKOFF
 from saga_coordinator.service.storage.sqlite.store import SqliteStore
 from tests.integration.on_broker import COMMANDS, TOPICS, Running, World, serving
 from tests.unit.handlers.coordinator import Watcher, sampled
@@ -61,7 +60,7 @@ def beside(it: Running) -> Second:
         owner=EARLIER,
         handlers=handlers,
         store=service.store,
-        health=Health(checks.ALL),
+        health=Health(CHECKS),
         observer=watcher,
     )
     return Second(feed, handlers, watcher)

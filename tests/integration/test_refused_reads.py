@@ -33,7 +33,7 @@ async def test_while_the_broker_does_not_describe_a_topic_it_is_not_ready_and_as
     async with scene(tmp_path / "saga.db", request_timeout=1.0) as here:
         here.broker.set_topic_error(EVENTS, UNKNOWN_TOPIC_OR_PARTITION)
         here.broker.push_broker_errors(READ, ApiKey.FETCH, [NOT_LEADER_OR_FOLLOWER])
-        await not_ready(here, f"the broker does not tell of {EVENTS}")
+        await not_ready(here, f"the broker does not describe {EVENTS}")
         here.broker.set_topic_error(EVENTS, 0)
         await eventually(lambda: here.it.service.health.is_ready, "it is ready again", SOON_S)
         await here.world.order("placed afterwards")

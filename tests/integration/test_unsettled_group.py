@@ -25,8 +25,8 @@ async def test_new_partitions_while_it_catches_up_do_not_stop_it(tmp_path: Path)
             broker.push_broker_errors(1, ApiKey.HEARTBEAT, [ILLEGAL_GENERATION])
             async with serving(broker, tmp_path / "saga.db", batch=1) as it:
                 await eventually(lambda: broker.unmet_errors(1, ApiKey.HEARTBEAT) == 0, "it must rejoin")
-                assert not it.service.feed.caught_up.is_set()
-                await eventually(it.service.feed.caught_up.is_set, "it has caught up")
+                assert not it.service.consumer.caught_up.is_set()
+                await eventually(it.service.consumer.caught_up.is_set, "it has caught up")
                 assert it.rows("SELECT count(*) FROM instance") == [(300,)]
 
 
@@ -56,6 +56,6 @@ async def shut_out(broker: EmbeddedBroker, it: Running) -> None:
     """Make the service rejoin the group without success; return when readiness reports it."""
     broker.push_request_errors(ApiKey.JOIN_GROUP, [COORDINATOR_LOAD_IN_PROGRESS] * FOR_EVER)
     broker.push_request_errors(ApiKey.HEARTBEAT, [ILLEGAL_GENERATION])
-    reason = "has not given out its partitions for"
+    reason = "has not assigned its partitions for"
     await eventually(lambda: reason in str(it.service.health.checks), "readiness says that it has no partitions")
     assert not it.service.health.is_ready

@@ -29,8 +29,8 @@ async def test_a_partition_without_a_leader_keeps_nobody_from_the_others_i29(tmp
             async with serving(broker, tmp_path / "saga.db", request_timeout=2.0) as it:
                 await world.outcomes(*orders(0))
                 reasons = [str(check.reason) for check in it.service.health.checks if not check.is_ok]
-                assert any(f"{EVENTS}:1 does not tell where its log ends" in reason for reason in reasons), reasons
-                assert it.service.feed.caught_up.is_set(), "timers fire"
+                assert any(f"{EVENTS}:1 does not report where its log ends" in reason for reason in reasons), reasons
+                assert it.service.consumer.caught_up.is_set(), "timers fire"
                 assert not set(orders(1)) & world.published_outcomes().keys()
 
                 broker.set_leader(EVENTS, 1, SOMEBODY)

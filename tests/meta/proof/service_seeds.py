@@ -41,7 +41,7 @@ SEEDS = (
     ),
     Seed("the lease of another epoch is taken for ours", "Leases.reconcile", "$held.epoch == $lease.epoch", "True"),
     Seed("records that are done are taken again", "Leases.is_expected", "$place.offset >= $lease.next_offset", "True"),
-    # --- the feed
+    # --- the consumer
     Seed("after an error the leases are kept", "KafkaConsumer._reset", "self._leases.clear()", "pass"),
     Seed("leases outlive their assignment", "KafkaConsumer._poll_once", "self._leases.clear()", "pass"),
     Seed(
@@ -64,17 +64,22 @@ SEEDS = (
         "{$at: $offset for $each, $offset in self._leases.offsets()}",
         "{$at: $offset + 1 for $each, $offset in self._leases.offsets()}",
     ),
-    Seed("rows of an earlier run are not loaded", "KafkaConsumer._acquire_leases", "await self._relay.load()", "pass"),
+    Seed(
+        "rows of an earlier run are not loaded",
+        "KafkaConsumer._acquire_leases",
+        "await self._handlers.relay.load()",
+        "pass",
+    ),
     Seed(
         "too much unsent does not stop the intake",
         "KafkaConsumer._poll_once",
-        "self._relay.pending > self._settings.outbox_limit",
+        "self._handlers.relay.pending > self._settings.outbox_limit",
         "False",
     ),
     Seed(
         "a fenced owner takes the partition back at once",
         "KafkaConsumer._acquire_leases",
-        "$free - self._retakes.waiting(...)",
+        "$free - self._partitions.not_to_acquire(...)",
         "$free",
     ),
     Seed(
@@ -83,7 +88,7 @@ SEEDS = (
         "self._dispatcher.fire($session, $record, $unsent)",
         "self._dispatcher.fire($session, $record, ())",
     ),
-    Seed("timers do not wait for the backlog", "_fire_timers", "await $service.feed.caught_up.wait()", "pass"),
+    Seed("timers do not wait for the backlog", "_fire_timers", "await $service.consumer.caught_up.wait()", "pass"),
     # --- the relay
     Seed(
         "marked as sent before the acknowledgement",

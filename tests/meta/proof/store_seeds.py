@@ -137,14 +137,14 @@ SEEDS = (
     ),
     Seed(
         "a producer that has lost its task is kept",
-        "KafkaPublisher._connected",
-        "self._producer is not None and lost($task)",
+        "KafkaPublisher._connect",
+        "self._producer is not None and producer_error($producer)",
         "False",
     ),
     Seed(
         "a consumer that has lost a task is kept",
-        "KafkaConsumer._connected",
-        "self._consumer is not None and ($trouble := consumers.task_error(self._consumer))",
-        "($trouble := None)",
+        "KafkaConsumer._connect",
+        "self._consumer is not None and ($error := consumer_error(self._consumer))",
+        "($error := None)",
     ),
 )

@@ -1,4 +1,4 @@
-"""The service as it is, with its handlers, its feed and its loops, on simulated ports: one life after the other."""
+"""The service as it is, with its handlers, its consumer and its loops, on simulated ports: one life after the other."""
 
 import asyncio
 import time
@@ -14,12 +14,8 @@ from saga_coordinator.handlers.routing import Routes
 from saga_coordinator.service.app import run as running
 from saga_coordinator.service.app.bootstrap import Service
 from saga_coordinator.service.drain import Drain
-from saga_coordinator.service.health import Health
-from saga_coordinator.service.http import checks
-from saga_coordinator.service.kafka import consumer as feeding
-from saga_coordinator.service.kafka import group_member as consumers
-from saga_coordinator.service.kafka import monitor as watch
-from saga_coordinator.service.kafka import partitions as assignment
+from saga_coordinator.service.health import CHECKS, Health
+from saga_coordinator.service.kafka import consumer, group_member, monitor, partitions
 from saga_coordinator.service.kafka.consumer import KafkaConsumer
 from saga_coordinator.service.settings import KafkaSettings, Settings
 from tests.resilience.worlds.broker import Broker, Consumer, Publisher
@@ -92,11 +88,11 @@ class Coordinator:
     async def _live(self) -> None:
         """Run the service as `saga serve` does, on simulated ports."""
         store, publisher = SimulatedStore(self.around.database), Publisher(self.around.broker)
-        health, watch, routes = Health(checks.ALL, self.clock.now), self.watch, self.around.routes
+        health, watch, routes = Health(CHECKS, self.clock.now), self.watch, self.around.routes
         handlers = wire_handlers(
             routes, store=store, publisher=publisher, clock=self.clock, observer=watch, sampler=lambda _: False
         )
-        feed = KafkaConsumer(
+        polling = KafkaConsumer(
             settings=SETTINGS,
             topics=routes.topics_in,
             owner=f"coordinator-{self.number}",
@@ -105,25 +101,26 @@ class Coordinator:
             health=health,
             observer=watch,
         )
-        parts: Any = (SETTINGS, routes, store, publisher, handlers, feed, health, Drain())
+        parts: Any = (SETTINGS, routes, store, publisher, handlers, polling, health, Drain())
         service = Service(*parts)  # the store and the publisher are simulated ones
         await running._run_until_stopped(service, asyncio.Event(), watch)  # noqa: SLF001  without the collector's settings
 
 
 @contextmanager
 def in_place_of_kafka(broker: Broker) -> Iterator[None]:
-    """Let the feed find the simulated consumer, and the loop's time."""
+    """Let the consumer use the simulated consumer, and the loop's time."""
     Consumer.broker = broker
-    members: Any = consumers
-    timed: tuple[Any, ...] = (feeding, assignment, watch)
-    real = members.AIOKafkaConsumer, members.task_error
-    members.AIOKafkaConsumer, members.task_error = Consumer, lambda _: None
+    members: Any = group_member
+    polling: Any = consumer
+    timed: tuple[Any, ...] = (consumer, partitions, monitor)
+    real = members.AIOKafkaConsumer, polling.consumer_error
+    members.AIOKafkaConsumer, polling.consumer_error = Consumer, lambda _: None
     for module in timed:
         module.time = _LoopTime
     try:
         yield
     finally:
-        members.AIOKafkaConsumer, members.task_error = real
+        members.AIOKafkaConsumer, polling.consumer_error = real
         for module in timed:
             module.time = time
 

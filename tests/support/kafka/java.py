@@ -16,7 +16,7 @@ from typing import Final, Self
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import KafkaException, NewTopic
 
-from saga_coordinator.service.kafka.broker_error import BrokerError
+from saga_coordinator.service.errors import BrokerError
 from tests.support.kafka.java_jars import java_command, kafka_jars, missing_tools
 from tests.support.kafka.java_process import ChildProcess, run
 from tests.support.kafka.java_secured import Secured, certificate_in

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from saga_coordinator.service.kafka.broker_error import BrokerError
+from saga_coordinator.service.errors import BrokerError
 from tests.support.kafka.java_process import run
 
 KAFKA_VERSION: Final = "4.1.0"

@@ -14,8 +14,7 @@ from saga_coordinator.handlers.timers import Timers
 from saga_coordinator.sagas.machine import RetryStep
 from saga_coordinator.service.app import run as running
 from saga_coordinator.service.drain import SHUTTING_DOWN, Drain
-from saga_coordinator.service.health import Health
-from saga_coordinator.service.http import checks
+from saga_coordinator.service.health import CHECKS, Health
 from saga_coordinator.service.settings import Settings
 from tests.unit.handlers.coordinator import Coordinator, coordinator, relaying
 from tests.unit.handlers.eventually import eventually
@@ -51,7 +50,7 @@ async def test_what_rings_when_the_service_is_told_to_end_still_leaves_i35(tmp_p
         await it.take(Log().placed())
         it.clock.pass_by(HOUR)
         timers, feed = Bell(it), Quiet()
-        whole = service(it, relay=it.relay, timers=timers, feed=feed, health=Health(checks.ALL), publisher=feed)
+        whole = service(it, relay=it.relay, timers=timers, consumer=feed, health=Health(CHECKS), publisher=feed)
         with closing(sqlite3.connect(it.path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             ended = asyncio.create_task(running._run_until_stopped(whole, stop, it.watcher))  # noqa: SLF001  without the collector's settings
@@ -70,7 +69,7 @@ async def test_what_an_operator_wishes_while_the_service_ends_still_leaves_i35(t
     async with coordinator(tmp_path / "saga.db", publisher=gate) as it:
         await it.take(Log().placed())
         feed, drain = Quiet(), Drain()
-        parts = {"feed": feed, "health": Health(checks.ALL), "publisher": feed, "drain": drain}
+        parts = {"consumer": feed, "health": Health(CHECKS), "publisher": feed, "drain": drain}
         whole = service(it, relay=it.relay, timers=it.timers, **parts)
         ended = asyncio.create_task(running._run_until_stopped(whole, stop, it.watcher))  # noqa: SLF001  without the collector's settings
         await eventually(lambda: it.relay.pending == 0, "all that was owed has left")
@@ -149,5 +148,5 @@ class Looks:
 def service(it: Coordinator, *, relay: Looks | Relay, timers: Bell | Timers, **more: object) -> Any:  # noqa: ANN401  as much as rings
     """What rings of a service: what came in the down time is taken in, and 7 messages may be unsent."""
     handlers = replace(it.handlers, relay=cast("Relay", relay), timers=cast("Timers", timers))
-    parts = {"settings": Settings(outbox_limit=7), "feed": Quiet(), "handlers": handlers, "drain": Drain()}
+    parts = {"settings": Settings(outbox_limit=7), "consumer": Quiet(), "handlers": handlers, "drain": Drain()}
     return SimpleNamespace(**(parts | more))

@@ -1,0 +1,63 @@
+"""The private parts of aiokafka that the service relies on are there: an upgrade that changes one fails here."""
+
+import inspect
+from asyncio import Future
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.conn import AIOKafkaConnection, CloseReason
+
+from saga_coordinator.service.kafka.aiokafka_internals import consumer_error, producer_error, topic_errors
+from saga_coordinator.service.kafka.connection import connection
+from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
+from saga_coordinator.service.settings import KafkaSettings
+from tests.meta.architecture.tree import ROOT
+
+pytestmark = pytest.mark.slow
+
+UNKNOWN_TOPIC = 3
+
+
+async def test_the_private_parts_of_its_clients_are_those_that_the_service_uses() -> None:
+    with EmbeddedBroker({"t": 1}) as broker:
+        options = connection(KafkaSettings(bootstrap_servers=broker.bootstrap_servers))
+        consumer = AIOKafkaConsumer("t", **options, group_id="g", session_timeout_ms=6_000)
+        producer, admin = AIOKafkaProducer(**options), AIOKafkaAdminClient(**options)
+        clients = (consumer, producer, admin)
+        for client in clients:
+            await client.start()
+        try:
+            coordinator, fetcher = consumer._coordinator, consumer._fetcher  # noqa: SLF001
+            tasks = [
+                consumer._client._sync_task,  # noqa: SLF001
+                coordinator._coordination_task,  # noqa: SLF001
+                coordinator._heartbeat_task,  # noqa: SLF001
+                coordinator._commit_refresh_task,  # noqa: SLF001
+                fetcher._fetch_task,  # noqa: SLF001
+                producer.client._sync_task,  # noqa: SLF001
+                producer._sender.sender_task,  # noqa: SLF001
+            ]
+            assert [task for task in tasks if task is not None and not isinstance(task, Future)] == []
+            assert tasks[0] is not None
+            assert tasks[-2:] != [None, None]
+            assert all(isinstance(task, Future) for task in fetcher._pending_tasks)  # noqa: SLF001
+            assert callable(producer._message_accumulator.fail_all)  # noqa: SLF001
+            assert (consumer_error(consumer), producer_error(producer)) == (None, None)
+            assert await topic_errors(admin, ["t", "nobody-made-it"]) == {"t": 0, "nobody-made-it": UNKNOWN_TOPIC}
+        finally:
+            for client in clients:
+                await (client.close() if client is admin else client.stop())
+
+
+def test_a_connection_is_closed_with_a_reason_after_a_request_that_it_cannot_write() -> None:
+    assert "reason" in inspect.signature(AIOKafkaConnection.close).parameters
+    assert "CONNECTION_BROKEN" in CloseReason.__members__
+
+
+def test_no_other_file_of_the_service_uses_a_private_part() -> None:
+    private = ("._client", "._coordinator", "._fetcher", "._sender", "._message_accumulator", "._sync_task")
+    files = [file for file in (ROOT / "service/kafka").glob("*.py") if file.name != "aiokafka_internals.py"]
+    assert len(files) > 5
+    found = {file.name: part for file in files for part in private if part in file.read_text(encoding="utf-8")}
+    assert found == {"embedded_broker.py": "._client"}, "that one has a client of librdkafka of its own"
