@@ -1,4 +1,4 @@
-"""Why an instance undoes its steps, or cannot go on."""
+"""Why an instance compensates or stalls."""
 
 from dataclasses import dataclass
 

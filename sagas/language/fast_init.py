@@ -1,6 +1,6 @@
 """Frozen dataclasses whose constructor writes their slots directly, at half the cost of the generated one.
 
-Every transition makes a dozen of them: it is a tenth of its time. The values are as frozen as they were.
+Every transition makes a dozen of them: a tenth of its time. The values stay frozen.
 """
 
 from dataclasses import MISSING, Field, fields
@@ -10,9 +10,9 @@ T = TypeVar("T")
 
 
 def fast_init(cls: type[T]) -> type[T]:
-    """Give a dataclass with slots a constructor of the same signature that does not go through `__setattr__`.
+    """Give a dataclass with slots a constructor of the same signature that does not call `__setattr__`.
 
-    Raises `TypeError` for a class that does more when it is made: that would be lost.
+    Raises `TypeError` for a class with `__post_init__` or fields without a parameter: they would be lost.
     """
     known = fields(cast("Any", cls))
     if hasattr(cls, "__post_init__") or not all(each.init for each in known):
@@ -33,7 +33,7 @@ def _default(field: Field[Any]) -> object:
 
 
 def _parameter(field: Field[Any]) -> str:
-    """Write one parameter. A default that is made anew each time is made in the body."""
+    """Write one parameter. The body makes the default of a `default_factory`."""
     return field.name if _default(field) is MISSING else f"{field.name}=default_{field.name}"
 
 

@@ -1,4 +1,4 @@
-"""What a definition is made of: frozen values that make up a tree. `definition.py` has the words that write them."""
+"""The nodes of a definition: frozen values that form a tree. `saga.py` has the functions that make them."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from saga_coordinator.sagas.language.retry import FOREVER, ONCE, PATIENT, Retry
 D = TypeVar("D", bound=BaseModel)
 
 Duration: TypeAlias = Union[timedelta, Callable[[D], timedelta]]  # noqa: UP007  a generic alias
-"""A length of time, or a function that takes it from the data when it begins to count."""
+"""A length of time, or a function that takes it from the data when it starts to count."""
 
 REPLY_TIMEOUT = timedelta(minutes=5)
-"""The timeout of a step that says nothing else: no command is awaited for ever."""
+"""The default timeout of a step."""
 
 EVENT_TIMEOUT = timedelta(days=1)
-"""The timeout of a receive that says nothing else."""
+"""The default timeout of a receive."""
 
 BUFFER_FOR = timedelta(hours=1)
-"""How long an event is held that comes before anybody awaits it."""
+"""How long an early event is buffered by default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step(Generic[D]):
-    """One command to one participant, and one reply. Written with `step` or `pivot`.
+    """One command to one participant, and one reply. Made by `step` or `pivot`.
 
-    The step of a `for_each` is of this kind too; its functions take the item behind the data.
+    The step of a `for_each` is one too; its functions take the item after the data.
     """
 
     name: str
@@ -62,7 +62,7 @@ class ForEach(Generic[D]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receive(Generic[D]):
-    """Waits for a business event. Without `expects` it is the event whose key is the correlation key."""
+    """Waits for a business event. Without `expects` it waits for the event whose key is the correlation key."""
 
     name: str
     event: type[Event]
@@ -75,7 +75,7 @@ class Receive(Generic[D]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delay(Generic[D]):
-    """Waits until a time: so long after it was reached, or until what the data say."""
+    """Waits for a length of time after it was reached, or until a time from the data."""
 
     name: str
     lasts: Duration[D] | None = None
@@ -91,7 +91,7 @@ class Series(Generic[D]):
 
 @dataclass(frozen=True, slots=True)
 class Parallel(Generic[D]):
-    """Its nodes all at once; it has succeeded when all have. They are undone all at once, too."""
+    """Its nodes at the same time; it has succeeded when all have. They are compensated at the same time, too."""
 
     nodes: tuple[Node[D], ...]
 
@@ -113,7 +113,7 @@ class Branch(Generic[D]):
 
 @dataclass(frozen=True, slots=True)
 class Alternatives(Generic[D]):
-    """Nodes of which one has to succeed: tried in turn, each undone before the next one is tried."""
+    """Nodes of which one has to succeed: tried in order, each compensated before the next one is tried."""
 
     name: str
     nodes: tuple[Node[D], ...]
@@ -126,7 +126,7 @@ Node: TypeAlias = Union[  # noqa: UP007  a generic alias of forward names
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """One of several alternatives: whatever fails in it is undone within it, and the next one is tried."""
+    """One of several alternatives: a failure in it compensates only what is in it, and the next one is tried."""
 
     name: str
     number: int
@@ -135,7 +135,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepPlan(Generic[D]):
-    """What holds for one step of one saga, worked out when it is declared: its message types and its retry.
+    """What holds for one step of one saga: its message types and its retry.
 
     `item` reads an item of a `for_each` from JSON; None for any other step.
     """

@@ -1,4 +1,4 @@
-"""How often a step is asked, and how long it waits before it is asked again."""
+"""How often a command is sent, and how long the wait is before it is sent again."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,8 +9,8 @@ class Retry:
     """`attempts` sendings in all (None: without limit); the wait is `first`, growing by `factor` up to `cap`.
 
     `jitter` is the share of each wait that chance may take away, 0 to 1: instances that failed together do not
-    come back together. The chance is derived from the command's id, so a replay waits exactly as long. `total` is how
-    long after the first sending the last one may leave.
+    retry together. The chance is derived from the command's id, so a replay waits exactly as long. `total` limits
+    the time from the first sending to the last one.
     """
 
     attempts: int | None = 1
@@ -22,11 +22,11 @@ class Retry:
 
     @property
     def is_endless(self) -> bool:
-        """Say whether it never gives up."""
+        """Return whether it never gives up."""
         return self.attempts is None and self.total is None
 
     def allows(self, sendings: int, spent: timedelta = timedelta(0)) -> bool:
-        """Say whether one more sending is allowed after so many, so long after the first."""
+        """Return whether one more sending is allowed, after so many and this long after the first."""
         return (self.attempts is None or sendings < self.attempts) and (self.total is None or spent <= self.total)
 
     def wait(self, sendings: int, chance: float) -> timedelta:
@@ -37,10 +37,10 @@ class Retry:
 
 
 ONCE = Retry()
-"""A compensatable step or a pivot that says nothing else: one sending."""
+"""The default of a step before the pivot, and of the pivot: one sending."""
 
 FOREVER = Retry(attempts=None)
-"""A step after the pivot that says nothing else: the saga can only go forward, so it asks until it is answered."""
+"""The default of a step after the pivot: the saga can only go forward, so the command is sent until it is answered."""
 
 PATIENT = Retry(attempts=12)
-"""A compensation that says nothing else: some twenty minutes of waiting, then it stalls and an operator is told."""
+"""The default of a compensation: some twenty minutes of waiting, then the instance stalls."""

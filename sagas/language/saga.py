@@ -1,6 +1,6 @@
-"""The language that sagas are written in: words that make a tree of frozen values whose leaves are named functions.
+"""The language that sagas are written in: functions that make a tree of frozen values with named functions as leaves.
 
-A saga is refused when it is declared if it is unsound; `soundness.py` holds the rules.
+An unsound saga is refused when it is declared; the rules are in `lint`.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def step(
 ) -> Step[D]:
     """One command, one reply.
 
-    `send(data)` makes the command; `remember(data, reply)` takes what the reply told into the data;
-    `compensate(data)` makes the command that undoes it, from the data as they are then. The timeout runs from each
+    `send(data)` makes the command; `remember(data, reply)` returns the data with what the reply brings;
+    `compensate(data)` makes the command that undoes it, from the data at that time. The timeout runs from each
     sending; a function takes it from the data. Without `retry` a step is sent once before the pivot, and until it is
     answered after it. `undo_when_unknown=False` where the participant guarantees that no answer means not done.
     """
@@ -79,9 +79,9 @@ def pivot(
     timeout: Duration[D] = REPLY_TIMEOUT,
     retry: Retry | None = None,
 ) -> Step[D]:
-    """The step of no return: before it a failure undoes, after it the saga only goes forward.
+    """The step of no return: a failure before it compensates, after it the saga only goes forward.
 
-    A pivot that refuses undoes what came before it. One that does not answer is asked again, with the same id,
+    A pivot that refuses compensates what came before it. One that does not answer is sent again, with the same id,
     until it does.
     """
     return Step(name=name, send=send, remember=remember, timeout=timeout, retry=retry, is_pivot=True)
@@ -104,7 +104,7 @@ def for_each(
     """One command for each item, the steps `name[key(item)]`; it has succeeded when all have.
 
     The list is recorded when the node is reached. At most `limit` commands are in flight at once, in the order of
-    the list, both forward and when they are undone. A list with the same key twice is an error of the definition.
+    the list, both forward and in compensation. A list with the same key twice is an error of the definition.
     """
     each: Step[D] = Step(
         name=name,
@@ -131,8 +131,9 @@ def receive(
 ) -> Receive[D]:
     """Wait for a business event.
 
-    `key(event)` is the saga's correlation key, or what `expects(data)` says when the node is reached. An event that
-    comes before that is held for `hold`. No event in time is a failure: before the pivot it undoes, after it stalls.
+    `key(event)` is the saga's correlation key, or what `expects(data)` returns when the node is reached. An early
+    event is buffered for `buffer_for`. No event in time is a failure: before the pivot the saga compensates, after it
+    it stalls.
     """
     return Receive(
         name=name, event=event, key=key, expects=expects, remember=remember, timeout=timeout, buffer_for=buffer_for
@@ -140,17 +141,17 @@ def receive(
 
 
 def delay(name: str, lasts: Duration[D] | None = None, *, until: Callable[[D], datetime] | None = None) -> Delay[D]:
-    """Wait, durably: for a length of time, or until a time that the data say (with its zone). A pause moves neither."""
+    """Wait, durably: for a length of time, or until a time from the data (with its zone). A pause moves neither."""
     return Delay(name=name, lasts=lasts, until=until)
 
 
 def series(*nodes: Node[D]) -> Series[D]:
-    """Nodes one after the other as one node: what stands inside `parallel` or `alternatives`."""
+    """Nodes one after the other as one node, for use inside `parallel` or `alternatives`."""
     return Series(nodes)
 
 
 def parallel(*nodes: Node[D]) -> Parallel[D]:
-    """All nodes at once; the saga goes on when all have succeeded."""
+    """All nodes at the same time; the saga continues when all have succeeded."""
     return Parallel(nodes)
 
 
@@ -165,10 +166,10 @@ def branch(
 
 
 def alternatives(*nodes: Node[D], name: str | None = None) -> Alternatives[D]:
-    """Try the nodes in turn until one succeeds. What was or may have been done in one is undone before the next.
+    """Try the nodes in order until one succeeds. What was or may have been done in one is compensated before the next.
 
-    When the last one fails, the saga fails with its cause. Which one is tried is recorded under `name` (the names of
-    the first steps if none is given).
+    When the last one fails, the saga fails with its cause. The one that is tried is recorded under `name` (the names
+    of the first steps if none is given).
     """
     firsts = (next((each.name for each in steps_of((node,))), "?") for node in nodes)
     return Alternatives(name or "-or-".join(firsts), nodes)
@@ -176,7 +177,7 @@ def alternatives(*nodes: Node[D], name: str | None = None) -> Alternatives[D]:
 
 @dataclass(frozen=True, kw_only=True)
 class Saga(Generic[E, D]):
-    """A business process that spans services: what starts it, its steps, and what it tells when it is over.
+    """A business process that spans services: what starts it, its steps, and its outcome.
 
     `correlate(event)` gives the business key, for the events that start and that cancel; `begin(event)` the first
     data. `deadline` runs from the start (or is the time that a function takes from the first data) and ends with the
@@ -209,10 +210,10 @@ class Saga(Generic[E, D]):
 
     @property
     def outcome_topic(self) -> str:
-        """Where the outcome events are published, but for those of a child: they go where its command says."""
+        """The topic of the outcome events. The outcome of a child goes to the reply topic of its command."""
         return f"saga.{self.name}.outcomes.v1"
 
     @property
     def is_child(self) -> bool:
-        """Say whether it starts on a command, and answers it."""
+        """Return whether it starts on a command, and answers it."""
         return issubclass(self.starts_on, Command)

@@ -1,4 +1,4 @@
-"""What a signal would do to an instance, told before it is done: the decision of the machine, which nobody acts on."""
+"""What a signal would do to an instance: the decision of the machine, which is not carried out."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -31,11 +31,11 @@ MAY_BE_DONE = {Progress.ASKED, Progress.DONE, Progress.UNKNOWN}
 class Preview:
     """What would follow from a signal. When it is refused nothing would, and `reason` says why.
 
-    `sends` and `withdraws` leave at once, and `status` follows at once. Then the answers of the steps in `awaits` are
-    waited for, and the steps in `undoes` are undone: each wave when the one before it is acknowledged, its members
-    together. `ends` is where it comes to, `stalled` if an operator has to act again. These three hold if every
-    participant answers well; while `is_paused` they wait for a resume. `stays` names what was or may have been done
-    and is not undone, with the reason, when the instance turns back or was to turn back.
+    `sends` and `withdraws` leave at once, and `status` follows at once. Then the replies of the steps in `awaits` are
+    awaited, and the steps in `undoes` are compensated: each wave when the one before it is acknowledged, its members
+    together. `ends` is the final status, `stalled` if an operator has to act again. These three hold if every
+    participant succeeds; while `is_paused` they wait for a resume. `not_undone` names what was or may have been done
+    and is not compensated, with the reason, when the instance compensates or was to compensate.
     """
 
     refused: Ignored | None
@@ -51,7 +51,7 @@ class Preview:
 
 
 def preview(saga: Saga[Any, D], instance: Instance[D], signal: Signal) -> Preview:
-    """Tell what would follow if this happened. Pure; raises what the saga's own functions would raise at once."""
+    """Return what would follow from a signal. Pure; raises what the saga's own functions would raise at once."""
     decision = transition(saga, instance, signal)
     back = UndoPlan() if decision.ignored else undo_plan(saga, decision.instance, signal.at)
     undone = {name for wave in back.waves for name in wave}
@@ -71,7 +71,7 @@ def preview(saga: Saga[Any, D], instance: Instance[D], signal: Signal) -> Previe
 
 
 def _end(decision: Decision[Any]) -> Status:
-    """Say where an instance comes to if all goes well from here on."""
+    """Return the status in which an instance ends if every participant succeeds."""
     match decision.instance.status:
         case Status.RUNNING:
             return Status.COMPLETED
@@ -84,7 +84,7 @@ def _end(decision: Decision[Any]) -> Status:
 
 
 def _not_undone(saga: Saga[Any, D], instance: Instance[D], undone: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Yield the steps that were or may have been done, changed something, and are not undone; each with the reason."""
+    """Yield the steps that were or may have been done, changed something, and are not compensated; with the reason."""
     for name, run in instance.steps.items():
         is_settled = run.compensation is not None and run.compensation.progress is Progress.DONE
         if name in undone or is_settled or run.forward.progress not in MAY_BE_DONE or saga.plan.step(name).command.safe:
@@ -102,4 +102,4 @@ def _why_not_undone(saga: Saga[Any, D], instance: Instance[D], name: str, run: S
         return "it did not answer, by which its participant guarantees that it is not done"
     if run.compensation is not None and run.compensation.progress in {Progress.REFUSED, Progress.UNKNOWN}:
         return "its compensation was given up"
-    return f"the instance is {instance.status}: nothing is undone by itself"
+    return f"the instance is {instance.status}: nothing is undone without an operator"

@@ -1,4 +1,4 @@
-"""The way back of an instance, told by the machine itself before it is gone: what is awaited, then undone in waves."""
+"""What the machine would await and compensate from here on, in waves: simulated with the machine itself."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -24,14 +24,14 @@ A_DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class UndoPlan:
-    """What is awaited before anything more is undone, and what is undone: wave by wave, the members of one together."""
+    """What is awaited before anything more is compensated, and what is: in waves, the members of one together."""
 
     awaits: tuple[str, ...] = ()
     waves: tuple[tuple[str, ...], ...] = ()
 
 
 def undo_plan(saga: Saga[Any, D], instance: Instance[D], at: datetime) -> UndoPlan:
-    """Return the rest of the way that an instance goes back, if from this time on every participant answers well."""
+    """Return the compensations still to come, if from this time on every participant succeeds."""
     awaits: list[str] = []
     waves: list[tuple[str, ...]] = []
     for nodes, turned in _compensating(saga, instance):
@@ -46,7 +46,7 @@ def undo_plan(saga: Saga[Any, D], instance: Instance[D], at: datetime) -> UndoPl
 
 
 def _compensating(saga: Saga[Any, D], instance: Instance[D]) -> Iterator[tuple[tuple[Node[D], ...], Instance[D]]]:
-    """Yield what turns back: all of it; or each alternative that has failed, as an instance by itself."""
+    """Yield what compensates: the whole instance, or each failed alternative as an instance of its own."""
     if instance.status is Status.COMPENSATING:
         yield saga.steps, instance
     elif instance.status is Status.RUNNING:
@@ -60,7 +60,7 @@ def _compensating(saga: Saga[Any, D], instance: Instance[D]) -> Iterator[tuple[t
 
 
 def _abandoned_for(saga: Saga[Any, D], instance: Instance[D], node: Alternatives[D]) -> Cause | None:
-    """Return why the alternative that is tried is being left; None if it is not, or goes back with one around it."""
+    """Return why the tried alternative is being left; None if it is not, or is compensated with one around it."""
     attempt = instance.attempts.get(node.name)
     if attempt is None or attempt.cause is None:
         return None
@@ -73,14 +73,14 @@ def _abandoned_for(saga: Saga[Any, D], instance: Instance[D], node: Alternatives
 
 
 def _continued(plan: Plan[D], instance: Instance[D], at: datetime) -> Instance[D]:
-    """Let the machine walk on from here: a pause that ends as soon as it begins does nothing else."""
+    """Let the machine continue from here: a pause that ends as soon as it begins does nothing else."""
     if instance.status.is_final:
         return instance
     return transition_by(plan, replace(instance, paused_at=at), Resume(at, "nobody", "to see what comes next")).instance
 
 
 def _names(instance: Instance[Any], direction: Direction, progress: Collection[Progress]) -> tuple[str, ...]:
-    """Return the steps that have come so far in a direction."""
+    """Return the steps whose command in a direction has one of these progresses."""
     runs = instance.steps.items()
     return tuple(
         name
@@ -90,7 +90,7 @@ def _names(instance: Instance[Any], direction: Direction, progress: Collection[P
 
 
 def _done(instance: Instance[D], names: Sequence[str], direction: Direction) -> Instance[D]:
-    """Return the instance as it would be if these steps had answered well, with nothing to remember."""
+    """Return the instance after a success of these steps that brings no data."""
     steps = {name: _answered(run, direction) if name in names else run for name, run in instance.steps.items()}
     return replace(instance, steps=steps)
 

@@ -86,8 +86,8 @@ def read(old: AnySaga, new: AnySaga, data: BaseModel, by: VersionMapping) -> Rea
     known = data.model_dump(mode="json")
     asks = [*_asked(old, new, known, by)]
     named = {by.fields.get(name, name): value for name, value in known.items()}
-    told = {name: value for name, value in named.items() if name in new.plan.data_type.model_fields}
-    whole = {name: value for name, value in by.data.items() if name not in told} | told
+    kept = {name: value for name, value in named.items() if name in new.plan.data_type.model_fields}
+    whole = {name: value for name, value in by.data.items() if name not in kept} | kept
     made, problems = _made(new, whole)
     if misfits := {name: by.data[name] for name in problems if name in by.data}:
         made, problems = _made(new, whole | misfits)

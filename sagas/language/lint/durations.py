@@ -1,4 +1,4 @@
-"""Lengths of time and numbers in a definition: none is nonsense, and none longer than what it stands in."""
+"""Lengths of time and numbers in a definition: each makes sense, and none is longer than what contains it."""
 
 import math
 from collections.abc import Iterator
@@ -92,7 +92,7 @@ def _of_retry(where: str, retry: Retry) -> Iterator[str]:
     if retry.first < NOTHING:
         yield f"{where} waits {retry.first} at first: it cannot wait for less than nothing"
     elif retry.first == NOTHING and retry.is_endless:
-        yield f"{where} asks for ever without a wait: let first be longer than nothing"
+        yield f"{where} asks without end and without a wait: let first be longer than nothing"
     if retry.cap < retry.first:
         yield f"{where} has a cap of {retry.cap}, below its first wait of {retry.first}: let it be as long at least"
     if not 1 <= retry.factor < math.inf:
@@ -137,5 +137,5 @@ def _least_of(nodes: tuple[Node[D], ...]) -> timedelta:
 
 
 def _longest_delay(nodes: tuple[Node[D], ...]) -> timedelta:
-    """Return the longest single delay of the main sequence, which is told by itself."""
+    """Return the longest single delay of the main sequence, which has a finding of its own."""
     return max(map(_least, (node for node in nodes if isinstance(node, Delay))), default=NOTHING)

@@ -31,10 +31,10 @@ D = TypeVar("D", bound=BaseModel)
 
 
 class UnsoundSaga(Exception):
-    """A saga is declared against the rules of the language; each line says where, what and what to do."""
+    """A saga breaks the rules of the language; each line says where, what and what to do."""
 
     def __init__(self, saga: str, problems: list[str]) -> None:
-        """Gather all problems of one saga."""
+        """Collect all problems of one saga."""
         super().__init__("\n".join(f"saga {saga}: {problem}" for problem in problems))
         self.problems = tuple(problems)
 
@@ -107,7 +107,7 @@ def _of_start(saga: Declaration[D]) -> Iterator[str]:
     if not issubclass(start, Command):
         return
     if not start.cancellable:
-        yield f"it starts on {start.__name__}, and heeds a cancel of it: declare the command cancellable"
+        yield f"it starts on {start.__name__}, and accepts a cancel of it: declare the command cancellable"
     if not hasattr(start, "reply"):
         yield f"it starts on {start.__name__}, which names no reply to answer it with: declare it as Command[ItsReply]"
     if saga.cancel_on is not None:

@@ -31,7 +31,7 @@ class Place:
 
     @property
     def keeps_out_pivots(self) -> str | None:
-        """Say where a pivot must not stand, if it is here."""
+        """Return where a pivot must not stand, if this is such a place."""
         return "alternatives" if self.in_alternatives else "a parallel group" if self.grouped else None
 
 
@@ -40,13 +40,13 @@ MAIN = Place()
 
 @dataclass(slots=True)
 class Phases:
-    """Follows every path, and notes for each leaf whether it may stand before (False) or after (True) the pivot."""
+    """Follows every path, and records for each leaf whether it may stand before (False) or after (True) the pivot."""
 
     problems: list[str]
     seen: dict[str, frozenset[bool]] = field(default_factory=dict)
 
     def follow(self, nodes: tuple[Node[D], ...], phases: frozenset[bool], place: Place = MAIN) -> frozenset[bool]:
-        """Go through a sequence, and return the phases in which it may end."""
+        """Follow a sequence, and return the phases in which it may end."""
         for node in nodes:
             phases = self._node(node, phases, place)
         return phases

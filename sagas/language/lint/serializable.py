@@ -1,4 +1,4 @@
-"""What survives JSON: data and items have to be read back as they were written, and must not change in place."""
+"""What JSON preserves: data and items have to be read back as they were written, and must not change in place."""
 
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass, replace
@@ -15,7 +15,7 @@ from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 from pydantic.fields import FieldInfo
 
 _TEXT = (str, Decimal, UUID, date, time, timedelta, Enum, PurePath)
-"""What JSON writes as text, so that only one of them can be told from it."""
+"""What JSON writes as text, so that a union can have only one of them."""
 
 _SECRETS = (Secret, SecretStr, SecretBytes)
 
@@ -63,7 +63,7 @@ class _Look:
             yield from replace(self, within=(*self.within, kind)).look(kind.__value__, metadata)
 
     def loose(self, kind: object) -> Iterator[str]:
-        """A type that says too little. What cannot be an annotation at all is left to pydantic."""
+        """Check for a type that is too general. What cannot be an annotation at all is left to pydantic."""
         if kind is Any or kind is object or isinstance(kind, TypeVar):
             yield f"{self.subject} may be anything, and is read back as something else: say which type it is"
 
@@ -173,7 +173,7 @@ class _Look:
 
 
 def _form(kind: Any) -> str | None:  # noqa: ANN401  a type
-    """Say what JSON a type is written as, where another type may be written alike."""
+    """Return as what JSON a type is written, where another type may be written alike."""
     kind = get_args(kind)[0] if get_origin(kind) is Annotated else kind
     found = get_origin(kind) or kind
     if not isinstance(found, type) or found is NoneType:
@@ -186,7 +186,7 @@ def _form(kind: Any) -> str | None:  # noqa: ANN401  a type
 
 
 def _is_declared_finite(metadata: Sequence[Any]) -> bool:
-    """Say whether a float is declared to be neither nan nor infinite."""
+    """Return whether a float is declared to be neither nan nor infinite."""
     said = [*metadata, *(each for field in metadata if isinstance(field, FieldInfo) for each in field.metadata)]
     return any(getattr(each, "allow_inf_nan", None) is False for each in said)
 

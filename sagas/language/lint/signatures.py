@@ -1,4 +1,4 @@
-"""What the annotations of a saga's functions say: which messages and data they take and make."""
+"""The signatures of a saga's functions: which messages and data they take and return."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ Function = Callable[..., Any]
 
 
 class Reader(Generic[D]):
-    """Reads the functions of one saga, and gathers what is wrong with them."""
+    """Reads the functions of one saga, and collects what is wrong with them."""
 
     def __init__(self, saga: Declaration[D], data: type[D], problems: list[str]) -> None:
         self.saga = saga
@@ -30,7 +30,7 @@ class Reader(Generic[D]):
     # --- the whole
 
     def starts(self) -> None:
-        """Check what starts and cancels it, and how their key is found."""
+        """Check what starts and cancels the saga, and how their key is found."""
         saga = self.saga
         self._check_message("it starts on", saga.starts_on)
         self._check("correlate", saga.correlate, takes=(saga.starts_on,), makes=str)
@@ -39,7 +39,7 @@ class Reader(Generic[D]):
             self._check("correlate", saga.correlate, takes=(saga.cancel_on,))
 
     def ends(self) -> None:
-        """Check what is told at the end: events, or a child's reply and failure."""
+        """Check the outcomes: events, or a child's reply and failure."""
         saga, is_child = self.saga, issubclass(self.saga.starts_on, Command)
         good, bad = (getattr(saga.starts_on, "reply", Reply), Failure) if is_child else (Event, Event)
         self._check("on_completed", saga.on_completed, takes=(self.data,), makes=good)
@@ -110,7 +110,7 @@ class Reader(Generic[D]):
     # --- how
 
     def _command(self, where: str, what: str, function: Function, item: Sequence[Any]) -> type[Command[Any]]:
-        """Read which command a function makes."""
+        """Return the command that a function makes."""
         problems = len(self.problems)
         takes, returns = hints(f"{where}: {what}", function, self.problems)
         if len(self.problems) > problems:
@@ -125,17 +125,17 @@ class Reader(Generic[D]):
         self._takes(f"{where}: {what} {name_of(function)}", takes, (self.data, *item))
         return returns
 
-    def _remember(self, where: str, function: Function, told: Sequence[Any], says: str) -> None:
-        """Check that what is heard can be remembered."""
+    def _remember(self, where: str, function: Function, given_to: Sequence[Any], says: str) -> None:
+        """Check that a function puts a reply or an event into the data."""
         problems = len(self.problems)
         takes, returns = hints(f"{where}: remember", function, self.problems)
-        wanted = [self.data, *told]
+        wanted = [self.data, *given_to]
         if len(self.problems) > problems:
             return
         if not _all_fit(takes, wanted):
             given, right = _listed(takes), _listed(wanted)
             self.problems.append(
-                f"{where}: remember {name_of(function)} takes ({given}), but {says} {name_of(told[-1])}: "
+                f"{where}: remember {name_of(function)} takes ({given}), but {says} {name_of(given_to[-1])}: "
                 f"let it take ({right})"
             )
         if not (isinstance(returns, type) and issubclass(returns, self.data)):
@@ -168,7 +168,7 @@ class Reader(Generic[D]):
             self.problems.append(f"{where} must take {right}, and nothing else")
 
     def _check_message(self, what: str, message: type[Message], *, travels_alone: bool = True) -> None:
-        """Check that a message has its type and, if it is not told on a topic of the saga, its topic."""
+        """Check that a message has a type and, if it is not published on a topic of the saga, a topic."""
         if not getattr(message, "message_type", None):
             self.problems.append(
                 f"{what} {message.__name__}, which has no message_type: give its class one, such as orders.placed.v1"
@@ -199,7 +199,7 @@ def hints(what: str, function: Function, problems: list[str]) -> tuple[list[Any]
 
 
 def data_of(saga: Declaration[D], problems: list[str]) -> type[D] | None:
-    """Read the type of the data from `begin`, and check that it can be stored. None: it cannot be told."""
+    """Read the type of the data from `begin`, and check that it can be stored. None: it is unknown."""
     known = len(problems)
     takes, returns = hints("begin", saga.begin, problems)
     if len(problems) > known:
@@ -216,7 +216,7 @@ def data_of(saga: Declaration[D], problems: list[str]) -> type[D] | None:
 
 
 def _item_of(listed: Any) -> Any | None:  # noqa: ANN401  types as values
-    """Return of what type the items of a list type are; None if it is none, or holds several."""
+    """Return the type of the items of a list type; None if it is no list, or holds several types."""
     origin, args = get_origin(listed), get_args(listed)
     if not (isinstance(origin, type) and issubclass(origin, Sequence) and args):
         return None
@@ -230,7 +230,7 @@ def _all_fit(given: Sequence[Any], wanted: Sequence[Any]) -> bool:
 
 
 def _fits(given: Any, wanted: Any) -> bool:  # noqa: ANN401  types as values
-    """Say whether a parameter takes a type: it is that type, a union with it, or a class above it."""
+    """Return whether a parameter takes a type: it is that type, a union with it, or a class above it."""
     if given == wanted or given is Any:
         return True
     if get_origin(given) in {Union, UnionType}:

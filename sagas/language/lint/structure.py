@@ -1,4 +1,4 @@
-"""The layout of a definition's tree: what stands where, names that are told apart, groups, ways that can be taken."""
+"""The structure of a definition's tree: what stands where, unique names, groups, paths that can be taken."""
 
 import re
 from collections import Counter
@@ -26,11 +26,11 @@ D = TypeVar("D", bound=BaseModel)
 
 _KEBAB = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _NAMELESS = {"", "<lambda>", "?"}
-"""What a choice is called whose predicate, or whose alternatives, have no name to lend."""
+"""The names of choices whose predicate or alternatives have no name."""
 
 
 def structure_problems(nodes: object, where: str = "its steps") -> Iterator[str]:
-    """Yield what is no tree of nodes, so that nothing more can be said of it."""
+    """Yield what is no tree of nodes, so that nothing more can be checked."""
     if not isinstance(nodes, tuple):
         yield f"{where} are no tuple of nodes, but {type(nodes).__name__}: write (node,), with a comma, even for one"
         return
@@ -81,7 +81,7 @@ def of_group(node: Node[D]) -> Iterator[str]:
 
 
 def _of_branch(branch: Branch[D]) -> Iterator[str]:
-    """Find ways that can never be taken: the same predicate is asked again before anything can have changed it."""
+    """Yield paths that can never be taken: the same predicate is asked again before anything can have changed it."""
     if not branch.nodes:
         yield f"branch {branch.name} has nothing to do when it holds: turn the predicate round, or remove the branch"
     for nodes, holds in ((branch.nodes, True), (branch.otherwise, False)):
@@ -92,7 +92,7 @@ def _of_branch(branch: Branch[D]) -> Iterator[str]:
 
 
 def _decided_at_once(nodes: tuple[Node[D], ...]) -> Iterator[Branch[D]]:
-    """Yield the branches that are chosen as soon as a node is reached, before any answer."""
+    """Yield the branches that are chosen as soon as a node is reached, before any reply."""
     for node in nodes:
         match node:
             case Branch():
@@ -115,7 +115,7 @@ def _of_alternatives(node: Alternatives[D]) -> Iterator[str]:
 
 
 def _can_fail(node: Node[D]) -> bool:
-    """Say whether anything in a node can fail: a delay cannot."""
+    """Return whether anything in a node can fail: a delay cannot."""
     if isinstance(node, Step | ForEach | Receive):
         return True
     return any(_can_fail(each) for each in inside(node))

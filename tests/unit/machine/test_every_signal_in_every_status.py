@@ -31,7 +31,7 @@ from saga_coordinator.sagas.machine import (
     transition,
 )
 from saga_coordinator.sagas.testing.scenario import Scenario, given
-from tests.unit.machine.hindered import obstructed
+from tests.unit.machine.blocked import obstructed
 from tests.unit.machine.made import (
     MINUTE,
     Begun,

@@ -5,7 +5,7 @@ import pytest
 from saga_coordinator.sagas import Cause, Retry, alternatives, parallel
 from saga_coordinator.sagas.machine import Block, Cancel, Direction, Ignored, Progress, RetryStep, Status, transition
 from saga_coordinator.sagas.testing.scenario import Scenario, given
-from tests.unit.machine.hindered import obstructed
+from tests.unit.machine.blocked import obstructed
 from tests.unit.machine.made import (
     HOUR,
     MINUTE,

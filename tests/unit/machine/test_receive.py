@@ -3,7 +3,7 @@
 from saga_coordinator.sagas import parallel, series
 from saga_coordinator.sagas.machine import Decision, EventReceived, Ignored, Progress, Status, instance_id, transition
 from saga_coordinator.sagas.testing.scenario import BEGINNING, Scenario, given
-from tests.unit.machine.hindered import obstructed
+from tests.unit.machine.blocked import obstructed
 from tests.unit.machine.made import (
     HOUR,
     MINUTE,

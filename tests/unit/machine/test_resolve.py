@@ -5,7 +5,7 @@ import pytest
 from saga_coordinator.sagas import parallel
 from saga_coordinator.sagas.machine import Ignored, Resolve, Status, transition
 from saga_coordinator.sagas.testing.scenario import Scenario, given
-from tests.unit.machine.hindered import TOO_LARGE, obstructed
+from tests.unit.machine.blocked import TOO_LARGE, obstructed
 from tests.unit.machine.made import (
     Begun,
     Data,

@@ -6,7 +6,7 @@ from saga_coordinator.contracts import Done, Event, Failure, Reply
 from saga_coordinator.sagas import Retry, alternatives, delay, parallel, pivot
 from saga_coordinator.sagas.machine import Ignored, SkipStep, Status, transition
 from saga_coordinator.sagas.testing.scenario import Scenario, given
-from tests.unit.machine.hindered import obstructed
+from tests.unit.machine.blocked import obstructed
 from tests.unit.machine.made import (
     HOUR,
     MINUTE,

@@ -87,9 +87,9 @@ def test_a_cancel_past_the_pivot_is_refused_and_names_what_stays() -> None:
     assert (shown.refused, shown.reason) == (Ignored.PAST_THE_PIVOT, "the pivot was sent: there is no way back")
     assert (shown.sends, shown.undoes, shown.ends) == ((), (), Status.COMPLETED)
     assert shown.not_undone == {
-        "a": "the instance is running: nothing is undone by itself",
-        "b": "the instance is running: nothing is undone by itself",
-        "c": "the instance is running: nothing is undone by itself",
+        "a": "the instance is running: nothing is undone without an operator",
+        "b": "the instance is running: nothing is undone without an operator",
+        "c": "the instance is running: nothing is undone without an operator",
         "pivot": "the pivot: there is no way back from it",
         "notify": "it has no compensation",
         "file": "it has no compensation",
@@ -185,9 +185,9 @@ def test_a_retry_of_a_stuck_compensation_shows_the_remaining_compensations() -> 
         (
             Status.COMPENSATED,
             {
-                "a": "the instance is compensated: nothing is undone by itself",
+                "a": "the instance is compensated: nothing is undone without an operator",
                 "b": "its compensation was given up",
-                "c": "the instance is compensated: nothing is undone by itself",
+                "c": "the instance is compensated: nothing is undone without an operator",
             },
         ),
     ],

@@ -151,7 +151,7 @@ def test_what_starts_or_cancels_an_instance_is_not_received_by_its_key() -> None
 
 def test_a_child_must_be_cancellable() -> None:
     assert problems_of_child(a, starts_on=Deaf) == (
-        "it starts on Deaf, and heeds a cancel of it: declare the command cancellable",
+        "it starts on Deaf, and accepts a cancel of it: declare the command cancellable",
     )
 
 

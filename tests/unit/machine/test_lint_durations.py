@@ -9,7 +9,7 @@ import pytest
 from saga_coordinator.sagas import Retry, alternatives, delay, parallel, receive, series
 from saga_coordinator.sagas.language.nodes import ForEach, Node
 from tests.unit.machine.made import HOUR, MINUTE, SECOND, Data, choice, compensatable, retriable, saga
-from tests.unit.machine.test_soundness import tomorrow
+from tests.unit.machine.test_lint import tomorrow
 from tests.unit.machine.unsound import Settled, a, b, key_of, parcel, parcels, problems_of, problems_with, settled, ship
 
 NOTHING, LESS = timedelta(0), timedelta(seconds=-1)
@@ -127,7 +127,7 @@ NONSENSE = {
     "has -1 attempts: the first sending is one of them; None is without limit": Retry(attempts=-1),
     "has a total of 0:00:00: it must be longer than nothing; None is without limit": Retry(total=NOTHING),
     "waits -1 day, 23:59:59 at first: it cannot wait for less than nothing": Retry(first=LESS),
-    "asks for ever without a wait: let first be longer than nothing": Retry(attempts=None, first=NOTHING),
+    "asks without end and without a wait: let first be longer than nothing": Retry(attempts=None, first=NOTHING),
     "has a cap of 0:00:01, below its first wait of 0:01:00: let it be as long at least": Retry(
         first=MINUTE, cap=SECOND
     ),
