@@ -14,16 +14,16 @@ from tests.support.kafka.java import JavaKafka
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(600)]
 
-RATE: Final = 12
-"""Orders a second: enough that every place is reached soon, and that there is work left for the last one."""
+WINDOW: Final = 40
+"""Orders in flight: while the service is down none is placed, so that a slow machine does not run out of them."""
+
+ORDERS_PER_POINT: Final = 60
+"""More than a life of the process completes before it reaches its point."""
 
 RARE: Final = frozenset({"take", "offset", "load", "hold", "release", "dead-letter", "verdict"})
 """Places that one life of the process does not reach often."""
 
 DIES_WITHIN_S: Final = 45.0
-SECONDS_PER_POINT: Final = 6
-"""How long orders are placed for each point: a life of the process starts in two, and reaches its point in a few."""
-
 PARTS: Final = 3
 """The points are shared out among so many tests, which run side by side."""
 
@@ -36,8 +36,8 @@ def test_nothing_is_lost_and_nothing_is_done_twice_wherever_it_dies(
     places = [place for place in PLACES if place not in BESIDE_ORDERS]
     points = [f"{place}.{side}" for place in places for side in ("before", "after")][part::PARTS]
     chance.shuffle(points)
-    orders = RATE * SECONDS_PER_POINT * len(points)
-    with under_load(own_kafka, tmp_path, chance, orders=orders, pace={"rate": RATE}) as scene:
+    orders = ORDERS_PER_POINT * len(points)
+    with under_load(own_kafka, tmp_path, chance, orders=orders, pace={"window": WINDOW}) as scene:
         for point in points:
             time = 1 if point.partition(".")[0] in RARE else chance.randint(1, 12)
             die_at(scene, f"{point}=kill@{time}")
