@@ -1,8 +1,6 @@
 """The order-fulfilment conversation as its participants see it: commands in, replies out, what a command must hold."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -32,49 +30,44 @@ _SOURCE: Final = f"/saga-coordinator/{order_fulfilment.name}"
 _ATTEMPTS: Final = range(1, 33)
 
 
-@dataclass(frozen=True)
-class CommandKind:
-    """One sort of command. `compensates` is the type of the command that it undoes."""
+class CommandKind(NamedTuple):
+    """One sort of command. `compensates` is the type of the command that it undoes.
+
+    `reference` is the field of its reply that holds the participant's reference, which a compensation repeats, or null.
+    """
 
     model: type[contracts.Command[Any]]
-    compensates: str | None = None
+    type: str
+    participant: str
+    name: str
+    reference: str | None
+    compensates: str | None
 
-    @cached_property
-    def type(self) -> str:
-        """Return the `ce_type` of such a command."""
-        return self.model.message_type
-
-    @cached_property
-    def participant(self) -> str:
-        """Return who carries it out."""
-        return self.type.split(".")[0]
-
-    @cached_property
-    def name(self) -> str:
-        """Return the name in its type, such as `ship-order`."""
-        return self.type.split(".")[1]
-
-    @cached_property
+    @property
     def direction(self) -> str:
         """Return the `ce_sagadirection` of such a command."""
         return "forward" if self.compensates is None else "compensation"
 
-    @cached_property
-    def reference(self) -> str | None:
-        """Return the field of its reply that holds the participant's reference; a compensation repeats it or null."""
-        return next(iter(self.model.reply.model_fields), None)
+
+def _kind(
+    model: type[contracts.Command[Any]], *, compensates: type[contracts.Command[Any]] | None = None
+) -> CommandKind:
+    participant, name, _ = model.message_type.split(".")
+    reference = next(iter(model.reply.model_fields), None)
+    undone = None if compensates is None else compensates.message_type
+    return CommandKind(model, model.message_type, participant, name, reference, undone)
 
 
 COMMANDS: Final = {
     kind.type: kind
     for kind in (
-        CommandKind(ReserveStock),
-        CommandKind(ReleaseStock, compensates=ReserveStock.message_type),
-        CommandKind(ChargeCard),
-        CommandKind(RefundCard, compensates=ChargeCard.message_type),
-        CommandKind(ReviewFraud),
-        CommandKind(ShipOrder),
-        CommandKind(NotifyCustomer),
+        _kind(ReserveStock),
+        _kind(ReleaseStock, compensates=ReserveStock),
+        _kind(ChargeCard),
+        _kind(RefundCard, compensates=ChargeCard),
+        _kind(ReviewFraud),
+        _kind(ShipOrder),
+        _kind(NotifyCustomer),
     )
 }
 COMMAND_NAMES: Final = frozenset(kind.name for kind in COMMANDS.values())

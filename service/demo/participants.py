@@ -54,13 +54,8 @@ class Participants:
     ) -> None:
         """Open ledgers and clients.
 
-        Args:
-            bootstrap_servers: As Kafka clients take it: `host:port,host:port`.
-            ledger_dir: Where each participant keeps its ledger, `<participant>.jsonl`; None keeps them in memory.
-            behaviour: How often they decline, lose replies and delay.
-            on_command: Called in the running thread for each command that was carried out.
-            properties: Further properties for both librdkafka clients, such as `security.protocol`.
-            warn: Called with a sentence about each problem.
+        Each participant keeps its ledger in `<ledger_dir>/<participant>.jsonl`, or in memory; `on_command` is called in
+        the running thread for each command that was carried out; `properties` are for both librdkafka clients.
         """
         self.ready = threading.Event()
         self.handler = CommandHandler(ledger_dir, behaviour, on_command=on_command, warn=warn)
