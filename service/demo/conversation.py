@@ -5,6 +5,7 @@ from hashlib import blake2b
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from saga_coordinator import contracts
 from saga_coordinator.contracts import BadEnvelope, Done, Envelope, Failure
@@ -82,7 +83,7 @@ class Command(NamedTuple):
     order_id: str
     reply_to: str
     envelope: Envelope
-    content_type: bytes | None
+    headers: RawHeaders
     value: bytes
     fingerprint: str
 
@@ -117,7 +118,7 @@ def reply_with(kind: CommandKind, reference: str) -> Reply:
     """Return the reply that says that the command was carried out, with the participant's reference if it has one."""
     if kind.reference is None:
         return DONE
-    return encoded(kind.model.reply.model_validate({kind.reference: reference}))
+    return Reply(kind.model.reply.message_type, to_json({kind.reference: reference}).decode())
 
 
 def failure(code: str, message: str, *, retryable: bool) -> Reply:
@@ -135,20 +136,18 @@ def read_command(topic: str, key: bytes | None, value: bytes | None, headers: Ra
     kind = COMMANDS.get(envelope.type)
     if kind is None or topic != kind.model.topic:
         return Malformed(f"no participant on this topic has the command {envelope.type!r}")
-    reply_to = envelope.reply_to or ""
-    needed = {"record key": order_id, "ce_replyto": reply_to, "ce_correlationid": envelope.correlation_id}
-    if missing := [name for name, text in needed.items() if not text]:
-        return Malformed(f"it has no {', '.join(missing)}")
+    reply_to = envelope.reply_to
+    if not (order_id and reply_to and envelope.correlation_id):
+        needed = {"record key": order_id, "ce_replyto": reply_to, "ce_correlationid": envelope.correlation_id}
+        return Malformed(f"it has no {', '.join(name for name, text in needed.items() if not text)}")
     if (envelope.compensates is None) != (kind.compensates is None):
         return Malformed("ce_compensates belongs on a compensation, and on nothing else")
-    content_type = next((raw for name, raw in reversed(headers) if name == "content-type"), None)
-    fingerprint = _fingerprint(order_id, envelope, body)
-    return Command(kind, order_id, reply_to, envelope, content_type, body, fingerprint)
+    return Command(kind, order_id, reply_to, envelope, headers, body, _fingerprint(order_id, envelope, body))
 
 
-def _fingerprint(order_id: str, envelope: Envelope, body: bytes) -> str:
-    same = (envelope.type, envelope.correlation_id, envelope.reply_to, envelope.step, envelope.direction)
-    return blake2b(repr((order_id, *same, envelope.compensates, body)).encode(), digest_size=8).hexdigest()
+def _fingerprint(order_id: str, of: Envelope, body: bytes) -> str:
+    text = f"{order_id}/{of.type}/{of.correlation_id}/{of.reply_to}/{of.step}/{of.direction}/{of.compensates}/"
+    return blake2b(text.encode() + body, digest_size=8).hexdigest()
 
 
 def wrong_value(command: Command) -> str | None:
@@ -174,7 +173,7 @@ def deviations(command: Command) -> list[str]:
         "ce_subject": (envelope.subject, command.order_id),
         "ce_sagadirection": (envelope.direction, direction),
         "ce_correlationid": (envelope.correlation_id, instance),
-        "content-type": (command.content_type, b"application/json"),
+        "content-type": (dict(command.headers).get("content-type"), b"application/json"),
     }
     found = [f"{name} is {got!r}, not {wanted!r}" for name, (got, wanted) in expected.items() if got != wanted]
     present = {
