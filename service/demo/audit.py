@@ -17,31 +17,18 @@ _STEPS: Final = tuple(kind.type for kind in COMMANDS.values() if kind.compensate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """What was found; each finding is a sentence.
-
-    Attributes:
-        orders: How many orders were placed.
-        completed: Orders with the outcome confirmed.
-        compensated: Orders with the outcome rejected.
-        lost: Orders without an outcome, and outcomes of orders that nobody placed.
-        done_twice: More than one standing effect of one step for one order; more than one outcome for one order.
-        not_compensated: Rejected orders of which something is still done.
-        not_done: Confirmed orders of which something is missing or was compensated.
-        protocol_errors: What participants noted: one id with two contents, commands that are not as published.
-        repeats: Commands that were delivered again and absorbed. No fault.
-        outcome_copies: Outcome events that came again under the same id. No fault.
-    """
+    """What was found; each finding is a sentence."""
 
     orders: int
-    completed: int
-    compensated: int
-    lost: tuple[str, ...]
-    done_twice: tuple[str, ...]
-    not_compensated: tuple[str, ...]
-    not_done: tuple[str, ...]
-    protocol_errors: tuple[str, ...]
-    repeats: int
-    outcome_copies: int
+    completed: int  # the outcome is confirmed
+    compensated: int  # the outcome is rejected
+    lost: tuple[str, ...]  # orders without an outcome, and outcomes of orders that nobody placed
+    done_twice: tuple[str, ...]  # two standing effects of one step for one order, or two outcomes
+    not_compensated: tuple[str, ...]  # rejected orders of which something is still done
+    not_done: tuple[str, ...]  # confirmed orders of which something is missing or was compensated
+    protocol_errors: tuple[str, ...]  # one id with two contents, commands that are not as published
+    repeats: int  # commands that were delivered again and absorbed; no fault
+    outcome_copies: int  # outcome events that came again under the same id; no fault
 
     @property
     def violations(self) -> tuple[str, ...]:

@@ -38,36 +38,21 @@ Shares: TypeAlias = Mapping[Annotated[str, AfterValidator(_command)], Share]
 
 
 class Behaviour(BaseModel):
-    """Shares from 0 to 1 by command name (`ship-order`; `*` stands for every other), and delays in seconds.
-
-    Attributes:
-        seed: Another seed, other orders are declined.
-        declines: Share of the orders whose command is refused for good. The same order is always refused.
-        postpones: Share of the commands answered by a retryable failure. Each attempt is decided separately.
-        lost_replies: The effect happens, the reply to the first delivery is never sent.
-        duplicate_replies: The reply is sent twice, half of them with the same `ce_id`, half with another.
-        late_replies: The effect happens at once, the reply `late_by_s` after.
-        late_effects: The first delivery waits `late_by_s` before it is carried out, so that a repeat, or even the
-            compensation, may overtake it.
-        late_by_s: What late means, in seconds.
-        think_time_s: How long each command takes before its reply leaves, in seconds.
-        drops_trace: Participants that do not pass the trace context on.
-        checks: Hold every command against the published page. A benchmark saves this work.
-    """
+    """Shares from 0 to 1 by command name (`ship-order`; `*` stands for every other), and delays in seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    seed: int = 0
-    declines: Shares = {"ship-order": 0.1}
-    postpones: Shares = {}
-    lost_replies: Shares = {}
-    duplicate_replies: Shares = {}
-    late_replies: Shares = {}
-    late_effects: Shares = {}
+    seed: int = 0  # another seed, other orders are declined
+    declines: Shares = {"ship-order": 0.1}  # refused for good; the same order is always refused
+    postpones: Shares = {}  # answered by a retryable failure; each attempt is decided separately
+    lost_replies: Shares = {}  # the effect happens, the reply to the first delivery is never sent
+    duplicate_replies: Shares = {}  # half of them with the same `ce_id`, half with another
+    late_replies: Shares = {}  # the effect happens at once, the reply `late_by_s` after
+    late_effects: Shares = {}  # the first delivery waits `late_by_s`: a repeat, or the compensation, may overtake it
     late_by_s: NonNegativeFloat = 1.0
-    think_time_s: NonNegativeFloat = 0.0
+    think_time_s: NonNegativeFloat = 0.0  # how long each command takes before its reply leaves
     drops_trace: frozenset[Annotated[str, AfterValidator(_participant)]] = frozenset()
-    checks: bool = True
+    checks: bool = True  # hold every command against the published page; a benchmark saves this work
 
     def refusal(self, kind: CommandKind, order_id: str, command_id: str) -> Reply | None:
         """Return the failure that this command gets instead of an effect, or None when it is carried out."""

@@ -64,30 +64,17 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadReport:
-    """The figures of one run of the shop.
-
-    Attributes:
-        orders: Orders placed.
-        completed: Orders whose outcome was confirmed.
-        compensated: Orders whose outcome was rejected.
-        missing: Orders without an outcome at the end.
-        duplicates_of_outcome: Copies of an outcome event, under the same id. No fault.
-        second_outcomes: Outcome events of another id for an order that had its outcome. Must be 0.
-        seconds: From the first order to the last outcome.
-        sagas_per_s: Outcomes a second in the steady part: without the first and last window, at least a tenth each.
-        p50_ms: Half of the orders had their outcome within so many milliseconds.
-        p99_ms: 99 of 100 orders had it.
-    """
+    """The figures of one run of the shop."""
 
     orders: int
     completed: int
     compensated: int
-    missing: int
-    duplicates_of_outcome: int
-    second_outcomes: int
-    seconds: float
-    sagas_per_s: float
-    p50_ms: float
+    missing: int  # orders without an outcome
+    duplicates_of_outcome: int  # copies under the same id; no fault
+    second_outcomes: int  # under another id for the same order; must be 0
+    seconds: float  # from the first order to the last outcome
+    sagas_per_s: float  # outcomes a second in the steady part, see `steady_rate`
+    p50_ms: float  # from order to outcome
     p99_ms: float
 
 

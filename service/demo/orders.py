@@ -35,23 +35,14 @@ class Traced(StrEnum):
 
 
 class Mix(BaseModel):
-    """What sort of orders come, as shares from 0 to 1, and how soon a customer cancels.
-
-    Attributes:
-        large: Orders of 1000 and more, which need a fraud review.
-        duplicates: Order events that come twice, byte for byte.
-        cancels: Orders that their customer cancels within `cancel_within_s` seconds.
-        early_cancels: Orders that come within `cancel_within_s` seconds after their own cancellation.
-        cancel_within_s: See `cancels` and `early_cancels`.
-        traced: Which trace context the events carry.
-    """
+    """What sort of orders come, as shares from 0 to 1, and how soon a customer cancels."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    large: Share = 0.05
-    duplicates: Share = 0.0
-    cancels: Share = 0.0
-    early_cancels: Share = 0.0
+    large: Share = 0.05  # orders of 1000 and more, which need a fraud review
+    duplicates: Share = 0.0  # order events that come twice, byte for byte
+    cancels: Share = 0.0  # cancelled within `cancel_within_s` seconds
+    early_cancels: Share = 0.0  # placed within `cancel_within_s` seconds after their own cancellation
     cancel_within_s: float = 0.2
     traced: Traced = Traced.SAMPLED
 
