@@ -10,9 +10,9 @@
 
 Some words act: `given`, `replies`, `fails`, `undone`, `undo_fails`, `happens`, `passes`, `sleeps`, `cancels`, and an
 operator's `pauses`, `resumes`, `retries`, `skips`, `resolves`. The others look at what the last acting word has made
-the saga do: `expects`, `undoes`, `withdraws`, `ignores`, `ends`. A step of a `for_each` is named `name[key]`. Whoever
-names one command that it sent names them all, in order; whoever names none does not care. Each word returns a new
-scenario: tests may go on from one beginning. A word that does not hold raises `AssertionError` with the story.
+the saga do: `expects`, `undoes`, `withdraws`, `ignores`, `ends`. A step of a `for_each` is named `name[key]`. A test
+that names one command of a word names them all, in order, or none. Each word returns a new scenario: several tests can
+continue from one beginning. A word that does not hold raises `AssertionError` with the story.
 """
 
 from __future__ import annotations
@@ -144,20 +144,20 @@ class Scenario(Generic[D]):
         )
 
     def passes(self, time: timedelta) -> Scenario[D]:
-        """Time passes, and every alarm that comes due in it rings at its time."""
+        """Time passes, and every timer that is due in it fires at its time."""
         __tracebackhide__ = True
         self._check_all_named()
         until = self.at + time
         now = replace(self, unnamed=(), is_named=False, ignored=None)
         while (due := now.instance.next_timer_at) is not None and due <= until:
-            rung = _receive(now, TimerFired(max(due, now.at)), "an alarm rings")
-            if rung.instance.next_timer_at == due:
-                raise self._objection(f"the alarm of {due} rings, and is still due")
-            now = replace(rung, unnamed=now.unnamed + rung.unnamed)
+            fired = _receive(now, TimerFired(max(due, now.at)), "the timer fires")
+            if fired.instance.next_timer_at == due:
+                raise self._objection(f"the timer of {due} fires, and is still due")
+            now = replace(fired, unnamed=now.unnamed + fired.unnamed)
         return replace(now, at=until)
 
     def sleeps(self, time: timedelta) -> Scenario[D]:
-        """The coordinator is down for so long: no alarm rings. `passes` then rings what is overdue."""
+        """The coordinator is down for so long: no timer fires. `passes` then fires what is overdue."""
         __tracebackhide__ = True
         self._check_all_named()
         return replace(self, at=self.at + time, unnamed=(), is_named=False, ignored=None)
@@ -207,7 +207,7 @@ class Scenario(Generic[D]):
         return self._name(COMPENSATION, steps)
 
     def withdraws(self, *steps: str) -> Scenario[D]:
-        """The last word has withdrawn the commands of these steps: child sagas are told to turn back."""
+        """The last word has withdrawn the commands of these steps, which child sagas carry out."""
         __tracebackhide__ = True
         if self.withdrawn != steps:
             raise self._objection(f"expected to withdraw  {', '.join(steps)}", f"withdrew  {', '.join(self.withdrawn)}")
@@ -221,13 +221,13 @@ class Scenario(Generic[D]):
         return self
 
     def ends(self, status: Status, outcome: Event | Reply | None = None) -> Scenario[D]:
-        """The instance is over, or stalled, with this status, and has told this outcome (None: whichever)."""
+        """The instance has ended or stalled with this status, and with this outcome (None: any)."""
         __tracebackhide__ = True
         self._check_all_named()
         if self.status is not status:
             raise self._objection(f"expected to end {status}", f"it is {self.status}")
         if outcome is not None and self.outcome != outcome:
-            raise self._objection(f"expected the outcome {outcome!r}", f"it told              {self.outcome!r}")
+            raise self._objection(f"expected the outcome {outcome!r}", f"the outcome is       {self.outcome!r}")
         return self
 
     # --- how
@@ -267,13 +267,13 @@ class Scenario(Generic[D]):
         return replace(self, unnamed=rest, is_named=True)
 
     def _check_all_named(self) -> None:
-        """Object to commands that nobody expected, when their fellows were expected."""
+        """Refuse commands that were not expected, if others of the same word were."""
         __tracebackhide__ = True
         if self.is_named and self.unnamed:
             raise self._objection("expected  nothing more", f"sent      {'; '.join(map(describe, self.unnamed))}")
 
     def _objection(self, *problem: str) -> AssertionError:
-        """Say what does not hold, and tell the story so far."""
+        """Return an error with what does not hold, and the story so far."""
         now = f"{self.at - BEGINNING!s:>16}  it is {self.status}"
         return AssertionError("\n".join((*problem, "", "The story so far:", *self.story, now)))
 
@@ -307,7 +307,7 @@ def _decided(scenario: Scenario[D], signal: Signal, what: str, decision: Decisio
 
 
 def is_expected(send: Send, direction: Direction, expected: str | Command[Any]) -> bool:
-    """Say whether a command that was sent is the expected one."""
+    """Return whether a command that was sent is the expected one."""
     if send.direction is not direction:
         return False
     if isinstance(expected, str):
@@ -321,7 +321,7 @@ def label(step: str, direction: Direction) -> str:
 
 
 def describe(send: Send) -> str:
-    """Tell a command that was sent, in a line."""
+    """Return a command that was sent, in a line."""
     return f"{label(send.step, send.direction)}, attempt {send.attempt}: {send.command.__name__} {send.payload}"
 
 

@@ -33,7 +33,7 @@ def simulate(
     JSON: {"saga", "version", "instances", "seed", "virtual_s", "transitions", "statuses": {STATUS: COUNT},
     "completion_rate", "cycle_time_s": {STATUS: {"count", "mean", "p50", "p90", "p95", "p99", "max"}},
     "steps": {STEP: {"commands", "retries", "repeats", "compensations"}}, "why": [{"step", "direction", "code",
-    "count"}], "stalls": as why, "events": {RECEIVE: {"came", "held", "unmatched"}}, "raised": {TEXT: COUNT},
+    "count"}], "stalls": as why, "events": {RECEIVE: {"arrived", "buffered", "unmatched"}}, "raised": {TEXT: COUNT},
     "participants": {NAME: {"requests", "carried_out", "done", "refused", "retryable", "lost", "busy", "at_once",
     "peak", "waited_p50", "waited_p99"}}}
     """

@@ -1,7 +1,7 @@
-"""Runs instances of one saga on virtual time: every transition is the machine's own, everything around it is chance.
+"""Runs instances of one saga in virtual time. The machine makes every transition; everything around it is random.
 
-A heap holds what is going to happen: starts, answers, alarms, events and cancels. The earliest happens, the machine
-decides, and what it sends goes to the participants, which note when they will have carried it out.
+A heap holds what is going to happen: starts, replies, timers, events and cancels. The earliest happens, the machine
+decides, and its commands go to the participants, which schedule their replies.
 """
 
 from collections import Counter
@@ -37,7 +37,7 @@ from saga_coordinator.service.simulation.roles import Roles, key_field, stream
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """What went wrong: a step (None: it concerns no single one), forward or in its compensation, and a code."""
+    """What went wrong: a step (None: the whole instance), forward or in its compensation, and a code."""
 
     step: str | None
     direction: Direction
@@ -46,7 +46,7 @@ class Why:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How one instance stood in the end, when it came to that, and why, where something went wrong."""
+    """The last status of one instance, since when, and the reason if something went wrong."""
 
     status: Status
     began: int
@@ -56,19 +56,19 @@ class Ending:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts, by the names of steps; those of a `for_each` together."""
+    """Counts by step; the steps of a `for_each` together."""
 
     endings: list[Ending] = field(default_factory=list)
     commands: Counter[str] = field(default_factory=Counter)
     compensations: Counter[str] = field(default_factory=Counter)
     retries: Counter[str] = field(default_factory=Counter)
-    """Asked again under a new id, after a failure that asking again can help."""
+    """Sent again under a new id, after a retryable failure."""
     repeats: Counter[str] = field(default_factory=Counter)
     """Sent again under the same id, after a timeout."""
     events: dict[str, Counter[str]] = field(default_factory=dict)
-    """For each receive: came, held, unmatched."""
+    """For each receive: arrived, buffered, unmatched."""
     raised: Counter[str] = field(default_factory=Counter)
-    """What the saga's own functions have raised."""
+    """Exceptions of the saga's own functions."""
     transitions: int = 0
 
     def sent(self, send: Send, *, is_repeated: bool) -> None:
@@ -90,7 +90,7 @@ class Tally:
 
 @dataclass(slots=True, eq=False)
 class Run:
-    """One instance, and what the simulation knows of it. `timer_at` is the alarm that is noted for it."""
+    """One instance and its jobs at participants. `timer_at` is the timer that is scheduled for it."""
 
     number: int
     instance: Instance[Any]
@@ -111,7 +111,7 @@ class Starts:
 
 @dataclass(frozen=True, slots=True)
 class TimerFires:
-    """An instance's alarm; one that was noted before an earlier one does not count any more."""
+    """The timer of an instance; obsolete if an earlier one was scheduled since."""
 
     run: Run
     at: int
@@ -119,7 +119,7 @@ class TimerFires:
 
 @dataclass(frozen=True, slots=True)
 class EventArrives:
-    """The event that a receive waits for, or will."""
+    """The event of a receive, which may not wait for it yet."""
 
     run: Run
     receive: Receive[Any]
@@ -127,7 +127,7 @@ class EventArrives:
 
 @dataclass(frozen=True, slots=True)
 class Cancels:
-    """The business does not want an instance any more."""
+    """The business cancels an instance."""
 
     run: Run
 
@@ -136,7 +136,7 @@ Occurrence: TypeAlias = Starts | TimerFires | EventArrives | Cancels | Finishes[
 
 
 class Simulation:
-    """So many instances of one saga. After `run`, `tally` and `participants` tell what has been."""
+    """A number of instances of one saga. After `run`, `tally` and `participants` hold the results."""
 
     def __init__(self, saga: AnySaga, roles: Roles, instances: int, seed: int) -> None:
         """Prepare; nothing happens yet."""
@@ -152,7 +152,7 @@ class Simulation:
         self._key_field: str | None = None
 
     def run(self) -> None:
-        """Let everything happen, until nothing is left to happen or the horizon has come."""
+        """Process everything that is scheduled, up to the horizon."""
         end = self._note_starts() + microseconds(self.roles.horizon)
         for occurrence in self.agenda.until(end):
             self._let(occurrence)
@@ -160,7 +160,7 @@ class Simulation:
             self.tally.endings.append(_ending(run, end))
 
     def _note_starts(self) -> int:
-        """Note when every instance starts; return when the last does."""
+        """Schedule the start of every instance; return when the last one starts."""
         arrivals, chance, at = self.roles.arrivals, self._chances["arrivals"], 0.0
         for number in range(self.instances):
             self.agenda.note(microseconds(at), Starts(number))
@@ -192,7 +192,7 @@ class Simulation:
         start = Start(self._at, self._start(number), f"start-{number}" if self.saga.is_child else None)
         try:
             decision = transition(self.saga, None, start)
-        except Exception as error:  # noqa: BLE001  the saga's own function: in the service the record is set aside
+        except Exception as error:  # noqa: BLE001  the saga's own function: the service dead-letters the record
             self.tally.raised[f"{type(error).__name__}: {error}"] += 1
             return
         run = Run(number, decision.instance, self.agenda.now)
@@ -205,7 +205,7 @@ class Simulation:
             self.agenda.after(cancel.delay.draw(chance), Cancels(run))
 
     def _start(self, number: int) -> Any:  # noqa: ANN401  the event, or a child's command
-        """Draw what starts an instance, under a key of its own where that is a field."""
+        """Draw the message that starts an instance, with a key of its own if the key is a field."""
         message: Message = self.roles.starts.draw(self._chances["starts"])
         if number == 0:
             self._key_field = key_field(message, self.saga.correlate)
@@ -220,7 +220,7 @@ class Simulation:
         participant.start_waiting_jobs()
 
     def _fire_timer(self, run: Run) -> None:
-        """Ring an alarm, or note a later one where what it was noted for has come to pass."""
+        """Fire a timer, or schedule the next one if nothing is due any more."""
         next_timer_at = run.instance.next_timer_at
         run.timer_at = None
         if next_timer_at is not None and as_moment(next_timer_at) <= self.agenda.now:
@@ -229,18 +229,18 @@ class Simulation:
             self._set_timer(run)
 
     def _bring(self, run: Run, receive: Receive[Any]) -> None:
-        """Bring an event; what comes before it is awaited is held for as long as the receive says."""
+        """Deliver an event; one that arrives early is buffered as long as the receive says."""
         _, events = self.roles.coming[receive.name]
         event = events.draw(self._chances["events"])
-        self.tally.happened(receive.name, "came")
+        self.tally.happened(receive.name, "arrived")
         if self._happen(run, receive, event) is Ignored.EARLY:
-            self.tally.happened(receive.name, "held")
+            self.tally.happened(receive.name, "buffered")
             run.buffered[receive.name] = event, self.agenda.now + microseconds(receive.buffer_for.total_seconds())
 
     # --- what follows
 
     def _signal(self, run: Run, signal: Signal) -> Ignored | None:
-        """Give an instance a signal. What its own functions raise leaves it as it was; at an alarm it stalls."""
+        """Apply a signal. If a function of the saga raises, the instance stays as it was; at a timer it stalls."""
         try:
             decision = transition(self.saga, run.instance, signal)
         except Exception as error:  # noqa: BLE001  the saga's own function: it concerns this instance alone
@@ -253,7 +253,7 @@ class Simulation:
         return decision.ignored
 
     def _follow(self, run: Run, decision: Decision[Any]) -> None:
-        """Carry out what the machine has decided."""
+        """Carry out a decision of the machine."""
         self.tally.transitions += 1
         run.instance = decision.instance
         if decision.ignored is not None:
@@ -274,7 +274,7 @@ class Simulation:
             run.jobs.clear()
 
     def _set_timer(self, run: Run) -> None:
-        """Note when the instance wants to be woken, unless an earlier ring is noted, which will look again."""
+        """Schedule the next timer of an instance, unless an earlier one is scheduled."""
         next_timer_at = run.instance.next_timer_at
         if next_timer_at is None:
             return
@@ -284,7 +284,7 @@ class Simulation:
             self.agenda.note(at, TimerFires(run, at))
 
     def _reach(self, run: Run) -> None:
-        """See which receives are waited in now that were not before: their events are on their way, or are here."""
+        """Schedule the events of the receives that wait now and did not before; deliver those that are buffered."""
         for receive in self.saga.plan.receives:
             if receive.name in run.reached or receive.name not in run.instance.waits:
                 continue
@@ -303,7 +303,7 @@ class Simulation:
             self.agenda.after(coming.delay.draw(chance), EventArrives(run, receive))
 
     def _happen(self, run: Run, receive: Receive[Any], event: Event) -> Ignored | None:
-        """Let an event happen to an instance, at the address where it waits."""
+        """Apply an event to an instance, at the address where it waits."""
         wait = run.instance.waits.get(receive.name)
         address = (wait and wait.address) or run.instance.id
         return self._signal(run, EventReceived(self._at, event, address, f"{run.instance.id}/{receive.name}"))
@@ -314,7 +314,7 @@ class Simulation:
 
 
 def _ending(run: Run, end: int) -> Ending:
-    """Say how an instance stood when all was over."""
+    """Return the last status of an instance."""
     instance = run.instance
     if instance.status is Status.STALLED and instance.stall is not None:
         direction = Direction.FORWARD if instance.cause is None else Direction.COMPENSATION

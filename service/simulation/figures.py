@@ -1,4 +1,4 @@
-"""The figures of a simulation: what became of the instances, how long it took, and what the participants bore."""
+"""The figures of a simulation: final statuses, cycle times, and the load of the participants."""
 
 import math
 from collections import Counter
@@ -13,10 +13,10 @@ from saga_coordinator.service.simulation.participants import Participant
 
 PERCENTILES = (50, 90, 95, 99)
 IN_ORDER = (Status.COMPLETED, Status.COMPENSATED, Status.STALLED, Status.COMPENSATING, Status.RUNNING)
-"""The three that an instance comes to, and those of one that the end of the simulation has cut off."""
+"""The three in which an instance ends or stalls, and those of one that was cut off by the end of the simulation."""
 
 MAX_RAISED = 20
-"""So many different exceptions are told, those that came most often."""
+"""So many different exceptions are listed, the most frequent first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one participant bore.
+    """The load of one participant.
 
     `requests` are all commands that it was sent, `carried_out` those that it has worked on. `busy` is the share of its
     places that were taken while instances started (None: it has any number of places), `at_once` how many were taken
@@ -78,15 +78,15 @@ class Figures:
     participants: Mapping[str, Load]
 
     def as_json(self) -> dict[str, object]:
-        """Return the figures as JSON has them."""
-        told = asdict(self)
+        """Return the figures for JSON."""
+        figures = asdict(self)
         for name in ("why", "stalls"):
-            told[name] = [{**asdict(why), "count": count} for why, count in getattr(self, name)]
-        return told
+            figures[name] = [{**asdict(why), "count": count} for why, count in getattr(self, name)]
+        return figures
 
 
 def figures(simulation: Simulation, seed: int) -> Figures:
-    """Work the figures out of a simulation that has run."""
+    """Compute the figures of a simulation that has run."""
     tally = simulation.tally
     statuses = {status.value: count for status in IN_ORDER if (count := _with(simulation, status))}
     whys = Counter(each.why for each in tally.endings if each.why and each.status is not Status.STALLED)
@@ -130,7 +130,7 @@ def spread(ordered: Sequence[float]) -> Spread:
 
 
 def load(participant: Participant[Run], window: int) -> Load:
-    """Work out what a participant bore; `window` is the time during which instances started."""
+    """Compute the load of a participant; `window` is the time during which instances started."""
     log = participant.log
     arrived, began, ended = log[0::3], log[1::3], log[2::3]
     waited = sorted((b - a) / SECOND for a, b in zip(arrived, began, strict=True))
@@ -150,7 +150,7 @@ def load(participant: Participant[Run], window: int) -> Load:
 
 
 def _peak(arrived: list[int], ended: list[int]) -> int:
-    """Return the most that were there at a time; who goes at the moment when another comes has gone."""
+    """Return the most that were there at a time; one that leaves when another arrives does not count."""
     changes = sorted([(at, 1) for at in arrived] + [(at, -1) for at in ended])
     here = most = 0
     for _, change in changes:

@@ -16,7 +16,7 @@ from saga_coordinator.contracts.message import MAX_RETRY_AFTER
 
 
 class Part(BaseModel):
-    """A table. A key that it does not have is refused, and those that it has are told."""
+    """A table. An unknown key is refused, with the list of those that are known."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -32,7 +32,7 @@ class Part(BaseModel):
 
 
 def unknown_name(name: str, there_are: Mapping[str, object] | list[str], what: str = "setting") -> str:
-    """Say that there is nothing of this name, which are there, and which was probably meant."""
+    """Return what to say of an unknown name: which are known, and which was probably meant."""
     near = get_close_matches(name, list(there_are), n=1)
     meant = f" (did you mean {near[0]}?)" if near else ""
     return f"there is no {what} {name!r}{meant}; there are {listed(there_are) or 'none'}"
@@ -75,12 +75,12 @@ class Constant(Part):
     value: Seconds
 
     def draw(self, _: Random) -> float:
-        """Return how long it takes this time, in seconds."""
+        """Return a random duration in seconds."""
         return self.value
 
 
 class Uniform(Part):
-    """Anything from `low` to `high`, all alike."""
+    """Uniform from `low` to `high`."""
 
     kind: Literal["uniform"]
     low: Seconds
@@ -93,23 +93,23 @@ class Uniform(Part):
         return self
 
     def draw(self, chance: Random) -> float:
-        """Return how long it takes this time, in seconds."""
+        """Return a random duration in seconds."""
         return chance.uniform(self.low, self.high)
 
 
 class Exponential(Part):
-    """Without memory: `mean` is the mean."""
+    """Exponential, with this mean."""
 
     kind: Literal["exponential"]
     mean: MoreThanNothing
 
     def draw(self, chance: Random) -> float:
-        """Return how long it takes this time, in seconds."""
+        """Return a random duration in seconds."""
         return min(chance.expovariate(1 / self.mean), MAX_DURATION)
 
 
 class Lognormal(Part):
-    """Mostly about `median`, and one in a hundred beyond `p99`: what services are like."""
+    """Lognormal, with this median and 99th percentile: what services are like."""
 
     kind: Literal["lognormal"]
     median: MoreThanNothing
@@ -122,24 +122,24 @@ class Lognormal(Part):
         return self
 
     def draw(self, chance: Random) -> float:
-        """Return how long it takes this time, in seconds."""
+        """Return a random duration in seconds."""
         spread = math.log(self.p99 / self.median) / Z99
         return min(chance.lognormvariate(math.log(self.median), spread), MAX_DURATION)
 
 
 class Measured(Part):
-    """One of these `values`, all alike: measured elsewhere."""
+    """One of these measured `values`, all equally likely."""
 
     kind: Literal["measured"]
     values: Annotated[tuple[Seconds, ...], Field(min_length=1)]
 
     def draw(self, chance: Random) -> float:
-        """Return how long it takes this time, in seconds."""
+        """Return a random duration in seconds."""
         return chance.choice(self.values)
 
 
 def _constant(given: Any) -> Any:  # noqa: ANN401  whatever the file holds
-    """Take a plain length of time for one that is always the same."""
+    """Return a plain duration as a constant latency."""
     return given if isinstance(given, Mapping) else {"kind": "constant", "value": given}
 
 
@@ -157,7 +157,7 @@ Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 
 
 class Sample(Part):
-    """One message that could be: its fields, and how often it comes beside the others."""
+    """One possible message: its fields, and its weight beside the others."""
 
     data: Mapping[str, Any]
     weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
@@ -167,11 +167,11 @@ Samples: TypeAlias = tuple[Sample, ...]
 
 
 class Behaviour(Part):
-    """How a command is carried out; what is left out is as one level up says.
+    """How a command is carried out; what is left out is inherited from one level up.
 
     Of all commands the share `retryable` fails and may be asked again, at the earliest after `retry_after`; the share
     `refused` fails for good, with `code`. `lost` is the share of answers that never arrive. `honoured`: the share of
-    withdrawn commands of child sagas that are turned back. `replies`: what a success answers.
+    withdrawn commands of child sagas that are compensated. `replies`: what a success answers.
     """
 
     latency: Latency | None = None
@@ -190,7 +190,7 @@ class CommandBehaviour(Behaviour):
 
 
 class Outage(Part):
-    """A participant is out: from `begins`, counted from the first start, for `lasts`.
+    """An outage of a participant: from `begins`, counted from the first start, for `lasts`.
 
     Meanwhile it answers nothing and commands wait (`nothing`; what it had begun it ends), or everything that it begins
     fails and may be asked again (`retryable`).
@@ -202,7 +202,7 @@ class Outage(Part):
 
 
 class ParticipantBehaviour(Behaviour):
-    """A participant: whoever reads one command topic. At most `concurrency` commands are carried out at once."""
+    """A participant, which reads one command topic. At most `concurrency` commands are carried out at once."""
 
     concurrency: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     outages: tuple[Outage, ...] = ()

@@ -24,7 +24,7 @@ BUSY = "busy"
 
 @dataclass(slots=True, eq=False)
 class Job(Generic[O]):
-    """One command at a participant. `outcome` is what it is answered, once that is decided; `owner` whoever asked."""
+    """One command at a participant. `outcome` is the reply, once it is decided; `owner` is its instance."""
 
     owner: O
     command_id: str
@@ -46,7 +46,7 @@ class Finishes(Generic[O]):
 
 @dataclass(frozen=True, slots=True)
 class OutageEnds(Generic[O]):
-    """An outage is over."""
+    """An outage has ended."""
 
     participant: "Participant[O]"
 
@@ -102,7 +102,7 @@ class Participant(Generic[O]):
         return outcome
 
     def withdraw(self, job: Job[O]) -> None:
-        """Hear that a command is not wanted any more."""
+        """Receive the withdrawal of a command."""
         if not job.is_done and self._hits("outcome", job.conduct.honoured):
             job.is_unwanted = True
 
@@ -126,7 +126,7 @@ class Participant(Generic[O]):
         return conduct.replies.draw(chance)
 
     def _outcome_in_the_end(self, job: Job[O]) -> Reply:
-        """Return what was decided; a child saga that was withdrawn meanwhile has turned back."""
+        """Return the reply that was decided; a child saga that was withdrawn meanwhile is compensated."""
         assert job.outcome is not None, "it was decided when it was begun"  # noqa: S101  for the type checker
         if job.is_unwanted and not isinstance(job.outcome, Failure):
             return Failure(code=CANCELLED, message="withdrawn in the simulation", retryable=False)

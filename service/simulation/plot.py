@@ -1,6 +1,6 @@
-"""A simulation as a picture: how long instances took, and what each participant bore over time.
+"""A simulation as a picture: cycle times, and the load of each participant over time.
 
-Nothing is told by colour alone: statuses differ by their dashes and marks, waiting is hatched.
+Nothing is shown by colour alone: statuses differ by their dashes and marks, waiting is hatched.
 """
 
 import math
@@ -155,12 +155,12 @@ MARKED = (50, 90, 99)
 def drawn(simulation: Simulation, figures: Figures) -> str:
     """Return the picture as an SVG document."""
     title = f"{figures.saga} v{figures.version}: {share(figures.completion_rate, 2)} completed"
-    told = f"{figures.instances:,} instances, {figures.transitions:,} transitions, seed {figures.seed}"
+    facts = f"{figures.instances:,} instances, {figures.transitions:,} transitions, seed {figures.seed}"
     loads_top = CURVES_TOP + CURVES_HEIGHT + 92
     height = loads_top + len(simulation.participants) * (ROW + GAP) + 40
     parts = [
         text(24, 34, title, kind="title"),
-        text(24, 54, told, kind="faint"),
+        text(24, 54, facts, kind="faint"),
         *_curves(cycle_times(simulation)),
         *_loads(simulation, figures, loads_top),
     ]

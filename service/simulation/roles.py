@@ -222,10 +222,10 @@ def _coming(saga: AnySaga, name: str, model: Model, file: ModelFile, seed: int) 
 
 
 def _messages(kind: Any, samples: Samples, file: ModelFile, place: Place, seed: int) -> Drawn[Any]:  # noqa: ANN401  a class
-    """Return the samples of the file, or others made up."""
+    """Return the samples of the file, or generated ones."""
     if samples:
         return given(kind, samples, file, place)
-    return generated(kind, stream(seed, f"made up: {'.'.join(map(str, place))}"), file, place)
+    return generated(kind, stream(seed, f"generated: {'.'.join(map(str, place))}"), file, place)
 
 
 def _first(said: Sequence[Behaviour], name: str) -> Any:  # noqa: ANN401  the field's own type

@@ -22,7 +22,7 @@ def show(figures: Figures) -> None:
             table([title, "code", "instances"], ([_step(why), why.code, f"{count:,}"] for why, count in ranked))
     if figures.events:
         say("")
-        table(["event", "came", "held", "unmatched"], _events(figures))
+        table(["event", "arrived", "buffered", "unmatched"], _events(figures))
     if figures.raised:
         say("")
         table(["the saga's functions raised", "times"], ([each, f"{n:,}"] for each, n in figures.raised.items()))
@@ -72,7 +72,7 @@ def _steps(figures: Figures) -> Iterator[list[str]]:
 
 def _events(figures: Figures) -> Iterator[list[str]]:
     for receive, counts in figures.events.items():
-        yield [receive, *(f"{counts.get(what, 0):,}" for what in ("came", "held", "unmatched"))]
+        yield [receive, *(f"{counts.get(what, 0):,}" for what in ("arrived", "buffered", "unmatched"))]
 
 
 def _load(load: Load) -> list[str]:

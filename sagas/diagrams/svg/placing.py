@@ -60,7 +60,7 @@ def _forward_lines(placed: Placed, level: int) -> Iterator[Line]:
 
 
 def _arrow(points: tuple[tuple[int, int], ...], to: SizedItem) -> Line:
-    """Draw an arrow to a card; to a frame a line, which goes on in it."""
+    """Draw an arrow to a card, or a line to a frame, where it continues."""
     return Line(points, Stroke.FORWARD, has_arrow=isinstance(to, SizedCell))
 
 

@@ -67,7 +67,7 @@ def _sentence(problem: str) -> str:
 
 
 def _is_long(transitions: list[tuple[Move | None, Decision[Any]]]) -> bool:
-    """Return whether a command is sent so often that its retry, were it not capped, would go on."""
+    """Return whether a command is sent so often that its retry, were it not capped, would continue."""
     sendings = Counter((send.step, send.direction) for _, each in transitions for send in each.commands)
     return max(sendings.values(), default=0) >= MAX_ATTEMPTS
 

@@ -33,7 +33,7 @@ LEAVES = (Step, ForEach, Receive, Delay)
 class Order:
     """What a definition's tree says once and for all.
 
-    `precedes` holds all pairs of leaves of which the first is over before the second begins; `members` for each leaf
+    `precedes` holds all pairs of leaves of which the first ends before the second begins; `members` for each leaf
     the alternatives that it stands in, the outermost first, each with its number.
     """
 

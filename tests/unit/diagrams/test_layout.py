@@ -257,8 +257,8 @@ def test_every_mark_that_a_step_can_have_is_explained() -> None:
 
 
 def test_the_cards_of_a_sketch_come_in_the_order_of_the_definition() -> None:
-    told = [each.name for each in cards_of(sketch(SHOP).items)]
-    assert told == [
+    found = [each.name for each in cards_of(sketch(SHOP).items)]
+    assert found == [
         "a",
         "undo a",
         "b",

@@ -90,7 +90,7 @@ def test_the_same_saga_is_always_drawn_in_the_same_way() -> None:
     assert svg(first, begin(first, Begun()).instance) == svg(second, begin(second, Begun()).instance)
 
 
-def test_who_cannot_see_it_is_told_what_it_is() -> None:
+def test_a_screen_reader_gets_a_title_and_a_description() -> None:
     drawing = parsed(svg(SHORT, SITUATIONS["stalled past the pivot"].instance))
     assert drawing.get("role") == "img"
     ids = {each.get("id"): each.text for each in drawing if each.tag in {f"{SVG}title", f"{SVG}desc"}}
@@ -124,7 +124,7 @@ def test_who_cannot_see_it_is_told_what_it_is() -> None:
         ("completed", "compensated", Mark.AHEAD, "not reached", False),
     ],
 )
-def test_a_state_is_told_by_icon_word_and_colour(
+def test_a_state_is_shown_by_icon_word_and_colour(
     situation: str, name: str, mark: Mark, words: str, *, is_now: bool
 ) -> None:
     drawn = card(svg(SHORT, SITUATIONS[situation].instance), name)
@@ -166,19 +166,19 @@ def test_the_picture_follows_the_viewer_into_the_night() -> None:
     assert colours(night) >= set(NIGHT.values())
 
 
-def test_an_instance_says_why_it_turned_back_and_why_it_cannot_go_on() -> None:
-    told = texts(svg(SHORT, SITUATIONS["stalled compensating"].instance))
-    assert "failed at p: no" in told
-    assert "stalled at a: no: its compensation failed:" in told
+def test_an_instance_says_why_it_failed_and_why_it_cannot_go_on() -> None:
+    found = texts(svg(SHORT, SITUATIONS["stalled compensating"].instance))
+    assert "failed at p: no" in found
+    assert "stalled at a: no: its compensation failed:" in found
     assert "instance k-1: compensating, paused, started 2026-01-01 00:00:00; times are in UTC" in texts(
         svg(SHORT, SITUATIONS["compensating, paused"].instance)
     )
 
 
-def test_times_are_told_in_utc_with_the_date_of_another_day() -> None:
-    told = texts(svg(SHORT, SITUATIONS["running"].instance))
-    assert {"sent 00:00:00", "reply due 00:01:00"} <= set(told)
-    assert "instance k-1: running, started 2026-01-01 00:00:00; times are in UTC" in told
+def test_times_are_written_in_utc_with_the_date_of_another_day() -> None:
+    found = texts(svg(SHORT, SITUATIONS["running"].instance))
+    assert {"sent 00:00:00", "reply due 00:01:00"} <= set(found)
+    assert "instance k-1: running, started 2026-01-01 00:00:00; times are in UTC" in found
 
 
 # --- lists and alternatives
@@ -191,11 +191,11 @@ REQUEST = ProvisionServers(
 CREATING = begin(server_provisioning, REQUEST).replies("reserve-capacity", CapacityReserved(pool="p-1"))
 
 
-def test_a_list_tells_how_many_of_how_many_are_done_in_flight_and_failed() -> None:
+def test_a_list_shows_how_many_of_how_many_are_done_in_flight_and_failed() -> None:
     story = CREATING.replies("create-machine[web-1]", MachineCreated(address="10.0.0.1"))
-    assert "1 of 7 done, 5 in flight" in told_by(story, "create-machine")
+    assert "1 of 7 done, 5 in flight" in texts_of(story, "create-machine")
     story = story.fails("create-machine[web-2]", code="no-room")
-    assert {"1 of 7 done, 4 in flight, 1 failed", "web-2: refused"} <= told_by(story, "create-machine")
+    assert {"1 of 7 done, 4 in flight, 1 failed", "web-2: refused"} <= texts_of(story, "create-machine")
 
 
 def test_of_a_list_the_undone_are_counted_among_those_that_have_to_be() -> None:
@@ -204,18 +204,20 @@ def test_of_a_list_the_undone_are_counted_among_those_that_have_to_be() -> None:
     story = story.fails("create-machine[web-2]", code="no-room")
     for name in ("web-4", "web-5", "web-6", "web-7"):
         story = story.fails(f"create-machine[{name}]", code="no-room")
-    assert "0 of 2 undone, 2 in flight" in told_by(story, "undo create-machine")
-    assert "1 of 2 undone, 1 in flight" in told_by(story.undone("create-machine[web-3]", Done()), "undo create-machine")
+    assert "0 of 2 undone, 2 in flight" in texts_of(story, "undo create-machine")
+    assert "1 of 2 undone, 1 in flight" in texts_of(
+        story.undone("create-machine[web-3]", Done()), "undo create-machine"
+    )
 
 
-def test_alternatives_tell_the_order_of_trial_and_what_became_of_each() -> None:
+def test_alternatives_show_the_order_of_trial_and_what_became_of_each() -> None:
     assert fates(svg(server_provisioning)) == ["1st", "2nd"]
     assert fates(svg(server_provisioning, CREATING.instance)) == ["1st", "being tried", "2nd", "not tried"]
     left = begin(server_provisioning, REQUEST).fails("reserve-capacity", code="no-room")
     assert fates(svg(server_provisioning, left.instance)) == ["1st", "left", "2nd", "being tried"]
 
 
-def told_by(story: Scenario[Any], name: str) -> set[str]:
+def texts_of(story: Scenario[Any], name: str) -> set[str]:
     """The lines of a card; and neighbours as one, for what was broken."""
     lines = texts_in(card(svg(story.saga, story.instance), name))
     return {" ".join(lines[start:end]) for start in range(len(lines)) for end in range(start + 1, len(lines) + 1)}

@@ -41,7 +41,7 @@ def test_a_length_of_time_is_told_in_its_units_or_by_the_name_of_its_function(le
     assert describe_duration(length) == words
 
 
-def test_a_moment_is_told_in_utc_whatever_its_zone() -> None:
+def test_a_moment_is_written_in_utc_whatever_its_zone() -> None:
     calendar = Calendar(datetime(2026, 1, 1, 23, tzinfo=UTC))
     east = timezone(timedelta(hours=9))
     assert calendar.format(datetime(2026, 1, 2, 8, 30, tzinfo=east)) == "23:30:00"
@@ -56,7 +56,7 @@ def test_a_moment_is_told_in_utc_whatever_its_zone() -> None:
         (5, "for each of words, at most 5 at once"),
     ],
 )
-def test_the_rule_of_a_list_is_told_in_words(most: int | None, rule: str) -> None:
+def test_the_rule_of_a_list_is_written_in_words(most: int | None, rule: str) -> None:
     node = each("each", can_be_undone=True, limit=most)
     assert isinstance(node, ForEach)
     assert describe_list(node) == rule
@@ -72,11 +72,11 @@ def test_the_rule_of_a_list_is_told_in_words(most: int | None, rule: str) -> Non
         (Retry(attempts=9, total=timedelta(minutes=15)), ", 9 sendings, for 15 min"),
     ],
 )
-def test_a_retry_is_told_where_there_is_one(retry: Retry, words: str) -> None:
+def test_a_retry_is_written_where_there_is_one(retry: Retry, words: str) -> None:
     assert sendings(retry) == words
 
 
-def test_a_deadline_is_told_as_a_length_or_by_the_name_of_its_function() -> None:
+def test_a_deadline_is_written_as_a_length_or_by_the_name_of_its_function() -> None:
     assert limit(timedelta(days=2)) == "2 days after the start"
     assert limit(some_time) == "some_time"
 

@@ -85,10 +85,10 @@ def test_time_passes_and_timers_fire_when_they_are_due() -> None:
 
     assert passed.at == BEGINNING + 3 * MINUTE
     passed.expects("a").undoes("a", "b")
-    assert [line for line in passed.story if "alarm" in line] == [
-        "         0:01:00  an alarm rings",
-        "         0:02:00  an alarm rings",
-        "         0:03:00  an alarm rings",
+    assert [line for line in passed.story if "timer" in line] == [
+        "         0:01:00  the timer fires",
+        "         0:02:00  the timer fires",
+        "         0:03:00  the timer fires",
     ]
 
 
@@ -191,7 +191,7 @@ def test_a_wrong_outcome_is_reported_beside_the_right_one() -> None:
     message = objection(lambda: over.ends(Status.COMPLETED, Finished(key="k-2")))
     assert message.splitlines()[:2] == [
         "expected the outcome Finished(key='k-2', seen=())",
-        "it told              Finished(key='k-1', seen=('a', 'b', 'ship', 'notify'))",
+        "the outcome is       Finished(key='k-1', seen=('a', 'b', 'ship', 'notify'))",
     ]
 
 

@@ -108,7 +108,7 @@ def test_an_event_comes_so_long_after_it_is_awaited() -> None:
     done = simulated(waits, model, instances=5)
 
     assert ends(done) == {(Status.COMPLETED, 63.0)}
-    assert done.tally.events["payment"] == {"came": 5}
+    assert done.tally.events["payment"] == {"arrived": 5}
 
 
 def test_an_event_that_comes_early_is_held() -> None:
@@ -118,7 +118,7 @@ def test_an_event_that_comes_early_is_held() -> None:
     done = simulated(waits, model, instances=5)
 
     assert ends(done) == {(Status.COMPLETED, 120.0)}
-    assert done.tally.events["payment"] == {"came": 5, "held": 5}
+    assert done.tally.events["payment"] == {"arrived": 5, "buffered": 5}
 
 
 def test_an_event_that_is_held_too_long_is_unmatched_and_the_wait_ends_in_a_failure() -> None:
@@ -127,7 +127,7 @@ def test_an_event_that_is_held_too_long_is_unmatched_and_the_wait_ends_in_a_fail
 
     done = figured(waits, model, instances=5)
 
-    assert done.events["payment"] == {"came": 5, "held": 5, "unmatched": 5}
+    assert done.events["payment"] == {"arrived": 5, "buffered": 5, "unmatched": 5}
     assert reasons(done.why) == [("payment", "timed-out", 5)]
     assert done.cycle_time_s["compensated"].max == 150.0
 
@@ -186,7 +186,7 @@ def test_a_child_saga_is_simulated_as_any_other() -> None:
 
 
 @pytest.mark.parametrize(("honoured", "undone"), [(1.0, 0), (0.0, 6)])
-def test_a_withdrawn_child_turns_back_as_often_as_the_model_says(honoured: float, undone: int) -> None:
+def test_a_withdrawn_child_is_compensated_as_often_as_the_model_says(honoured: float, undone: int) -> None:
     parent = saga(parallel(step("child", run_child, compensate=stop_child), compensatable("b")), PIVOT)
     model = f'[commands."child.run-child.v1"]\nlatency = "1 min"\nhonoured = {honoured}\n'
     model += '[commands."made.do-b.v1"]\nrefused = 1\nlatency = "1 s"'
@@ -222,7 +222,7 @@ def test_an_answer_that_cannot_be_remembered_is_as_if_it_had_never_come() -> Non
     assert reasons(done.why) == [("a", "timed-out", 1)]
 
 
-def test_a_refusal_after_the_pivot_stalls_and_is_told() -> None:
+def test_a_refusal_after_the_pivot_stalls_and_is_reported() -> None:
     done = figured(saga(PIVOT, retriable("z")), '[commands."made.do-z.v1"]\nrefused = 1\ncode = "closed"', 8)
 
     assert done.statuses == {"stalled": 8}
@@ -230,7 +230,7 @@ def test_a_refusal_after_the_pivot_stalls_and_is_told() -> None:
     assert done.why == []
 
 
-def test_an_undo_that_is_refused_stalls_and_is_told_as_an_undo() -> None:
+def test_an_undo_that_is_refused_stalls_and_is_reported_as_an_undo() -> None:
     model = '[commands."made.do-p.v1"]\nrefused = 1\n[commands."made.undo-a.v1"]\nrefused = 1\ncode = "gone"'
 
     done = figured(saga(compensatable("a"), PIVOT), model, instances=8)
@@ -238,7 +238,7 @@ def test_an_undo_that_is_refused_stalls_and_is_told_as_an_undo() -> None:
     assert done.stalls == [(Why("a", Direction.COMPENSATION, "gone"), 8)]
 
 
-def test_an_alarm_at_which_a_function_raises_stalls_the_instance() -> None:
+def test_a_timer_at_which_a_function_raises_stalls_the_instance() -> None:
     def send_nothing(data: Data) -> Command[Did]:
         raise RuntimeError(f"no command of {data.key}")
 

@@ -60,7 +60,7 @@ def picture(model: str) -> str:
     return drawn(simulation, figures(simulation, 1))
 
 
-def test_the_picture_tells_statuses_apart_without_colour() -> None:
+def test_the_picture_distinguishes_statuses_without_colour() -> None:
     model = '[commands."made.do-p.v1"]\nlatency = "1 s"\nrefused = 0.3\n[commands."made.do-z.v1"]\nrefused = 0.3\n'
     tree = ET.fromstring(picture(model + "[participants.made]\nconcurrency = 9"))  # noqa: S314  our own text
 
@@ -86,29 +86,29 @@ def test_nothing_is_drawn_of_instances_that_have_not_ended() -> None:
 
 def test_the_figures_of_an_order_add_up() -> None:
     simulation = simulated(order_fulfilment, "[default]\nrefused = 0.05\nretryable = 0.1\nlost = 0.01", instances=400)
-    told = figures(simulation, 1)
+    found = figures(simulation, 1)
 
-    assert sum(told.statuses.values()) == 400
-    assert sum(count for _, count in told.why) == told.statuses["compensated"]
-    assert sum(count for _, count in told.stalls) == told.statuses["stalled"]
-    sent = sum(sum(counts.values()) for counts in told.steps.values())
-    assert sum(load.requests for load in told.participants.values()) == sent
-    for load in told.participants.values():
+    assert sum(found.statuses.values()) == 400
+    assert sum(count for _, count in found.why) == found.statuses["compensated"]
+    assert sum(count for _, count in found.stalls) == found.statuses["stalled"]
+    sent = sum(sum(counts.values()) for counts in found.steps.values())
+    assert sum(load.requests for load in found.participants.values()) == sent
+    for load in found.participants.values():
         assert load.done + load.refused + load.retryable == load.carried_out
 
 
-def test_the_table_tells_events_stalls_and_what_was_raised(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_shows_events_stalls_and_what_was_raised(capsys: pytest.CaptureFixture[str]) -> None:
     spreads = {"stalled": spread([61.0])}
-    told = figures(simulated(saga(point_of_no_return("p")), "", instances=1), 1)
-    load = replace(told.participants["made"], busy=0.5)
+    found = figures(simulated(saga(point_of_no_return("p")), "", instances=1), 1)
+    load = replace(found.participants["made"], busy=0.5)
 
     show(
         replace(
-            told,
+            found,
             cycle_time_s=spreads,
             why=[(Why(None, Direction.FORWARD, "cancelled"), 3)],
             stalls=[(Why("a", Direction.COMPENSATION, "gone"), 1_234)],
-            events={"payment": {"came": 5, "held": 2}},
+            events={"payment": {"arrived": 5, "buffered": 2}},
             raised={"KeyError: 'x'": 7},
             participants={"made": load},
         )

@@ -1,4 +1,4 @@
-"""A wrong model is told line by line: what is wrong, where it stands, what to do."""
+"""An invalid model is reported line by line: what is wrong, where, and what to do."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ def complaints(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ('horizon = "3 weeks"',
          ("model.toml:1: horizon: '3 weeks' is no length of time: write seconds, or \"250 ms\", \"1.5 s\", \"2 min\", "
@@ -66,31 +66,31 @@ def complaints(text: str) -> list[str]:
          "CardCharged)")),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_told_with_its_line_and_a_remedy(text: str, told: str) -> None:
-    assert complaints(text) == [told]
+def test_what_is_wrong_is_reported_with_its_line_and_a_remedy(text: str, expected: str) -> None:
+    assert complaints(text) == [expected]
 
 
-def test_everything_that_is_wrong_is_told_at_once() -> None:
+def test_everything_that_is_wrong_is_reported_at_once() -> None:
     assert len(complaints("horizon = -1\n[arrivals]\nrate = 0\nprocess = 'bursts'\n[default]\nlost = 3")) == 4
 
 
-def test_text_that_is_no_toml_is_told_with_its_place() -> None:
+def test_text_that_is_no_toml_is_reported_with_its_place() -> None:
     with pytest.raises(ValueError, match=r"model\.toml: this is not TOML: .*line 2, column 8"):
         ModelFile("model.toml", "[default]\nlatency\n")
 
 
-def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_no_text_is_reported(tmp_path: Path) -> None:
     (tmp_path / "model.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(ValueError, match=r"model\.toml: this is not UTF-8 text"):
         ModelFile.read(tmp_path / "model.toml")
 
 
-def test_a_cancel_that_the_saga_does_not_know_is_told() -> None:
+def test_a_cancel_that_the_saga_does_not_know_is_reported() -> None:
     with pytest.raises(ValueError, match="cancel: saga made has no cancel_on: nothing cancels it; leave this table"):
         roles(replace(JUST_ONE, cancel_on=None), ModelFile("m", "[cancel]\nshare = 1\ndelay = 1"), 1)
 
 
-def test_the_nearest_line_is_told_where_a_thing_stands_on_none_of_its_own() -> None:
+def test_the_nearest_line_is_reported_where_a_thing_stands_on_none_of_its_own() -> None:
     text = 'a = 1\n[b."c.d"]\ne = { f = 1 }\n[[g]]\nh = 1\n[[g]]\nh = 2\n[g.i]\nj = 3\n'
 
     assert line_of(text, ("b", "c.d", "e", "f")) == 3

@@ -65,7 +65,7 @@ def test_a_participant_says_when_to_ask_again() -> None:
     assert (Status.COMPLETED, 600.0) in ends(simulated(patient, model, instances=20))
 
 
-def test_what_does_not_end_within_the_horizon_is_told_as_it_stands() -> None:
+def test_what_does_not_end_within_the_horizon_is_reported_as_it_stands() -> None:
     model = "[default]\nlost = 1.0\n[arrivals]\nrate = 100\n"
 
     done = figured(JUST_ONE, f'horizon = "1 h"\n{model}', instances=10)
@@ -76,7 +76,7 @@ def test_what_does_not_end_within_the_horizon_is_told_as_it_stands() -> None:
 
 
 @pytest.mark.parametrize(("delay", "status"), [("1 s", Status.COMPENSATED), ("1 h", Status.COMPLETED)])
-def test_a_cancel_turns_back_what_has_not_sent_its_pivot(delay: str, status: Status) -> None:
+def test_a_cancel_compensates_what_has_not_sent_its_pivot(delay: str, status: Status) -> None:
     cancelled = saga(compensatable("a", timeout=HOUR), point_of_no_return())
     model = f'[commands."made.do-a.v1"]\nlatency = "1 min"\n[cancel]\nshare = 1\ndelay = "{delay}"'
 
