@@ -40,7 +40,7 @@ class Participants:
     undone: set[str] = field(default_factory=set)
     expires: dict[str, datetime] = field(default_factory=dict)
 
-    def receive(self, saga: Saga[Any, Any], send: Send, at: datetime) -> None:
+    def hear(self, saga: Saga[Any, Any], send: Send, at: datetime) -> None:
         """Note until when a command has to be carried out, if that was promised."""
         step = saga.plan.step(send.step).step
         if send.compensates is None and not step.undo_when_unknown and not callable(step.timeout):
