@@ -7,3 +7,7 @@ class NotReady(RuntimeError):
 
 class BrokerError(RuntimeError):
     """A broker that this project starts, embedded or real, cannot be fetched, started or used; the message says why."""
+
+
+class StoreError(Exception):
+    """The store failed, cannot be used as it is, or is in use already; the message says why, and what to do."""

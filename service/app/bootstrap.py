@@ -39,7 +39,7 @@ async def build_service(
 ) -> AsyncIterator[Service]:
     """Open the store and wire the service; close everything on every path.
 
-    Raises `BadCatalog` when live instances need a definition that the catalog lacks, `StoreUnusable`.
+    Raises `BadCatalog` when live instances need a definition that the catalog lacks, `StoreError`.
     """
     routes, health = Routes(catalog), Health(CHECKS)
     store = SqliteStore(settings.sqlite_path, routes.saga_of, partial(_report, health, STORE))

@@ -26,10 +26,10 @@ from opentelemetry.util.re import parse_env_headers
 from saga_coordinator.handlers.routing import BadCatalog, Routes
 from saga_coordinator.sagas import UnsoundSaga
 from saga_coordinator.service.catalog import load_catalog
+from saga_coordinator.service.errors import StoreError
 from saga_coordinator.service.kafka.admin import State, Topic, plan
 from saga_coordinator.service.kafka.connection import connection
 from saga_coordinator.service.settings import KafkaSettings, Settings
-from saga_coordinator.service.storage.sqlite.migrations import StoreUnusable
 from saga_coordinator.service.storage.sqlite.queries import newest_schema, open_queries
 from saga_coordinator.service.storage.sqlite.store import lock_path
 from saga_coordinator.service.telemetry.environment import Kind, endpoint, unsupported
@@ -157,7 +157,7 @@ def _schema_findings(path: Path, routes: Routes | None) -> Iterator[Finding]:
         with open_queries(path) as reading:
             yield Finding("schema", f"version {reading.schema}")
             live = reading.live_versions()
-    except StoreUnusable as error:
+    except StoreError as error:
         yield Finding("schema", str(error), f"use a program whose newest schema is not below {newest_schema()}")
         return
     except (sqlite3.Error, OSError) as error:

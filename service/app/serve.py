@@ -12,7 +12,6 @@ from saga_coordinator.service.http.app import build_api
 from saga_coordinator.service.http.routes import add_action_routes
 from saga_coordinator.service.http.server import listen, serve_api
 from saga_coordinator.service.settings import Settings
-from saga_coordinator.service.storage.sqlite.checkpoint import checkpoint
 from saga_coordinator.service.telemetry.logs import logger
 from saga_coordinator.service.telemetry.measures import Measures
 from saga_coordinator.service.telemetry.metrics import CONTENT_TYPE
@@ -25,7 +24,7 @@ COUNT_INTERVAL = 5.0
 async def serve(settings: Settings, catalog: Sequence[AnySaga], telemetry: Telemetry, stop: asyncio.Event) -> None:
     """Serve until `stop` is set, then finish the work in progress. Everything is closed again on every path.
 
-    Raises, alone or in a group, with a message for the operator: `BadCatalog`, `StoreUnusable` (also when a sync fails
+    Raises, alone or in a group, with a message for the operator: `BadCatalog`, `StoreError` (also when a sync fails
     later), `NoSuchTopic`, `OSError` for a port that is in use, `ShutdownTimeout` when finishing takes too long.
     """
     telemetry.start()
@@ -41,7 +40,7 @@ async def serve(settings: Settings, catalog: Sequence[AnySaga], telemetry: Telem
             background = [
                 tasks.create_task(serve_api(api, listen(settings.api.bind)), name="api"),
                 tasks.create_task(_measure(service, telemetry), name="measures"),
-                tasks.create_task(checkpoint(service.store, telemetry), name="checkpoints"),
+                tasks.create_task(service.store.run_checkpoints(telemetry), name="checkpoints"),
             ]
             logger().info("serving", api=settings.api.bind, store=str(settings.sqlite_path), pid=os.getpid())
             await run(service, stop, telemetry)

@@ -43,10 +43,10 @@ def _expected() -> tuple[type[BaseException], ...]:
     from saga_coordinator.handlers.routing import BadCatalog  # noqa: PLC0415
     from saga_coordinator.sagas import UnsoundSaga  # noqa: PLC0415
     from saga_coordinator.service.app.run import ShutdownTimeout  # noqa: PLC0415
+    from saga_coordinator.service.errors import StoreError  # noqa: PLC0415
     from saga_coordinator.service.kafka.admin import NoSuchTopic  # noqa: PLC0415
-    from saga_coordinator.service.storage.sqlite.migrations import StoreUnusable  # noqa: PLC0415
 
-    return (UnsoundSaga, BadCatalog, NoSuchTopic, StoreUnusable, ShutdownTimeout, KafkaError, sqlite3.Error, OSError)
+    return (UnsoundSaga, BadCatalog, NoSuchTopic, StoreError, ShutdownTimeout, KafkaError, sqlite3.Error, OSError)
 
 
 def _of_a_broken_pipe(error: BaseException) -> bool:

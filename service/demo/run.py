@@ -29,7 +29,6 @@ from saga_coordinator.service.demo.tally import Tally
 from saga_coordinator.service.errors import NotReady
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from saga_coordinator.service.settings import KafkaSettings, Settings
-from saga_coordinator.service.storage.sqlite.checkpoint import checkpoint
 from saga_coordinator.service.storage.sqlite.queries import open_queries
 from saga_coordinator.service.telemetry.environment import Kind, endpoint
 from saga_coordinator.service.telemetry.observer import Observers, Telemetry
@@ -113,7 +112,7 @@ async def _run(
     try:
         async with asyncio.TaskGroup() as tasks:
             serving = tasks.create_task(run(service, stop, observer), name="service")
-            checkpoints = tasks.create_task(checkpoint(service.store, observer), name="checkpoints")
+            checkpoints = tasks.create_task(service.store.run_checkpoints(observer), name="checkpoints")
             tasks.create_task(_wait_for(in_thread(others.participants.run, stop_participants)), name="participants")
             await _wait_until_ready(others.participants, stop_early)
             tally.phase = "placing orders"

@@ -4,7 +4,6 @@
 request makes no sense, there is no such instance, or the store does not answer. See `gate.py` for who may ask.
 """
 
-import sqlite3
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -22,12 +21,11 @@ from saga_coordinator.handlers.redrive import DeadLetterRef, Redrive
 from saga_coordinator.handlers.routing import BadCatalog
 from saga_coordinator.sagas.machine import Decision
 from saga_coordinator.service.drain import Drain
-from saga_coordinator.service.errors import NotReady
+from saga_coordinator.service.errors import NotReady, StoreError
 from saga_coordinator.service.http import schemas
 from saga_coordinator.service.http.access import LocalAccess
 from saga_coordinator.service.http.idempotency import IdempotencyCache
 from saga_coordinator.service.http.problems import problem
-from saga_coordinator.service.storage.sqlite.migrations import StoreUnusable
 
 Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
 Number = Annotated[int, Path(ge=0, lt=2**63)]
@@ -71,7 +69,7 @@ class _Answers:
             return problem(HTTPStatus.CONFLICT, str(error))
         except ValueError as error:
             return problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
-        except (sqlite3.Error, StoreUnusable, OSError) as error:
+        except (StoreError, OSError) as error:
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, f"the database does not take it: {error}; see /readyz")
         except NotReady as error:
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, f"nothing was changed: {error}")

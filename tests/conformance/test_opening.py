@@ -16,8 +16,8 @@ from saga_coordinator.handlers.records import Place, Record, UnreadableInstance
 from saga_coordinator.handlers.routing import BadCatalog, LiveVersions, Routes
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.service.app.bootstrap import build_service
+from saga_coordinator.service.errors import StoreError
 from saga_coordinator.service.settings import Settings
-from saga_coordinator.service.storage.sqlite.migrations import StoreUnusable
 from saga_coordinator.service.storage.sqlite.store import SqliteStore
 from tests.conformance.stores import Kind, OpenStore, begun, known, starts
 from tests.unit.handlers.coordinator import Watcher, coordinator, sampled
@@ -81,7 +81,7 @@ class TestSqlite:
         first, second = SqliteStore(tmp_path / "saga.db", known), SqliteStore(tmp_path / name, known)
         await first.open()
         try:
-            with pytest.raises(StoreUnusable, match=r"saga\.db open .* SAGA_STORE"):
+            with pytest.raises(StoreError, match=r"saga\.db open .* SAGA_STORE"):
                 await second.open()
         finally:
             await second.close()
@@ -94,7 +94,7 @@ class TestSqlite:
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA user_version = 99")
         store = SqliteStore(path, known)
-        with pytest.raises(StoreUnusable, match="schema 99, this program knows"):
+        with pytest.raises(StoreError, match="schema 99, this program knows"):
             await store.open()
         with closing(sqlite3.connect(path)) as connection:
             assert connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
@@ -105,7 +105,7 @@ class TestSqlite:
     async def test_a_file_that_is_no_database_is_refused_and_not_held(self, tmp_path: Path) -> None:
         path = tmp_path / "saga.db"
         path.write_bytes(b"this is a text and long enough to be taken for a header" * 30)
-        with pytest.raises(StoreUnusable, match=r"saga\.db cannot be used: file is not a database"):
+        with pytest.raises(StoreError, match=r"saga\.db cannot be used: file is not a database"):
             await SqliteStore(path, known).open()
         path.unlink()
         store = SqliteStore(path, known)

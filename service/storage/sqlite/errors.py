@@ -1,4 +1,4 @@
-"""What to do about a database file that cannot be used, by the error that was met."""
+"""What to do about a database file that cannot be used, by SQLite's error."""
 
 import sqlite3
 from typing import Final
@@ -7,30 +7,30 @@ _SYNC_FAILURES: Final = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IO
 
 
 def is_sync_failure(error: sqlite3.Error | OSError) -> bool:
-    """Say whether something could not be brought to the disk.
+    """Return whether a sync failed.
 
-    The operating system says it once, and may have dropped what it could not write: another sync of the same file
-    would say that all is well (see ATC 2020, "Can Applications Recover from fsync Failures?").
+    The operating system reports that once, and may have dropped what it could not write: another sync of the same file
+    would succeed (see ATC 2020, "Can Applications Recover from fsync Failures?").
     """
     return getattr(error, "sqlite_errorcode", None) in _SYNC_FAILURES
 
 
 def remedy_at_start(error: sqlite3.Error | OSError) -> str:
-    """Say what to do about a database that cannot be opened."""
+    """Return what to do about a database that cannot be opened."""
     if _code(error) in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
         return "restore a backup, or name another file by SAGA_STORE"
     return f"{_remedy(error) or 'name another file by SAGA_STORE'}, and start it again"
 
 
 def remedy_at_runtime(error: sqlite3.Error) -> str:
-    """Say what to do about a database that takes no transaction."""
+    """Return what to do about a database that fails transactions."""
     if is_sync_failure(error):
         return (
-            "what was written did not reach the disk, and must not be tried again from here, so the coordinator ends: "
-            "see that the disk is whole, then start it again, and it goes on with what is committed"
+            "what was written did not reach the disk, and must not be retried from here, so the coordinator stops: "
+            "see that the disk is whole, then start it again, and it continues with what is committed"
         )
     remedy = _remedy(error)
-    return f"{remedy}, and it goes on by itself" if remedy else "it is tried again"
+    return f"{remedy}, and it continues" if remedy else "it is retried"
 
 
 def _remedy(error: sqlite3.Error | OSError) -> str | None:
@@ -48,7 +48,7 @@ def _remedy(error: sqlite3.Error | OSError) -> str | None:
 
 
 def _code(error: sqlite3.Error | OSError) -> int:
-    """Return SQLite's primary code; a file or folder that the system refuses is one that cannot be opened."""
+    """Return SQLite's primary code; a file or folder that the system refuses counts as one that cannot be opened."""
     if isinstance(error, OSError):
         return sqlite3.SQLITE_CANTOPEN
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF

@@ -5,22 +5,20 @@ from importlib.resources import files
 
 import aiosqlite
 
-
-class StoreUnusable(Exception):
-    """The database cannot be used as it is: another coordinator has it, or it is of another version of the program."""
+from saga_coordinator.service.errors import StoreError
 
 
 async def migrate(connection: aiosqlite.Connection, name: str) -> None:
-    """Apply what is missing, and write at least the version: who may not write learns it now.
+    """Apply the missing migrations, and write at least the version, so that a read-only database fails now.
 
-    `name` is the database, for the error message. Raises `StoreUnusable`, or `sqlite3.Error`.
+    `name` is the database, for the error message. Raises `StoreError`, or `sqlite3.Error`.
     """
     async with connection.execute("PRAGMA user_version") as cursor:
         row = await cursor.fetchone()
     version = int(row[0]) if row else 0
     steps = dict(_steps())
     if version > max(steps):
-        raise StoreUnusable(
+        raise StoreError(
             f"database {name} has schema {version}, this program knows {max(steps)}: run the newer program, "
             "or restore a backup from before its upgrade"
         )

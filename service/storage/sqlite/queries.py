@@ -15,9 +15,9 @@ from saga_coordinator.handlers.records import EarlyEvent, Entry, Lease, Place, R
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.handlers.trace_context import TraceContext
 from saga_coordinator.sagas.machine import Instance, Snapshot, Status, thaw
+from saga_coordinator.service.errors import StoreError
 from saga_coordinator.service.storage.sqlite.columns import from_time, to_time
 from saga_coordinator.service.storage.sqlite.dead_letters import AT, RECORD, record_of
-from saga_coordinator.service.storage.sqlite.migrations import StoreUnusable
 
 QUERY_TIMEOUT: Final = 5.0
 """Seconds that one question may take."""
@@ -88,7 +88,7 @@ class InstanceFilter:
 def open_queries(path: Path) -> Iterator["Reading"]:
     """Open a database for reading, as it is at this moment.
 
-    Raises `FileNotFoundError` if there is none, `StoreUnusable` if it is of another version than these questions, and
+    Raises `FileNotFoundError` if there is none, `StoreError` if it is of another version than these questions, and
     `sqlite3.Error` if it cannot be read.
     """
     if not path.exists():
@@ -99,7 +99,7 @@ def open_queries(path: Path) -> Iterator["Reading"]:
         reading = Reading(connection)
         schema = _begun(connection, reading, path)
         if schema != newest_schema():
-            raise StoreUnusable(
+            raise StoreError(
                 f"database {path} has schema {schema}, this program reads {newest_schema()}: "
                 "`saga serve` brings an older one up to date; a newer one needs the newer program"
             )

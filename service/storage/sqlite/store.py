@@ -1,35 +1,37 @@
 """The store on SQLite: one file, one coordinator, one writing connection; every commit is on the disk.
 
 WAL with `synchronous=FULL`. A transaction is one task that no cancellation of its caller can split. An operating
-system's lock on a file beside the database keeps a second coordinator out. After a sync that failed it writes nothing
-more: what the disk holds is known to nobody before the next start.
+system's lock on a file beside the database keeps a second coordinator out. After a failed sync nothing more is
+written: what the disk holds is unknown before the next start.
 """
 
 import asyncio
 import fcntl
 import json
+import os
 import sqlite3
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, Final, TypeVar
 
 import aiosqlite
 
+from saga_coordinator.handlers.ports import Observer
 from saga_coordinator.handlers.records import Lease, OutboxMessage, OutboxRow
 from saga_coordinator.handlers.routing import AnySaga, LiveVersions
-from saga_coordinator.service.storage.sqlite import errors as remedy
+from saga_coordinator.service.errors import StoreError
 from saga_coordinator.service.storage.sqlite.columns import to_headers, to_time
-from saga_coordinator.service.storage.sqlite.migrations import StoreUnusable, migrate
-from saga_coordinator.service.storage.sqlite.settling import rewrite_wal
+from saga_coordinator.service.storage.sqlite.errors import is_sync_failure, remedy_at_runtime, remedy_at_start
+from saga_coordinator.service.storage.sqlite.migrations import migrate
 from saga_coordinator.service.storage.sqlite.transaction import Counters, SqliteTransaction
 
 T = TypeVar("T")
 
 Definitions = Callable[[str, int], AnySaga]
 
-Condition = Callable[[str | None], None]
-"""Who is told that the database works (None), or why it does not."""
+Report = Callable[[str | None], None]
+"""Called after each transaction: with None if the database works, else with what is wrong and what to do."""
 
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
@@ -37,14 +39,19 @@ _PRAGMAS = (
     "PRAGMA busy_timeout = 5000",
     "PRAGMA foreign_keys = OFF",  # history is written in the order of its instances, by one writer
     "PRAGMA cache_size = -65536",
-    "PRAGMA wal_autocheckpoint = 0",  # `checkpoint` does it: SQLite's own tells nobody that a sync has failed
+    "PRAGMA wal_autocheckpoint = 0",  # `checkpoint` does it: SQLite's own does not report a failed sync
 )
 
 SLOW = 10.0
-_SLOW = f"a transaction has not ended for {SLOW:g} s; see that the disk answers, and it goes on by itself"
+_SLOW = f"a transaction has not ended for {SLOW:g} s; see that the disk answers, and it continues"
+
+CHECKPOINT_INTERVAL: Final = 1.0
+"""Seconds. The WAL holds what is written in so long, and is used again."""
 
 MAX_KEYS = 3
-"""Of so many live instances the keys are told."""
+"""So many live instances of an orphaned version are named."""
+
+_WAL_CHUNK: Final = 1 << 20
 
 _LIVING = """
 SELECT saga, version, count, (
@@ -59,13 +66,13 @@ FROM (SELECT saga, version, count(*) AS count FROM instance WHERE ended_at IS NU
 class SqliteStore:
     """A store on one SQLite file. Opened with `open`, closed with `close` on every path.
 
-    `condition` hears how every transaction went, as far as the database is concerned.
+    Its methods raise `StoreError`.
     """
 
-    def __init__(self, path: Path, definitions: Definitions, condition: Condition = lambda _: None) -> None:
+    def __init__(self, path: Path, definitions: Definitions, report: Report = lambda _: None) -> None:
         self._path = path
         self._definitions = definitions
-        self._condition = condition
+        self._report = report
         self._lock = asyncio.Lock()
         self._guard: IO[str] | None = None
         self._writer: aiosqlite.Connection | None = None
@@ -76,13 +83,13 @@ class SqliteStore:
         self._unusable: str | None = None
 
     async def open(self) -> None:
-        """Lock the file, bring its schema up to date, and be ready. Raises `StoreUnusable`."""
+        """Lock the file and bring its schema up to date."""
         try:
             await self._open()
         except (sqlite3.Error, OSError) as error:
             await self.close()
-            told = f"database {self._path} cannot be used: {error}; {remedy.remedy_at_start(error)}"
-            raise StoreUnusable(told) from error
+            problem = f"database {self._path} cannot be used: {error}; {remedy_at_start(error)}"
+            raise StoreError(problem) from error
         except BaseException:
             await self.close()
             raise
@@ -90,7 +97,7 @@ class SqliteStore:
     async def _open(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._guard = _acquire_lock(lock_path(self._path))
-        rewrite_wal(self._path.resolve())
+        _rewrite_wal(self._path.resolve())
         sqlite3.connect(self._path).close()  # aiosqlite leaves a thread behind when it cannot
         self._writer = await aiosqlite.connect(self._path, isolation_level=None)
         for pragma in _PRAGMAS:
@@ -99,15 +106,13 @@ class SqliteStore:
         await migrate(self._writer, str(self._path))
         reading = f"{self._path.absolute().as_uri()}?mode=ro"
         self._reader = await aiosqlite.connect(reading, uri=True, isolation_level=None)
-        number = await self._value("SELECT max(number) FROM instance")
-        seq = await self._value("SELECT max(seq) FROM outbox")
-        self._counters = Counters(number or 0, seq or 0)
+        self._counters = await _last_numbers(self._reader)
 
     async def close(self) -> None:
-        """Wait for the transaction that is running, and release everything."""
+        """Wait for the running transaction, and release everything."""
         if self._running:
             await asyncio.wait(self._running)
-        # who closes last writes back, and syncs what must not be synced again; the reader cannot
+        # the last to close writes a checkpoint, and syncs what must not be synced again; the reader cannot
         for connection in (self._writer, self._reader) if self._unusable else (self._reader, self._writer):
             if connection is not None:
                 await connection.close()
@@ -117,12 +122,21 @@ class SqliteStore:
             self._guard = None
 
     async def transact(self, work: Callable[[SqliteTransaction], Awaitable[T]]) -> T:
-        """Run `work` in one transaction; see `handlers.ports.Store`. Raises `StoreUnusable` after a failed sync."""
+        """Run `work` in one transaction; see `handlers.ports.Store`."""
         return await self._shielded(self._transact(work))
 
     async def checkpoint(self) -> None:
-        """Bring what the WAL holds into the database. Raises `StoreUnusable` after a failed sync, here or earlier."""
+        """Write the WAL back into the database. Raises `sqlite3.Error` if that can be retried, else `StoreError`."""
         await self._shielded(self._checkpoint())
+
+    async def run_checkpoints(self, observer: Observer) -> None:
+        """Checkpoint at intervals, beside the transactions. Raises `StoreError` after a failed sync, here or there."""
+        while True:
+            await asyncio.sleep(CHECKPOINT_INTERVAL)
+            try:
+                await self.checkpoint()
+            except sqlite3.Error as error:
+                observer.on_error("the WAL was not written back into the database", error)
 
     async def take(self, topic: str, partition: int, owner: str) -> Lease:
         """Take a partition over, in a new epoch."""
@@ -130,27 +144,25 @@ class SqliteStore:
 
     @property
     def is_shared(self) -> bool:
-        """Say that nobody else writes to it: the lock on the file sees to that."""
+        """Return False: the lock on the file allows one coordinator."""
         return False
 
     async def leases(self) -> Sequence[Lease]:
-        """Return how all leases stand."""
+        """Return all leases."""
         sql = "SELECT topic, partition, epoch, next_offset FROM lease ORDER BY topic, partition"
-        async with self._open_reader.execute(sql) as cursor:
-            return [Lease(*row) for row in await cursor.fetchall()]
+        return [Lease(*row) for row in await self._query(sql)]
 
     async def unsent(self) -> Sequence[OutboxRow]:
         """Return all rows of the outbox, in order."""
         sql = "SELECT seq, message_id, home, topic, partition, key, headers, value FROM outbox ORDER BY seq"
-        async with self._open_reader.execute(sql) as cursor:
-            return [
-                OutboxRow(seq, OutboxMessage(message_id, home, topic, partition, key, to_headers(headers), value))
-                for seq, message_id, home, topic, partition, key, headers, value in await cursor.fetchall()
-            ]
+        return [
+            OutboxRow(seq, OutboxMessage(message_id, home, topic, partition, key, to_headers(headers), value))
+            for seq, message_id, home, topic, partition, key, headers, value in await self._query(sql)
+        ]
 
     async def next_timer(self) -> datetime | None:
-        """Return when the next alarm, or the end of the next held event, is due."""
-        value = await self._value(
+        """Return when the next timer is due, or the next early event expires."""
+        [(value,)] = await self._query(
             "SELECT min(at) FROM (SELECT min(wake_at) AS at FROM instance WHERE wake_at IS NOT NULL"
             " UNION ALL SELECT min(expires_at) FROM held_event)"
         )
@@ -158,37 +170,33 @@ class SqliteStore:
 
     async def live_versions(self) -> Sequence[LiveVersions]:
         """Return the sagas and versions that have live instances, how many, and the keys of a few."""
-        async with self._open_reader.execute(_LIVING, {"few": MAX_KEYS}) as cursor:
-            return [
-                LiveVersions(saga, version, count, tuple(json.loads(keys)))
-                for saga, version, count, keys in await cursor.fetchall()
-            ]
+        return [
+            LiveVersions(saga, version, count, tuple(json.loads(keys)))
+            for saga, version, count, keys in await self._query(_LIVING, {"few": MAX_KEYS})
+        ]
 
     async def count_by_status(self) -> Sequence[tuple[str, str, int]]:
         """Return saga, status and number of the live instances."""
         sql = "SELECT saga, status, count(*) FROM instance WHERE ended_at IS NULL GROUP BY saga, status"
-        async with self._open_reader.execute(sql) as cursor:
-            return [(saga, status, count) for saga, status, count in await cursor.fetchall()]
+        return [(saga, status, count) for saga, status, count in await self._query(sql)]
 
     async def count_dead_letters(self) -> tuple[int, int]:
-        """Return how many dead letters wait for somebody, and behind how many of them an instance is parked."""
+        """Return how many dead letters there are, and behind how many of them an instance is parked."""
         sql = "SELECT (SELECT count(*) FROM dead_letter), (SELECT count(*) FROM dead_letter WHERE parks = 1)"
-        async with self._open_reader.execute(sql) as cursor:
-            [(letters, parked)] = await cursor.fetchall()
+        [(letters, parked)] = await self._query(sql)
         return letters, parked
 
     async def _transact(self, work: Callable[[SqliteTransaction], Awaitable[T]]) -> T:
         async with self._lock:
             self._check_usable()
-            slow = asyncio.get_running_loop().call_later(SLOW, self._condition, f"{self._path}: {_SLOW}")
+            slow = asyncio.get_running_loop().call_later(SLOW, self._report, f"{self._path}: {_SLOW}")
             try:
-                result = await self._committed(self._open_writer, work)
+                result = await self._commit(self._open_writer, work)
             except sqlite3.Error as error:
-                self._troubled(error)
-                raise
+                raise self._failed(error) from error
             finally:
                 slow.cancel()
-            self._condition(None)
+            self._report(None)
             return result
 
     async def _checkpoint(self) -> None:
@@ -197,30 +205,30 @@ class SqliteStore:
             try:
                 await self._open_writer.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
             except sqlite3.Error as error:
-                if remedy.is_sync_failure(error):
-                    self._troubled(error)
-                self._check_usable()
+                if is_sync_failure(error):
+                    raise self._failed(error) from error
                 raise
 
-    def _troubled(self, error: sqlite3.Error) -> None:
-        """Tell what is wrong with the database."""
-        trouble = f"{self._path}: {error}; {remedy.remedy_at_runtime(error)}"
-        if remedy.is_sync_failure(error):
-            self._unusable = trouble
-        self._condition(trouble)
+    def _failed(self, error: sqlite3.Error) -> StoreError:
+        """Report what is wrong with the database, and return it as an error. After a failed sync it is unusable."""
+        problem = f"{self._path}: {error}; {remedy_at_runtime(error)}"
+        if is_sync_failure(error):
+            self._unusable = problem
+        self._report(problem)
+        return StoreError(problem)
 
     def _check_usable(self) -> None:
         if self._unusable is not None:
-            raise StoreUnusable(self._unusable)
+            raise StoreError(self._unusable)
 
     async def _shielded(self, unit: Coroutine[Any, Any, T]) -> T:
-        """Run something that no cancellation of its caller can split, nor the end of the store cut off."""
+        """Run something that neither a cancellation of its caller nor `close` interrupts."""
         task = asyncio.ensure_future(unit)
         self._running.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._discard)
         return await asyncio.shield(task)
 
-    async def _committed(self, writer: aiosqlite.Connection, work: Callable[[SqliteTransaction], Awaitable[T]]) -> T:
+    async def _commit(self, writer: aiosqlite.Connection, work: Callable[[SqliteTransaction], Awaitable[T]]) -> T:
         await writer.execute("BEGIN IMMEDIATE")
         try:
             result = await work(SqliteTransaction(writer, self._counters, self._definitions, self._silent))
@@ -231,16 +239,17 @@ class SqliteStore:
             raise
         return result
 
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        """Forget a transaction; one whose caller was cancelled has nobody else to hear of its error."""
+    def _discard(self, task: asyncio.Task[Any]) -> None:
+        """Forget a transaction, and mark its error as retrieved: its caller may have been cancelled."""
         self._running.discard(task)
         if not task.cancelled():
             task.exception()
 
-    async def _value(self, sql: str) -> int | None:
-        async with self._open_reader.execute(sql) as cursor:
-            row = await cursor.fetchone()
-        return row[0] if row else None
+    async def _query(self, sql: str, parameters: Mapping[str, object] | None = None) -> Sequence[Sequence[Any]]:
+        try:
+            return list(await self._open_reader.execute_fetchall(sql, parameters or {}))
+        except sqlite3.Error as error:
+            raise StoreError(f"{self._path}: {error}; {remedy_at_runtime(error)}") from error
 
     @property
     def _open_writer(self) -> aiosqlite.Connection:
@@ -251,11 +260,35 @@ class SqliteStore:
         return _opened(self._reader)
 
 
+def _rewrite_wal(database: Path) -> None:
+    """Write the WAL that the last run left over itself, and sync it. After an orderly shutdown there is none.
+
+    After a failed sync the operating system may still show what never reached the disk, and call it written. SQLite
+    would read it as committed, and what follows it in the file would be lost with it in a power cut.
+    """
+    wal = database.with_name(database.name + "-wal")
+    if not wal.exists():
+        return
+    descriptor, offset = os.open(wal, os.O_RDWR), 0
+    try:
+        while chunk := os.pread(descriptor, _WAL_CHUNK, offset):
+            offset += os.pwrite(descriptor, chunk, offset)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+async def _last_numbers(reader: aiosqlite.Connection) -> Counters:
+    sql = "SELECT (SELECT max(number) FROM instance), (SELECT max(seq) FROM outbox)"
+    [(number, seq)] = await reader.execute_fetchall(sql)
+    return Counters(number or 0, seq or 0)
+
+
 async def _check_wal_mode(writer: aiosqlite.Connection, path: Path) -> None:
-    """See that WAL mode was taken: where it is not possible SQLite goes on in the old mode, and says nothing."""
+    """Raise `StoreError` if the database is not in WAL mode: where that is impossible SQLite silently keeps another."""
     ((mode,),) = await writer.execute_fetchall("PRAGMA journal_mode")
     if mode != "wal":
-        raise StoreUnusable(
+        raise StoreError(
             f"database {path} cannot be in WAL mode and stays in mode {mode!r}, in which commits may be lost: "
             "let SAGA_STORE name a file on a local disk, on which processes can share memory"
         )
@@ -268,19 +301,19 @@ def _opened(connection: aiosqlite.Connection | None) -> aiosqlite.Connection:
 
 
 def lock_path(path: Path) -> Path:
-    """Return the file whose lock belongs to a database, by whatever name that is reached: two locks would be none."""
+    """Return the lock file of a database. It is the same for all names of the database: two locks would be none."""
     file = path.resolve()
     return file.with_name(file.name + ".lock")
 
 
 def _acquire_lock(path: Path) -> IO[str]:
-    """Hold an exclusive lock on a file for as long as it is open."""
+    """Return a file that is locked until it is closed."""
     guard = path.open("a", encoding="utf-8")
     try:
         fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         guard.close()
-        raise StoreUnusable(
+        raise StoreError(
             f"another coordinator has {path.with_suffix('')} open (lock {path}): "
             "stop it first, or give this one a file of its own by SAGA_STORE"
         ) from None

@@ -92,15 +92,15 @@ SEEDS = (
         "f'{$sql}\\nPRAGMA user_version = {$number};'",
     ),
     # --- a sync that fails
-    Seed("after a failed sync it is tried again", "SqliteStore._troubled", "self._unusable = $trouble", "pass"),
-    Seed("a failed sync does not end the service", "checkpoint", "sqlite3.Error", "Exception"),
+    Seed("after a failed sync it is tried again", "SqliteStore._failed", "self._unusable = $trouble", "pass"),
+    Seed("a failed sync does not end the service", "SqliteStore.run_checkpoints", "sqlite3.Error", "Exception"),
     in_text("a checkpoint's failure is dropped", "_PRAGMAS", "wal_autocheckpoint = 0", "wal_autocheckpoint = 4000"),
     Seed("closing syncs again", "SqliteStore.close", "self._unusable", "False"),
-    Seed("a WAL is taken for what it shows", "SqliteStore._open", "rewrite_wal(...)", "pass"),
+    Seed("a WAL is taken for what it shows", "SqliteStore._open", "_rewrite_wal(...)", "pass"),
     # --- one writer
-    in_text("BEGIN is deferred", "SqliteStore._committed", "BEGIN IMMEDIATE", "BEGIN"),
+    in_text("BEGIN is deferred", "SqliteStore._commit", "BEGIN IMMEDIATE", "BEGIN"),
     Seed("a cancellation splits a transaction", "SqliteStore._shielded", "asyncio.shield($task)", "$task"),
-    in_text("what failed is committed", "SqliteStore._committed", "ROLLBACK", "COMMIT"),
+    in_text("what failed is committed", "SqliteStore._commit", "ROLLBACK", "COMMIT"),
     Seed(
         "transactions overlap",
         "SqliteStore._transact",
@@ -109,7 +109,7 @@ SEEDS = (
     ),
     Seed("two coordinators open one file", "_acquire_lock", "fcntl.flock($file, $exclusive | $at_once)", "pass"),
     Seed("closing cuts off the last transaction", "SqliteStore.close", "await asyncio.wait($running)", "pass"),
-    Seed("numbers begin at zero at each start", "SqliteStore._open", "Counters(...)", "Counters(0, 0)"),
+    Seed("numbers begin at zero at each start", "_last_numbers", "Counters(...)", "Counters(0, 0)"),
     # --- the publisher
     Seed(
         "the producer is kept after a fatal error",

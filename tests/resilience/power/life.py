@@ -10,8 +10,8 @@ from pathlib import Path
 from random import Random
 
 from saga_coordinator.handlers.records import Record
+from saga_coordinator.service.errors import StoreError
 from saga_coordinator.service.storage.sqlite.errors import is_sync_failure
-from saga_coordinator.service.storage.sqlite.migrations import StoreUnusable
 from tests.resilience.power.neighbours import Acknowledged, Neighbours, Note, ToNeighbours, image
 from tests.unit.handlers.coordinator import Coordinator, coordinator
 from tests.unit.handlers.order_log import EVENTS, REPLIES
@@ -31,15 +31,19 @@ async def lived(path: Path, neighbours: Neighbours, course: Course, note: Callab
         with closing(Reader(path)) as reader:
             async with coordinator(path, publisher=ToNeighbours(neighbours), told=on_result) as it:
                 await _at_work(_Feed(it, neighbours, reader, *course))
-    except StoreUnusable as error:
-        at_start = isinstance(error.__cause__, sqlite3.Error) and is_sync_failure(error.__cause__)
-        assert at_start or "did not reach the disk" in str(error)  # noqa: PT017  it is raised only where a sync has failed
+    except StoreError as error:
+        assert sync_has_failed(error) or "did not reach the disk" in str(error)  # noqa: PT017  raised by nothing else
         return False
     except sqlite3.OperationalError as error:
         if not is_sync_failure(error):
             raise
         return False
     return True
+
+
+def sync_has_failed(error: StoreError) -> bool:
+    """Say whether it is the failed sync itself, not the refusal of everything after it."""
+    return isinstance(error.__cause__, sqlite3.Error) and is_sync_failure(error.__cause__)
 
 
 class Reader:
@@ -88,8 +92,8 @@ class _Feed:
         while True:
             try:
                 is_idle = await self._turn()
-            except sqlite3.OperationalError as error:
-                if not is_sync_failure(error):
+            except StoreError as error:
+                if not sync_has_failed(error):
                     raise
                 await self.begin()
             else:

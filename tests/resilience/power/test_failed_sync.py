@@ -1,7 +1,6 @@
 """A failed sync is reported once: the store writes nothing more, and the next life begins with what is on disk."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from saga_coordinator.handlers.records import Changes, OutboxMessage
-from saga_coordinator.service.storage.sqlite import checkpoint as writing_back
-from saga_coordinator.service.storage.sqlite.migrations import StoreUnusable
+from saga_coordinator.service.errors import StoreError
+from saga_coordinator.service.storage.sqlite import store as sqlite_store
 from saga_coordinator.service.storage.sqlite.store import SqliteStore
 from tests.conformance.stores import begun, known, starts
 from tests.resilience.power.recording_disk import Created, Deleted, DiskEvent, Synced, Truncated, Written, recording
@@ -74,15 +73,15 @@ async def it(tmp_path: Path) -> AsyncIterator[Opened]:
 @pytest.mark.parametrize("failing", [WAL, DATABASE])
 async def test_after_a_failed_sync_nothing_is_written_any_more_and_it_says_so_i32(it: Opened, failing: str) -> None:
     it.fails = failing
-    with pytest.raises((sqlite3.OperationalError, StoreUnusable), match="disk I/O error"):
+    with pytest.raises(StoreError, match="disk I/O error"):
         await (it.store.take("t", 1, "me") if failing == WAL else it.store.checkpoint())
     assert it.events[-1] == Synced(failing, is_done=False)
     happened = len(it.events)
 
     for _ in range(2):
-        with pytest.raises(StoreUnusable, match=NO_SYNC):
+        with pytest.raises(StoreError, match=NO_SYNC):
             await it.store.transact(lambda tx: tx.save(starts(begun())))
-        with pytest.raises(StoreUnusable, match=NO_SYNC):
+        with pytest.raises(StoreError, match=NO_SYNC):
             await it.store.checkpoint()
     assert [(each.topic, each.epoch) for each in await it.store.leases()] == [("t", 1)], "it may be read"
     await it.store.close()
@@ -104,10 +103,10 @@ async def test_the_wal_is_written_back_only_when_its_syncs_are_looked_at_i32(it:
 
 
 async def test_a_failed_checkpoint_is_reported_and_repeated(it: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing_back, "EVERY", 0.01)
+    monkeypatch.setattr(sqlite_store, "CHECKPOINT_INTERVAL", 0.01)
     connection, watcher, done = it.store._open_writer, Watcher(), len(it.written(DATABASE))  # noqa: SLF001  in its way
     await connection.execute("BEGIN IMMEDIATE")
-    loop = asyncio.create_task(writing_back.checkpoint(it.store, watcher))
+    loop = asyncio.create_task(it.store.run_checkpoints(watcher))
     await eventually(lambda: len(watcher.troubles) > 1, "reported, and tried again")
     assert {what for what, _ in watcher.troubles} == {"the WAL was not written back into the database"}
     await connection.execute("ROLLBACK")
@@ -128,7 +127,7 @@ async def test_the_wal_restarts_after_a_checkpoint(it: Opened) -> None:
 async def test_what_another_life_has_left_in_the_wal_is_synced_before_it_is_read_i32(tmp_path: Path) -> None:
     async with opened(tmp_path) as first:
         first.fails = WAL
-        with pytest.raises(sqlite3.OperationalError, match="disk I/O error"):
+        with pytest.raises(StoreError, match="disk I/O error"):
             await first.store.transact(lambda tx: tx.save(starts(begun())))
     left = (tmp_path / WAL).read_bytes()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from saga_coordinator.service.storage.sqlite.migrations import StoreUnusable
+from saga_coordinator.service.errors import StoreError
 from saga_coordinator.service.storage.sqlite.store import SqliteStore
 from tests.conformance.stores import known
 from tests.resilience.power.recording_disk import recording
@@ -31,7 +31,7 @@ async def test_a_sync_that_fails_while_the_file_is_made_is_an_error_and_no_other
     failing = iter([True])
     with recording(tmp_path, lambda _: None, lambda name: name == "saga.db" and next(failing, False)):
         async with closing(tmp_path / "saga.db") as store:
-            with pytest.raises(StoreUnusable, match="disk I/O error; see that its disk"):
+            with pytest.raises(StoreError, match="disk I/O error; see that its disk"):
                 await store.open()
             await store.open()
 
@@ -39,7 +39,5 @@ async def test_a_sync_that_fails_while_the_file_is_made_is_an_error_and_no_other
 async def test_a_disk_on_which_there_can_be_no_wal_is_refused(tmp_path: Path) -> None:
     with recording(tmp_path, lambda _: None, shares_memory=False):
         async with closing(tmp_path / "saga.db") as store:
-            with pytest.raises(
-                StoreUnusable, match=r"saga\.db cannot be in WAL mode and stays in mode 'delete'.* disk"
-            ):
+            with pytest.raises(StoreError, match=r"saga\.db cannot be in WAL mode and stays in mode 'delete'.* disk"):
                 await store.open()

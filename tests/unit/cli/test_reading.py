@@ -10,8 +10,8 @@ import pytest
 
 from saga_coordinator.handlers.records import Place
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
+from saga_coordinator.service.errors import StoreError
 from saga_coordinator.service.storage.sqlite import queries as reading
-from saga_coordinator.service.storage.sqlite.migrations import StoreUnusable
 from saga_coordinator.service.storage.sqlite.queries import InstanceFilter, newest_schema, open_queries
 from tests.unit.cli.said import Saga
 from tests.unit.cli.stories import completed, placed, stalled, tell
@@ -100,7 +100,7 @@ def test_a_database_of_another_schema_is_refused_with_a_remedy(saga: Saga, store
         connection.execute(f"PRAGMA user_version = {version}")
 
     with (
-        pytest.raises(StoreUnusable, match=f"has schema {version}, this program reads {newest_schema()}"),
+        pytest.raises(StoreError, match=f"has schema {version}, this program reads {newest_schema()}"),
         open_queries(store),
     ):
         pass

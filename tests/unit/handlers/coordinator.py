@@ -16,7 +16,7 @@ from saga_coordinator.handlers.records import Committed, InstanceRecord, OutboxM
 from saga_coordinator.handlers.relay import Relay
 from saga_coordinator.handlers.routing import REPLIES, AnySaga, Routes
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
-from saga_coordinator.service.storage.sqlite.store import Condition, SqliteStore
+from saga_coordinator.service.storage.sqlite.store import Report, SqliteStore
 from tests.unit.handlers.order_log import type_of
 
 TIME = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -162,7 +162,7 @@ async def coordinator(
     publisher: Publisher | None = None,
     worn: Callable[[SqliteStore], Store] | None = None,
     clock: HandClock | None = None,
-    told: Condition = lambda _: None,
+    told: Report = lambda _: None,
 ) -> AsyncIterator[Coordinator]:
     """A coordinator on a database file; without a catalog it fulfils orders. `worn` puts something around its store.
 

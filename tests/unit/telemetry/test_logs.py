@@ -110,11 +110,11 @@ def test_the_same_trouble_is_told_once_a_second(stream: io.StringIO, said: Said)
     teller = LogLines()
     for count in range(100):
         teller.on_error(f"{count} messages to orders.events.v1:0 were not acknowledged", OSError("no broker"))
-    teller.on_error("alarms did not ring", OSError("disk full"))
+    teller.on_error("timers did not fire", OSError("disk full"))
 
     assert [line["event"] for line in said()] == [
         "0 messages to orders.events.v1:0 were not acknowledged",
-        "alarms did not ring",
+        "timers did not fire",
     ]
     assert said()[0]["error"] == "OSError: no broker"
     assert said()[0]["level"] == "warning"
