@@ -14,7 +14,6 @@ from saga_coordinator.sagas.language.nodes import (
     ForEach,
     Receive,
     Step,
-    StepPlan,
     duration_of,
     leaf,
     timeout_of,
@@ -87,10 +86,6 @@ class Draft(Generic[D]):
     def deadline_passed(self) -> bool:
         """Return whether there is a deadline and it has passed."""
         return self.deadline_at is not None and self.deadline_at <= self.at
-
-    def step_plan(self, name: str) -> StepPlan[D]:
-        """Return what holds for a step."""
-        return self.plan.step(name)
 
     def within(self, leaves: Collection[str] | None) -> Iterator[tuple[str, StepRun]]:
         """Yield the steps that belong to these leaves (None: all), as they are now."""

@@ -134,7 +134,7 @@ def _skip_step(draft: Draft[D], skip: SkipStep) -> Refusal | None:
     direction = _open(draft, skip.step)
     if direction is None:
         return _no(f"{skip.step} is not a step of this instance that is open: it was not reached, or is settled")
-    step_plan = draft.step_plan(skip.step)
+    step_plan = draft.plan.step(skip.step)
     command = step_plan.command if direction is FORWARD else step_plan.undo
     assert command is not None, "only a step with a compensation is compensated"  # noqa: S101  for the type checker
     reply = Done() if skip.reply is None and command.reply is Done else skip.reply

@@ -112,7 +112,7 @@ def _apply_late_reply(draft: Draft[D], name: str, undo: CommandState | None, rep
 def _apply_failure(draft: Draft[D], name: str, command: CommandState, failure: Failure) -> None:
     """A definite "not done": send it again later under a new id, or refuse the step."""
     goes_forward = draft.goes_forward(name)
-    due_at = _retry_at(draft, draft.step_plan(name).retry, command, failure) if goes_forward else None
+    due_at = _retry_at(draft, draft.plan.step(name).retry, command, failure) if goes_forward else None
     if due_at is not None:
         draft.set_progress(name, FORWARD, WAITING, due_at=due_at)
         return
@@ -135,7 +135,7 @@ def _apply_compensation_reply(draft: Draft[D], name: str, undo: CommandState, re
     if not isinstance(reply, Failure):
         draft.set_progress(name, COMPENSATION, DONE)
         return
-    due_at = _retry_at(draft, draft.step_plan(name).step.compensate_retry, undo, reply)
+    due_at = _retry_at(draft, draft.plan.step(name).step.compensate_retry, undo, reply)
     if due_at is not None:
         draft.set_progress(name, COMPENSATION, WAITING, due_at=due_at)
     else:

@@ -131,7 +131,7 @@ def _give_up_overdue(draft: Draft[D]) -> None:
     _fire_waits(draft)
     overdue, undos = _overdue(draft)
     for name, command in overdue:
-        step_plan = draft.step_plan(name)
+        step_plan = draft.plan.step(name)
         may_retry = step_plan.step.is_pivot or step_plan.retry.allows(command.sendings, draft.spent(command))
         if not may_retry and draft.goes_forward(name):
             draft.set_progress(name, FORWARD, UNKNOWN)
@@ -140,7 +140,7 @@ def _give_up_overdue(draft: Draft[D]) -> None:
         if draft.is_active and not draft.goes_forward(name):
             draft.set_progress(name, FORWARD, UNKNOWN)
     for name, undo in undos:
-        if not draft.step_plan(name).step.compensate_retry.allows(undo.sendings, draft.spent(undo)):
+        if not draft.plan.step(name).step.compensate_retry.allows(undo.sendings, draft.spent(undo)):
             draft.set_progress(name, COMPENSATION, UNKNOWN)
             draft.enter_stalled(_timed_out_cause(draft, name, undo))
 
@@ -171,7 +171,7 @@ def _overdue(draft: Draft[D]) -> tuple[list[tuple[str, CommandState]], list[tupl
 
 
 def _timed_out_cause(draft: Draft[D], name: str, command: CommandState) -> Cause:
-    within = command.due_at - command.asked_at if command.due_at else draft.step_plan(name).step.timeout
+    within = command.due_at - command.asked_at if command.due_at else draft.plan.step(name).step.timeout
     return Cause(name, TIMED_OUT, f"no answer within {within}, sent {command.sendings} times")
 
 
@@ -199,7 +199,7 @@ def _undo(draft: Draft[D], nodes: tuple[Node[D], ...], leaves: Collection[str] |
         if run.forward.progress is ASKED or run.forward.progress is UNKNOWN:
             draft.withdraw(name, run.forward, cause)
         if run.compensation is not None and draft.is_due(run.compensation):
-            draft.send(draft.step_plan(name).step, COMPENSATION, name)
+            draft.send(draft.plan.step(name).step, COMPENSATION, name)
     return not in_flight and _walk(draft, nodes, COMPENSATION)
 
 

@@ -2,14 +2,13 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar, assert_never
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from saga_coordinator.sagas.language.saga import Saga
 from saga_coordinator.sagas.machine import (
     Cancel,
-    Decision,
     Ignored,
     Instance,
     Progress,
@@ -23,6 +22,9 @@ from saga_coordinator.sagas.machine import (
 from saga_coordinator.sagas.planning.undo_plan import UndoPlan, undo_plan
 
 D = TypeVar("D", bound=BaseModel)
+
+ENDS = {Status.RUNNING: Status.COMPLETED, Status.COMPENSATING: Status.COMPENSATED}
+"""Where an instance ends if every participant succeeds; from any other status it stays there."""
 
 MAY_BE_DONE = {Progress.ASKED, Progress.DONE, Progress.UNKNOWN}
 
@@ -66,21 +68,8 @@ def preview(saga: Saga[Any, D], instance: Instance[D], signal: Signal) -> Previe
         awaits=back.awaits,
         undoes=back.waves,
         not_undone=dict(_not_undone(saga, decision.instance, undone)) if turns else {},
-        ends=_end(decision),
+        ends=ENDS.get(decision.instance.status, decision.instance.status),
     )
-
-
-def _end(decision: Decision[Any]) -> Status:
-    """Return the status in which an instance ends if every participant succeeds."""
-    match decision.instance.status:
-        case Status.RUNNING:
-            return Status.COMPLETED
-        case Status.COMPENSATING:
-            return Status.COMPENSATED
-        case Status.STALLED | Status.COMPLETED | Status.COMPENSATED as status:
-            return status
-        case other:
-            assert_never(other)
 
 
 def _not_undone(saga: Saga[Any, D], instance: Instance[D], undone: Collection[str]) -> Iterator[tuple[str, str]]:

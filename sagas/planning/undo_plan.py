@@ -12,7 +12,7 @@ from saga_coordinator.sagas.language.cause import Cause
 from saga_coordinator.sagas.language.nodes import Alternatives, Node, Step, leaf, map_nodes, walk
 from saga_coordinator.sagas.language.plan import Plan
 from saga_coordinator.sagas.language.saga import Saga
-from saga_coordinator.sagas.machine import CommandState, Direction, Instance, Progress, Resume, Status, StepRun
+from saga_coordinator.sagas.machine import Direction, Instance, Progress, Resume, Status, StepRun
 from saga_coordinator.sagas.machine.transition import transition_by
 
 D = TypeVar("D", bound=BaseModel)
@@ -81,28 +81,20 @@ def _continued(plan: Plan[D], instance: Instance[D], at: datetime) -> Instance[D
 
 def _names(instance: Instance[Any], direction: Direction, progress: Collection[Progress]) -> tuple[str, ...]:
     """Return the steps whose command in a direction has one of these progresses."""
-    runs = instance.steps.items()
-    return tuple(
-        name
-        for name, run in runs
-        if (command_state := run.command_state(direction)) and command_state.progress in progress
-    )
+    commands = ((name, run.command_state(direction)) for name, run in instance.steps.items())
+    return tuple(name for name, command in commands if command is not None and command.progress in progress)
 
 
 def _done(instance: Instance[D], names: Sequence[str], direction: Direction) -> Instance[D]:
     """Return the instance after a success of these steps that brings no data."""
-    steps = {name: _answered(run, direction) if name in names else run for name, run in instance.steps.items()}
+    steps = dict(instance.steps)
+    for name in names:
+        run = steps[name]
+        if direction is FORWARD:
+            steps[name] = StepRun(run.forward.with_progress(DONE, None), run.compensation)
+        else:
+            steps[name] = StepRun(run.forward, run.compensation and run.compensation.with_progress(DONE, None))
     return replace(instance, steps=steps)
-
-
-def _answered(run: StepRun, direction: Direction) -> StepRun:
-    if direction is FORWARD:
-        return replace(run, forward=_well(run.forward))
-    return replace(run, compensation=run.compensation and _well(run.compensation))
-
-
-def _well(command_state: CommandState) -> CommandState:
-    return replace(command_state, progress=DONE, due_at=None, payload=None)
 
 
 # --- a plan whose compensations are empty: they must not depend on data that only a reply would bring

@@ -60,7 +60,7 @@ def of_receive(saga: Declaration[D], node: Receive[D], *, before: bool) -> Itera
     """Yield what is wrong with a receive's times."""
     yield from _of_timeout(saga, f"receive {node.name}", node.timeout, before=before)
     if node.buffer_for <= NOTHING:
-        yield f"receive {node.name} has a hold of {node.buffer_for}: it must be longer than nothing"
+        yield f"receive {node.name} has a buffer_for of {node.buffer_for}: it must be longer than nothing"
 
 
 def of_delay(saga: Declaration[D], node: Delay[D], *, before: bool) -> Iterator[str]:

@@ -22,22 +22,6 @@ from saga_coordinator.sagas.language.nodes import (
 D = TypeVar("D", bound=BaseModel)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """What stands around a node: a parallel group, or alternatives."""
-
-    grouped: bool = False
-    in_alternatives: bool = False
-
-    @property
-    def keeps_out_pivots(self) -> str | None:
-        """Return where a pivot must not stand, if this is such a place."""
-        return "alternatives" if self.in_alternatives else "a parallel group" if self.grouped else None
-
-
-MAIN = Place()
-
-
 @dataclass(slots=True)
 class Phases:
     """Follows every path, and records for each leaf whether it may stand before (False) or after (True) the pivot."""
@@ -45,22 +29,22 @@ class Phases:
     problems: list[str]
     seen: dict[str, frozenset[bool]] = field(default_factory=dict)
 
-    def follow(self, nodes: tuple[Node[D], ...], phases: frozenset[bool], place: Place = MAIN) -> frozenset[bool]:
-        """Follow a sequence, and return the phases in which it may end."""
+    def follow(self, nodes: tuple[Node[D], ...], phases: frozenset[bool], group: str | None = None) -> frozenset[bool]:
+        """Follow a sequence, and return the phases in which it may end. `group`: what stands around it."""
         for node in nodes:
-            phases = self._node(node, phases, place)
+            phases = self._node(node, phases, group)
         return phases
 
-    def _node(self, node: Node[D], phases: frozenset[bool], place: Place) -> frozenset[bool]:
+    def _node(self, node: Node[D], phases: frozenset[bool], group: str | None) -> frozenset[bool]:
         match node:
             case Step() | ForEach() | Receive() | Delay():
-                return self._leaf(node, phases, place)
+                return self._leaf(node, phases, group)
             case Series():
-                return self.follow(node.nodes, phases, place)
+                return self.follow(node.nodes, phases, group)
             case Branch():
-                return self.follow(node.nodes, phases, place) | self.follow(node.otherwise, phases, place)
+                return self.follow(node.nodes, phases, group) | self.follow(node.otherwise, phases, group)
             case Parallel():
-                self._members(node.nodes, phases, Place(grouped=True, in_alternatives=place.in_alternatives))
+                self._members(node.nodes, phases, group or "a parallel group")
                 return phases
             case Alternatives():
                 if True in phases:
@@ -68,28 +52,26 @@ class Phases:
                         f"alternatives {node.name} may stand after the pivot, where nothing is undone: "
                         "put them before it, or choose by a branch"
                     )
-                self._members(node.nodes, phases, Place(grouped=place.grouped, in_alternatives=True))
+                self._members(node.nodes, phases, "alternatives")
                 return phases
             case _:
                 assert_never(node)
 
     def _leaf(
-        self, node: Step[D] | ForEach[D] | Receive[D] | Delay[D], phases: frozenset[bool], place: Place
+        self, node: Step[D] | ForEach[D] | Receive[D] | Delay[D], phases: frozenset[bool], group: str | None
     ) -> frozenset[bool]:
         self.seen[node.name] = self.seen.get(node.name, frozenset()) | phases
         if isinstance(node, ForEach) and node.step.is_pivot:
             self.problems.append(f"for_each {node.name} is made of a pivot, which is one command: make it of a step")
-        return self._pivot(node, phases, place) if isinstance(node, Step) and node.is_pivot else phases
+        return self._pivot(node, phases, group) if isinstance(node, Step) and node.is_pivot else phases
 
-    def _members(self, members: tuple[Node[D], ...], phases: frozenset[bool], place: Place) -> None:
+    def _members(self, members: tuple[Node[D], ...], phases: frozenset[bool], group: str | None) -> None:
         for member in members:
-            self.follow((member,), phases, place)
+            self.follow((member,), phases, group)
 
-    def _pivot(self, pivot: Step[D], phases: frozenset[bool], place: Place) -> frozenset[bool]:
-        if place.keeps_out_pivots:
-            self.problems.append(
-                f"pivot {pivot.name} stands in {place.keeps_out_pivots}: put it into the main sequence"
-            )
+    def _pivot(self, pivot: Step[D], phases: frozenset[bool], group: str | None) -> frozenset[bool]:
+        if group:
+            self.problems.append(f"pivot {pivot.name} stands in {group}: put it into the main sequence")
         if True in phases:
             self.problems.append(f"pivot {pivot.name} may follow another pivot: make one of them a step")
         return frozenset({True})

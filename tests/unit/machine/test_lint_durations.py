@@ -45,7 +45,7 @@ def test_a_timeout_of_nothing_is_refused(timeout: timedelta) -> None:
 
 def test_a_hold_of_nothing_is_refused() -> None:
     assert problems_of(a, receive("settled", Settled, key=key_of, buffer_for=NOTHING)) == (
-        "receive settled has a hold of 0:00:00: it must be longer than nothing",
+        "receive settled has a buffer_for of 0:00:00: it must be longer than nothing",
     )
 
 
