@@ -54,6 +54,8 @@ E = TypeVar("E", bound=Event | Command[Any])
 D = TypeVar("D", bound=BaseModel)
 C = TypeVar("C", bound=Command[Any])
 
+__tracebackhide__ = True  # pytest shows the line of the test, not those in here
+
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 """When every story begins."""
 
@@ -105,7 +107,6 @@ class Scenario(Generic[D]):
 
     def command(self, command: type[C], step: str | None = None) -> C:
         """Return the last command of this type (and of this step) that was sent, as its author wrote it."""
-        __tracebackhide__ = True
         for send in reversed(self.sent):
             if send.command is command and step in {None, send.step}:
                 return command.model_validate_json(send.payload)
@@ -115,29 +116,24 @@ class Scenario(Generic[D]):
 
     def replies(self, step: str, reply: Reply, *, attempt: int | None = None) -> Scenario[D]:
         """The participant has carried out the step's command (the last, or that of an earlier attempt)."""
-        __tracebackhide__ = True
         return self._answer(step, FORWARD, attempt, reply)
 
     def fails(
         self, step: str, *, code: str, message: str = "", retryable: bool = False, attempt: int | None = None
     ) -> Scenario[D]:
         """The participant has not carried out the step's command. `retryable`: asking again can help."""
-        __tracebackhide__ = True
         return self._answer(step, FORWARD, attempt, Failure(code=code, message=message, retryable=retryable))
 
     def undone(self, step: str, reply: Reply | None = None) -> Scenario[D]:
         """The participant has undone the step. Without a reply it answers `Done`."""
-        __tracebackhide__ = True
         return self._answer(step, COMPENSATION, None, reply or Done())
 
     def undo_fails(self, step: str, *, code: str, message: str = "", retryable: bool = False) -> Scenario[D]:
         """The participant has not undone the step. `retryable`: asking again can help."""
-        __tracebackhide__ = True
         return self._answer(step, COMPENSATION, None, Failure(code=code, message=message, retryable=retryable))
 
     def happens(self, event: Event, *, id: str | None = None) -> Scenario[D]:  # noqa: A002  the word for it
         """A business event comes. `id`: its message id; without it each word brings an event of its own."""
-        __tracebackhide__ = True
         event_id = id or f"event-{len(self.story)}"
         return self._act(
             EventReceived(self.at, event, destination(self.saga, event), event_id), f"it happens: {event!r}"
@@ -145,7 +141,6 @@ class Scenario(Generic[D]):
 
     def passes(self, time: timedelta) -> Scenario[D]:
         """Time passes, and every timer that is due in it fires at its time."""
-        __tracebackhide__ = True
         self._check_all_named()
         until = self.at + time
         now = replace(self, unnamed=(), is_named=False, ignored=None)
@@ -158,71 +153,59 @@ class Scenario(Generic[D]):
 
     def sleeps(self, time: timedelta) -> Scenario[D]:
         """The coordinator is down for so long: no timer fires. `passes` then fires what is overdue."""
-        __tracebackhide__ = True
         self._check_all_named()
         return replace(self, at=self.at + time, unnamed=(), is_named=False, ignored=None)
 
     def cancels(self, why: str = "not wanted any more") -> Scenario[D]:
         """The business, or an operator, cancels the instance."""
-        __tracebackhide__ = True
         return self._act(Cancel(self.at, why), f"cancelled: {why}")
 
     def pauses(self, who: str = "operator", why: str = "to look at it") -> Scenario[D]:
         """An operator pauses the instance."""
-        __tracebackhide__ = True
         return self._act(Pause(self.at, who, why), f"paused by {who}: {why}")
 
     def resumes(self, who: str = "operator", why: str = "looked at it") -> Scenario[D]:
         """An operator resumes the instance."""
-        __tracebackhide__ = True
         return self._act(Resume(self.at, who, why), f"resumed by {who}: {why}")
 
     def retries(self, step: str | None = None, who: str = "operator", why: str = "put right") -> Scenario[D]:
         """An operator lets a step, or all that a stalled instance gave up, be asked again."""
-        __tracebackhide__ = True
         return self._act(RetryStep(self.at, who, why, step), f"{step or 'all'} retried by {who}: {why}")
 
     def skips(
         self, step: str, reply: Reply | Event | None = None, who: str = "operator", why: str = "done by hand"
     ) -> Scenario[D]:
         """An operator takes a step, its compensation or a wait for done."""
-        __tracebackhide__ = True
         return self._act(SkipStep(self.at, who, why, step, reply), f"{step} skipped by {who} with {reply!r}: {why}")
 
     def resolves(self, status: Status, who: str = "operator", why: str = "done by hand") -> Scenario[D]:
         """An operator ends a stalled instance."""
-        __tracebackhide__ = True
         return self._act(Resolve(self.at, who, why, status), f"resolved as {status} by {who}: {why}")
 
     # --- words that look
 
     def expects(self, *steps: str | Command[Any]) -> Scenario[D]:
         """The saga has sent these steps' commands forward, each named by its step or given whole. None: nothing."""
-        __tracebackhide__ = True
         return self._name(FORWARD, steps)
 
     def undoes(self, *steps: str | Command[Any]) -> Scenario[D]:
         """The saga has sent these steps' compensations, each named by the step it undoes or given whole."""
-        __tracebackhide__ = True
         return self._name(COMPENSATION, steps)
 
     def withdraws(self, *steps: str) -> Scenario[D]:
         """The last word has withdrawn the commands of these steps, which child sagas carry out."""
-        __tracebackhide__ = True
         if self.withdrawn != steps:
             raise self._objection(f"expected to withdraw  {', '.join(steps)}", f"withdrew  {', '.join(self.withdrawn)}")
         return self
 
     def ignores(self, why: Ignored) -> Scenario[D]:
         """The last word has changed nothing, for this reason."""
-        __tracebackhide__ = True
         if self.ignored is not why:
             raise self._objection(f"expected it to be ignored: {why}", f"it was ignored:            {self.ignored}")
         return self
 
     def ends(self, status: Status, outcome: Event | Reply | None = None) -> Scenario[D]:
         """The instance has ended or stalled with this status, and with this outcome (None: any)."""
-        __tracebackhide__ = True
         self._check_all_named()
         if self.status is not status:
             raise self._objection(f"expected to end {status}", f"it is {self.status}")
@@ -234,7 +217,6 @@ class Scenario(Generic[D]):
 
     def _answer(self, step: str, direction: Direction, attempt: int | None, reply: Reply) -> Scenario[D]:
         """Let a participant answer a command that was sent."""
-        __tracebackhide__ = True
         sends = [send for send in self.sent if (send.step, send.direction) == (step, direction)]
         if not sends or (attempt or 1) > sends[-1].attempt:
             raise self._objection(f"{label(step, direction)} cannot be answered: it was not sent")
@@ -249,13 +231,11 @@ class Scenario(Generic[D]):
 
     def _act(self, signal: Signal, what: str) -> Scenario[D]:
         """Let something happen now."""
-        __tracebackhide__ = True
         self._check_all_named()
         return _receive(self, signal, what)
 
     def _name(self, direction: Direction, expected: Sequence[str | Command[Any]]) -> Scenario[D]:
         """Compare the next commands of the last word with the expected ones."""
-        __tracebackhide__ = True
         here, rest = self.unnamed[: len(expected)], self.unnamed[len(expected) :]
         matches = [is_expected(send, direction, each) for send, each in zip(here, expected, strict=False)]
         if len(here) < len(expected) or not all(matches) or (not expected and rest):
@@ -268,7 +248,6 @@ class Scenario(Generic[D]):
 
     def _check_all_named(self) -> None:
         """Refuse commands that were not expected, if others of the same word were."""
-        __tracebackhide__ = True
         if self.is_named and self.unnamed:
             raise self._objection("expected  nothing more", f"sent      {'; '.join(map(describe, self.unnamed))}")
 
