@@ -1,4 +1,4 @@
-"""Finds the sagas that a setting names."""
+"""Imports the sagas that a setting names."""
 
 from importlib import import_module
 

@@ -33,7 +33,7 @@ def _servers(addresses: str) -> str:
 
 
 def _file(path: Path) -> Path:
-    """Look whether a file is there; a name that no file can have is not."""
+    """Check that a file exists."""
     try:
         is_there = path.is_file()
     except OSError as error:

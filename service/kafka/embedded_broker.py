@@ -9,7 +9,7 @@ groups and commits, `acks=all` and idempotent producers, reading committed.
 
 Not as on a real Kafka:
 
-- All is in memory. A partition keeps its last 5 MB; a reader that is further behind meets OffsetOutOfRange.
+- Everything is in memory. A partition keeps its last 5 MB; a reader that is further behind gets OffsetOutOfRange.
 - An empty fetch is held for the client's whole `fetch_max_wait_ms`, new records or not: set that low (20) or pay it as
   latency. A fetch brings one record batch of each partition.
 - A group that has members takes its session timeout less 1 s to rebalance, and about twice the session timeout when a
@@ -102,7 +102,7 @@ class EmbeddedBroker:
         self._check(code, f"create the topic {name} with {partitions} partitions")
 
     def recreate_topic(self, name: str, partitions: int) -> None:
-        """Delete a topic with its records and committed offsets, and create it anew: its offsets begin at 0 again."""
+        """Delete a topic with its records and committed offsets, and create it again: its offsets begin at 0."""
         self._check(self._library.rd_kafka_mock_topic_delete(self._cluster, name.encode()), f"delete the topic {name}")
         self.create_topic(name, partitions)
 
@@ -148,7 +148,7 @@ class EmbeddedBroker:
         return unmet.value
 
     def set_topic_error(self, topic: str, error: int) -> None:
-        """Let the metadata tell this error code of a topic until 0 is set. Codes pushed to `METADATA` are not told."""
+        """Let the metadata report this error of a topic until 0 is set. Codes pushed to `METADATA` are not reported."""
         self._library.rd_kafka_mock_topic_set_error(self._cluster, topic.encode(), error)
 
     def set_leader(self, topic: str, partition: int, broker: int) -> None:
@@ -171,7 +171,7 @@ class EmbeddedBroker:
         self._client = _new_client(self._library)
         self._running_cluster = self._library.rd_kafka_mock_cluster_new(self._client, self._brokers)
         if self._running_cluster is None:
-            raise BrokerError("librdkafka could not start its mock cluster; what it wrote to stderr says why")
+            raise BrokerError("librdkafka could not start its mock cluster; see its message on stderr")
         self._library.rd_kafka_mock_set_controller_id(self._cluster, 1)  # else an admin client waits until it times out
         self._library.rd_kafka_mock_group_initial_rebalance_delay_ms(self._cluster, 0)
         for name, partitions in self._topics.items():

@@ -60,4 +60,4 @@ CACHED_ATTRIBUTES: Final = frozenset(
         CONVERSATION_ID, SAGA_NAME, SAGA_VERSION, INSTANCE_ID, STEP, DIRECTION, ATTEMPT, SIGNAL, VERDICT, STATUS,
     }
 )  # fmt: skip
-"""The attributes whose values come again, for ever or soon: they are worth keeping encoded."""
+"""The attributes whose values repeat: they are cached in their encoded form."""

@@ -1,4 +1,4 @@
-"""How values stand in columns: times as microseconds, headers as JSON text that keeps every byte."""
+"""How values are stored in columns: times as microseconds, headers as JSON text that keeps every byte."""
 
 from base64 import b64decode, b64encode
 from datetime import UTC, datetime, timedelta
@@ -12,22 +12,22 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def from_time(at: datetime) -> int:
-    """Write a time as microseconds since 1970."""
+    """Return a time as microseconds since 1970."""
     return (at - _EPOCH) // _MICROSECOND
 
 
 def from_optional_time(at: datetime | None) -> int | None:
-    """Write a time that may be absent."""
+    """Return an optional time as microseconds since 1970."""
     return None if at is None else from_time(at)
 
 
 def to_time(microseconds: int) -> datetime:
-    """Read a time, in UTC."""
+    """Return a stored time, in UTC."""
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def from_headers(headers: RawHeaders) -> str:
-    """Write headers as a JSON list of pairs; a value that is not UTF-8 stands as a list of one base64 text."""
+    """Return headers as a JSON list of pairs; a value that is not UTF-8 becomes a list of one base64 text."""
     try:
         return to_json(headers).decode()
     except ValueError:
@@ -35,7 +35,7 @@ def from_headers(headers: RawHeaders) -> str:
 
 
 def to_headers(text: str) -> RawHeaders:
-    """Read headers."""
+    """Return stored headers."""
     return tuple((name, _raw(value)) for name, value in from_json(text))
 
 

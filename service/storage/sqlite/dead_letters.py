@@ -1,4 +1,4 @@
-"""How dead letters, what is queued behind them, and what was done to them stand in SQLite."""
+"""How dead letters, the records queued behind them, and the audit of what was done to them are stored in SQLite."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -17,7 +17,7 @@ _LETTER_AT: Final = f"{AT} AND instance_id = ?"
 
 
 def statements(changes: Changes) -> Iterator[Statement]:
-    """Yield what writes down everything that was set aside, queued, altered or settled."""
+    """Yield the statements that write dead letters, queued records and audits."""
     yield Statement(
         f"DELETE FROM dead_letter WHERE {_LETTER_AT}",  # noqa: S608  own columns
         [(*each.record.place, each.instance_id) for each in changes.resolved],
@@ -44,25 +44,25 @@ def statements(changes: Changes) -> Iterator[Statement]:
 
 
 def letter(row: Sequence[Any]) -> DeadLetter:
-    """Read a row of `LETTERS`."""
+    """Return a row of `LETTERS` as a value."""
     *record, at, cause, instance_id, parks = row
     return DeadLetter(record_of(record), to_time(at), cause, instance_id, bool(parks))
 
 
 def queued(row: Sequence[Any]) -> QueuedRecord:
-    """Read a row of `QUEUED`."""
+    """Return a row of `QUEUED` as a value."""
     seq, instance_id, *record, at = row
     return QueuedRecord(seq, instance_id, record_of(record), to_time(at))
 
 
 def record_row(record: Record) -> Sequence[object]:
-    """Write a record, in the order of `RECORD`."""
+    """Return the columns of a record, in the order of `RECORD`."""
     headers = from_headers(record.headers)
     return (*record.place, record.timestamp, record.key, headers, record.value, record.timestamp_type)
 
 
 def record_of(row: Sequence[Any]) -> Record:
-    """Read a record, in the order of `RECORD`."""
+    """Return a record from its columns, in the order of `RECORD`."""
     topic, partition, offset, timestamp, key, headers, value, timestamp_type = row
     return Record(Place(topic, partition, offset), timestamp, key, value, to_headers(headers), timestamp_type)
 

@@ -1,6 +1,6 @@
-"""Writes in one trip to aiosqlite's thread, whatever they are: a trip costs the loop some 100 us, a statement a few.
+"""Runs all writes of a transaction in one trip to aiosqlite's thread: one costs the event loop 100 us.
 
-aiosqlite offers a trip for each statement; what it is made of takes any function.
+aiosqlite's public methods make a trip for each statement; the method below them runs any function.
 """
 
 import sqlite3
@@ -13,9 +13,9 @@ from saga_coordinator.handlers.ports import Conflict
 
 
 class Statement(NamedTuple):
-    """A statement, and the rows that it is run for, if there are any.
+    """A statement, and the rows that it is run for.
 
-    `must_match`: each row must change one in the table, else somebody else was first.
+    `must_match`: each row must change one in the table, else another writer was first.
     """
 
     sql: str
@@ -24,7 +24,7 @@ class Statement(NamedTuple):
 
 
 async def write(connection: aiosqlite.Connection, statements: Iterable[Statement]) -> None:
-    """Run statements in their order. Raises `Conflict` if rows do not fit, and SQLite's errors."""
+    """Run statements in order. Raises `Conflict` if rows do not match, and SQLite's errors."""
     some = [each for each in statements if each.rows]
     await connection._execute(_run_all, connection._conn, some)  # type: ignore[no-untyped-call]  # noqa: SLF001  see above
 
@@ -40,7 +40,7 @@ def run(connection: sqlite3.Connection, sql: str, rows: Sequence[Sequence[object
         changed = connection.executemany(sql, rows).rowcount
     except sqlite3.IntegrityError as error:
         if must_match and error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_UNIQUE:
-            raise Conflict(f"an instance was started by somebody else: {error}") from error
+            raise Conflict(f"an instance was started by another writer: {error}") from error
         raise
     if must_match and changed != len(rows):
-        raise Conflict(f"{len(rows) - changed} of {len(rows)} instances were changed by somebody else")
+        raise Conflict(f"{len(rows) - changed} of {len(rows)} instances were changed by another writer")
