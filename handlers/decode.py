@@ -153,7 +153,7 @@ def _storable(text: str) -> str:
 def describe_validation_error(error: ValidationError) -> str:
     """Say what is wrong in which field, without the values: they may be secret. Of very many only how many they are."""
     if error.error_count() > MAX_LISTED:
-        return _storable(f"{error.title}: {error.error_count()} values are wrong, too many to be told one by one")
+        return _storable(f"{error.title}: {error.error_count()} values are wrong, too many to list")
     problems = (
         f"{'.'.join(map(str, each['loc'])) or 'the value'}: {each['msg']}"
         for each in error.errors(include_url=False, include_input=False, include_context=False)

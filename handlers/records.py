@@ -46,7 +46,7 @@ class Verdict(StrEnum):
     APPLIED = "applied"
     DUPLICATE = "duplicate"
     IGNORED = "ignored"
-    BUFFERED = "held"
+    BUFFERED = "buffered"
     UNMATCHED = "unmatched"
     DEAD_LETTERED = "dead-lettered"
 
@@ -146,7 +146,7 @@ class OutboxRow(NamedTuple):
     """A row of the outbox: rows leave in the order of `seq`, a partition of a topic by itself."""
 
     seq: int
-    owed: OutboxMessage
+    message: OutboxMessage
 
 
 @dataclass(frozen=True, slots=True)

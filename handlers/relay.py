@@ -58,7 +58,7 @@ class Relay:
         """Return the ids of the messages that have not left yet: none is acknowledged. None: they are being read."""
         if self._early is not None:
             return None
-        return frozenset(row.owed.message_id for lane in self._lanes.values() for row in lane)
+        return frozenset(row.message.message_id for lane in self._lanes.values() for row in lane)
 
     def push(self, rows: Sequence[OutboxRow], *, deleted: Sequence[int] = ()) -> None:
         """Take over committed rows, and forget those that the same transaction has deleted."""
@@ -85,15 +85,15 @@ class Relay:
 
     def _queue(self, rows: Sequence[OutboxRow]) -> None:
         """Let rows of our homes leave, in their order."""
-        rows = [row for row in rows if self._leases.is_home(row.owed.home)]
+        rows = [row for row in rows if self._leases.is_home(row.message.home)]
         for row in rows:
             if row.seq not in self._known:
                 self._known.add(row.seq)
                 self._idle.clear()
-                self._lanes[row.owed.topic, row.owed.partition].append(row)
+                self._lanes[row.message.topic, row.message.partition].append(row)
         if rows:
             self._pushes.append((rows[-1].seq, time.monotonic()))
-        for lane in dict.fromkeys((row.owed.topic, row.owed.partition) for row in rows):
+        for lane in dict.fromkeys((row.message.topic, row.message.partition) for row in rows):
             self._start(lane)
 
     def acknowledged(self) -> Sequence[int]:
@@ -154,7 +154,7 @@ class Relay:
             while waiting:
                 rows = [waiting[index] for index in range(min(len(waiting), most))]
                 try:
-                    await self._publisher.publish(*lane, [row.owed for row in rows])
+                    await self._publisher.publish(*lane, [row.message for row in rows])
                 except Exception as error:  # noqa: BLE001  whatever it is, the rows stay and are tried again
                     self._observer.on_error(f"{len(rows)} messages to {lane[0]}:{lane[1]} were not acknowledged", error)
                     await asyncio.sleep(wait)

@@ -112,7 +112,7 @@ def _of_held(look: Look, held: EarlyEvent) -> Explanation:
     reason = f"{why}; it is kept until {stamp(held.expires_at)}"
     return Explanation(
         place=held.record.place,
-        verdict="held",
+        verdict="buffered",
         reason=reason,
         at=held.at,
         instances=(held.address,),
@@ -126,7 +126,7 @@ def _of_queued(look: Look, queued: QueuedRecord) -> Explanation:
     head, queue = parked_behind(look.reading, [id_]).get(id_), queue_of(look.reading, id_, MAX_QUEUED)
     return Explanation(
         place=queued.record.place,
-        verdict="held",
+        verdict="buffered",
         reason=place_in_queue(queued, head, queue),
         at=queued.at,
         instances=(id_,),

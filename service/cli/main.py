@@ -246,8 +246,8 @@ def explain(
 
     JSON: [{"place", "verdict", "reason", "at", "message_id", "message_type", "instances": [ID], "audit": [TEXT],
     "candidates": [{"id", "saga", "key", "status", "waits_for": [TEXT]}], "record": {"key", "headers", "value"} of one
-    that is kept}], where the verdict is applied, duplicate, ignored, held, unmatched, dead-lettered; or "not processed
-    yet", "not read", "no record". The audit says what was done to a dead letter.
+    that is kept}], where the verdict is applied, duplicate, ignored, buffered, unmatched, dead-lettered; or "not
+    processed yet", "not read", "no record". The audit says what was done to a dead letter.
     """
     from saga_coordinator.service.cli import explaining
 

@@ -165,7 +165,7 @@ def test_a_cancel_that_comes_before_its_order_is_held_and_applied_right_after_th
 ) -> None:
     order = "early-1"
     cancelled = client.cancel(order)
-    assert serve.explain(cancelled.place)[0] == "held"
+    assert serve.explain(cancelled.place)[0] == "buffered"
     client.place(order)
     client.answer(client.wait_for(order, RESERVE))
     client.answer(client.wait_for(order, CHARGE))

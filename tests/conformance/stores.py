@@ -81,7 +81,7 @@ def begun(order: str = "o-1", *, at: datetime = TIME) -> InstanceRecord:
 
 
 def later(stored: InstanceRecord, *, wake: timedelta = timedelta()) -> InstanceRecord:
-    """The instance one revision on, its alarms and deadline moved."""
+    """The instance one revision on, its timers and deadline moved."""
     instance = stored.instance
     steps = {
         name: replace(run, forward=replace(run.forward, due_at=(run.forward.due_at or TIME) + wake))
@@ -111,7 +111,7 @@ def entry(stored: InstanceRecord, seq: int, **changed: Any) -> Entry:  # noqa: A
     return usual._replace(**changed)
 
 
-def owed(name: str) -> OutboxMessage:
+def outbox_message(name: str) -> OutboxMessage:
     """A message to publish."""
     return OutboxMessage(name, 1, "payments.commands.v1", 1, b"o-1", ODD_HEADERS, b'{"order_id": "o-1"}')
 

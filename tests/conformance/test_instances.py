@@ -91,10 +91,10 @@ async def test_an_update_of_an_instance_that_is_not_there_is_a_conflict(store: O
 async def test_history_is_appended_and_keeps_every_field(store: OpenStore, kind: Kind, tmp_path: Path) -> None:
     stored = begun()
     first = entry(stored, 1, value=b"\0\xff", reason="ü", place=Place("t", 1, 2))
-    alarm = entry(stored, 2, kind="wake", place=None, message_id=None, message_type=None, causation_id=None, value=None)
+    timer = entry(stored, 2, kind="wake", place=None, message_id=None, message_type=None, causation_id=None, value=None)
     ignored = entry(stored, 3, verdict=Verdict.IGNORED, reason="late")
     await store.transact(lambda tx: tx.save(starts(stored, entries=[first])))
-    await store.transact(lambda tx: tx.save(Changes(entries=[alarm, ignored])))
+    await store.transact(lambda tx: tx.save(Changes(entries=[timer, ignored])))
     rows = kind.look(
         tmp_path,
         "SELECT i.id, h.seq, h.kind, h.verdict, h.reason, h.message_id, h.message_type, h.causation_id, h.value,"
@@ -117,7 +117,7 @@ async def test_history_is_appended_and_keeps_every_field(store: OpenStore, kind:
             each.trace_id,
             each.span_id,
         )
-        for each in (first, alarm, ignored)
+        for each in (first, timer, ignored)
     ]
 
 
@@ -128,24 +128,24 @@ async def test_a_row_of_history_is_never_replaced(store: OpenStore, kind: Kind, 
     assert kind.look(tmp_path, "SELECT kind FROM history") == [("answer",)]
 
 
-async def test_due_alarms_come_oldest_first_and_no_more_than_asked_for_i20(store: OpenStore) -> None:
+async def test_due_timers_are_loaded_oldest_first_and_up_to_the_limit_i20(store: OpenStore) -> None:
     instances = [begun(f"o-{number}", at=TIME + number * MINUTE) for number in (3, 1, 2, 9)]
     await store.transact(lambda tx: tx.save(starts(*instances)))
-    alarms = sorted(each.instance.next_timer_at or TIME for each in instances)
+    timers = sorted(each.instance.next_timer_at or TIME for each in instances)
 
-    assert await store.next_timer() == alarms[0]
+    assert await store.next_timer() == timers[0]
     homes = [await store.take(REPLIES, begun().home, "us")]
-    due = await store.transact(lambda tx: tx.load_due(alarms[2], 10, homes))
+    due = await store.transact(lambda tx: tx.load_due(timers[2], 10, homes))
     assert [each.instance.key for each in due] == ["o-1", "o-2", "o-3"]
     assert list(due) == [instances[1], instances[2], instances[0]]
-    assert [each.instance.key for each in await store.transact(lambda tx: tx.load_due(alarms[2], 2, homes))] == [
+    assert [each.instance.key for each in await store.transact(lambda tx: tx.load_due(timers[2], 2, homes))] == [
         "o-1",
         "o-2",
     ]
-    assert await store.transact(lambda tx: tx.load_due(alarms[0] - timedelta(microseconds=1), 10, homes)) == []
+    assert await store.transact(lambda tx: tx.load_due(timers[0] - timedelta(microseconds=1), 10, homes)) == []
 
 
-async def test_alarms_ring_only_for_who_has_the_home_in_its_newest_epoch_i25(store: OpenStore) -> None:
+async def test_timers_are_loaded_only_for_the_owner_of_the_home_in_its_newest_epoch_i25(store: OpenStore) -> None:
     await store.transact(lambda tx: tx.save(starts(begun())))
     due_at = await store.next_timer()
     assert due_at is not None
@@ -161,7 +161,7 @@ async def load_due(at: datetime, homes: list[Lease], tx: Transaction) -> Sequenc
     return await tx.load_due(at, 10, homes)
 
 
-async def test_an_instance_that_waits_for_nobody_has_no_alarm(store: OpenStore) -> None:
+async def test_an_instance_that_waits_for_nothing_has_no_timer(store: OpenStore) -> None:
     stored = begun()
     stalled = transition(order_fulfilment, stored.instance, Block(TIME, Cause(None, "made", "stop"))).instance
     await store.transact(lambda tx: tx.save(starts(stored._replace(instance=stalled))))

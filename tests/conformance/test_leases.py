@@ -9,8 +9,8 @@ from saga_coordinator.handlers.records import Lease, LeaseMove
 from tests.conformance.stores import OpenStore
 
 
-async def moved(store: OpenStore, *wishes: LeaseMove) -> Sequence[Lease]:
-    return await store.transact(lambda tx: tx.advance(wishes))
+async def moved(store: OpenStore, *moves: LeaseMove) -> Sequence[Lease]:
+    return await store.transact(lambda tx: tx.advance(moves))
 
 
 async def test_a_partition_that_was_never_taken_starts_in_epoch_1_with_nothing_done(store: OpenStore) -> None:
@@ -40,13 +40,13 @@ async def test_a_lease_moves_from_where_it_is_expected(store: OpenStore) -> None
         (LeaseMove("t", 0, 2, None, 9), "nothing done is expected"),
         (LeaseMove("t", 0, 2, 4, 9), "a lower offset is expected"),
         (LeaseMove("t", 0, 2, 6, 9), "a higher offset is expected"),
-        (LeaseMove("t", 0, 2, 0, 5), "it stands ahead, where the wish would bring it: those records are done"),
+        (LeaseMove("t", 0, 2, 0, 5), "it stands ahead, where the move would bring it: those records are done"),
         (LeaseMove("t", 0, 2, 0, 3), "it stands beyond"),
         (LeaseMove("t", 0, 2, 5, 4), "it would go back"),
     ],
     ids=lambda given: given if isinstance(given, str) else "",
 )
-async def test_a_wish_that_does_not_fit_moves_nothing_and_tells_how_the_lease_stands_i25(
+async def test_a_move_that_does_not_match_changes_nothing_and_returns_the_lease_i25(
     store: OpenStore, act: LeaseMove, why: str
 ) -> None:
     await store.take("t", 0, "me")
@@ -56,16 +56,16 @@ async def test_a_wish_that_does_not_fit_moves_nothing_and_tells_how_the_lease_st
     assert await store.take("t", 0, "me") == Lease("t", 0, 3, 5)
 
 
-async def test_a_lease_that_nobody_ever_took_is_told_as_epoch_0(store: OpenStore) -> None:
+async def test_a_lease_that_was_never_acquired_has_epoch_0(store: OpenStore) -> None:
     assert await moved(store, LeaseMove("t", 0, 1, None, 5)) == [Lease("t", 0, 0, None)]
 
 
-async def test_of_several_wishes_only_those_that_miss_are_told_i25(store: OpenStore) -> None:
+async def test_of_several_moves_only_the_misses_are_returned_i25(store: OpenStore) -> None:
     for partition in range(3):
         await store.take("t", partition, "me")
     await store.take("t", 1, "you")
-    wishes = [LeaseMove("t", partition, 1, None, 5) for partition in range(3)]
-    assert await moved(store, *wishes) == [Lease("t", 1, 2, None)]
+    moves = [LeaseMove("t", partition, 1, None, 5) for partition in range(3)]
+    assert await moved(store, *moves) == [Lease("t", 1, 2, None)]
 
 
 async def test_a_transaction_that_is_rolled_back_moves_no_lease_i24(store: OpenStore) -> None:
@@ -79,11 +79,11 @@ async def test_a_transaction_that_is_rolled_back_moves_no_lease_i24(store: OpenS
     assert await store.take("t", 0, "me") == Lease("t", 0, 2, None)
 
 
-async def test_no_wish_moves_nothing(store: OpenStore) -> None:
+async def test_no_move_changes_nothing(store: OpenStore) -> None:
     assert await moved(store) == []
 
 
-async def test_all_leases_are_told_as_they_stand(store: OpenStore) -> None:
+async def test_all_leases_are_returned(store: OpenStore) -> None:
     assert await store.leases() == []
     for number in (1, 0):
         await store.take("t", number, "me")

@@ -4,29 +4,31 @@ from datetime import timedelta
 from pathlib import Path
 
 from saga_coordinator.handlers.records import Changes, OutboxRow
-from tests.conformance.stores import TIME, Kind, OpenStore, dead, held, known, owed, record, ruling
+from tests.conformance.stores import TIME, Kind, OpenStore, dead, held, known, outbox_message, record, ruling
 
 HOUR = timedelta(hours=1)
 
 
 async def test_the_outbox_keeps_its_order_and_every_byte_i6(store: OpenStore) -> None:
-    written = list(await store.transact(lambda tx: tx.save(Changes(outbox=[owed("a"), owed("b")]))))
-    written += await store.transact(lambda tx: tx.save(Changes(outbox=[owed("c")])))
-    assert [row.owed for row in written] == [owed("a"), owed("b"), owed("c")]
+    written = list(await store.transact(lambda tx: tx.save(Changes(outbox=[outbox_message("a"), outbox_message("b")]))))
+    written += await store.transact(lambda tx: tx.save(Changes(outbox=[outbox_message("c")])))
+    assert [row.message for row in written] == [outbox_message("a"), outbox_message("b"), outbox_message("c")]
     assert written == sorted(written)
     assert len({row.seq for row in written}) == 3
     assert await store.unsent() == written
 
 
 async def test_a_message_without_key_value_and_headers_is_kept(store: OpenStore) -> None:
-    bare = owed("a")._replace(key=None, value=None, headers=())
-    null = owed("b")._replace(headers=(("null", None), ("binary", b"\xff"), ("null", None)))
+    bare = outbox_message("a")._replace(key=None, value=None, headers=())
+    null = outbox_message("b")._replace(headers=(("null", None), ("binary", b"\xff"), ("null", None)))
     await store.transact(lambda tx: tx.save(Changes(outbox=[bare, null])))
-    assert [row.owed for row in await store.unsent()] == [bare, null]
+    assert [row.message for row in await store.unsent()] == [bare, null]
 
 
 async def test_acknowledged_rows_are_deleted_and_may_be_deleted_again_i7(store: OpenStore) -> None:
-    rows = await store.transact(lambda tx: tx.save(Changes(outbox=[owed("a"), owed("b"), owed("c")])))
+    rows = await store.transact(
+        lambda tx: tx.save(Changes(outbox=[outbox_message("a"), outbox_message("b"), outbox_message("c")]))
+    )
     gone = (rows[0].seq, rows[2].seq)
     await store.transact(lambda tx: tx.save(Changes(acknowledged=gone)))
     await store.transact(lambda tx: tx.save(Changes(acknowledged=gone)))
@@ -36,7 +38,7 @@ async def test_acknowledged_rows_are_deleted_and_may_be_deleted_again_i7(store: 
 async def test_after_a_restart_what_is_unsent_is_there_and_new_rows_follow_it_i12(
     store: OpenStore, kind: Kind, tmp_path: Path
 ) -> None:
-    rows = await store.transact(lambda tx: tx.save(Changes(outbox=[owed("a"), owed("b")])))
+    rows = await store.transact(lambda tx: tx.save(Changes(outbox=[outbox_message("a"), outbox_message("b")])))
     await store.transact(lambda tx: tx.save(Changes(acknowledged=[rows[0].seq])))
     await store.close()
 
@@ -44,8 +46,8 @@ async def test_after_a_restart_what_is_unsent_is_there_and_new_rows_follow_it_i1
     await again.open()
     try:
         assert await again.unsent() == [rows[1]]
-        (new,) = await again.transact(lambda tx: tx.save(Changes(outbox=[owed("c")])))
-        assert await again.unsent() == [rows[1], OutboxRow(new.seq, owed("c"))]
+        (new,) = await again.transact(lambda tx: tx.save(Changes(outbox=[outbox_message("c")])))
+        assert await again.unsent() == [rows[1], OutboxRow(new.seq, outbox_message("c"))]
     finally:
         await again.close()
 

@@ -48,9 +48,9 @@ async def test_an_instance_whose_version_is_gone_is_left_out_and_says_what_to_do
     other = kind.new(tmp_path, Routes([made.saga(made.safe("a"))]).saga_of)
     await other.open()
     try:
-        why, is_over = await other.transact(partial(unreadable_instances, begun().instance.id))
+        why, has_ended = await other.transact(partial(unreadable_instances, begun().instance.id))
         assert "order-fulfilment version 1 is not in the catalog: add it again" in why
-        assert not is_over
+        assert not has_ended
     finally:
         await other.close()
 
@@ -75,7 +75,7 @@ class TestSqlite:
         assert (tmp_path / folder / "saga.db").stat().st_size > 0
 
     @pytest.mark.parametrize("name", ["saga.db", "link.db", "folder/saga.db"])
-    async def test_a_second_one_on_the_same_file_is_told_that_it_is_taken(self, tmp_path: Path, name: str) -> None:
+    async def test_a_second_store_on_the_same_file_is_refused(self, tmp_path: Path, name: str) -> None:
         (tmp_path / "link.db").symlink_to("saga.db")
         (tmp_path / "folder").symlink_to(tmp_path)
         first, second = SqliteStore(tmp_path / "saga.db", known), SqliteStore(tmp_path / name, known)
@@ -112,7 +112,7 @@ class TestSqlite:
         await store.open()
         await store.close()
 
-    async def test_every_commit_is_on_the_disk_before_it_is_told(self, tmp_path: Path) -> None:
+    async def test_every_commit_is_on_the_disk_before_it_is_reported(self, tmp_path: Path) -> None:
         store = SqliteStore(tmp_path / "saga.db", known)
         await store.open()
         try:
@@ -157,8 +157,8 @@ class TestSqlite:
         async with coordinator(path) as it:
             await it.take(*(log.placed(f"o-{number}") for number in range(1, 5)))
             await it.take(log.event(OrderCancelled(order_id="o-2", reason="not wanted"), "o-2"))
-            await it.take(*map(log.answer, it.owed[2:4]))
-            await it.take(*map(log.answer, it.owed[8:]))
+            await it.take(*map(log.answer, it.messages[2:4]))
+            await it.take(*map(log.answer, it.messages[8:]))
             assert it.status("o-2") == "compensated"
         async with coordinator(path, order_fulfilment, newer) as it:
             await it.take(log.placed("o-5"))

@@ -27,36 +27,36 @@ WAITING = re.compile(r"SCAN (dead_letter USING (COVERING )?INDEX \w+|CONSTANT RO
 """What grows with what is alive, or waits for somebody, is read by an index that holds all that is asked for."""
 
 SORTED = ("FROM dead_letter WHERE (", "FROM parked WHERE (", "FROM held_event WHERE address", "SELECT saga, version")
-"""What may be sorted: what was set aside or is held for one instance, and a few of the live ones at a start."""
+"""Results that may be sorted: the dead letters or buffered records of one instance, and a few live ones."""
 
 
 async def test_each_statement_finds_its_rows_by_an_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: dict[str, Any] = {}
+    statements: dict[str, Any] = {}
     for name in ("execute", "execute_fetchall", "executemany"):
-        monkeypatch.setattr(aiosqlite.Connection, name, listening(getattr(aiosqlite.Connection, name), told))
+        monkeypatch.setattr(aiosqlite.Connection, name, listening(getattr(aiosqlite.Connection, name), statements))
     path, fault = tmp_path / "saga.db", Fault()
     async with coordinator(path, wide(fault, NO_FAULT)) as it:
         await everything_happens(it, fault)
         with closing(sqlite3.connect(path)) as connection:
-            plans = {sql: plan(connection, sql, parameters) for sql, parameters in told.items()}
+            plans = {sql: plan(connection, sql, parameters) for sql, parameters in statements.items()}
     assert len(plans) > 25
     assert {sql: steps for sql, steps in plans.items() if any(map(is_slow, steps))} == {}
     sorting = [sql for sql, steps in plans.items() if any("USE TEMP B-TREE FOR ORDER BY" in step for step in steps)]
     assert [sql for sql in sorting if not any(part in sql for part in SORTED)] == []
 
 
-def listening(original: Callable[..., Any], told: dict[str, Any]) -> Callable[..., Any]:
+def listening(original: Callable[..., Any], statements: dict[str, Any]) -> Callable[..., Any]:
     """A method of a connection that notes its statement, with the parameters of one row."""
 
     def call(this: object, sql: str, parameters: Any = ()) -> Any:  # noqa: ANN401  the library's own form
-        told[sql] = parameters[0] if isinstance(parameters, list) else parameters
+        statements[sql] = parameters[0] if isinstance(parameters, list) else parameters
         return original(this, sql, parameters)
 
     return call
 
 
 async def everything_happens(it: Coordinator, fault: Fault) -> None:
-    """Instances start, are parked, redriven, rung and cancelled, and all is asked that loops and gauges ask."""
+    """Instances start, are parked, redriven, fired and cancelled, and every query of loops and gauges runs."""
     two = await Two(it).begin()
     failing = two.says("a")
     await it.take(failing, two.says("b"), two.stopped(), two.log.event(made.Stopped(key="nobody"), "nobody"))

@@ -1,4 +1,4 @@
-"""A transaction of any store is whole or nothing, whoever is cancelled, and alone while it lasts."""
+"""A transaction of any store is atomic, also when its caller is cancelled, and isolated."""
 
 import asyncio
 from dataclasses import fields
@@ -7,12 +7,12 @@ import pytest
 
 from saga_coordinator.handlers.ports import Conflict, Transaction
 from saga_coordinator.handlers.records import Changes
-from tests.conformance.stores import OpenStore, begun, later, owed, starts
+from tests.conformance.stores import OpenStore, begun, later, outbox_message, starts
 
 
 async def test_what_returns_is_committed(store: OpenStore) -> None:
     stored = begun()
-    result = await store.transact(lambda tx: tx.save(starts(stored, outbox=[owed("m-1")])))
+    result = await store.transact(lambda tx: tx.save(starts(stored, outbox=[outbox_message("m-1")])))
     assert await store.transact(lambda tx: tx.load([stored.instance.id])) == {stored.instance.id: stored}
     assert result == await store.unsent()
 
@@ -21,7 +21,7 @@ async def test_what_raises_leaves_nothing_i24(store: OpenStore) -> None:
     stored = begun()
 
     async def work(tx: Transaction) -> None:
-        await tx.save(starts(stored, outbox=[owed("m-1")]))
+        await tx.save(starts(stored, outbox=[outbox_message("m-1")]))
         assert stored.instance.id in await tx.load([stored.instance.id])
         raise LookupError("on purpose")
 
@@ -57,7 +57,7 @@ async def test_cancelled_at_any_moment_it_is_whole_or_nothing_i24(store: OpenSto
 
     async def work(tx: Transaction) -> None:
         for each in both:
-            await tx.save(starts(each, outbox=[owed(each.instance.id)]))
+            await tx.save(starts(each, outbox=[outbox_message(each.instance.id)]))
 
     caller = asyncio.create_task(store.transact(work))
     for _ in range(ticks):
@@ -123,7 +123,7 @@ async def test_what_is_not_committed_is_not_seen_outside(store: OpenStore) -> No
     inside, go = asyncio.Event(), asyncio.Event()
 
     async def work(tx: Transaction) -> None:
-        await tx.save(starts(begun(), outbox=[owed("m-1")]))
+        await tx.save(starts(begun(), outbox=[outbox_message("m-1")]))
         inside.set()
         await go.wait()
 

@@ -43,7 +43,7 @@ async def test_an_operator_action_during_the_takeover_is_published_after_the_out
     path, order = tmp_path / "saga.db", at_home_0()
     async with coordinator(path) as before:
         await before.take(Log().placed(order))
-        assert {row.partition for row in before.owed} == {0}
+        assert {row.partition for row in before.messages} == {0}
     with EmbeddedBroker(TOPICS) as broker:
         async with World(broker) as world:
             world.is_silent = True

@@ -147,7 +147,7 @@ class SqliteTransaction:
 
     async def save(self, changes: Changes) -> Sequence[OutboxRow]:
         """Write everything; see `saga_coordinator.handlers.ports.Transaction`."""
-        unsent = [OutboxRow(self._next_seq(), owed) for owed in changes.outbox]
+        unsent = [OutboxRow(self._next_seq(), message) for message in changes.outbox]
         await one_trip.write(
             self._connection,
             [
@@ -307,6 +307,15 @@ def _history_row(entry: Entry) -> Sequence[object]:
 
 
 def _outbox_row(unsent: OutboxRow) -> Sequence[object]:
-    owed = unsent.owed
-    headers = from_headers(owed.headers)
-    return unsent.seq, owed.message_id, owed.home, owed.topic, owed.partition, owed.key, headers, owed.value
+    message = unsent.message
+    headers = from_headers(message.headers)
+    return (
+        unsent.seq,
+        message.message_id,
+        message.home,
+        message.topic,
+        message.partition,
+        message.key,
+        headers,
+        message.value,
+    )

@@ -29,7 +29,7 @@ async def lived(path: Path, neighbours: Neighbours, course: Course, note: Callab
 
     try:
         with closing(Reader(path)) as reader:
-            async with coordinator(path, publisher=ToNeighbours(neighbours), told=on_result) as it:
+            async with coordinator(path, publisher=ToNeighbours(neighbours), on_result=on_result) as it:
                 await _at_work(_Feed(it, neighbours, reader, *course))
     except StoreError as error:
         assert sync_has_failed(error) or "did not reach the disk" in str(error)  # noqa: PT017  raised by nothing else

@@ -188,7 +188,7 @@ def test_a_queued_record_is_explained_by_what_it_stands_behind(saga: Saga, besid
     last = beside.two.stopped()
     beside.does(lambda: beside.it.take(last))
     (told,) = saga.does("explain", str(last.place), "--json").json
-    assert (told["verdict"], told["instances"]) == ("held", [BAD])
+    assert (told["verdict"], told["instances"]) == ("buffered", [BAD])
     assert told["reason"] == (
         f"instance {BAD} is parked behind {failing.place} ({RAISED}); this record is queued for it,"
         f" directly behind {later.place}"

@@ -51,7 +51,7 @@ def test_held_says_for_whom_and_until_when_and_keeps_the_record(saga: Saga, stor
 
     told = explained(saga, f"{EVENTS}:0:0")
 
-    assert told["verdict"] == "held"
+    assert told["verdict"] == "buffered"
     assert str(told["reason"]).startswith(f"nobody awaits it at {instance_id('o-9')} yet; it is kept until")
     assert told["record"] == {
         "key": "o-9",

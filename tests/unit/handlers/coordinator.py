@@ -23,7 +23,7 @@ TIME = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 class HandClock:
-    """A clock that goes only when it is told to."""
+    """A clock that only the test moves."""
 
     def __init__(self) -> None:
         self.time = TIME
@@ -56,7 +56,7 @@ class Wall:
 
 @dataclass
 class Watcher:
-    """An observer that remembers what it was told."""
+    """An observer that records its calls."""
 
     turns: list[Committed] = field(default_factory=list)
     troubles: list[tuple[str, BaseException]] = field(default_factory=list)
@@ -101,23 +101,23 @@ class Coordinator:
         await self.intake.take(records)
 
     async def fire_due(self) -> bool:
-        """Let all that is owed leave, and ring what is due: while a command has not left, its time is not over."""
+        """Publish the outbox, and fire due timers: a command in the outbox does not time out."""
         async with relaying(self.relay):
             await self.relay.drained()
         return await self.timers.fire_due()
 
     @property
-    def owed(self) -> list[OutboxMessage]:
+    def messages(self) -> list[OutboxMessage]:
         """All messages that were ever written to the outbox, in order."""
         return [row for turn in self.watcher.turns for row in turn.changes.outbox]
 
     def sent(self, type_: str, order: str = "o-1") -> list[OutboxMessage]:
         """All messages of one type that were written for one order, in order."""
-        return [row for row in self.owed if row.key == order.encode() and type_of(row) == type_]
+        return [row for row in self.messages if row.key == order.encode() and type_of(row) == type_]
 
     def types(self, order: str = "o-1") -> list[str]:
         """The types of all messages that were written for one order, in order."""
-        return [type_of(row) for row in self.owed if row.key == order.encode()]
+        return [type_of(row) for row in self.messages if row.key == order.encode()]
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         """What stands in the database, read by a connection of its own."""
@@ -144,8 +144,8 @@ class Coordinator:
         where = 'WHERE topic = ? AND partition = ? AND "offset" = ?'
         return self.rows(
             f"SELECT verdict, reason FROM history {where} UNION ALL SELECT verdict, reason FROM verdict {where}"  # noqa: S608  own text
-            f" UNION ALL SELECT 'held', NULL FROM held_event {where}"
-            f" UNION ALL SELECT 'held', NULL FROM parked {where}"
+            f" UNION ALL SELECT 'buffered', NULL FROM held_event {where}"
+            f" UNION ALL SELECT 'buffered', NULL FROM parked {where}"
             f" UNION ALL SELECT 'dead-lettered', cause FROM dead_letter {where}",
             *place * 5,
         )
@@ -162,14 +162,14 @@ async def coordinator(
     publisher: Publisher | None = None,
     worn: Callable[[SqliteStore], Store] | None = None,
     clock: HandClock | None = None,
-    told: Report = lambda _: None,
+    on_result: Report = lambda _: None,
 ) -> AsyncIterator[Coordinator]:
     """A coordinator on a database file; without a catalog it fulfils orders. `worn` puts something around its store.
 
-    `told` hears how every transaction went.
+    `on_result` is called after every transaction.
     """
     routes = Routes(catalog or (order_fulfilment,))
-    sqlite = SqliteStore(path, routes.saga_of, told)
+    sqlite = SqliteStore(path, routes.saga_of, on_result)
     store: Store = worn(sqlite) if worn else sqlite
     publisher = publisher or Wall()
     clock, watcher = clock or HandClock(), Watcher()

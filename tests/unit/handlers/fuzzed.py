@@ -89,11 +89,11 @@ def headers(draw: st.DrawFn) -> RawHeaders:
     """Headers that are right but for a few, in any order, some twice; or none that mean anything."""
     step = draw(st.sampled_from(["reserve-stock", "charge-card"]))
     more = {"ce_correlationid": instance_id("o-1"), "ce_causationid": command_id("o-1", step)}
-    told: list[tuple[str, bytes | None]] = list(attributes("m-1", draw(st.sampled_from(TYPES)), **more).items())
+    headers: list[tuple[str, bytes | None]] = list(attributes("m-1", draw(st.sampled_from(TYPES)), **more).items())
     raw = st.none() | st.binary(max_size=30) | st.sampled_from([STRUCTURED, b"1.0", b"\0", b"x" * 20_000])
     names = st.sampled_from(NAMES) | st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
-    told += draw(st.lists(st.tuples(names, raw), max_size=4) | st.just([("x", b"")] * 70))
-    return tuple(draw(st.permutations(told)) if draw(st.booleans()) else told)
+    headers += draw(st.lists(st.tuples(names, raw), max_size=4) | st.just([("x", b"")] * 70))
+    return tuple(draw(st.permutations(headers)) if draw(st.booleans()) else headers)
 
 
 keys = st.none() | st.binary(max_size=10) | st.just(b"o-1")

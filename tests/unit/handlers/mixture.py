@@ -22,7 +22,7 @@ class Mixture:
         self._chance = Random(seed)
 
     async def stir(self, batches: int) -> None:
-        """Give the coordinator so many batches, and let time pass and alarms ring in between."""
+        """Give the coordinator so many batches, and let time pass and timers fire in between."""
         for _ in range(batches):
             batch = [self._any() for _ in range(self._chance.randint(1, 12))]
             self.records += batch
@@ -32,7 +32,7 @@ class Mixture:
                 pass
 
     def _any(self) -> Record:
-        commands = [row for row in self._it.owed if type_of(row) in ANSWERS and not row.topic.endswith("-dlt")]
+        commands = [row for row in self._it.messages if type_of(row) in ANSWERS and not row.topic.endswith("-dlt")]
         if not commands or self._chance.random() < 0.3:
             return self._event()
         return self._reply(self._chance.choice(commands[-30:]))

@@ -50,19 +50,19 @@ def placed_value(order: str, **changed: object) -> bytes:
 
 def attributes(id_: str, type_: str, **more: str) -> dict[str, bytes]:
     """The headers that every message has, and more."""
-    told = {"ce_specversion": "1.0", "ce_id": id_, "ce_source": "/test", "ce_type": type_} | more
-    return {name: value.encode() for name, value in told.items()}
+    found = {"ce_specversion": "1.0", "ce_id": id_, "ce_source": "/test", "ce_type": type_} | more
+    return {name: value.encode() for name, value in found.items()}
 
 
-def header(owed: OutboxMessage | Record, name: str) -> str | None:
+def header(message: OutboxMessage | Record, name: str) -> str | None:
     """The text of a header, the last of equal names."""
-    found = dict(owed.headers).get(name)
+    found = dict(message.headers).get(name)
     return None if found is None else found.decode()
 
 
-def type_of(owed: OutboxMessage) -> str:
+def type_of(message: OutboxMessage) -> str:
     """The type of a message."""
-    return header(owed, "ce_type") or ""
+    return header(message, "ce_type") or ""
 
 
 class Log:
@@ -82,20 +82,20 @@ class Log:
     def placed(self, order: str = "o-1", *, partition: int = 0, traceparent: str = "", **changed: object) -> Record:
         """Append an order event."""
         more = {"traceparent": traceparent} if traceparent else {}
-        told = attributes(f"placed-{order}", "orders.order-placed.v1", **more)
-        return self.record(EVENTS, order, placed_value(order, **changed), tuple(told.items()), partition=partition)
+        headers = attributes(f"placed-{order}", "orders.order-placed.v1", **more)
+        return self.record(EVENTS, order, placed_value(order, **changed), tuple(headers.items()), partition=partition)
 
     def event(self, event: Event, key: str, *, partition: int = 0) -> Record:
         """Append an event of any saga."""
-        told = attributes(f"{event.message_type}-{key}", event.message_type)
+        headers = attributes(f"{event.message_type}-{key}", event.message_type)
         value = event.model_dump_json().encode()
-        return self.record(type(event).topic, key, value, tuple(told.items()), partition=partition)
+        return self.record(type(event).topic, key, value, tuple(headers.items()), partition=partition)
 
     def cancelled(self, order: str = "o-1", *, partition: int = 0) -> Record:
         """Append the event that cancels an order."""
         value = json.dumps({"order_id": order, "reason": "changed my mind"}).encode()
-        told = attributes(f"cancelled-{order}", "orders.order-cancelled.v1")
-        return self.record(EVENTS, order, value, tuple(told.items()), partition=partition)
+        headers = attributes(f"cancelled-{order}", "orders.order-cancelled.v1")
+        return self.record(EVENTS, order, value, tuple(headers.items()), partition=partition)
 
     def answer(self, command: OutboxMessage, *, partition: int = 0, **headers: str) -> Record:
         """Append the reply of a participant that carried the command out; `headers` are changed, empty ones dropped."""
@@ -104,8 +104,8 @@ class Log:
 
     def refuse(self, command: OutboxMessage, *, retryable: bool = False, partition: int = 0) -> Record:
         """Append the reply of a participant that did not carry the command out."""
-        told = {"code": "no-carrier", "message": "nobody goes there", "retryable": retryable, "details": None}
-        return self.reply(command, FAILURE, json.dumps(told).encode(), partition=partition)
+        failure = {"code": "no-carrier", "message": "nobody goes there", "retryable": retryable, "details": None}
+        return self.reply(command, FAILURE, json.dumps(failure).encode(), partition=partition)
 
     def says(self, command: OutboxMessage, reply: Reply) -> Record:
         """Append the reply of a participant of any saga."""
@@ -120,7 +120,7 @@ class Log:
             "ce_causationid": command.message_id,
             "traceparent": header(command, "traceparent") or "",
         }
-        told = attributes(f"reply-{command.message_id}", type_, **(usual | headers))
-        kept = tuple((name, raw) for name, raw in told.items() if raw)
+        found = attributes(f"reply-{command.message_id}", type_, **(usual | headers))
+        kept = tuple((name, raw) for name, raw in found.items() if raw)
         key = (command.key or b"").decode()
         return self.record(REPLIES, key, value, kept, partition=partition)

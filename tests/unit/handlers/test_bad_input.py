@@ -1,4 +1,4 @@
-"""Every case of the page's "Bad input", and more that can stand in a record: set aside whole, the rest goes on."""
+"""Every case of "Bad input" in the documentation and more: the record is dead-lettered, and the rest continues."""
 
 import json
 from collections.abc import Callable
@@ -26,7 +26,7 @@ RESERVED = "inventory.stock-reserved.v1"
 STRUCTURED = (("content-type", b"application/cloudevents+json"),)
 
 
-def told(type_: str = PLACED, **changed: str) -> RawHeaders:
+def event_headers(type_: str = PLACED, **changed: str) -> RawHeaders:
     """The headers of an event; an empty one is left out."""
     usual = attributes("m-1", type_, **changed)
     return tuple((name, raw) for name, raw in usual.items() if raw)
@@ -48,64 +48,80 @@ def nested(levels: int) -> object:
 
 
 BAD_EVENTS: dict[str, tuple[bytes | None, RawHeaders, str]] = {
-    "not JSON": (b"{", told(), "OrderPlaced: the value: Invalid JSON"),
-    "empty": (b"", told(), "OrderPlaced: the value: Invalid JSON"),
-    "not UTF-8": (b'{"order_id": "\xff"}', told(), "Invalid JSON"),
-    "no object": (b'"o-1"', told(), "OrderPlaced: the value: Input should be an object"),
-    "a missing field": (placed_value("o-1", customer_id=None), told(), "customer_id: Field required"),
-    "no lines": (placed_value("o-1", lines=[]), told(), "lines: Tuple should have at least 1 item"),
+    "not JSON": (b"{", event_headers(), "OrderPlaced: the value: Invalid JSON"),
+    "empty": (b"", event_headers(), "OrderPlaced: the value: Invalid JSON"),
+    "not UTF-8": (b'{"order_id": "\xff"}', event_headers(), "Invalid JSON"),
+    "no object": (b'"o-1"', event_headers(), "OrderPlaced: the value: Input should be an object"),
+    "a missing field": (placed_value("o-1", customer_id=None), event_headers(), "customer_id: Field required"),
+    "no lines": (placed_value("o-1", lines=[]), event_headers(), "lines: Tuple should have at least 1 item"),
     "a quantity of 0": (
         placed_value("o-1", lines=[{"sku": "s", "quantity": 0, "unit_price": "1"}]),
-        told(),
+        event_headers(),
         "lines.0.quantity: Input should be greater than or equal to 1",
     ),
-    "a total that is a number": (placed_value("o-1", total=79.98), told(), "total: Value error, must be a decimal"),
-    "a wrong currency": (placed_value("o-1", currency="euro"), told(), "currency: String should match pattern"),
+    "a total that is a number": (
+        placed_value("o-1", total=79.98),
+        event_headers(),
+        "total: Value error, must be a decimal",
+    ),
+    "a wrong currency": (
+        placed_value("o-1", currency="euro"),
+        event_headers(),
+        "currency: String should match pattern",
+    ),
     "lines that are all wrong": (
         placed_value("o-1", lines=[0] * 500),
-        told(),
-        "values are wrong, too many to be told one by one",
+        event_headers(),
+        "values are wrong, too many to list",
     ),
-    "an empty key": (placed_value(""), told(), "order_id: String should have at least 1 character"),
-    "a key twice": (b'{"order_id": "o-1", ' + placed_value("o-1")[1:], told(), "key 'order_id' stands twice"),
+    "an empty key": (placed_value(""), event_headers(), "order_id: String should have at least 1 character"),
+    "a key twice": (b'{"order_id": "o-1", ' + placed_value("o-1")[1:], event_headers(), "key 'order_id' stands twice"),
     "a key twice, far inside": (
         placed_value("o-1", more=[{"a": {"b": 1, "c": 2}}]).replace(b'"c"', b'"b"'),
-        told(),
+        event_headers(),
         "key 'b' stands twice in one object",
     ),
     "a key twice, once written otherwise": (
         placed_value("o-1", more={"b": 1, "c": 2}).replace(b'"c"', rb'"\u0062"'),
-        told(),
+        event_headers(),
         "key 'b' stands twice in one object",
     ),
-    "a NUL": (placed_value("o-1", customer_id="a\0"), told(), "NUL character"),
-    "a NUL in a key that means nothing": (placed_value("o-1", more={"a\0": 1}), told(), "NUL character"),
+    "a NUL": (placed_value("o-1", customer_id="a\0"), event_headers(), "NUL character"),
+    "a NUL in a key that means nothing": (placed_value("o-1", more={"a\0": 1}), event_headers(), "NUL character"),
     "a number of 100,000 digits": (
         placed_value("o-1", more="N").replace(b'"N"', b"9" * 100_000),
-        told(),
+        event_headers(),
         "Invalid JSON: number out of range",
     ),
-    "65 levels": (placed_value("o-1", more=nested(64)), told(), "more than 64 levels"),
-    "JSON too deep": (b"[" * 100_000, told(), "Invalid JSON"),
-    "a lone surrogate": (placed_value("o-1", customer_id="\ud800"), told(), "Invalid JSON"),
-    "a tombstone": (None, told(), "the record has no value"),
+    "65 levels": (placed_value("o-1", more=nested(64)), event_headers(), "more than 64 levels"),
+    "JSON too deep": (b"[" * 100_000, event_headers(), "Invalid JSON"),
+    "a lone surrogate": (placed_value("o-1", customer_id="\ud800"), event_headers(), "Invalid JSON"),
+    "a tombstone": (None, event_headers(), "the record has no value"),
     "an unknown ce_type": (
         placed_value("o-1"),
-        told("orders.order-praised.v1"),
+        event_headers("orders.order-praised.v1"),
         "ce_type 'orders.order-praised.v1' is not understood on orders.events.v1: known are orders.order-cancelled.v1",
     ),
-    "a reply's ce_type": (b"{}", told("saga.done.v1"), "ce_type 'saga.done.v1' is not understood on orders.events.v1"),
-    "no ce_type": (placed_value("o-1"), told(""), "header ce_type is missing"),
-    "no ce_id": (placed_value("o-1"), told(ce_id=""), "header ce_id is missing"),
-    "no ce_source": (placed_value("o-1"), told(ce_source=""), "header ce_source is missing"),
+    "a reply's ce_type": (
+        b"{}",
+        event_headers("saga.done.v1"),
+        "ce_type 'saga.done.v1' is not understood on orders.events.v1",
+    ),
+    "no ce_type": (placed_value("o-1"), event_headers(""), "header ce_type is missing"),
+    "no ce_id": (placed_value("o-1"), event_headers(ce_id=""), "header ce_id is missing"),
+    "no ce_source": (placed_value("o-1"), event_headers(ce_source=""), "header ce_source is missing"),
     "no headers": (placed_value("o-1"), (), "header ce_specversion is missing"),
-    "another CloudEvents": (placed_value("o-1"), told(ce_specversion="0.3"), "header ce_specversion is '0.3'"),
-    "a null ce_id": (placed_value("o-1"), (*told(ce_id=""), ("ce_id", None)), "header ce_id is missing"),
-    "a null header that is none of ours": (b"{", (*told(), ("x", None), ("y", b"\xff")), "Invalid JSON"),
-    "a ce_id that is not UTF-8": (placed_value("o-1"), (*told(), ("ce_id", b"\xff")), "header ce_id: not UTF-8"),
+    "another CloudEvents": (placed_value("o-1"), event_headers(ce_specversion="0.3"), "header ce_specversion is '0.3'"),
+    "a null ce_id": (placed_value("o-1"), (*event_headers(ce_id=""), ("ce_id", None)), "header ce_id is missing"),
+    "a null header that is none of ours": (b"{", (*event_headers(), ("x", None), ("y", b"\xff")), "Invalid JSON"),
+    "a ce_id that is not UTF-8": (
+        placed_value("o-1"),
+        (*event_headers(), ("ce_id", b"\xff")),
+        "header ce_id: not UTF-8",
+    ),
     "65 headers": (placed_value("o-1"), tuple(("x", b"") for _ in range(65)), "65 headers of 65 bytes"),
-    "headers of 20 kB": (placed_value("o-1"), (*told(), ("x", b"x" * 20_000)), "20"),
-    "a NUL in ce_id": (placed_value("o-1"), told(ce_id="m\0"), "ce_id: holds a NUL character"),
+    "headers of 20 kB": (placed_value("o-1"), (*event_headers(), ("x", b"x" * 20_000)), "20"),
+    "a NUL in ce_id": (placed_value("o-1"), event_headers(ce_id="m\0"), "ce_id: holds a NUL character"),
     "a batch of events": (b"[]", (("content-type", b"application/cloudevents-batch+json"),), "a batch of CloudEvents"),
     "structured, not JSON": (b"{", STRUCTURED, "structured CloudEvent is not JSON"),
     "structured, no object": (b"[]", STRUCTURED, "must be a JSON object"),
@@ -149,7 +165,7 @@ async def test_a_bad_event_is_dead_lettered_and_the_partition_goes_on_i28(tmp_pa
 async def test_a_bad_record_without_a_key_is_dead_lettered_too(tmp_path: Path) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
-        bad = log.record(EVENTS, None, b"{", told())
+        bad = log.record(EVENTS, None, b"{", event_headers())
         await it.take(bad)
         check_dead_letter(it, bad, "Invalid JSON")
 
@@ -185,7 +201,7 @@ BAD_REPLIES: dict[str, tuple[Callable[[Log, OutboxMessage], Record], str]] = {
         lambda log, command: log.reply(command, "payments.card-charged.v1", b'{"charge_id": "C-1"}'),
         f"does not answer command {command_id('o-1', 'reserve-stock')}: it is answered with {RESERVED} or saga.failure",
     ),
-    "done where more is to tell": (
+    "done where a reply has content": (
         lambda log, command: log.reply(command, "saga.done.v1", b"{}"),
         f"ce_type 'saga.done.v1' does not answer command {command_id('o-1', 'reserve-stock')}",
     ),
@@ -206,7 +222,7 @@ async def test_a_bad_reply_is_dead_lettered_and_its_step_goes_on_waiting_i28(tmp
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed())
-        reserve, charge = it.owed
+        reserve, charge = it.messages
         waiting = await it.stored(instance_id("o-1"))
         bad = make(log, reserve)
         await it.take(bad)
@@ -221,15 +237,15 @@ async def test_a_reply_with_an_unknown_causation_id_is_unmatched_and_nothing_els
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed())
-        before, sent = await it.stored(instance_id("o-1")), len(it.owed)
-        stray = log.answer(it.owed[0], ce_causationid="another-id")
+        before, sent = await it.stored(instance_id("o-1")), len(it.messages)
+        stray = log.answer(it.messages[0], ce_causationid="another-id")
         await it.take(stray)
 
         assert it.verdicts(stray.place) == [
             ("unmatched", f"unknown: no command another-id was sent by instance {instance_id('o-1')}")
         ]
         assert (await it.stored(instance_id("o-1"))).instance == before.instance
-        assert len(it.owed) == sent
+        assert len(it.messages) == sent
         assert it.rows("SELECT value FROM history WHERE verdict = 'unmatched'") == [(stray.value,)]
 
 
@@ -237,7 +253,7 @@ async def test_a_reply_to_an_instance_that_is_not_there_is_unmatched_and_kept(tm
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed())
-        stray = log.answer(it.owed[0], ce_correlationid=instance_id("o-2"))
+        stray = log.answer(it.messages[0], ce_correlationid=instance_id("o-2"))
         await it.take(stray)
         assert it.verdicts(stray.place) == [
             ("unmatched", f"there is no instance {instance_id('o-2')} (ce_correlationid)")
@@ -249,7 +265,7 @@ async def test_ids_of_any_text_are_taken_for_what_they_are(tmp_path: Path, odd: 
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed())
-        stray = log.answer(it.owed[0], ce_correlationid=f"x{odd}", ce_causationid=f"x{odd}", ce_id=f"x{odd}")
+        stray = log.answer(it.messages[0], ce_correlationid=f"x{odd}", ce_causationid=f"x{odd}", ce_id=f"x{odd}")
         await it.take(stray)
         assert [verdict for verdict, _ in it.verdicts(stray.place)] == ["unmatched"]
 
@@ -262,7 +278,7 @@ async def test_headers_that_mean_nothing_here_may_hold_what_they_like(
 ) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
-        await it.take(log.record(EVENTS, "o-1", placed_value("o-1"), (*told(), more)))
+        await it.take(log.record(EVENTS, "o-1", placed_value("o-1"), (*event_headers(), more)))
         assert it.status() == "running"
 
 
@@ -280,14 +296,14 @@ async def test_headers_that_mean_nothing_here_may_hold_what_they_like(
 async def test_json_that_is_only_unusual_is_taken_i41(tmp_path: Path, value: bytes) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
-        await it.take(log.record(EVENTS, "o-1", value, told()))
+        await it.take(log.record(EVENTS, "o-1", value, event_headers()))
         assert it.status() == "running"
 
 
 async def test_the_last_of_equal_headers_counts_i41(tmp_path: Path) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
-        headers = (("ce_type", b"nonsense"), ("ce_id", b"\xff"), *told())
+        headers = (("ce_type", b"nonsense"), ("ce_id", b"\xff"), *event_headers())
         await it.take(log.record(EVENTS, "o-1", placed_value("o-1"), headers[:1] + headers[2:]))
         assert it.status() == "running"
 
@@ -295,11 +311,11 @@ async def test_the_last_of_equal_headers_counts_i41(tmp_path: Path) -> None:
 async def test_a_dead_letter_that_no_topic_would_take_is_kept_and_not_published_i28(tmp_path: Path) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
-        large = log.record(EVENTS, "o-1", b"x" * 1_048_000, told())
+        large = log.record(EVENTS, "o-1", b"x" * 1_048_000, event_headers())
         wide = log.record(EVENTS, "o-1", b"x", (("wide", b"x" * 1_048_000),))
         await it.take(large, wide)
         assert it.rows("SELECT value FROM dead_letter") == [(large.value,), (wide.value,)]
-        assert it.owed == []
+        assert it.messages == []
 
 
 def check_dead_letter(it: Coordinator, bad: Record, cause: str) -> None:
@@ -311,7 +327,7 @@ def check_dead_letter(it: Coordinator, bad: Record, cause: str) -> None:
     assert (to_headers(headers), rest) == (bad.headers, [TIMESTAMP, bad.key, bad.value])
 
     topic, partition, offset = bad.place
-    (row,) = [row for row in it.owed if row.topic.endswith("-dlt")]
+    (row,) = [row for row in it.messages if row.topic.endswith("-dlt")]
     assert (row.topic, row.key, row.value) == (f"{topic}-dlt", bad.key, bad.value)
     assert row.headers[: len(bad.headers)] == bad.headers
     assert row.headers[len(bad.headers) :] == (

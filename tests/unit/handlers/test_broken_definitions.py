@@ -66,7 +66,7 @@ AT_REPLY: dict[str, MadeSaga] = {
 
 
 @pytest.mark.parametrize("function", AT_START)
-async def test_a_start_that_raises_is_set_aside_alone_i28(tmp_path: Path, function: str) -> None:
+async def test_a_start_that_raises_is_dead_lettered_alone_i28(tmp_path: Path, function: str) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db", AT_START[function]) as it:
         records = [log.event(made.Begun(key=key), key) for key in ("k-1", "bad", "k-2")]
@@ -78,13 +78,13 @@ async def test_a_start_that_raises_is_set_aside_alone_i28(tmp_path: Path, functi
 
 
 @pytest.mark.parametrize("function", AT_REPLY)
-async def test_a_reply_that_raises_is_set_aside_and_leaves_its_instance_unchanged_i28(
+async def test_a_reply_that_raises_is_dead_lettered_and_leaves_its_instance_unchanged_i28(
     tmp_path: Path, function: str
 ) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db", AT_REPLY[function]) as it:
         await it.take(*(log.event(made.Begun(key=key), key) for key in ("bad", "k-1")))
-        bad, good = it.owed
+        bad, good = it.messages
         kept = "SELECT status, data, state, revision, wake_at FROM instance WHERE correlation = 'bad'"
         before = it.rows(kept)
         replies = [log.says(bad, made.Did()), log.says(good, made.Did())]
@@ -120,7 +120,7 @@ async def test_whatever_a_saga_raises_is_written_down_and_the_partition_goes_on_
     saga = made.saga(step("a", whole.send, remember=remember, compensate=whole.compensate))
     async with coordinator(tmp_path / "saga.db", saga) as it:
         await it.take(log.event(made.Begun(key="bad"), "bad"))
-        reply, event = log.says(it.owed[0], made.Did()), log.event(made.Begun(key="k-2"), "k-2")
+        reply, event = log.says(it.messages[0], made.Did()), log.event(made.Begun(key="k-2"), "k-2")
         await it.take(reply, event)
 
         ((verdict, cause),) = it.verdicts(reply.place)
@@ -129,7 +129,7 @@ async def test_whatever_a_saga_raises_is_written_down_and_the_partition_goes_on_
         assert len(cause or "") < 2_100
         assert "\0" not in (cause or ""), "PostgreSQL takes none"
         assert it.verdicts(event.place) == [("applied", None)]
-        assert it.owed[1].topic == "saga.replies.v1-dlt", "it is published, too"
+        assert it.messages[1].topic == "saga.replies.v1-dlt", "it is published, too"
 
 
 UNWRITABLE: dict[str, object] = {"no JSON": (object(),), "half a character": ("caf\udce9",), "another type": 5}
@@ -170,7 +170,7 @@ async def test_a_command_too_large_to_publish_stalls_its_instance_and_says_so(tm
     log = Log()
     async with coordinator(tmp_path / "saga.db", made.saga(first_step(), second_step())) as it:
         await it.take(*(log.event(made.Begun(key=key), key) for key in ("k-1", "k-2")))
-        large, small = it.owed
+        large, small = it.messages
         await it.take(log.says(large, made.Did(word="x" * MAX_MESSAGE_BYTES)), log.says(small, made.Did()))
 
         assert it.rows("SELECT correlation, status FROM instance ORDER BY 1") == [
@@ -191,20 +191,20 @@ async def test_beside_a_command_too_large_its_siblings_are_sent_and_remembered(t
     async with coordinator(tmp_path / "saga.db", saga) as it:
         await it.take(log.event(made.Begun(key=large), "k-1"))
         assert it.rows("SELECT status FROM instance") == [("stalled",)]
-        assert it.owed == []
+        assert it.messages == []
 
 
 async def test_an_outcome_too_large_to_publish_does_not_block_its_topic(tmp_path: Path) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db", made.saga(first_step())) as it:
         await it.take(*(log.event(made.Begun(key=key), key) for key in ("k-1", "k-2")))
-        large, small = it.owed
+        large, small = it.messages
         reply = log.says(large, made.Did(word="x" * MAX_MESSAGE_BYTES))
         await it.take(reply, log.says(small, made.Did()))
         ((verdict, reason),) = it.verdicts(reply.place)
         assert (verdict, it.types("k-2")[-1]) == ("dead-lettered", "made.finished.v1")
         assert "made.finished.v1 has 1000" in (reason or "")
-        assert all(len(row.value or b"") < MAX_MESSAGE_BYTES for row in it.owed)
+        assert all(len(row.value or b"") < MAX_MESSAGE_BYTES for row in it.messages)
 
 
 def safe_step() -> Step[made.Data]:

@@ -1,4 +1,4 @@
-"""A saga that starts on a command answers it with its outcome, once more for each copy, and heeds a cancel of it."""
+"""A saga that starts on a command answers it with its outcome, once per copy, and a withdrawal cancels it."""
 
 from pathlib import Path
 
@@ -89,7 +89,7 @@ async def test_a_cancel_passes_down_to_the_child_and_its_failure_comes_back(tmp_
     log = Log()
     async with coordinator(tmp_path / "saga.db", TRIP, hotel_booking) as it:
         room = await asked(it, log)
-        await it.take(log.says(room, Failure(code="busy", message="", retryable=False)))  # the child is over
+        await it.take(log.says(room, Failure(code="busy", message="", retryable=False)))  # the child has ended
         await it.take(log.event(TripCancelled(trip="t-1"), "t-1"))
         (withdrawal,) = it.sent(CANCEL, "t-1")
         assert withdrawal.topic == BookHotel.topic
@@ -132,4 +132,4 @@ async def test_a_command_without_a_topic_for_its_reply_is_dead_lettered(tmp_path
         ((verdict, reason),) = it.verdicts(command.place)
         assert verdict == "dead-lettered"
         assert "ce_replyto is missing" in (reason or "")
-        assert [type_of(row) for row in it.owed] == [BookHotel.message_type]
+        assert [type_of(row) for row in it.messages] == [BookHotel.message_type]

@@ -30,7 +30,7 @@ def published(**changed: object) -> OutboxMessage:
     return row
 
 
-def told(row: OutboxMessage) -> dict[str, bytes | None]:
+def headers_of(row: OutboxMessage) -> dict[str, bytes | None]:
     return dict(row.headers[len(ODD) :])
 
 
@@ -41,7 +41,7 @@ def test_original_bytes_and_headers_are_kept_byte_for_byte() -> None:
 
 
 def test_names_and_encodings_are_springs() -> None:
-    assert told(published()) == {
+    assert headers_of(published()) == {
         "kafka_dlt-original-topic": b"orders.events.v1",
         "kafka_dlt-original-partition": struct.pack(">i", 7),
         "kafka_dlt-original-offset": struct.pack(">q", 2**40),
@@ -58,7 +58,7 @@ def test_names_and_encodings_are_springs() -> None:
     [(5, 0, b"CreateTime"), (5, 1, b"LogAppendTime"), (-1, 0, b"NoTimestampType"), (-1, -1, b"NoTimestampType")],
 )
 def test_the_timestamp_says_what_it_is_the_time_of(timestamp: int, type_: int, name: bytes) -> None:
-    headers = told(published(timestamp=timestamp, timestamp_type=type_))
+    headers = headers_of(published(timestamp=timestamp, timestamp_type=type_))
     assert headers["kafka_dlt-original-timestamp-type"] == name
     assert headers["kafka_dlt-original-timestamp"] == struct.pack(">q", timestamp)
 
@@ -75,7 +75,7 @@ async def test_what_a_saga_raised_is_named_by_its_class(tmp_path: Path) -> None:
         two = await Two(it).begin()
         failing = two.says("a")
         await it.take(failing)
-        (row,) = [row for row in it.owed if row.topic == "saga.replies.v1-dlt"]
+        (row,) = [row for row in it.messages if row.topic == "saga.replies.v1-dlt"]
         headers = dict(row.headers)
         assert headers["kafka_dlt-exception-fqcn"] == b"saga.coordinator.RecordRefusedBySaga"
         assert headers["kafka_dlt-exception-cause-fqcn"] == b"builtins.ArithmeticError"
@@ -97,5 +97,5 @@ async def test_the_timestamps_type_outlives_the_queue(tmp_path: Path) -> None:
         await it.take(failing, later)
         first.heal()
         await it.redrive.redrive(DeadLetterRef(failing.place), OLGA)
-        row = [row for row in it.owed if row.topic == "saga.replies.v1-dlt"][-1]
+        row = [row for row in it.messages if row.topic == "saga.replies.v1-dlt"][-1]
         assert dict(row.headers)["kafka_dlt-original-timestamp-type"] == b"LogAppendTime"

@@ -50,8 +50,8 @@ async def test_discarded_it_is_explained_and_audited_and_the_queue_goes_on(tmp_p
 
         assert (result.outcome, result.head) == (Outcome.DONE, None)
         why = "it was dead-lettered because: the saga raised ArithmeticError: on purpose"
-        told = f"discarded by olga: the definition is corrected ({why})"
-        assert it.verdicts(failing.place) == [("dead-lettered", told)]
+        reason = f"discarded by olga: the definition is corrected ({why})"
+        assert it.verdicts(failing.place) == [("dead-lettered", reason)]
         assert it.verdicts(later.place) == [("applied", None)]
         assert two.seen() == ["b"]
         assert [(action, before) for _, _, action, _, _, before, _ in audits(it)] == [("discarded", failing.value)]

@@ -54,7 +54,7 @@ async def test_parking_that_fails_at_any_statement_leaves_nothing_and_is_done_ag
 
         it.instance_cache.clear()
         await it.take(failing, later)
-        assert [it.verdicts(each.place)[0][0] for each in (failing, later)] == ["dead-lettered", "held"]
+        assert [it.verdicts(each.place)[0][0] for each in (failing, later)] == ["dead-lettered", "buffered"]
 
 
 @pytest.mark.parametrize("statement", WHILE_REDRIVING)
@@ -64,11 +64,11 @@ async def test_a_redrive_that_fails_at_any_statement_leaves_nothing_and_is_done_
     fault = Fault()
     async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
         which = await parked(it, fault)
-        before, told = it.everything(), len(it.watcher.turns)
+        before, turns = it.everything(), len(it.watcher.turns)
         with trap(it, WHILE_REDRIVING[statement]), pytest.raises(Exception, match="disk full"):
             await it.redrive.redrive(which, OLGA)
         assert it.everything() == before
-        assert len(it.watcher.turns) == told
+        assert len(it.watcher.turns) == turns
         assert (await it.redrive.redrive(which, OLGA)).outcome is Outcome.DONE
         check_done(it)
 

@@ -22,7 +22,7 @@ TRIGGERS = {
     "outbox": "BEFORE INSERT ON outbox",
     "acknowledged": "BEFORE DELETE ON outbox",
     "dead letter": "BEFORE INSERT ON dead_letter",
-    "held": "BEFORE INSERT ON held_event",
+    "buffered": "BEFORE INSERT ON held_event",
     "released": "BEFORE DELETE ON held_event",
     "verdict": "BEFORE INSERT ON verdict",
 }
@@ -37,12 +37,12 @@ async def everything_at_once(it: Coordinator) -> list[Record]:
     async with relaying(it.relay):
         await eventually(lambda: it.relay.pending == 0, "all is acknowledged, and stands in the outbox still")
     return [
-        log.answer(it.owed[0]),
+        log.answer(it.messages[0]),
         log.placed("o-2"),
         log.placed("o-3"),
         log.cancelled("o-4"),
         log.record(EVENTS, "o-5", b"{", ()),
-        log.answer(it.owed[0], ce_correlationid="nobody"),
+        log.answer(it.messages[0], ce_correlationid="nobody"),
     ]
 
 
@@ -52,15 +52,15 @@ async def test_a_batch_that_fails_at_any_statement_leaves_nothing_and_is_taken_i
 ) -> None:
     async with coordinator(tmp_path / "failing.db") as failing, coordinator(tmp_path / "sound.db") as sound:
         batch = await everything_at_once(failing)
-        before, told = failing.everything(), len(failing.watcher.turns)
+        before, turns = failing.everything(), len(failing.watcher.turns)
         failing.execute(f"CREATE TRIGGER trap {TRIGGERS[statement]} BEGIN SELECT RAISE(ABORT, 'disk full'); END")
         with pytest.raises(Exception, match="disk full"):
             await failing.take(*batch)
         assert failing.everything() == before
-        assert len(failing.watcher.turns) == told
+        assert len(failing.watcher.turns) == turns
 
         failing.execute("DROP TRIGGER trap")
-        await begin_anew(failing)
+        await restart(failing)
         await failing.take(*batch)
         await sound.take(*await everything_at_once(sound))
         assert without_leases(failing) == without_leases(sound)
@@ -93,7 +93,7 @@ async def test_a_batch_whose_commit_happened_is_skipped_in_the_same_epoch_too_i2
 
 
 @pytest.mark.parametrize("point", ["load_due", "load_expired_events", "save", "commit", "after commit"])
-async def test_alarms_that_fail_ring_again_and_act_once_i19_i24(tmp_path: Path, point: str) -> None:
+async def test_timers_that_fail_fire_again_and_act_once_i19_i24(tmp_path: Path, point: str) -> None:
     async def fire_due(it: Coordinator, _: list[Record]) -> None:
         it.clock.time = it.clock.time.replace(hour=15)
         while await it.timers.fire_due():
@@ -117,13 +117,13 @@ async def check_second_attempt(
         with pytest.raises(Broken):
             await act(failing, batch)
         assert (failing.everything() == before) is leaves_nothing
-        await begin_anew(failing)
+        await restart(failing)
         await act(failing, batch)
         await act(sound, await everything_at_once(sound))
         assert without_leases(failing) == without_leases(sound)
 
 
-async def begin_anew(it: Coordinator) -> None:
+async def restart(it: Coordinator) -> None:
     """Forget what may be wrong and take the leases again, as the feed does."""
     owned = it.leases.owned()
     it.leases.clear()

@@ -71,7 +71,7 @@ async def test_an_instance_that_somebody_else_has_changed_is_read_again(tmp_path
         seen = await it.stored(instance_id("o-1"))
         changed = seen._replace(revision=7)
         await it.store.transact(lambda tx: tx.save(Changes(instances=[(changed, seen)])))
-        reply = log.answer(it.owed[0])
+        reply = log.answer(it.messages[0])
         await it.take(reply)
         assert [verdict for verdict, _ in it.verdicts(reply.place)] == ["applied"]
         assert (await it.stored(instance_id("o-1"))).revision == 8
@@ -84,5 +84,5 @@ async def test_an_instance_that_somebody_else_has_started_is_not_started_again_i
         await other.take(start)
         await first.store.transact(lambda tx: tx.save(other.watcher.turns[0].changes))
         await first.take(start)
-        assert first.owed == []
+        assert first.messages == []
         assert first.rows("SELECT verdict FROM history ORDER BY seq") == [("applied",), ("duplicate",)]

@@ -89,7 +89,7 @@ def test_monsters_leave_nothing_in_memory_i41() -> None:
         tuple(wire.write(wire.Envelope("m", "orders.order-placed.v1", "/t"))),
         tuple((f"h{number}", b"x" * 1000) for number in range(5_000)),
     ]
-    records = [Record(Place(EVENTS, 0, 0), TIMESTAMP, b"k", value, told) for value in monsters for told in headers]
+    records = [Record(Place(EVENTS, 0, 0), TIMESTAMP, b"k", value, found) for value in monsters for found in headers]
 
     def all_read() -> int:
         for record in records:

@@ -19,7 +19,7 @@ async def test_an_order_goes_from_event_to_outcome(tmp_path: Path) -> None:
 
         assert it.types() == [RESERVE, CHARGE, SHIP, NOTIFY, "orders.order-confirmed.v1"]
         assert it.status() == "completed"
-        outcome = it.owed[-1]
+        outcome = it.messages[-1]
         assert (outcome.topic, outcome.key) == (OUTCOMES, b"o-1")
         assert outcome.value == b'{"order_id":"o-1","tracking":"T-1"}'
 
@@ -31,10 +31,10 @@ async def test_a_command_carries_every_header_of_the_conversation(tmp_path: Path
         (charge,) = it.sent(CHARGE)
 
     assert charge.message_id == command_id("o-1", "charge-card")
-    told = {name: (raw or b"").decode() for name, raw in charge.headers}
-    assert len(told) == len(charge.headers)
-    assert told.pop("traceparent").startswith("00-")
-    assert told == {
+    headers = {name: (raw or b"").decode() for name, raw in charge.headers}
+    assert len(headers) == len(charge.headers)
+    assert headers.pop("traceparent").startswith("00-")
+    assert headers == {
         "ce_specversion": "1.0",
         "ce_id": command_id("o-1", "charge-card"),
         "ce_source": "/saga-coordinator/order-fulfilment",
@@ -55,7 +55,7 @@ async def test_a_mixed_batch_is_one_transaction_with_one_verdict_each_i11(tmp_pa
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed("o-1"))
-        reserve, charge = it.owed
+        reserve, charge = it.messages
         batch = (
             log.placed("o-2"),
             log.answer(reserve),
@@ -69,13 +69,13 @@ async def test_a_mixed_batch_is_one_transaction_with_one_verdict_each_i11(tmp_pa
         await it.take(*batch)
 
         assert len(it.watcher.turns) == turns + 1
-        told = [[verdict for verdict, _ in it.verdicts(record.place)] for record in batch]
-        assert told == [
+        verdicts = [[verdict for verdict, _ in it.verdicts(record.place)] for record in batch]
+        assert verdicts == [
             ["applied"],
             ["applied"],
             ["dead-lettered"],
             ["applied"],
-            ["held"],
+            ["buffered"],
             ["dead-lettered"],
             ["unmatched"],
         ]
@@ -103,7 +103,7 @@ async def test_a_reply_that_comes_twice_is_applied_once_in_one_batch_and_in_two_
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed())
-        reserve, _ = it.owed
+        reserve, _ = it.messages
         once, twice = log.answer(reserve), log.answer(reserve)
         await it.take(once, twice)
         before = await it.stored(instance_id("o-1"))
@@ -138,7 +138,7 @@ async def test_a_large_order_is_reviewed_before_it_ships(tmp_path: Path) -> None
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed(total="1000"))
-        await it.take(*(log.answer(command) for command in it.owed))
+        await it.take(*(log.answer(command) for command in it.messages))
         assert it.types()[2:] == ["reviews.review-fraud.v1"]
 
 
@@ -146,17 +146,17 @@ async def test_members_of_a_group_are_undone_together_and_the_outcome_says_why(t
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed())
-        await it.take(*(log.answer(command) for command in it.owed))
+        await it.take(*(log.answer(command) for command in it.messages))
         await it.take(log.refuse(it.sent(SHIP)[0]))
         undone = it.types()[3:]
         assert sorted(undone) == ["inventory.release-stock.v1", "payments.refund-card.v1"]
         assert [header(row, "ce_compensates") for row in it.sent("payments.refund-card.v1")] == [
             command_id("o-1", "charge-card")
         ]
-        await it.take(*(log.answer(command) for command in it.owed[3:]))
+        await it.take(*(log.answer(command) for command in it.messages[3:]))
 
         assert it.status() == "compensated"
-        assert it.owed[-1].value == (
+        assert it.messages[-1].value == (
             b'{"order_id":"o-1","step":"ship-order","code":"no-carrier","message":"nobody goes there"}'
         )
 
@@ -164,11 +164,11 @@ async def test_members_of_a_group_are_undone_together_and_the_outcome_says_why(t
 async def test_an_event_in_structured_mode_starts_an_order_too(tmp_path: Path) -> None:
     log = Log()
     value = b'{"specversion":"1.0","id":"s-1","source":"/shop","type":"orders.order-placed.v1","data":%b}'
-    told = (("content-type", b"application/cloudevents+json; charset=UTF-8"),)
+    headers = (("content-type", b"application/cloudevents+json; charset=UTF-8"),)
     async with coordinator(tmp_path / "saga.db") as it:
-        await it.take(log.record(EVENTS, "o-1", value % (log.placed().value or b""), told))
-        assert [type_of(row) for row in it.owed] == [RESERVE, CHARGE]
-        assert header(it.owed[0], "ce_causationid") == "s-1"
+        await it.take(log.record(EVENTS, "o-1", value % (log.placed().value or b""), headers))
+        assert [type_of(row) for row in it.messages] == [RESERVE, CHARGE]
+        assert header(it.messages[0], "ce_causationid") == "s-1"
 
 
 async def test_batches_that_come_again_or_in_a_different_cut_change_nothing_i26(tmp_path: Path) -> None:
@@ -188,11 +188,11 @@ async def test_records_of_two_partitions_in_any_order_end_alike(tmp_path: Path) 
         log = Log()
         async with coordinator(tmp_path / f"{name}.db") as it:
             await it.take(log.placed("o-1"))
-            records: list[Record] = [log.placed("o-2"), log.answer(it.owed[0]), log.answer(it.owed[1])]
+            records: list[Record] = [log.placed("o-2"), log.answer(it.messages[0]), log.answer(it.messages[1])]
             await it.take(*(reversed(records) if turned else records))
-            assert told(it) == (["inventory", "payments", "shipping"], ["inventory", "payments"])
+            assert participants(it) == (["inventory", "payments", "shipping"], ["inventory", "payments"])
 
 
-def told(it: Coordinator) -> tuple[list[str], list[str]]:
+def participants(it: Coordinator) -> tuple[list[str], list[str]]:
     first, second = ([type_.split(".")[0] for type_ in it.types(order)] for order in ("o-1", "o-2"))
     return first, second

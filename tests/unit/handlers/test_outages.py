@@ -1,4 +1,4 @@
-"""While Kafka takes nothing, alarms ring, and what has not left is given time: no sending counts, nothing stalls."""
+"""While Kafka accepts nothing, timers fire, and commands in the outbox do not time out or count."""
 
 import asyncio
 from datetime import timedelta
@@ -19,7 +19,7 @@ HOUR = timedelta(hours=1)
 
 
 async def hours_of_outage(it: Coordinator, hours: int) -> None:
-    """Let hours pass in which nothing leaves, and ring whatever is due each minute."""
+    """Let hours pass in which nothing is published, and fire due timers each minute."""
     for _ in range(hours * 60):
         it.clock.pass_by(timedelta(minutes=1))
         await it.timers.fire_due()
@@ -48,7 +48,7 @@ async def test_an_undo_that_cannot_leave_does_not_stall_its_instance(tmp_path: P
     log, gate = Log(), Gate()
     async with coordinator(tmp_path / "saga.db", publisher=gate) as it, relaying(it.relay):
         await it.take(log.placed())
-        await it.take(*(log.answer(command) for command in it.owed))
+        await it.take(*(log.answer(command) for command in it.messages))
         await it.relay.drained()
         gate.open.clear()
         await it.take(log.refuse(it.sent(SHIP)[0]))
@@ -57,11 +57,11 @@ async def test_an_undo_that_cannot_leave_does_not_stall_its_instance(tmp_path: P
 
         gate.open.set()
         await it.relay.drained()
-        await it.take(*(log.answer(command) for command in it.owed[3:]))
+        await it.take(*(log.answer(command) for command in it.messages[3:]))
         assert it.status() == "compensated"
 
 
-async def test_a_history_that_tells_of_an_outage_leads_to_the_stored_state_i3(tmp_path: Path) -> None:
+async def test_a_history_with_an_outage_leads_to_the_stored_state_i3(tmp_path: Path) -> None:
     gate = Gate()
     gate.open.clear()
     async with coordinator(tmp_path / "saga.db", publisher=gate) as it, relaying(it.relay):
@@ -80,7 +80,7 @@ async def test_a_history_that_tells_of_an_outage_leads_to_the_stored_state_i3(tm
     assert first_difference(order_fulfilment, history) is None
 
 
-async def test_while_what_is_owed_is_being_read_nothing_rings(tmp_path: Path) -> None:
+async def test_no_timer_fires_while_the_outbox_is_being_loaded(tmp_path: Path) -> None:
     """It was written while no home was leased: the relay does not know it yet, and it has not left."""
     stores: list[Slow] = []
     async with coordinator(tmp_path / "saga.db", worn=partial(worn, stores)) as it:
@@ -94,7 +94,7 @@ async def test_while_what_is_owed_is_being_read_nothing_rings(tmp_path: Path) ->
         assert await it.timers.fire_due() is False
         assert it.rows("SELECT kind FROM history") == [("start",)]
 
-        stores[0].may_tell.set()
+        stores[0].may_return.set()
         await loading
         await it.timers.fire_due()
         assert (it.status(), it.types()) == ("running", [RESERVE, CHARGE])

@@ -34,7 +34,7 @@ class Troubled:
         await self.take(*(self.log.event(made.Begun(key=key), key) for key in KEYS))
         for _ in range(turns):
             self.break_or_correct()
-            commands = [row for row in self.it.owed if row.topic == "made.commands.v1"]
+            commands = [row for row in self.it.messages if row.topic == "made.commands.v1"]
             chosen = self.random.choices(commands, k=self.random.randint(0, 4))
             batch = [self.log.says(each, Done() if "undo" in type_of(each) else made.Did()) for each in chosen]
             if self.random.random() < 0.01:
@@ -88,8 +88,8 @@ async def test_each_record_has_one_verdict_and_each_instance_hears_them_in_order
 
 
 def check_verdicts(it: Coordinator, records: list[Record]) -> None:
-    told = {str(record.place): it.verdicts(record.place) for record in records}
-    assert {place: verdicts for place, verdicts in told.items() if len(verdicts) != 1} == {}
+    found = {str(record.place): it.verdicts(record.place) for record in records}
+    assert {place: verdicts for place, verdicts in found.items() if len(verdicts) != 1} == {}
 
 
 def check_flags(it: Coordinator) -> None:

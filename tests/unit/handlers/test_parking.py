@@ -14,7 +14,7 @@ from tests.unit.handlers.order_log import Log
 from tests.unit.handlers.trips import Approved, Paid, Trip, TripAsked, TripCancelled, approver, trip, trip_of
 from tests.unit.handlers.trips import payment as trip_payment
 
-BUFFERED = [("held", None)]
+BUFFERED = [("buffered", None)]
 
 
 def heads(it: Coordinator) -> list[tuple[object, ...]]:
@@ -74,7 +74,7 @@ async def test_a_copy_of_a_record_that_is_queued_is_queued_too_and_found_to_be_a
         assert it.verdicts(copy.place) == BUFFERED
 
 
-async def test_alarms_of_a_parked_instance_ring_and_its_operator_is_heard(tmp_path: Path) -> None:
+async def test_timers_of_a_parked_instance_fire_and_operator_actions_work(tmp_path: Path) -> None:
     async with coordinator(tmp_path / "saga.db", wide(Fault(), NO_FAULT)) as it:
         two = await Two(it).begin()
         await it.take(two.says("a"))
@@ -119,7 +119,7 @@ async def test_an_event_that_fails_for_one_of_its_instances_happens_to_the_other
 
         assert heads(it) == [(TRIP, *first.place[::2])]
         assert [verdict for verdict, _ in it.verdicts(first.place)] == ["applied", "dead-lettered"]
-        assert [verdict for verdict, _ in it.verdicts(second.place)] == ["ignored", "held"]
+        assert [verdict for verdict, _ in it.verdicts(second.place)] == ["ignored", "buffered"]
         assert queue(it) == [(TRIP, *second.place[::2])]
 
 
@@ -130,7 +130,7 @@ async def test_an_event_that_fails_for_several_instances_parks_each_behind_it(tm
         event = log.event(Approved(trip="t-1"), "t-1")
         await it.take(event)
         assert {id_ for id_, *_ in heads(it)} == {TRIP, OTHER_TRIP}
-        assert len({row.message_id for row in it.owed if row.topic.endswith("-dlt")}) == 2
+        assert len({row.message_id for row in it.messages if row.topic.endswith("-dlt")}) == 2
 
 
 async def test_an_event_is_queued_where_it_is_awaited_by_another_key(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ async def test_an_event_is_queued_where_it_is_awaited_by_another_key(tmp_path: P
         await it.take(log.event(TripAsked(trip="t-1"), "t-1"), log.event(Approved(trip="t-1"), "t-1"))
         event = log.event(Paid(invoice="invoice-t-1"), "invoice-t-1")
         await it.take(event)
-        assert [verdict for verdict, _ in it.verdicts(event.place)] == ["applied", "held"]
+        assert [verdict for verdict, _ in it.verdicts(event.place)] == ["applied", "buffered"]
         assert queue(it) == [(TRIP, *event.place[::2])]
 
 
@@ -159,7 +159,7 @@ TRIP, OTHER_TRIP = instance_id("trip", "t-1"), instance_id("other-trip", "t-1")
 
 
 def trips(*, approval: tuple[Fault, Fault], payment: bool = False) -> list[AnySaga]:
-    """Two sagas that the same events start and tell; each has its own fault when it is approved."""
+    """Two sagas with the same events; each has its own fault when it is approved."""
     sagas = []
     for name, fault in zip(("trip", "other-trip"), approval, strict=True):
         node: Node[Trip] = receive("approval", Approved, key=trip_of, remember=fault(approver))

@@ -54,7 +54,7 @@ async def test_a_record_that_fails_again_changes_nothing_but_its_cause(tmp_path:
         failing, later = two.says("a"), two.says("b")
         await it.take(failing, later)
         it.execute("UPDATE dead_letter SET cause = 'what it was'")
-        before, published = it.everything(), len(it.owed)
+        before, published = it.everything(), len(it.messages)
         result = await it.redrive.redrive(DeadLetterRef(failing.place), OLGA)
 
         assert (result.outcome, result.why) == (Outcome.FAILED, "the saga raised ArithmeticError: on purpose")
@@ -63,7 +63,7 @@ async def test_a_record_that_fails_again_changes_nothing_but_its_cause(tmp_path:
         assert {name for name in before if before[name] != after[name]} == {"dead_letter", "dead_letter_audit"}
         assert it.rows("SELECT cause FROM dead_letter") == [("the saga raised ArithmeticError: on purpose",)]
         assert [action for _, _, action, *_ in audits(it)] == ["redriven, and failed again"]
-        assert len(it.owed) == published
+        assert len(it.messages) == published
 
 
 async def test_a_queued_record_that_fails_is_the_new_head_and_the_rest_waits_behind_it(tmp_path: Path) -> None:
@@ -77,10 +77,10 @@ async def test_a_queued_record_that_fails_is_the_new_head_and_the_rest_waits_beh
         result = await it.redrive.redrive(DeadLetterRef(a), OLGA)
 
         assert (result.outcome, result.head) == (Outcome.DONE, b)
-        assert verdicts(it, a, b, c) == [["applied"], ["dead-lettered"], ["held"]]
+        assert verdicts(it, a, b, c) == [["applied"], ["dead-lettered"], ["buffered"]]
         assert (heads(it), queue(it)) == ([(BAD, *b[::2])], [(BAD, *c[::2])])
         assert two.seen() == ["a"]
-        assert [row.message_id for row in it.owed if row.topic.endswith("-dlt")] == [
+        assert [row.message_id for row in it.messages if row.topic.endswith("-dlt")] == [
             f"dead-letter:{a}:{BAD}",
             f"dead-letter:{b}:{BAD}",
         ]
@@ -126,7 +126,7 @@ async def test_what_is_no_dead_letter_any_more_is_refused(tmp_path: Path) -> Non
         assert it.everything() == before
 
 
-async def test_a_rehearsal_tells_what_would_happen_and_writes_nothing(tmp_path: Path) -> None:
+async def test_a_dry_run_shows_what_would_happen_and_writes_nothing(tmp_path: Path) -> None:
     fault = Fault()
     async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
         two = await Two(it).begin()
@@ -137,9 +137,9 @@ async def test_a_rehearsal_tells_what_would_happen_and_writes_nothing(tmp_path: 
             await it.redrive.redrive(DeadLetterRef(failing.place), OLGA, is_rehearsal=True)
         ).outcome is Outcome.FAILED
         fault.heal()
-        told = await it.redrive.redrive(DeadLetterRef(failing.place), OLGA, is_rehearsal=True)
+        rehearsed = await it.redrive.redrive(DeadLetterRef(failing.place), OLGA, is_rehearsal=True)
         assert it.everything() == before
-        assert told == await it.redrive.redrive(DeadLetterRef(failing.place), OLGA)
+        assert rehearsed == await it.redrive.redrive(DeadLetterRef(failing.place), OLGA)
 
 
 async def test_a_start_that_failed_starts_its_instance_after_all(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tests.unit.handlers.order_log import Log
 
 
 class Gate(Wall):
-    """A publisher that acknowledges only while it is open, and fails in a lane as often as it is told to."""
+    """A publisher that acknowledges only while it is open, and fails in a lane as often as scripted."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,17 +44,17 @@ class Gate(Wall):
 
 
 class Slow(BrittleStore):
-    """A store that reads the outbox, and tells it when it may."""
+    """A store that reads the outbox, and returns it when allowed."""
 
     def __init__(self, store: SqliteStore) -> None:
         super().__init__(store)
         self.has_read = asyncio.Event()
-        self.may_tell = asyncio.Event()
+        self.may_return = asyncio.Event()
 
     async def unsent(self) -> Sequence[OutboxRow]:
         rows = await super().unsent()
         self.has_read.set()
-        await self.may_tell.wait()
+        await self.may_return.wait()
         return rows
 
 
@@ -67,7 +67,7 @@ async def written(it: Coordinator, *messages: OutboxMessage) -> Sequence[OutboxR
 
 
 async def in_the_outbox(it: Coordinator) -> list[str]:
-    return [row.owed.message_id for row in await it.store.unsent()]
+    return [row.message.message_id for row in await it.store.unsent()]
 
 
 async def test_rows_leave_in_their_order_and_are_deleted(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ async def test_rows_leave_in_their_order_and_are_deleted(tmp_path: Path) -> None
             f"n-{n}" for n in range(10)
         ]
         assert await it.store.unsent() == []
-        assert it.relay._known == set()  # noqa: SLF001  what it remembers must not grow for ever
+        assert it.relay._known == set()  # noqa: SLF001  what it remembers must not grow without limit
 
 
 async def test_a_lane_that_fails_sends_the_same_rows_again_and_nothing_overtakes_i12(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ async def test_acknowledged_rows_are_deleted_by_the_next_batch(tmp_path: Path) -
         await it.take(log.placed("o-2"))
         assert set(it.watcher.turns[-1].changes.acknowledged) == set(gone)
         assert it.relay.acknowledged() == ()
-        assert {row.owed.key for row in await it.store.unsent()} <= {b"o-2"}
+        assert {row.message.key for row in await it.store.unsent()} <= {b"o-2"}
 
 
 async def test_a_relay_that_is_killed_leaves_its_rows_for_the_next_which_sends_them_first_i7_i12(
@@ -165,7 +165,7 @@ async def test_a_relay_that_is_killed_leaves_its_rows_for_the_next_which_sends_t
         for topic in ("inventory.commands.v1", "payments.commands.v1"):
             sent = [row for row in after.published if row.topic == topic]
             assert [row.key for row in sent] == [b"o-1", b"o-3", b"o-5"]
-        assert {row.owed for row in left} <= set(after.published)
+        assert {row.message for row in left} <= set(after.published)
         assert await it.store.unsent() == []
 
 
@@ -188,7 +188,7 @@ async def test_a_store_that_fails_while_acknowledged_rows_are_deleted_ends_nothi
         stores.brittle.fails_at = "save"
         async with relaying(it.relay):
             it.relay.push(rows)
-            await eventually(lambda: len(it.watcher.troubles) == 1, "the failed deletion is told")
+            await eventually(lambda: len(it.watcher.troubles) == 1, "the failed deletion is reported")
             await it.relay.drained()
         assert await it.store.unsent() == []
 
@@ -197,16 +197,16 @@ async def test_a_store_that_fails_while_acknowledged_rows_are_deleted_ends_nothi
 async def test_whatever_fails_each_lane_keeps_its_order_and_nothing_is_lost_i7_i12(tmp_path: Path, seed: int) -> None:
     chance, gate = Random(seed), Gate()
     lanes = [("t", 0), ("t", 1), ("u", 0)]
-    owed: dict[tuple[str, int], list[str]] = {lane: [] for lane in lanes}
+    expected: dict[tuple[str, int], list[str]] = {lane: [] for lane in lanes}
     async with coordinator(tmp_path / "saga.db", publisher=gate) as it, relaying(it.relay):
         for number in range(60):
             lane = chance.choice(lanes)
             if chance.random() < 0.05:
                 gate.failures[lane] = 1
-            owed[lane].append(f"m-{number}")
+            expected[lane].append(f"m-{number}")
             it.relay.push(await written(it, message(f"m-{number}", *lane)))
         await it.relay.drained()
-        assert {lane: gate.first_copies(*lane) for lane in lanes} == owed
+        assert {lane: gate.first_copies(*lane) for lane in lanes} == expected
         assert await it.store.unsent() == []
 
 
@@ -214,7 +214,7 @@ async def test_whatever_fails_each_lane_keeps_its_order_and_nothing_is_lost_i7_i
 async def test_what_is_written_while_older_rows_are_loaded_does_not_overtake_them_i12(
     tmp_path: Path, *, is_lost: bool
 ) -> None:
-    """An operator, or an alarm, may write while the rows of a life before are read from the table."""
+    """An operator action or a timer can write while the rows of an earlier life are read from the table."""
     gate, slow = Gate(), list[Slow]()
     async with coordinator(tmp_path / "saga.db", publisher=gate, worn=partial(worn, slow)) as it, relaying(it.relay):
         await written(it, message("m-1"), message("m-2"))
@@ -224,7 +224,7 @@ async def test_what_is_written_while_older_rows_are_loaded_does_not_overtake_the
         if is_lost:
             loading.cancel()
             await asyncio.wait({loading})
-        slow[0].may_tell.set()
+        slow[0].may_return.set()
         await (it.relay.load() if is_lost else loading)
         it.relay.push(await written(it, message("m-4")))
         await it.relay.drained()

@@ -51,7 +51,7 @@ TRIP = instance_id("trip", "t-1")
 
 
 async def act(it: Coordinator, made: type[Pause | Resume | RetryStep], id_: str = TRIP) -> None:
-    """Let olga wish for something that needs no more than that."""
+    """Perform an action that needs no further arguments as olga."""
     decision = await it.operator.act(id_, lambda now: made(now, "olga", "to look"))
     assert decision is not None
     assert decision.ignored is None
@@ -76,7 +76,7 @@ async def begin(it: Coordinator, log: Log) -> None:
     await it.take(log.event(TripAsked(trip="t-1"), "t-1"))
 
 
-async def test_answers_events_alarms_pauses_and_the_wishes_of_an_operator(tmp_path: Path) -> None:
+async def test_replies_events_timers_pauses_and_operator_actions(tmp_path: Path) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db", LONG) as it:
         await begin(it, log)
@@ -101,12 +101,12 @@ async def test_a_stalled_undo_that_is_retried_and_resolved(tmp_path: Path) -> No
     log = Log()
     async with coordinator(tmp_path / "saga.db", LONG) as it:
         await begin(it, log)
-        await it.take(log.says(it.owed[0], Done()))
+        await it.take(log.says(it.messages[0], Done()))
         await it.operator.act(TRIP, lambda now: Cancel(now, "fraud", "olga"))
         for _ in range(2):
-            await it.take(log.says(it.owed[-1], Failure(code="gone", message="", retryable=False)))
+            await it.take(log.says(it.messages[-1], Failure(code="gone", message="", retryable=False)))
             assert it.status("t-1") == "stalled"
-            if len(it.owed) == 2:
+            if len(it.messages) == 2:
                 await act(it, RetryStep)
         await it.operator.act(TRIP, lambda now: Resolve(now, "olga", "by hand", Status.COMPENSATED))
         assert it.status("t-1") == "compensated"
@@ -124,13 +124,13 @@ async def test_a_child_that_starts_on_a_command_and_is_cancelled(tmp_path: Path)
         await check(it, hotel_booking, "start", "cancel")
 
 
-async def test_alarms_and_what_was_ignored(tmp_path: Path) -> None:
+async def test_timers_and_ignored_signals(tmp_path: Path) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db", LONG) as it:
         await begin(it, log)
         it.clock.pass_by(timedelta(minutes=6))
         await it.fire_due()
-        await it.take(log.says(it.owed[0], Done()), log.says(it.owed[0], Done()))
+        await it.take(log.says(it.messages[0], Done()), log.says(it.messages[0], Done()))
         it.clock.pass_by(timedelta(days=2))
         await it.fire_due()
         await check(it, LONG, "start", "wake", "answer", "answer", "wake")
@@ -141,7 +141,7 @@ async def test_the_first_decision_that_another_definition_makes_otherwise_is_nam
     shorter = trip(step("hold-room", hold, compensate=free, retry=TWICE), approval)
     async with coordinator(tmp_path / "saga.db", LONG) as it:
         await begin(it, log)
-        await it.take(log.says(it.owed[0], Done()))
+        await it.take(log.says(it.messages[0], Done()))
         await it.take(log.event(Paid(invoice="invoice-t-1"), "t-1"))
         await it.take(log.event(Approved(trip="t-1"), "t-1"))
         entries = histories(it)["trip"]
@@ -182,5 +182,5 @@ def test_what_is_not_known_is_refused_with_a_reason() -> None:
         signal_of(LONG, entry._replace(kind="answer"))
 
 
-def test_wishes_are_all_known() -> None:
+def test_every_operator_action_is_replayed() -> None:
     assert set(OperatorAction.__args__) == {Pause, Resolve, Resume, RetryStep, SkipStep}

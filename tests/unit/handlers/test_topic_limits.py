@@ -1,4 +1,4 @@
-"""What a topic does not take is never owed to it: each has its own limit, and one row would block its lane for ever."""
+"""A message that is too large for its topic is not in the outbox, where it would block its lane."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ async def test_a_command_larger_than_its_topic_takes_stalls_its_instance_and_nam
     log, saga = Log(), made.saga(made.compensatable("a"), made.compensatable("b"))
     async with coordinator(tmp_path / "saga.db", saga, publisher=narrow(COMMANDS)) as it:
         await it.take(*(log.event(made.Begun(key=key), key) for key in ("k-1", "k-2")))
-        large, small = it.owed
+        large, small = it.messages
         await it.take(log.says(large, made.Did(word=LARGE)), log.says(small, made.Did()))
 
         assert it.rows("SELECT status FROM instance ORDER BY correlation") == [("stalled",), ("running",)]
@@ -39,31 +39,31 @@ async def test_a_command_larger_than_its_topic_takes_stalls_its_instance_and_nam
         assert f"{COMMANDS} takes {SMALL}: send a reference instead" in reason
 
 
-async def test_an_outcome_larger_than_its_topic_takes_is_not_owed_and_its_reply_is_set_aside_i28_i41(
+async def test_an_outcome_larger_than_its_topic_accepts_is_not_written_and_its_reply_is_dead_lettered_i28_i41(
     tmp_path: Path,
 ) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db", made.saga(made.safe("a")), publisher=narrow(OUTCOMES)) as it:
         await it.take(log.event(made.Begun(key="k-1"), "k-1"))
-        reply = log.says(it.owed[0], made.Did(word=LARGE))
+        reply = log.says(it.messages[0], made.Did(word=LARGE))
         await it.take(reply)
         ((verdict, cause),) = it.verdicts(reply.place)
         assert (verdict, f"{OUTCOMES} takes {SMALL}" in (cause or "")) == ("dead-lettered", True)
-        assert [row.topic for row in it.owed] == [COMMANDS, DEAD_LETTERS]
+        assert [row.topic for row in it.messages] == [COMMANDS, DEAD_LETTERS]
 
 
 LARGE_IN: dict[str, RawHeaders] = {"value": (), "header": (("odd", LARGE.encode()),), "name": (("ü" * SMALL, b""),)}
 
 
 @pytest.mark.parametrize("headers", LARGE_IN.values(), ids=LARGE_IN)
-async def test_a_dead_letter_larger_than_its_topic_takes_is_kept_and_not_owed_i28(
+async def test_a_dead_letter_larger_than_its_topic_accepts_is_only_stored_i28(
     tmp_path: Path, headers: RawHeaders
 ) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db", publisher=narrow(DEAD_LETTERS)) as it:
         await it.take(log.record("saga.replies.v1", "k", b"" if headers else LARGE.encode(), headers))
         assert it.rows("SELECT count(*) FROM dead_letter") == [(1,)]
-        assert it.owed == []
+        assert it.messages == []
 
 
 @pytest.mark.parametrize("key", [None, b"", b"k" * 200])

@@ -26,10 +26,10 @@ async def test_each_record_before_the_next_offset_has_exactly_one_verdict_i11(tm
         await mixture.stir(BATCHES)
         verdicts = {str(record.place): it.verdicts(record.place) for record in mixture.records}
 
-        assert {place: told for place, told in verdicts.items() if len(told) != 1} == {}
+        assert {place: found for place, found in verdicts.items() if len(found) != 1} == {}
         ends = Counter(record.place[:2] for record in mixture.records)
         assert dict(it.leases.offsets()) == ends
-        kinds = {told[0][0] for told in verdicts.values()}
+        kinds = {found[0][0] for found in verdicts.values()}
         assert kinds >= {"applied", "duplicate", "ignored", "unmatched", "dead-lettered"}, "the mixture is too thin"
 
 
@@ -43,7 +43,7 @@ async def test_history_replayed_is_the_stored_instance_byte_for_byte_i3(tmp_path
 
 
 @pytest.mark.parametrize("seed", SEEDS[:2])
-async def test_every_instance_that_goes_on_has_an_alarm_i4(tmp_path: Path, seed: int) -> None:
+async def test_every_active_instance_has_a_timer_i4(tmp_path: Path, seed: int) -> None:
     async with coordinator(tmp_path / "saga.db") as it:
         await Mixture(it, seed).stir(BATCHES)
         goes_on = it.rows("SELECT wake_at IS NOT NULL FROM instance WHERE status IN ('running', 'compensating')")
@@ -57,7 +57,7 @@ async def test_an_instance_that_was_obstructed_is_replayed_too_i3(tmp_path: Path
     async with coordinator(tmp_path / "saga.db", saga) as it:
         log = Log()
         await it.take(log.event(made.Begun(key="k-1"), "k-1"))
-        first, second = it.owed
+        first, second = it.messages
         await it.take(log.says(first, made.Did(word="x" * (MAX_MESSAGE_BYTES - 1_000))))
         await it.take(log.says(second, made.Did(word="x" * 2_000)))
         assert it.rows("SELECT status FROM instance") == [("stalled",)]
@@ -65,12 +65,12 @@ async def test_an_instance_that_was_obstructed_is_replayed_too_i3(tmp_path: Path
 
 
 @pytest.mark.parametrize("seed", SEEDS[:2])
-async def test_no_command_id_has_two_contents_and_every_row_was_told_i6_i7(tmp_path: Path, seed: int) -> None:
+async def test_no_command_id_has_two_contents_and_every_row_was_reported_i6_i7(tmp_path: Path, seed: int) -> None:
     async with coordinator(tmp_path / "saga.db") as it:
         await Mixture(it, seed).stir(BATCHES)
-        contents = {(row.message_id, row.topic, row.partition, row.key, row.value) for row in it.owed}
+        contents = {(row.message_id, row.topic, row.partition, row.key, row.value) for row in it.messages}
         assert len({id_ for id_, *_ in contents}) == len(contents)
-        assert [row.owed for row in await it.store.unsent()] == it.owed
+        assert [row.message for row in await it.store.unsent()] == it.messages
 
 
 def check_replay(it: Coordinator) -> None:

@@ -118,7 +118,7 @@ async def test_an_event_that_only_the_old_version_is_cancelled_by_still_cancels_
 BOTH_WAIT = version(1, waits(key_of_one)), version(2, waits(key_of_two), made.compensatable("a"))
 
 
-async def test_an_event_that_two_versions_wait_for_is_told_once_i11(tmp_path: Path) -> None:
+async def test_an_event_that_two_versions_wait_for_has_one_verdict_i11(tmp_path: Path) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db", *BOTH_WAIT) as it:
         await starts(it, log, "k-1")
@@ -134,7 +134,7 @@ async def test_an_early_event_that_two_versions_wait_for_is_held_once_i11(tmp_pa
     async with coordinator(tmp_path / "saga.db", *BOTH_WAIT) as it:
         event = log.event(Paid(key="k-1"), "k-1")
         await it.take(event)
-        assert it.verdicts(event.place) == [("held", None)]
+        assert it.verdicts(event.place) == [("buffered", None)]
         await starts(it, log, "k-1")
 
         assert it.verdicts(event.place) == [("applied", None)]
@@ -142,17 +142,17 @@ async def test_an_early_event_that_two_versions_wait_for_is_held_once_i11(tmp_pa
 
 
 @pytest.mark.parametrize("oldest", [1, 2])
-async def test_what_cancels_one_version_and_tells_another_does_each_its_own_and_once(
+async def test_an_event_that_cancels_one_version_and_reaches_another_acts_once_on_each(
     tmp_path: Path, oldest: int
 ) -> None:
     """The event comes before the instance, and is held but once."""
     log = Log()
     cancelled = replace(version(oldest, made.compensatable("a")), cancel_on=Paid, correlate=key_of_any)
-    told = version(3 - oldest, waits(key_of_one), made.compensatable("a"))
+    waiting = version(3 - oldest, waits(key_of_one), made.compensatable("a"))
     event = log.event(Paid(key="k-1"), "k-1")
-    async with coordinator(tmp_path / "saga.db", cancelled, told) as it:
+    async with coordinator(tmp_path / "saga.db", cancelled, waiting) as it:
         await it.take(event)
-        assert it.verdicts(event.place) == [("held", None)]
+        assert it.verdicts(event.place) == [("buffered", None)]
         await starts(it, log, "k-1")
 
         assert it.verdicts(event.place) == [("applied", None)]

@@ -1,4 +1,4 @@
-"""No test of telemetry depends on the OTEL_* variables of whoever runs it."""
+"""No test of telemetry depends on the OTEL_* variables of its environment."""
 
 import os
 

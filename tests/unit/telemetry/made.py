@@ -58,7 +58,7 @@ def in_header(traceparent: str) -> tuple[int, int]:
     return int(context.trace_id, 16), int(context.span_id, 16)
 
 
-def told(span: ReadableSpan, name: str) -> object:
+def attribute(span: ReadableSpan, name: str) -> object:
     """An attribute of a span, None if it has not got it."""
     return (span.attributes or {}).get(name)
 

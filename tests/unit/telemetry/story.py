@@ -143,7 +143,7 @@ class Story:
         return self._commit(take_all)
 
     def wakes(self, after: timedelta) -> Committed:
-        """Let time pass, and ring every alarm that is due then."""
+        """Let time pass, and fire every timer that is due then."""
         self.at += after
         due = [each for each in self._stored.values() if (at := each.instance.next_timer_at) and at <= self.at]
         assert due, f"nothing is due at {self.at}"

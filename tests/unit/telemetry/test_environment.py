@@ -77,7 +77,7 @@ def test_a_portion_that_is_no_number_is_refused_by_name(monkeypatch: pytest.Monk
         batch_limits_from_environment()
 
 
-def test_what_is_asked_for_in_vain_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unsupported_variable_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(unsupported()) == []
 
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4317")

@@ -1,4 +1,4 @@
-"""The log: JSON with trace and instance ids, seldom repeating itself, and at no cost what is not said."""
+"""The log: JSON with trace and instance ids, with limited repetition, and at no cost for suppressed levels."""
 
 import io
 import json
@@ -58,12 +58,12 @@ def test_a_line_is_one_json_object_with_its_facts(stream: io.StringIO, said: Sai
     }
 
 
-def test_each_signal_is_told_at_debug_with_its_ids(stream: io.StringIO, said: Said) -> None:
+def test_each_signal_is_logged_at_debug_with_its_ids(stream: io.StringIO, said: Said) -> None:
     logs.configure("debug", stream=stream)
     story = Story()
-    teller = LogLines()
+    log_lines = LogLines()
     for turn in story.runs(order_placed("o-1")):
-        teller.on_commit(turn)
+        log_lines.on_commit(turn)
 
     assert [line["signal"] for line in said()] == ["start", "answer", "answer", "answer", "answer"]
     assert {line["level"] for line in said()} == {"debug"}
@@ -83,9 +83,9 @@ def test_without_debug_the_facts_of_a_signal_are_not_even_gathered(
 
     logs.configure("info", stream=stream)
     monkeypatch.setattr(logs, "_facts", gathered)
-    teller = LogLines()
+    log_lines = LogLines()
     for turn in Story().runs(order_placed("o-1")):
-        teller.on_commit(turn)
+        log_lines.on_commit(turn)
 
     assert stream.getvalue() == ""
 
@@ -93,9 +93,9 @@ def test_without_debug_the_facts_of_a_signal_are_not_even_gathered(
 def test_a_stall_is_one_error_that_names_step_and_reason(stream: io.StringIO, said: Said) -> None:
     logs.configure("error", stream=stream)
     story = Story()
-    teller = LogLines()
+    log_lines = LogLines()
     for turn in story.runs(order_placed("o-1"), by=stalling):
-        teller.on_commit(turn)
+        log_lines.on_commit(turn)
 
     (line,) = said()
     assert line["level"] == "error"
@@ -105,12 +105,12 @@ def test_a_stall_is_one_error_that_names_step_and_reason(stream: io.StringIO, sa
     assert "trace_id" in line
 
 
-def test_the_same_trouble_is_told_once_a_second(stream: io.StringIO, said: Said) -> None:
+def test_the_same_error_is_logged_once_a_second(stream: io.StringIO, said: Said) -> None:
     logs.configure(stream=stream)
-    teller = LogLines()
+    log_lines = LogLines()
     for count in range(100):
-        teller.on_error(f"{count} messages to orders.events.v1:0 were not acknowledged", OSError("no broker"))
-    teller.on_error("timers did not fire", OSError("disk full"))
+        log_lines.on_error(f"{count} messages to orders.events.v1:0 were not acknowledged", OSError("no broker"))
+    log_lines.on_error("timers did not fire", OSError("disk full"))
 
     assert [line["event"] for line in said()] == [
         "0 messages to orders.events.v1:0 were not acknowledged",
@@ -120,7 +120,7 @@ def test_the_same_trouble_is_told_once_a_second(stream: io.StringIO, said: Said)
     assert said()[0]["level"] == "warning"
 
 
-def test_after_a_second_it_is_told_how_often_it_was_kept_back() -> None:
+def test_after_a_second_the_number_of_suppressed_lines_is_logged() -> None:
     now = [0.0]
     limit = RateLimit(every=1.0, clock=lambda: now[0])
 

@@ -37,7 +37,7 @@ def test_signals_are_counted_by_what_was_made_of_them() -> None:
     }
 
 
-def test_what_is_over_is_counted_once_with_its_duration() -> None:
+def test_an_ended_instance_is_counted_once_with_its_duration() -> None:
     story = Story()
     story.runs(order_placed("o-1"), by=willing)
     story.runs(order_placed("o-2"), by=declining("ship-order"))
@@ -91,7 +91,7 @@ def _undoing_nothing(by: Callable[[Envelope], Reply | None]) -> Callable[[Envelo
     return participant
 
 
-def test_an_alarm_is_measured_by_how_late_it_rang() -> None:
+def test_the_lag_of_a_timer_is_measured() -> None:
     story = Story()
     story.takes(order_placed("o-1"))
     story.wakes(timedelta(minutes=2, seconds=3))

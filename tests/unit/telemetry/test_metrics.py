@@ -80,7 +80,7 @@ def test_no_instance_is_ever_a_label(metrics: Metrics) -> None:
     assert not [value for value in values if re.search(r"[0-9a-f]{8}-|o-\d", value)]
 
 
-def test_a_gauge_that_is_gone_is_told_no_more(metrics: Metrics, measures: Measures) -> None:
+def test_a_removed_gauge_is_not_exported(metrics: Metrics, measures: Measures) -> None:
     assert b'partition="4"' in metrics.text()
 
     measures.remove_lag("saga.replies.v1", 4)

@@ -79,7 +79,7 @@ def test_what_it_keeps_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(encoder._named) <= 3  # noqa: SLF001  nothing else shows it
 
 
-def test_resource_and_scope_are_told_with_their_schemas() -> None:
+def test_resource_and_scope_are_exported_with_their_schemas() -> None:
     resource = Resource({"service.name": "a", "many": ["b", "c"]}, "https://example.org/resource")
     named = InstrumentationScope("s", "1", "https://example.org/scope", {"k": 1})
     span = ReadableSpan("n", SpanContext(1, 1, is_remote=False), resource=resource, instrumentation_scope=named)

@@ -14,7 +14,18 @@ from saga_coordinator.sagas.machine import Status
 from saga_coordinator.service.telemetry import conventions as names
 from tests.unit.handlers.coordinator import coordinator
 from tests.unit.handlers.faulty import NO_FAULT, OLGA, Fault, Two, wide
-from tests.unit.telemetry.made import ids, in_header, link_ids, maker, named, of_order, own, parent_ids, spans_of, told
+from tests.unit.telemetry.made import (
+    attribute,
+    ids,
+    in_header,
+    link_ids,
+    maker,
+    named,
+    of_order,
+    own,
+    parent_ids,
+    spans_of,
+)
 from tests.unit.telemetry.story import (
     Participant,
     Relayed,
@@ -118,7 +129,7 @@ def test_a_foreign_context_is_linked_and_leaves_the_trace_whole() -> None:
     assert [link_ids(span) for span in processed] == [[in_header(STRANGE)]] * 2
 
 
-def test_a_retry_by_an_alarm_begins_a_trace_linked_to_the_start_and_to_what_is_awaited() -> None:
+def test_a_retry_by_a_timer_starts_a_trace_linked_to_the_start_and_to_pending_commands() -> None:
     story = Story()
     (placed,) = story.takes(order_placed("o-1", SHOP)).transitions
     silent = story.wakes(timedelta(minutes=2))
@@ -133,8 +144,8 @@ def test_a_retry_by_an_alarm_begins_a_trace_linked_to_the_start_and_to_what_is_a
     assert own(wake).trace_id != in_header(SHOP)[0]
     assert link_ids(wake) == [root, *asked]
     assert parent_ids(send) == ids(wake)
-    assert told(wake, names.STEP) == "charge-card"
-    assert (told(send, names.STEP), told(send, names.ATTEMPT)) == ("charge-card", 1)
+    assert attribute(wake, names.STEP) == "charge-card"
+    assert (attribute(send, names.STEP), attribute(send, names.ATTEMPT)) == ("charge-card", 1)
 
 
 def test_a_step_that_is_asked_again_after_a_failure_says_when() -> None:
@@ -169,9 +180,9 @@ def test_the_summary_spans_the_whole_instance() -> None:
     assert summary.start_time is not None
     assert summary.end_time is not None
     assert summary.end_time - summary.start_time == (last.entry.at - first.entry.at) / timedelta(microseconds=1) * 1000
-    assert told(summary, names.STATUS) == "completed"
-    assert told(summary, names.EVENT_TYPE) == "orders.order-confirmed.v1"
-    assert told(summary, names.CORRELATION_KEY) == "o-1"
+    assert attribute(summary, names.STATUS) == "completed"
+    assert attribute(summary, names.EVENT_TYPE) == "orders.order-confirmed.v1"
+    assert attribute(summary, names.CORRELATION_KEY) == "o-1"
 
 
 def test_a_refusal_and_its_compensations_can_be_seen() -> None:
@@ -181,18 +192,18 @@ def test_a_refusal_and_its_compensations_can_be_seen() -> None:
 
     refused = [span for span in spans if span.status.status_code is StatusCode.ERROR]
     (summary,) = named(spans, "saga ")
-    undos = [span for span in named(spans, "send ") if told(span, names.DIRECTION) == "compensation"]
+    undos = [span for span in named(spans, "send ") if attribute(span, names.DIRECTION) == "compensation"]
 
-    assert [told(span, names.STEP) for span in refused] == ["ship-order"]
+    assert [attribute(span, names.STEP) for span in refused] == ["ship-order"]
     assert refused[0].status.description == "ship-order: not today"
-    assert told(refused[0], names.ERROR_TYPE) == "declined"
+    assert attribute(refused[0], names.ERROR_TYPE) == "declined"
     assert [event.name for event in refused[0].events] == [names.EVENT_COMPENSATING]
-    assert [told(span, names.STEP) for span in undos] == ["reserve-stock", "charge-card"]
-    assert all(told(span, names.COMPENSATES) for span in undos)
-    assert told(summary, names.STATUS) == "compensated"
-    assert told(summary, names.CAUSE_STEP) == "ship-order"
-    assert told(summary, names.CAUSE_CODE) == "declined"
-    assert told(summary, names.COMPENSATED_STEPS) == ["reserve-stock", "charge-card"]
+    assert [attribute(span, names.STEP) for span in undos] == ["reserve-stock", "charge-card"]
+    assert all(attribute(span, names.COMPENSATES) for span in undos)
+    assert attribute(summary, names.STATUS) == "compensated"
+    assert attribute(summary, names.CAUSE_STEP) == "ship-order"
+    assert attribute(summary, names.CAUSE_CODE) == "declined"
+    assert attribute(summary, names.COMPENSATED_STEPS) == ["reserve-stock", "charge-card"]
     assert [event.name for event in summary.events] == [names.EVENT_COMPENSATION] * 2
 
 
@@ -205,7 +216,7 @@ def test_each_of_two_refusals_is_an_error() -> None:
 
     refused = [span for span in spans_of(story.turns) if span.status.status_code is StatusCode.ERROR]
 
-    assert [told(span, names.STEP) for span in refused] == ["reserve-stock", "charge-card"]
+    assert [attribute(span, names.STEP) for span in refused] == ["reserve-stock", "charge-card"]
 
 
 def test_a_stall_is_an_error() -> None:
@@ -220,7 +231,7 @@ def test_a_stall_is_an_error() -> None:
     errors = [span for span in spans_of(story.turns) if span.status.status_code is StatusCode.ERROR]
 
     assert story.instance.status is Status.STALLED
-    assert [told(span, names.ERROR_TYPE) for span in errors] == ["declined", "lost", "lost"]
+    assert [attribute(span, names.ERROR_TYPE) for span in errors] == ["declined", "lost", "lost"]
     assert [event.name for span in errors for event in span.events] == [
         names.EVENT_COMPENSATING,
         names.EVENT_STALLED,
@@ -239,7 +250,7 @@ def test_a_cancelled_order_is_no_error() -> None:
 
     assert story.instance.status is Status.COMPENSATED
     assert StatusCode.ERROR not in {span.status.status_code for span in spans}
-    (cancelled,) = [span for span in spans if told(span, names.SIGNAL) == "cancel"]
+    (cancelled,) = [span for span in spans if attribute(span, names.SIGNAL) == "cancel"]
     assert [event.name for event in cancelled.events] == [names.EVENT_COMPENSATING]
 
 
@@ -251,8 +262,8 @@ def test_a_duplicate_says_that_it_is_one() -> None:
 
     (span,) = spans_of([story.takes(reply)])
 
-    assert told(span, names.VERDICT) == "duplicate"
-    assert told(span, names.REASON) == "duplicate: reserve-stock was answered before"
+    assert attribute(span, names.VERDICT) == "duplicate"
+    assert attribute(span, names.REASON) == "duplicate: reserve-stock was answered before"
     assert span.status.status_code is StatusCode.UNSET
 
 
@@ -266,9 +277,9 @@ def test_nothing_is_made_of_a_trace_that_is_not_sampled() -> None:
 
 
 def test_making_the_spans_again_gives_the_same_ids() -> None:
-    told_once, told_again = (_story_of(3), _story_of(3))
+    first_run, second_run = (_story_of(3), _story_of(3))
 
-    assert [ids(span) for span in spans_of(told_once.turns)] == [ids(span) for span in spans_of(told_again.turns)]
+    assert [ids(span) for span in spans_of(first_run.turns)] == [ids(span) for span in spans_of(second_run.turns)]
 
 
 def _story_of(orders: int) -> Story:
@@ -284,9 +295,9 @@ def test_every_span_of_an_instance_names_saga_version_and_instance() -> None:
     for span in spans_of(story.turns):
         if span.name.startswith("poll "):
             continue
-        assert told(span, names.SAGA_NAME) == "order-fulfilment"
-        assert told(span, names.SAGA_VERSION) == 1
-        assert told(span, names.INSTANCE_ID) == story.instance.id
+        assert attribute(span, names.SAGA_NAME) == "order-fulfilment"
+        assert attribute(span, names.SAGA_VERSION) == 1
+        assert attribute(span, names.INSTANCE_ID) == story.instance.id
 
 
 def test_every_message_about_a_step_names_it() -> None:
@@ -299,9 +310,9 @@ def test_every_message_about_a_step_names_it() -> None:
 
     assert len(about_steps) == 10
     for span in about_steps:
-        assert told(span, names.STEP) in story.instance.steps
-        assert told(span, names.DIRECTION) in {"forward", "compensation"}
-        assert told(span, names.ATTEMPT) == 1
+        assert attribute(span, names.STEP) in story.instance.steps
+        assert attribute(span, names.DIRECTION) in {"forward", "compensation"}
+        assert attribute(span, names.ATTEMPT) == 1
 
 
 def test_messages_are_described_as_the_conventions_ask() -> None:
@@ -324,9 +335,9 @@ def test_messages_are_described_as_the_conventions_ask() -> None:
         "messaging.message.id": envelope.id,
         "messaging.message.conversation_id": story.instance.id,
     }
-    assert told(sent, "messaging.operation.type") == "send"
-    assert told(sent, "messaging.message.id") == envelope.causation_id
-    assert told(sent, "cloudevents.event_type") == "inventory.reserve-stock.v1"
+    assert attribute(sent, "messaging.operation.type") == "send"
+    assert attribute(sent, "messaging.message.id") == envelope.causation_id
+    assert attribute(sent, "cloudevents.event_type") == "inventory.reserve-stock.v1"
 
 
 def test_children_lie_within_their_parents_and_time_never_runs_back() -> None:
@@ -352,8 +363,8 @@ def test_a_poll_of_several_messages_is_linked_to_what_they_came_from() -> None:
     assert poll.kind is SpanKind.CLIENT
     assert poll.parent is None
     assert link_ids(poll) == [in_header(SHOP), (int(second.trace_id, 16), int(second.span_id, 16))]
-    assert told(poll, "messaging.batch.message_count") == 2
-    assert told(poll, "messaging.operation.type") == "receive"
+    assert attribute(poll, "messaging.batch.message_count") == 2
+    assert attribute(poll, "messaging.operation.type") == "receive"
 
 
 def test_a_poll_of_one_message_has_no_span_of_its_own() -> None:
@@ -386,7 +397,7 @@ async def test_a_redriven_record_is_a_trace_of_its_own_linked_to_the_old_one(tmp
 
     assert [span.name for span in spans] == ["process saga.replies.v1"] * 2 + ["send made.commands.v1"]
     first, second, sent = spans
-    assert [told(span, names.REDRIVEN) for span in spans] == [True, True, None]
+    assert [attribute(span, names.REDRIVEN) for span in spans] == [True, True, None]
     assert (parent_ids(first), parent_ids(second), parent_ids(sent)) == (None, None, ids(second))
     assert {own(span).trace_id for span in spans}.isdisjoint(old)
     assert {trace_id for trace_id, _ in link_ids(first)} <= old

@@ -64,12 +64,12 @@ async def test_an_event_before_its_instance_is_held_until_the_receive_is_reached
     async with coordinator(tmp_path / "saga.db", HOLDING_FIRST, clock=clock) as it:
         event = approved(log)
         await it.take(event)
-        assert it.verdicts(event.place) == [("held", None)]
+        assert it.verdicts(event.place) == [("buffered", None)]
         await it.take(begun(log))
-        assert it.verdicts(event.place) == [("held", None)]
+        assert it.verdicts(event.place) == [("buffered", None)]
     async with coordinator(tmp_path / "saga.db", HOLDING_FIRST, clock=clock) as it:
         unsent = await it.store.unsent()
-        await it.take(log.says(unsent[0].owed, Done()))
+        await it.take(log.says(unsent[0].message, Done()))
         assert it.verdicts(event.place) == [("applied", None)]
         assert it.rows("SELECT seq, kind FROM history ORDER BY seq") == [(1, "start"), (2, "answer"), (3, "happen")]
         assert it.rows("SELECT count(*) FROM held_event") == [(0,)]
@@ -141,13 +141,13 @@ async def test_an_event_of_another_key_that_comes_early_is_held_at_its_address(t
     async with coordinator(tmp_path / "saga.db", PAID_LAST) as it:
         early = paid(log)
         await it.take(early, begun(log))
-        assert it.verdicts(early.place) == [("held", None)]
+        assert it.verdicts(early.place) == [("buffered", None)]
         await holds(it, log)
         assert it.verdicts(early.place) == [("applied", None)]
         assert it.types("t-1")[-1] == TICKET
 
 
-async def test_nothing_is_awaited_any_more_when_the_instance_turns_back(tmp_path: Path) -> None:
+async def test_a_compensating_instance_awaits_no_event(tmp_path: Path) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db", PAID_LAST) as it:
         await it.take(begun(log))
@@ -156,4 +156,4 @@ async def test_nothing_is_awaited_any_more_when_the_instance_turns_back(tmp_path
         assert it.rows("SELECT * FROM awaited_event") == []
         late = paid(log)
         await it.take(late)
-        assert it.verdicts(late.place) == [("held", None)]
+        assert it.verdicts(late.place) == [("buffered", None)]

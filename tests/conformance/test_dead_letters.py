@@ -1,4 +1,4 @@
-"""What any store keeps of what was set aside: dead letters, queues and the audit, each byte of them."""
+"""What any store keeps of dead letters, buffered records and the audit, byte for byte."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -84,7 +84,7 @@ async def test_the_audit_keeps_every_byte(store: OpenStore, kind: Kind, tmp_path
 
 
 async def test_being_parked_is_compared_though_it_is_no_revision(store: OpenStore) -> None:
-    """Whoever has not heard of it may not write over it."""
+    """A writer with an older state cannot overwrite it."""
     stored = begun()
     parked = stored._replace(is_parked=True)
     await store.transact(lambda tx: tx.save(starts(stored)))

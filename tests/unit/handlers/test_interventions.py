@@ -1,4 +1,4 @@
-"""An operator's wish is a signal in a transaction of its own: recorded with who and why, or refused with a reason."""
+"""An operator action is a signal in its own transaction: recorded with actor and reason, or refused with a reason."""
 
 import json
 from datetime import datetime
@@ -16,13 +16,13 @@ ORDER = instance_id("o-1")
 
 
 async def decided(it: Coordinator, signal: type[Pause | Resume]) -> Ignored | None:
-    """Let an operator wish for a pause, or its end."""
+    """Pause or resume as an operator."""
     decision = await it.operator.act(ORDER, lambda now: signal(now, "olga", "to look at it"))
     assert decision is not None
     return decision.ignored
 
 
-async def test_a_wish_is_in_the_history_with_who_and_why(tmp_path: Path) -> None:
+async def test_an_action_is_in_the_history_with_actor_and_reason(tmp_path: Path) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed())
@@ -33,7 +33,7 @@ async def test_a_wish_is_in_the_history_with_who_and_why(tmp_path: Path) -> None
         assert (await it.stored(ORDER)).instance.paused_at == it.clock.now()
 
 
-async def test_a_wish_that_makes_no_sense_is_refused_with_a_reason_and_recorded(tmp_path: Path) -> None:
+async def test_an_impossible_action_is_refused_with_a_reason_and_recorded(tmp_path: Path) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed())
@@ -47,7 +47,7 @@ async def test_a_skip_sends_what_comes_next_and_keeps_its_reply(tmp_path: Path) 
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed())
-        await it.take(*(log.answer(command) for command in it.owed))
+        await it.take(*(log.answer(command) for command in it.messages))
         shipped = OrderShipped(tracking="T-9")
         await it.operator.act(ORDER, lambda now: SkipStep(now, "olga", "sent by hand", "ship-order", shipped))
         assert it.types()[-1] == "notifications.notify-customer.v1"
@@ -55,7 +55,7 @@ async def test_a_skip_sends_what_comes_next_and_keeps_its_reply(tmp_path: Path) 
         assert json.loads(value)["reply"] == {"type": "shipping.order-shipped.v1", "value": {"tracking": "T-9"}}
 
 
-async def test_a_cancel_of_an_operator_turns_back_and_names_who(tmp_path: Path) -> None:
+async def test_a_cancel_of_an_operator_compensates_and_names_the_actor(tmp_path: Path) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed())
@@ -65,8 +65,8 @@ async def test_a_cancel_of_an_operator_turns_back_and_names_who(tmp_path: Path) 
         assert cause.message == "fraud (olga)"
 
 
-async def test_a_wish_counts_after_what_was_taken_in_meanwhile(tmp_path: Path) -> None:
-    """The memory may be behind: the wish is decided again on the newest state."""
+async def test_an_action_is_applied_after_records_processed_meanwhile(tmp_path: Path) -> None:
+    """The cache can be stale: the action is decided again on the newest state."""
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed())
@@ -77,20 +77,20 @@ async def test_a_wish_counts_after_what_was_taken_in_meanwhile(tmp_path: Path) -
         assert it.rows("SELECT revision FROM instance") == [(8,)]
 
 
-async def test_a_wish_that_the_definition_cannot_carry_out_changes_nothing(tmp_path: Path) -> None:
+async def test_an_action_on_which_the_definition_raises_changes_nothing(tmp_path: Path) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed())
         before = it.everything()
 
         def broken(now: datetime) -> OperatorAction:
-            raise RuntimeError(f"no wish at {now}")
+            raise RuntimeError(f"no action at {now}")
 
-        with pytest.raises(RuntimeError, match="no wish"):
+        with pytest.raises(RuntimeError, match="no action"):
             await it.operator.act(ORDER, broken)
         assert it.everything() == before
 
 
-async def test_a_wish_for_nobody_says_so(tmp_path: Path) -> None:
+async def test_an_action_for_an_unknown_instance_returns_none(tmp_path: Path) -> None:
     async with coordinator(tmp_path / "saga.db") as it:
         assert await it.operator.act(ORDER, lambda now: SkipStep(now, "olga", "done", "ship-order", Done())) is None

@@ -16,9 +16,9 @@ FOREIGN = "00-ffffffffffffffffffffffffffffffff-eeeeeeeeeeeeeeee-01"
 CHARGE = "payments.charge-card.v1"
 
 
-def context(owed: OutboxMessage) -> SpanContext:
+def context(message: OutboxMessage) -> SpanContext:
     """The context in a message's headers."""
-    found = parse(header(owed, "traceparent"))
+    found = parse(header(message, "traceparent"))
     assert found is not None
     return found
 
@@ -34,9 +34,9 @@ async def test_a_start_goes_on_with_the_trace_of_its_event(tmp_path: Path) -> No
         assert hop.placement.parent == SpanContext(TRACE, SPAN, sampled=True)
         assert hop.placement.links == (SpanContext(TRACE, SPAN, sampled=True),)
         assert hop.placement.span.trace_id == TRACE
-        assert {context(row).trace_id for row in it.owed} == {TRACE}
-        assert [context(row) for row in it.owed] == [span for _, span in hop.sent]
-        assert len({hop.placement.span.span_id, SPAN, *(context(row).span_id for row in it.owed)}) == 4
+        assert {context(row).trace_id for row in it.messages} == {TRACE}
+        assert [context(row) for row in it.messages] == [span for _, span in hop.sent]
+        assert len({hop.placement.span.span_id, SPAN, *(context(row).span_id for row in it.messages)}) == 4
         assert it.rows("SELECT trace_id, span_id FROM history") == [(TRACE, hop.placement.span.span_id)]
 
 
@@ -68,9 +68,9 @@ async def test_a_malformed_context_is_as_good_as_none_i41(tmp_path: Path, malfor
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed(traceparent=malformed))
         own = instance_id("o-1").replace("-", "")
-        assert {context(row).trace_id for row in it.owed} == {own}
-        await it.take(log.answer(it.owed[0], traceparent=malformed))
-        assert last_hop(it).placement.parent == context(it.owed[0])
+        assert {context(row).trace_id for row in it.messages} == {own}
+        await it.take(log.answer(it.messages[0], traceparent=malformed))
+        assert last_hop(it).placement.parent == context(it.messages[0])
 
 
 @pytest.mark.parametrize("later", [f"01-{TRACE}-{SPAN}-01", f"42-{TRACE}-{SPAN}-09-what-may-come"])
@@ -83,8 +83,8 @@ async def test_the_senders_choice_whether_to_sample_is_kept(tmp_path: Path, flag
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed(traceparent=f"00-{TRACE}-{SPAN}-{flags}"))
-        await it.take(*(log.answer(command) for command in it.owed))
-        assert {context(row).sampled for row in it.owed} == {sampled}
+        await it.take(*(log.answer(command) for command in it.messages))
+        assert {context(row).sampled for row in it.messages} == {sampled}
 
 
 async def test_a_reply_stands_beneath_the_span_that_it_brings(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ async def test_a_reply_stands_beneath_the_span_that_it_brings(tmp_path: Path) ->
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed(traceparent=INCOMING))
         inner = f"00-{TRACE}-1234567890abcdef-01"
-        await it.take(log.answer(it.owed[0], traceparent=inner))
+        await it.take(log.answer(it.messages[0], traceparent=inner))
         placement = last_hop(it).placement
         assert placement.parent == parse(inner)
         assert placement.links == (parse(inner),)
@@ -103,9 +103,9 @@ async def test_a_reply_without_context_stands_beneath_the_command_that_it_answer
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed(traceparent=INCOMING))
-        await it.take(log.answer(it.owed[1], traceparent=""))
+        await it.take(log.answer(it.messages[1], traceparent=""))
         placement = last_hop(it).placement
-        assert placement.parent == context(it.owed[1])
+        assert placement.parent == context(it.messages[1])
         assert placement.links == ()
 
 
@@ -113,19 +113,19 @@ async def test_a_reply_with_a_foreign_context_is_linked_to_it_and_stays_in_its_t
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed(traceparent=INCOMING))
-        await it.take(log.answer(it.owed[1], traceparent=FOREIGN))
+        await it.take(log.answer(it.messages[1], traceparent=FOREIGN))
         placement = last_hop(it).placement
-        assert placement.parent == context(it.owed[1])
+        assert placement.parent == context(it.messages[1])
         assert placement.links == (parse(FOREIGN),)
         assert placement.span.trace_id == TRACE
 
 
-async def test_an_alarm_begins_a_new_trace_linked_to_the_start_and_to_what_is_awaited(tmp_path: Path) -> None:
+async def test_a_timer_starts_a_new_trace_linked_to_the_start_and_to_pending_commands(tmp_path: Path) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed(traceparent=INCOMING))
         start = last_hop(it).placement.span
-        reserve, charge = it.owed
+        reserve, charge = it.messages
         it.clock.pass_by(timedelta(minutes=2))
         await it.fire_due()
         placement = last_hop(it).placement
@@ -146,8 +146,8 @@ async def test_a_reply_after_a_long_wait_begins_a_new_trace_linked_to_both(tmp_p
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed(traceparent=INCOMING))
         start = last_hop(it).placement.span
-        await it.take(*(log.answer(command) for command in it.owed))
-        ship = it.owed[-1]
+        await it.take(*(log.answer(command) for command in it.messages))
+        ship = it.messages[-1]
         it.clock.pass_by(timedelta(hours=5))
         await it.take(log.answer(ship))
         placement = last_hop(it).placement
@@ -163,7 +163,7 @@ async def test_the_same_story_makes_the_same_spans(tmp_path: Path) -> None:
         log = Log()
         async with coordinator(tmp_path / f"{name}.db") as it:
             await it.take(log.placed())
-            await it.take(*(log.answer(command) for command in it.owed))
+            await it.take(*(log.answer(command) for command in it.messages))
             spans.append(
                 [
                     (hop.placement, [span for _, span in hop.sent])
@@ -178,7 +178,7 @@ async def test_a_trail_survives_a_restart(tmp_path: Path) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed(traceparent=INCOMING))
-        charge = it.owed[1]
+        charge = it.messages[1]
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.answer(charge, traceparent=""))
         assert last_hop(it).placement.parent == context(charge)

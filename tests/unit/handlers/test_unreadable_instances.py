@@ -1,4 +1,4 @@
-"""Instances that the catalog cannot read: over or alive, they stop no record but their own, and no alarm but theirs."""
+"""Instances that the catalog cannot read: ended or live, they stop only their own records and timers."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -48,7 +48,7 @@ async def test_what_comes_late_for_one_whose_version_is_gone_is_ignored_and_the_
     log = Log()
     async with coordinator(tmp_path / "saga.db", version(1)) as it:
         await begins(it, log, "k-1")
-        (asked,) = it.owed
+        (asked,) = it.messages
         await it.take(log.says(asked, made.Did()))
         assert it.rows("SELECT status FROM instance") == [("completed",)]
     async with coordinator(tmp_path / "saga.db", version(2, cancel_on=cancel_on)) as it:
@@ -62,11 +62,13 @@ async def test_what_comes_late_for_one_whose_version_is_gone_is_ignored_and_the_
         assert it.rows("SELECT correlation, version FROM instance") == [("k-1", 1), ("n-1", 2)]
 
 
-async def test_a_record_for_one_whose_data_cannot_be_read_is_set_aside_until_they_can_i11_i29(tmp_path: Path) -> None:
+async def test_a_record_for_an_unreadable_instance_is_dead_lettered_until_it_is_readable_i11_i29(
+    tmp_path: Path,
+) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db", version(1)) as it:
         await begins(it, log, "bad", "good")
-        bad, good = it.owed
+        bad, good = it.messages
         damage(it)
         replies = [log.says(bad, made.Did()), log.says(good, made.Did())]
         await it.take(*replies)
@@ -85,7 +87,7 @@ async def test_a_record_for_one_whose_data_cannot_be_read_is_set_aside_until_the
         assert it.rows("SELECT status FROM instance") == [("completed",), ("completed",)]
 
 
-async def test_alarms_of_those_that_cannot_be_read_hold_up_no_other_however_many_they_are_i20_i29(
+async def test_timers_of_any_number_of_unreadable_instances_delay_no_other_i20_i29(
     tmp_path: Path,
 ) -> None:
     log, bad = Log(), [f"bad-{number}" for number in range(MAX_BATCH)]
@@ -99,12 +101,12 @@ async def test_alarms_of_those_that_cannot_be_read_hold_up_no_other_however_many
             await it.fire_due()
 
         assert it.rows("SELECT correlation FROM instance WHERE status <> 'running'") == [("good",)]
-        told = [what for what, _ in it.watcher.troubles]
-        assert len(told) == MAX_BATCH, "each is told once"
-        assert "does not fire" in told[0]
+        reports = [what for what, _ in it.watcher.troubles]
+        assert len(reports) == MAX_BATCH, "each is reported once"
+        assert "does not fire" in reports[0]
 
 
-async def test_an_operator_is_told_why_one_cannot_be_read(tmp_path: Path) -> None:
+async def test_an_operator_gets_the_reason_why_an_instance_is_unreadable(tmp_path: Path) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db", version(1)) as it:
         await begins(it, log, "bad")

@@ -33,8 +33,8 @@ async def test_a_cancel_before_its_order_is_held_and_applied_right_after_the_sta
     async with coordinator(tmp_path / "saga.db") as it:
         early = log.cancelled()
         await it.take(early)
-        assert it.verdicts(early.place) == [("held", None)]
-        assert it.owed == []
+        assert it.verdicts(early.place) == [("buffered", None)]
+        assert it.messages == []
 
         it.clock.pass_by(HOUR - timedelta(seconds=1))
         await it.fire_due()
@@ -97,7 +97,7 @@ async def test_a_cancel_after_the_pivot_was_sent_is_ignored(tmp_path: Path) -> N
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed())
-        await it.take(*(log.answer(command) for command in it.owed))
+        await it.take(*(log.answer(command) for command in it.messages))
         late = log.cancelled()
         await it.take(late)
         assert it.verdicts(late.place) == [("ignored", "past the pivot: the pivot was sent: there is no way back")]
@@ -187,7 +187,7 @@ async def test_what_is_held_is_taken_by_the_receive_that_begins_as_another_ends_
         await it.take(log.event(TripAsked(trip="t-1"), "t-1"))
         early = log.event(Signed(trip="t-1"), "t-1")
         await it.take(early)
-        assert it.verdicts(early.place) == [("held", None)]
+        assert it.verdicts(early.place) == [("buffered", None)]
         await it.take(log.event(Approved(trip="t-1"), "t-1"))
         assert it.verdicts(early.place) == [("applied", None)]
         assert it.types("t-1") == [SendTicket.message_type]
@@ -225,5 +225,5 @@ async def test_a_log_that_is_read_again_meets_what_is_held_and_goes_on(tmp_path:
     async with coordinator(tmp_path / "saga.db") as it:
         it.execute("UPDATE lease SET next_offset = NULL")
         await it.take(early, log.placed("o-2"))
-        assert it.verdicts(early.place) == [("held", None)]
+        assert it.verdicts(early.place) == [("buffered", None)]
         assert it.types("o-2") == [RESERVE, CHARGE]

@@ -1,4 +1,4 @@
-"""When alarms ring: not while more is unsent than may be, for what they ask again would only be added to it (I33)."""
+"""Timers do not fire while the outbox is at its limit, because their commands would be added to it (I33)."""
 
 import asyncio
 import sqlite3
@@ -24,47 +24,47 @@ from tests.unit.handlers.test_relay import Gate
 HOUR = timedelta(hours=1)
 
 
-async def test_nothing_rings_while_too_much_is_unsent_and_all_does_afterwards_i20_i33(tmp_path: Path) -> None:
+async def test_no_timer_fires_while_the_outbox_is_full_and_all_fire_afterwards_i20_i33(tmp_path: Path) -> None:
     log, gate = Log(), Gate()
     gate.open.clear()
     async with coordinator(tmp_path / "saga.db", publisher=gate) as it, relaying(it.relay):
         await it.take(*(log.placed(f"o-{number}") for number in range(4)))
         it.clock.pass_by(HOUR)
         looks = Looks(it)
-        rings = running._fire_timers(service(it, relay=looks, timers=it.timers), it.watcher, asyncio.Event())  # noqa: SLF001  one loop of the service
-        ringing = asyncio.create_task(rings)
-        await eventually(lambda: looks.count > 3 or len(it.owed) > 8, "it has rung, or looked whether it may")
-        assert len(it.owed) == 8, "nothing is asked again while it cannot leave"
+        loop = running._fire_timers(service(it, relay=looks, timers=it.timers), it.watcher, asyncio.Event())  # noqa: SLF001  one loop of the service
+        firing = asyncio.create_task(loop)
+        await eventually(lambda: looks.count > 3 or len(it.messages) > 8, "a timer has fired, or the limit was checked")
+        assert len(it.messages) == 8, "nothing is asked again while it cannot leave"
 
         gate.open.set()
-        await eventually(lambda: len(it.owed) > 8, "what was due is asked again")
-        ringing.cancel()
+        await eventually(lambda: len(it.messages) > 8, "what was due is asked again")
+        firing.cancel()
         with suppress(asyncio.CancelledError):
-            await ringing
+            await firing
         await it.relay.drained()
 
 
-async def test_what_rings_when_the_service_is_told_to_end_still_leaves_i35(tmp_path: Path) -> None:
+async def test_commands_of_a_timer_that_fires_during_shutdown_are_published_i35(tmp_path: Path) -> None:
     gate, stop = Gate(), asyncio.Event()
     async with coordinator(tmp_path / "saga.db", publisher=gate) as it:
         await it.take(Log().placed())
         it.clock.pass_by(HOUR)
-        timers, feed = Bell(it), Quiet()
+        timers, feed = ObservedTimers(it), Quiet()
         whole = service(it, relay=it.relay, timers=timers, consumer=feed, health=Health(CHECKS), publisher=feed)
         with closing(sqlite3.connect(it.path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             ended = asyncio.create_task(running._run_until_stopped(whole, stop, it.watcher))  # noqa: SLF001  without the collector's settings
-            await eventually(lambda: timers.rings, "an alarm rings, and waits for the database")
+            await eventually(lambda: timers.has_fired, "a timer fires, and waits for the database")
             stop.set()
-            await eventually(lambda: feed.has_ended, "the service has heard that it is to end")
+            await eventually(lambda: feed.has_ended, "the service stops")
             other.execute("ROLLBACK")
         assert await ended
-        assert it.rows("SELECT count(*) FROM history WHERE kind = 'wake'") == [(1,)], "nothing has rung"
-        assert sorted(row.message_id for row in gate.published) == sorted(row.message_id for row in it.owed)
+        assert it.rows("SELECT count(*) FROM history WHERE kind = 'wake'") == [(1,)], "no timer has fired"
+        assert sorted(row.message_id for row in gate.published) == sorted(row.message_id for row in it.messages)
         assert it.rows("SELECT count(*) FROM outbox") == [(0,)]
 
 
-async def test_what_an_operator_wishes_while_the_service_ends_still_leaves_i35(tmp_path: Path) -> None:
+async def test_commands_of_an_operator_action_during_shutdown_are_published_i35(tmp_path: Path) -> None:
     gate, stop = Gate(), asyncio.Event()
     async with coordinator(tmp_path / "saga.db", publisher=gate) as it:
         await it.take(Log().placed())
@@ -72,20 +72,21 @@ async def test_what_an_operator_wishes_while_the_service_ends_still_leaves_i35(t
         parts = {"consumer": feed, "health": Health(CHECKS), "publisher": feed, "drain": drain}
         whole = service(it, relay=it.relay, timers=it.timers, **parts)
         ended = asyncio.create_task(running._run_until_stopped(whole, stop, it.watcher))  # noqa: SLF001  without the collector's settings
-        await eventually(lambda: it.relay.pending == 0, "all that was owed has left")
+        await eventually(lambda: it.relay.pending == 0, "the outbox is empty")
         with closing(sqlite3.connect(it.path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            wished = asyncio.create_task(asked_again(it, drain))
+            acted = asyncio.create_task(asked_again(it, drain))
             await asyncio.sleep(0)
             stop.set()
             await eventually(
-                lambda: feed.has_ended and drain.closed_reason == SHUTTING_DOWN, "the service ends, but for the wish"
+                lambda: feed.has_ended and drain.closed_reason == SHUTTING_DOWN,
+                "the service ends, except for the action",
             )
             assert not ended.done()
             other.execute("ROLLBACK")
-        await wished
+        await acted
         assert await ended
-        assert len(gate.published) == len(it.owed) == 3
+        assert len(gate.published) == len(it.messages) == 3
         assert it.rows("SELECT count(*) FROM outbox") == [(0,)]
 
 
@@ -97,16 +98,16 @@ async def asked_again(it: Coordinator, drain: Drain) -> None:
     assert decision.ignored is None
 
 
-class Bell:
-    """Timers that say whether they ring."""
+class ObservedTimers:
+    """Timers that record whether they fire."""
 
     def __init__(self, it: Coordinator) -> None:
-        self._alarms = it.timers
-        self.rings = False
+        self._timers = it.timers
+        self.has_fired = False
 
     async def fire_due(self) -> bool:
-        self.rings = True
-        return await self._alarms.fire_due()
+        self.has_fired = True
+        return await self._timers.fire_due()
 
 
 class Quiet:
@@ -145,8 +146,8 @@ class Looks:
         return self._relay.pending
 
 
-def service(it: Coordinator, *, relay: Looks | Relay, timers: Bell | Timers, **more: object) -> Any:  # noqa: ANN401  as much as rings
-    """What rings of a service: what came in the down time is taken in, and 7 messages may be unsent."""
+def service(it: Coordinator, *, relay: Looks | Relay, timers: ObservedTimers | Timers, **more: object) -> Any:  # noqa: ANN401  the parts that fire timers
+    """The parts of a service that fire timers: the backlog is processed, and the outbox may have 7 messages."""
     handlers = replace(it.handlers, relay=cast("Relay", relay), timers=cast("Timers", timers))
     parts = {"settings": Settings(outbox_limit=7), "consumer": Quiet(), "handlers": handlers, "drain": Drain()}
     return SimpleNamespace(**(parts | more))

@@ -1,4 +1,4 @@
-"""Timers ring when they are due, oldest first, so many at once, and each acts once."""
+"""Timers fire when they are due, oldest first, a limited number at once, and each acts once."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -17,7 +17,7 @@ RESERVE, CHARGE = "inventory.reserve-stock.v1", "payments.charge-card.v1"
 MINUTE = timedelta(minutes=1)
 
 
-async def test_nothing_rings_before_its_time(tmp_path: Path) -> None:
+async def test_no_timer_fires_before_it_is_due(tmp_path: Path) -> None:
     async with coordinator(tmp_path / "saga.db") as it:
         assert await it.fire_due() is False
         await it.take(Log().placed())
@@ -39,11 +39,11 @@ async def test_a_step_that_did_not_answer_is_asked_again_under_the_same_id_i9(tm
         assert it.rows("SELECT kind, verdict, topic FROM history WHERE seq = 2") == [("wake", "applied", None)]
 
 
-async def test_what_an_alarm_sends_follows_from_the_last_message_that_was_heeded(tmp_path: Path) -> None:
+async def test_a_command_sent_by_a_timer_is_caused_by_the_last_applied_message(tmp_path: Path) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed())
-        reserve, charge = it.owed
+        reserve, charge = it.messages
         await it.take(log.answer(reserve), log.answer(charge, ce_id="a-stray-one", ce_causationid="nobody's"))
         it.clock.pass_by(2 * MINUTE)
         await it.fire_due()
@@ -58,38 +58,38 @@ async def test_a_step_that_never_answers_is_given_up_and_undone(tmp_path: Path) 
         it.clock.pass_by(5 * MINUTE)
         await it.fire_due()
         assert sorted(it.types()[2:]) == ["inventory.release-stock.v1", "payments.refund-card.v1"]
-        await it.take(*(log.answer(command) for command in it.owed[2:]))
-        assert b'"step":"reserve-stock","code":"timed-out"' in (it.owed[-1].value or b"")
+        await it.take(*(log.answer(command) for command in it.messages[2:]))
+        assert b'"step":"reserve-stock","code":"timed-out"' in (it.messages[-1].value or b"")
 
 
-async def test_the_deadline_turns_an_order_back(tmp_path: Path) -> None:
+async def test_the_deadline_compensates_an_order(tmp_path: Path) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed(total="1000"))
-        await it.take(*(log.answer(command) for command in it.owed))
+        await it.take(*(log.answer(command) for command in it.messages))
         it.clock.pass_by(timedelta(days=2))
         await it.fire_due()
-        await it.take(*(log.answer(command) for command in it.owed[3:]))
+        await it.take(*(log.answer(command) for command in it.messages[3:]))
         assert it.status() == "compensated"
-        assert b'"step":null,"code":"deadline-passed"' in (it.owed[-1].value or b"")
+        assert b'"step":null,"code":"deadline-passed"' in (it.messages[-1].value or b"")
 
 
-async def test_an_alarm_and_a_reply_at_the_same_instant_act_once_i19(tmp_path: Path) -> None:
+async def test_a_timer_and_a_reply_at_the_same_time_act_once_i19(tmp_path: Path) -> None:
     log = Log()
-    for name, alarm_first in (("alarm", True), ("reply", False)):
+    for name, timer_first in (("timer", True), ("reply", False)):
         async with coordinator(tmp_path / f"{name}.db") as it:
             await it.take(log.placed())
-            reserve, charge = it.owed
+            reserve, charge = it.messages
             it.clock.pass_by(2 * MINUTE)
-            if alarm_first:
+            if timer_first:
                 await it.fire_due()
             await it.take(log.answer(charge), log.answer(reserve))
             assert await it.fire_due() is False
             assert (it.types()[-1], len(it.sent("shipping.ship-order.v1"))) == ("shipping.ship-order.v1", 1)
-            assert len(it.sent(CHARGE)) == (2 if alarm_first else 1)
+            assert len(it.sent(CHARGE)) == (2 if timer_first else 1)
 
 
-async def test_alarms_of_a_down_time_ring_oldest_first_so_many_at_once_i20(tmp_path: Path) -> None:
+async def test_timers_of_a_downtime_fire_oldest_first_a_limited_number_at_once_i20(tmp_path: Path) -> None:
     log, clock = Log(), HandClock()
     orders = [f"o-{number}" for number in range(MAX_BATCH + 20)]
     async with coordinator(tmp_path / "saga.db", clock=clock) as it:
@@ -99,13 +99,13 @@ async def test_alarms_of_a_down_time_ring_oldest_first_so_many_at_once_i20(tmp_p
     clock.pass_by(2 * MINUTE)
     async with coordinator(tmp_path / "saga.db", clock=clock) as it:
         assert await it.fire_due() is True
-        assert [(row.key or b"").decode() for row in it.owed] == orders[:MAX_BATCH]
+        assert [(row.key or b"").decode() for row in it.messages] == orders[:MAX_BATCH]
         assert await it.fire_due() is False
-        assert [(row.key or b"").decode() for row in it.owed] == orders
+        assert [(row.key or b"").decode() for row in it.messages] == orders
         assert await it.fire_due() is False
 
 
-async def test_an_instance_whose_definition_raises_stalls_and_the_others_ring(tmp_path: Path) -> None:
+async def test_an_instance_whose_definition_raises_stalls_and_other_timers_fire(tmp_path: Path) -> None:
     log, whole = Log(), made.compensatable("a")
     sends: list[str] = []
 
@@ -117,7 +117,7 @@ async def test_an_instance_whose_definition_raises_stalls_and_the_others_ring(tm
     retried = step("a", send, remember=made.remembers("a"), compensate=whole.compensate, retry=Retry(attempts=3))
     async with coordinator(tmp_path / "saga.db", made.saga(retried)) as it:
         await it.take(*(log.event(made.Begun(key=key), key) for key in ("bad", "k-1")))
-        await it.take(*(log.refuse(command, retryable=True) for command in it.owed))
+        await it.take(*(log.refuse(command, retryable=True) for command in it.messages))
         it.clock.pass_by(MINUTE)
         await it.fire_due()
 
@@ -133,7 +133,7 @@ async def test_an_instance_whose_definition_raises_stalls_and_the_others_ring(tm
         assert len(it.rows("SELECT 1 FROM history WHERE kind = 'obstruct'")) == 1
 
 
-async def test_whatever_a_definition_raises_at_an_alarm_is_written_down_and_the_others_ring(tmp_path: Path) -> None:
+async def test_an_exception_of_a_definition_at_a_timer_is_recorded_and_other_timers_fire(tmp_path: Path) -> None:
     def send(data: made.Data) -> Command[Any]:
         if data.key == "bad" and is_broken:
             raise ValueError("caf\udce9")
@@ -144,7 +144,7 @@ async def test_whatever_a_definition_raises_at_an_alarm_is_written_down_and_the_
     retried = step("a", send, remember=made.remembers("a"), compensate=whole.compensate, retry=Retry(attempts=3))
     async with coordinator(tmp_path / "saga.db", made.saga(retried)) as it:
         await it.take(*(log.event(made.Begun(key=key), key) for key in ("bad", "k-1")))
-        await it.take(*(log.refuse(command, retryable=True) for command in it.owed))
+        await it.take(*(log.refuse(command, retryable=True) for command in it.messages))
         is_broken = True
         it.clock.pass_by(MINUTE)
         await it.fire_due()
@@ -158,17 +158,17 @@ async def test_a_clock_that_is_set_back_loses_nothing_and_sends_nothing_twice_i2
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed())
         it.clock.time = TIME - timedelta(hours=1)
-        await it.take(*(log.answer(command) for command in it.owed))
+        await it.take(*(log.answer(command) for command in it.messages))
         assert await it.fire_due() is False
         it.clock.time = TIME + timedelta(hours=1)
         assert await it.fire_due() is False
-        await it.take(log.answer(it.owed[-1]))
-        await it.take(log.answer(it.owed[-1]))
+        await it.take(log.answer(it.messages[-1]))
+        await it.take(log.answer(it.messages[-1]))
         assert it.status() == "completed"
-        assert len(it.owed) == 5
+        assert len(it.messages) == 5
 
 
-async def test_what_is_in_memory_and_what_alarms_have_changed_do_not_contradict_each_other(tmp_path: Path) -> None:
+async def test_cached_instances_and_changes_by_timers_are_consistent(tmp_path: Path) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed())
@@ -182,12 +182,12 @@ async def test_what_is_in_memory_and_what_alarms_have_changed_do_not_contradict_
         assert it.rows("SELECT count(*) FROM history") == [(3,)]
 
 
-async def test_a_paused_or_ended_instance_has_no_alarm(tmp_path: Path) -> None:
+async def test_a_paused_or_ended_instance_has_no_timer(tmp_path: Path) -> None:
     log = Log()
     saga = replace(made.saga(made.safe("a")), deadline=timedelta(days=1))
     async with coordinator(tmp_path / "saga.db", saga) as it:
         await it.take(log.event(made.Begun(key="k-1"), "k-1"))
-        await it.take(log.says(it.owed[0], made.Did()))
+        await it.take(log.says(it.messages[0], made.Did()))
         assert it.rows("SELECT status, wake_at FROM instance") == [("completed", None)]
         it.clock.pass_by(timedelta(days=9))
         assert await it.fire_due() is False

@@ -25,7 +25,7 @@ async def test_those_used_last_are_kept_and_the_others_are_read_again_i33(tmp_pa
         assert await known(it, instance_cache, *ids) == set(ids)
 
 
-async def test_one_that_is_over_is_forgotten(tmp_path: Path) -> None:
+async def test_an_ended_instance_is_removed(tmp_path: Path) -> None:
     stored = begun()
     over = stored._replace(instance=replace(stored.instance, status=Status.COMPLETED))
     instance_cache = InstanceCache()
