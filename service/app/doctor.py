@@ -3,7 +3,6 @@
 import asyncio
 import fcntl
 import os
-import sqlite3
 import ssl
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -155,13 +154,10 @@ def _schema_findings(path: Path, routes: Routes | None) -> Iterator[Finding]:
     """Look at the schema, and whether every live instance has its definition."""
     try:
         with open_queries(path) as reading:
-            yield Finding("schema", f"version {reading.schema}")
+            yield Finding("schema", f"version {newest_schema()}")
             live = reading.live_versions()
-    except StoreError as error:
-        yield Finding("schema", str(error), f"use a program whose newest schema is not below {newest_schema()}")
-        return
-    except (sqlite3.Error, OSError) as error:
-        remedy = "see whether SAGA_STORE is right, and whether the disk is well"
+    except (StoreError, OSError) as error:
+        remedy = "see whether SAGA_STORE is right and the disk is well; a newer schema needs the newer program"
         yield Finding("schema", str(error), remedy)
         return
     yield _live_finding(live, routes)

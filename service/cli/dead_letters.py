@@ -1,19 +1,45 @@
-"""`saga dead-letters`: what was set aside, and what becomes of it."""
+"""`saga dead-letters`: records that were dead-lettered, why, what waits behind them, and what is done to them."""
 
-# ruff: noqa: PLC0415  a verb imports what it needs when it runs: `saga --help` has nothing to wait for
-
-from typing import Annotated
+import difflib
+import json as codec
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
 
 import typer
 
-from saga_coordinator.service.cli.options import HELP, Json, Reason, Who
+from saga_coordinator.handlers.records import Place
+from saga_coordinator.service.cli.client import call
+from saga_coordinator.service.cli.console import echo, fail, print_json, remark, table
+from saga_coordinator.service.cli.options import PLACE, Json, Reason, RecordPlace, Who, actor, read, to_place
+from saga_coordinator.service.cli.reader import open_reader
+from saga_coordinator.service.views.dead_letters import (
+    DeadLetterDetail,
+    DeadLetterSummary,
+    choose,
+    list_dead_letters,
+    show_dead_letters,
+    value_of,
+)
+from saga_coordinator.service.views.text import format_duration, format_time
+
+MAX_SHOWN: Final = 20
+MAX_AT_ONCE: Final = 1_000
+MAX_CAUSE_LENGTH: Final = 100
+DONE: Final = "done"
+
 
 dead_letters = typer.Typer(
-    help="Records that were set aside: look, edit, redrive, discard.", context_settings=HELP, no_args_is_help=True
+    help="Dead-lettered records: look, edit, redrive, discard.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
 )
 
-Place = Annotated[str, typer.Argument(metavar="TOPIC:PARTITION:OFFSET", help="Where the record stands")]
-Places = Annotated[list[str] | None, typer.Argument(metavar="[TOPIC:PARTITION:OFFSET]...", help="Where they stand")]
+Places = Annotated[
+    list[Place] | None, typer.Argument(parser=to_place, metavar=f"[{PLACE}]...", help="Where the records are")
+]
 OfInstance = Annotated[str | None, typer.Option(metavar="ID", help="Only those that failed for this instance")]
 Cause = Annotated[str | None, typer.Option(metavar="TEXT", help="Only those with this text in their cause")]
 
@@ -34,13 +60,24 @@ def ls(
 
     JSON: {"dead_letters": [{"place", "at", "cause", "instance", "parks", "waiting"}], "next": CURSOR for --before}
     """
-    from saga_coordinator.service.cli import set_aside
-
-    set_aside.ls(set_aside.Wanted(topic, instance, cause, before), limit, is_json=json)
+    with open_reader() as reader:
+        try:
+            page = list_dead_letters(reader.queries, limit, topic=topic, instance=instance, cause=cause, before=before)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
+    if json:
+        print_json(page)
+        return
+    if page.dead_letters:
+        table(("place", "age", "cause", "instance", "waiting"), [_row(each) for each in page.dead_letters])
+    else:
+        echo("There is no dead letter" + (" like this." if topic or instance or cause or before else "."))
+    if page.next:
+        remark(f"There are more: saga dead-letters ls --before {page.next}")
 
 
 @dead_letters.command("show")
-def show(place: Place, *, json: Json = False) -> None:
+def show(place: RecordPlace, *, json: Json = False) -> None:
     """Show one whole.
 
     Its cause, headers and value, what was done to it, and what waits behind it.
@@ -48,18 +85,22 @@ def show(place: Place, *, json: Json = False) -> None:
     JSON: [{"place", "at", "cause", "instance", "parks", "record": {"key", "headers", "value"}, "audit": [{"at", "who",
     "why", "action", "value", "cause"}], "queue": [PLACE]}], one for each instance for which it failed
     """
-    from saga_coordinator.service.cli import set_aside
-
-    set_aside.show(place, is_json=json)
+    with open_reader() as reader:
+        found = show_dead_letters(reader.queries, place)
+    if json:
+        print_json(found)
+        return
+    for each in found:
+        _print_letter(each)
 
 
 @dead_letters.command("edit")
 def edit(
-    place: Place,
+    place: RecordPlace,
     *,
     value: Annotated[str, typer.Option(metavar="FILE|-", help="The value that it shall have")],
     reason: Reason,
-    force: Annotated[bool, typer.Option("--force", help="Take a value that cannot be read, too")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Accept a value that cannot be read, too")] = False,
     instance: OfInstance = None,
     who: Who = None,
     json: Json = False,
@@ -70,9 +111,18 @@ def edit(
 
     JSON: {"place", "end": "done|refused", "why", "difference": [LINE]}
     """
-    from saga_coordinator.service.cli import redriving
-
-    redriving.edit(place, value, redriving.Asking(who, reason, instance, json), is_forced=force)
+    after = read(value)
+    with open_reader() as reader:
+        before = value_of(reader.queries, place)
+    by = actor(who, reason)
+    result = _post(place, "edit", by, instance=instance, value=b64encode(after).decode(), force=force)
+    lines = list(difflib.unified_diff(_lines(before or b""), _lines(after), "before", "after", lineterm="", n=2))
+    if json:
+        print_json({"place": place, "end": result["end"], "why": result["why"], "difference": lines})
+    else:
+        echo("\n".join(lines) or "Nothing is different.")
+        _print_result(result)
+    _exit([result])
 
 
 @dead_letters.command("redrive")
@@ -90,26 +140,107 @@ def redrive(
     """Decide records again.
 
     Those at the places, the one that an instance is parked behind (--instance), or all with a cause (--all --cause).
-    A parked instance goes on with what waits for it, in order.
+    A parked instance continues with what waits for it, in order.
 
     JSON: [{"place", "end": "done|failed again|refused", "why", "records": [{"place", "verdict", "reason"}],
     "sent": [TYPE], "parked_behind": PLACE}]
     """
-    from saga_coordinator.service.cli import redriving
-
     if not dry_run and reason is None:
         raise typer.BadParameter("say why by --reason: it is kept with what is done")
-    asking = redriving.Asking(who, reason or "dry run", instance, json)
-    chosen = redriving.chosen(places or [], instance, cause, is_all=all_)
-    redriving.redrive(chosen, asking, is_dry=dry_run)
+    if all_ == bool(places) and (all_ or not instance):
+        raise typer.BadParameter("name records, or --instance ID, or --all --cause TEXT")
+    if all_ != bool(cause):
+        raise typer.BadParameter("--all goes with --cause TEXT: which of them are to be redriven?")
+    by, results = actor(who, reason or "dry run"), []
+    for place in places or _choose(instance, cause):
+        result = _post(place, "redrive", by, instance=instance, dry_run=dry_run)
+        results.append(result)
+        if not json:
+            _print_result(result, "would be " if dry_run else "")
+    if json:
+        print_json(results)
+    elif not results:
+        echo("No dead letter has this cause.")
+    _exit(results)
 
 
 @dead_letters.command("discard")
-def discard(place: Place, *, reason: Reason, instance: OfInstance = None, who: Who = None, json: Json = False) -> None:
-    """Give one up, and let what waits behind it go on.
+def discard(
+    place: RecordPlace, *, reason: Reason, instance: OfInstance = None, who: Who = None, json: Json = False
+) -> None:
+    """Give one up, and let what waits behind it continue.
 
     JSON: as `redrive`
     """
-    from saga_coordinator.service.cli import redriving
+    result = _post(place, "discard", actor(who, reason), instance=instance)
+    if json:
+        print_json(result)
+    else:
+        _print_result(result)
+    _exit([result])
 
-    redriving.discard(place, redriving.Asking(who, reason, instance, json))
+
+def _post(place: Place, verb: str, by: Mapping[str, object], **body: object) -> dict[str, Any]:
+    path = f"dead-letters/{place.topic}/{place.partition}/{place.offset}/{verb}"
+    return {"place": str(place), **call(path, {**by, **body})}
+
+
+def _choose(instance: str | None, cause: str | None) -> Sequence[Place]:
+    with open_reader() as reader:
+        places = choose(reader.queries, instance, cause, MAX_AT_ONCE)
+    if not places and cause is None:
+        fail(f"instance {instance} is not parked, and no record failed for it: `saga dead-letters ls` lists all")
+    return places
+
+
+def _exit(results: Sequence[Mapping[str, Any]]) -> None:
+    """Exit with 1 if not all is done."""
+    if any(each["end"] != DONE for each in results):
+        raise typer.Exit(1)
+
+
+def _row(letter: DeadLetterSummary) -> Sequence[str]:
+    age = format_duration(datetime.now(UTC) - letter.at)
+    waiting = str(letter.waiting) if letter.parks else ""
+    return str(letter.place), age, letter.cause[:MAX_CAUSE_LENGTH], letter.instance or "", waiting
+
+
+def _print_letter(letter: DeadLetterDetail) -> None:
+    echo(f"{letter.place}: dead-lettered at {format_time(letter.at)}")
+    echo(letter.cause)
+    if letter.instance:
+        role = "is parked behind it" if letter.parks else "is the one that it failed for"
+        echo(f"instance {letter.instance} {role}")
+    echo(f"  key: {letter.record.key}")
+    for name, value in letter.record.headers:
+        echo(f"  {name}: {value}")
+    echo(f"\n{letter.record.value}")
+    if letter.audit:
+        echo("\nwhat was done")
+        for audit in letter.audit:
+            echo(f"  {audit.summary}")
+    if letter.queue:
+        echo(f"\nwaiting behind it: {len(letter.queue)}")
+        for each in letter.queue[:MAX_SHOWN]:
+            echo(f"  {each}")
+
+
+def _print_result(result: Mapping[str, Any], would: str = "") -> None:
+    why = f": {result['why']}" if result["why"] else ""
+    (echo if result["end"] == DONE else remark)(f"{result['place']}: {would}{result['end']}{why}")
+    for each in result["records"]:
+        reason = f": {each['reason']}" if each["reason"] else ""
+        echo(f"  {each['place']} {would}{each['verdict']}{reason}")
+    if result["sent"]:
+        echo(f"  {would}sent: {', '.join(result['sent'])}")
+    if result["parked_behind"]:
+        echo(f"  the instance is parked behind {result['parked_behind']}")
+
+
+def _lines(value: bytes) -> list[str]:
+    """Return a value in lines: one field a line, if it is JSON."""
+    text = value.decode(errors="backslashreplace")
+    try:
+        return codec.dumps(codec.loads(text), indent=2, ensure_ascii=False).splitlines()
+    except (ValueError, RecursionError):
+        return text.splitlines()

@@ -1,6 +1,6 @@
 """`saga demo`: the coordinator at work, on an embedded broker or with participants and orders on a Kafka."""
 
-# ruff: noqa: PLC0415  a verb imports what it needs when it runs: `saga --help` has nothing to wait for
+# ruff: noqa: PLC0415  the extra `demo` may be missing
 
 import json as codec
 import sys
@@ -13,7 +13,9 @@ from typing import Annotated, Any, Final, TypeVar
 
 import typer
 
-from saga_coordinator.service.cli.options import HELP, Json
+from saga_coordinator.service.cli.console import fail
+from saga_coordinator.service.cli.environment import load_settings
+from saga_coordinator.service.cli.options import Json
 
 T = TypeVar("T")
 
@@ -21,7 +23,7 @@ ENDLESS: Final = sys.maxsize
 INTERRUPTED: Final = 130
 CLIENT: Final = "confluent_kafka"
 
-demo = typer.Typer(context_settings=HELP, invoke_without_command=True)
+demo = typer.Typer(invoke_without_command=True, add_completion=False, rich_markup_mode=None)
 
 Servers = Annotated[
     str | None, typer.Option("--bootstrap-servers", help="Kafka; SAGA_KAFKA__BOOTSTRAP_SERVERS if not given")
@@ -82,8 +84,6 @@ def place_orders(
 
     Prints one line of JSON. Exit code 1 if an order has no outcome, or two.
     """
-    from saga_coordinator.service.cli.console import fail
-
     with _extra():
         from saga_coordinator.service.demo.load import Plan, Rate, Window
         from saga_coordinator.service.demo.process import run_load
@@ -102,8 +102,6 @@ def place_orders(
 @contextmanager
 def _extra() -> Iterator[None]:
     """Import what the demo needs; where the extra `demo` is missing, print what to install, and end with 1."""
-    from saga_coordinator.service.cli.console import fail
-
     try:
         yield
     except ImportError as error:
@@ -118,9 +116,6 @@ def _extra() -> Iterator[None]:
 
 
 def _servers(given: str | None) -> str:
-    """Return where Kafka is."""
-    from saga_coordinator.service.cli.configuration import load_settings
-
     return given or load_settings().kafka.bootstrap_servers
 
 

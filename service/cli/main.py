@@ -1,39 +1,102 @@
-"""The command line `saga`: its verbs, their options, and what each prints.
+"""The command line `saga`. The module of a verb is imported when the verb runs, so that `saga --help` is fast.
 
-Exit code 0: done. 1: failed, with the reason on standard error. 2: a wrong command line or a wrong setting. What is
-asked for is on standard output, and with `--json` nothing else is.
+Exit code 0: done. 1: failed, with the reason on standard error. 2: a wrong command line or a wrong setting. The result
+is on standard output, and with `--json` nothing else is.
 """
 
-# ruff: noqa: PLC0415  a verb imports what it needs when it runs: `saga --help` has nothing to wait for
-
+import errno
+import sys
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
-from saga_coordinator.service.cli.contracts import contracts
-from saga_coordinator.service.cli.dead_letters import dead_letters
-from saga_coordinator.service.cli.demo import demo
-from saga_coordinator.service.cli.failing import Verbs
-from saga_coordinator.service.cli.options import HELP, Instance, Json, OfSaga
-from saga_coordinator.service.cli.simulating import simulate
-from saga_coordinator.service.cli.versions import diff, migrate, replay
-from saga_coordinator.service.cli.wishing import add_interventions
+
+class Verb(NamedTuple):
+    """The module of a verb in this package, and its help in one line."""
+
+    module: str
+    help: str
+
+
+VERBS: Final = {
+    "serve": Verb("serve", "Run the coordinator until SIGTERM or SIGINT."),
+    "doctor": Verb("doctor", "Check whether the service can run here."),
+    "lint": Verb("lint", "Check the sagas of the catalog."),
+    "test": Verb("test", "Try a saga with every fault at every moment, on virtual time."),
+    "graph": Verb("graph", "Draw sagas as Mermaid flowcharts, or one as an SVG picture."),
+    "ls": Verb("ls", "List instances, the newest first."),
+    "show": Verb("show", "Show one instance with its steps, history, data and trace."),
+    "why": Verb("why", "Say why an instance is where it is."),
+    "explain": Verb("explain", "Say what became of a record, and why."),
+    "config": Verb("config", "Show all settings and where they come from."),
+    "version": Verb("version", "Print the version."),
+    "topics": Verb("topics", "The Kafka topics that the catalog needs."),
+    "demo": Verb("demo", "Run orders through a whole system, and check the result."),
+    "contracts": Verb("contracts", "The messages of the catalog as JSON Schemas and AsyncAPI."),
+    "dead-letters": Verb("dead_letters", "Dead-lettered records: look, edit, redrive, discard."),
+    "retry": Verb("interventions", "Send the command of a step again now."),
+    "skip": Verb("interventions", "Take a step for done, with a reply."),
+    "cancel": Verb("interventions", "Cancel an instance: compensate what was done."),
+    "pause": Verb("interventions", "Send nothing and fire no timer until it is resumed."),
+    "resume": Verb("interventions", "Continue after a pause."),
+    "resolve": Verb("interventions", "End a stalled instance that was put right by hand."),
+    "simulate": Verb("simulate", "Run instances on virtual time against modelled participants."),
+    "diff": Verb("diff", "Say what differs between two versions of a saga."),
+    "replay": Verb("replay", "Decide recorded histories once more."),
+    "migrate": Verb("migrate", "Plan how live instances move to another version."),
+}
+
+
+class Verbs(TyperGroup):
+    """The verbs of `saga`. An error that a user can cause ends in a sentence; any other keeps its traceback."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002  typer keeps the type of its context private
+        """Return the names of all verbs."""
+        return list(VERBS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002  as above
+        """Import the module of a verb and return its command, None if there is no such verb."""
+        if cmd_name not in VERBS:
+            return None
+        module = import_module(f"{__package__}.{VERBS[cmd_name].module}")
+        verb = getattr(module, cmd_name.replace("-", "_"))
+        if not isinstance(verb, typer.Typer):
+            group = typer.Typer(add_completion=False, rich_markup_mode=None)
+            group.command(cmd_name)(verb)
+            verb = group
+        return get_command(verb)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002  as above
+        """Write all verbs with their help, without importing their modules."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, verb.help) for name, verb in VERBS.items()])
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  as above
+        """Run a verb."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            reasons = list(_reasons(error))
+            if None in reasons:
+                raise
+            from saga_coordinator.service.cli.console import fail
+
+            fail("\nsaga: ".join(str(each) for each in reasons))
+
 
 app = typer.Typer(
     cls=Verbs,
     help="Runs business processes that span services: sagas over Kafka, durable, compensated and traced.",
-    context_settings=HELP,
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-topics = typer.Typer(help="The Kafka topics that the catalog needs.", context_settings=HELP, no_args_is_help=True)
-
-Partitions = Annotated[int, typer.Option(min=1, max=1000, help="Partitions of a topic that is created")]
-Status = Literal["running", "compensating", "stalled", "completed", "compensated"]
-Form = Literal["mermaid", "svg"]
-History = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many entries of the history, the newest")]
 
 
 def main() -> None:
@@ -47,10 +110,10 @@ def saga(
     show_version: Annotated[bool, typer.Option("--version", help="Print the version, and end")] = False,
 ) -> None:
     """Run business processes that span services: sagas over Kafka, durable, compensated and traced."""
-    from saga_coordinator.service.cli.start import import_from_working_directory
-
-    import_from_working_directory()
+    _import_from_working_directory()
     if show_version:
+        from saga_coordinator.service.cli.version import version
+
         version()
         raise typer.Exit
     if context.invoked_subcommand is None:
@@ -58,235 +121,37 @@ def saga(
         raise typer.Exit(2)
 
 
-@app.command("serve")
-def serve() -> None:
-    """Run the coordinator until SIGTERM or SIGINT.
-
-    It then drains, and ends with 0. A second signal ends it at once.
-    """
-    from saga_coordinator.service.cli import serve as serving
-
-    serving.serve()
+def _import_from_working_directory() -> None:
+    """Let `MODULE:NAME` be found in the working directory first, as `python -m` does."""
+    here = str(Path.cwd())
+    if sys.path[0] != here:
+        sys.path.insert(0, here)
 
 
-@app.command("doctor")
-def doctor(*, json: Json = False) -> None:
-    """Look whether the service can run here.
-
-    It looks at definitions, broker, topics, database and tracing, and says of each failure what to do.
-
-    JSON: {"ok", "checks": [{"check", "ok", "told", "remedy"}]}
-    """
-    from saga_coordinator.service.cli import checking
-
-    checking.doctor(as_json_=json)
+def _reasons(error: BaseException) -> Iterator[str | None]:
+    """Yield why something failed, in sentences; None for an error that no user can cause."""
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _reasons(each)
+    elif type(error) is LookupError or (isinstance(error, _expected()) and not _is_broken_pipe(error)):
+        yield str(error) or type(error).__name__
+    else:
+        yield None
 
 
-@topics.command("plan")
-def topics_plan(*, partitions: Partitions = 4, json: Json = False) -> None:
-    """Show which topics exist, are missing, or differ.
+def _expected() -> tuple[type[BaseException], ...]:
+    """Return what the environment, the settings or the author of a saga can cause. The message says what to do."""
+    # ruff: noqa: PLC0415  only a failure pays for these imports
+    from saga_coordinator.handlers.routing import BadCatalog
+    from saga_coordinator.sagas import UnsoundSaga
+    from saga_coordinator.service.app.run import ShutdownTimeout
+    from saga_coordinator.service.errors import StoreError
+    from saga_coordinator.service.kafka.admin import NoSuchTopic
+    from saga_coordinator.service.kafka.errors import ClientError
 
-    JSON: [{"name", "purpose", "state": "exists|missing|differs", "partitions", "wanted"}]
-    """
-    from saga_coordinator.service.cli import checking
-
-    checking.topics_plan(partitions, as_json_=json)
-
-
-@topics.command("apply")
-def topics_apply(
-    *,
-    partitions: Partitions = 4,
-    replication: Annotated[
-        int | None, typer.Option(min=1, max=100, help="Replicas; without it 3, or one for each broker if fewer")
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Create the missing topics.
-
-    Nothing that is there is changed or deleted.
-
-    JSON: as `plan`, and beside each topic that could not be created "refused", the reason.
-    """
-    from saga_coordinator.service.cli import checking
-
-    checking.topics_apply(partitions, replication, as_json_=json)
+    return (UnsoundSaga, BadCatalog, NoSuchTopic, ShutdownTimeout, StoreError, ClientError, OSError)
 
 
-@app.command("lint")
-def lint(
-    where: Annotated[str | None, typer.Argument(metavar="[MODULE:NAME]", help="A saga, or a tuple of sagas")] = None,
-    *,
-    json: Json = False,
-) -> None:
-    """Check the sagas of the catalog.
-
-    Or those at MODULE:NAME.
-
-    JSON: {"ok", "sagas": [{"saga", "version", "steps"}], "problems": [TEXT]}
-    """
-    from saga_coordinator.service.cli import defining
-
-    defining.lint(name=where, as_json_=json)
-
-
-@app.command("test")
-def try_faults(
-    saga: Annotated[str, typer.Argument(metavar="NAME|MODULE:NAME", help="A saga of the catalog, or where one stands")],
-    *,
-    depth: Annotated[int, typer.Option(min=0, max=3, help="So many faults at once, there and back")] = 1,
-    samples: Annotated[
-        str | None, typer.Option(metavar="MODULE:NAME", help="Messages to try it with, besides generated ones")
-    ] = None,
-    max_states: Annotated[int, typer.Option(min=1, help="Look at no more states than these")] = 200_000,
-    json: Json = False,
-) -> None:
-    """Try a saga with every fault at every moment, on virtual time.
-
-    Every step refuses, fails, times out, answers late; every undo too; it is cancelled, its deadline passes, events
-    stay away, copies come, it is written and read again. Ends with 1 if an invariant is violated, with the
-    shortest test that shows it, or if there are more states than --max-states.
-
-    JSON: {"ok", "complete", "saga", "version", "depth", "states", "transitions", "unreached": [NAME], "ignored": {WHAT:
-    COUNT}, "cells": [{"step", "direction", "fault", "hits", "completed", "compensated", "stalled"}],
-    "violations": [{"invariant", "problem", "test"}]}
-    """
-    from saga_coordinator.service.cli import proving
-
-    proving.try_faults(name=saga, depth=depth, samples=samples, max_states=max_states, as_json_=json)
-
-
-@app.command("graph")
-def graph(
-    saga: Annotated[
-        str | None, typer.Argument(metavar="[SAGA|MODULE:NAME]", help="Only this saga, or those at a place in the code")
-    ] = None,
-    *,
-    instance: Annotated[str | None, typer.Option(help="Draw the state of this instance (id or key) on it")] = None,
-    form: Annotated[
-        Form | None, typer.Option("--format", help="What to draw; without it mermaid, or what the file's name says")
-    ] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it to this file")] = None,
-    json: Json = False,
-) -> None:
-    """Draw sagas as Mermaid flowcharts, or one as an SVG picture.
-
-    JSON: [{"saga", "version", "instance", "mermaid" or "svg"}]
-    """
-    from saga_coordinator.service.cli import drawing
-
-    drawing.graph(name=saga, instance=instance, form=form, output=output, as_json_=json)
-
-
-@app.command("ls")
-def ls(
-    *,
-    saga: OfSaga = None,
-    status: Annotated[Status | None, typer.Option(help="Only those in this status")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many")] = 20,
-    before: Annotated[
-        int | None, typer.Option(help="Started before the instance of this number (the next page)")
-    ] = None,
-    attention: Annotated[bool, typer.Option("--attention", help="Only those that a person should look at")] = False,
-    json: Json = False,
-) -> None:
-    """List instances, the newest first.
-
-    --attention: stalled, parked, an alarm that has not rung, or a command sent four times without an end.
-
-    JSON: {"instances": [{"number", "id", "saga", "version", "key", "status", "paused_at", "started_at", "ended_at",
-    "age_s", "next_timer_at", "waits_for": [{"step", "direction", "progress", "attempt", "sendings", "command_id",
-    "asked_at", "due_at"}], "attention": [TEXT], "parked": {"behind", "cause", "since", "waiting"}}],
-    "next": NUMBER for --before, "dead_letters", "unpublished_messages"}
-    """
-    from saga_coordinator.service.cli import listing
-
-    listing.ls(saga=saga, status=status, before=before, limit=limit, needing_attention=attention, json=json)
-
-
-@app.command("show")
-def show(instance: Instance, *, saga: OfSaga = None, history: History = 500, json: Json = False) -> None:
-    """Show one instance whole.
-
-    Its steps and compensations, its history with timings, its data and its trace.
-
-    JSON: {"id", "saga", "version", "key", "status", "why", "attention", "started_at", "ended_at", "deadline_at",
-    "paused_at", "next_timer_at", "parked", "cause", "stall", "choices", "trace_id", "revision", "home", "data",
-    "steps": [{"name", "pivot", "forward", "compensation"}], "history": [{"seq", "at", "kind", "told", "verdict",
-    "reason", "message_id", "message_type", "causation_id", "value", "took_s", "status", "sent", "outcome", "place",
-    "trace_id", "span_id"}]}
-    """
-    from saga_coordinator.service.cli import showing
-
-    showing.show(wanted=instance, saga=saga, most=history, as_json_=json)
-
-
-@app.command("why")
-def why(instance: Instance, *, saga: OfSaga = None, history: History = 500, json: Json = False) -> None:
-    """Say why an instance stands where it stands.
-
-    In one paragraph: what it waits for, since when, and what happens next; or how it came to its end.
-
-    JSON: {"id", "status", "why"}
-    """
-    from saga_coordinator.service.cli import showing
-
-    showing.why(wanted=instance, saga=saga, most=history, as_json_=json)
-
-
-@app.command("explain")
-def explain(
-    place: Annotated[str, typer.Argument(metavar="TOPIC:PARTITION:OFFSET", help="Where the record stands")],
-    *,
-    json: Json = False,
-) -> None:
-    """Say what became of a record, and why.
-
-    And which instances come nearest to it.
-
-    JSON: [{"place", "verdict", "reason", "at", "message_id", "message_type", "instances": [ID], "audit": [TEXT],
-    "candidates": [{"id", "saga", "key", "status", "waits_for": [TEXT]}], "record": {"key", "headers", "value"} of one
-    that is kept}], where the verdict is applied, duplicate, ignored, buffered, unmatched, dead-lettered; or "not
-    processed yet", "not read", "no record". The audit says what was done to a dead letter.
-    """
-    from saga_coordinator.service.cli import explaining
-
-    explaining.explain(place=place, as_json_=json)
-
-
-@app.command("config")
-def config(
-    *,
-    json: Json = False,
-    markdown: Annotated[
-        bool, typer.Option("--markdown", help="Print the table of all settings, as in the README")
-    ] = False,
-) -> None:
-    """Show all settings and where they come from.
-
-    Secrets are masked.
-
-    JSON: [{"name", "value", "default", "origin": "environment|default", "description", "secret"}]
-    """
-    from saga_coordinator.service.cli import configuration
-
-    configuration.config(as_json_=json, markdown=markdown)
-
-
-@app.command("version")
-def version() -> None:
-    """Print the version."""
-    from importlib.metadata import version as version_of
-
-    typer.echo(f"saga-coordinator {version_of('saga-coordinator')}")
-
-
-app.add_typer(topics, name="topics")
-app.add_typer(demo, name="demo")
-app.add_typer(contracts, name="contracts")
-app.add_typer(dead_letters, name="dead-letters")
-add_interventions(app)
-app.command("simulate")(simulate)
-app.command("diff")(diff)
-app.command("replay")(replay)
-app.command("migrate")(migrate)
+def _is_broken_pipe(error: BaseException) -> bool:
+    """Return whether the reader of the output has gone: typer ends such a run quietly."""
+    return isinstance(error, OSError) and error.errno == errno.EPIPE

@@ -1,4 +1,4 @@
-"""`saga serve`: the coordinator as a process, from its settings to a drained end."""
+"""`saga serve`: the coordinator as a process, from its settings until it is drained."""
 
 import asyncio
 import os
@@ -12,8 +12,8 @@ import typer
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.service.app import serve as serving
 from saga_coordinator.service.catalog import load_catalog
-from saga_coordinator.service.cli.configuration import load_settings, unknown_variables
 from saga_coordinator.service.cli.console import remark
+from saga_coordinator.service.cli.environment import load_settings, unknown_variables
 from saga_coordinator.service.settings import Settings
 from saga_coordinator.service.telemetry.logs import Format, configure, logger
 from saga_coordinator.service.telemetry.observer import Telemetry
@@ -24,7 +24,10 @@ CLOSE_TIMEOUT: Final = 10.0
 
 
 def serve() -> None:
-    """Run the coordinator until a signal. Raises what keeps it from starting, or from ending well."""
+    """Run the coordinator until SIGTERM or SIGINT.
+
+    It then drains, and ends with 0. A second signal ends it at once.
+    """
     settings = load_settings()
     configure(settings.log.level, Format(settings.log.format))
     for problem in unknown_variables():
@@ -36,14 +39,14 @@ def serve() -> None:
 
 
 async def _until_signal(settings: Settings, catalog: Sequence[AnySaga], telemetry: Telemetry) -> None:
-    """Serve until a signal comes."""
+    """Serve until a signal."""
     stop = asyncio.Event()
     _stop_on_signals(stop, settings.shutdown_timeout + CLOSE_TIMEOUT)
     await serving.serve(settings, catalog, telemetry, stop)
 
 
 def _telemetry(settings: Settings) -> Telemetry:
-    """Set telemetry up as the OTEL_* variables say; end with 2 if one of them is wrong."""
+    """Set up telemetry as the OTEL_* variables say; exit with 2 if one of them is wrong."""
     try:
         return Telemetry(settings.kafka.group)
     except ValueError as error:
@@ -52,7 +55,7 @@ def _telemetry(settings: Settings) -> Telemetry:
 
 
 def _stop_on_signals(stop: asyncio.Event, within: float) -> None:
-    """Let the first signal begin the drain, which may take so many seconds, and the second end the process at once."""
+    """Start the drain on the first signal, for at most so many seconds; end the process at once on the second."""
 
     def ask(name: str) -> None:
         if stop.is_set():
@@ -67,7 +70,7 @@ def _stop_on_signals(stop: asyncio.Event, within: float) -> None:
 
 
 def _end_after(seconds: float) -> None:
-    """End the process if it has not ended until then: whoever waits for a disk that does not answer waits for ever."""
+    """End the process if it has not ended by then: a disk that does not answer would keep it."""
 
     def end() -> None:
         remark(

@@ -2,16 +2,15 @@
 
 from typing import Final
 
-from pydantic_core import from_json
 from rich.table import Table
 from rich.text import Text
 
 from saga_coordinator.contracts import Failure
-from saga_coordinator.handlers.records import Entry, Verdict
+from saga_coordinator.handlers.records import Verdict
 from saga_coordinator.sagas.machine import Direction, Status
-from saga_coordinator.service.cli.journal import Line, journal
 from saga_coordinator.service.demo.story import Story
 from saga_coordinator.service.demo.words import brief, listed
+from saga_coordinator.service.views.timeline import TimelineEntry, timeline
 
 LEGEND: Final = "→ sent, ✓ done, ✗ refused, » outcome"
 
@@ -23,24 +22,25 @@ def history_table(story: Story) -> Table:
     drawn.add_column("what came in", no_wrap=True, overflow="ellipsis", ratio=5)
     drawn.add_column("forward", no_wrap=True, overflow="ellipsis", ratio=4, style="green")
     drawn.add_column("compensation", no_wrap=True, overflow="ellipsis", ratio=4, style="magenta")
-    for line in journal(story.entries):
-        at = f"{line.entry.at.timestamp() * 1000 - story.placed_at / 1e6:,.0f}"
-        decided = [Text("\n".join(_decided(story, line, direction))) for direction in Direction]
-        drawn.add_row(at, Text(_incoming(line)), *decided)
+    for entry in timeline(story.entries).entries:
+        at = f"{entry.at.timestamp() * 1000 - story.placed_at / 1e6:,.0f}"
+        decided = [Text("\n".join(_decided(story, entry, direction))) for direction in Direction]
+        drawn.add_row(at, Text(_incoming(entry)), *decided)
     return drawn
 
 
-def _decided(story: Story, line: Line, direction: Direction) -> list[str]:
+def _decided(story: Story, entry: TimelineEntry, direction: Direction) -> list[str]:
     """Return what was decided in one direction: the reply that was accepted, commands that were sent, the outcome."""
     decided = []
-    if line.answers is not None and line.answers[1] is direction and line.entry.verdict is Verdict.APPLIED:
-        decided.append(f"{'✗' if _code(line.entry) else '✓'} {_command(story, *line.answers)}")
-    for sent in line.sent:
+    answered = entry.answers
+    if answered is not None and answered.direction is direction and entry.verdict is Verdict.APPLIED:
+        decided.append(f"{'✗' if _code(entry) else '✓'} {_command(story, answered.step, direction)}")
+    for sent in entry.sent:
         if sent.direction is direction:
             again = " again" if sent.again else f", attempt {sent.attempt}" if sent.attempt > 1 else ""
             decided.append(f"→ {_command(story, sent.step, direction)}{again}")
-    if line.outcome and (line.status == Status.COMPENSATED) is (direction is Direction.COMPENSATION):
-        decided.append(f"» {brief(line.outcome)}")
+    if entry.outcome and (entry.status == Status.COMPENSATED) is (direction is Direction.COMPENSATION):
+        decided.append(f"» {brief(entry.outcome)}")
     return decided
 
 
@@ -50,11 +50,10 @@ def _command(story: Story, step: str, direction: Direction) -> str:
     return step if command is None else brief(command.message_type)
 
 
-def _incoming(line: Line) -> str:
+def _incoming(entry: TimelineEntry) -> str:
     """Return what came in; for a timer, the steps that were due."""
-    entry = line.entry
     if entry.kind == "wake":
-        steps = [sent.step for sent in line.sent]
+        steps = [sent.step for sent in entry.sent]
         return f"timer: {listed(steps)} is due" if steps else "timer"
     code = _code(entry)
     message = brief(entry.message_type) if entry.message_type else entry.kind
@@ -62,6 +61,6 @@ def _incoming(line: Line) -> str:
     return f"{message}{f': {code}' if code else ''}{verdict}"
 
 
-def _code(entry: Entry) -> str | None:
+def _code(entry: TimelineEntry) -> str | None:
     """Return the code of a failure, None if it is none."""
-    return from_json(entry.value or b"{}").get("code") if entry.message_type == Failure.message_type else None
+    return entry.value["code"] if entry.message_type == Failure.message_type else None

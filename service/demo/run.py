@@ -29,6 +29,7 @@ from saga_coordinator.service.demo.tally import Tally
 from saga_coordinator.service.errors import NotReady
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from saga_coordinator.service.settings import KafkaSettings, Settings
+from saga_coordinator.service.storage.queries import InstanceFilter
 from saga_coordinator.service.storage.sqlite.queries import open_queries
 from saga_coordinator.service.telemetry.environment import Kind, endpoint
 from saga_coordinator.service.telemetry.observer import Observers, Telemetry
@@ -182,7 +183,7 @@ def _result(file: Path, report: LoadReport, others: _Others, tally: Tally) -> De
 def _whole(story: Story, file: Path, tally: Tally) -> Story:
     """Add to a story what the database, the participants and the shop know."""
     with open_queries(file) as queries:
-        (row,) = queries.instances_by_id([story.instance.id])
+        (row,) = queries.instances(InstanceFilter(ids=[story.instance.id]), 1)
         entries = queries.history(row, _MAX_ENTRIES)
     order_id = story.instance.key
     return replace(story, placed_at=tally.placed[order_id], handled=tally.handled[order_id], entries=entries)

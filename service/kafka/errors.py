@@ -5,6 +5,7 @@ aiokafka only logs why the first connection fails, and raises that there is none
 
 import asyncio
 import ssl
+from typing import Final
 
 from aiokafka.conn import create_conn
 from aiokafka.errors import (
@@ -23,6 +24,9 @@ from aiokafka.errors import (
 
 from saga_coordinator.service.kafka.connection import connection
 from saga_coordinator.service.settings import KafkaSettings
+
+ClientError: Final = KafkaError
+"""Any error of the Kafka client."""
 
 
 async def describe_connection_failure(settings: KafkaSettings, error: Exception) -> str:

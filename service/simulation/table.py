@@ -5,35 +5,36 @@ from dataclasses import astuple
 from datetime import timedelta
 
 from saga_coordinator.sagas.machine import Direction
-from saga_coordinator.service.cli.console import say, span, table
+from saga_coordinator.service.cli.console import echo, table
 from saga_coordinator.service.simulation.engine import Why
 from saga_coordinator.service.simulation.figures import Figures, Load, Spread
+from saga_coordinator.service.views.text import format_duration
 
 
 def show(figures: Figures) -> None:
     """Print everything: endings, cycle times, steps, reasons, events, participants."""
-    say(_summary(figures))
+    echo(_summary(figures))
     table(["cycle time", "instances", "mean", "p50", "p90", "p95", "p99", "max"], _cycles(figures))
-    say("")
+    echo("")
     table(["step", "commands", "retries", "repeats", "compensations"], _steps(figures))
     for title, ranked in (("Compensated because", figures.why), ("Stalled because", figures.stalls)):
         if ranked:
-            say("")
+            echo("")
             table([title, "code", "instances"], ([_step(why), why.code, f"{count:,}"] for why, count in ranked))
     if figures.events:
-        say("")
+        echo("")
         table(["event", "arrived", "buffered", "unmatched"], _events(figures))
     if figures.raised:
-        say("")
+        echo("")
         table(["the saga's functions raised", "times"], ([each, f"{n:,}"] for each, n in figures.raised.items()))
-    say("")
+    echo("")
     head = ["participant", "requests", "done", "refused", "retryable", "lost", "busy", "at once", "peak", "wait p50"]
     table([*head, "wait p99"], ([name, *_load(load)] for name, load in figures.participants.items()))
 
 
 def length(seconds: float) -> str:
     """Write a length of time for people."""
-    return span(timedelta(seconds=seconds))
+    return format_duration(timedelta(seconds=seconds))
 
 
 def share(value: float, digits: int) -> str:

@@ -12,7 +12,8 @@ from saga_coordinator.service.demo.audit import audit
 from saga_coordinator.service.demo.conversation import COMMAND_TOPICS, COMMANDS, CONFIRMED, ORDERS, OUTCOMES, REJECTED
 from saga_coordinator.service.demo.journal import Journal
 from saga_coordinator.service.demo.ledger import read_ledgers
-from saga_coordinator.service.storage.sqlite.queries import InstanceFilter, open_queries
+from saga_coordinator.service.storage.queries import InstanceFilter
+from saga_coordinator.service.storage.sqlite.queries import open_queries
 from tests.acceptance import evidence
 from tests.acceptance.evidence import Published
 from tests.acceptance.short_timeouts_catalog import catalog

@@ -30,7 +30,7 @@ GUIDED: Final = (
     "contracts",
     "handlers",
     "saga_coordinator.service.settings",
-    "saga_coordinator.service.cli.explaining",
+    "saga_coordinator.service.views.record",
 )
 LONGEST_INPUT: Final = 4_096
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from saga_coordinator.service.cli.configuration import settings_table
+from saga_coordinator.service.cli.config import settings_table
 from tests.unit.cli.said import Saga
 
 ROOT = Path(__file__).parents[3]

@@ -14,7 +14,7 @@ UNSOUND = """
 from datetime import timedelta
 from dataclasses import replace
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment, reserve_stock, ship_order
-from saga_coordinator.sagas.machine import pivot, step
+from saga_coordinator import pivot, step
 catalog = (replace(order_fulfilment, steps=(
     step("reserve-stock", reserve_stock), pivot("ship-order", ship_order), pivot("Ship Again", ship_order),
 )),)

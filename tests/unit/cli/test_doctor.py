@@ -71,11 +71,11 @@ def looked(saga: Saga, code: int) -> Checks:
 def test_where_all_is_well_it_ends_with_0_and_names_every_topic(saga: Saga) -> None:
     found = looked(saga, 0)
 
-    assert found["definitions"]["told"] == "order-fulfilment v1"
-    assert "Kafka" in str(found["broker"]["told"])
-    assert found["topic saga.replies.v1"]["told"] == "4 partitions, replies in"
+    assert found["definitions"]["found"] == "order-fulfilment v1"
+    assert "Kafka" in str(found["broker"]["found"])
+    assert found["topic saga.replies.v1"]["found"] == "4 partitions, replies in"
     assert sum(name.startswith("topic ") for name in found) == 10
-    assert "OTEL_EXPORTER_OTLP_ENDPOINT is not set" in str(found["tracing"]["told"])
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT is not set" in str(found["tracing"]["found"])
     assert "✔" in saga.does("doctor").out
 
 
@@ -107,7 +107,7 @@ def test_live_instances_without_a_definition_are_told(
     saga: Saga, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tell(store, placed("o-1"))
-    assert looked(saga, 0)["live instances"]["told"] == "1 of order-fulfilment v1"
+    assert looked(saga, 0)["live instances"]["found"] == "1 of order-fulfilment v1"
     (tmp_path / "second_version.py").write_text(
         "from dataclasses import replace\n"
         "from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment\n"
@@ -117,7 +117,7 @@ def test_live_instances_without_a_definition_are_told(
 
     found = looked(saga, 1)["live instances"]
 
-    assert found["told"] == "1 of order-fulfilment v1; without a definition: order-fulfilment v1"
+    assert found["found"] == "1 of order-fulfilment v1; without a definition: order-fulfilment v1"
     assert "add these versions to the catalog again" in str(found["remedy"])
 
 
@@ -127,7 +127,7 @@ def test_a_coordinator_that_runs_is_seen_and_not_disturbed(saga: Saga, store: Pa
         async with coordinator(store):
             running = await asyncio.to_thread(looked, saga, 0)
         ended = await asyncio.to_thread(looked, saga, 0)
-        return [found["coordinator"]["told"] for found in (running, ended)]
+        return [found["coordinator"]["found"] for found in (running, ended)]
 
     running, ended = asyncio.run(look_twice())
 
@@ -139,7 +139,7 @@ def test_a_coordinator_that_runs_is_seen_and_not_disturbed(saga: Saga, store: Pa
 def test_a_file_that_is_no_database_fails_with_a_remedy(saga: Saga, store: Path) -> None:
     store.write_bytes(b"no database " * 100)
 
-    assert "file is not a database" in str(looked(saga, 1)["schema"]["told"])
+    assert "file is not a database" in str(looked(saga, 1)["schema"]["found"])
 
 
 @pytest.mark.usefixtures("reached")
@@ -156,7 +156,7 @@ def test_the_tracing_endpoint_is_asked_as_the_exporter_asks_it(saga: Saga, monke
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
         found = looked(saga, 0)["tracing"]
 
-    assert found["told"] == f"{address}/v1/traces answers 200 OK"
+    assert found["found"] == f"{address}/v1/traces answers 200 OK"
     assert Collector.got == [("/v1/traces", "Bearer canary", b"")]
 
 
@@ -166,7 +166,7 @@ def test_a_tracing_endpoint_that_refuses_is_told_with_its_answer(saga: Saga, mon
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
         found = looked(saga, 1)["tracing"]
 
-    assert "answers 404 Not Found" in str(found["told"])
+    assert "answers 404 Not Found" in str(found["found"])
 
 
 @pytest.mark.usefixtures("reached")

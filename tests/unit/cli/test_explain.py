@@ -43,7 +43,7 @@ def test_duplicate_and_ignored_say_why(saga: Saga, store: Path) -> None:
     assert past["reason"] == "past the pivot: the pivot was sent: there is no way back"
 
 
-def test_held_says_for_whom_and_until_when_and_keeps_the_record(saga: Saga, store: Path) -> None:
+def test_buffered_says_for_which_instance_and_until_when_and_keeps_the_record(saga: Saga, store: Path) -> None:
     async def early(it: Coordinator, log: Log) -> None:
         await it.take(log.cancelled("o-9"))
 
@@ -52,7 +52,7 @@ def test_held_says_for_whom_and_until_when_and_keeps_the_record(saga: Saga, stor
     told = explained(saga, f"{EVENTS}:0:0")
 
     assert told["verdict"] == "buffered"
-    assert str(told["reason"]).startswith(f"nobody awaits it at {instance_id('o-9')} yet; it is kept until")
+    assert str(told["reason"]).startswith(f"no instance awaits it at {instance_id('o-9')} yet; it is kept until")
     assert told["record"] == {
         "key": "o-9",
         "headers": [
@@ -113,9 +113,9 @@ def test_dead_lettered_says_the_cause_and_shows_the_bytes_without_commanding_the
 @pytest.mark.parametrize(
     ("place", "verdict", "reason"),
     [
-        (f"{EVENTS}:0:1", "not processed yet", "the partition is done up to 1"),
+        (f"{EVENTS}:0:1", "not processed yet", "the partition is processed up to 1"),
         (f"{EVENTS}:7:0", "not read", "of orders.events.v1 this database has partitions [0], not 7"),
-        ("saga.replies.v1:0:0", "not processed yet", "the partition is done up to nothing yet"),
+        ("saga.replies.v1:0:0", "not processed yet", "the partition is processed up to nothing yet"),
         ("shipping.commands.v1:0:0", "not read", "this coordinator writes shipping.commands.v1"),
         ("weather.v1:0:0", "not read", "no saga of the catalog reads weather.v1: it reads orders.events.v1"),
     ],
@@ -141,7 +141,7 @@ def test_a_gap_in_the_log_is_told_as_one(saga: Saga, store: Path) -> None:
     assert explained(saga, f"{EVENTS}:0:1")["verdict"] == "no record"
 
 
-def test_an_event_that_was_held_is_told_as_what_became_of_it_in_the_end(saga: Saga, store: Path) -> None:
+def test_an_event_that_was_buffered_has_the_verdict_that_it_got_in_the_end(saga: Saga, store: Path) -> None:
     async def too_early(it: Coordinator, log: Log) -> None:
         await it.take(log.cancelled("o-1"), log.cancelled("never"))
         await it.take(log.placed("o-1"))

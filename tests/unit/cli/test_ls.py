@@ -78,12 +78,12 @@ def test_a_stalled_instance_needs_attention_and_one_on_its_way_does_not(saga: Sa
     assert listed["instances"][0]["attention"] == ["stalled"]
 
 
-def test_an_alarm_that_has_not_rung_needs_attention(saga: Saga, store: Path) -> None:
+def test_an_overdue_timer_needs_attention(saga: Saga, store: Path) -> None:
     tell(store, placed("o-1"), ago=timedelta(minutes=10))
 
     listed = saga.does("ls", "--attention", "--json").json
 
-    assert listed["instances"][0]["attention"] == ["alarm overdue"]
+    assert listed["instances"][0]["attention"] == ["timer overdue"]
 
 
 def test_a_command_sent_four_times_without_an_answer_needs_attention(saga: Saga, store: Path) -> None:

@@ -8,18 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from saga_coordinator.service.cli.main import app
+from saga_coordinator.service.cli.main import VERBS
 from tests.unit.cli.said import Saga
 from tests.unit.cli.stories import placed, tell
 
-VERBS = [
-    "serve", "doctor", "lint", "test", "simulate", "graph", "ls", "show", "why", "explain", "config", "version",
-    "topics", "demo",
-    "diff",
-    "replay",
-    "migrate",
-    "dead-letters", "retry", "skip", "cancel", "pause", "resume", "resolve",
-]  # fmt: skip
 SAGA = Path(sys.executable).with_name("saga")
 MAIN = "saga_coordinator.service.cli.main"
 HEAVY = ("pydantic", "aiokafka", "rich", "asyncio", "sqlite3", "opentelemetry", "confluent_kafka", "fastapi")
@@ -29,14 +21,23 @@ HEAVY = ("pydantic", "aiokafka", "rich", "asyncio", "sqlite3", "opentelemetry", 
 def test_help_names_every_verb(saga: Saga, option: str) -> None:
     shown = saga.does(option).out
 
-    assert [command.name for command in app.registered_commands if command.name not in VERBS] == []
     assert all(f"\n  {verb} " in shown for verb in VERBS)
     assert "..." not in shown.split("Commands:")[1]
 
 
-@pytest.mark.parametrize("verb", [*VERBS, "topics plan", "topics apply", "demo participants", "demo orders"])
-def test_every_verb_has_help(saga: Saga, verb: str) -> None:
-    assert "Usage: saga " in saga.does(*verb.split(), "-h").out.replace("Usage: root", "Usage: saga")
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_help_of_a_verb_begins_as_in_the_list(saga: Saga, verb: str) -> None:
+    usage, first, *_ = saga.does(verb, "-h").out.split("\n\n")
+
+    assert usage.startswith("Usage: root " + verb)
+    assert " ".join(first.split()) == VERBS[verb].help
+
+
+@pytest.mark.parametrize(
+    "name", ["topics plan", "topics apply", "contracts export", "demo participants", "demo orders"]
+)
+def test_every_verb_of_a_group_has_help(saga: Saga, name: str) -> None:
+    assert f"Usage: root {name} " in saga.does(*name.split(), "-h").out
 
 
 @pytest.mark.parametrize("arguments", [[], ["topics"], ["nothing"], ["ls", "--nothing"], ["show"]])

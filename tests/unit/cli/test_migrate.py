@@ -24,7 +24,7 @@ def test_live_instances_move_by_themselves_where_nothing_is_in_the_way(
 
     assert saga.does(*PLAN).out.splitlines()[-1] == "3 live instances of order-fulfilment v1 -> v2: 3 moves"
     told = saga.does(*PLAN, "--json").json
-    assert (told["ok"], told["sum"]["moves"]) == (True, 3)
+    assert (told["ok"], told["counts"]["moves"]) == (True, 3)
     assert sorted(each["key"] for each in told["instances"]) == ["o-1", "o-2", "o-4"]
     assert store.read_bytes() == before
 
@@ -53,7 +53,7 @@ def test_what_the_mapping_lets_drain_is_no_reason_to_refuse(
     mapping.write_text('drains = ["charge-card"]\n')
 
     told = saga.does(*PLAN, "--mapping", str(mapping), "--json").json
-    assert told["sum"] == {"moves": 0, "needs a mapping": 0, "drains": 3, "refused": 0}
+    assert told["counts"] == {"moves": 0, "needs a mapping": 0, "drains": 3, "refused": 0}
 
 
 def test_a_renamed_step_is_asked_for_and_moves_with_its_mapping(
@@ -67,7 +67,7 @@ def test_a_renamed_step_is_asked_for_and_moves_with_its_mapping(
     asked = saga.does(*PLAN)
     assert 'write charge-card = "take-money" under [steps]' in asked.out
     told = saga.does(*PLAN, "--mapping", str(mapping), "--json").json
-    assert told["sum"]["moves"] == 3
+    assert told["counts"]["moves"] == 3
 
 
 @pytest.mark.parametrize(

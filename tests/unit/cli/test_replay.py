@@ -28,7 +28,7 @@ def test_by_another_definition_the_first_decision_that_differs_is_told_of_each(s
 
     assert (said.code, told.code) == (1, 1)
     assert said.err == "5 instances, 22 entries: 2 of them would be decided otherwise.\n"
-    assert "now       completed; tells orders.order-confirmed.v1" in said.out
+    assert "now       completed; publishes orders.order-confirmed.v1" in said.out
     assert "recorded  running; sends notify-customer (forward, attempt 1)" in said.out
     differ = told.json["differ"]
     assert [(each["key"], each["seq"], each["kind"]) for each in differ] == [("o-3", 4, "answer"), ("o-2", 4, "answer")]

@@ -109,9 +109,9 @@ def test_why_of_a_stalled_instance_names_what_is_not_undone(saga: Saga, store: P
     assert "Rollback incomplete, not undone: charge-card." in told
 
 
-def test_an_outcome_that_has_not_left_is_told_as_owed(saga: Saga, store: Path) -> None:
+def test_an_outcome_that_is_not_yet_published_is_shown_as_such(saga: Saga, store: Path) -> None:
     tell(store, completed("o-1"))
 
     told = saga.does("why", "o-1").out
 
-    assert "orders.order-confirmed.v1 is still owed to saga.order-fulfilment.outcomes.v1." in told
+    assert "orders.order-confirmed.v1 is not yet published to saga.order-fulfilment.outcomes.v1." in told

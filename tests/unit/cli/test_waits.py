@@ -37,7 +37,7 @@ def test_a_delay_is_told_with_its_end(saga: Saga, store: Path) -> None:
     assert "cool-off for 1 d" in saga.does("ls").out or "cool-off for 2 d" in saga.does("ls").out
     assert "The delay cool-off runs since" in saga.does("why", "t-1").out
     (waiting,) = saga.does("ls", "--json").json["instances"][0]["waits_until"]
-    assert (waiting["name"], waiting["for"]) == ("cool-off", "a time")
+    assert (waiting["name"], waiting["kind"]) == ("cool-off", "time")
     shown = saga.does("show", "t-1").out
     assert "runs until" in shown
     assert "not reached" in shown

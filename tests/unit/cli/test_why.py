@@ -18,7 +18,7 @@ from saga_coordinator.sagas.machine import (
     TimerFired,
     transition,
 )
-from saga_coordinator.service.cli.why import Case, paragraph
+from saga_coordinator.service.views.why import Case, why
 from tests.unit.handlers.order_log import placed_value
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -63,11 +63,16 @@ class Order:
             )
         )
 
-    def why(self, after: timedelta = SECOND, *, owed: bool = False) -> str:
-        case = Case(
-            saga=order_fulfilment, instance=self.instance, lines=(), now=self.at + after, outcome_unpublished=owed
+    def why(self, after: timedelta = SECOND, *, is_unpublished: bool = False) -> str:
+        return why(
+            Case(
+                saga=order_fulfilment,
+                instance=self.instance,
+                history=(),
+                now=self.at + after,
+                is_outcome_unpublished=is_unpublished,
+            )
         )
-        return paragraph(case)
 
 
 def test_a_step_without_retry_counts_as_unknown_after_its_timeout_and_what_was_done_is_undone() -> None:
@@ -75,8 +80,8 @@ def test_a_step_without_retry_counts_as_unknown_after_its_timeout_and_what_was_d
     order.answer("charge-card")
 
     assert (
-        "It waits for reserve-stock (inventory.reserve-stock.v1) since 2026-01-01 12:00:00Z (1 s ago), asked 1 time; "
-        "without an answer by 2026-01-01 12:05:00Z it counts as unknown, "
+        "It waits for reserve-stock (inventory.reserve-stock.v1) since 2026-01-01 12:00:00Z (1 s ago), sent 1 time; "
+        "without a reply by 2026-01-01 12:05:00Z it counts as unknown, "
         "and what was done is undone: charge-card and reserve-stock."
     ) in order.why()
     order.wake(5 * MINUTE)
@@ -86,13 +91,13 @@ def test_a_step_without_retry_counts_as_unknown_after_its_timeout_and_what_was_d
 
 def test_a_step_with_retry_is_asked_again_as_often_as_it_may() -> None:
     order = Order()
-    assert "by 2026-01-01 12:02:00Z it is asked again under the same id, 4 times in all." in order.why()
+    assert "by 2026-01-01 12:02:00Z it is sent again under the same id, 4 times in all." in order.why()
 
     order.wake(2 * MINUTE)
 
     assert [send.step for send in order.decision.commands] == ["charge-card"]
     assert "It waits for charge-card (payments.charge-card.v1) since 2026-01-01 12:02:00Z" in order.why()
-    assert "asked 2 times; without an answer by 2026-01-01 12:04:00Z" in order.why()
+    assert "sent 2 times; without a reply by 2026-01-01 12:04:00Z" in order.why()
 
 
 def test_a_retryable_failure_is_asked_again_under_a_new_id() -> None:
@@ -103,7 +108,7 @@ def test_a_retryable_failure_is_asked_again_under_a_new_id() -> None:
     due = order.instance.steps["charge-card"].forward.due_at
 
     assert due is not None
-    assert f"was refused for the moment, asked 1 time; it is asked again at {due:%Y-%m-%d %H:%M:%S}Z" in told
+    assert f"was refused for the moment, sent 1 time; it is sent again at {due:%Y-%m-%d %H:%M:%S}Z" in told
 
 
 def test_the_deadline_is_told_until_the_pivot_is_sent() -> None:
@@ -115,7 +120,7 @@ def test_the_deadline_is_told_until_the_pivot_is_sent() -> None:
 
     told = order.why()
     assert "has not been sent" not in told
-    assert "by 2026-01-01 18:00:00Z it is asked again under the same id, until it answers." in told
+    assert "by 2026-01-01 18:00:00Z it is sent again under the same id, until it answers." in told
 
 
 def test_while_compensating_it_tells_why_it_turned_back_and_what_an_undo_does_next() -> None:
@@ -125,9 +130,9 @@ def test_while_compensating_it_tells_why_it_turned_back_and_what_an_undo_does_ne
 
     told = order.why()
 
-    assert "It turned back because reserve-stock failed with sold-out: none left." in told
-    assert "It waits for the undo of charge-card (payments.refund-card.v1) since" in told
-    assert "it is asked again under the same id, 12 times in all." in told
+    assert "It is compensated because reserve-stock failed with sold-out: none left." in told
+    assert "It waits for the compensation of charge-card (payments.refund-card.v1) since" in told
+    assert "it is sent again under the same id, 12 times in all." in told
 
 
 def test_a_sibling_in_flight_is_awaited_before_anything_is_undone() -> None:
@@ -147,12 +152,12 @@ def test_a_pause_is_told_and_promises_no_time() -> None:
     told = order.why()
 
     assert "An operator paused it 2026-01-01 12:00:00Z (1 s ago)" in told
-    assert "without an answer by" not in told
+    assert "without a reply by" not in told
 
 
 def test_an_alarm_that_has_not_rung_asks_whether_the_service_runs() -> None:
-    assert "and has not rung: is `saga serve` running?" in Order().why(after=HOUR)
-    assert "has not rung" not in Order().why(after=MINUTE)
+    assert "and has not fired: is `saga serve` running?" in Order().why(after=HOUR)
+    assert "has not fired" not in Order().why(after=MINUTE)
 
 
 def test_the_end_is_told_with_its_reason_and_its_outcome() -> None:
@@ -165,7 +170,7 @@ def test_the_end_is_told_with_its_reason_and_its_outcome() -> None:
 
     assert "every step that it needed has succeeded: reserve-stock, charge-card, ship-order and notify" in done.why()
     assert "was published to saga.order-fulfilment.outcomes.v1" in done.why()
-    assert "is still owed to saga.order-fulfilment.outcomes.v1" in done.why(owed=True)
+    assert "is not yet published to saga.order-fulfilment.outcomes.v1" in done.why(is_unpublished=True)
     assert "it was cancelled (orders.order-cancelled.v1). There was nothing to undo." in cancelled.why()
 
 
@@ -176,8 +181,10 @@ def test_a_passed_deadline_and_a_silent_step_are_told_as_such() -> None:
     late.wake(48 * HOUR)
     silent.wake(5 * MINUTE)
 
-    assert "It turned back because its deadline passed: not past the pivot within 2 days, 0:00:00." in late.why()
-    assert "It turned back because reserve-stock did not answer: no answer within 0:05:00, sent 1 times" in silent.why()
+    assert "It is compensated because its deadline passed: not past the pivot within 2 days, 0:00:00." in late.why()
+    assert (
+        "It is compensated because reserve-stock did not answer: no answer within 0:05:00, sent 1 times" in silent.why()
+    )
 
 
 def test_a_stalled_instance_says_what_stopped_it_what_is_not_undone_and_that_an_operator_decides() -> None:
@@ -189,7 +196,7 @@ def test_a_stalled_instance_says_what_stopped_it_what_is_not_undone_and_that_an_
     told = order.why()
 
     assert "because charge-card failed with sold-out: its compensation failed: none left." in told
-    assert "It was being undone because reserve-stock failed with sold-out: none left." in told
+    assert "It was being compensated because reserve-stock failed with sold-out: none left." in told
     assert "Rollback incomplete, not undone: charge-card." in told
     assert "an operator has to decide" in told
 

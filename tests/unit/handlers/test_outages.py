@@ -9,7 +9,8 @@ from saga_coordinator.handlers.replay import first_difference, replay
 from saga_coordinator.handlers.routing import REPLIES
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine import freeze
-from saga_coordinator.service.storage.sqlite.queries import InstanceFilter, open_queries
+from saga_coordinator.service.storage.queries import InstanceFilter
+from saga_coordinator.service.storage.sqlite.queries import open_queries
 from tests.unit.handlers.coordinator import Coordinator, coordinator, relaying
 from tests.unit.handlers.order_log import Log, instance_id
 from tests.unit.handlers.test_relay import Gate, Slow, worn

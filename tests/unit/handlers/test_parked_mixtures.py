@@ -10,7 +10,8 @@ from saga_coordinator.handlers.records import Place, Record
 from saga_coordinator.handlers.redrive import DeadLetterRef, Outcome
 from saga_coordinator.handlers.replay import replay
 from saga_coordinator.sagas.machine import freeze
-from saga_coordinator.service.storage.sqlite.queries import InstanceFilter, open_queries
+from saga_coordinator.service.storage.queries import InstanceFilter
+from saga_coordinator.service.storage.sqlite.queries import open_queries
 from tests.unit.handlers.coordinator import Coordinator, coordinator
 from tests.unit.handlers.faulty import OLGA, Fault, wide
 from tests.unit.handlers.order_log import Log, type_of

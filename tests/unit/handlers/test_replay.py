@@ -23,7 +23,8 @@ from saga_coordinator.sagas.machine import (
     freeze,
     instance_id,
 )
-from saga_coordinator.service.storage.sqlite.queries import InstanceFilter, open_queries
+from saga_coordinator.service.storage.queries import InstanceFilter
+from saga_coordinator.service.storage.sqlite.queries import open_queries
 from tests.unit.handlers.coordinator import Coordinator, coordinator
 from tests.unit.handlers.order_log import Log
 from tests.unit.handlers.test_child_sagas import delivered

@@ -9,7 +9,8 @@ from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES
 from saga_coordinator.handlers.replay import first_difference, replay
 from saga_coordinator.sagas import parallel
 from saga_coordinator.sagas.machine import freeze
-from saga_coordinator.service.storage.sqlite.queries import InstanceFilter, open_queries
+from saga_coordinator.service.storage.queries import InstanceFilter
+from saga_coordinator.service.storage.sqlite.queries import open_queries
 from tests.unit.handlers.coordinator import Coordinator, coordinator
 from tests.unit.handlers.mixture import Mixture
 from tests.unit.handlers.order_log import Log

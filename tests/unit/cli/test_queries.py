@@ -1,4 +1,4 @@
-"""The questions to a store beside its coordinator: of one moment, read-only, bounded, for one schema."""
+"""The read port on a store that a coordinator writes: one moment, read-only, bounded, for one schema."""
 
 import asyncio
 import sqlite3
@@ -11,8 +11,9 @@ import pytest
 from saga_coordinator.handlers.records import Place
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.service.errors import StoreError
-from saga_coordinator.service.storage.sqlite import queries as reading
-from saga_coordinator.service.storage.sqlite.queries import InstanceFilter, newest_schema, open_queries
+from saga_coordinator.service.storage.queries import InstanceFilter, NeedsAttention
+from saga_coordinator.service.storage.sqlite import queries as sqlite_queries
+from saga_coordinator.service.storage.sqlite.queries import newest_schema, open_queries
 from tests.unit.cli.said import Saga
 from tests.unit.cli.stories import completed, placed, stalled, tell
 from tests.unit.handlers.coordinator import coordinator
@@ -38,7 +39,7 @@ def test_an_instance_is_read_as_the_machine_knows_it(store: Path) -> None:
     tell(store, completed("o-1"))
 
     with open_queries(store) as asked:
-        (row,) = asked.instances_by_id([instance_id("o-1"), instance_id("o-2")])
+        (row,) = asked.instances(InstanceFilter(ids=[instance_id("o-1"), instance_id("o-2")]), 2)
         history = asked.history(row, 100)
 
     instance = row.instance(order_fulfilment)
@@ -61,19 +62,19 @@ def test_only_live_instances_are_asked_whether_they_need_attention(store: Path) 
     now = datetime.now(UTC)
 
     with open_queries(store) as asked:
-        rows = asked.instances(InstanceFilter(late=now - timedelta(hours=1), sendings=4), 10)
+        rows = asked.instances(InstanceFilter(attention=NeedsAttention(now - timedelta(hours=1), sendings=4)), 10)
         assert [row.key for row in rows] == ["o-2"]
-        rows = asked.instances(InstanceFilter(late=now + timedelta(days=3), sendings=4), 10)
+        rows = asked.instances(InstanceFilter(attention=NeedsAttention(now + timedelta(days=3), sendings=4)), 10)
         assert [row.key for row in rows] == ["o-3", "o-2"]
 
 
-def test_what_is_owed_is_counted_and_found(store: Path) -> None:
+def test_unpublished_messages_and_dead_letters_are_counted(store: Path) -> None:
     tell(store, completed("o-1"))
 
     with open_queries(store) as asked:
-        assert asked.owed() == 5
-        assert asked.unsent(f"{asked.history(asked.instances(InstanceFilter(), 1)[0], 1)[0].message_id}") is False
-        assert asked.dead_letters() == 0
+        assert asked.backlog() == (0, 5)
+        [newest] = asked.history(asked.instances(InstanceFilter(), 1)[0], 1)
+        assert asked.is_unpublished(f"{newest.message_id}") is False
 
 
 def test_nothing_can_be_written_through_it(store: Path) -> None:
@@ -87,8 +88,8 @@ def test_a_question_that_takes_too_long_is_given_up(store: Path, monkeypatch: py
     tell(store, *(placed(f"o-{number}") for number in range(20)))
 
     with open_queries(store) as asked:
-        monkeypatch.setattr(reading, "QUERY_TIMEOUT", -1.0)
-        monkeypatch.setattr(reading, "STEPS_BETWEEN_CHECKS", 10)
+        monkeypatch.setattr(sqlite_queries, "QUERY_TIMEOUT", -1.0)
+        monkeypatch.setattr(sqlite_queries, "STEPS_BETWEEN_CHECKS", 10)
         with pytest.raises(TimeoutError, match="ask for less"):
             asked.instances(InstanceFilter(), 100)
 

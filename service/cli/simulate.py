@@ -1,17 +1,20 @@
 """`saga simulate`: instances by the thousand on virtual time, against participants that a file describes."""
 
-# ruff: noqa: PLC0415  a verb imports what it needs when it runs: `saga --help` has nothing to wait for
-
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from saga_coordinator.handlers.routing import AnySaga
+from saga_coordinator.service.cli.console import print_json, remark
+from saga_coordinator.service.cli.definitions import newest
 from saga_coordinator.service.cli.options import Json
-
-if TYPE_CHECKING:
-    from saga_coordinator.handlers.routing import AnySaga
-    from saga_coordinator.service.simulation.engine import Simulation
+from saga_coordinator.service.simulation.engine import Simulation
+from saga_coordinator.service.simulation.figures import figures
+from saga_coordinator.service.simulation.model_file import ModelFile
+from saga_coordinator.service.simulation.plot import drawn
+from saga_coordinator.service.simulation.roles import roles
+from saga_coordinator.service.simulation.table import show
 
 
 def simulate(
@@ -37,16 +40,11 @@ def simulate(
     "participants": {NAME: {"requests", "carried_out", "done", "refused", "retryable", "lost", "busy", "at_once",
     "peak", "waited_p50", "waited_p99"}}}
     """
-    from saga_coordinator.service.cli.console import as_json, remark
-    from saga_coordinator.service.simulation.figures import figures
-    from saga_coordinator.service.simulation.plot import drawn
-    from saga_coordinator.service.simulation.table import show
-
-    simulation = _simulation(_saga(name), participants, instances, seed)
+    simulation = _simulation(newest(name), participants, instances, seed)
     simulation.run()
     found = figures(simulation, seed)
     if json:
-        as_json(found.as_json())
+        print_json(found.as_json())
     else:
         show(found)
     if plot is not None:
@@ -54,25 +52,8 @@ def simulate(
         remark(f"{plot}: cycle times and load")
 
 
-def _saga(name: str) -> "AnySaga":
-    from saga_coordinator.handlers.routing import Routes
-    from saga_coordinator.service.catalog import load_catalog
-    from saga_coordinator.service.cli.configuration import load_settings
-    from saga_coordinator.service.cli.console import fail
-
-    newest = Routes(load_catalog(load_settings().catalog)).newest
-    if name not in newest:
-        fail(f"there is no saga {name!r} in the catalog; it has {', '.join(sorted(newest))}")
-    return newest[name]
-
-
-def _simulation(saga: "AnySaga", path: Path, instances: int, seed: int) -> "Simulation":
-    """Read the model and prepare the simulation; end with 2 where the model is wrong."""
-    from saga_coordinator.service.cli.console import remark
-    from saga_coordinator.service.simulation.engine import Simulation
-    from saga_coordinator.service.simulation.model_file import ModelFile
-    from saga_coordinator.service.simulation.roles import roles
-
+def _simulation(saga: AnySaga, path: Path, instances: int, seed: int) -> Simulation:
+    """Read the model and prepare the simulation; exit with 2 where the model is wrong."""
     try:
         parts = roles(saga, ModelFile.read(path), seed)
     except ValueError as error:

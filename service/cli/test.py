@@ -1,8 +1,10 @@
-"""`saga test`: a saga tried with every fault at every moment, and what came of it."""
+"""`saga test`: a saga tried with every fault at every moment, and the results."""
+
+# ruff: noqa: PT028  `test` is the verb
 
 import sys
 from importlib import import_module
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -11,35 +13,55 @@ from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.sagas.testing.explorer.explore import Exploration, explore
 from saga_coordinator.sagas.testing.explorer.script import Place, place_of, script
 from saga_coordinator.sagas.testing.explorer.table import Cell, cells
-from saga_coordinator.service.cli.console import as_json, fail, remark, say, table
-from saga_coordinator.service.cli.defining import chosen
+from saga_coordinator.service.cli.console import echo, fail, print_json, remark, table
+from saga_coordinator.service.cli.definitions import choose
+from saga_coordinator.service.cli.options import Json
 
 HEADINGS: Final = ("step", "what happens", "moments", "completed", "compensated", "stalled")
 
 
-def try_faults(*, name: str, depth: int, samples: str | None, max_states: int, as_json_: bool) -> None:
-    """Try one saga; end with 1 if an invariant is violated, or if not everything could be tried."""
-    saga, place = _saga(name)
+def test(
+    saga: Annotated[str, typer.Argument(metavar="NAME|MODULE:NAME", help="A saga of the catalog, or one in the code")],
+    *,
+    depth: Annotated[int, typer.Option(min=0, max=3, help="So many faults at once, there and back")] = 1,
+    samples: Annotated[
+        str | None, typer.Option(metavar="MODULE:NAME", help="Messages to try it with, besides generated ones")
+    ] = None,
+    max_states: Annotated[int, typer.Option(min=1, help="Look at no more states than these")] = 200_000,
+    json: Json = False,
+) -> None:
+    """Try a saga with every fault at every moment, on virtual time.
+
+    Every step refuses, fails, times out, answers late; every undo too; it is cancelled, its deadline passes, events
+    stay away, copies come, it is written and read again. Ends with 1 if an invariant is violated, with the
+    shortest test that shows it, or if there are more states than --max-states.
+
+    JSON: {"ok", "complete", "saga", "version", "depth", "states", "transitions", "unreached": [NAME], "ignored": {WHAT:
+    COUNT}, "cells": [{"step", "direction", "fault", "hits", "completed", "compensated", "stalled"}],
+    "violations": [{"invariant", "problem", "test"}]}
+    """
+    definition, place = _saga(saga)
     try:
-        found = explore(saga, _samples(samples), depth=depth, max_states=max_states)
+        found = explore(definition, _samples(samples), depth=depth, max_states=max_states)
     except ValueError as error:
         fail(str(error))
-    scripts = [script(each, saga, place) for each in found.counterexamples]
-    if as_json_:
-        as_json(_to_json(saga, found, scripts))
+    scripts = [script(each, definition, place) for each in found.counterexamples]
+    if json:
+        print_json(_to_json(definition, found, scripts))
     else:
         _print(found, scripts)
     if scripts:
         raise typer.Exit(1)
     if found.unfinished:
         fail(
-            f"saga {saga.name} has more than {max_states} states at depth {depth}: raise --max-states, or lower --depth"
+            f"saga {definition.name} has more than {max_states} states at depth {depth}: "
+            "raise --max-states, or lower --depth"
         )
 
 
 def _saga(name: str) -> tuple[AnySaga, Place]:
     """Return a saga of the catalog by its name, or the one at MODULE:NAME, and where Python finds it."""
-    found = chosen(name)
+    found = choose(name)
     if len(found) != 1:
         fail(f"{name} holds {len(found)} sagas: name one of them")
     module, _, attribute = name.partition(":")
@@ -49,7 +71,7 @@ def _saga(name: str) -> tuple[AnySaga, Place]:
 
 
 def _samples(where: str | None) -> tuple[Message, ...]:
-    """Return the messages at MODULE:NAME, where one may stand as well as a tuple of them."""
+    """Return the messages at MODULE:NAME, where one may be as well as a tuple of them."""
     if where is None:
         return ()
     module, _, attribute = where.partition(":")
@@ -65,15 +87,15 @@ def _samples(where: str | None) -> tuple[Message, ...]:
 
 def _print(found: Exploration, scripts: list[str]) -> None:
     table(HEADINGS, [_row(cell) for cell in cells(found)])
-    say("")
+    echo("")
     for what, count in found.probed.items():
-        say(f"{what}: ignored, {count} times")
+        echo(f"{what}: ignored, {count} times")
     states, edges = _counted(len(found.worlds), "state"), _counted(len(found.edges), "transition")
-    say(f"saga {found.saga.name}: {states}, {edges}, {_counted(len(scripts), 'violation')}")
+    echo(f"saga {found.saga.name}: {states}, {edges}, {_counted(len(scripts), 'violation')}")
     for name in () if found.unfinished else found.unreached:
         remark(f"{name} was never reached: give a sample that leads there (--samples MODULE:NAME)")
     for each, text in zip(found.counterexamples, scripts, strict=True):
-        say(f"\n{each.invariant}: {each.problem}\n\n{text}")
+        echo(f"\n{each.invariant}: {each.problem}\n\n{text}")
 
 
 def _row(cell: Cell) -> tuple[str, ...]:

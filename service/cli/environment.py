@@ -1,0 +1,129 @@
+"""Reads the settings, and says what is wrong with them by the names of their variables."""
+
+import difflib
+import json
+import logging
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import typer
+from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import SettingsError
+
+from saga_coordinator.service.cli.console import remark
+from saga_coordinator.service.settings import Settings
+
+PREFIX: Final = "SAGA_"
+BETWEEN: Final = "__"
+TEST_PREFIX: Final = "SAGA_TEST_"
+"""Variables that belong to the tests."""
+
+CREDENTIALS: Final = re.compile(r"//[^/@]*@")
+
+Path = tuple[str, ...]
+
+
+def load_settings() -> Settings:
+    """Return the settings of the environment; print each wrong variable and exit with 2 if there is one."""
+    try:
+        return Settings()
+    except (ValidationError, SettingsError) as error:
+        for problem in problems(error):
+            remark(f"saga: {problem}")
+        raise typer.Exit(2) from error
+
+
+def problems(error: ValidationError | SettingsError) -> Iterator[str]:
+    """Yield which variable is wrong, what it holds unless that is secret, and what it must be."""
+    if isinstance(error, SettingsError):
+        yield from _group_problems()
+        return
+    known = {path: name for name, path, _ in fields()}
+    secret = {path for _, path, field in fields() if is_secret(field)}
+    for each in error.errors(include_url=False, include_context=False):
+        path = tuple(str(part) for part in each["loc"])
+        if each["type"] == "extra_forbidden":
+            yield _unknown(_variable(path))
+        elif path in known:
+            given = "" if path in secret else f"={format_value(each['input'])}"
+            yield f"{known[path]}{given}: {_requirement(each['msg'])}"
+        else:
+            yield f"{_variable(path)}{BETWEEN}*: {_requirement(each['msg'])}"
+
+
+def unknown_variables() -> Iterator[str]:
+    """Yield which variables look like settings and are none, so that a misspelt one is not silently ignored."""
+    known = {name for name, _, _ in fields()} | {_variable((group,)) for group in Settings.model_fields}
+    for name in sorted(os.environ):
+        if name.upper().startswith(PREFIX) and not name.startswith(TEST_PREFIX) and name.upper() not in known:
+            yield _unknown(name)
+
+
+def fields(model: type[BaseModel] = Settings, path: Path = ()) -> Iterator[tuple[str, Path, FieldInfo]]:
+    """Yield every setting: the name of its variable, its path in the model, its field."""
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from fields(field.annotation, (*path, name))
+        else:
+            yield _variable((*path, name)), (*path, name), field
+
+
+def is_set(path: Path) -> bool:
+    """Return whether the environment sets a field, by its own variable or in its group's JSON."""
+    environment = _environment()
+    if _variable(path) in environment:
+        return True
+    return len(path) > 1 and path[-1] in json.loads(environment.get(_variable(path[:-1]), "{}"))
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Return whether the value of a field is never shown."""
+    return SecretStr in (field.annotation, *getattr(field.annotation, "__args__", ()))
+
+
+def format_value(value: object) -> str | None:
+    """Return a value as text. What precedes the host of an address may be a password, and is masked."""
+    return None if value is None else CREDENTIALS.sub("//***@", str(value))
+
+
+def silence_libraries() -> None:
+    """Drop the log of Kafka's client: the verb itself says what happened."""
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())
+
+
+def _variable(path: Path) -> str:
+    return PREFIX + BETWEEN.join(path).upper()
+
+
+def _unknown(name: str) -> str:
+    known = [each for each, _, _ in fields()]
+    begun = [each for each in known if each.startswith(name.upper())]
+    near = begun or difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.7)
+    return f"{name} is no setting" + (f": did you mean {near[0]}?" if near else "; `saga config` lists them all")
+
+
+def _requirement(message: str) -> str:
+    """Return the requirement in a sentence of pydantic's."""
+    for prefix in ("Value error, ", "Input should be ", "String should "):
+        if message.startswith(prefix):
+            rest = message.removeprefix(prefix)
+            return {"Input should be ": f"must be {rest}", "String should ": f"must {rest}"}.get(prefix, rest)
+    return message
+
+
+def _group_problems() -> Iterator[str]:
+    """Yield which group's variable holds something that is no JSON."""
+    for group in sorted({path[0] for _, path, _ in fields() if len(path) > 1}):
+        name = _variable((group,))
+        try:
+            json.loads(_environment().get(name, "{}"))
+        except ValueError:
+            yield f"{name}: must be a JSON object; or set its fields one by one, {name}{BETWEEN}FIELD"
+
+
+def _environment() -> Mapping[str, str]:
+    """Return the environment as the settings see it: the case of names does not matter."""
+    return {name.upper(): value for name, value in os.environ.items()}

@@ -1,0 +1,19 @@
+"""Opens the store and the catalog that the settings name, for the verbs that look at instances."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from saga_coordinator.handlers.routing import Routes
+from saga_coordinator.service.app.queries import open_queries
+from saga_coordinator.service.catalog import load_catalog
+from saga_coordinator.service.cli.environment import load_settings
+from saga_coordinator.service.views.instance import Reader
+
+
+@contextmanager
+def open_reader() -> Iterator[Reader]:
+    """Read the settings and the catalog, and open the store."""
+    settings = load_settings()
+    routes = Routes(load_catalog(settings.catalog))
+    with open_queries(settings) as queries:
+        yield Reader(queries, routes)

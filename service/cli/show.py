@@ -1,0 +1,105 @@
+"""`saga show`: one instance whole. Its status, its steps in both directions, its history, its data, its trace."""
+
+import json as codec
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from rich.text import Text
+
+from saga_coordinator.handlers.records import Verdict
+from saga_coordinator.sagas.machine import Progress
+from saga_coordinator.service.cli.console import echo, print_json, status_mark, table
+from saga_coordinator.service.cli.options import History, Instance, Json, OfSaga
+from saga_coordinator.service.cli.reader import open_reader
+from saga_coordinator.service.views.instance import InstanceDetail, StepView, find, show_instance
+from saga_coordinator.service.views.pending import CommandView, WaitView
+from saga_coordinator.service.views.text import escape, format_direction, format_duration, format_time
+from saga_coordinator.service.views.timeline import TimelineEntry
+
+STYLES: Final = {
+    Progress.ASKED: "cyan",
+    Progress.WAITING: "yellow",
+    Progress.DONE: "green",
+    Progress.REFUSED: "red",
+    Progress.UNKNOWN: "magenta",
+}
+
+Cells = Sequence[str | Text]
+
+
+def show(instance: Instance, *, saga: OfSaga = None, history: History = 500, json: Json = False) -> None:
+    """Show one instance with its steps, history, data and trace.
+
+    JSON: {"id", "saga", "version", "key", "status", "why", "attention", "parked", "started_at", "ended_at",
+    "deadline_at", "paused_at", "next_timer_at", "cause", "stall", "choices", "attempts", "trace_id", "revision",
+    "home", "data", "steps": [{"name", "kind": "step|receive|delay", "pivot", "compensatable", "forward",
+    "compensation"}], "waits": {NAME: {"name", "kind": "event|time", "progress", "since", "due_at", "event_id"}},
+    "history": [{"seq", "at", "kind", "summary", "verdict", "reason", "message_id", "message_type", "causation_id",
+    "value", "took_s", "status", "sent", "outcome", "place", "trace_id", "span_id"}]}
+    """
+    with open_reader() as reader:
+        detail = show_instance(reader, find(reader, instance, saga), history, datetime.now(UTC))
+    if json:
+        print_json(detail)
+    else:
+        _print(detail)
+
+
+def _print(detail: InstanceDetail) -> None:
+    status = status_mark(detail.status, is_paused=detail.paused_at is not None)
+    echo(Text.assemble((escape(f"{detail.key}  "), "bold"), status, f"  {detail.saga} v{detail.version}"))
+    echo(detail.why)
+    echo(f"\ninstance {detail.id}   trace {detail.trace_id}   revision {detail.revision}   home {detail.home}\n")
+    headings = ("step", "forward", "sent", "took", "compensation", "sent", "took")
+    table(headings, [_step(each, detail.waits.get(each.name)) for each in detail.steps])
+    is_cut = detail.revision > len(detail.history)
+    echo(f"\nhistory, its last {len(detail.history)} of {detail.revision} entries" if is_cut else "\nhistory")
+    headings = ("seq", "after", "what came in", "took", "then", "sent", "place")
+    table(headings, [_entry(each, detail.started_at) for each in detail.history])
+    echo("\ndata")
+    echo(codec.dumps(detail.data, indent=2, ensure_ascii=False))
+
+
+def _step(step: StepView, wait: WaitView | None) -> Cells:
+    """Return the row of a step: forward, and beside it the compensation."""
+    if step.kind != "step":
+        return step.name, *_wait(wait), "", "", ""
+    title = f"{step.name} (pivot)" if step.pivot else step.name
+    undo = _command(step.compensation, "not requested" if step.compensatable else "", done="undone")
+    return title, *_command(step.forward, "not reached", done="done"), *undo
+
+
+def _wait(wait: WaitView | None) -> Cells:
+    if wait is None:
+        return Text("not reached", style="dim"), "", ""
+    word = "awaited" if wait.kind == "event" else "runs"
+    words = {Progress.ASKED: f"{word} until {format_time(wait.due_at)}", Progress.DONE: "done"}
+    return Text(words.get(wait.progress, "given up"), style=STYLES[wait.progress]), "", ""
+
+
+def _command(command: CommandView | None, absent: str, *, done: str) -> Cells:
+    if command is None:
+        return Text(absent, style="dim"), "", ""
+    words = {Progress.ASKED: "awaited", Progress.WAITING: "to be sent again", Progress.DONE: done}
+    text = Text(words.get(command.progress, command.progress.value), style=STYLES[command.progress])
+    return text, str(command.sendings), "" if command.took_s is None else format_duration(command.took_s)
+
+
+def _entry(entry: TimelineEntry, started_at: datetime) -> Cells:
+    verdict = "" if entry.verdict is Verdict.APPLIED else f" [{entry.verdict}]"
+    reason = f" {entry.reason}" if entry.reason else ""
+    took = "" if entry.took_s is None else format_duration(entry.took_s)
+    after = f"+{format_duration(entry.at - started_at)}"
+    sent = ", ".join(_sent(entry))
+    place = "" if entry.place is None else str(entry.place)
+    return str(entry.seq), after, entry.summary + verdict + reason, took, entry.status, sent, place
+
+
+def _sent(entry: TimelineEntry) -> Iterator[str]:
+    """Yield the names of what was sent with an entry."""
+    for sent in entry.sent:
+        attempt = f" #{sent.attempt}" if sent.attempt > 1 else ""
+        yield format_direction(sent.step, sent.direction) + attempt + (" again" if sent.again else "")
+    if entry.outcome:
+        yield entry.outcome

@@ -1,0 +1,86 @@
+"""`saga topics`: the Kafka topics that the catalog needs."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Final
+
+import typer
+from rich.text import Text
+
+from saga_coordinator.handlers.routing import Routes
+from saga_coordinator.service.catalog import load_catalog
+from saga_coordinator.service.cli.console import echo, fail, print_json, remark, table
+from saga_coordinator.service.cli.environment import load_settings, silence_libraries
+from saga_coordinator.service.cli.options import Json
+from saga_coordinator.service.kafka import admin
+from saga_coordinator.service.kafka.admin import State, Topic
+from saga_coordinator.service.settings import KafkaSettings
+from saga_coordinator.service.views.json_form import to_json
+
+MARKS: Final = {
+    State.EXISTS: Text("✔ exists", "green"),
+    State.MISSING: Text("✘ missing", "red"),
+    State.DIFFERS: Text("≠ differs", "yellow"),
+}
+
+Partitions = Annotated[int, typer.Option(min=1, max=1000, help="Partitions of a topic that is created")]
+
+topics = typer.Typer(
+    help="The Kafka topics that the catalog needs.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
+)
+
+
+@topics.command("plan")
+def plan(*, partitions: Partitions = 4, json: Json = False) -> None:
+    """Show which topics exist, are missing, or differ.
+
+    JSON: [{"name", "purpose", "state": "exists|missing|differs", "partitions", "wanted"}]
+    """
+    settings, routes = _load()
+    planned = asyncio.run(admin.plan(settings, routes, partitions))
+    _print(planned, {}, json=json)
+    missing = [topic.name for topic in planned if topic.state is State.MISSING]
+    if missing:
+        remark(f"{len(missing)} of {len(planned)} topics are missing: `saga topics apply` creates them.")
+
+
+@topics.command("apply")
+def apply(
+    *,
+    partitions: Partitions = 4,
+    replication: Annotated[
+        int | None, typer.Option(min=1, max=100, help="Replicas; without it 3, or one for each broker if fewer")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Create the missing topics.
+
+    Topics that exist are neither changed nor deleted.
+
+    JSON: as `plan`, and beside each topic that could not be created "refused", the reason.
+    """
+    settings, routes = _load()
+    planned, refused = asyncio.run(admin.apply(settings, routes, partitions, replication))
+    _print(planned, refused, json=json)
+    if refused:
+        fail("; ".join(f"{name} was not created: {reason}" for name, reason in refused.items()))
+
+
+def _load() -> tuple[KafkaSettings, Routes]:
+    silence_libraries()
+    settings = load_settings()
+    return settings.kafka, Routes(load_catalog(settings.catalog))
+
+
+def _print(topics: Sequence[Topic], refused: Mapping[str, str], *, json: bool) -> None:
+    if json:
+        print_json([_to_json(topic, refused) for topic in topics])
+        return
+    rows = [(MARKS[topic.state], topic.name, str(topic.partitions or ""), topic.purpose) for topic in topics]
+    table(("state", "topic", "partitions", "for"), rows)
+    if any(topic.state is State.DIFFERS for topic in topics):
+        echo("\nThe partitions of a topic that exists are never changed: its keys would move to others.")
+
+
+def _to_json(topic: Topic, refused: Mapping[str, str]) -> dict[str, object]:
+    return dict(to_json(topic)) | ({"refused": refused[topic.name]} if topic.name in refused else {})

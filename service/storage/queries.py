@@ -1,0 +1,170 @@
+"""The read port: queries that a store answers as of one moment. They write nothing, and no writer waits for them.
+
+Lists are paged by key: a page begins where the page before it ended, whatever was written in between.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+
+from saga_coordinator.handlers.records import (
+    Audit,
+    DeadLetter,
+    EarlyEvent,
+    Entry,
+    Place,
+    QueuedRecord,
+    RecordVerdict,
+)
+from saga_coordinator.handlers.routing import AnySaga
+from saga_coordinator.handlers.trace_context import TraceContext
+from saga_coordinator.sagas.machine import Instance, Snapshot, thaw
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceRow:
+    """A stored instance. `number` counts starts; `next_timer_at` is None if it has no timer."""
+
+    number: int
+    id: str
+    saga: str
+    version: int
+    key: str
+    status: str
+    snapshot: Snapshot
+    trace: TraceContext
+    revision: int
+    home: int
+    next_timer_at: datetime | None
+    started_at: datetime
+    ended_at: datetime | None
+
+    def instance(self, saga: AnySaga) -> Instance[Any]:
+        """Return the instance, read by its own definition."""
+        return thaw(saga, self.id, self.key, self.snapshot)
+
+
+class NeedsAttention(NamedTuple):
+    """Stalled, parked, with a timer due before `late`, or with an unsettled command that was sent so often."""
+
+    late: datetime
+    sendings: int
+
+
+class AwaitsReply(NamedTuple):
+    """Live, started before a time, and awaiting the reply to one of these commands, each `STEP/DIRECTION`."""
+
+    commands: Collection[str]
+    started_before: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceFilter:
+    """Which instances. `before` is the number that the page before it ended with."""
+
+    ids: Collection[str] | None = None
+    saga: str | None = None
+    version: int | None = None
+    status: str | None = None
+    before: int | None = None
+    attention: NeedsAttention | None = None
+    awaits: AwaitsReply | None = None
+
+
+class DeadLetterCursor(NamedTuple):
+    """Where a page of dead letters ended."""
+
+    at: datetime
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetterFilter:
+    """Which dead letters. `cause` is a text in their cause."""
+
+    topic: str | None = None
+    instance_id: str | None = None
+    cause: str | None = None
+    before: DeadLetterCursor | None = None
+
+
+class ParkedBehind(NamedTuple):
+    """The dead letter that an instance is parked behind, and how many records wait behind it."""
+
+    letter: DeadLetter
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordRows:
+    """Every trace that a record has left. One that concerned several instances has several of a kind."""
+
+    entries: Sequence[Entry]
+    early: Sequence[EarlyEvent]
+    queued: Sequence[QueuedRecord]
+    dead_letters: Sequence[DeadLetter]
+    verdict: RecordVerdict | None
+    audits: Sequence[Audit]
+
+
+class PartitionRow(NamedTuple):
+    """A partition. `first_offset` has left a trace, the first to do so; `next_offset` is the first not processed."""
+
+    partition: int
+    first_offset: int | None
+    next_offset: int | None
+
+
+class Backlog(NamedTuple):
+    """How many dead letters there are, and messages that are not published, each counted up to a limit."""
+
+    dead_letters: int
+    unpublished: int
+
+
+class Queries(Protocol):
+    """A store as of one moment.
+
+    A query raises `TimeoutError` when it takes too long, and `StoreError` when the store cannot be read.
+    """
+
+    def instances(self, which: InstanceFilter, limit: int) -> Sequence[InstanceRow]:
+        """Return instances, the one that was started last first."""
+        ...
+
+    def history(self, row: InstanceRow, limit: int) -> Sequence[Entry]:
+        """Return the newest entries of the history of an instance, in order."""
+        ...
+
+    def record(self, place: Place) -> RecordRows:
+        """Return every trace of a record."""
+        ...
+
+    def dead_letters(self, which: DeadLetterFilter, limit: int) -> Sequence[DeadLetter]:
+        """Return dead letters, the newest first."""
+        ...
+
+    def parked(self, ids: Collection[str]) -> Mapping[str, ParkedBehind]:
+        """Return those of the instances that are parked, and behind what."""
+        ...
+
+    def queue(self, instance_id: str, limit: int) -> Sequence[QueuedRecord]:
+        """Return the records that wait for a parked instance, in order."""
+        ...
+
+    def partitions(self, topic: str) -> Sequence[PartitionRow]:
+        """Return the partitions of a topic that were read, in order."""
+        ...
+
+    def is_unpublished(self, message_id: str) -> bool:
+        """Return whether a message still waits in the outbox."""
+        ...
+
+    def backlog(self) -> Backlog:
+        """Return how many dead letters and unpublished messages there are."""
+        ...
+
+    def live_versions(self) -> Sequence[tuple[str, int, int]]:
+        """Return the sagas and versions that have live instances, and how many."""
+        ...

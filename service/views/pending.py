@@ -1,0 +1,117 @@
+"""What an instance waits for, and why a person should look at it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from saga_coordinator.sagas.machine import CommandState, Direction, Instance, Progress, Status, WaitState
+from saga_coordinator.service.views.text import format_direction, format_duration
+
+TIMER_LATE: Final = timedelta(seconds=10)
+"""A timer fires a second late at most while a coordinator runs."""
+
+SENT_OFTEN: Final = 4
+"""Sendings of a command after which one that is not settled needs attention."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandView:
+    """The progress of a step in one direction. `took_s` is the time from the first sending to the answer."""
+
+    step: str
+    direction: Direction
+    progress: Progress
+    attempt: int
+    sendings: int
+    command_id: str
+    asked_at: datetime
+    due_at: datetime | None
+    took_s: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitView:
+    """The progress of a receive, which waits for an event, or of a delay, which waits for a time."""
+
+    name: str
+    kind: Literal["event", "time"]
+    progress: Progress
+    since: datetime
+    due_at: datetime
+    event_id: str | None
+
+
+def command_view(step: str, direction: Direction, state: CommandState, took: timedelta | None = None) -> CommandView:
+    """Return the view of one direction of a step."""
+    return CommandView(
+        step=step,
+        direction=direction,
+        progress=state.progress,
+        attempt=state.attempt,
+        sendings=state.sendings,
+        command_id=state.command_id,
+        asked_at=state.asked_at,
+        due_at=state.due_at,
+        took_s=took,
+    )
+
+
+def wait_view(name: str, wait: WaitState) -> WaitView:
+    """Return the view of a receive or a delay."""
+    return WaitView(
+        name=name,
+        kind="event" if wait.address else "time",
+        progress=wait.progress,
+        since=wait.since,
+        due_at=wait.due_at,
+        event_id=wait.event_id,
+    )
+
+
+def pending_commands(instance: Instance[Any]) -> tuple[CommandView, ...]:
+    """Return the commands that are not settled, in the order in which their steps were reached."""
+    return tuple(
+        command_view(name, direction, state)
+        for name, run in instance.steps.items()
+        for direction in Direction
+        if (state := run.command_state(direction)) and state.progress in {Progress.ASKED, Progress.WAITING}
+    )
+
+
+def pending_waits(instance: Instance[Any]) -> tuple[WaitView, ...]:
+    """Return the receives and delays that are waited for, in the order in which they were reached."""
+    return tuple(wait_view(name, wait) for name, wait in instance.waits.items() if wait.progress is Progress.ASKED)
+
+
+def describe(pending: CommandView | WaitView, now: datetime) -> str:
+    """Return what is waited for and since when, or for how long."""
+    match pending:
+        case CommandView(progress=Progress.WAITING, due_at=due_at):
+            name = f"{format_direction(pending.step, pending.direction)} again"
+            return f"{name} in {format_duration(due_at - now)}" if due_at else name
+        case CommandView():
+            return (
+                f"{format_direction(pending.step, pending.direction)} since {format_duration(now - pending.asked_at)}"
+            )
+        case WaitView(kind="event"):
+            return f"event {pending.name} since {format_duration(now - pending.since)}"
+        case WaitView():
+            return (
+                f"{pending.name} for {format_duration(pending.due_at - now)} more"
+                if pending.due_at > now
+                else f"{pending.name}, which has ended"
+            )
+
+
+def attention(instance: Instance[Any], now: datetime) -> Iterator[str]:
+    """Yield the reasons why a person should look at an instance."""
+    if instance.status is Status.STALLED:
+        yield "stalled"
+    if instance.status.is_final:
+        return
+    if instance.next_timer_at is not None and instance.next_timer_at < now - TIMER_LATE:
+        yield "timer overdue"
+    yield from (
+        f"{each.step} sent {each.sendings} times" for each in pending_commands(instance) if each.sendings >= SENT_OFTEN
+    )

@@ -1,0 +1,265 @@
+"""What became of a record: its verdicts, the dead letters that it left, and the instances nearest to it."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from saga_coordinator.contracts import Failure
+from saga_coordinator.handlers.records import (
+    Audit,
+    DeadLetter,
+    EarlyEvent,
+    Place,
+    QueuedRecord,
+    Record,
+    RecordVerdict,
+    Verdict,
+)
+from saga_coordinator.handlers.routing import REPLIES, Routes
+from saga_coordinator.sagas.machine import Direction, instance_id
+from saga_coordinator.service.storage.queries import AwaitsReply, InstanceFilter, InstanceRow, RecordRows
+from saga_coordinator.service.views.instance import Reader, load
+from saga_coordinator.service.views.pending import describe, pending_commands
+from saga_coordinator.service.views.text import escape, format_time
+
+MAX_CANDIDATES: Final = 5
+MAX_QUEUED: Final = 10_000
+"""How far into a queue it is known which record is directly before another."""
+
+NOT_PROCESSED: Final = "not processed yet"
+NOT_READ: Final = "not read"
+NO_RECORD: Final = "no record"
+
+_PLACE: Final = re.compile(r"([\w.-]{1,249}):(\d{1,10}):(\d{1,18})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordView:
+    """The content of a record as text. Bytes that are not UTF-8 are escaped."""
+
+    key: str | None
+    headers: Sequence[tuple[str, str | None]]
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """An instance that a record concerns, or may have been meant for."""
+
+    id: str
+    saga: str
+    key: str
+    status: str
+    waits_for: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordExplanation:
+    """What became of a record. `verdict` is one of the six, or says why there is none. `audit` is what people did."""
+
+    place: Place
+    verdict: str
+    reason: str
+    at: datetime | None = None
+    message_id: str | None = None
+    message_type: str | None = None
+    instances: Sequence[str] = ()
+    audit: Sequence[str] = ()
+    candidates: Sequence[Candidate] = ()
+    record: RecordView | None = None
+
+
+def parse_place(text: str) -> Place:
+    """Return the place that TOPIC:PARTITION:OFFSET names. Raises `ValueError`."""
+    parts = _PLACE.fullmatch(text)
+    if parts is None:
+        raise ValueError(f"{text!r} is no place: write TOPIC:PARTITION:OFFSET, such as orders.events.v1:0:17")
+    topic, partition, offset = parts.groups()
+    return Place(topic, int(partition), int(offset))
+
+
+def explain_record(reader: Reader, place: Place, now: datetime) -> Sequence[RecordExplanation]:
+    """Return what became of a record: one explanation for each instance that it concerned, at least one."""
+    rows = reader.queries.record(place)
+    audit = [describe_audit(each) for each in rows.audits]
+    found = tuple(_from_rows(reader, place, rows, now)) or (_without_verdict(reader, place),)
+    return tuple(replace(each, audit=audit) for each in found)
+
+
+def describe_audit(audit: Audit) -> str:
+    """Return what somebody did to a dead letter."""
+    return f"{audit.action} by {audit.by.who} at {format_time(audit.at)}: {audit.by.why}"
+
+
+def record_view(record: Record) -> RecordView:
+    """Return the content of a record as text."""
+    headers = [(name, _text(value)) for name, value in record.headers]
+    return RecordView(key=_text(record.key), headers=headers, value=_text(record.value))
+
+
+def _from_rows(reader: Reader, place: Place, rows: RecordRows, now: datetime) -> Iterator[RecordExplanation]:
+    """Yield an explanation for each trace that the record has left."""
+    for entry in rows.entries:
+        yield RecordExplanation(
+            place=place,
+            verdict=entry.verdict,
+            reason=entry.reason or f"entry {entry.seq} of the history of instance {entry.instance_id}",
+            at=entry.at,
+            message_id=entry.message_id,
+            message_type=entry.message_type,
+            instances=[entry.instance_id],
+            candidates=_candidates(reader, _by_id(reader, entry.instance_id), now),
+        )
+    for early in rows.early:
+        yield _buffered(reader, early, now)
+    for queued in rows.queued:
+        yield _queued(reader, queued, now)
+    for letter in rows.dead_letters:
+        yield _dead_lettered(reader, letter, now)
+    if verdict := rows.verdict:
+        yield RecordExplanation(
+            place=place,
+            verdict=verdict.verdict,
+            reason=verdict.reason,
+            at=verdict.at,
+            message_id=verdict.message_id,
+            message_type=verdict.message_type,
+            candidates=_candidates(reader, _awaiting(reader, verdict), now),
+        )
+
+
+def _buffered(reader: Reader, early: EarlyEvent, now: datetime) -> RecordExplanation:
+    rows = _by_id(reader, early.address)
+    why = (
+        f"instance {early.address} does not wait for it yet"
+        if rows
+        else f"no instance awaits it at {early.address} yet"
+    )
+    return RecordExplanation(
+        place=early.record.place,
+        verdict=Verdict.BUFFERED,
+        reason=f"{why}; it is kept until {format_time(early.expires_at)}",
+        at=early.at,
+        instances=[early.address],
+        candidates=_candidates(reader, rows or _by_key(reader, early.record), now),
+        record=record_view(early.record),
+    )
+
+
+def _queued(reader: Reader, queued: QueuedRecord, now: datetime) -> RecordExplanation:
+    id_ = queued.instance_id
+    parked = reader.queries.parked([id_]).get(id_)
+    before = [each.record.place for each in reader.queries.queue(id_, MAX_QUEUED) if each.seq < queued.seq]
+    behind = f" behind {parked.letter.record.place} ({parked.letter.cause})" if parked else ""
+    direct = f", directly behind {before[-1]}" if before else ""
+    return RecordExplanation(
+        place=queued.record.place,
+        verdict=Verdict.BUFFERED,
+        reason=f"instance {id_} is parked{behind}; this record is queued for it{direct}",
+        at=queued.at,
+        instances=[id_],
+        candidates=_candidates(reader, _by_id(reader, id_), now),
+        record=record_view(queued.record),
+    )
+
+
+def _dead_lettered(reader: Reader, letter: DeadLetter, now: datetime) -> RecordExplanation:
+    id_, place = letter.instance_id, letter.record.place
+    rows = _by_id(reader, id_) if id_ else ()
+    parks = f"; instance {id_} is parked behind it: saga dead-letters show {place}" if letter.parks else ""
+    return RecordExplanation(
+        place=place,
+        verdict=Verdict.DEAD_LETTERED,
+        reason=letter.cause + parks,
+        at=letter.at,
+        instances=[row.id for row in rows],
+        candidates=_candidates(reader, rows or _by_key(reader, letter.record), now),
+        record=record_view(letter.record),
+    )
+
+
+# --- the nearest instances
+
+
+def _candidates(reader: Reader, rows: Sequence[InstanceRow], now: datetime) -> Sequence[Candidate]:
+    return [
+        Candidate(id=row.id, saga=row.saga, key=row.key, status=row.status, waits_for=tuple(_waits(reader, row, now)))
+        for row in rows
+    ]
+
+
+def _waits(reader: Reader, row: InstanceRow, now: datetime) -> Iterator[str]:
+    instance = load(reader, row)
+    yield from (describe(each, now) for each in (pending_commands(instance) if instance else ()))
+
+
+def _by_id(reader: Reader, *ids: str) -> Sequence[InstanceRow]:
+    return reader.queries.instances(InstanceFilter(ids=ids), len(ids))
+
+
+def _by_key(reader: Reader, record: Record) -> Sequence[InstanceRow]:
+    """Return the instances whose business key is the key of the record."""
+    key = (record.key or b"").decode(errors="replace")
+    return _by_id(reader, *(instance_id(name, key) for name in reader.routes.newest)) if key else ()
+
+
+def _awaiting(reader: Reader, verdict: RecordVerdict) -> Sequence[InstanceRow]:
+    """Return the live instances that a reply of this type could have been for."""
+    commands = set(_commands_answered_with(reader.routes, verdict.message_type or ""))
+    if not commands or verdict.place.topic != REPLIES:
+        return ()
+    which = InstanceFilter(awaits=AwaitsReply(commands, verdict.at))
+    return reader.queries.instances(which, MAX_CANDIDATES)
+
+
+def _commands_answered_with(routes: Routes, message_type: str) -> Iterator[str]:
+    """Yield the steps and directions whose command is answered with this type; a failure may answer any."""
+    for saga in routes.sagas.values():
+        for name, plan in saga.plan.steps.items():
+            for direction, command in ((Direction.FORWARD, plan.command), (Direction.COMPENSATION, plan.undo)):
+                if command and message_type in {command.reply.message_type, Failure.message_type}:
+                    yield f"{name}/{direction}"
+
+
+# --- records without a verdict
+
+
+def _without_verdict(reader: Reader, place: Place) -> RecordExplanation:
+    """Return why nothing is known of a record."""
+    partitions = {each.partition: each for each in reader.queries.partitions(place.topic)}
+    known = partitions.get(place.partition)
+    if known is None:
+        reason = _not_read(reader.routes, place, list(partitions))
+        return RecordExplanation(place=place, verdict=NOT_READ, reason=reason)
+    first, following = known.first_offset, known.next_offset
+    if following is None or place.offset >= following:
+        reason = f"the partition is processed up to {following or 'nothing yet'}: the record, if there is one, follows"
+        return RecordExplanation(place=place, verdict=NOT_PROCESSED, reason=reason)
+    if first is not None and place.offset < first:
+        reason = (
+            f"the first record that was read here of this partition is {first}: earlier ones were deleted by the "
+            "topic's retention, or were processed into another database"
+        )
+    else:
+        reason = (
+            f"the partition is processed up to {following} and nothing was read at this offset: "
+            "it is a transaction's marker, or was compacted away before it was read"
+        )
+    return RecordExplanation(place=place, verdict=NO_RECORD, reason=reason)
+
+
+def _not_read(routes: Routes, place: Place, known: Sequence[int]) -> str:
+    topic = place.topic
+    if topic not in routes.topics_in:
+        if topic in routes.topics_out:
+            return f"this coordinator writes {topic} and does not read it"
+        return f"no saga of the catalog reads {topic}: it reads {', '.join(sorted(routes.topics_in))}"
+    if known:
+        return f"of {topic} this database has partitions {known}, not {place.partition}"
+    return f"nothing of {topic} was ever read into this database: has `saga serve` run?"
+
+
+def _text(raw: bytes | None) -> str | None:
+    return None if raw is None else escape(raw.decode(errors="backslashreplace"))

@@ -1,0 +1,164 @@
+"""The history of an instance: what came in, what was decided and sent, and how long replies took."""
+
+import json
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from saga_coordinator.contracts import Failure
+from saga_coordinator.handlers.records import Entry, Place, Verdict
+from saga_coordinator.sagas.machine import Direction
+from saga_coordinator.service.views.text import format_direction
+
+StepDirection: TypeAlias = tuple[str, Direction]
+
+ACTIONS: Final = {"pause": "paused", "resume": "resumed", "retry": "retried", "skip": "skipped", "resolve": "resolved"}
+"""The kinds of entries that an operator causes, as what was done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentCommand:
+    """A command that was sent. `again`: under an id that was sent before."""
+
+    step: str
+    direction: Direction
+    attempt: int
+    command_id: str
+    again: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineEntry:
+    """An entry of the history. `took_s` is the time from the last sending of the command that it `answers`."""
+
+    seq: int
+    at: datetime
+    kind: str
+    summary: str
+    verdict: Verdict
+    reason: str | None
+    message_id: str | None
+    message_type: str | None
+    causation_id: str | None
+    value: Any
+    answers: SentCommand | None
+    took_s: timedelta | None
+    status: str
+    sent: tuple[SentCommand, ...]
+    outcome: str | None
+    place: Place | None
+    trace_id: str
+    span_id: str
+
+
+class Timeline(NamedTuple):
+    """Entries in order, and how long the steps in them took from the first sending to the reply."""
+
+    entries: tuple[TimelineEntry, ...]
+    took: Mapping[StepDirection, timedelta]
+
+
+def timeline(history: Sequence[Entry]) -> Timeline:
+    """Return the timeline of a history, or of its end."""
+    entries: list[TimelineEntry] = []
+    last: dict[str, tuple[SentCommand, datetime]] = {}
+    first: dict[StepDirection, datetime] = {}
+    took: dict[StepDirection, timedelta] = {}
+    for entry in history:
+        answered, sent_at = last.get(entry.causation_id or "", (None, None))
+        if answered and entry.verdict is Verdict.APPLIED:
+            place = answered.step, answered.direction
+            took[place] = entry.at - first[place]
+        decided = json.loads(entry.decided)
+        sent = tuple(_sent(last, *command) for command in decided.get("sent", ()))
+        for each in sent:
+            last[each.command_id] = each, entry.at
+            first.setdefault((each.step, each.direction), entry.at)
+        entries.append(_entry(entry, answered, sent_at, decided, sent))
+    return Timeline(tuple(entries), took)
+
+
+def _sent(known: Container[str], step: str, direction: str, attempt: int, command_id: str) -> SentCommand:
+    return SentCommand(
+        step=step,
+        direction=Direction(direction),
+        attempt=attempt,
+        command_id=command_id,
+        again=command_id in known,
+    )
+
+
+def _entry(
+    entry: Entry,
+    answered: SentCommand | None,
+    sent_at: datetime | None,
+    decided: dict[str, Any],
+    sent: tuple[SentCommand, ...],
+) -> TimelineEntry:
+    return TimelineEntry(
+        seq=entry.seq,
+        at=entry.at,
+        kind=entry.kind,
+        summary=_summary(entry, answered),
+        verdict=entry.verdict,
+        reason=entry.reason,
+        message_id=entry.message_id,
+        message_type=entry.message_type,
+        causation_id=entry.causation_id,
+        value=None if entry.value is None else json.loads(entry.value),
+        answers=answered,
+        took_s=None if sent_at is None else entry.at - sent_at,
+        status=decided["status"],
+        sent=sent,
+        outcome=decided.get("outcome"),
+        place=entry.place,
+        trace_id=entry.trace_id,
+        span_id=entry.span_id,
+    )
+
+
+def _summary(entry: Entry, answered: SentCommand | None) -> str:
+    """Return what came in."""
+    match entry.kind:
+        case "start":
+            return f"started by {entry.message_type}"
+        case "answer":
+            name = format_direction(answered.step, answered.direction) if answered else "a reply"
+            return f"{name}: {_reply(entry)}"
+        case "wake":
+            return "a timer fired"
+        case "cancel":
+            return f"cancelled by {entry.message_type or _actor(entry)}"
+        case "happen":
+            return f"received {entry.message_type}"
+        case kind if kind in ACTIONS:
+            return _action(entry)
+        case "obstruct":
+            return "the coordinator could not continue"
+        case _:
+            return entry.kind
+
+
+def _reply(entry: Entry) -> str:
+    if entry.message_type != Failure.message_type:
+        return entry.message_type or "answered"
+    failure: dict[str, Any] = json.loads(entry.value or b"{}")
+    again = "may be sent again" if failure.get("retryable") else "is final"
+    return f"refused, {failure.get('code')}: {failure.get('message')} ({again})"
+
+
+def _action(entry: Entry) -> str:
+    """Return what an operator has done, who and why."""
+    action: dict[str, Any] = json.loads(entry.value or b"{}")
+    subject = {
+        "retry": action.get("step", "what was given up"),
+        "skip": action.get("step"),
+        "resolve": action.get("status"),
+    }.get(entry.kind)
+    done = f"{ACTIONS[entry.kind]} {subject}" if subject else ACTIONS[entry.kind]
+    return f"{done} by {_actor(entry)}: {action.get('why', '')}"
+
+
+def _actor(entry: Entry) -> str:
+    return str(json.loads(entry.value or b"{}").get("who", "an operator"))
