@@ -106,9 +106,9 @@ def is_abandoned(plan: Plan[Any], state: State, name: str, *, already: bool = Tr
     """Return whether an alternative around a node was left for the next one, or (not already) is being left."""
     for scope in plan.scopes.get(leaf(name), ()) if plan.scopes else ():
         attempt = state.attempts.get(scope.name)
-        if attempt is None or attempt.number < scope.number:
+        if attempt is None:
             continue
-        if attempt.number > scope.number or (attempt.cause is not None and not already):
+        if attempt.number > scope.number or (attempt.number == scope.number and attempt.cause and not already):
             return True
     return False
 

@@ -1,4 +1,4 @@
-"""Every branch of the machine is taken by the tests of the machine itself."""
+"""Every branch of the language and the machine is taken by the tests of the machine itself."""
 
 import json
 import os
@@ -18,7 +18,8 @@ SUITES = ("tests/unit/machine", "tests/unit/sagas")
 def test_every_branch_of_the_machine_is_taken(tmp_path: Path) -> None:
     report = tmp_path / "coverage.json"
     command = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", "--cov-branch")
-    wanted = ("--cov=saga_coordinator.sagas.machine", f"--cov-report=json:{report}", "--cov-report=")
+    packages = ("--cov=saga_coordinator.sagas.language", "--cov=saga_coordinator.sagas.machine")
+    wanted = (*packages, f"--cov-report=json:{report}", "--cov-report=")
     run = subprocess.run(
         (*command, *wanted, *SUITES),
         cwd=ROOT,
