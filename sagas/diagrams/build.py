@@ -43,7 +43,7 @@ def sketch(saga: Saga[Any, D], instance: Instance[D] | None = None) -> Sketch:
 
 
 class Sketcher(Generic[D]):
-    """Goes through a definition node by node."""
+    """Builds the parts of a sketch, node by node."""
 
     def __init__(self, saga: Saga[Any, D], instance: Instance[D] | None) -> None:
         """Begin a sketch."""

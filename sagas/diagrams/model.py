@@ -67,7 +67,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way through a group: `label` says when it is taken, `fate` what became of it in an instance."""
+    """One way through a group: `label` says when it is taken, `fate` how it ended in an instance."""
 
     items: tuple[Item, ...]
     label: str = ""

@@ -1,4 +1,4 @@
-"""Virtual time: what is going to happen, and when. Times are whole microseconds since the beginning."""
+"""Virtual time: what is scheduled, and when. Times are whole microseconds since the beginning."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,39 +16,39 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class Agenda(Generic[H]):
-    """A heap of future happenings. Those of the same time happen in the order in which they were noted."""
+    """A heap of scheduled occurrences. Those of the same time happen in the order in which they were scheduled."""
 
     def __init__(self) -> None:
         self.now = 0
         self._future: list[tuple[int, int, H]] = []
-        self._noted = 0
+        self._scheduled = 0
 
-    def note(self, at: int, occurrence: H) -> None:
-        """Let something happen at a time, which is not before now."""
-        self._noted += 1
-        heappush(self._future, (at, self._noted, occurrence))
+    def schedule(self, at: int, occurrence: H) -> None:
+        """Schedule an occurrence at a time, which is not before now."""
+        self._scheduled += 1
+        heappush(self._future, (at, self._scheduled, occurrence))
 
     def after(self, seconds: float, occurrence: H) -> None:
-        """Let something happen so long after now."""
-        self.note(self.now + microseconds(seconds), occurrence)
+        """Schedule an occurrence so long after now."""
+        self.schedule(self.now + microseconds(seconds), occurrence)
 
     def until(self, end: int) -> Iterator[H]:
-        """Yield what happens, one after the other, until nothing is left or the end has come."""
+        """Yield the occurrences in order, until nothing is left or the end is reached."""
         while self._future and self._future[0][0] <= end:
             self.now, _, occurrence = heappop(self._future)
             yield occurrence
 
 
 def microseconds(seconds: float) -> int:
-    """Return a length of time as virtual time has it."""
+    """Return a duration in virtual time."""
     return round(seconds * SECOND)
 
 
 def as_datetime(at: int) -> datetime:
-    """Return a moment of virtual time as the machine takes it."""
+    """Return a virtual time as a datetime of the machine."""
     return BEGINNING + timedelta(microseconds=at)
 
 
 def as_moment(at: datetime) -> int:
-    """Return a time of the machine as a moment of virtual time."""
+    """Return a datetime of the machine as virtual time."""
     return (at - BEGINNING) // _MICROSECOND

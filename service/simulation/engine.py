@@ -31,7 +31,7 @@ from saga_coordinator.sagas.machine import (
     transition,
 )
 from saga_coordinator.service.simulation.agenda import Agenda, as_datetime, as_moment, microseconds
-from saga_coordinator.service.simulation.participants import Finishes, Job, OutageEnds, Participant, crew_of
+from saga_coordinator.service.simulation.participants import Finishes, Job, OutageEnds, Participant, participants_of
 from saga_coordinator.service.simulation.roles import Roles, key_field, stream
 
 
@@ -144,7 +144,7 @@ class Simulation:
         self.roles = roles
         self.instances = instances
         self.agenda: Agenda[Occurrence] = Agenda()
-        self.participants = crew_of(roles.crews, self.agenda, seed)
+        self.participants = participants_of(roles.participants, self.agenda, seed)
         self.tally = Tally()
         self.last_start = 0
         self._chances = {each: stream(seed, each) for each in ("arrivals", "starts", "events", "cancels")}
@@ -153,22 +153,22 @@ class Simulation:
 
     def run(self) -> None:
         """Process everything that is scheduled, up to the horizon."""
-        end = self._note_starts() + microseconds(self.roles.horizon)
+        end = self._schedule_starts() + microseconds(self.roles.horizon)
         for occurrence in self.agenda.until(end):
-            self._let(occurrence)
+            self._process(occurrence)
         for run in self._runs:
             self.tally.endings.append(_ending(run, end))
 
-    def _note_starts(self) -> int:
+    def _schedule_starts(self) -> int:
         """Schedule the start of every instance; return when the last one starts."""
         arrivals, chance, at = self.roles.arrivals, self._chances["arrivals"], 0.0
         for number in range(self.instances):
-            self.agenda.note(microseconds(at), Starts(number))
+            self.agenda.schedule(microseconds(at), Starts(number))
             self.last_start = microseconds(at)
             at += chance.expovariate(arrivals.rate) if arrivals.process == "poisson" else 1 / arrivals.rate
         return self.last_start
 
-    def _let(self, occurrence: Occurrence) -> None:
+    def _process(self, occurrence: Occurrence) -> None:
         match occurrence:
             case Starts():
                 self._begin(occurrence.number)
@@ -178,7 +178,7 @@ class Simulation:
                 if occurrence.run.timer_at == occurrence.at:
                     self._fire_timer(occurrence.run)
             case EventArrives():
-                self._bring(occurrence.run, occurrence.receive)
+                self._deliver(occurrence.run, occurrence.receive)
             case Cancels():
                 self._signal(occurrence.run, Cancel(self._at, "cancelled in the simulation"))
             case OutageEnds():
@@ -197,9 +197,9 @@ class Simulation:
             return
         run = Run(number, decision.instance, self.agenda.now)
         self._runs.append(run)
-        self._follow(run, decision)
+        self._carry_out(run, decision)
         for receive in self.saga.plan.receives:
-            self._await(run, receive, after="start")
+            self._schedule_event(run, receive, after="start")
         cancel, chance = self.roles.cancel, self._chances["cancels"]
         if cancel is not None and chance.random() < cancel.share:
             self.agenda.after(cancel.delay.draw(chance), Cancels(run))
@@ -228,12 +228,12 @@ class Simulation:
         else:
             self._set_timer(run)
 
-    def _bring(self, run: Run, receive: Receive[Any]) -> None:
+    def _deliver(self, run: Run, receive: Receive[Any]) -> None:
         """Deliver an event; one that arrives early is buffered as long as the receive says."""
         _, events = self.roles.coming[receive.name]
         event = events.draw(self._chances["events"])
         self.tally.happened(receive.name, "arrived")
-        if self._happen(run, receive, event) is Ignored.EARLY:
+        if self._apply_event(run, receive, event) is Ignored.EARLY:
             self.tally.happened(receive.name, "buffered")
             run.buffered[receive.name] = event, self.agenda.now + microseconds(receive.buffer_for.total_seconds())
 
@@ -249,10 +249,10 @@ class Simulation:
             if not isinstance(signal, TimerFired):
                 return None
             decision = transition(self.saga, run.instance, Block(signal.at, Cause(None, RAISED, reason)))
-        self._follow(run, decision)
+        self._carry_out(run, decision)
         return decision.ignored
 
-    def _follow(self, run: Run, decision: Decision[Any]) -> None:
+    def _carry_out(self, run: Run, decision: Decision[Any]) -> None:
         """Carry out a decision of the machine."""
         self.tally.transitions += 1
         run.instance = decision.instance
@@ -269,7 +269,7 @@ class Simulation:
             run.stalled_at = self.agenda.now
         self._set_timer(run)
         if run.instance.waits:
-            self._reach(run)
+            self._begin_receives(run)
         if run.instance.status.is_final:
             run.jobs.clear()
 
@@ -281,28 +281,28 @@ class Simulation:
         at = max(as_moment(next_timer_at), self.agenda.now)
         if run.timer_at is None or at < run.timer_at:
             run.timer_at = at
-            self.agenda.note(at, TimerFires(run, at))
+            self.agenda.schedule(at, TimerFires(run, at))
 
-    def _reach(self, run: Run) -> None:
+    def _begin_receives(self, run: Run) -> None:
         """Schedule the events of the receives that wait now and did not before; deliver those that are buffered."""
         for receive in self.saga.plan.receives:
             if receive.name in run.reached or receive.name not in run.instance.waits:
                 continue
             run.reached.add(receive.name)
-            self._await(run, receive, after="reached")
+            self._schedule_event(run, receive, after="reached")
             event, until = run.buffered.pop(receive.name, (None, 0))
             if event is not None and self.agenda.now <= until:
-                self._happen(run, receive, event)
+                self._apply_event(run, receive, event)
             elif event is not None:
                 self.tally.happened(receive.name, "unmatched")
 
-    def _await(self, run: Run, receive: Receive[Any], *, after: str) -> None:
+    def _schedule_event(self, run: Run, receive: Receive[Any], *, after: str) -> None:
         coming, _ = self.roles.coming[receive.name]
         chance = self._chances["events"]
         if coming.after == after and chance.random() < coming.share:
             self.agenda.after(coming.delay.draw(chance), EventArrives(run, receive))
 
-    def _happen(self, run: Run, receive: Receive[Any], event: Event) -> Ignored | None:
+    def _apply_event(self, run: Run, receive: Receive[Any], event: Event) -> Ignored | None:
         """Apply an event to an instance, at the address where it waits."""
         wait = run.instance.waits.get(receive.name)
         address = (wait and wait.address) or run.instance.id

@@ -136,7 +136,7 @@ def load(participant: Participant[Run], window: int) -> Load:
     waited = sorted((b - a) / SECOND for a, b in zip(arrived, began, strict=True))
     worked = sum(max(min(e, window) - b, 0) for b, e in zip(began, ended, strict=True))
     at_once = worked / window if window else 0.0
-    places = participant.crew.concurrency
+    places = participant.model.concurrency
     return Load(
         requests=participant.requests,
         carried_out=len(arrived),

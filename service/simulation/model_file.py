@@ -1,4 +1,4 @@
-"""Reads a model from its file, and says of everything that is wrong where it stands and what to do."""
+"""Reads a model from its file, and reports every problem with its line and a remedy."""
 
 import re
 import tomllib
@@ -19,7 +19,7 @@ _KEY = re.compile(r"\s*((?:[A-Za-z0-9_.\- ]|\"[^\"]*\"|'[^']*')+?)\s*=")
 
 
 class ModelFile:
-    """The text of a model, and where what stands in it."""
+    """The text of a model, with the lines of its keys."""
 
     def __init__(self, name: str, text: str) -> None:
         """Take the file's name and its text. Raises `ValueError` for text that is no TOML."""
@@ -46,7 +46,7 @@ class ModelFile:
             raise ValueError("\n".join(self._told(each) for each in error.errors())) from None
 
     def problem(self, place: Place, text: str) -> str:
-        """Say what is wrong at a place: `model.toml:12: default.latency: ...`."""
+        """Return a problem with its place: `model.toml:12: default.latency: ...`."""
         line = line_of(self._text, place)
         where = ".".join(_written(each) for each in place)
         return f"{self.name}{f':{line}' if line else ''}: {f'{where}: ' if where else ''}{text}"
@@ -56,7 +56,7 @@ class ModelFile:
         return self.problem((*self._place(error["loc"]), *missing), _reason(error))
 
     def _place(self, location: Place) -> Place:
-        """Leave out of pydantic's location the kinds that it has chosen among, which do not stand in the file."""
+        """Return pydantic's location without the names of union members, which are not in the file."""
         here: Any = self._raw
         place: list[str | int] = []
         for key in location:
@@ -67,12 +67,12 @@ class ModelFile:
 
 
 def _holds(here: object, key: str | int) -> bool:
-    """Say whether a key or index stands in what was read."""
+    """Return whether a key or index stands in what was read."""
     return key in here if isinstance(here, dict) else isinstance(here, list) and isinstance(key, int)
 
 
 def _reason(error: ErrorDetails) -> str:
-    """Say what is wrong in our own words where pydantic's are about Python."""
+    """Return the problem in terms of the file where pydantic's message is about Python."""
     context = error.get("ctx", {})
     match error["type"]:
         case "value_error":

@@ -38,7 +38,7 @@ class Job(Generic[O]):
 
 @dataclass(frozen=True, slots=True)
 class Finishes(Generic[O]):
-    """A participant has carried a command out, or failed to."""
+    """A participant has carried out a command, or failed to."""
 
     participant: "Participant[O]"
     job: Job[O]
@@ -52,25 +52,27 @@ class OutageEnds(Generic[O]):
 
 
 class Participant(Generic[O]):
-    """One of them. What it has done is on its log: three times for each command carried out."""
+    """One participant. Its log has three times for each command that it carried out."""
 
-    def __init__(self, crew: ParticipantModel, agenda: Agenda[Any], seed: int) -> None:
-        """Stand ready; note when outages end."""
-        self.crew = crew
+    def __init__(self, model: ParticipantModel, agenda: Agenda[Any], seed: int) -> None:
+        """Schedule the ends of outages."""
+        self.model = model
         self.log = array("q")
         """For each command carried out: when it arrived, when it was begun, when it was done."""
         self.answers = dict.fromkeys(("done", "refused", "retryable", "lost"), 0)
         self.requests = 0
         self._agenda = agenda
         self._seed = seed
-        self._chances = {purpose: stream(seed, f"{crew.name}: {purpose}") for purpose in ("latency", "outcome", "loss")}
+        self._chances = {
+            purpose: stream(seed, f"{model.name}: {purpose}") for purpose in ("latency", "outcome", "loss")
+        }
         self._waiting: deque[Job[O]] = deque()
         self._busy = 0
-        for outage in crew.outages:
-            agenda.note(microseconds(outage.begins + outage.lasts), OutageEnds(self))
+        for outage in model.outages:
+            agenda.schedule(microseconds(outage.begins + outage.lasts), OutageEnds(self))
 
     def take(self, owner: O, command_id: str, conduct: Conduct, jobs: dict[str, Job[O]]) -> None:
-        """Take a command; `jobs` are those of the same owner, by their ids."""
+        """Receive a command; `jobs` are those of the same instance, by their ids."""
         self.requests += 1
         known = jobs.get(command_id)
         if known is not None and not known.is_done:
@@ -81,13 +83,13 @@ class Participant(Generic[O]):
         self.start_waiting_jobs()
 
     def start_waiting_jobs(self) -> None:
-        """Begin what can be begun."""
-        room = self.crew.concurrency
+        """Begin the waiting jobs for which there is room."""
+        room = self.model.concurrency
         while self._waiting and (room is None or self._busy < room) and not self._is_out("nothing"):
             self._begin(self._waiting.popleft())
 
     def finish(self, job: Job[O]) -> Reply | None:
-        """End a job; return its answer, None if it is lost on the way."""
+        """End a job; return its reply, None if it is lost."""
         self._busy -= 1
         job.is_done = True
         self.log.extend((job.arrived, job.began, self._agenda.now))
@@ -114,7 +116,7 @@ class Participant(Generic[O]):
         self._agenda.after(job.conduct.latency.draw(self._chances["latency"]), Finishes(self, job))
 
     def _outcome(self, conduct: Conduct) -> Reply:
-        """Decide what becomes of a command."""
+        """Return a random reply to a command."""
         chance = self._chances["outcome"]
         number = chance.random()
         if self._is_out("retryable"):
@@ -133,15 +135,17 @@ class Participant(Generic[O]):
         return job.outcome
 
     def _is_out(self, answers: str) -> bool:
-        return any(each.answers == answers and _covers(each, self._agenda.now) for each in self.crew.outages)
+        return any(each.answers == answers and _covers(each, self._agenda.now) for each in self.model.outages)
 
     def _hits(self, purpose: str, share: float) -> bool:
         return share > 0 and self._chances[purpose].random() < share
 
 
-def crew_of(crews: tuple[ParticipantModel, ...], agenda: Agenda[Any], seed: int) -> Mapping[str, Participant[Any]]:
+def participants_of(
+    participants: tuple[ParticipantModel, ...], agenda: Agenda[Any], seed: int
+) -> Mapping[str, Participant[Any]]:
     """Return all participants by their names."""
-    return {crew.name: Participant(crew, agenda, seed) for crew in crews}
+    return {model.name: Participant(model, agenda, seed) for model in participants}
 
 
 def _again(code: str, conduct: Conduct) -> Failure:

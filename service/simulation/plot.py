@@ -20,7 +20,7 @@ STEPS = (
     0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600,
     7_200, 10_800, 21_600, 43_200, 86_400, 172_800, 432_000, 864_000, 2_592_000, 8_640_000, 31_536_000,
 )  # fmt: skip
-"""Lengths of time that are easy to read, in seconds."""
+"""Durations that are easy to read, in seconds."""
 
 MARKS = (0.001, 0.01, 0.1, 1, 10, 60, 600, 3_600, 21_600, 86_400, 604_800, 2_592_000, 31_536_000)
 """What is written on a logarithmic axis."""
@@ -202,7 +202,7 @@ def _curve(status: str, ordered: Sequence[float], axis: Axis, floor: float) -> I
 
 
 def _legend(number: int, status: str, ordered: Sequence[float]) -> Iterator[str]:
-    """Say beside the curves which is which."""
+    """Write the legend of a curve."""
     dash, shape = LINES[status]
     top = CURVES_TOP + 8 + number * 58
     yield curve([(24, top), (64, top)], dash=dash)
@@ -234,7 +234,7 @@ def _loads(simulation: Simulation, figures: Figures, top: float) -> Iterator[str
 
 
 def _beside(name: str, figures: Figures, top: float) -> Iterator[str]:
-    """Say whose load it is, and how much."""
+    """Write the name of a participant and the figures of its load."""
     load = figures.participants[name]
     busy = f"{load.at_once:.1f} at once" if load.busy is None else f"{share(load.busy, 0)} busy"
     yield text(24, top + 14, name)
@@ -248,7 +248,7 @@ def _load(participant: Participant[Run], axis: Axis, floor: float) -> Iterator[s
     log, end = participant.log, axis.high * SECOND
     worked = _averages(log[1::3], log[2::3], end)
     there = _averages(log[0::3], log[2::3], end)
-    places = participant.crew.concurrency
+    places = participant.model.concurrency
     most = ceiling(max(*there, *worked))
     for value in (0, most):
         y = floor - ROW * value / most

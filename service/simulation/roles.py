@@ -36,7 +36,7 @@ class Drawn(Generic[M]):
     """Messages of one model, drawn by chance."""
 
     def __init__(self, messages: Sequence[M], weights: Sequence[float]) -> None:
-        """Take at least one message, and how often each comes."""
+        """Take at least one message, and the weight of each."""
         self._messages = messages
         self._cumulated = list(accumulate(weights))
 
@@ -114,7 +114,7 @@ class Conduct:
 
 @dataclass(frozen=True, slots=True)
 class ParticipantModel:
-    """One participant: how many commands it carries out at once (None: any number), and when it is out."""
+    """One participant: how many commands it carries out at once (None: any number), and its outages."""
 
     name: str
     concurrency: int | None
@@ -129,13 +129,13 @@ class Roles:
     horizon: float
     starts: Drawn[Message]
     conduct: Mapping[type[Command[Any]], Conduct]
-    crews: tuple[ParticipantModel, ...]
+    participants: tuple[ParticipantModel, ...]
     coming: Mapping[str, tuple[Coming, Drawn[Event]]]
     cancel: Cancelling | None
 
 
 def participant_of(command: type[Command[Any]]) -> str:
-    """Name who carries out a command: `payments` reads `payments.commands.v1`."""
+    """Return the participant that carries out a command: `payments` reads `payments.commands.v1`."""
     found = _TOPIC.fullmatch(command.topic)
     return found[1] if found else command.topic
 
@@ -153,7 +153,7 @@ def roles(saga: AnySaga, file: ModelFile, seed: int) -> Roles:
         horizon=model.horizon,
         starts=_messages(saga.starts_on, model.start, file, ("start",), seed),
         conduct={each: _conduct(each, model, file, seed) for each in commands.values()},
-        crews=tuple(_crew(name, model) for name in names),
+        participants=tuple(_participant(name, model) for name in names),
         coming={name: _coming(saga, name, model, file, seed) for name in _receives(saga) if name in model.events},
         cancel=model.cancel,
     )
@@ -162,7 +162,7 @@ def roles(saga: AnySaga, file: ModelFile, seed: int) -> Roles:
 def _unknown(
     saga: AnySaga, model: Model, file: ModelFile, there_are: tuple[Mapping[str, object], list[str]]
 ) -> Iterator[str]:
-    """Say what the file names and the saga does not have."""
+    """Yield what the file names and the saga does not have."""
     commands, participants = there_are
     for kind, named, known in (
         ("participants", model.participants, participants),
@@ -186,7 +186,7 @@ def _receives(saga: AnySaga) -> Mapping[str, type[Event]]:
 
 
 def _conduct(command: type[Command[Any]], model: Model, file: ModelFile, seed: int) -> Conduct:
-    """Put together what is said of a command, of its participant, and of all."""
+    """Combine the settings of a command, of its participant, and the defaults."""
     name, type_ = participant_of(command), command.message_type
     said: list[Behaviour] = [
         each for each in (model.commands.get(type_), model.participants.get(name), model.default) if each
@@ -210,7 +210,7 @@ def _conduct(command: type[Command[Any]], model: Model, file: ModelFile, seed: i
     )
 
 
-def _crew(name: str, model: Model) -> ParticipantModel:
+def _participant(name: str, model: Model) -> ParticipantModel:
     said = model.participants.get(name)
     outages = sorted(said.outages, key=lambda each: each.begins) if said else ()
     return ParticipantModel(name, said.concurrency if said else None, tuple(outages))

@@ -64,7 +64,7 @@ class SizedCell:
 
     @property
     def has_compensation(self) -> bool:
-        """Say whether the compensation lane has something to do with it."""
+        """Return whether the compensation lane has something to do with it."""
         return self.undo is not None
 
 
@@ -94,7 +94,7 @@ class SizedGroup:
 
     @property
     def has_compensation(self) -> bool:
-        """Say whether something in it is undone, or may turn the instance back."""
+        """Return whether something in it is undone, or may turn the instance back."""
         return any(_has_compensation(each) for row in self.rows for each in row.items)
 
 

@@ -22,7 +22,7 @@ from saga_coordinator.sagas.testing.explorer.world import Behaviour, World
 from saga_coordinator.sagas.testing.invariants.ledger import FORWARD, CommandKey, Ledger, SentCommand
 
 MAX_UNANSWERED = 3
-"""After so many sendings a participant that is asked without end answers: otherwise no story would end."""
+"""After so many sendings a participant that is asked without limit answers: otherwise no story would end."""
 
 RETRY_AFTER = 600.0
 """What a busy participant asks for, in seconds."""
@@ -173,7 +173,7 @@ def event_of(ledger: Ledger, receive: str, event: Event) -> EventReceived:
 
 
 def _timers(world: World) -> Iterator[Move]:
-    """Let the timer fire. What should have been answered before has then failed to: one fault for each."""
+    """Yield the firing of the timer. What was due to be answered before it has failed to: one fault for each."""
     due, now = world.ledger.instance.next_timer_at, world.ledger.now
     if due is None:
         return

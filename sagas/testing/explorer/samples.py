@@ -25,7 +25,7 @@ class Samples:
 
 
 def gather(saga: Saga[Any, Any], given: Iterable[Message] = ()) -> Samples:
-    """Sort the author's samples by what they are for, and generate the others.
+    """Sort the author's samples by their purpose, and generate the others.
 
     Raises `ValueError` for a sample that the saga has no use for, and for a message that cannot be generated.
     """
