@@ -52,7 +52,7 @@ class KafkaSettings(BaseModel):
     model_config = _FROZEN
 
     bootstrap_servers: Annotated[str, AfterValidator(_servers)] = Field(
-        "127.0.0.1:9092", description="Brokers to connect to first, HOST:PORT with commas"
+        "127.0.0.1:9092", description="Brokers to connect to first, HOST:PORT, comma-separated"
     )
     group: str = Field("saga-coordinator", description="Consumer group; all coordinators of one database share it")
     client_id: str = Field("saga-coordinator", description="Name of this client in the broker's logs and quotas")
@@ -64,14 +64,14 @@ class KafkaSettings(BaseModel):
     )
     sasl_username: str | None = Field(None, description="User, with a SASL protocol")
     sasl_password: SecretStr | None = Field(None, description="Password, with a SASL protocol")
-    sasl_password_file: ExistingFile | None = Field(None, description="File that holds the password, instead of it")
-    ssl_cafile: ExistingFile | None = Field(None, description="Authorities to trust, PEM; the system's if not set")
-    ssl_certfile: ExistingFile | None = Field(None, description="Own certificate, PEM, where brokers ask for one")
-    ssl_keyfile: ExistingFile | None = Field(None, description="Key of the own certificate, PEM")
+    sasl_password_file: ExistingFile | None = Field(None, description="File that contains the password")
+    ssl_cafile: ExistingFile | None = Field(None, description="Certificate authorities, PEM; the system's by default")
+    ssl_certfile: ExistingFile | None = Field(None, description="Client certificate, PEM, if brokers require one")
+    ssl_keyfile: ExistingFile | None = Field(None, description="Key of the client certificate, PEM")
     request_timeout: float = Field(10.0, gt=0, description="Seconds until a request to Kafka counts as lost")
-    session_timeout: float = Field(45.0, ge=1, description="Seconds without a heartbeat until the group lets it go")
+    session_timeout: float = Field(45.0, ge=1, description="Seconds without a heartbeat until the group removes it")
     fetch_wait: float = Field(0.2, gt=0, le=5, description="Seconds that the broker may hold an empty fetch")
-    batch: int = Field(500, ge=1, le=10_000, description="Most records taken in by one transaction")
+    batch: int = Field(500, ge=1, le=10_000, description="Maximum number of records per transaction")
 
     @model_validator(mode="after")
     def _complete(self) -> "KafkaSettings":
@@ -102,7 +102,7 @@ class LogSettings(BaseModel):
 
     model_config = _FROZEN
 
-    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity that is logged")
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum severity that is logged")
     format: Literal["json", "console"] = Field("json", description="One JSON object a line, or text for people")
 
 
@@ -128,9 +128,9 @@ class Settings(BaseSettings):
         pattern=r"^[\w.]+:\w+$",
         description="Sagas to run: MODULE:NAME of a tuple of them",
     )
-    outbox_limit: int = Field(10_000, ge=1, description="Unpublished messages beyond which nothing more is taken in")
+    outbox_limit: int = Field(10_000, ge=1, description="Number of unpublished messages at which the intake stops")
     shutdown_timeout: float = Field(
-        18.0, gt=0, le=20, description="Seconds to finish in after SIGTERM; closing takes up to 10 more"
+        18.0, gt=0, le=20, description="Seconds to finish after SIGTERM; closing takes up to 10 more"
     )
 
     @property

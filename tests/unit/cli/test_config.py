@@ -24,7 +24,7 @@ def test_every_setting_is_told_with_value_default_and_origin(saga: Saga, monkeyp
         "value": "50",
         "default": "500",
         "origin": "environment",
-        "description": "Most records taken in by one transaction",
+        "description": "Maximum number of records per transaction",
         "secret": False,
     }
     origins = {name: each["origin"] for name, each in told.items()}
