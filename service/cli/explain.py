@@ -20,8 +20,8 @@ def explain(place: RecordPlace, *, json: Json = False) -> None:
 
     JSON: [{"place", "verdict", "reason", "at", "message_id", "message_type", "instances": [ID], "audit": [TEXT],
     "candidates": [{"id", "saga", "key", "status", "waits_for": [TEXT]}], "record": {"key", "headers", "value"} of one
-    that is kept}], where the verdict is applied, duplicate, ignored, buffered, unmatched, dead-lettered; or "not processed
-    yet", "not read", "no record". The audit says what was done to a dead letter.
+    that is kept}], where the verdict is applied, duplicate, ignored, buffered, unmatched, dead-lettered; or "not
+    processed yet", "not read", "no record". The audit says what was done to a dead letter.
     """
     with open_reader() as reader:
         explanations = explain_record(reader, place, datetime.now(UTC))
