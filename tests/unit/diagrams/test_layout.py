@@ -25,7 +25,7 @@ SHOP = saga(
     safe("look"),
     compensatable("pack"),
     point_of_no_return("ship"),
-    retriable("tell"),
+    retriable("notify"),
 )
 
 
@@ -220,8 +220,8 @@ def test_the_point_of_no_return_is_a_line_between_the_pivot_and_what_follows() -
     (line, _) = lines(drawn, Stroke.PIVOT)
     (x, top), (same, bottom) = line.points
     assert x == same
-    assert placed["ship"].x + placed["ship"].width < x < placed["tell"].x
-    assert top < min(placed[name].y for name in ("ship", "tell"))
+    assert placed["ship"].x + placed["ship"].width < x < placed["notify"].x
+    assert top < min(placed[name].y for name in ("ship", "notify"))
     assert bottom > placed["undo pack"].y
     assert [each.text for each in drawn.shapes if isinstance(each, Text) and each.is_end] == ["point of no return"]
 
@@ -272,5 +272,5 @@ def test_the_cards_of_a_sketch_come_in_the_order_of_the_definition() -> None:
         "pack",
         "undo pack",
         "ship",
-        "tell",
+        "notify",
     ]

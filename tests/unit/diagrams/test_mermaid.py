@@ -49,7 +49,7 @@ SHOP = saga(
     parallel(compensatable("a"), choice("heads", 0, compensatable("b"))),
     choice("is-large", 1, compensatable("review"), otherwise=(compensatable("glance"),)),
     point_of_no_return("ship"),
-    retriable("tell"),
+    retriable("notify"),
 )
 
 DRAWN = """\
@@ -97,7 +97,7 @@ flowchart LR
   n19{{"ship<br/>pivot: no way back"}}
   n13 --> n19
   n16 --> n19
-  n20["tell"]
+  n20["notify"]
   n19 --> n20
   n21(["made.finished.v1"])
   n20 --> n21

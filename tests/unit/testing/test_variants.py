@@ -27,7 +27,7 @@ SLOW = saga(
         choice("heads", 0, compensatable("b"), otherwise=(compensatable("c", timeout=3 * MINUTE),)),
     ),
     point_of_no_return("ship", timeout=HOUR),
-    retriable("tell"),
+    retriable("notify"),
     deadline=2 * HOUR,
 )
 
@@ -37,11 +37,11 @@ def test_all_durations_are_divided() -> None:
 
     assert fast.deadline == 2 * MINUTE
     timeouts = {name: step_plan.step.timeout for name, step_plan in fast.plan.steps.items()}
-    assert timeouts == {"a": 2 * SECOND, "b": SECOND, "c": 3 * SECOND, "ship": MINUTE, "tell": SECOND}
+    assert timeouts == {"a": 2 * SECOND, "b": SECOND, "c": 3 * SECOND, "ship": MINUTE, "notify": SECOND}
     retry = fast.plan.steps["a"].retry
     assert (retry.first, retry.cap) == (10 * SECOND / 60, SECOND)
     assert fast.plan.steps["a"].step.compensate_retry.first == SECOND / 60
-    assert fast.plan.steps["tell"].retry.first == SECOND / 60
+    assert fast.plan.steps["notify"].retry.first == SECOND / 60
 
 
 def test_nothing_else_is_changed() -> None:
