@@ -232,11 +232,8 @@ def _mapped(
         case Series() | Parallel() | Alternatives():
             return replace(node, nodes=map_nodes(node.nodes, step, wait))
         case Branch():
-            return replace(
-                node,
-                nodes=map_nodes(node.nodes, step, wait),
-                otherwise=map_nodes(node.otherwise, step, wait),
-            )
+            otherwise = map_nodes(node.otherwise, step, wait)
+            return replace(node, nodes=map_nodes(node.nodes, step, wait), otherwise=otherwise)
         case _:
             assert_never(node)
 

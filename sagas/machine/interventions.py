@@ -101,7 +101,6 @@ def _restartable(draft: Draft[D], name: str) -> Iterator[Direction | None]:
 
 
 def _restart(draft: Draft[D], name: str, direction: Direction | None) -> None:
-    """Start a command, or a receive (no direction), again."""
     if direction is None:
         del draft.waits[name]
     else:

@@ -69,7 +69,6 @@ def _apply_timer(draft: Draft[D], fired: TimerFired) -> Refusal | None:
 
 
 def _apply_reply(draft: Draft[D], received: ReplyReceived) -> Refusal | None:
-    """Match a reply to the command that it answers, by id."""
     found = find_command(draft, received.command_id)
     if found is None:
         return _unmatched(draft, received.command_id)
@@ -163,7 +162,6 @@ def _apply_event(draft: Draft[D], received: EventReceived) -> Refusal | None:
 
 
 def _apply_cancel(draft: Draft[D], cancel: Cancel) -> Refusal | None:
-    """Compensate, unless the pivot was sent."""
     if draft.status.is_final:
         return Ignored.LATE, f"the instance is {draft.status}"
     if draft.cause is not None:

@@ -90,7 +90,6 @@ def _decide(draft: Draft[D]) -> Decision[D]:
 
 
 def _begin(saga: Saga[Any, D], signal: Signal) -> Instance[D]:
-    """Return the instance that a start starts."""
     if not isinstance(signal, Start):
         message = f"saga {saga.name}: {type(signal).__name__} for an instance that was never started"
         raise LookupError(message)  # noqa: TRY004  no value has a wrong type: the instance is missing
@@ -110,7 +109,6 @@ def _begin(saga: Saga[Any, D], signal: Signal) -> Instance[D]:
 
 
 def _deadline(saga: Saga[Any, D], data: D, started_at: datetime) -> datetime | None:
-    """Return until when the pivot has to be sent."""
     match saga.deadline:
         case None:
             return None

@@ -130,7 +130,6 @@ def _of_parts(old: Mapping[str, Part], new: Mapping[str, Part]) -> Iterator[Chan
 
 
 def _of_part(was: Part, now: Part, *, is_in_order: bool) -> Iterator[Change]:
-    """Yield how a part differs that both definitions have."""
     subject = f"{now.kind} {now.name}"
     if was.around != now.around:
         yield Change(ChangeKind.MOVED, subject, f"{_place(was)} -> {_place(now)}", MOVED)
@@ -155,7 +154,6 @@ def _of_fields(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Chang
 
 
 def _differing(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield the facts that both have and that differ, with a word on how."""
     for fact, was in old.items():
         if fact in new and new[fact] != was:
             yield fact, f"{fact}: {was} -> {new[fact]}"

@@ -319,7 +319,6 @@ def _gaps_tried(instance: Instance[Any], node: Alternatives[Any]) -> Iterator[st
 
 
 def _reached(instance: Instance[Any], node: Node[Any]) -> bool:
-    """Return whether anything in a node was begun."""
     names = begun(instance)
     return any(not isinstance(each, Series | Parallel) and each.name in names for each in walk((node,)))
 

@@ -186,7 +186,6 @@ def _form(kind: Any) -> str | None:  # noqa: ANN401  a type
 
 
 def _is_declared_finite(metadata: Sequence[Any]) -> bool:
-    """Return whether a float is declared to be neither nan nor infinite."""
     said = [*metadata, *(each for field in metadata if isinstance(field, FieldInfo) for each in field.metadata)]
     return any(getattr(each, "allow_inf_nan", None) is False for each in said)
 

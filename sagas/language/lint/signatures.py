@@ -110,7 +110,6 @@ class Reader(Generic[D]):
     # --- how
 
     def _command(self, where: str, what: str, function: Function, item: Sequence[Any]) -> type[Command[Any]]:
-        """Return the command that a function makes."""
         problems = len(self.problems)
         takes, returns = hints(f"{where}: {what}", function, self.problems)
         if len(self.problems) > problems:

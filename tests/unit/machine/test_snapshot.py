@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -23,6 +24,22 @@ def test_an_instance_in_any_situation_thaws_to_what_it_was(situation: str) -> No
 
     assert thawed(instance) == instance
     assert freeze(thawed(instance)) == freeze(instance)
+
+
+STORED = json.loads(Path(__file__).with_name("stored_instances.json").read_text("utf-8"))
+"""Instances as version 0.1 has stored them."""
+
+
+@pytest.mark.parametrize("situation", STORED)
+def test_what_an_older_version_has_stored_is_read_and_written_as_it_was(situation: str) -> None:
+    stored = STORED[situation]
+    snapshot = Snapshot(json.dumps(stored["data"]), json.dumps(stored["state"]))
+    expected = SITUATIONS[situation].instance
+
+    instance = thaw(LONG, stored["id"], "k-1", snapshot)
+
+    assert instance == expected
+    assert json.loads(freeze(instance).state) == stored["state"]
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)
