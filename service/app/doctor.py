@@ -4,16 +4,12 @@ import asyncio
 import fcntl
 import os
 import ssl
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import httpx
-from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError
-from aiokafka.protocol.admin import ApiVersionRequest
 from opentelemetry.sdk.environment_variables import (
     OTEL_EXPORTER_OTLP_CERTIFICATE,
     OTEL_EXPORTER_OTLP_HEADERS,
@@ -26,20 +22,15 @@ from saga_coordinator.handlers.routing import BadCatalog, Routes
 from saga_coordinator.sagas import UnsoundSaga
 from saga_coordinator.service.catalog import load_catalog
 from saga_coordinator.service.errors import StoreError
-from saga_coordinator.service.kafka.admin import State, Topic, plan
-from saga_coordinator.service.kafka.connection import connection
+from saga_coordinator.service.kafka.admin import State, Topic, describe_cluster, plan
+from saga_coordinator.service.kafka.errors import ClientError
 from saga_coordinator.service.settings import KafkaSettings, Settings
 from saga_coordinator.service.storage.sqlite.queries import newest_schema, open_queries
 from saga_coordinator.service.storage.sqlite.store import lock_path
 from saga_coordinator.service.telemetry.environment import Kind, endpoint, unsupported
 
 TRACES_TIMEOUT: Final = 5.0
-CLOSE_TIMEOUT: Final = 3.0
 PROTOBUF: Final = "application/x-protobuf"
-
-FETCH: Final = 1
-RELEASES: Final = ((18, "4.1"), (17, "3.9"), (16, "3.7"), (15, "3.5"), (13, "3.1"), (12, "2.7"), (11, "2.3"))
-"""The newest version of the Fetch request, and the first release of Kafka that has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,42 +74,19 @@ def _definitions(settings: Settings) -> tuple[Routes | None, Finding]:
 
 
 async def _broker(settings: KafkaSettings) -> Finding:
+    servers = settings.bootstrap_servers
     try:
-        async with asyncio.timeout(settings.request_timeout), _client(settings) as client:
-            response = await client.send(client.get_random_node(), ApiVersionRequest())
-            brokers = len(client.cluster.brokers())
-    except (OSError, TimeoutError, KafkaError) as error:
-        told = f"no answer from {settings.bootstrap_servers}: {str(error) or type(error).__name__}"
-        return Finding("broker", told, "start Kafka, or set SAGA_KAFKA__BOOTSTRAP_SERVERS and its security")
-    told = f"{settings.bootstrap_servers}, {brokers} in the cluster, protocol of {_release(response.api_versions)}"
-    return Finding("broker", told)
-
-
-@asynccontextmanager
-async def _client(settings: KafkaSettings) -> AsyncIterator[Any]:
-    """A connected client, closed in the end, or left when that does not end."""
-    client = AIOKafkaClient(**connection(settings))
-    try:
-        await client.bootstrap()
-        yield client
-    finally:
-        try:
-            async with asyncio.timeout(CLOSE_TIMEOUT):
-                await client.close()
-        except (TimeoutError, KafkaError):
-            pass
-
-
-def _release(api_versions: Sequence[tuple[int, int, int]]) -> str:
-    """Tell the release of Kafka by the newest version of a request that changes with nearly each of them."""
-    newest = {key: highest for key, _, highest in api_versions}.get(FETCH, 0)
-    return next((f"Kafka {release} or newer" for version, release in RELEASES if newest >= version), "Kafka before 2.3")
+        cluster = await describe_cluster(settings)
+    except (OSError, TimeoutError, ClientError) as error:
+        text = f"no answer from {servers}: {str(error) or type(error).__name__}"
+        return Finding("broker", text, "start Kafka, or set SAGA_KAFKA__BOOTSTRAP_SERVERS and its security")
+    return Finding("broker", f"{servers}, {cluster.brokers} in the cluster, protocol of {cluster.release}")
 
 
 async def _topics(settings: KafkaSettings, routes: Routes) -> Sequence[Finding]:
     try:
         topics = await plan(settings, routes)
-    except (OSError, KafkaError) as error:
+    except (OSError, ClientError) as error:
         return [Finding("topics", str(error), "let this user describe topics (ACL Describe)")]
     return [_topic(topic) for topic in topics]
 

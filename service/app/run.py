@@ -6,12 +6,11 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from aiokafka.errors import KafkaError
-
 from saga_coordinator.handlers.ports import Observer
 from saga_coordinator.service.app.bootstrap import Service
 from saga_coordinator.service.backoff import Backoff
 from saga_coordinator.service.health import PUBLISHER
+from saga_coordinator.service.kafka.errors import ClientError
 
 TIMER_INTERVAL = 0.2
 
@@ -88,7 +87,7 @@ async def _connect(service: Service, observer: Observer) -> None:
     while True:
         try:
             await service.publisher.start()
-        except (OSError, KafkaError) as error:
+        except (OSError, ClientError) as error:
             reason = str(error) if isinstance(error, ConnectionError) else f"no connection to Kafka: {error}"
             service.health.failing(PUBLISHER, reason)
             observer.on_error("no connection to Kafka", error)

@@ -9,12 +9,12 @@ from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.service.cli.console import print_json, remark
 from saga_coordinator.service.cli.definitions import newest
 from saga_coordinator.service.cli.options import Json
+from saga_coordinator.service.cli.simulation_table import show
 from saga_coordinator.service.simulation.engine import Simulation
 from saga_coordinator.service.simulation.figures import figures
 from saga_coordinator.service.simulation.model_file import ModelFile
 from saga_coordinator.service.simulation.plot import drawn
 from saga_coordinator.service.simulation.roles import roles
-from saga_coordinator.service.simulation.table import show
 
 
 def simulate(

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
@@ -18,6 +17,7 @@ from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine import Status
 from saga_coordinator.sagas.testing.variants import scale_time
 from saga_coordinator.service.app.bootstrap import Service, build_service
+from saga_coordinator.service.app.queries import open_queries
 from saga_coordinator.service.app.run import run
 from saga_coordinator.service.demo.audit import Audit, audit
 from saga_coordinator.service.demo.ledger import Effect
@@ -30,7 +30,6 @@ from saga_coordinator.service.errors import NotReady
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from saga_coordinator.service.settings import KafkaSettings, Settings
 from saga_coordinator.service.storage.queries import InstanceFilter
-from saga_coordinator.service.storage.sqlite.queries import open_queries
 from saga_coordinator.service.telemetry.environment import Kind, endpoint
 from saga_coordinator.service.telemetry.observer import Observers, Telemetry
 
@@ -79,9 +78,9 @@ async def run_demo(script: Script, tally: Tally, stop_early: threading.Event) ->
         EmbeddedBroker(dict.fromkeys(routes.topics_in | routes.topics_out, _PARTITIONS)) as broker,
         ThreadPoolExecutor(2, "saga-demo") as threads,
     ):
-        servers, file = broker.bootstrap_servers, Path(folder) / "saga.db"
+        servers = broker.bootstrap_servers
         kafka = KafkaSettings(bootstrap_servers=servers, fetch_wait=FETCH_WAIT)
-        settings = Settings(kafka=kafka, store=f"sqlite:///{file}", shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
+        settings = Settings(kafka=kafka, store=f"sqlite:///{folder}/saga.db", shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
         others = _Others(
             participants=Participants(servers, None, script.behaviour, on_command=tally.on_command, warn=tally.warn),
             shop=_shop(servers, script, tally),
@@ -92,7 +91,7 @@ async def run_demo(script: Script, tally: Tally, stop_early: threading.Event) ->
             build_service(settings, (saga,), observer, _always) as service,
         ):
             report = await _run(service, observer, others, tally, stop_early)
-        return _result(file, report, others, tally)
+        return _result(settings, report, others, tally)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +167,7 @@ def _always(_trace_id: str) -> bool:
     return True
 
 
-def _result(file: Path, report: LoadReport, others: _Others, tally: Tally) -> DemoResult:
+def _result(settings: Settings, report: LoadReport, others: _Others, tally: Tally) -> DemoResult:
     ledgers, journal, count = others.participants.handler.ledgers, others.shop.journal, tally.count()
     effects = [entry.effect for ledger in ledgers.values() for entry in ledger.entries]
     return DemoResult(
@@ -176,13 +175,13 @@ def _result(file: Path, report: LoadReport, others: _Others, tally: Tally) -> De
         audit=audit(ledgers, journal.outcomes, journal.placed),
         statuses={status: count[status] for status in Status},
         compensated_effects=effects.count(Effect.COMPENSATED),
-        story=None if tally.stories.best is None else _whole(tally.stories.best, file, tally),
+        story=None if tally.stories.best is None else _whole(tally.stories.best, settings, tally),
     )
 
 
-def _whole(story: Story, file: Path, tally: Tally) -> Story:
+def _whole(story: Story, settings: Settings, tally: Tally) -> Story:
     """Add to a story what the database, the participants and the shop know."""
-    with open_queries(file) as queries:
+    with open_queries(settings) as queries:
         (row,) = queries.instances(InstanceFilter(ids=[story.instance.id]), 1)
         entries = queries.history(row, _MAX_ENTRIES)
     order_id = story.instance.key

@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequen
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import (
     IncompatibleBrokerVersion,
     KafkaError,
@@ -16,6 +17,7 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
     for_code,
 )
+from aiokafka.protocol.admin import ApiVersionRequest
 
 from saga_coordinator.handlers.routing import REPLIES, Routes, commands_of, dead_letter_topic
 from saga_coordinator.service.kafka.aiokafka_internals import topic_errors
@@ -29,6 +31,9 @@ CLOSE_TIMEOUT: Final = 3.0
 CREATE_TIMEOUT: Final = 15.0
 POLL_INTERVAL: Final = 0.1
 LIMIT: Final = "max.message.bytes"
+FETCH: Final = 1
+RELEASES: Final = ((18, "4.1"), (17, "3.9"), (16, "3.7"), (15, "3.5"), (13, "3.1"), (12, "2.7"), (11, "2.3"))
+"""The newest version of the Fetch request, and the first release of Kafka that has it."""
 
 
 class NoSuchTopic(LookupError):
@@ -121,6 +126,30 @@ async def check_topics(settings: KafkaSettings, names: Collection[str]) -> Mappi
                 raise for_code(code)(f"topic {name}")
         sizes = await _max_batch_bytes(admin, names)
         return {name: TopicLimits(len(existing[name]["partitions"]), sizes.get(name)) for name in names}
+
+
+class Cluster(NamedTuple):
+    """A Kafka cluster that answers. `release` is the oldest release that has its protocol."""
+
+    brokers: int
+    release: str
+
+
+async def describe_cluster(settings: KafkaSettings) -> Cluster:
+    """Return what answers at the address. Raises `OSError`, `TimeoutError` or `ClientError` if nothing does."""
+    client = AIOKafkaClient(**connection(settings))
+    try:
+        async with asyncio.timeout(settings.request_timeout):
+            await client.bootstrap()
+            response = await client.send(client.get_random_node(), ApiVersionRequest())
+            return Cluster(len(client.cluster.brokers()), _release(response.api_versions))
+    finally:
+        await close(client)
+
+
+def _release(api_versions: Sequence[tuple[int, int, int]]) -> str:
+    newest = {key: highest for key, _, highest in api_versions}.get(FETCH, 0)
+    return next((f"Kafka {release} or newer" for version, release in RELEASES if newest >= version), "Kafka before 2.3")
 
 
 async def _max_batch_bytes(admin: AIOKafkaAdminClient, names: Collection[str]) -> Mapping[str, int]:

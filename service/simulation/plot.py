@@ -7,6 +7,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from saga_coordinator.sagas.diagrams.svg.elements import element, path
 from saga_coordinator.service.percentile import percentile
@@ -14,7 +15,7 @@ from saga_coordinator.service.simulation.agenda import SECOND
 from saga_coordinator.service.simulation.engine import Run, Simulation
 from saga_coordinator.service.simulation.figures import Figures, cycle_times
 from saga_coordinator.service.simulation.participants import Participant
-from saga_coordinator.service.simulation.table import length, share
+from saga_coordinator.service.views.text import format_duration
 
 STEPS = (
     0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600,
@@ -298,3 +299,13 @@ def _beneath(axis: Axis, top: float, floor: float) -> Iterator[str]:
         yield line((x, top), (x, floor))
         yield text(x, floor + 15, length(each) if each else "0", kind="faint", anchor="middle")
     yield line((axis.left, floor), (axis.right, floor), stroke=FAINT)
+
+
+def length(seconds: float) -> str:
+    """Return a duration in seconds as text."""
+    return format_duration(timedelta(seconds=seconds))
+
+
+def share(value: float, digits: int) -> str:
+    """Return a share as a percentage."""
+    return f"{value * 100:.{digits}f} %"

@@ -8,11 +8,11 @@ import pytest
 
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine import Direction
+from saga_coordinator.service.cli.simulation_table import show
 from saga_coordinator.service.percentile import percentile
 from saga_coordinator.service.simulation.engine import Why
 from saga_coordinator.service.simulation.figures import figures, spread
 from saga_coordinator.service.simulation.plot import Axis, ceiling, drawn, durations
-from saga_coordinator.service.simulation.table import show
 from tests.unit.machine.made import point_of_no_return, retriable, saga
 from tests.unit.simulation.worlds import simulated
 

@@ -1,14 +1,13 @@
-"""A simulation's figures for people."""
+"""The figures of a simulation as tables."""
 
 from collections.abc import Iterator
 from dataclasses import astuple
-from datetime import timedelta
 
 from saga_coordinator.sagas.machine import Direction
 from saga_coordinator.service.cli.console import echo, table
 from saga_coordinator.service.simulation.engine import Why
 from saga_coordinator.service.simulation.figures import Figures, Load, Spread
-from saga_coordinator.service.views.text import format_duration
+from saga_coordinator.service.simulation.plot import length, share
 
 
 def show(figures: Figures) -> None:
@@ -30,16 +29,6 @@ def show(figures: Figures) -> None:
     echo("")
     head = ["participant", "requests", "done", "refused", "retryable", "lost", "busy", "at once", "peak", "wait p50"]
     table([*head, "wait p99"], ([name, *_load(load)] for name, load in figures.participants.items()))
-
-
-def length(seconds: float) -> str:
-    """Write a length of time for people."""
-    return format_duration(timedelta(seconds=seconds))
-
-
-def share(value: float, digits: int) -> str:
-    """Write a share for people."""
-    return f"{value * 100:.{digits}f} %"
 
 
 def _summary(figures: Figures) -> str:
