@@ -47,7 +47,7 @@ def wire_handlers(
     unit_of_work = UnitOfWork(
         store=store,
         clock=clock,
-        encoder=Encoder(publisher.partition, publisher.most, group),
+        encoder=Encoder(publisher.partition, publisher.max_message_bytes, group),
         sampler=sampler,
         instance_cache=instance_cache,
         relay=relay,

@@ -1,4 +1,4 @@
-"""From a record to what it says, or to the reason why it cannot be read."""
+"""From a record to its message and where that goes, or to the reason why it cannot be read."""
 
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, cast
@@ -14,7 +14,7 @@ from saga_coordinator.handlers.routing import REPLIES, Routes, Target
 
 @dataclass(frozen=True, slots=True)
 class EventArrival:
-    """A business event (or a command to a child saga, or its cancel), and what it does to which instance."""
+    """A business event (or a command to a child saga, or its cancel), and its targets."""
 
     record: Record
     envelope: Envelope
@@ -37,7 +37,7 @@ class ReplyArrival:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A record of which nothing can be made; `cause` says what is wrong and what it should be.
+    """A record that cannot be read; `cause` says what is wrong and what it should be.
 
     `raised` is the class of what a saga's own function raised on it.
     """
@@ -54,7 +54,7 @@ MAX_LISTED = 100
 
 
 def read(routes: Routes, record: Record) -> Arrival | Unreadable:
-    """Read one record. Never raises for what stands in it."""
+    """Read one record. Never raises, whatever its content is."""
     try:
         envelope, payload = wire.read(record.headers, record.value)
         _check(envelope)
@@ -68,21 +68,21 @@ def read(routes: Routes, record: Record) -> Arrival | Unreadable:
 
 
 def _check(envelope: Envelope) -> None:
-    """Refuse what could not be sent on: attributes in structured mode know no limit, but become headers again."""
+    """Refuse what could not be sent on: attributes in structured mode have no limit, but become headers again."""
     size = len("".join(map(str, envelope)).encode())
     if size > wire.MAX_HEADER_BYTES:
         raise BadEnvelope(f"attributes of {size} bytes: at most {wire.MAX_HEADER_BYTES} are read")
 
 
-def _reply(routes: Routes, record: Record, envelope: Envelope, payload: bytes) -> Arrival | Unreadable:
+def _reply(routes: Routes, record: Record, envelope: Envelope, payload: bytes) -> Arrival:
     if envelope.correlation_id is None:
-        return Unreadable(record, "header ce_correlationid is missing: a reply echoes the one of its command")
+        raise BadEnvelope("header ce_correlationid is missing: a reply echoes the one of its command")
     if envelope.causation_id is None:
-        return Unreadable(record, "header ce_causationid is missing: a reply carries its command's ce_id")
+        raise BadEnvelope("header ce_causationid is missing: a reply carries its command's ce_id")
     model = routes.replies.get(envelope.type)
     if model is None:
-        return Unreadable(record, f"ce_type {envelope.type!r} answers no command of any saga in the catalog")
-    reply = _understood(model, payload)
+        raise BadEnvelope(f"ce_type {envelope.type!r} answers no command of any saga in the catalog")
+    reply = _message(model, payload)
     return ReplyArrival(record, envelope, payload, reply, envelope.correlation_id, envelope.causation_id)
 
 
@@ -91,11 +91,11 @@ def _event(routes: Routes, record: Record, envelope: Envelope, payload: bytes) -
     understood = routes.understood(topic, envelope.type)
     if understood is None:
         known = ", ".join(routes.known_on(topic))
-        return Unreadable(record, f"ce_type {envelope.type!r} is not understood on {topic}: known are {known}")
+        raise BadEnvelope(f"ce_type {envelope.type!r} is not understood on {topic}: known are {known}")
     model, found = understood
-    message = cast("Event | Command[Any] | CancelCommand", _understood(model, payload))
-    if isinstance(message, Command) and (missing := _unanswerable(record, envelope)):
-        return Unreadable(record, missing)
+    message = cast("Event | Command[Any] | CancelCommand", _message(model, payload))
+    if isinstance(message, Command):
+        _check_answerable(record, envelope)
     try:
         targets = {to.place: to for to in (route.target(message, envelope.id) for route in found)}
     except Exception as error:  # noqa: BLE001  the saga's own function: its failure concerns this record alone
@@ -104,26 +104,25 @@ def _event(routes: Routes, record: Record, envelope: Envelope, payload: bytes) -
     return EventArrival(record, envelope, payload, message, tuple(targets.values()))
 
 
-def _understood(model: type[M], payload: bytes) -> M:
+def _message(model: type[M], payload: bytes) -> M:
     """Read a message. Raises `ValueError` for one that is wrong, or whose JSON is odd."""
     message = model.model_validate_json(payload)
     check_json(payload)
     return message
 
 
-def _unanswerable(record: Record, envelope: Envelope) -> str | None:
-    """Say why a command could not be answered."""
+def _check_answerable(record: Record, envelope: Envelope) -> None:
+    """Refuse a command that could not be answered."""
     if envelope.reply_to is None:
-        return "header ce_replyto is missing: a command says to which topic its reply goes"
+        raise BadEnvelope("header ce_replyto is missing: a command says to which topic its reply goes")
     try:
         (record.key or b"").decode()
     except UnicodeDecodeError:
-        return "the key is not UTF-8: the reply has to echo it as text"
-    return None
+        raise BadEnvelope("the key is not UTF-8: the reply has to echo it as text") from None
 
 
 def wrong_reply(arrival: ReplyArrival, expected: type[Message]) -> Unreadable:
-    """Say that a reply is not of the type that its command names."""
+    """Return a reply that is not of the type that its command names, with the cause."""
     given = arrival.envelope.type
     cause = (
         f"ce_type {given!r} does not answer command {arrival.command_id}: it is answered with {expected.message_type}"
@@ -137,21 +136,21 @@ def class_of(error: BaseException) -> str:
 
 
 def describe_error(error: Exception) -> str:
-    """Return the class and the words of what a saga's own function raised: whatever they are, they can be stored."""
+    """Return class and text of what a saga's own function raised, in a form that can be stored."""
     try:
         words = str(error)
     except Exception:  # noqa: BLE001  the saga's own class: not even this may stop a partition
-        words = "without words: its __str__ raises, too"
+        words = "without a text: its __str__ raises, too"
     return _storable(f"{type(error).__name__}: {words}")
 
 
 def _storable(text: str) -> str:
-    """Return a text as UTF-8 and every database takes it: half characters and NUL spelled out, and not too long."""
+    """Return a text in a form that UTF-8 and every database accept: half characters and NUL escaped, limited length."""
     return text[:MAX_CAUSE_LENGTH].encode(errors="backslashreplace").decode().replace("\0", "\\x00")
 
 
 def describe_validation_error(error: ValidationError) -> str:
-    """Say what is wrong in which field, without the values: they may be secret. Of very many only how many they are."""
+    """Return what is wrong in which field, without the values: they may be secret. Of very many only the number."""
     if error.error_count() > MAX_LISTED:
         return _storable(f"{error.title}: {error.error_count()} values are wrong, too many to list")
     problems = (

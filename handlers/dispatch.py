@@ -132,8 +132,8 @@ class Dispatcher:
 
     def _refuse(self, session: Session, arrival: Arrival, id_: str) -> None:
         """Ignore a record for an unreadable instance that has ended, dead-letter it for one that has not."""
-        why, is_over = session.unreadable[id_]
-        if is_over:
+        why, has_ended = session.unreadable[id_]
+        if has_ended:
             add_verdict(session, arrival, Verdict.IGNORED, why)
         else:
             self._observer.on_error(f"record {arrival.record.place} was dead-lettered", LookupError(why))

@@ -1,4 +1,4 @@
-"""What the history says of a signal and of what was decided: enough to make the signal again."""
+"""The history's row of a signal and its decision: enough to make the signal again (`replay.py`)."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -20,8 +20,8 @@ from saga_coordinator.sagas.machine import (
     Signal,
     SkipStep,
     TimerFired,
-    command_states,
 )
+from saga_coordinator.sagas.machine.progress import find_command
 
 STORED_KINDS: Final[Mapping[type[Signal], str]] = {
     ReplyReceived: "answer",
@@ -33,7 +33,6 @@ STORED_KINDS: Final[Mapping[type[Signal], str]] = {
 }
 """The kinds of stored rows whose name is not that of their signal: a history outlives the names in the code."""
 
-
 VERDICTS: Mapping[Ignored | None, Verdict] = {
     None: Verdict.APPLIED,
     Ignored.DUPLICATE: Verdict.DUPLICATE,
@@ -42,21 +41,21 @@ VERDICTS: Mapping[Ignored | None, Verdict] = {
 
 
 def entry_of(decision: Decision[Any], seq: int, signal: Signal, arrival: Arrival | None, span: SpanContext) -> Entry:
-    """Write the history's row of a signal."""
+    """Return the history's row of a signal."""
     envelope = arrival.envelope if arrival else None
     causation_id, value = _content(signal, arrival)
     return Entry(
         instance_id=decision.instance.id,
         seq=seq,
         at=signal.at,
-        kind=kind_of(signal),
+        kind=STORED_KINDS.get(type(signal)) or type(signal).__name__.lower(),
         verdict=VERDICTS.get(decision.ignored, Verdict.IGNORED),
         reason=_reason(decision, signal),
         message_id=envelope.id if envelope else None,
         message_type=envelope.type if envelope else None,
         causation_id=causation_id,
         value=value,
-        decided=decided(decision),
+        decided=decision_json(decision),
         place=arrival.record.place if arrival else None,
         trace_id=span.trace_id,
         span_id=span.span_id,
@@ -64,54 +63,40 @@ def entry_of(decision: Decision[Any], seq: int, signal: Signal, arrival: Arrival
 
 
 def _reason(decision: Decision[Any], signal: Signal) -> str | None:
-    """Say why it changed nothing, what obstructs, or what was not looked for because it has not left."""
-    reason = signal.cause.message if isinstance(signal, Block) else decision.reason
+    """Return why it changed nothing, what blocks it, or which commands a timer ignored because they had not left."""
     if decision.ignored:
-        return f"{decision.ignored}: {reason}"
+        return f"{decision.ignored}: {decision.reason}"
     if isinstance(signal, TimerFired) and signal.unsent:
-        steps = decision.instance.steps.items()
-        waiting = [
-            name
-            for name, run in steps
-            if any(command_state.command_id in signal.unsent for command_state in command_states({name: run}))
-        ]
-        return f"not left yet: {', '.join(waiting)}"
-    return reason
+        found = [find_command(decision.instance, id_) for id_ in signal.unsent]
+        steps = dict.fromkeys(command[0] for command in found if command)
+        return f"not left yet: {', '.join(name for name in decision.instance.steps if name in steps)}"
+    return signal.cause.message if isinstance(signal, Block) else decision.reason
 
 
 def _content(signal: Signal, arrival: Arrival | None) -> tuple[str | None, bytes | None]:
-    """Return the id of the message that a signal follows from, and what it says: enough to make it again."""
+    """Return the id of the message that a signal follows from, and its content: enough to make it again."""
     if arrival is not None:
         return arrival.envelope.causation_id, arrival.payload
     if isinstance(signal, Block):
         return signal.command_id, to_json(signal.cause)
     if isinstance(signal, TimerFired):
         return None, to_json({"unsent": signal.unsent}) if signal.unsent else None
-    return None, action_content(signal)
+    values = {each.name: _plain(getattr(signal, each.name)) for each in fields(signal) if each.name != "at"}
+    return None, to_json({name: value for name, value in values.items() if value is not None})
 
 
-def decided(decision: Decision[Any]) -> str:
-    """Write what was decided: the status that follows, the commands sent, the type of the outcome."""
-    told: dict[str, object] = {"status": decision.instance.status}
+def decision_json(decision: Decision[Any]) -> str:
+    """Return a decision as JSON: the status that follows, the commands sent, the type of the outcome."""
+    values: dict[str, object] = {"status": decision.instance.status}
     if decision.commands:
-        told["sent"] = [[send.step, send.direction, send.attempt, send.command_id] for send in decision.commands]
+        values["sent"] = [[send.step, send.direction, send.attempt, send.command_id] for send in decision.commands]
     if decision.outcome is not None:
-        told["outcome"] = decision.outcome.message_type
-    return to_json(told).decode()
-
-
-def kind_of(signal: Signal) -> str:
-    """Return the word that the history has for a signal."""
-    return STORED_KINDS.get(type(signal)) or type(signal).__name__.lower()
-
-
-def action_content(signal: Signal) -> bytes:
-    """Write a wish, who has it and why: enough to make the signal again. A reply stands there with its type."""
-    told = {each.name: _plain(getattr(signal, each.name)) for each in fields(signal) if each.name != "at"}
-    return to_json({name: value for name, value in told.items() if value is not None})
+        values["outcome"] = decision.outcome.message_type
+    return to_json(values).decode()
 
 
 def _plain(value: Any) -> object:  # noqa: ANN401  a field of a signal
+    """Return a field for JSON. A reply stands there with its type."""
     if isinstance(value, BaseModel):
         return {"type": getattr(value, "message_type", None), "value": value.model_dump(mode="json")}
     return value

@@ -26,7 +26,7 @@ class InstanceCache:
         return found
 
     def keep(self, saved: Iterable[InstanceRecord]) -> None:
-        """Take in what was committed; an instance that is over is not needed again."""
+        """Keep what was committed, without the instances that have ended."""
         for stored in saved:
             id_ = stored.instance.id
             if stored.instance.status.is_final:

@@ -1,9 +1,9 @@
 """A batch of records in one transaction: load, decide, save state, history, outbox, verdicts and offsets.
 
-The first statement moves the leases: it takes their row locks and is the fence. When it misses, somebody else owns a
-partition now, or its records were done before; such records are left out and the rest is tried again. Whatever else
-goes wrong rolls the whole batch back and is raised: a commit may have happened, so the caller must take its leases
-again and read again.
+The first statement moves the leases: it locks their rows and is the fence. When it misses, another coordinator owns a
+partition now, or its records were done before; such records are left out and the rest is tried again. Any other error
+rolls the whole batch back and is raised: a commit may have happened, so the caller must acquire its leases again and
+read again.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class Intake:
         self._unit_of_work = unit_of_work
         self._leases = leases
 
-    async def take(self, records: Sequence[Record]) -> None:
+    async def receive(self, records: Sequence[Record]) -> None:
         """Receive records in the order of their offsets; those of no leased partition, and those done, are left out.
 
         Raises whatever the store raises; then the outcome of the commit is unknown.
@@ -40,7 +40,7 @@ class Intake:
                 self._leases.reconcile(missed.leases)
                 arrivals = [each for each in arrivals if self._leases.is_expected(each.record.place)]
             else:
-                self._leases.advanced(each.record.place for each in arrivals)
+                self._leases.advance(each.record.place for each in arrivals)
                 return
 
     async def _work(self, session: Session, tx: Transaction, arrivals: Sequence[Arrival | Unreadable]) -> None:
@@ -54,7 +54,7 @@ class Intake:
 
 
 class _Missed(Exception):
-    """The fence: these leases do not stand as expected."""
+    """The fence: these leases are not as expected."""
 
     def __init__(self, leases: Sequence[Lease]) -> None:
         super().__init__(", ".join(f"{lease.topic}:{lease.partition}" for lease in leases))

@@ -7,13 +7,13 @@ from saga_coordinator.handlers.routing import REPLIES
 
 
 class Leases:
-    """What is known of the leases that were taken. No record of any other partition is processed."""
+    """The leases that are owned, as far as it is known. No record of any other partition is processed."""
 
     def __init__(self) -> None:
         self._held: dict[tuple[str, int], Lease] = {}
         self._taken_over: set[tuple[str, int]] = set()
 
-    def take(self, lease: Lease) -> None:
+    def add(self, lease: Lease) -> None:
         """Own a partition from now on."""
         self._held[lease.topic, lease.partition] = lease
 
@@ -31,11 +31,11 @@ class Leases:
         return tuple(self._held)
 
     def homes(self) -> Sequence[Lease]:
-        """Return the leases on the reply topic: their owner relays and rings for the instances that live there."""
+        """Return the leases on the reply topic: their owner relays and fires timers for the instances of that home."""
         return [lease for lease in self._held.values() if lease.topic == REPLIES]
 
     def is_home(self, partition: int) -> bool:
-        """Say whether the instances of a home are ours."""
+        """Return whether the instances of a home are ours."""
         return (REPLIES, partition) in self._held
 
     def offsets(self) -> Iterable[tuple[tuple[str, int], int]]:
@@ -43,7 +43,7 @@ class Leases:
         return [(each, held.next_offset) for each, held in self._held.items() if held.next_offset is not None]
 
     def is_expected(self, place: Place) -> bool:
-        """Say whether a record is of an owned partition and not done yet."""
+        """Return whether a record is of an owned partition and not done yet."""
         lease = self._held.get((place.topic, place.partition))
         return lease is not None and (lease.next_offset is None or place.offset >= lease.next_offset)
 
@@ -58,24 +58,24 @@ class Leases:
             for held in (self._held[topic, partition],)
         ]
 
-    def advanced(self, places: Iterable[Place]) -> None:
+    def advance(self, places: Iterable[Place]) -> None:
         """Note that all records at these places are done."""
         for move in self.moves(places):
-            self.take(Lease(move.topic, move.partition, move.epoch, move.next_offset))
+            self.add(Lease(move.topic, move.partition, move.epoch, move.next_offset))
 
     def reconcile(self, actual: Iterable[Lease]) -> None:
-        """Take in how leases really stand: one of another epoch is somebody else's now."""
+        """Correct what is known of leases: one of another epoch belongs to another coordinator now."""
         for lease in actual:
             held = self._held.get((lease.topic, lease.partition))
             if held is None:
                 continue
             if held.epoch == lease.epoch:
-                self.take(lease)
+                self.add(lease)
             else:
                 self.drop(lease.topic, lease.partition)
                 self._taken_over.add((lease.topic, lease.partition))
 
     def taken_over(self) -> Collection[tuple[str, int]]:
-        """Return the partitions that somebody else took since this was last asked."""
+        """Return the partitions that another coordinator has acquired since the last call."""
         lost, self._taken_over = self._taken_over, set()
         return lost

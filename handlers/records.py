@@ -65,7 +65,7 @@ class Lease:
 
 
 class LeaseMove(NamedTuple):
-    """The wish to move a lease from the offset that it should stand at to the first one after this batch."""
+    """The move of a lease from the offset that it should have to the first one after this batch."""
 
     topic: str
     partition: int
@@ -100,18 +100,17 @@ class InstanceRecord(NamedTuple):
 
 
 class UnreadableInstance(NamedTuple):
-    """Why an instance cannot be read by the catalog. To one that is over nothing more can happen anyway."""
+    """Why an instance cannot be read by the catalog, and whether it has ended: then records for it are ignored."""
 
     why: str
-    is_over: bool
+    has_ended: bool
 
 
 class Entry(NamedTuple):
     """One row of an instance's history: a signal, and what was decided. Times are UTC.
 
-    `value` is the message as it came, or JSON: what obstructs, or what had not left when an alarm rang; `decided` is
-    JSON: the status that follows, the commands sent, the outcome. The rows of an instance are all that it takes to
-    replay it.
+    `value` is the message as it came, or JSON: what blocks it, or what had not left when its timer fired. `decided` is
+    JSON: the status that follows, the commands sent, the outcome. These rows are all that a replay needs.
     """
 
     instance_id: str
@@ -143,7 +142,7 @@ class OutboxMessage(NamedTuple):
 
 
 class OutboxRow(NamedTuple):
-    """A row of the outbox: rows leave in the order of `seq`, a partition of a topic by itself."""
+    """A row of the outbox. The rows of a partition of a topic leave in the order of `seq`."""
 
     seq: int
     message: OutboxMessage
@@ -151,9 +150,9 @@ class OutboxRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class EarlyEvent:
-    """An event that has come before anybody awaits it, kept until `expires_at`.
+    """An event that has come before an instance waits for it, buffered until `expires_at`.
 
-    `address` is where it is awaited: the id of an instance, or what a `receive` expects (`sagas.machine.address`).
+    `address` is where it may be received: the id of an instance, or what a `receive` expects (`sagas.machine.address`).
     """
 
     address: str
@@ -163,7 +162,7 @@ class EarlyEvent:
 
 
 class EventSubscription(NamedTuple):
-    """An instance that awaits an event at an address that is not its own id."""
+    """An instance that waits for an event at an address that is not its own id."""
 
     address: str
     instance_id: str
@@ -171,7 +170,7 @@ class EventSubscription(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A record that was set aside, as it came, with the cause in words.
+    """A record that could not be applied, as it came, with the cause in words.
 
     `instance_id` is the instance for which it failed, empty if it could not be read; with `parks` that instance is
     parked behind it: what comes later for it is queued.
@@ -201,7 +200,7 @@ class DeadLetterQueue(NamedTuple):
 
 
 class Actor(NamedTuple):
-    """Who wants something changed, and why."""
+    """Who acts, and why."""
 
     who: str
     why: str
@@ -209,7 +208,7 @@ class Actor(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What somebody did to a dead letter, which is kept as it was before."""
+    """An operator action on a dead letter, with the letter as it was before."""
 
     at: datetime
     by: Actor
@@ -261,10 +260,10 @@ class Changes:
 
 
 class TransitionRecord(NamedTuple):
-    """One signal that an instance took, as those who watch see it once it is committed.
+    """One signal that was applied to an instance, as observers see it once it is committed.
 
-    `record` is None for an alarm or a wish; `sent` are the rows that follow from it, each with its span. A `redriven`
-    record had been set aside, or was queued.
+    `record` is None for a timer or an operator action; `sent` are the rows that follow from it, each with its span. A
+    `redriven` record was a dead letter, or queued behind one.
     """
 
     saga: AnySaga

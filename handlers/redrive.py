@@ -195,7 +195,7 @@ class Redrive:
     def _decide_for(self, session: Session, arrival: Arrival, id_: str) -> None:
         """Decide a record for one instance only."""
         if not self._dispatcher.dispatch_to(session, arrival, id_):
-            add_verdict(session, arrival, Verdict.UNMATCHED, f"instance {id_} does not await it any more")
+            add_verdict(session, arrival, Verdict.UNMATCHED, f"instance {id_} does not wait for it any more")
 
     async def _resolve(
         self, session: Session, tx: Transaction, letter: DeadLetter, queue: Sequence[QueuedRecord], audit: Audit
@@ -226,7 +226,8 @@ def _result(session: Session, id_: str) -> Result:
     changes = session.changes
     records = [RecordOutcome(each.place, each.verdict, each.reason) for each in changes.entries if each.place]
     records += [RecordOutcome(each.place, each.verdict, each.reason) for each in changes.verdicts]
-    records += [RecordOutcome(each.record.place, Verdict.BUFFERED, "nobody awaits it yet") for each in changes.buffered]
+    early = "no instance waits for it yet"
+    records += [RecordOutcome(each.record.place, Verdict.BUFFERED, early) for each in changes.buffered]
     records += [RecordOutcome(each.record.place, Verdict.DEAD_LETTERED, each.cause) for each in changes.dead_letters]
     heads = [each.record.place for each in changes.dead_letters if each.parks and each.instance_id == id_]
     sent = tuple(type_ for each in session.transitions for type_ in types_sent(each.decision))

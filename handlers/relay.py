@@ -1,4 +1,4 @@
-"""The outbox to Kafka: rows leave in their order, each partition of each topic by itself.
+"""The outbox to Kafka: rows leave in their order, independently for each partition of each topic.
 
 Rows come from memory after the commit, and from the table after a crash, until Kafka has acknowledged them. Such a
 row is deleted with the next transaction, or with a small one of the relay's own when there is none. What was sent and
@@ -23,7 +23,7 @@ MAX_BACKOFF = 5.0
 
 
 class Relay:
-    """Publishes what is owed. `push` and `acknowledged` are for those who write transactions; `run` is its loop."""
+    """Publishes the outbox. `push` and `acknowledged` are for those that write transactions; `run` is its loop."""
 
     def __init__(self, store: Store, publisher: Publisher, leases: Leases, observer: Observer) -> None:
         self._store = store
@@ -48,7 +48,7 @@ class Relay:
 
     @property
     def age(self) -> float:
-        """Since how many seconds the oldest of them is owed."""
+        """For how many seconds the oldest of them has waited."""
         oldest = min((lane[0].seq for lane in self._lanes.values() if lane), default=None)
         while self._pushes and (oldest is None or self._pushes[0][0] < oldest):
             self._pushes.popleft()
@@ -108,8 +108,8 @@ class Relay:
                 for lane in tuple(self._lanes):
                     self._start(lane)
                 while True:
-                    await self._something_to_do()
-                    await self._sweep_or_tell()
+                    await self._wait_for_work()
+                    await self._try_to_sweep()
             finally:
                 self._tasks = None
 
@@ -122,12 +122,12 @@ class Relay:
         if self._store.is_shared and self._leases.homes():
             self._queue(await self._store.unsent())
 
-    async def drained(self) -> None:
-        """Return when nothing is pending, and the table is as empty."""
+    async def wait_until_drained(self) -> None:
+        """Return when nothing is pending and the table is empty."""
         await self._idle.wait()
         await self.sweep()
 
-    async def _something_to_do(self) -> None:
+    async def _wait_for_work(self) -> None:
         """Wait a while, or until rows were written: in a shared store an instance's older rows may be another's."""
         try:
             async with asyncio.timeout(SWEEP_EVERY):
@@ -136,7 +136,7 @@ class Relay:
             return
         self._look.clear()
 
-    async def _sweep_or_tell(self) -> None:
+    async def _try_to_sweep(self) -> None:
         try:
             await self.sweep()
         except Exception as error:  # noqa: BLE001  the rows stay acknowledged, and are deleted later

@@ -1,13 +1,13 @@
-"""A history decided once more: the recorded signals through the machine, by the same definition or by another."""
+"""Replays a history: the recorded signals, applied by the same definition or by another."""
 
 import json
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, NamedTuple
 
 from saga_coordinator.contracts import CancelCommand, Done, Event, Failure, Reply
-from saga_coordinator.handlers.history import decided
+from saga_coordinator.handlers.history import decision_json
 from saga_coordinator.handlers.records import Entry, Verdict
-from saga_coordinator.handlers.routing import AnySaga, commands_of
+from saga_coordinator.handlers.routing import AnySaga, address_of, commands_of
 from saga_coordinator.sagas import Cause
 from saga_coordinator.sagas.machine import (
     Block,
@@ -25,10 +25,18 @@ from saga_coordinator.sagas.machine import (
     Start,
     Status,
     TimerFired,
-    address,
-    instance_id,
     transition,
 )
+
+ACTIONS: Final[Mapping[str, Callable[..., Signal]]] = {
+    "cancel": Cancel,
+    "pause": Pause,
+    "resume": Resume,
+    "retry": RetryStep,
+    "skip": SkipStep,
+    "resolve": Resolve,
+}
+"""What an operator may have wanted, by the kind of its row."""
 
 
 class Difference(NamedTuple):
@@ -66,7 +74,7 @@ def first_difference(saga: AnySaga, entries: Iterable[Entry]) -> Difference | No
             decision = transition(saga, instance, signal_of(saga, entry, instance))
         except Exception as error:  # noqa: BLE001  a definition's function may raise anything: that is the difference
             return Difference(entry, entry.decided, None, f"{type(error).__name__}: {error}")
-        now = decided(decision)
+        now = decision_json(decision)
         if json.loads(now) != json.loads(entry.decided):
             return Difference(entry, entry.decided, now)
         instance = decision.instance
@@ -74,7 +82,7 @@ def first_difference(saga: AnySaga, entries: Iterable[Entry]) -> Difference | No
 
 
 def signal_of(saga: AnySaga, entry: Entry, instance: Instance[Any] | None = None) -> Signal:
-    """Make the signal again that a row records; `instance` is the one that it comes to.
+    """Return the signal that a row records; `instance` is the one that it was applied to.
 
     Raises `LookupError` for a message or a kind that this definition does not know, and pydantic's `ValidationError`
     for a message that it reads otherwise.
@@ -82,8 +90,8 @@ def signal_of(saga: AnySaga, entry: Entry, instance: Instance[Any] | None = None
     value = entry.value or b""
     match entry.kind:
         case "start":
-            asked = entry.message_id if saga.is_child else None
-            return Start(entry.at, saga.starts_on.model_validate_json(value), asked)
+            command_id = entry.message_id if saga.is_child else None
+            return Start(entry.at, saga.starts_on.model_validate_json(value), command_id)
         case "answer":
             reply = _reply_type(saga, entry.message_type).model_validate_json(value)
             return ReplyReceived(entry.at, entry.causation_id or "", reply)
@@ -94,49 +102,26 @@ def signal_of(saga: AnySaga, entry: Entry, instance: Instance[Any] | None = None
             return TimerFired(entry.at, tuple(json.loads(value)["unsent"]) if value else ())
         case "obstruct":
             return Block(entry.at, Cause(**json.loads(value)), entry.causation_id)
-        case "cancel":
-            return _cancel(entry)
+        case "cancel" if entry.message_type is not None:
+            is_event = entry.message_type != CancelCommand.message_type
+            return Cancel(entry.at, entry.message_type if is_event else CancelCommand.model_validate_json(value).reason)
         case _:
-            return _wish(saga, entry)
+            return _action(saga, entry)
 
 
-def _cancel(entry: Entry) -> Cancel:
-    """Make a cancel again: that of an operator, of who sent a child its command, or of a business event."""
-    value = entry.value or b""
-    if entry.message_type is None:
-        told = json.loads(value)
-        return Cancel(entry.at, told["why"], told.get("who"))
-    if entry.message_type == CancelCommand.message_type:
-        return Cancel(entry.at, CancelCommand.model_validate_json(value).reason)
-    return Cancel(entry.at, entry.message_type)
-
-
-def _wish(saga: AnySaga, entry: Entry) -> Signal:
-    """Make an operator's wish again."""
-    told: dict[str, Any] = json.loads(entry.value or b"{}")
-    who, why = told.get("who", ""), told.get("why", "")
-    match entry.kind:
-        case "pause":
-            return Pause(entry.at, who, why)
-        case "resume":
-            return Resume(entry.at, who, why)
-        case "retry":
-            return RetryStep(entry.at, who, why, told.get("step"))
-        case "skip":
-            return SkipStep(entry.at, who, why, told["step"], _supplied(saga, told.get("reply")))
-        case "resolve":
-            return Resolve(entry.at, who, why, Status(told["status"]))
-        case other:
-            raise LookupError(f"entry {entry.seq} of {entry.instance_id}: nothing is known of a signal {other!r}")
-
-
-def _supplied(saga: AnySaga, told: dict[str, Any] | None) -> Reply | Event | None:
-    """Make the reply, or the event, again that an operator has supplied."""
-    if told is None:
-        return None
-    events = {node.event.message_type: node.event for node in saga.plan.receives}
-    model = events.get(told["type"]) or _reply_type(saga, told["type"])
-    return model.model_validate(told["value"])
+def _action(saga: AnySaga, entry: Entry) -> Signal:
+    """Return an operator action from its fields."""
+    if entry.kind not in ACTIONS:
+        raise LookupError(f"entry {entry.seq} of {entry.instance_id}: nothing is known of a signal {entry.kind!r}")
+    fields: dict[str, Any] = json.loads(entry.value or b"{}")
+    if "status" in fields:
+        fields["status"] = Status(fields["status"])
+    if "reply" in fields:
+        type_ = fields["reply"]["type"]
+        events = {node.event.message_type: node.event for node in saga.plan.receives}
+        model = events.get(type_) or _reply_type(saga, type_)
+        fields["reply"] = model.model_validate(fields["reply"]["value"])
+    return ACTIONS[entry.kind](entry.at, **fields)
 
 
 def _reply_type(saga: AnySaga, type_: str | None) -> type[Reply]:
@@ -155,12 +140,8 @@ def _event_type(saga: AnySaga, type_: str | None) -> type[Event]:
 
 
 def _address(saga: AnySaga, event: Event, instance: Instance[Any] | None) -> str:
-    """Return where an event came to: where it is awaited now, if at one of the places that it may come to."""
-    places = [
-        address(saga.name, node.name, node.key(event)) if node.expects else instance_id(saga.name, node.key(event))
-        for node in saga.plan.receives
-        if isinstance(event, node.event)
-    ]
+    """Return the address that an event came to: one at which the instance waits, if it may come to several."""
+    places = [address_of(saga, node, event) for node in saga.plan.receives if isinstance(event, node.event)]
     waits = instance.waits.values() if instance else ()
     awaited = {wait.address for wait in waits if wait.progress is Progress.ASKED}
     return next((place for place in places if place in awaited), places[0])

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, TypeAlias
 from saga_coordinator.contracts import CancelCommand, Command, Event, Failure, Message, Reply
 from saga_coordinator.sagas import Saga
 from saga_coordinator.sagas.language.nodes import Receive
-from saga_coordinator.sagas.machine import Instance, address, instance_id
+from saga_coordinator.sagas.machine import Direction, Instance, address, instance_id
+from saga_coordinator.sagas.machine.progress import find_command
 
 REPLIES = "saga.replies.v1"
 
@@ -20,45 +21,43 @@ class Role(Enum):
 
     STARTS = "starts"
     CANCELS = "cancels"
-    DELIVERS = "tells"
+    DELIVERS = "delivers"
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One thing that a message does: it starts or cancels the instance of one saga, or tells it what it waits for."""
+    """One thing that a message does: it starts or cancels an instance of one saga, or is an event that it waits for."""
 
     saga: AnySaga
     role: Role
     receive: Receive[Any] | None = None
 
     def target(self, message: Message, id_: str) -> "Target":
-        """Say where a message with this id goes. Raises what the saga's own functions raise."""
+        """Return where a message with this id goes. Raises what the saga's own functions raise."""
         saga = self.saga
         if isinstance(message, CancelCommand):
             return Target(self, instance_id(saga.name, message.command_id))
         if self.receive is not None:
-            key = self.receive.key(message)
-            to = address(saga.name, self.receive.name, key) if self.receive.expects else instance_id(saga.name, key)
-            return Target(self, to)
+            return Target(self, address_of(saga, self.receive, message))
         if saga.is_child:
             return Target(self, instance_id(saga.name, id_))
         return Target(self, instance_id(saga.name, saga.correlate(message)))
 
 
 class Target(NamedTuple):
-    """Where a message goes: to an instance by its id, or to whoever awaits it at an address of its own."""
+    """Where a message goes: to an instance by its id, or to those that wait for it at another address."""
 
     route: Route
     address: str
 
     @property
     def place(self) -> tuple[str, Role, str]:
-        """What happens where: versions of a saga may wait for the same event, or be cancelled by it, alike."""
+        """What makes it unique: versions of a saga may wait for the same event, or be cancelled by it, alike."""
         return self.route.saga.name, self.route.role, self.address
 
     @property
     def is_instance(self) -> bool:
-        """Say whether the address is the id of an instance."""
+        """Whether the address is the id of an instance."""
         return self.route.receive is None or self.route.receive.expects is None
 
 
@@ -135,7 +134,7 @@ class Routes:
         except KeyError:
             raise BadCatalog(
                 f"saga {name} version {version} is not in the catalog: add it again, "
-                "and remove it only when its last instance is over"
+                "and remove it only when its last instance has ended"
             ) from None
 
     def check_definitions(self, live: Iterable["LiveVersions"]) -> None:
@@ -185,7 +184,7 @@ def _orphaned(live: LiveVersions) -> str:
     named = ", ".join(map(repr, live.keys)) + (", …" if live.number > len(live.keys) else "")
     return (
         f"saga {live.saga} version {live.version} has {many} ({named}) but is not in the catalog: "
-        f"add it again, and remove it only when its last instance is over (`saga ls --saga {live.saga}`)"
+        f"add it again, and remove it only when its last instance has ended (`saga ls --saga {live.saga}`)"
     )
 
 
@@ -202,12 +201,18 @@ def dead_letter_topic(topic: str) -> str:
     return f"{topic}-dlt"
 
 
+def address_of(saga: AnySaga, receive: Receive[Any], event: Message) -> str:
+    """Return the address at which a receive waits for an event. Raises what the saga's own functions raise."""
+    key = receive.key(event)
+    return address(saga.name, receive.name, key) if receive.expects else instance_id(saga.name, key)
+
+
 def awaited_reply(saga: AnySaga, instance: Instance[Any], command_id: str) -> type[Reply] | None:
     """Return the type of the reply to a command of this instance; None if it did not send it under this id."""
-    for name, run in instance.steps.items():
-        if run.forward.command_id == command_id:
-            return saga.plan.step(name).command.reply
-        if run.compensation is not None and run.compensation.command_id == command_id:
-            undo = saga.plan.step(name).undo
-            return None if undo is None else undo.reply
-    return None
+    found = find_command(instance, command_id)
+    if found is None:
+        return None
+    step, direction, _ = found
+    plan = saga.plan.step(step)
+    command = plan.command if direction is Direction.FORWARD else plan.undo
+    return None if command is None else command.reply

@@ -4,8 +4,8 @@ Trace context is read and written as W3C Trace Context, version 00. A malformed 
 
 A start continues the trace of its event, or begins one that has the instance's id. A reply continues the trace of the
 command that it answers, beneath the span that comes with it if that is of the same trace, else beneath the span that
-sent the command: a participant that drops or replaces the context does not break the trace. An alarm, a wish of an
-operator, a reply after a long wait and a record that is redriven begin a new trace, linked to what they follow from.
+sent the command: a participant that drops or replaces the context does not break the trace. A timer, an
+operator action, a reply after a long wait and a redriven record begin a new trace, linked to what they follow from.
 """
 
 import json

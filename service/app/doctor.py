@@ -135,7 +135,7 @@ def _live_finding(live: Sequence[tuple[str, int, int]], routes: Routes | None) -
     told = ", ".join(f"{count} of {saga} v{version}" for saga, version, count in live) or "none"
     orphaned = [f"{saga} v{version}" for saga, version, _ in live if routes and (saga, version) not in routes.sagas]
     if orphaned:
-        remedy = "add these versions to the catalog again; remove one only when its last instance is over"
+        remedy = "add these versions to the catalog again; remove one only when its last instance has ended"
         return Finding("live instances", f"{told}; without a definition: {', '.join(orphaned)}", remedy)
     return Finding("live instances", told)
 

@@ -53,7 +53,7 @@ async def _run_until_stopped(service: Service, stop: asyncio.Event, observer: Ob
                 await consumer
                 await asyncio.wait({timers})
                 await service.drain.close()
-                await service.handlers.relay.drained()
+                await service.handlers.relay.wait_until_drained()
         except TimeoutError:
             consumer.cancel()
             timers.cancel()

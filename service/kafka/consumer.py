@@ -125,7 +125,7 @@ class KafkaConsumer:
         if self._handlers.relay.pending > self._settings.outbox_limit:
             await asyncio.sleep(POLL_MS / 1000)
             return
-        await self._handlers.intake.take(await self._poll(consumer))
+        await self._handlers.intake.receive(await self._poll(consumer))
         if not self.caught_up.is_set():
             await self._catch_up(consumer)
 
@@ -204,7 +204,7 @@ class KafkaConsumer:
         missing = consumer.assignment() - owned - self._partitions.not_to_acquire(now)
         if missing and self._assignment.is_settled():
             logs = await self._log_ranges(consumer, missing)
-            acquired = {at: await self._store.take(at.topic, at.partition, self._owner) for at in sorted(logs)}
+            acquired = {at: await self._store.acquire(at.topic, at.partition, self._owner) for at in sorted(logs)}
             for at, lease in acquired.items():
                 self._seek(consumer, at, lease, logs[at])
             await self._handlers.relay.load()  # at once: rows written for these homes now have older ones before them
@@ -241,7 +241,7 @@ class KafkaConsumer:
             state.problem = None
             consumer.resume(at)
         if first <= offset <= end:
-            self._leases.take(lease)
+            self._leases.add(lease)
             state.backlog_end = end
             return
         problem = f"{at.topic}:{at.partition} is done up to {offset}, but its log reaches from {first} to {end}"

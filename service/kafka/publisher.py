@@ -61,7 +61,7 @@ class KafkaPublisher:
         except KeyError:
             raise NoSuchTopic(f"topic {topic} is not known: create it by `saga topics apply`, and restart") from None
 
-    def most(self, topic: str) -> int:
+    def max_message_bytes(self, topic: str) -> int:
         """Return how many bytes a message to a topic may have, with its headers and its frame."""
         limits = self._limits.get(topic)
         return (
@@ -85,7 +85,7 @@ class KafkaPublisher:
         producer = await self._connect()
         try:
             async with asyncio.timeout(self._settings.request_timeout * 1.5):
-                for chunk in _split(rows, min(BATCH_BYTES, self.most(topic))):
+                for chunk in _split(rows, min(BATCH_BYTES, self.max_message_bytes(topic))):
                     await _send(producer, topic, partition, chunk)
         except KafkaError as error:
             if not error.retriable and self._producer is producer:

@@ -134,7 +134,7 @@ async def test_due_timers_are_loaded_oldest_first_and_up_to_the_limit_i20(store:
     timers = sorted(each.instance.next_timer_at or TIME for each in instances)
 
     assert await store.next_timer() == timers[0]
-    homes = [await store.take(REPLIES, begun().home, "us")]
+    homes = [await store.acquire(REPLIES, begun().home, "us")]
     due = await store.transact(lambda tx: tx.load_due(timers[2], 10, homes))
     assert [each.instance.key for each in due] == ["o-1", "o-2", "o-3"]
     assert list(due) == [instances[1], instances[2], instances[0]]
@@ -149,9 +149,9 @@ async def test_timers_are_loaded_only_for_the_owner_of_the_home_in_its_newest_ep
     await store.transact(lambda tx: tx.save(starts(begun())))
     due_at = await store.next_timer()
     assert due_at is not None
-    elsewhere = await store.take(REPLIES, begun().home + 1, "us")
-    overtaken = await store.take(REPLIES, begun().home, "us")
-    newest = await store.take(REPLIES, begun().home, "others")
+    elsewhere = await store.acquire(REPLIES, begun().home + 1, "us")
+    overtaken = await store.acquire(REPLIES, begun().home, "us")
+    newest = await store.acquire(REPLIES, begun().home, "others")
     for homes, expected in (([], 0), ([elsewhere], 0), ([overtaken], 0), ([elsewhere, newest], 1)):
         due = await store.transact(partial(load_due, due_at, homes))
         assert len(due) == expected
@@ -166,7 +166,7 @@ async def test_an_instance_that_waits_for_nothing_has_no_timer(store: OpenStore)
     stalled = transition(order_fulfilment, stored.instance, Block(TIME, Cause(None, "made", "stop"))).instance
     await store.transact(lambda tx: tx.save(starts(stored._replace(instance=stalled))))
     assert await store.next_timer() is None
-    homes = [await store.take(REPLIES, stored.home, "us")]
+    homes = [await store.acquire(REPLIES, stored.home, "us")]
     assert await store.transact(lambda tx: tx.load_due(TIME + timedelta(days=99), 10, homes)) == []
 
 

@@ -29,13 +29,13 @@ async def test_a_store_that_is_opened_again_has_all_that_was_committed(
     store: OpenStore, kind: Kind, tmp_path: Path
 ) -> None:
     await store.transact(lambda tx: tx.save(starts(begun())))
-    await store.take("t", 0, "me")
+    await store.acquire("t", 0, "me")
     await store.close()
     again = kind.new(tmp_path, known)
     await again.open()
     try:
         assert await again.transact(lambda tx: tx.load([begun().instance.id])) == {begun().instance.id: begun()}
-        assert (await again.take("t", 0, "me")).epoch == 2
+        assert (await again.acquire("t", 0, "me")).epoch == 2
     finally:
         await again.close()
 
@@ -166,7 +166,7 @@ class TestSqlite:
         with pytest.raises(BadCatalog) as refused:
             async with build_service(settings, [replace(order_fulfilment, version=3)], Watcher(), sampled):
                 pass
-        remedy = "add it again, and remove it only when its last instance is over (`saga ls --saga order-fulfilment`)"
+        remedy = "add it again, and remove it only when its last instance has ended (`saga ls --saga order-fulfilment`)"
         missing = f"but is not in the catalog: {remedy}"
         assert str(refused.value).splitlines() == [
             f"saga order-fulfilment version 1 has 3 live instances ('o-1', 'o-3', 'o-4') {missing}",

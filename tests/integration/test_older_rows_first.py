@@ -22,14 +22,14 @@ class Hasty:
         self.has_acted = False
         self._order = order
         self._operator = it.service.handlers.operator
-        self._take = it.service.store.take
-        it.service.store.take = self.take  # type: ignore[method-assign]  # the store that is wired already
+        self._acquire = it.service.store.acquire
+        it.service.store.acquire = self.acquire  # type: ignore[method-assign]  # the store that is wired already
 
-    async def take(self, topic: str, partition: int, owner: str) -> Lease:
+    async def acquire(self, topic: str, partition: int, owner: str) -> Lease:
         if (topic, partition) == (REPLIES, PARTITIONS - 1) and not self.has_acted:
             await self._act(instance_id(self._order))
             self.has_acted = True
-        return await self._take(topic, partition, owner)
+        return await self._acquire(topic, partition, owner)
 
     async def _act(self, id_: str) -> None:
         await self._operator.skip(id_, "reserve-stock", b'{"reservation_id": "R-1"}', OLGA)

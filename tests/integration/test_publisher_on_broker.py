@@ -111,7 +111,7 @@ async def test_a_broker_that_is_away_is_an_error_in_time_and_nothing_is_lost_whe
             it.relay.push(await it.store.transact(lambda tx: tx.save(Changes(outbox=rows))))
             await eventually(lambda: len(it.watcher.troubles) >= PARTITIONS, "every lane has failed")
             broker.set_up()
-            await it.relay.drained()
+            await it.relay.wait_until_drained()
             relaying.cancel()
         found = await written(broker)
         for partition in range(PARTITIONS):
@@ -130,7 +130,7 @@ async def test_lanes_that_fail_together_share_one_new_producer(tmp_path: Path) -
             rows = [row(f"m-{number}", number % PARTITIONS) for number in range(24)]
             it.relay.push(await it.store.transact(lambda tx: tx.save(Changes(outbox=rows))))
             relaying = tasks.create_task(it.relay.run())
-            await it.relay.drained()
+            await it.relay.wait_until_drained()
             assert it.watcher.troubles
             relaying.cancel()
         found = await written(broker)

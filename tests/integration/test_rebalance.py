@@ -77,7 +77,7 @@ async def joined(it: Running) -> AsyncIterator[Second]:
     finally:
         stop.set()
         await running
-        await second.handlers.relay.drained()
+        await second.handlers.relay.wait_until_drained()
         relaying.cancel()
 
 
@@ -118,10 +118,10 @@ async def check_fence(it: Running, second: Second, world: World) -> None:
     leases = it.rows("SELECT topic, partition, epoch, next_offset FROM lease")
     epoch, next_offset = next((epoch, offset) for *at, epoch, offset in leases if at == [topic, partition])
     first = it.service.handlers.leases  # made to believe what was true before the takeover
-    first.take(Lease(topic, partition, epoch - 1, next_offset))
+    first.add(Lease(topic, partition, epoch - 1, next_offset))
     stale = world.log.placed("o-stale", partition=partition)
     stale = stale._replace(place=stale.place._replace(offset=next_offset))
-    await it.service.handlers.intake.take([stale])  # as a poll that came back late would
+    await it.service.handlers.intake.receive([stale])  # as a poll that came back late would
     assert it.rows("SELECT 1 FROM instance WHERE correlation = 'o-stale'") == []
     assert (topic, partition) not in first.owned()
 
@@ -136,7 +136,7 @@ async def test_one_that_is_overtaken_again_and_again_waits_longer_each_time_i25(
             names = [name for name in (f"o-{n}" for n in range(40)) if publisher.partition(REPLIES, name.encode()) == 0]
             began, takeovers = time.monotonic(), 5
             for name in names[:takeovers]:
-                zombies = await store.take(EVENTS, 0, "a zombie")
+                zombies = await store.acquire(EVENTS, 0, "a zombie")
                 await world.order(name)
                 await world.outcomes(name)
                 (epoch,) = it.rows("SELECT epoch FROM lease WHERE topic = 'orders.events.v1' AND partition = 0")

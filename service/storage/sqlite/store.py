@@ -138,9 +138,9 @@ class SqliteStore:
             except sqlite3.Error as error:
                 observer.on_error("the WAL was not written back into the database", error)
 
-    async def take(self, topic: str, partition: int, owner: str) -> Lease:
+    async def acquire(self, topic: str, partition: int, owner: str) -> Lease:
         """Take a partition over, in a new epoch."""
-        return await self.transact(lambda tx: tx.take(topic, partition, owner))
+        return await self.transact(lambda tx: tx.acquire(topic, partition, owner))
 
     @property
     def is_shared(self) -> bool:

@@ -87,7 +87,7 @@ class SqliteTransaction:
         missed = {(each.topic, each.partition) for each in moves} - {(topic, partition) for topic, partition in moved}
         return [await self._lease(*each) for each in sorted(missed)]
 
-    async def take(self, topic: str, partition: int, owner: str) -> Lease:
+    async def acquire(self, topic: str, partition: int, owner: str) -> Lease:
         """Take a partition over, in a new epoch."""
         rows = await self._read(
             "INSERT INTO lease (topic, partition, epoch, owner, next_offset) VALUES (?, ?, 1, ?, NULL)"
@@ -106,7 +106,7 @@ class SqliteTransaction:
         )
         return {stored.instance.id: stored for stored in self._stored(rows)}
 
-    async def load_due(self, now: datetime, most: int, homes: Sequence[Lease]) -> Sequence[InstanceRecord]:
+    async def load_due(self, now: datetime, limit: int, homes: Sequence[Lease]) -> Sequence[InstanceRecord]:
         """Return the instances whose alarm is due and whose home is leased as it says, oldest first."""
         held = to_json([(each.topic, each.partition, each.epoch) for each in homes]).decode()
         rows = await self._read(
@@ -114,7 +114,7 @@ class SqliteTransaction:
             " json_each(?) AS held WHERE topic = json_extract(held.value, '$[0]')"
             " AND partition = json_extract(held.value, '$[1]') AND epoch = json_extract(held.value, '$[2]'))"
             " AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY wake_at LIMIT ?",
-            (from_time(now), held, to_json(sorted(self._silent)).decode(), most),
+            (from_time(now), held, to_json(sorted(self._silent)).decode(), limit),
         )
         due = list(self._stored(rows))
         self._silent.update(self.unreadable_instances)
@@ -133,9 +133,9 @@ class SqliteTransaction:
         )
         return [EventSubscription(*row) for row in rows]
 
-    async def load_expired_events(self, now: datetime, most: int) -> Sequence[EarlyEvent]:
+    async def load_expired_events(self, now: datetime, limit: int) -> Sequence[EarlyEvent]:
         """Return what was held for too long, what was to be held the shortest first."""
-        return await self._held("expires_at <= ?", "expires_at", (from_time(now), most))
+        return await self._held("expires_at <= ?", "expires_at", (from_time(now), limit))
 
     async def load_dead_letters(self, place: Place, ids: Collection[str]) -> DeadLetterQueue:
         """Return what was set aside or queued at a place, and for these instances."""
@@ -209,7 +209,7 @@ class SqliteTransaction:
             except Exception as error:  # noqa: BLE001  a saga's own models may raise anything
                 reason = _unreadable_reason(error, version)
                 why = f"instance {id_} of saga {saga} version {version} cannot be read: {reason}"
-                self.unreadable_instances[id_] = UnreadableInstance(why, is_over=ended_at is not None)
+                self.unreadable_instances[id_] = UnreadableInstance(why, has_ended=ended_at is not None)
             else:
                 yield stored
 

@@ -10,7 +10,7 @@ SEEDS = (
     Seed("the offset is not stored", "Intake._work", ADVANCE, "()"),
     Seed(
         "the offset is stored first, in a transaction of its own",
-        "Intake.take",
+        "Intake.receive",
         "await self._unit_of_work.write(lambda session, tx: self._work(session, tx, $arrivals))",
         "moves = self._leases.moves(each.record.place for each in $arrivals)\n"
         "if missed := await self._unit_of_work._store.transact(lambda tx: tx.advance(moves)):\n"
@@ -18,19 +18,21 @@ SEEDS = (
         "await self._unit_of_work.write(lambda session, tx: self._work(session, tx, $arrivals))",
         (Edit("Intake._work", ADVANCE, "()"),),
     ),
-    Seed("a fenced owner retries without reconciling its leases", "Intake.take", "self._leases.reconcile(...)", "pass"),
+    Seed(
+        "a fenced owner retries without reconciling its leases", "Intake.receive", "self._leases.reconcile(...)", "pass"
+    ),
     Seed("memory is not cleared after a conflict", "UnitOfWork.write", "self._cache.clear()", "pass"),
     Seed(
         "a batch is noted as done before its commit",
-        "Intake.take",
+        "Intake.receive",
         "await self._unit_of_work.write(lambda session, tx: self._work(session, tx, $arrivals))",
         "moves = self._leases.moves(each.record.place for each in $arrivals)\n"
-        "self._leases.advanced(each.record.place for each in $arrivals)\n"
+        "self._leases.advance(each.record.place for each in $arrivals)\n"
         "self._moves = moves\n"
         "await self._unit_of_work.write(lambda session, tx: self._work(session, tx, $arrivals))",
         (
             Edit("Intake._work", "self._leases.moves($places)", "self._moves"),
-            Edit("Intake.take", "self._leases.advanced(...)\nreturn", "return"),
+            Edit("Intake.receive", "self._leases.advance(...)\nreturn", "return"),
         ),
     ),
     Seed(

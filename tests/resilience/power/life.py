@@ -84,7 +84,7 @@ class _Feed:
         self.it.leases.clear()
         self.it.instance_cache.clear()
         for topic, partition in product((EVENTS, REPLIES), (0, 1)):
-            self.it.leases.take(await self.it.store.take(topic, partition, "test"))
+            self.it.leases.add(await self.it.store.acquire(topic, partition, "test"))
         self.it.relay.push(await self.it.store.unsent())
 
     async def run(self) -> None:
@@ -105,9 +105,9 @@ class _Feed:
         for _ in range(min(self.orders - len(self.neighbours.orders), self.chance.randint(0, 3))):
             self.neighbours.order()
         fresh = self._fresh()
-        await self.it.intake.take(fresh[: self.chance.randint(1, 8)])
+        await self.it.intake.receive(fresh[: self.chance.randint(1, 8)])
         if not fresh or self.chance.random() < 0.3:
-            await self.it.relay.drained()
+            await self.it.relay.wait_until_drained()
         if self.chance.random() < 0.2:
             self.reader.looks()
         if self.chance.random() < 0.3:

@@ -66,7 +66,7 @@ async def opened(folder: Path) -> AsyncIterator[Opened]:
 async def it(tmp_path: Path) -> AsyncIterator[Opened]:
     """A store that has committed something."""
     async with opened(tmp_path) as it:
-        await it.store.take("t", 0, "me")
+        await it.store.acquire("t", 0, "me")
         yield it
 
 
@@ -74,7 +74,7 @@ async def it(tmp_path: Path) -> AsyncIterator[Opened]:
 async def test_after_a_failed_sync_nothing_is_written_any_more_and_it_says_so_i32(it: Opened, failing: str) -> None:
     it.fails = failing
     with pytest.raises(StoreError, match="disk I/O error"):
-        await (it.store.take("t", 1, "me") if failing == WAL else it.store.checkpoint())
+        await (it.store.acquire("t", 1, "me") if failing == WAL else it.store.checkpoint())
     assert it.events[-1] == Synced(failing, is_done=False)
     happened = len(it.events)
 
@@ -95,7 +95,7 @@ async def test_the_wal_is_written_back_only_when_its_syncs_are_looked_at_i32(it:
     done = len(it.written(DATABASE))
     rows = [OutboxMessage(f"m-{number}", 0, "t", 0, b"k", (), b"x" * 4_000) for number in range(5_000)]
     await it.store.transact(lambda tx: tx.save(Changes(outbox=rows)))
-    await it.store.take("t", 0, "me")
+    await it.store.acquire("t", 0, "me")
     assert len(it.written(DATABASE)) == done, "SQLite has checkpointed, and reports no result"
     await it.store.checkpoint()
     assert len(it.written(DATABASE)) > done + 5_000
@@ -119,7 +119,7 @@ async def test_the_wal_restarts_after_a_checkpoint(it: Opened) -> None:
     await it.store.checkpoint()
     await it.store.checkpoint()
     happened = len(it.events)
-    await it.store.take("t", 0, "me")
+    await it.store.acquire("t", 0, "me")
     first = next(each for each in it.events[happened:] if isinstance(each, Written))
     assert (first.name, first.offset) == (WAL, 0)
 

@@ -112,7 +112,7 @@ class Publisher:
         if self._broker.weather.is_down:
             raise KafkaConnectionError
 
-    def most(self, topic: str) -> int:  # noqa: ARG002  the port's form
+    def max_message_bytes(self, topic: str) -> int:  # noqa: ARG002  the port's form
         return MAX_MESSAGE_BYTES
 
     async def publish(self, topic: str, partition: int, rows: Sequence[OutboxMessage]) -> None:

@@ -148,7 +148,7 @@ class Session:
             self._staged.append(lambda at=at, epoch=epoch, owner=owner, act=act: self._moved(at, epoch, owner, act))  # type: ignore[misc]  # the defaults bind what the loop has now
         return missed
 
-    async def take(self, topic: str, partition: int, owner: str) -> Lease:
+    async def acquire(self, topic: str, partition: int, owner: str) -> Lease:
         await self._hop()
         epoch, _, next_offset = self._database.leases.get((topic, partition), (0, "", None))
         self._staged.append(lambda: self._database.leases.update({(topic, partition): (epoch + 1, owner, next_offset)}))
@@ -158,7 +158,7 @@ class Session:
         await self._hop()
         return {id_: self._stored(id_, row) for id_ in sorted(ids) if (row := self._database.instances.get(id_))}
 
-    async def load_due(self, now: datetime, most: int, homes: Sequence[Lease]) -> Sequence[InstanceRecord]:
+    async def load_due(self, now: datetime, limit: int, homes: Sequence[Lease]) -> Sequence[InstanceRecord]:
         await self._hop()
         ours = {at.partition for at in homes if self._database.leases[at.topic, at.partition][0] == at.epoch}
         due = [
@@ -166,7 +166,7 @@ class Session:
             for id_, row in self._database.instances.items()
             if row.next_timer_at and row.next_timer_at <= now and row.home in ours
         ]
-        return [self._stored(id_, row) for _, id_, row in sorted(due, key=lambda each: each[:2])[:most]]
+        return [self._stored(id_, row) for _, id_, row in sorted(due, key=lambda each: each[:2])[:limit]]
 
     async def load_early_events(self, addresses: Collection[str]) -> Sequence[EarlyEvent]:
         await self._hop()
@@ -176,9 +176,9 @@ class Session:
         await self._hop()
         return sorted(each for each in self._database.awaited if each.address in addresses)
 
-    async def load_expired_events(self, now: datetime, most: int) -> Sequence[EarlyEvent]:
+    async def load_expired_events(self, now: datetime, limit: int) -> Sequence[EarlyEvent]:
         await self._hop()
-        return [each for each in self._database.held if each.expires_at <= now][:most]
+        return [each for each in self._database.held if each.expires_at <= now][:limit]
 
     async def load_dead_letters(self, place: Place, ids: Collection[str]) -> DeadLetterQueue:  # noqa: ARG002  the port's form
         await self._hop()
@@ -248,8 +248,8 @@ class SimulatedStore:
         task.add_done_callback(self._ended)
         return await asyncio.shield(task)
 
-    async def take(self, topic: str, partition: int, owner: str) -> Lease:
-        return await self.transact(lambda tx: tx.take(topic, partition, owner))
+    async def acquire(self, topic: str, partition: int, owner: str) -> Lease:
+        return await self.transact(lambda tx: tx.acquire(topic, partition, owner))
 
     async def leases(self) -> Sequence[Lease]:
         await asyncio.sleep(0)

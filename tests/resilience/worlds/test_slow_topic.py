@@ -28,7 +28,7 @@ class Topics:
     def partition(self, topic: str, key: bytes) -> int:  # noqa: ARG002  the port's form
         return 0
 
-    def most(self, topic: str) -> int:  # noqa: ARG002  the port's form
+    def max_message_bytes(self, topic: str) -> int:  # noqa: ARG002  the port's form
         return MAX_MESSAGE_BYTES
 
     async def publish(self, topic: str, partition: int, rows: Sequence[OutboxMessage]) -> None:
@@ -65,7 +65,7 @@ def p99(lanes: list[tuple[str, int]], measured: list[tuple[str, int]]) -> float:
 
 async def _p99(chance: Random, lanes: list[tuple[str, int]], measured: set[tuple[str, int]]) -> float:
     leases, topics, store = Leases(), Topics(chance), Forgetful()
-    leases.take(Lease(REPLIES, 0, 1, 0))
+    leases.add(Lease(REPLIES, 0, 1, 0))
     parts: Any = (store, topics, leases, Watcher())
     relay = Relay(*parts)
     running = asyncio.create_task(relay.run())
@@ -78,7 +78,7 @@ async def _p99(chance: Random, lanes: list[tuple[str, int]], measured: set[tuple
         if (topic, partition) in measured:
             written[row.message_id] = loop.time()
         await asyncio.sleep(1 / ROWS_A_SECOND)
-    await relay.drained()
+    await relay.wait_until_drained()
     running.cancel()
     await asyncio.wait({running})
     waited = sorted(topics.acknowledged[each] - since for each, since in written.items())

@@ -46,8 +46,8 @@ class BrittleStore:
         self.reach("after commit")
         return result
 
-    async def take(self, topic: str, partition: int, owner: str) -> Lease:
-        return await self._store.take(topic, partition, owner)
+    async def acquire(self, topic: str, partition: int, owner: str) -> Lease:
+        return await self._store.acquire(topic, partition, owner)
 
     @property
     def is_shared(self) -> bool:
@@ -97,8 +97,8 @@ class BrittleTransaction:
     def unreadable_instances(self) -> Mapping[str, UnreadableInstance]:
         return self._real.unreadable_instances
 
-    async def load_due(self, now: datetime, most: int, homes: Sequence[Lease]) -> Sequence[InstanceRecord]:
-        return self._passed("load_due", await self._real.load_due(now, most, homes))
+    async def load_due(self, now: datetime, limit: int, homes: Sequence[Lease]) -> Sequence[InstanceRecord]:
+        return self._passed("load_due", await self._real.load_due(now, limit, homes))
 
     async def load_early_events(self, addresses: Collection[str]) -> Sequence[EarlyEvent]:
         return self._passed("load_early_events", await self._real.load_early_events(addresses))
@@ -106,8 +106,8 @@ class BrittleTransaction:
     async def load_subscriptions(self, addresses: Collection[str]) -> Sequence[EventSubscription]:
         return self._passed("load_subscriptions", await self._real.load_subscriptions(addresses))
 
-    async def load_expired_events(self, now: datetime, most: int) -> Sequence[EarlyEvent]:
-        return self._passed("load_expired_events", await self._real.load_expired_events(now, most))
+    async def load_expired_events(self, now: datetime, limit: int) -> Sequence[EarlyEvent]:
+        return self._passed("load_expired_events", await self._real.load_expired_events(now, limit))
 
     async def load_dead_letters(self, place: Place, ids: Collection[str]) -> DeadLetterQueue:
         return self._passed("load_dead_letters", await self._real.load_dead_letters(place, ids))

@@ -46,7 +46,7 @@ class Wall:
     def partition(self, topic: str, key: bytes) -> int:  # noqa: ARG002  the port's form
         return len(key) % 2
 
-    def most(self, topic: str) -> int:
+    def max_message_bytes(self, topic: str) -> int:
         return self.limits.get(topic, MAX_MESSAGE_BYTES)
 
     async def publish(self, topic: str, partition: int, rows: Sequence[OutboxMessage]) -> None:
@@ -97,13 +97,13 @@ class Coordinator:
     async def take(self, *records: Record) -> None:
         """Lease what is not leased yet, and take the records in, in one batch."""
         for topic, partition in sorted({record.place[:2] for record in records} - set(self.leases.owned())):
-            self.leases.take(await self.store.take(topic, partition, "test"))
-        await self.intake.take(records)
+            self.leases.add(await self.store.acquire(topic, partition, "test"))
+        await self.intake.receive(records)
 
     async def fire_due(self) -> bool:
         """Publish the outbox, and fire due timers: a command in the outbox does not time out."""
         async with relaying(self.relay):
-            await self.relay.drained()
+            await self.relay.wait_until_drained()
         return await self.timers.fire_due()
 
     @property
@@ -177,7 +177,7 @@ async def coordinator(
     await sqlite.open()
     try:
         for home in (0, 1):
-            handlers.leases.take(await sqlite.take(REPLIES, home, "test"))
+            handlers.leases.add(await sqlite.acquire(REPLIES, home, "test"))
         yield Coordinator(path, routes, sqlite, clock, watcher, handlers)
     finally:
         await sqlite.close()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from saga_coordinator.contracts import Done, Event
 from saga_coordinator.handlers.records import Record
-from saga_coordinator.sagas import step
+from saga_coordinator.sagas import delay, step
 from saga_coordinator.sagas.machine import instance_id
 from tests.unit.handlers.coordinator import Coordinator, HandClock, coordinator
 from tests.unit.handlers.order_log import Log
@@ -97,6 +97,18 @@ async def test_an_event_that_nobody_comes_to_await_is_unmatched_in_the_end(tmp_p
         ((verdict, reason),) = it.verdicts(early.place)
         assert verdict == "unmatched"
         assert "no instance waited for it" in (reason or "")
+
+
+async def test_an_event_that_is_delivered_in_the_moment_in_which_it_expires_has_one_verdict_i11(tmp_path: Path) -> None:
+    log = Log()
+    async with coordinator(tmp_path / "saga.db", trip(delay("wait", timedelta(minutes=30)), approval)) as it:
+        await it.take(begun(log))
+        early = approved(log)
+        await it.take(early)
+        it.clock.pass_by(HOUR)
+        await it.fire_due()
+        assert it.verdicts(early.place) == [("applied", None)]
+        assert it.types("t-1")[-1] == TICKET
 
 
 async def test_a_second_copy_of_an_event_is_a_duplicate(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ async def test_parking_that_fails_at_any_statement_leaves_nothing_and_is_done_ag
     async with coordinator(tmp_path / "saga.db", wide(Fault(), NO_FAULT)) as it:
         two = await Two(it).begin()
         failing, later = two.says("a"), two.says("b")
-        it.leases.take(await it.store.take("saga.replies.v1", 0, "test"))
+        it.leases.add(await it.store.acquire("saga.replies.v1", 0, "test"))
         before = it.everything()
         with trap(it, WHILE_PARKING[statement]), pytest.raises(Exception, match="disk full"):
             await it.take(failing, later)

@@ -33,7 +33,7 @@ async def everything_at_once(it: Coordinator) -> list[Record]:
     """Bring the coordinator to where one batch needs every statement, and return that batch."""
     log = Log()
     await it.take(log.placed("o-1"), log.cancelled("o-2"))
-    it.leases.take(await it.store.take(REPLIES, 0, "test"))
+    it.leases.add(await it.store.acquire(REPLIES, 0, "test"))
     async with relaying(it.relay):
         await eventually(lambda: it.relay.pending == 0, "all is acknowledged, and stands in the outbox still")
     return [
@@ -129,7 +129,7 @@ async def restart(it: Coordinator) -> None:
     it.leases.clear()
     it.instance_cache.clear()
     for each in owned:
-        it.leases.take(await it.store.take(*each, "test"))
+        it.leases.add(await it.store.acquire(*each, "test"))
 
 
 def without_leases(it: Coordinator) -> Mapping[str, object]:

@@ -11,25 +11,25 @@ async def test_a_partition_that_was_taken_over_is_left_out_and_the_rest_goes_on_
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed("o-1", partition=0), log.placed("o-2", partition=1))
-        taken = await it.store.take(EVENTS, 1, "another")
+        taken = await it.store.acquire(EVENTS, 1, "another")
         lost, own = log.placed("o-3", partition=1), log.placed("o-4", partition=0)
-        await it.intake.take([lost, own])
+        await it.intake.receive([lost, own])
 
         assert it.verdicts(lost.place) == []
         assert [verdict for verdict, _ in it.verdicts(own.place)] == ["applied"]
         assert it.types("o-3") == []
         assert {topic for topic, _ in it.leases.owned()} == {EVENTS, REPLIES}
         assert (EVENTS, 1) not in set(it.leases.owned())
-        assert await it.store.take(EVENTS, 1, "another") == Lease(EVENTS, 1, taken.epoch + 1, 1)
+        assert await it.store.acquire(EVENTS, 1, "another") == Lease(EVENTS, 1, taken.epoch + 1, 1)
 
 
 async def test_an_owner_that_lost_everything_commits_nothing_i25(tmp_path: Path) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed("o-1"))
-        await it.store.take(EVENTS, 0, "another")
+        await it.store.acquire(EVENTS, 0, "another")
         before, turns = it.everything(), len(it.watcher.turns)
-        await it.intake.take([log.placed("o-2")])
+        await it.intake.receive([log.placed("o-2")])
         assert (it.everything(), len(it.watcher.turns)) == (before, turns)
         assert {topic for topic, _ in it.leases.owned()} == {REPLIES}
 
@@ -38,7 +38,7 @@ async def test_records_of_a_partition_that_is_not_leased_are_left_out(tmp_path: 
     log = Log()
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed("o-1", partition=0))
-        await it.intake.take([log.placed("o-2", partition=1)])
+        await it.intake.receive([log.placed("o-2", partition=1)])
         assert it.rows("SELECT correlation FROM instance") == [("o-1",)]
 
 
@@ -48,7 +48,7 @@ async def test_records_that_are_done_in_the_same_epoch_are_skipped_i26(tmp_path:
         records = [log.placed(f"o-{number}") for number in range(4)]
         await it.take(records[0])
         await it.store.transact(lambda tx: tx.advance([LeaseMove(EVENTS, 0, 1, 1, 3)]))
-        await it.intake.take(records[1:])
+        await it.intake.receive(records[1:])
         assert it.rows("SELECT correlation FROM instance") == [("o-0",), ("o-3",)]
         assert dict(it.leases.offsets()) == {(EVENTS, 0): 4}
 

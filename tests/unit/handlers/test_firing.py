@@ -41,7 +41,7 @@ async def test_no_timer_fires_while_the_outbox_is_full_and_all_fire_afterwards_i
         firing.cancel()
         with suppress(asyncio.CancelledError):
             await firing
-        await it.relay.drained()
+        await it.relay.wait_until_drained()
 
 
 async def test_commands_of_a_timer_that_fires_during_shutdown_are_published_i35(tmp_path: Path) -> None:

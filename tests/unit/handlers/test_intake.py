@@ -176,8 +176,8 @@ async def test_batches_that_come_again_or_in_a_different_cut_change_nothing_i26(
     records = [log.placed(f"o-{number}") for number in range(6)]
     async with coordinator(tmp_path / "saga.db") as it:
         await it.take(*records[:4])
-        await it.intake.take(records[2:])
-        await it.intake.take(records[:1])
+        await it.intake.receive(records[2:])
+        await it.intake.receive(records[:1])
         assert it.rows("SELECT count(*) FROM history") == [(6,)]
         assert [len(it.types(f"o-{number}")) for number in range(6)] == [2] * 6
 

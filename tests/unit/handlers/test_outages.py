@@ -37,7 +37,7 @@ async def test_what_cannot_leave_is_neither_asked_again_nor_given_up(tmp_path: P
         assert it.rows(why) == [("not left yet: reserve-stock, charge-card",)]
 
         gate.open.set()
-        await it.relay.drained()
+        await it.relay.wait_until_drained()
         assert await it.timers.fire_due() is False
         assert it.types() == [RESERVE, CHARGE], "they have left only now"
         it.clock.pass_by(timedelta(minutes=2))
@@ -50,14 +50,14 @@ async def test_an_undo_that_cannot_leave_does_not_stall_its_instance(tmp_path: P
     async with coordinator(tmp_path / "saga.db", publisher=gate) as it, relaying(it.relay):
         await it.take(log.placed())
         await it.take(*(log.answer(command) for command in it.messages))
-        await it.relay.drained()
+        await it.relay.wait_until_drained()
         gate.open.clear()
         await it.take(log.refuse(it.sent(SHIP)[0]))
         await hours_of_outage(it, 12)
         assert it.status() == "compensating"
 
         gate.open.set()
-        await it.relay.drained()
+        await it.relay.wait_until_drained()
         await it.take(*(log.answer(command) for command in it.messages[3:]))
         assert it.status() == "compensated"
 
@@ -69,7 +69,7 @@ async def test_a_history_with_an_outage_leads_to_the_stored_state_i3(tmp_path: P
         await it.take(Log().placed())
         await hours_of_outage(it, 1)
         gate.open.set()
-        await asyncio.wait_for(it.relay.drained(), 5)
+        await asyncio.wait_for(it.relay.wait_until_drained(), 5)
         it.clock.pass_by(HOUR)
         await it.timers.fire_due()
         stored = await it.stored(instance_id("o-1"))
@@ -89,7 +89,7 @@ async def test_no_timer_fires_while_the_outbox_is_being_loaded(tmp_path: Path) -
         await it.take(Log().placed())
         it.clock.pass_by(HOUR)
         for home in (0, 1):
-            it.leases.take(await it.store.take(REPLIES, home, "test"))
+            it.leases.add(await it.store.acquire(REPLIES, home, "test"))
         loading = asyncio.create_task(it.relay.load())
         await stores[0].has_read.wait()
         assert await it.timers.fire_due() is False

@@ -76,7 +76,7 @@ async def test_rows_leave_in_their_order_and_are_deleted(tmp_path: Path) -> None
         it.relay.push(await written(it, *(message(f"m-{number}") for number in range(2_500))))
         async with relaying(it.relay):
             it.relay.push(await written(it, *(message(f"n-{number}") for number in range(10))))
-            await it.relay.drained()
+            await it.relay.wait_until_drained()
         assert [row.message_id for row in gate.published] == [f"m-{n}" for n in range(2_500)] + [
             f"n-{n}" for n in range(10)
         ]
@@ -92,7 +92,7 @@ async def test_a_lane_that_fails_sends_the_same_rows_again_and_nothing_overtakes
         await eventually(lambda: gate.failures["t", 0] < 2, "the first failure")
         it.relay.push(await written(it, message("m-3")))
         async with asyncio.timeout(20):
-            await it.relay.drained()
+            await it.relay.wait_until_drained()
         assert gate.first_copies("t") == ["m-1", "m-2", "m-3"]
         assert len(gate.published) > 3
         assert [what for what, _ in it.watcher.troubles] == [
@@ -122,7 +122,7 @@ async def test_rows_are_not_deleted_before_they_are_acknowledged_i7(tmp_path: Pa
         await it.relay.sweep()
         await it.take(Log().placed())
         assert "m-1" in await in_the_outbox(it)
-        drained = asyncio.create_task(it.relay.drained())
+        drained = asyncio.create_task(it.relay.wait_until_drained())
         await it.relay.sweep()
         assert not drained.done()
 
@@ -161,7 +161,7 @@ async def test_a_relay_that_is_killed_leaves_its_rows_for_the_next_which_sends_t
         it.relay.push(await it.store.unsent())
         await it.take(log.placed("o-5"))
         async with relaying(it.relay):
-            await it.relay.drained()
+            await it.relay.wait_until_drained()
         for topic in ("inventory.commands.v1", "payments.commands.v1"):
             sent = [row for row in after.published if row.topic == topic]
             assert [row.key for row in sent] == [b"o-1", b"o-3", b"o-5"]
@@ -177,7 +177,7 @@ async def test_rows_that_come_from_memory_and_from_the_table_are_sent_once(tmp_p
             it.relay.push(rows)
             it.relay.push(await it.store.unsent())
         async with relaying(it.relay):
-            await it.relay.drained()
+            await it.relay.wait_until_drained()
         assert [row.message_id for row in gate.published] == ["m-1", "m-2"]
 
 
@@ -189,7 +189,7 @@ async def test_a_store_that_fails_while_acknowledged_rows_are_deleted_ends_nothi
         async with relaying(it.relay):
             it.relay.push(rows)
             await eventually(lambda: len(it.watcher.troubles) == 1, "the failed deletion is reported")
-            await it.relay.drained()
+            await it.relay.wait_until_drained()
         assert await it.store.unsent() == []
 
 
@@ -205,7 +205,7 @@ async def test_whatever_fails_each_lane_keeps_its_order_and_nothing_is_lost_i7_i
                 gate.failures[lane] = 1
             expected[lane].append(f"m-{number}")
             it.relay.push(await written(it, message(f"m-{number}", *lane)))
-        await it.relay.drained()
+        await it.relay.wait_until_drained()
         assert {lane: gate.first_copies(*lane) for lane in lanes} == expected
         assert await it.store.unsent() == []
 
@@ -227,7 +227,7 @@ async def test_what_is_written_while_older_rows_are_loaded_does_not_overtake_the
         slow[0].may_return.set()
         await (it.relay.load() if is_lost else loading)
         it.relay.push(await written(it, message("m-4")))
-        await it.relay.drained()
+        await it.relay.wait_until_drained()
         assert [row.message_id for row in gate.published] == ["m-1", "m-2", "m-3", "m-4"]
         assert await it.store.unsent() == []
 
@@ -242,10 +242,10 @@ async def test_rows_of_a_home_that_another_holds_are_left_to_him_i12_i25(tmp_pat
         it.leases.drop(REPLIES, 1)
         it.relay.push(await written(it, message("ours"), message("his")._replace(home=1)))
         async with relaying(it.relay):
-            await it.relay.drained()
+            await it.relay.wait_until_drained()
         assert await in_the_outbox(it) == ["his"]
-        it.leases.take(await it.store.take(REPLIES, 1, "test"))
+        it.leases.add(await it.store.acquire(REPLIES, 1, "test"))
         it.relay.push(await it.store.unsent())
         async with relaying(it.relay):
-            await it.relay.drained()
+            await it.relay.wait_until_drained()
         assert await in_the_outbox(it) == []
