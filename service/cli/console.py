@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from saga_coordinator.sagas.machine import Status
-from saga_coordinator.service.views.json_form import to_json
 from saga_coordinator.service.views.text import escape
+from saga_coordinator.service.views.values import to_json
 
 PIPE_WIDTH = 200
 """Columns where there is no terminal: nothing is cut off for a program that reads along."""

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import typer
 
@@ -39,11 +39,7 @@ def retry(
 
     JSON: {"id", "end": "advanced|refused|failed again|still waiting", "why", "status", "paused", "sent": [TYPE]}
     """
-    id_ = _find(instance, saga)
-    result = _post(id_, "retry", actor(who, reason), step=step)
-    if result["end"] == ADVANCED:
-        result |= _follow(id_, step, wait)
-    _report(id_, result, json=json)
+    _act(instance, saga, "retry", {**actor(who, reason), "step": step}, json=json, follow=wait)
 
 
 def skip(
@@ -64,9 +60,8 @@ def skip(
 
     JSON: as `retry`
     """
-    body = None if reply is None else read_json(reply)
-    id_ = _find(instance, saga)
-    _report(id_, _post(id_, "skip", actor(who, reason), step=step, reply=body), json=json)
+    body = {"step": step, "reply": None if reply is None else read_json(reply)}
+    _act(instance, saga, "skip", {**actor(who, reason), **body}, json=json)
 
 
 def cancel(instance: Instance, *, reason: Reason, saga: OfSaga = None, who: Who = None, json: Json = False) -> None:
@@ -76,8 +71,7 @@ def cancel(instance: Instance, *, reason: Reason, saga: OfSaga = None, who: Who 
 
     JSON: as `retry`
     """
-    id_ = _find(instance, saga)
-    _report(id_, _post(id_, "cancel", actor(who, reason)), json=json)
+    _act(instance, saga, "cancel", actor(who, reason), json=json)
 
 
 def pause(instance: Instance, *, reason: Reason, saga: OfSaga = None, who: Who = None, json: Json = False) -> None:
@@ -85,8 +79,7 @@ def pause(instance: Instance, *, reason: Reason, saga: OfSaga = None, who: Who =
 
     JSON: as `retry`
     """
-    id_ = _find(instance, saga)
-    _report(id_, _post(id_, "pause", actor(who, reason)), json=json)
+    _act(instance, saga, "pause", actor(who, reason), json=json)
 
 
 def resume(instance: Instance, *, reason: Reason, saga: OfSaga = None, who: Who = None, json: Json = False) -> None:
@@ -94,8 +87,7 @@ def resume(instance: Instance, *, reason: Reason, saga: OfSaga = None, who: Who 
 
     JSON: as `retry`
     """
-    id_ = _find(instance, saga)
-    _report(id_, _post(id_, "resume", actor(who, reason)), json=json)
+    _act(instance, saga, "resume", actor(who, reason), json=json)
 
 
 def resolve(
@@ -113,21 +105,27 @@ def resolve(
 
     JSON: as `retry`
     """
-    id_ = _find(instance, saga)
-    _report(id_, _post(id_, "resolve", actor(who, reason), status=status), json=json)
+    _act(instance, saga, "resolve", {**actor(who, reason), "status": status}, json=json)
 
 
-def _find(instance: str, saga: str | None) -> str:
+def _act(
+    instance: str,
+    saga: str | None,
+    verb: str,
+    body: Mapping[str, object],
+    *,
+    json: bool,
+    follow: float | None = None,
+) -> None:
+    """Request an action, and print its result; exit with 1 if it was refused, or failed again.
+
+    `follow` the instance for so many seconds.
+    """
     with open_reader() as reader:
-        return find(reader, instance, saga).id
-
-
-def _post(id_: str, verb: str, by: Mapping[str, object], **body: object) -> dict[str, Any]:
-    return call(f"instances/{id_}/{verb}", {**by, **body})
-
-
-def _report(id_: str, result: Mapping[str, Any], *, json: bool) -> None:
-    """Print the result; exit with 1 if the action was refused, or failed again."""
+        id_ = find(reader, instance, saga).id
+    result = call(f"instances/{id_}/{verb}", body)
+    if follow is not None and result["end"] == ADVANCED:
+        result |= _follow(id_, body["step"], follow)
     is_well = result["end"] in {ADVANCED, WAITING}
     if json:
         print_json({"id": id_, **result})
@@ -140,7 +138,7 @@ def _report(id_: str, result: Mapping[str, Any], *, json: bool) -> None:
         raise typer.Exit(1)
 
 
-def _follow(id_: str, step: str | None, seconds: float) -> dict[str, object]:
+def _follow(id_: str, step: object, seconds: float) -> dict[str, object]:
     """Poll until the step (None: all that the instance waits for) has a reply; return how it ended, and why."""
     deadline = time.monotonic() + seconds
     while True:
@@ -156,7 +154,7 @@ def _follow(id_: str, step: str | None, seconds: float) -> dict[str, object]:
         time.sleep(POLL_INTERVAL)
 
 
-def _standing(detail: InstanceDetail, step: str | None) -> tuple[str, str | None]:
+def _standing(detail: InstanceDetail, step: object) -> tuple[str, str | None]:
     """Return where an instance stands after a retry, and why if that is known."""
     if detail.status is Status.STALLED:
         return FAILED, describe_cause(detail.stall) if detail.stall else None

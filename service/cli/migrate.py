@@ -14,8 +14,8 @@ from saga_coordinator.service.cli.console import echo, fail, print_json, remark,
 from saga_coordinator.service.cli.definitions import version_of
 from saga_coordinator.service.cli.options import Json
 from saga_coordinator.service.cli.reader import open_reader
-from saga_coordinator.service.views.json_form import to_json
 from saga_coordinator.service.views.migrations import PlannedMigration, plan_migrations
+from saga_coordinator.service.views.values import to_json
 
 STYLES: Final = {
     Disposition.MOVES: "green",

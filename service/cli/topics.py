@@ -15,7 +15,7 @@ from saga_coordinator.service.cli.options import Json
 from saga_coordinator.service.kafka import admin
 from saga_coordinator.service.kafka.admin import State, Topic
 from saga_coordinator.service.settings import KafkaSettings
-from saga_coordinator.service.views.json_form import to_json
+from saga_coordinator.service.views.values import to_json
 
 MARKS: Final = {
     State.EXISTS: Text("✔ exists", "green"),

@@ -17,24 +17,24 @@ def problem(status: int, detail: str, **members: object) -> JSONResponse:
 
 
 def add_problem_handlers(api: FastAPI) -> None:
-    """Let every error of an API be told as a problem."""
+    """Answer every error of an API with a problem."""
 
     @api.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> JSONResponse:
-        """Tell what the framework or a route has refused."""
+        """Answer what the framework or a route has refused."""
         response = problem(error.status_code, f"{request.method} {request.url.path}: {error.detail}")
         response.headers.update(error.headers or {})
         return response
 
     @api.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
-        """Tell which parts of a request are wrong, without their values."""
+        """Name the parts of a request that are wrong, without their values."""
         wrong = [{"where": ".".join(map(str, each["loc"])), "what": each["msg"]} for each in error.errors()]
         detail = "the request does not say what this route understands: see the list of what is wrong"
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, wrong=wrong)
 
     @api.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> JSONResponse:
-        """Tell that the fault is ours; what it is stands in the log."""
+        """Answer a fault of the coordinator, whose details are in the log."""
         detail = f"{request.method} {request.url.path} failed with {type(error).__name__}: see the coordinator's log"
         return problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)

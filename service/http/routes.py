@@ -1,7 +1,7 @@
-"""The routes that change something: what an operator wishes of an instance, and what becomes of a dead letter.
+"""The routes that change something: operator actions on instances and on dead letters.
 
-`POST` with a JSON body that says who and why. They answer 200 with how it ended, be it refused; a problem when the
-request makes no sense, there is no such instance, or the store does not answer. See `gate.py` for who may ask.
+`POST` with a JSON body that says who and why. They answer 200 with the result, even if it was refused; a problem when
+the request makes no sense, there is no such instance, or the store does not answer. `access.py` decides who may ask.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,13 +11,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, FastAPI, Header, Path, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
-from pydantic_core import to_json
+from pydantic_core import to_json as to_json_bytes
 
 from saga_coordinator.handlers.decode import describe_error, describe_validation_error
 from saga_coordinator.handlers.interventions import Interventions
 from saga_coordinator.handlers.ports import Conflict
 from saga_coordinator.handlers.records import Place
-from saga_coordinator.handlers.redrive import DeadLetterRef, Redrive
+from saga_coordinator.handlers.redrive import DeadLetterRef, Redrive, Result
 from saga_coordinator.handlers.routing import BadCatalog
 from saga_coordinator.sagas.machine import Decision
 from saga_coordinator.service.drain import Drain
@@ -26,6 +26,8 @@ from saga_coordinator.service.http import schemas
 from saga_coordinator.service.http.access import LocalAccess
 from saga_coordinator.service.http.idempotency import IdempotencyCache
 from saga_coordinator.service.http.problems import problem
+from saga_coordinator.service.views.results import result_of
+from saga_coordinator.service.views.values import to_json
 
 Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
 Number = Annotated[int, Path(ge=0, lt=2**63)]
@@ -36,11 +38,11 @@ def _place(topic: str, partition: Number, offset: Number) -> Place:
 
 
 At = Annotated[Place, Depends(_place)]
-Work = Callable[[], Awaitable["dict[str, object] | None"]]
+Work = Callable[[], Awaitable[Decision[Any] | Result | None]]
 
 
 def add_action_routes(api: FastAPI, operator: Interventions, redrive: Redrive, bind: str, drain: Drain) -> None:
-    """Give an API that is bound to `bind` the routes that change something, for as long as the door is open."""
+    """Add the routes that change something to an API that is bound to `bind`. They are refused once it drains."""
     answers = _Answers(drain)
     api.include_router(_instances(operator, answers))
     api.include_router(_dead_letters(redrive, answers))
@@ -48,16 +50,16 @@ def add_action_routes(api: FastAPI, operator: Interventions, redrive: Redrive, b
 
 
 class _Answers:
-    """Carries out what is asked once, and tells what came of it."""
+    """Executes each request once, and answers with its result or a problem."""
 
     def __init__(self, drain: Drain) -> None:
         self._once: IdempotencyCache[Response] = IdempotencyCache()
-        self._door = drain
+        self._drain = drain
 
     async def to(self, request: Request, key: str | None, body: schemas.ActionRequest, work: Work) -> Response:
-        """Answer a request; one with a key that was answered before, as it was then."""
+        """Answer a request. One with a known key is answered as before, and not executed again."""
         try:
-            return await self._once.answer(key, (request.url.path, body), lambda: self._told(work))
+            return await self._once.answer(key, (request.url.path, body), lambda: self._execute(work))
         except ValidationError as error:
             return problem(
                 HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -73,29 +75,26 @@ class _Answers:
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, f"the database does not take it: {error}; see /readyz")
         except NotReady as error:
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, f"nothing was changed: {error}")
-        except Exception as error:  # noqa: BLE001  the saga's own function: whoever asked has to know
+        except Exception as error:  # noqa: BLE001  a function of the saga may raise anything
             detail = f"the saga raised {describe_error(error)}; nothing was changed"
             return problem(HTTPStatus.CONFLICT, detail)
 
-    async def _told(self, work: Work) -> Response:
-        if self._door.closed_reason is not None:
-            return problem(HTTPStatus.SERVICE_UNAVAILABLE, self._door.closed_reason)
-        with self._door.admit():
-            told = await work()
-        if told is None:
+    async def _execute(self, work: Work) -> Response:
+        if self._drain.closed_reason is not None:
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, self._drain.closed_reason)
+        with self._drain.admit():
+            done = await work()
+        if done is None:
             return problem(HTTPStatus.NOT_FOUND, "there is no instance of this id: `saga ls` lists them")
-        return JSONResponse(told)
+        return JSONResponse(to_json(result_of(done)))
 
 
 def _instances(operator: Interventions, answers: _Answers) -> APIRouter:
-    """Return the routes for what an operator wishes."""
+    """Return the routes for the actions on instances."""
     router = APIRouter(prefix="/api/v1/instances/{id_}")
 
     async def act(request: Request, id_: str, body: schemas.InstanceAction, key: str | None) -> Response:
-        async def work() -> dict[str, object] | None:
-            return _decided(await operator.act(id_, body.act))
-
-        return await answers.to(request, key, body, work)
+        return await answers.to(request, key, body, lambda: operator.act(id_, body.act))
 
     @router.post("/retry")
     async def retry(request: Request, id_: str, body: schemas.Retry, key: Key = None) -> Response:
@@ -122,46 +121,38 @@ def _instances(operator: Interventions, answers: _Answers) -> APIRouter:
 
 
 def _add_skip(router: APIRouter, operator: Interventions, answers: _Answers) -> None:
-    """Add the one wish that depends on its instance: what a step may be answered with."""
+    """Add the one action whose signal depends on the instance: the reply has to answer its step."""
 
     @router.post("/skip")
     async def skip(request: Request, id_: str, body: schemas.Skip, key: Key = None) -> Response:
-        async def work() -> dict[str, object] | None:
-            reply = None if body.reply is None else to_json(body.reply)
-            return _decided(await operator.skip(id_, body.step, reply, body.by()))
+        def work() -> Awaitable[Decision[Any] | None]:
+            reply = None if body.reply is None else to_json_bytes(body.reply)
+            return operator.skip(id_, body.step, reply, body.by())
 
         return await answers.to(request, key, body, work)
 
 
 def _dead_letters(redrive: Redrive, answers: _Answers) -> APIRouter:
-    """Return the routes for what becomes of dead letters."""
+    """Return the routes for the actions on dead letters."""
     router = APIRouter(prefix="/api/v1/dead-letters/{topic}/{partition}/{offset}")
 
     @router.post("/redrive")
     async def redriven(request: Request, at: At, body: schemas.RedriveRequest, key: Key = None) -> Response:
-        async def work() -> dict[str, object]:
-            which = DeadLetterRef(at, body.instance)
-            return schemas.result_json(await redrive.redrive(which, body.by(), is_rehearsal=body.dry_run))
-
-        return await answers.to(request, key, body, work)
+        which = DeadLetterRef(at, body.instance)
+        return await answers.to(
+            request, key, body, lambda: redrive.redrive(which, body.by(), is_rehearsal=body.dry_run)
+        )
 
     @router.post("/discard")
     async def discard(request: Request, at: At, body: schemas.DeadLetterRequest, key: Key = None) -> Response:
-        async def work() -> dict[str, object]:
-            return schemas.result_json(await redrive.discard(DeadLetterRef(at, body.instance), body.by()))
-
-        return await answers.to(request, key, body, work)
+        which = DeadLetterRef(at, body.instance)
+        return await answers.to(request, key, body, lambda: redrive.discard(which, body.by()))
 
     @router.post("/edit")
     async def edit(request: Request, at: At, body: schemas.Edit, key: Key = None) -> Response:
-        async def work() -> dict[str, object]:
-            which = DeadLetterRef(at, body.instance)
-            return schemas.result_json(await redrive.edit(which, body.value, body.by(), is_forced=body.force))
-
-        return await answers.to(request, key, body, work)
+        which = DeadLetterRef(at, body.instance)
+        return await answers.to(
+            request, key, body, lambda: redrive.edit(which, body.value, body.by(), is_forced=body.force)
+        )
 
     return router
-
-
-def _decided(decision: Decision[Any] | None) -> dict[str, object] | None:
-    return None if decision is None else schemas.decision_json(decision)

@@ -1,20 +1,19 @@
-"""What may be asked of the routes that change something, and what they answer."""
+"""The bodies of the requests that change something."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from saga_coordinator.handlers.records import Actor
-from saga_coordinator.handlers.redrive import Result, types_sent
-from saga_coordinator.sagas.machine import Decision, OperatorAction, Status, signal
+from saga_coordinator.sagas.machine import OperatorAction, Status, signal
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00]+$", max_length=1_000)]
 Name = Annotated[str, StringConstraints(pattern=r"^[^\x00]+$", max_length=1_000)]
 
 
 class ActionRequest(BaseModel):
-    """Everything that changes something says who wants it, and why."""
+    """Every request that changes something says who makes it, and why."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,7 +43,7 @@ class Skip(ActionRequest):
 
 
 class Cancel(ActionRequest):
-    """The instance is to turn back."""
+    """The instance is to be compensated."""
 
     def act(self, now: datetime) -> signal.Cancel:
         """Return the signal."""
@@ -60,7 +59,7 @@ class Pause(ActionRequest):
 
 
 class Resume(ActionRequest):
-    """It is to go on."""
+    """It is to continue."""
 
     def act(self, now: datetime) -> OperatorAction:
         """Return the signal."""
@@ -98,27 +97,3 @@ class Edit(DeadLetterRequest):
 
     value: Annotated[Base64Bytes, Field(description="base64")]
     force: bool = False
-
-
-def decision_json(decision: Decision[Any]) -> dict[str, object]:
-    """Tell what came of a wish."""
-    return {
-        "end": "refused" if decision.ignored else "advanced",
-        "why": decision.reason,
-        "status": decision.instance.status,
-        "paused": decision.instance.paused_at is not None,
-        "sent": list(types_sent(decision)),
-    }
-
-
-def result_json(result: Result) -> dict[str, object]:
-    """Tell what came of a dead letter."""
-    return {
-        "end": result.outcome,
-        "why": result.why,
-        "records": [
-            {"place": str(each.place), "verdict": each.verdict, "reason": each.reason} for each in result.records
-        ],
-        "sent": list(result.sent),
-        "parked_behind": None if result.head is None else str(result.head),
-    }

@@ -14,6 +14,7 @@ from saga_coordinator.service.storage.queries import (
     RecordRows,
 )
 from saga_coordinator.service.views.record import RecordView, describe_audit, parse_place, record_view
+from saga_coordinator.service.views.values import view
 
 MAX_QUEUED: Final = 1_000
 
@@ -126,24 +127,22 @@ def value_of(queries: Queries, place: Place) -> bytes | None:
 
 def _summary(letter: DeadLetter, parked: Mapping[str, ParkedBehind]) -> DeadLetterSummary:
     head = parked.get(letter.instance_id) if letter.parks else None
-    return DeadLetterSummary(
+    return view(
+        DeadLetterSummary,
+        letter,
         place=letter.record.place,
-        at=letter.at,
-        cause=letter.cause,
         instance=letter.instance_id or None,
-        parks=letter.parks,
         waiting=head.waiting if head else 0,
     )
 
 
 def _detail(queries: Queries, letter: DeadLetter, audit: tuple[AuditEntry, ...]) -> DeadLetterDetail:
     queue = queries.queue(letter.instance_id, MAX_QUEUED) if letter.parks else ()
-    return DeadLetterDetail(
+    return view(
+        DeadLetterDetail,
+        letter,
         place=letter.record.place,
-        at=letter.at,
-        cause=letter.cause,
         instance=letter.instance_id or None,
-        parks=letter.parks,
         record=record_view(letter.record),
         audit=audit,
         queue=tuple(each.record.place for each in queue),
@@ -151,11 +150,11 @@ def _detail(queries: Queries, letter: DeadLetter, audit: tuple[AuditEntry, ...])
 
 
 def _audit(audit: Audit) -> AuditEntry:
-    return AuditEntry(
-        at=audit.at,
+    return view(
+        AuditEntry,
+        audit,
         who=audit.by.who,
         why=audit.by.why,
-        action=audit.action,
         value=record_view(audit.letter.record).value,
         cause=audit.letter.cause,
         summary=describe_audit(audit),

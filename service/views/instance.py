@@ -25,6 +25,7 @@ from saga_coordinator.service.views.pending import (
     wait_view,
 )
 from saga_coordinator.service.views.timeline import StepDirection, TimelineEntry, timeline
+from saga_coordinator.service.views.values import view
 from saga_coordinator.service.views.why import Case, why
 
 PAGE: Final = 500
@@ -199,24 +200,12 @@ def show_instance(reader: Reader, row: InstanceRow, history: int, now: datetime)
         is_outcome_unpublished=reader.queries.is_unpublished(outcome_id(row.id)),
         parked=parked,
     )
-    return InstanceDetail(
-        id=row.id,
-        saga=row.saga,
-        version=row.version,
-        key=row.key,
-        status=instance.status,
+    return view(
+        InstanceDetail,
+        instance,
         why=why(case),
         attention=_attention(instance, parked, now),
         parked=_parked(parked),
-        started_at=instance.started_at,
-        ended_at=instance.ended_at,
-        deadline_at=instance.deadline_at,
-        paused_at=instance.paused_at,
-        next_timer_at=instance.next_timer_at,
-        cause=instance.cause,
-        stall=instance.stall,
-        choices=dict(instance.choices),
-        attempts=dict(instance.attempts),
         trace_id=row.trace.root.trace_id,
         revision=row.revision,
         home=row.home,
@@ -230,18 +219,12 @@ def show_instance(reader: Reader, row: InstanceRow, history: int, now: datetime)
 def _summary(
     row: InstanceRow, instance: Instance[Any] | None, parked: ParkedBehind | None, now: datetime
 ) -> InstanceSummary:
-    return InstanceSummary(
-        number=row.number,
-        id=row.id,
-        saga=row.saga,
-        version=row.version,
-        key=row.key,
+    return view(
+        InstanceSummary,
+        row,
         status=Status(row.status),
         paused_at=instance.paused_at if instance else None,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
         age_s=(row.ended_at or now) - row.started_at,
-        next_timer_at=row.next_timer_at,
         waits_for=pending_commands(instance) if instance else (),
         waits_until=pending_waits(instance) if instance else (),
         attention=_attention(instance, parked, now) if instance else (f"version {row.version} is not in the catalog",),

@@ -12,6 +12,7 @@ from saga_coordinator.sagas.versions.mapping import VersionMapping
 from saga_coordinator.sagas.versions.migration import Disposition, Migration, plan_migration
 from saga_coordinator.service.storage.queries import InstanceRow
 from saga_coordinator.service.views.instance import Reader, all_instances
+from saga_coordinator.service.views.values import view
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ class MigrationPlan:
 def plan_migrations(reader: Reader, old: AnySaga, new: AnySaga, mapping: VersionMapping) -> MigrationPlan:
     """Plan the move of all live instances of one version to the other."""
     planned = [
-        _planned(row, _plan(row, old, new, mapping))
+        _plan(row, old, new, mapping)
         for status in Status
         if not status.is_final
         for row in all_instances(reader, saga=old.name, version=old.version, status=status)
@@ -51,21 +52,10 @@ def plan_migrations(reader: Reader, old: AnySaga, new: AnySaga, mapping: Version
     )
 
 
-def _plan(row: InstanceRow, old: AnySaga, new: AnySaga, mapping: VersionMapping) -> Migration:
+def _plan(row: InstanceRow, old: AnySaga, new: AnySaga, mapping: VersionMapping) -> PlannedMigration:
     try:
-        instance = row.instance(old)
+        migration = plan_migration(old, new, row.instance(old), mapping)
     except ValidationError as error:
         reason = f"its stored data cannot be read any more by version {old.version}: {error.error_count()} errors"
-        return Migration(Disposition.REFUSED, (reason,))
-    return plan_migration(old, new, instance, mapping)
-
-
-def _planned(row: InstanceRow, migration: Migration) -> PlannedMigration:
-    return PlannedMigration(
-        id=row.id,
-        key=row.key,
-        status=row.status,
-        fate=migration.fate,
-        reasons=migration.reasons,
-        dropped=migration.dropped,
-    )
+        migration = Migration(Disposition.REFUSED, (reason,))
+    return view(PlannedMigration, migration, id=row.id, key=row.key, status=row.status)

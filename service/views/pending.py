@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 from saga_coordinator.sagas.machine import CommandState, Direction, Instance, Progress, Status, WaitState
 from saga_coordinator.service.views.text import format_direction, format_duration
+from saga_coordinator.service.views.values import view
 
 TIMER_LATE: Final = timedelta(seconds=10)
 """A timer fires a second late at most while a coordinator runs."""
@@ -44,29 +45,12 @@ class WaitView:
 
 def command_view(step: str, direction: Direction, state: CommandState, took: timedelta | None = None) -> CommandView:
     """Return the view of one direction of a step."""
-    return CommandView(
-        step=step,
-        direction=direction,
-        progress=state.progress,
-        attempt=state.attempt,
-        sendings=state.sendings,
-        command_id=state.command_id,
-        asked_at=state.asked_at,
-        due_at=state.due_at,
-        took_s=took,
-    )
+    return view(CommandView, state, step=step, direction=direction, took_s=took)
 
 
 def wait_view(name: str, wait: WaitState) -> WaitView:
     """Return the view of a receive or a delay."""
-    return WaitView(
-        name=name,
-        kind="event" if wait.address else "time",
-        progress=wait.progress,
-        since=wait.since,
-        due_at=wait.due_at,
-        event_id=wait.event_id,
-    )
+    return view(WaitView, wait, name=name, kind="event" if wait.address else "time")
 
 
 def pending_commands(instance: Instance[Any]) -> tuple[CommandView, ...]:

@@ -14,6 +14,7 @@ from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.sagas.machine import freeze
 from saga_coordinator.service.storage.queries import InstanceRow
 from saga_coordinator.service.views.instance import Reader
+from saga_coordinator.service.views.values import view
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +65,10 @@ def _difference(
         )
     saga = against or reader.routes.sagas.get((row.saga, row.version))
     if saga is None:
-        return _differs(row, why=f"the catalog has no saga {row.saga} version {row.version}")
+        return view(ReplayDifference, row, why=f"the catalog has no saga {row.saga} version {row.version}")
     if found := first_difference(saga, history):
-        return _differs(
+        return view(
+            ReplayDifference,
             row,
             seq=found.entry.seq,
             at=found.entry.at,
@@ -76,11 +78,7 @@ def _difference(
             why=found.why,
         )
     other_state = None if against else _other_state(row, saga, history)
-    return _differs(row, why=other_state) if other_state else None
-
-
-def _differs(row: InstanceRow, **difference: Any) -> ReplayDifference:  # noqa: ANN401  fields of several types
-    return ReplayDifference(id=row.id, saga=row.saga, version=row.version, key=row.key, **difference)
+    return view(ReplayDifference, row, why=other_state) if other_state else None
 
 
 def _other_state(row: InstanceRow, saga: AnySaga, history: Sequence[Entry]) -> str | None:

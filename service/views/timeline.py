@@ -10,6 +10,7 @@ from saga_coordinator.contracts import Failure
 from saga_coordinator.handlers.records import Entry, Place, Verdict
 from saga_coordinator.sagas.machine import Direction
 from saga_coordinator.service.views.text import format_direction
+from saga_coordinator.service.views.values import view
 
 StepDirection: TypeAlias = tuple[str, Direction]
 
@@ -96,25 +97,16 @@ def _entry(
     decided: dict[str, Any],
     sent: tuple[SentCommand, ...],
 ) -> TimelineEntry:
-    return TimelineEntry(
-        seq=entry.seq,
-        at=entry.at,
-        kind=entry.kind,
+    return view(
+        TimelineEntry,
+        entry,
         summary=_summary(entry, answered),
-        verdict=entry.verdict,
-        reason=entry.reason,
-        message_id=entry.message_id,
-        message_type=entry.message_type,
-        causation_id=entry.causation_id,
         value=None if entry.value is None else json.loads(entry.value),
         answers=answered,
         took_s=None if sent_at is None else entry.at - sent_at,
         status=decided["status"],
         sent=sent,
         outcome=decided.get("outcome"),
-        place=entry.place,
-        trace_id=entry.trace_id,
-        span_id=entry.span_id,
     )
 
 

@@ -1,0 +1,55 @@
+"""The results of operator actions, on instances and on dead letters."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from saga_coordinator.handlers.records import Place, Verdict
+from saga_coordinator.handlers.redrive import Outcome, Result, types_sent
+from saga_coordinator.sagas.machine import Decision, Status
+from saga_coordinator.service.views.values import view
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionResult:
+    """What an action did to an instance: advanced it or was refused, and why; `sent` are types of messages."""
+
+    end: str
+    why: str | None
+    status: Status
+    paused: bool
+    sent: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordResult:
+    """What became of one record."""
+
+    place: Place
+    verdict: Verdict
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetterResult:
+    """What an action did to a dead letter and to the records behind it."""
+
+    end: Outcome
+    why: str | None
+    records: Sequence[RecordResult]
+    sent: Sequence[str]
+    parked_behind: Place | None
+
+
+def result_of(done: Decision[Any] | Result) -> ActionResult | DeadLetterResult:
+    """Return the result of an action."""
+    if isinstance(done, Result):
+        records = [view(RecordResult, each) for each in done.records]
+        return view(DeadLetterResult, done, end=done.outcome, records=records, parked_behind=done.head)
+    return ActionResult(
+        end="refused" if done.ignored else "advanced",
+        why=done.reason,
+        status=done.instance.status,
+        paused=done.instance.paused_at is not None,
+        sent=tuple(types_sent(done)),
+    )
