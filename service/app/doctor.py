@@ -1,4 +1,4 @@
-"""Looks whether the service can run here: definitions, Kafka, topics, database, tracing. A failure has its remedy."""
+"""Checks whether the service can run here: definitions, Kafka, topics, database, tracing. A failure has its remedy."""
 
 import asyncio
 import fcntl
@@ -22,8 +22,8 @@ from saga_coordinator.handlers.routing import BadCatalog, Routes
 from saga_coordinator.sagas import UnsoundSaga
 from saga_coordinator.service.catalog import load_catalog
 from saga_coordinator.service.errors import StoreError
-from saga_coordinator.service.kafka.admin import State, Topic, describe_cluster, plan
-from saga_coordinator.service.kafka.errors import ClientError
+from saga_coordinator.service.kafka.admin import State, Topic, close, plan
+from saga_coordinator.service.kafka.connection import connection
 from saga_coordinator.service.settings import KafkaSettings, Settings
 from saga_coordinator.service.storage.sqlite.queries import newest_schema, open_queries
 from saga_coordinator.service.storage.sqlite.store import lock_path
@@ -35,20 +35,20 @@ PROTOBUF: Final = "application/x-protobuf"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. `remedy` says what to do when it is not as it should be, else it is None."""
+    """The result of one check. `remedy` says what to do if it failed, else it is None."""
 
     check: str
-    told: str
+    detail: str
     remedy: str | None = None
 
     @property
     def ok(self) -> bool:
-        """Say whether it is as it should be."""
+        """Return whether the check passed."""
         return self.remedy is None
 
 
 async def examine(settings: Settings) -> Sequence[Finding]:
-    """Look at everything, whatever fails; never raises for what it finds."""
+    """Run all checks; a failure is a finding, not an error."""
     routes, definitions = _definitions(settings)
     broker, traces = await asyncio.gather(_broker(settings.kafka), _traces())
     findings = [definitions, broker]
@@ -74,13 +74,25 @@ def _definitions(settings: Settings) -> tuple[Routes | None, Finding]:
 
 
 async def _broker(settings: KafkaSettings) -> Finding:
-    servers = settings.bootstrap_servers
+    client = AIOKafkaClient(**connection(settings))
     try:
-        cluster = await describe_cluster(settings)
-    except (OSError, TimeoutError, ClientError) as error:
-        text = f"no answer from {servers}: {str(error) or type(error).__name__}"
-        return Finding("broker", text, "start Kafka, or set SAGA_KAFKA__BOOTSTRAP_SERVERS and its security")
-    return Finding("broker", f"{servers}, {cluster.brokers} in the cluster, protocol of {cluster.release}")
+        async with asyncio.timeout(settings.request_timeout):
+            await client.bootstrap()
+            response = await client.send(client.get_random_node(), ApiVersionRequest())
+            brokers = len(client.cluster.brokers())
+    except (OSError, KafkaError) as error:
+        detail = f"no answer from {settings.bootstrap_servers}: {str(error) or type(error).__name__}"
+        return Finding("broker", detail, "start Kafka, or set SAGA_KAFKA__BOOTSTRAP_SERVERS and its security")
+    finally:
+        await close(client)
+    detail = f"{settings.bootstrap_servers}, {brokers} in the cluster, protocol of {_release(response.api_versions)}"
+    return Finding("broker", detail)
+
+
+def _release(api_versions: Sequence[tuple[int, int, int]]) -> str:
+    """Return the release of Kafka, by the newest version of a request that changes with nearly every release."""
+    newest = {key: highest for key, _, highest in api_versions}.get(FETCH, 0)
+    return next((f"Kafka {release} or newer" for version, release in RELEASES if newest >= version), "Kafka before 2.3")
 
 
 async def _topics(settings: KafkaSettings, routes: Routes) -> Sequence[Finding]:
@@ -109,7 +121,7 @@ def _database(path: Path, routes: Routes | None) -> Sequence[Finding]:
 
 
 def _writable(path: Path) -> Finding:
-    """Look, without writing, whether the coordinator could write: it is the only one who may."""
+    """Check without writing whether the coordinator could write."""
     folder = next(each for each in path.absolute().parents if each.exists())
     for place in (path, folder) if path.exists() else (folder,):
         if not os.access(place, os.W_OK):
@@ -119,7 +131,7 @@ def _writable(path: Path) -> Finding:
 
 
 def _schema_findings(path: Path, routes: Routes | None) -> Iterator[Finding]:
-    """Look at the schema, and whether every live instance has its definition."""
+    """Check the schema, and that every live instance has its definition."""
     try:
         with open_queries(path) as reading:
             yield Finding("schema", f"version {newest_schema()}")
@@ -132,16 +144,16 @@ def _schema_findings(path: Path, routes: Routes | None) -> Iterator[Finding]:
 
 
 def _live_finding(live: Sequence[tuple[str, int, int]], routes: Routes | None) -> Finding:
-    told = ", ".join(f"{count} of {saga} v{version}" for saga, version, count in live) or "none"
+    detail = ", ".join(f"{count} of {saga} v{version}" for saga, version, count in live) or "none"
     orphaned = [f"{saga} v{version}" for saga, version, _ in live if routes and (saga, version) not in routes.sagas]
     if orphaned:
         remedy = "add these versions to the catalog again; remove one only when its last instance has ended"
-        return Finding("live instances", f"{told}; without a definition: {', '.join(orphaned)}", remedy)
-    return Finding("live instances", told)
+        return Finding("live instances", f"{detail}; without a definition: {', '.join(orphaned)}", remedy)
+    return Finding("live instances", detail)
 
 
 def _coordinator(path: Path) -> Finding:
-    """Say whether a coordinator has the database open. Neither is a fault."""
+    """Return whether a coordinator has the database open, which is no failure."""
     lock = lock_path(path)
     try:
         with lock.open("rb") as guard:
@@ -159,8 +171,8 @@ def _coordinator(path: Path) -> Finding:
 
 
 async def _traces() -> Sequence[Finding]:
-    """Look whether the collector takes an export, by sending an empty one."""
-    unsupported_findings = [Finding("tracing", told, "correct that variable") for told in unsupported()]
+    """Check whether the collector accepts an export, by sending an empty one."""
+    unsupported_findings = [Finding("tracing", detail, "correct that variable") for detail in unsupported()]
     url = endpoint(Kind.TRACES)
     if url is None:
         return unsupported_findings or [
@@ -172,8 +184,8 @@ async def _traces() -> Sequence[Finding]:
             response = await client.post(url, content=b"", headers=_headers())
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         return [*unsupported_findings, Finding("tracing", f"{url}: {str(error) or type(error).__name__}", remedy)]
-    told = f"{url} answers {response.status_code} {response.reason_phrase}"
-    return [*unsupported_findings, Finding("tracing", told, None if response.is_success else remedy)]
+    detail = f"{url} answers {response.status_code} {response.reason_phrase}"
+    return [*unsupported_findings, Finding("tracing", detail, None if response.is_success else remedy)]
 
 
 def _headers() -> dict[str, str]:
@@ -183,6 +195,6 @@ def _headers() -> dict[str, str]:
 
 
 def _tls_context() -> ssl.SSLContext:
-    """Return whom the exporter trusts."""
+    """Return the authorities that the exporter trusts."""
     own = os.environ.get(OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE) or os.environ.get(OTEL_EXPORTER_OTLP_CERTIFICATE)
     return ssl.create_default_context(cafile=own or None)

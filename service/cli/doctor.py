@@ -26,7 +26,9 @@ def doctor(*, json: Json = False) -> None:
     findings += asyncio.run(examine(settings))
     is_well = all(each.ok for each in findings)
     if json:
-        checks = [{"check": each.check, "ok": each.ok, "found": each.told, "remedy": each.remedy} for each in findings]
+        checks = [
+            {"check": each.check, "ok": each.ok, "found": each.detail, "remedy": each.remedy} for each in findings
+        ]
         print_json({"ok": is_well, "checks": checks})
     else:
         table(("", "check", "found", "remedy"), [_row(each) for each in findings])
@@ -36,4 +38,4 @@ def doctor(*, json: Json = False) -> None:
 
 def _row(finding: Finding) -> Sequence[str | Text]:
     mark = Text("✔", style="green") if finding.ok else Text("✘", style="bold red")
-    return mark, finding.check, finding.told, Text(escape(finding.remedy or ""), style="yellow")
+    return mark, finding.check, finding.detail, Text(escape(finding.remedy or ""), style="yellow")
