@@ -26,8 +26,7 @@ Not as on a real Kafka:
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping, Sequence
-from enum import IntEnum
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Final, Self
 
@@ -35,32 +34,14 @@ from confluent_kafka import cimpl
 
 from saga_coordinator.service.errors import BrokerError
 
-DISCONNECT: Final = -195
-"""Among the errors to push: close the connection instead of answering (librdkafka's RD_KAFKA_RESP_ERR__TRANSPORT)."""
+Functions = Mapping[str, tuple[type | None, ...]]
+"""Result and parameters of C functions, by their names."""
 
-
-class ApiKey(IntEnum):
-    """The kind of request that is to fail (https://kafka.apache.org/protocol#protocol_api_keys)."""
-
-    PRODUCE = 0
-    FETCH = 1
-    LIST_OFFSETS = 2
-    METADATA = 3
-    OFFSET_COMMIT = 8
-    OFFSET_FETCH = 9
-    FIND_COORDINATOR = 10
-    JOIN_GROUP = 11
-    HEARTBEAT = 12
-    LEAVE_GROUP = 13
-    SYNC_GROUP = 14
-    API_VERSIONS = 18
-    INIT_PRODUCER_ID = 22
+HANDLE: Final = ctypes.c_void_p
 
 
 class EmbeddedBroker:
     """One broker that lives as long as its `with` block, with `topics` as name to number of partitions.
-
-    A test may want more `brokers` than one, numbered from 1, to let requests fail on one of them only.
 
     All methods return at once (leaving the block may take a second) and may be called from any thread. They raise
     BrokerError when the broker refuses or does not run.
@@ -69,7 +50,9 @@ class EmbeddedBroker:
     def __init__(self, topics: Mapping[str, int] | None = None, *, brokers: int = 1) -> None:
         self._topics = dict(topics or {})
         self._brokers = brokers
-        self._library = _library()
+        # Opened through the extension module: names are then looked up in the library that it is linked to, be it the
+        # copy in the wheel (Linux: confluent_kafka.libs, macOS: .dylibs) or the system's. It is loaded already.
+        self._library = declare(ctypes.CDLL(cimpl.__file__), _FUNCTIONS)
         self._client: int | None = None
         self._running_cluster: int | None = None
 
@@ -101,66 +84,6 @@ class EmbeddedBroker:
         code = self._library.rd_kafka_mock_topic_create(self._cluster, name.encode(), partitions, 1)
         self._check(code, f"create the topic {name} with {partitions} partitions")
 
-    def recreate_topic(self, name: str, partitions: int) -> None:
-        """Delete a topic with its records and committed offsets, and create it again: its offsets begin at 0."""
-        self._check(self._library.rd_kafka_mock_topic_delete(self._cluster, name.encode()), f"delete the topic {name}")
-        self.create_topic(name, partitions)
-
-    def delete_records(self, topic: str, partition: int, before: int) -> None:
-        """Trim the log, as retention does: it then begins at the offset `before`."""
-        code = self._library.rd_kafka_mock_partition_delete_records(self._cluster, topic.encode(), partition, before)
-        self._check(code, f"delete the records of {topic}:{partition} before offset {before}")
-
-    def set_down(self) -> None:
-        """Close all connections and refuse new ones; records, groups and committed offsets are kept."""
-        self._check(self._library.rd_kafka_mock_broker_set_down(self._cluster, _EVERY_BROKER), "go down")
-
-    def set_up(self) -> None:
-        """Accept connections again."""
-        self._check(self._library.rd_kafka_mock_broker_set_up(self._cluster, _EVERY_BROKER), "come up")
-
-    def set_rtt(self, ms: int) -> None:
-        """Hold every answer back for so many milliseconds; 0 ends it."""
-        self._check(self._library.rd_kafka_mock_broker_set_rtt(self._cluster, _EVERY_BROKER, ms), "change its delay")
-
-    def push_request_errors(self, api_key: ApiKey, errors: Sequence[int]) -> None:
-        """Let the next requests of this kind fail, each with the next of these Kafka error codes (0 lets one pass)."""
-        codes = (ctypes.c_int * len(errors))(*errors)
-        self._library.rd_kafka_mock_push_request_errors_array(self._cluster, api_key, len(errors), codes)
-
-    def clear_request_errors(self, api_key: ApiKey) -> None:
-        """Forget the pushed errors of this kind that no request has met yet."""
-        self._library.rd_kafka_mock_clear_request_errors(self._cluster, api_key)
-
-    def push_broker_errors(self, broker: int, api_key: ApiKey, errors: Sequence[int], *, delay_ms: int = 0) -> None:
-        """As `push_request_errors`, on one broker and ahead of those; each answer is held back for `delay_ms`."""
-        for error in errors:
-            code = self._library.rd_kafka_mock_broker_push_request_error_rtts(
-                self._cluster, broker, api_key, 1, ctypes.c_int(error), ctypes.c_int(delay_ms)
-            )
-            self._check(code, f"let requests fail on broker {broker}")
-
-    def unmet_errors(self, broker: int, api_key: ApiKey) -> int:
-        """Count the errors pushed to one broker that no request has met yet."""
-        unmet = ctypes.c_size_t()
-        code = self._library.rd_kafka_mock_broker_error_stack_cnt(self._cluster, broker, api_key, ctypes.byref(unmet))
-        self._check(code, f"count the errors of broker {broker}")
-        return unmet.value
-
-    def set_topic_error(self, topic: str, error: int) -> None:
-        """Let the metadata report this error of a topic until 0 is set. Codes pushed to `METADATA` are not reported."""
-        self._library.rd_kafka_mock_topic_set_error(self._cluster, topic.encode(), error)
-
-    def set_leader(self, topic: str, partition: int, broker: int) -> None:
-        """Let one of several brokers lead a partition."""
-        code = self._library.rd_kafka_mock_partition_set_leader(self._cluster, topic.encode(), partition, broker)
-        self._check(code, f"let broker {broker} lead {topic}:{partition}")
-
-    def set_coordinator(self, group: str, broker: int) -> None:
-        """Let one of several brokers coordinate a consumer group."""
-        code = self._library.rd_kafka_mock_coordinator_set(self._cluster, b"group", group.encode(), broker)
-        self._check(code, f"let broker {broker} coordinate {group}")
-
     @property
     def _cluster(self) -> int:
         if self._running_cluster is None:
@@ -191,53 +114,28 @@ class EmbeddedBroker:
             raise BrokerError(f"the embedded broker cannot {purpose}: {reason.decode()} (code {code})")
 
 
-_EVERY_BROKER: Final = -1
 _PRODUCER: Final = 0  # RD_KAFKA_PRODUCER
-_HANDLE: Final = ctypes.c_void_p
-_CODES: Final = ctypes.POINTER(ctypes.c_int)
-_SIZE: Final = ctypes.POINTER(ctypes.c_size_t)
 
-# Result and parameters of each function that is used here, as declared in librdkafka's rdkafka.h and rdkafka_mock.h.
-_FUNCTIONS: Final[Mapping[str, tuple[type | None, ...]]] = {
-    "rd_kafka_conf_new": (_HANDLE,),
-    "rd_kafka_conf_set": (ctypes.c_int, _HANDLE, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_size_t),
-    "rd_kafka_conf_destroy": (None, _HANDLE),
-    "rd_kafka_new": (_HANDLE, ctypes.c_int, _HANDLE, ctypes.c_char_p, ctypes.c_size_t),
-    "rd_kafka_destroy": (None, _HANDLE),
+# As declared in librdkafka's rdkafka.h and rdkafka_mock.h.
+_FUNCTIONS: Final[Functions] = {
+    "rd_kafka_conf_new": (HANDLE,),
+    "rd_kafka_conf_set": (ctypes.c_int, HANDLE, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_size_t),
+    "rd_kafka_conf_destroy": (None, HANDLE),
+    "rd_kafka_new": (HANDLE, ctypes.c_int, HANDLE, ctypes.c_char_p, ctypes.c_size_t),
+    "rd_kafka_destroy": (None, HANDLE),
     "rd_kafka_err2str": (ctypes.c_char_p, ctypes.c_int),
-    "rd_kafka_mock_broker_error_stack_cnt": (ctypes.c_int, _HANDLE, ctypes.c_int32, ctypes.c_int16, _SIZE),
-    # Of any number of parameters, of which these are the first:
-    "rd_kafka_mock_broker_push_request_error_rtts": (
-        ctypes.c_int,
-        _HANDLE,
-        ctypes.c_int32,
-        ctypes.c_int16,
-        ctypes.c_size_t,
-    ),
-    "rd_kafka_mock_broker_set_down": (ctypes.c_int, _HANDLE, ctypes.c_int32),
-    "rd_kafka_mock_broker_set_rtt": (ctypes.c_int, _HANDLE, ctypes.c_int32, ctypes.c_int),
-    "rd_kafka_mock_broker_set_up": (ctypes.c_int, _HANDLE, ctypes.c_int32),
-    "rd_kafka_mock_clear_request_errors": (None, _HANDLE, ctypes.c_int16),
-    "rd_kafka_mock_cluster_bootstraps": (ctypes.c_char_p, _HANDLE),
-    "rd_kafka_mock_cluster_destroy": (None, _HANDLE),
-    "rd_kafka_mock_cluster_new": (_HANDLE, _HANDLE, ctypes.c_int),
-    "rd_kafka_mock_coordinator_set": (ctypes.c_int, _HANDLE, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int32),
-    "rd_kafka_mock_group_initial_rebalance_delay_ms": (None, _HANDLE, ctypes.c_int32),
-    "rd_kafka_mock_partition_delete_records": (ctypes.c_int, _HANDLE, ctypes.c_char_p, ctypes.c_int32, ctypes.c_int64),
-    "rd_kafka_mock_partition_set_leader": (ctypes.c_int, _HANDLE, ctypes.c_char_p, ctypes.c_int32, ctypes.c_int32),
-    "rd_kafka_mock_push_request_errors_array": (None, _HANDLE, ctypes.c_int16, ctypes.c_size_t, _CODES),
-    "rd_kafka_mock_set_controller_id": (None, _HANDLE, ctypes.c_int32),
-    "rd_kafka_mock_topic_create": (ctypes.c_int, _HANDLE, ctypes.c_char_p, ctypes.c_int, ctypes.c_int),
-    "rd_kafka_mock_topic_delete": (ctypes.c_int, _HANDLE, ctypes.c_char_p),
-    "rd_kafka_mock_topic_set_error": (None, _HANDLE, ctypes.c_char_p, ctypes.c_int),
+    "rd_kafka_mock_cluster_bootstraps": (ctypes.c_char_p, HANDLE),
+    "rd_kafka_mock_cluster_destroy": (None, HANDLE),
+    "rd_kafka_mock_cluster_new": (HANDLE, HANDLE, ctypes.c_int),
+    "rd_kafka_mock_group_initial_rebalance_delay_ms": (None, HANDLE, ctypes.c_int32),
+    "rd_kafka_mock_set_controller_id": (None, HANDLE, ctypes.c_int32),
+    "rd_kafka_mock_topic_create": (ctypes.c_int, HANDLE, ctypes.c_char_p, ctypes.c_int, ctypes.c_int),
 }
 
 
-def _library() -> ctypes.CDLL:
-    # Opened through the extension module: names are then looked up in what that module is linked to, be it the copy in
-    # the wheel (Linux: confluent_kafka.libs, macOS: .dylibs) or the system's. It is always the one already loaded.
-    library = ctypes.CDLL(cimpl.__file__)
-    for name, (result, *parameters) in _FUNCTIONS.items():
+def declare(library: ctypes.CDLL, functions: Functions) -> ctypes.CDLL:
+    """Set results and parameters of a library's functions. Raises `BrokerError` if it has not all of them."""
+    for name, (result, *parameters) in functions.items():
         try:
             function = getattr(library, name)
         except AttributeError as error:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final
 
-from saga_coordinator.service.kafka.embedded_broker import DISCONNECT, ApiKey
+from tests.support.kafka.faulty_broker import DISCONNECT, ApiKey
 
 
 class Code(IntEnum):

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from saga_coordinator.service.kafka.embedded_broker import ApiKey, EmbeddedBroker
 from tests.integration.kafka_errors import Code
 from tests.integration.on_broker import TOPICS
 from tests.integration.two_brokers import READ, WRITTEN, Scene
+from tests.support.kafka.faulty_broker import ApiKey, FaultyBroker
 from tests.unit.handlers.eventually import LOOK_EVERY, eventually
 
 KICKS: Final[Mapping[ApiKey, Sequence[tuple[ApiKey, Code]]]] = {
@@ -42,7 +42,7 @@ async def meets(here: Scene, api: ApiKey, errors: Sequence[Code], order: str, de
     await eventually(lambda: here.it.service.health.is_ready, f"it is ready after {what}", ENDS_WITHIN_S)
 
 
-async def push(broker: EmbeddedBroker, api: ApiKey, errors: Sequence[Code], delay_ms: int = 0) -> None:
+async def push(broker: FaultyBroker, api: ApiKey, errors: Sequence[Code], delay_ms: int = 0) -> None:
     """Let the next requests of a kind fail, or their answers be late."""
     if is_set(api, errors[0]):
         await set_topic_errors(broker, errors[0])
@@ -56,7 +56,7 @@ def is_set(api: ApiKey, error: Code) -> bool:
     return api is ApiKey.METADATA and error not in {Code.DISCONNECTED, Code.NONE}
 
 
-async def set_topic_errors(broker: EmbeddedBroker, error: int) -> None:
+async def set_topic_errors(broker: FaultyBroker, error: int) -> None:
     """Return an error for every topic in the metadata. It can take seconds, in which other services continue."""
     for topic in TOPICS:
         await asyncio.to_thread(broker.set_topic_error, topic, error)
@@ -82,7 +82,7 @@ async def are_met(here: Scene, api: ApiKey) -> bool:
     return True
 
 
-def unmet(broker: EmbeddedBroker, api: ApiKey) -> int:
+def unmet(broker: FaultyBroker, api: ApiKey) -> int:
     """How many errors no request has met yet."""
     return broker.unmet_errors(broker_of(api), api)
 

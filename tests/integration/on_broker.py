@@ -17,8 +17,8 @@ from saga_coordinator.handlers.records import OutboxMessage, Record
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.service.app.bootstrap import Service, build_service
 from saga_coordinator.service.app.run import run
-from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from saga_coordinator.service.settings import KafkaSettings, Settings
+from tests.support.kafka.faulty_broker import FaultyBroker
 from tests.unit.handlers.coordinator import Watcher, sampled
 from tests.unit.handlers.eventually import eventually
 from tests.unit.handlers.order_log import ANSWERS, EVENTS, OUTCOMES, REPLIES, Log, type_of
@@ -32,7 +32,7 @@ TOPICS: Mapping[str, int] = dict.fromkeys((EVENTS, REPLIES, OUTCOMES, *COMMANDS,
 class World:
     """Everybody but the coordinator: answers each command as often as it arrives, unless scripted otherwise."""
 
-    def __init__(self, broker: EmbeddedBroker) -> None:
+    def __init__(self, broker: FaultyBroker) -> None:
         self.placed: list[str] = []
         self.received: list[OutboxMessage] = []
         self.refused: set[tuple[str, str]] = set()
@@ -151,7 +151,7 @@ def look(path: Path, sql: str) -> list[tuple[Any, ...]]:
 
 @asynccontextmanager
 async def serving(
-    broker: EmbeddedBroker,
+    broker: FaultyBroker,
     path: Path,
     *,
     crash: bool = False,

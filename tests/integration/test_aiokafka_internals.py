@@ -10,9 +10,9 @@ from aiokafka.conn import AIOKafkaConnection, CloseReason
 
 from saga_coordinator.service.kafka.aiokafka_internals import consumer_error, producer_error, topic_errors
 from saga_coordinator.service.kafka.connection import connection
-from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from saga_coordinator.service.settings import KafkaSettings
 from tests.meta.architecture.tree import ROOT
+from tests.support.kafka.faulty_broker import FaultyBroker
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +20,7 @@ UNKNOWN_TOPIC = 3
 
 
 async def test_the_private_parts_of_its_clients_are_those_that_the_service_uses() -> None:
-    with EmbeddedBroker({"t": 1}) as broker:
+    with FaultyBroker({"t": 1}) as broker:
         options = connection(KafkaSettings(bootstrap_servers=broker.bootstrap_servers))
         consumer = AIOKafkaConsumer("t", **options, group_id="g", session_timeout_ms=6_000)
         producer, admin = AIOKafkaProducer(**options), AIOKafkaAdminClient(**options)

@@ -9,8 +9,8 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.util import calc_crc32c
 
 from saga_coordinator.handlers.records import OutboxMessage, RawHeaders, Record
-from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.integration.on_broker import TOPICS, World, look, serving
+from tests.support.kafka.faulty_broker import FaultyBroker
 from tests.unit.handlers.eventually import eventually
 from tests.unit.handlers.order_log import EVENTS, REPLIES, attributes, header
 
@@ -44,7 +44,7 @@ def letters(world: World) -> list[OutboxMessage]:
 
 
 async def test_poison_between_good_records_is_dead_lettered_and_they_go_on_i28(tmp_path: Path) -> None:
-    with EmbeddedBroker(TOPICS) as broker:
+    with FaultyBroker(TOPICS) as broker:
         async with World(broker) as world, serving(broker, tmp_path / "saga.db") as it:
             await it.ready()
             bad = poison(world)
@@ -61,7 +61,7 @@ async def test_poison_between_good_records_is_dead_lettered_and_they_go_on_i28(t
 
 
 async def test_a_poison_record_holds_its_partition_up_for_less_than_a_second_i28(tmp_path: Path) -> None:
-    with EmbeddedBroker(TOPICS) as broker:
+    with FaultyBroker(TOPICS) as broker:
         async with World(broker) as world, serving(broker, tmp_path / "saga.db") as it:
             await it.ready()
             await world.send(*poison(world)[:4], world.log.placed("o-1"))
@@ -82,7 +82,7 @@ class Garbled(BatchBuilder):  # type: ignore[misc]  # aiokafka carries no types
 async def test_a_record_that_no_client_can_decode_stops_and_reports_its_partition_and_the_others_continue_i29(
     tmp_path: Path,
 ) -> None:
-    with EmbeddedBroker(TOPICS) as broker:
+    with FaultyBroker(TOPICS) as broker:
         async with World(broker) as world:
             batch, good = world.new_batch(), world.log.placed("o-good")
             batch.append(key=good.key, value=good.value, timestamp=None, headers=list(good.headers))

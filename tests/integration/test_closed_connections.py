@@ -10,8 +10,8 @@ from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.admin import ApiVersionRequest
 
 from saga_coordinator.service.kafka.connection import connection
-from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from saga_coordinator.service.settings import KafkaSettings
+from tests.support.kafka.faulty_broker import FaultyBroker
 
 LOOPS: list[Callable[[], asyncio.AbstractEventLoop]] = [asyncio.new_event_loop]
 if sys.platform != "win32":
@@ -24,7 +24,7 @@ if sys.platform != "win32":
 def test_a_request_on_a_connection_that_was_just_closed_fails_as_one_that_is_broken(
     loop: Callable[[], asyncio.AbstractEventLoop],
 ) -> None:
-    with EmbeddedBroker({"t": 1}) as broker, asyncio.Runner(loop_factory=loop) as runner:
+    with FaultyBroker({"t": 1}) as broker, asyncio.Runner(loop_factory=loop) as runner:
         settings = KafkaSettings(bootstrap_servers=broker.bootstrap_servers, request_timeout=5.0)
         connection(settings)  # as any client of the service begins
         host, port = broker.bootstrap_servers.split(":")

@@ -18,7 +18,7 @@ from psutil import Process
 
 from saga_coordinator.service.errors import BrokerError
 from saga_coordinator.service.kafka import embedded_broker as embedded
-from saga_coordinator.service.kafka.embedded_broker import DISCONNECT, ApiKey, EmbeddedBroker
+from tests.support.kafka.faulty_broker import DISCONNECT, ApiKey, FaultyBroker
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,7 @@ PARTITION = TopicPartition("orders", 0)
 
 
 @asynccontextmanager
-async def producer_of(broker: EmbeddedBroker, request_timeout_ms: int = 40_000) -> AsyncIterator[AIOKafkaProducer]:
+async def producer_of(broker: FaultyBroker, request_timeout_ms: int = 40_000) -> AsyncIterator[AIOKafkaProducer]:
     async with AIOKafkaProducer(
         bootstrap_servers=broker.bootstrap_servers,
         acks="all",
@@ -38,7 +38,7 @@ async def producer_of(broker: EmbeddedBroker, request_timeout_ms: int = 40_000) 
 
 @asynccontextmanager
 async def consumer_of(
-    broker: EmbeddedBroker, group: str | None = "readers", instance: str | None = None
+    broker: FaultyBroker, group: str | None = "readers", instance: str | None = None
 ) -> AsyncIterator[AIOKafkaConsumer]:
     async with AIOKafkaConsumer(
         *(["orders"] if group else []),
@@ -72,7 +72,7 @@ async def write(producer: AIOKafkaProducer, *values: bytes) -> None:
 
 async def test_a_group_consumer_gets_what_an_idempotent_producer_sent_with_key_headers_and_time() -> None:
     headers = [("ce_id", b"1"), ("ce_id", b"2"), ("odd", b"\xff\x00")]
-    with EmbeddedBroker({"orders": 3}) as broker:
+    with FaultyBroker({"orders": 3}) as broker:
         async with producer_of(broker) as producer, consumer_of(broker) as consumer:
             await producer.send_and_wait("orders", b"value", key=b"key", headers=headers, timestamp_ms=1234567)
             (record,) = await read(consumer, 1)
@@ -82,7 +82,7 @@ async def test_a_group_consumer_gets_what_an_idempotent_producer_sent_with_key_h
 
 async def test_records_of_one_partition_come_in_the_order_in_which_they_were_sent() -> None:
     values = [str(number).encode() for number in range(500)]
-    with EmbeddedBroker({"orders": 1}) as broker:
+    with FaultyBroker({"orders": 1}) as broker:
         async with producer_of(broker) as producer, consumer_of(broker) as consumer:
             await asyncio.gather(*[await producer.send("orders", value) for value in values])
             records = await read(consumer, 500)
@@ -91,7 +91,7 @@ async def test_records_of_one_partition_come_in_the_order_in_which_they_were_sen
 
 
 async def test_the_next_consumer_of_a_group_goes_on_at_the_committed_offset() -> None:
-    with EmbeddedBroker({"orders": 1}) as broker:
+    with FaultyBroker({"orders": 1}) as broker:
         async with producer_of(broker) as producer:
             await write(producer, b"0", b"1", b"2")
         async with consumer_of(broker) as first:
@@ -103,7 +103,7 @@ async def test_the_next_consumer_of_a_group_goes_on_at_the_committed_offset() ->
 
 
 async def test_a_consumer_learns_begin_and_end_offsets_and_seeks_between_them() -> None:
-    with EmbeddedBroker({"orders": 1}) as broker:
+    with FaultyBroker({"orders": 1}) as broker:
         async with producer_of(broker) as producer, consumer_of(broker, group=None) as consumer:
             await write(producer, b"0", b"1", b"2")
             assert await consumer.beginning_offsets([PARTITION]) == {PARTITION: 0}
@@ -114,7 +114,7 @@ async def test_a_consumer_learns_begin_and_end_offsets_and_seeks_between_them() 
 
 
 async def test_clients_of_both_libraries_read_what_the_other_wrote() -> None:
-    with EmbeddedBroker({"orders": 1, "replies": 1}) as broker:
+    with FaultyBroker({"orders": 1, "replies": 1}) as broker:
         theirs = Producer({"bootstrap.servers": broker.bootstrap_servers, "enable.idempotence": True})
         theirs.produce("orders", b"from confluent", key=b"k", headers=[("ce_id", b"1")])
         assert theirs.flush(10) == 0
@@ -131,7 +131,7 @@ async def test_clients_of_both_libraries_read_what_the_other_wrote() -> None:
 
 
 async def test_while_it_is_down_a_send_waits_and_when_it_is_up_again_nothing_is_lost() -> None:
-    with EmbeddedBroker({"orders": 1}) as broker:
+    with FaultyBroker({"orders": 1}) as broker:
         address = broker.bootstrap_servers
         async with producer_of(broker) as producer, consumer_of(broker) as consumer:
             await write(producer, b"before")
@@ -149,7 +149,7 @@ async def test_while_it_is_down_a_send_waits_and_when_it_is_up_again_nothing_is_
 
 async def test_a_producer_gets_past_pushed_errors_that_may_be_tried_again() -> None:
     request_timed_out, not_leader = 7, 6
-    with EmbeddedBroker({"orders": 1}) as broker:
+    with FaultyBroker({"orders": 1}) as broker:
         async with producer_of(broker) as producer, consumer_of(broker) as consumer:
             broker.push_request_errors(ApiKey.PRODUCE, [request_timed_out, not_leader, DISCONNECT])
             await write(producer, b"0", b"1")
@@ -158,7 +158,7 @@ async def test_a_producer_gets_past_pushed_errors_that_may_be_tried_again() -> N
 
 async def test_a_pushed_error_that_is_final_reaches_the_caller_once() -> None:
     message_too_large = 10
-    with EmbeddedBroker({"orders": 1}) as broker:
+    with FaultyBroker({"orders": 1}) as broker:
         async with producer_of(broker) as producer:
             broker.push_request_errors(ApiKey.PRODUCE, [message_too_large])
             with pytest.raises(MessageSizeTooLargeError):
@@ -167,7 +167,7 @@ async def test_a_pushed_error_that_is_final_reaches_the_caller_once() -> None:
 
 
 async def test_pushed_errors_that_were_cleared_are_met_by_nobody() -> None:
-    with EmbeddedBroker({"orders": 1}) as broker:
+    with FaultyBroker({"orders": 1}) as broker:
         async with producer_of(broker) as producer:
             broker.push_request_errors(ApiKey.PRODUCE, [10])
             broker.clear_request_errors(ApiKey.PRODUCE)
@@ -175,7 +175,7 @@ async def test_pushed_errors_that_were_cleared_are_met_by_nobody() -> None:
 
 
 async def test_a_round_trip_takes_as_long_as_it_was_set_to() -> None:
-    with EmbeddedBroker({"orders": 1}) as broker:
+    with FaultyBroker({"orders": 1}) as broker:
         async with producer_of(broker) as producer:
             await write(producer, b"warm")
             broker.set_rtt(200)
@@ -185,7 +185,7 @@ async def test_a_round_trip_takes_as_long_as_it_was_set_to() -> None:
 
 
 async def test_a_batch_that_is_sent_again_because_its_answer_was_late_is_there_twice() -> None:
-    with EmbeddedBroker({"orders": 1}) as broker:
+    with FaultyBroker({"orders": 1}) as broker:
         async with producer_of(broker, request_timeout_ms=300) as producer, consumer_of(broker, None) as consumer:
             await write(producer, b"warm")
             broker.set_rtt(400)
@@ -197,7 +197,7 @@ async def test_a_batch_that_is_sent_again_because_its_answer_was_late_is_there_t
 
 
 async def test_a_reader_before_the_truncated_log_gets_offset_out_of_range() -> None:
-    with EmbeddedBroker({"orders": 1}) as broker:
+    with FaultyBroker({"orders": 1}) as broker:
         async with producer_of(broker) as producer, consumer_of(broker, group=None) as consumer:
             await write(producer, *[b"x"] * 10)
             broker.delete_records("orders", 0, before=7)
@@ -209,7 +209,7 @@ async def test_a_reader_before_the_truncated_log_gets_offset_out_of_range() -> N
 
 
 async def test_a_recreated_topic_begins_at_offset_0() -> None:
-    with EmbeddedBroker({"orders": 1}) as broker:
+    with FaultyBroker({"orders": 1}) as broker:
         async with producer_of(broker) as producer, consumer_of(broker, group=None) as consumer:
             await write(producer, b"0", b"1")
             broker.recreate_topic("orders", 1)
@@ -217,7 +217,7 @@ async def test_a_recreated_topic_begins_at_offset_0() -> None:
 
 
 async def test_two_members_settle_when_the_one_that_joins_later_leads() -> None:
-    with EmbeddedBroker({"orders": 2}) as broker:
+    with FaultyBroker({"orders": 2}) as broker:
         async with (
             consumer_of(broker, instance="b") as follower,
             consumer_of(broker, instance="a") as leader,
@@ -228,7 +228,7 @@ async def test_two_members_settle_when_the_one_that_joins_later_leads() -> None:
 
 
 def test_an_admin_client_gets_an_error_at_once_when_it_creates_topics() -> None:
-    with EmbeddedBroker() as broker:
+    with FaultyBroker() as broker:
         admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
         creating = admin.create_topics([NewTopic("orders", 1)], request_timeout=30)["orders"]
         with pytest.raises(KafkaException) as refusal:
@@ -237,19 +237,19 @@ def test_an_admin_client_gets_an_error_at_once_when_it_creates_topics() -> None:
 
 
 def test_it_has_the_topics_that_it_was_asked_for() -> None:
-    with EmbeddedBroker({"orders": 3}) as broker:
+    with FaultyBroker({"orders": 3}) as broker:
         broker.create_topic("replies", 2)
         topics = AdminClient({"bootstrap.servers": broker.bootstrap_servers}).list_topics(timeout=10).topics
     assert {name: len(topic.partitions) for name, topic in topics.items()} == {"orders": 3, "replies": 2}
 
 
 def test_a_topic_that_exists_is_refused_with_its_name() -> None:
-    with EmbeddedBroker({"orders": 1}) as broker, pytest.raises(BrokerError, match=r"orders .*already exists"):
+    with FaultyBroker({"orders": 1}) as broker, pytest.raises(BrokerError, match=r"orders .*already exists"):
         broker.create_topic("orders", 1)
 
 
 def test_outside_its_block_it_says_that_it_does_not_run() -> None:
-    broker = EmbeddedBroker()
+    broker = FaultyBroker()
     with pytest.raises(BrokerError, match="only within `with"):
         _ = broker.bootstrap_servers
     with broker:
@@ -259,11 +259,11 @@ def test_outside_its_block_it_says_that_it_does_not_run() -> None:
 
 
 def test_it_leaves_no_thread_no_file_and_no_listener_behind() -> None:
-    with EmbeddedBroker({"orders": 4}) as broker:
+    with FaultyBroker({"orders": 4}) as broker:
         address = broker.bootstrap_servers
     before = Process().num_threads(), Process().num_fds()
     for _ in range(5):
-        with EmbeddedBroker({"orders": 4}):
+        with FaultyBroker({"orders": 4}):
             pass
     assert (Process().num_threads(), Process().num_fds()) == before
     with pytest.raises(ConnectionRefusedError):
@@ -271,10 +271,10 @@ def test_it_leaves_no_thread_no_file_and_no_listener_behind() -> None:
 
 
 def test_it_frees_everything_when_a_topic_is_refused_at_the_start() -> None:
-    with EmbeddedBroker():
+    with FaultyBroker():
         pass
     before = Process().num_threads(), Process().num_fds()
-    with pytest.raises(BrokerError, match="orders"), EmbeddedBroker({"orders": 0}):
+    with pytest.raises(BrokerError, match="orders"), FaultyBroker({"orders": 0}):
         pass
     assert (Process().num_threads(), Process().num_fds()) == before
 
@@ -282,7 +282,7 @@ def test_it_frees_everything_when_a_topic_is_refused_at_the_start() -> None:
 def test_a_library_without_mock_cluster_is_named_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded, "cimpl", types.SimpleNamespace(__file__=_ctypes.__file__))
     with pytest.raises(BrokerError, match=r"_ctypes.*install confluent-kafka"):
-        EmbeddedBroker()
+        FaultyBroker()
 
 
 def connect(address: str) -> None:

@@ -7,11 +7,11 @@ import pytest
 from aiokafka.errors import KafkaError
 
 from saga_coordinator.handlers.records import OutboxMessage
-from saga_coordinator.service.kafka.embedded_broker import ApiKey, EmbeddedBroker
 from saga_coordinator.service.kafka.publisher import KafkaPublisher
 from saga_coordinator.service.settings import KafkaSettings
 from tests.integration.kafka_errors import Code
 from tests.integration.two_brokers import READ, WRITTEN, Scene, scene
+from tests.support.kafka.faulty_broker import ApiKey, FaultyBroker
 from tests.unit.handlers.eventually import eventually
 
 pytestmark = pytest.mark.slow
@@ -47,7 +47,7 @@ async def test_a_consumer_whose_broker_does_not_let_it_go_leaves_nothing_running
 
 
 async def test_a_producer_whose_other_batches_wait_leaves_nothing_running_when_it_is_replaced() -> None:
-    with EmbeddedBroker({"t": 2}, brokers=2) as broker:
+    with FaultyBroker({"t": 2}, brokers=2) as broker:
         broker.set_leader("t", 0, READ)
         broker.set_leader("t", 1, WRITTEN)
         publisher = KafkaPublisher(

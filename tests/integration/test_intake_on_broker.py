@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from saga_coordinator.service.kafka.embedded_broker import ApiKey, EmbeddedBroker
 from tests.integration.on_broker import TOPICS, Running, World, look, serving
+from tests.support.kafka.faulty_broker import ApiKey, FaultyBroker
 from tests.unit.handlers.eventually import LIMIT, eventually
 from tests.unit.handlers.order_log import EVENTS, REPLIES, Log, type_of
 
@@ -18,7 +18,7 @@ NOT_LEADER, NOT_ENOUGH_REPLICAS = 6, 19
 
 
 async def test_orders_come_to_their_outcomes(tmp_path: Path) -> None:
-    with EmbeddedBroker(TOPICS) as broker:
+    with FaultyBroker(TOPICS) as broker:
         async with World(broker) as world, serving(broker, tmp_path / "saga.db") as it:
             world.refused = {("o-2", "shipping.ship-order.v1"), ("o-3", "payments.charge-card.v1")}
             await world.order("o-1", "o-2", "o-3")
@@ -30,7 +30,7 @@ async def test_orders_come_to_their_outcomes(tmp_path: Path) -> None:
 
 
 async def test_messages_that_come_twice_are_acted_upon_once_i5_i10(tmp_path: Path) -> None:
-    with EmbeddedBroker(TOPICS) as broker:
+    with FaultyBroker(TOPICS) as broker:
         async with World(broker) as world, serving(broker, tmp_path / "saga.db") as it:
             await world.send(*[world.log.placed("o-1")] * 3)
             await world.outcomes("o-1")
@@ -45,7 +45,7 @@ async def test_messages_that_come_twice_are_acted_upon_once_i5_i10(tmp_path: Pat
 
 
 async def test_offsets_are_committed_to_kafka_and_never_beyond_the_stores_i22(tmp_path: Path) -> None:
-    with EmbeddedBroker(TOPICS) as broker:
+    with FaultyBroker(TOPICS) as broker:
         async with World(broker) as world, serving(broker, tmp_path / "saga.db") as it:
             await world.order("o-1")
             await world.outcomes("o-1")
@@ -59,7 +59,7 @@ async def test_offsets_are_committed_to_kafka_and_never_beyond_the_stores_i22(tm
 
 @pytest.mark.parametrize("committed", [0, 99])
 async def test_the_stores_offset_wins_over_the_one_that_kafka_has_i23(tmp_path: Path, committed: int) -> None:
-    with EmbeddedBroker(TOPICS) as broker:
+    with FaultyBroker(TOPICS) as broker:
         async with World(broker) as world:
             async with serving(broker, tmp_path / "saga.db", group="same") as it:
                 await world.order("o-1", "o-2", "o-33", "o-44")
@@ -74,7 +74,7 @@ async def test_the_stores_offset_wins_over_the_one_that_kafka_has_i23(tmp_path: 
 
 
 async def test_a_broker_that_is_not_there_at_the_start_is_waited_for_i34(tmp_path: Path) -> None:
-    with EmbeddedBroker(TOPICS) as broker:
+    with FaultyBroker(TOPICS) as broker:
         broker.set_down()
         async with serving(broker, tmp_path / "saga.db", request_timeout=0.5) as it:
             await eventually(lambda: len(it.watcher.troubles) >= 2, "tried and reported twice")
@@ -89,7 +89,7 @@ async def test_a_broker_that_is_not_there_at_the_start_is_waited_for_i34(tmp_pat
 
 
 async def test_a_service_that_waits_for_the_broker_can_be_stopped(tmp_path: Path) -> None:
-    with EmbeddedBroker(TOPICS) as broker:
+    with FaultyBroker(TOPICS) as broker:
         broker.set_down()
         async with serving(broker, tmp_path / "saga.db", request_timeout=0.5) as it:
             await eventually(lambda: len(it.watcher.troubles) >= 1, "tried and reported")
@@ -97,7 +97,7 @@ async def test_a_service_that_waits_for_the_broker_can_be_stopped(tmp_path: Path
 
 async def test_a_broker_that_goes_in_the_middle_costs_nothing_i34(tmp_path: Path) -> None:
     orders = [f"o-{number}" for number in range(30)]
-    with EmbeddedBroker(TOPICS) as broker:
+    with FaultyBroker(TOPICS) as broker:
         async with World(broker) as world, serving(broker, tmp_path / "saga.db", request_timeout=0.5) as it:
             await world.order(*orders)
             await eventually(lambda: len(world.received) > 40, "in the middle")
@@ -112,7 +112,7 @@ async def test_a_broker_that_goes_in_the_middle_costs_nothing_i34(tmp_path: Path
 
 async def test_nothing_more_is_taken_in_while_too_much_is_unsent_i33(tmp_path: Path) -> None:
     orders, batch, outbox_limit = [f"o-{number}" for number in range(60)], 5, 10
-    with EmbeddedBroker(TOPICS) as broker:
+    with FaultyBroker(TOPICS) as broker:
         async with World(broker) as world:
             await world.order(*orders)
             broker.push_request_errors(ApiKey.PRODUCE, [NOT_ENOUGH_REPLICAS] * 100_000)
@@ -130,7 +130,7 @@ async def test_a_recreated_topic_stops_and_reports_its_partitions_and_the_others
     tmp_path: Path,
 ) -> None:
     log = Log()
-    with EmbeddedBroker(TOPICS) as broker:
+    with FaultyBroker(TOPICS) as broker:
         async with World(broker) as world, serving(broker, tmp_path / "saga.db"):
             await world.order("o-1")
             await world.outcomes("o-1")
@@ -144,7 +144,7 @@ async def test_a_recreated_topic_stops_and_reports_its_partitions_and_the_others
 
 
 async def test_a_log_that_was_trimmed_beyond_the_stores_offset_stops_that_partition_i23(tmp_path: Path) -> None:
-    with EmbeddedBroker(TOPICS) as broker:
+    with FaultyBroker(TOPICS) as broker:
         async with World(broker) as world, serving(broker, tmp_path / "saga.db"):
             await world.order("o-1")
             await world.outcomes("o-1")
@@ -161,7 +161,7 @@ async def test_a_log_that_was_trimmed_beyond_the_stores_offset_stops_that_partit
 
 
 async def test_a_log_that_is_trimmed_while_the_service_lags_is_never_jumped_over_i23(tmp_path: Path) -> None:
-    with EmbeddedBroker(TOPICS) as broker:
+    with FaultyBroker(TOPICS) as broker:
         async with World(broker) as world, serving(broker, tmp_path / "saga.db") as it:
             await world.order("o-1")
             await world.outcomes("o-1")
@@ -199,7 +199,7 @@ def member(it: Running) -> AIOKafkaConsumer:
     return consumer
 
 
-async def fullest(broker: EmbeddedBroker) -> int:
+async def fullest(broker: FaultyBroker) -> int:
     """The partition of the events that holds the most records."""
     consumer = AIOKafkaConsumer(bootstrap_servers=broker.bootstrap_servers)
     await consumer.start()

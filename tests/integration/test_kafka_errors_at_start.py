@@ -6,11 +6,11 @@ from typing import Final
 
 import pytest
 
-from saga_coordinator.service.kafka.embedded_broker import ApiKey, EmbeddedBroker
 from tests.integration.kafka_errors import CODES, Code
 from tests.integration.meeting import ENDS_WITHIN_S, check, is_set, push, set_topic_errors, unmet
 from tests.integration.on_broker import World, serving
 from tests.integration.two_brokers import SESSION_TIMEOUT_S, Scene, brokers
+from tests.support.kafka.faulty_broker import ApiKey, FaultyBroker
 from tests.unit.handlers.eventually import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -55,6 +55,6 @@ async def begins(at_once: asyncio.Semaphore, path: Path, api: ApiKey, code: Code
                 await check(Scene(broker, world, it))
 
 
-def met(broker: EmbeddedBroker, api: ApiKey) -> bool:
+def met(broker: FaultyBroker, api: ApiKey) -> bool:
     """Say whether the start has met the errors; it asks for committed offsets no second time, if it can do without."""
     return unmet(broker, api) == 0 or (api is ApiKey.OFFSET_FETCH and unmet(broker, api) < ERRORS)

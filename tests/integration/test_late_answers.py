@@ -6,10 +6,10 @@ from typing import Final
 
 import pytest
 
-from saga_coordinator.service.kafka.embedded_broker import ApiKey
 from tests.integration.kafka_errors import CODES, Code
 from tests.integration.meeting import ENDS_WITHIN_S, check, meets
 from tests.integration.two_brokers import scene
+from tests.support.kafka.faulty_broker import ApiKey
 from tests.unit.handlers.eventually import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

@@ -7,8 +7,8 @@ from typing import NoReturn
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.integration.on_broker import TOPICS, serving
+from tests.support.kafka.faulty_broker import FaultyBroker
 from tests.unit.handlers.eventually import eventually
 
 pytestmark = pytest.mark.slow
@@ -21,7 +21,7 @@ async def cancelled(*_: object, **__: object) -> NoReturn:
 async def test_a_cancellation_that_nobody_has_asked_for_ends_the_service_with_an_error(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    with EmbeddedBroker(TOPICS) as broker, pytest.RaisesGroup(pytest.RaisesExc(RuntimeError, match="by a library")):
+    with FaultyBroker(TOPICS) as broker, pytest.RaisesGroup(pytest.RaisesExc(RuntimeError, match="by a library")):
         async with serving(broker, tmp_path / "saga.db", crash=True) as it:
             await it.ready()
             monkeypatch.setattr(AIOKafkaConsumer, "getmany", cancelled)

@@ -6,8 +6,8 @@ from aiokafka.partitioner import murmur2
 
 from saga_coordinator.handlers.records import Actor, Lease
 from saga_coordinator.sagas.machine import Cancel
-from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.integration.on_broker import PARTITIONS, TOPICS, Running, World, serving
+from tests.support.kafka.faulty_broker import FaultyBroker
 from tests.unit.handlers.coordinator import coordinator
 from tests.unit.handlers.eventually import eventually
 from tests.unit.handlers.order_log import REPLIES, Log, instance_id, type_of
@@ -44,7 +44,7 @@ async def test_an_operator_action_during_the_takeover_is_published_after_the_out
     async with coordinator(path) as before:
         await before.take(Log().placed(order))
         assert {row.partition for row in before.messages} == {0}
-    with EmbeddedBroker(TOPICS) as broker:
+    with FaultyBroker(TOPICS) as broker:
         async with World(broker) as world:
             world.is_silent = True
             async with serving(broker, path) as it:

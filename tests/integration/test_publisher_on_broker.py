@@ -12,9 +12,9 @@ from aiokafka.errors import KafkaError
 
 from saga_coordinator.handlers.records import Changes, OutboxMessage
 from saga_coordinator.service.kafka.admin import NoSuchTopic
-from saga_coordinator.service.kafka.embedded_broker import ApiKey, EmbeddedBroker
 from saga_coordinator.service.kafka.publisher import KafkaPublisher
 from saga_coordinator.service.settings import KafkaSettings
+from tests.support.kafka.faulty_broker import ApiKey, FaultyBroker
 from tests.unit.handlers.coordinator import coordinator
 from tests.unit.handlers.eventually import eventually
 
@@ -25,7 +25,7 @@ MESSAGE_TOO_LARGE, NOT_ENOUGH_REPLICAS = 10, 19
 
 
 @asynccontextmanager
-async def publishing(broker: EmbeddedBroker, request_timeout: float = 1.0) -> AsyncIterator[KafkaPublisher]:
+async def publishing(broker: FaultyBroker, request_timeout: float = 1.0) -> AsyncIterator[KafkaPublisher]:
     settings = KafkaSettings(bootstrap_servers=broker.bootstrap_servers, request_timeout=request_timeout)
     publisher = KafkaPublisher(settings, [TOPIC])
     try:
@@ -39,7 +39,7 @@ def row(name: str, partition: int = 0, value: bytes = b"{}") -> OutboxMessage:
     return OutboxMessage(name, 0, TOPIC, partition, name.encode(), (("null", None), ("binary", b"\xff")), value)
 
 
-async def written(broker: EmbeddedBroker) -> dict[int, list[bytes]]:
+async def written(broker: FaultyBroker) -> dict[int, list[bytes]]:
     """The keys of each partition, in order."""
     places = [TopicPartition(TOPIC, each) for each in range(PARTITIONS)]
     consumer = AIOKafkaConsumer(
@@ -60,7 +60,7 @@ async def written(broker: EmbeddedBroker) -> dict[int, list[bytes]]:
 
 
 async def test_rows_of_any_size_that_is_allowed_are_written_in_order() -> None:
-    with EmbeddedBroker({TOPIC: PARTITIONS}) as broker:
+    with FaultyBroker({TOPIC: PARTITIONS}) as broker:
         async with publishing(broker, request_timeout=10) as publisher:
             rows = [
                 row(f"m-{number}", value=b"x" * size) for number, size in enumerate((10, 600_000, 990_000, 10, 899_990))
@@ -70,7 +70,7 @@ async def test_rows_of_any_size_that_is_allowed_are_written_in_order() -> None:
 
 
 async def test_keys_go_where_every_standard_client_puts_them() -> None:
-    with EmbeddedBroker({TOPIC: PARTITIONS}) as broker:
+    with FaultyBroker({TOPIC: PARTITIONS}) as broker:
         async with publishing(broker) as publisher:
             # Apache Kafka's own vectors for murmur2 (clients/src/test, UtilsTest), made positive.
             vectors = {b"21": -973932308, b"foobar": -790332482, b"a-little-bit-long-string": -985981536}
@@ -81,7 +81,7 @@ async def test_keys_go_where_every_standard_client_puts_them() -> None:
 
 
 async def test_a_refusal_for_good_is_raised_and_the_next_attempt_has_a_new_producer() -> None:
-    with EmbeddedBroker({TOPIC: PARTITIONS}) as broker:
+    with FaultyBroker({TOPIC: PARTITIONS}) as broker:
         async with publishing(broker) as publisher:
             broker.push_request_errors(ApiKey.PRODUCE, [MESSAGE_TOO_LARGE])
             with pytest.raises(KafkaError):
@@ -91,7 +91,7 @@ async def test_a_refusal_for_good_is_raised_and_the_next_attempt_has_a_new_produ
 
 
 async def test_a_refusal_for_now_is_waited_out() -> None:
-    with EmbeddedBroker({TOPIC: PARTITIONS}) as broker:
+    with FaultyBroker({TOPIC: PARTITIONS}) as broker:
         async with publishing(broker, request_timeout=5) as publisher:
             broker.push_request_errors(ApiKey.PRODUCE, [NOT_ENOUGH_REPLICAS] * 3)
             await publisher.publish(TOPIC, 0, [row("m-1"), row("m-2")])
@@ -99,7 +99,7 @@ async def test_a_refusal_for_now_is_waited_out() -> None:
 
 
 async def test_a_broker_that_is_away_is_an_error_in_time_and_nothing_is_lost_when_it_is_back(tmp_path: Path) -> None:
-    with EmbeddedBroker({TOPIC: PARTITIONS}) as broker:
+    with FaultyBroker({TOPIC: PARTITIONS}) as broker:
         async with (
             publishing(broker) as publisher,
             coordinator(tmp_path / "saga.db", publisher=publisher) as it,
@@ -120,7 +120,7 @@ async def test_a_broker_that_is_away_is_an_error_in_time_and_nothing_is_lost_whe
 
 async def test_lanes_that_fail_together_share_one_new_producer(tmp_path: Path) -> None:
     """A second one would stay connected without end: nobody stops it."""
-    with EmbeddedBroker({TOPIC: PARTITIONS}) as broker:
+    with FaultyBroker({TOPIC: PARTITIONS}) as broker:
         async with (
             publishing(broker) as publisher,
             coordinator(tmp_path / "saga.db", publisher=publisher) as it,

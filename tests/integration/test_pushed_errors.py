@@ -16,8 +16,8 @@ from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.protocol.transaction import InitProducerIdRequest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from saga_coordinator.service.kafka.embedded_broker import ApiKey, EmbeddedBroker
 from tests.integration.kafka_errors import CODES, Code
+from tests.support.kafka.faulty_broker import ApiKey, FaultyBroker
 
 pytestmark = pytest.mark.slow
 
@@ -74,8 +74,8 @@ def test_of_all_other_requests_only_a_closed_connection_is_in_the_table() -> Non
 
 
 @asynccontextmanager
-async def connected() -> AsyncIterator[tuple[EmbeddedBroker, AIOKafkaClient]]:
-    with EmbeddedBroker({"t": 1}) as broker:
+async def connected() -> AsyncIterator[tuple[FaultyBroker, AIOKafkaClient]]:
+    with FaultyBroker({"t": 1}) as broker:
         client = AIOKafkaClient(bootstrap_servers=broker.bootstrap_servers)
         await client.bootstrap()
         try:

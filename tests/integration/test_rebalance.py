@@ -16,9 +16,9 @@ from saga_coordinator.service.backoff import INITIAL_BACKOFF
 from saga_coordinator.service.clock import SystemClock
 from saga_coordinator.service.health import CHECKS, Health
 from saga_coordinator.service.kafka.consumer import KafkaConsumer
-from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from saga_coordinator.service.storage.sqlite.store import SqliteStore
 from tests.integration.on_broker import COMMANDS, TOPICS, Running, World, serving
+from tests.support.kafka.faulty_broker import FaultyBroker
 from tests.unit.handlers.coordinator import Watcher, sampled
 from tests.unit.handlers.eventually import eventually
 from tests.unit.handlers.order_log import EVENTS, REPLIES
@@ -86,7 +86,7 @@ async def test_after_a_rebalance_only_the_holder_of_a_lease_writes_and_no_offset
 ) -> None:
     monkeypatch.setattr(SqliteStore, "is_shared", True)
     orders = [f"o-{number}" for number in range(60)]
-    with EmbeddedBroker(TOPICS) as broker:
+    with FaultyBroker(TOPICS) as broker:
         async with World(broker) as world, serving(broker, tmp_path / "saga.db") as it:
             first = it.service.handlers.leases  # what the service believes to own
             await it.ready()
@@ -129,7 +129,7 @@ async def check_fence(it: Running, second: Second, world: World) -> None:
 async def test_one_that_is_overtaken_again_and_again_waits_longer_each_time_i25(
     tmp_path: Path,
 ) -> None:
-    with EmbeddedBroker(TOPICS) as broker:
+    with FaultyBroker(TOPICS) as broker:
         async with World(broker) as world, serving(broker, tmp_path / "saga.db") as it:
             await it.ready()
             store, publisher = it.service.store, it.service.publisher

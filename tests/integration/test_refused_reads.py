@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from saga_coordinator.service.kafka.embedded_broker import ApiKey
 from tests.integration.two_brokers import READ, Scene, scene
+from tests.support.kafka.faulty_broker import ApiKey
 from tests.unit.handlers.eventually import eventually
 from tests.unit.handlers.order_log import EVENTS
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from saga_coordinator.handlers.records import Committed, OutboxMessage
-from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.integration.on_broker import TOPICS, Running, World, look, serving
+from tests.support.kafka.faulty_broker import FaultyBroker
 from tests.unit.handlers.eventually import eventually
 from tests.unit.handlers.order_log import type_of
 
@@ -38,7 +38,7 @@ class CutOff:
 
 async def test_the_outbox_of_a_killed_service_is_sent_by_the_next_i1_i7(tmp_path: Path) -> None:
     path = tmp_path / "saga.db"
-    with EmbeddedBroker(TOPICS) as broker:
+    with FaultyBroker(TOPICS) as broker:
         async with World(broker) as world:
             for cut, batch in enumerate((ORDERS[:20], ORDERS[20:40], ORDERS[40:])):
                 world.refused |= {(order, "shipping.ship-order.v1") for order in batch[::5]}

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from saga_coordinator.service.kafka.embedded_broker import ApiKey, EmbeddedBroker
 from tests.integration.on_broker import TOPICS, Running, World, serving
+from tests.support.kafka.faulty_broker import ApiKey, FaultyBroker
 from tests.unit.handlers.eventually import eventually
 
 pytestmark = pytest.mark.slow
@@ -18,7 +18,7 @@ STOPS_WITHIN_S = 5.0
 
 async def test_new_partitions_while_it_catches_up_do_not_stop_it(tmp_path: Path) -> None:
     """In a group that has never committed a partition that has just been given out stands nowhere."""
-    with EmbeddedBroker(TOPICS) as broker:
+    with FaultyBroker(TOPICS) as broker:
         async with World(broker) as world:
             world.is_silent = True
             await world.order(*(f"o-{number}" for number in range(300)))
@@ -31,7 +31,7 @@ async def test_new_partitions_while_it_catches_up_do_not_stop_it(tmp_path: Path)
 
 
 async def test_while_the_group_gives_it_no_partitions_it_is_not_ready_and_then_it_goes_on(tmp_path: Path) -> None:
-    with EmbeddedBroker(TOPICS) as broker:
+    with FaultyBroker(TOPICS) as broker:
         async with World(broker) as world, serving(broker, tmp_path / "saga.db", request_timeout=1.0) as it:
             await it.ready()
             await shut_out(broker, it)
@@ -42,7 +42,7 @@ async def test_while_the_group_gives_it_no_partitions_it_is_not_ready_and_then_i
 
 
 async def test_it_can_be_stopped_while_the_group_assigns_no_partitions(tmp_path: Path) -> None:
-    with EmbeddedBroker(TOPICS) as broker:
+    with FaultyBroker(TOPICS) as broker:
         async with serving(broker, tmp_path / "saga.db", request_timeout=1.0) as it:
             await it.ready()
             await shut_out(broker, it)
@@ -52,7 +52,7 @@ async def test_it_can_be_stopped_while_the_group_assigns_no_partitions(tmp_path:
                 await it.task
 
 
-async def shut_out(broker: EmbeddedBroker, it: Running) -> None:
+async def shut_out(broker: FaultyBroker, it: Running) -> None:
     """Make the service rejoin the group without success; return when readiness reports it."""
     broker.push_request_errors(ApiKey.JOIN_GROUP, [COORDINATOR_LOAD_IN_PROGRESS] * FOR_EVER)
     broker.push_request_errors(ApiKey.HEARTBEAT, [ILLEGAL_GENERATION])

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from aiokafka.partitioner import murmur2
 
-from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.integration.on_broker import TOPICS, World, serving
+from tests.support.kafka.faulty_broker import FaultyBroker
 from tests.unit.handlers.eventually import eventually
 from tests.unit.handlers.order_log import EVENTS
 
@@ -22,7 +22,7 @@ def orders(partition: int) -> list[str]:
 
 
 async def test_a_partition_without_a_leader_keeps_nobody_from_the_others_i29(tmp_path: Path) -> None:
-    with EmbeddedBroker(TOPICS) as broker:
+    with FaultyBroker(TOPICS) as broker:
         async with World(broker) as world:
             await world.order(*orders(0), *orders(1))
             broker.set_leader(EVENTS, 1, NOBODY)

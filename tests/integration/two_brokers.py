@@ -6,8 +6,8 @@ from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.integration.on_broker import PARTITIONS, TOPICS, Running, World, serving
+from tests.support.kafka.faulty_broker import FaultyBroker
 from tests.unit.handlers.eventually import eventually
 from tests.unit.handlers.order_log import EVENTS, REPLIES
 
@@ -23,7 +23,7 @@ SESSION_TIMEOUT_S: Final = 1.2
 class Scene(NamedTuple):
     """A service that runs, the world around it, and the brokers between them."""
 
-    broker: EmbeddedBroker
+    broker: FaultyBroker
     world: World
     it: Running
 
@@ -43,10 +43,10 @@ async def scene(path: Path, request_timeout: float = 2.0) -> AsyncIterator[Scene
 
 
 @asynccontextmanager
-async def brokers(number: int) -> AsyncIterator[EmbeddedBroker]:
+async def brokers(number: int) -> AsyncIterator[FaultyBroker]:
     """The brokers, or one of them. To begin takes a second or two, in which services beside are not to stand still."""
     ending = ExitStack()
-    broker = EmbeddedBroker(TOPICS, brokers=number)
+    broker = FaultyBroker(TOPICS, brokers=number)
     try:
         await asyncio.to_thread(ending.enter_context, broker)
         if number > 1:
@@ -56,7 +56,7 @@ async def brokers(number: int) -> AsyncIterator[EmbeddedBroker]:
         await asyncio.to_thread(ending.close)
 
 
-def _part(broker: EmbeddedBroker) -> None:
+def _part(broker: FaultyBroker) -> None:
     for topic in TOPICS:
         for partition in range(PARTITIONS):
             broker.set_leader(topic, partition, READ if topic in {EVENTS, REPLIES} else WRITTEN)

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from confluent_kafka import Producer
 
-from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
+from tests.support.kafka.faulty_broker import FaultyBroker
 from tests.unit.cli.said import Saga
 from tests.unit.cli.stories import placed, tell, topics_of_orders
 
@@ -88,13 +88,13 @@ def refused(folder: Path, bootstrap_servers: str, **settings: str) -> tuple[int,
 
 
 @pytest.fixture
-def fresh() -> Iterator[EmbeddedBroker]:
+def fresh() -> Iterator[FaultyBroker]:
     """A broker without a memory of consumer groups."""
-    with EmbeddedBroker(topics_of_orders(2)) as running:
+    with FaultyBroker(topics_of_orders(2)) as running:
         yield running
 
 
-def test_it_becomes_ready_and_drains_on_sigterm_with_0(tmp_path: Path, fresh: EmbeddedBroker) -> None:
+def test_it_becomes_ready_and_drains_on_sigterm_with_0(tmp_path: Path, fresh: FaultyBroker) -> None:
     with serving(tmp_path, fresh.bootstrap_servers) as served:
         served.wait_until(lambda: served.readiness() == 200, "it is ready")
         assert httpx.get(f"{served.api}/livez").status_code == 200
@@ -105,7 +105,7 @@ def test_it_becomes_ready_and_drains_on_sigterm_with_0(tmp_path: Path, fresh: Em
 
 
 def test_what_a_crash_has_left_unsent_leaves_after_the_start(
-    tmp_path: Path, store: Path, fresh: EmbeddedBroker, saga: Saga
+    tmp_path: Path, store: Path, fresh: FaultyBroker, saga: Saga
 ) -> None:
     tell(store, placed("o-1"))
     append(fresh, "orders.events.v1")  # what the coordinator had read before the crash
@@ -117,14 +117,14 @@ def test_what_a_crash_has_left_unsent_leaves_after_the_start(
         assert served.ends(signal.SIGINT) == 0
 
 
-def append(broker: EmbeddedBroker, topic: str) -> None:
+def append(broker: FaultyBroker, topic: str) -> None:
     """Append a record to the first partition of a topic."""
     producer = Producer({"bootstrap.servers": broker.bootstrap_servers})
     producer.produce(topic, b"{}", partition=0)
     assert producer.flush(10) == 0
 
 
-def test_a_second_signal_ends_it_at_once_with_1(tmp_path: Path, fresh: EmbeddedBroker) -> None:
+def test_a_second_signal_ends_it_at_once_with_1(tmp_path: Path, fresh: FaultyBroker) -> None:
     with serving(tmp_path, fresh.bootstrap_servers) as served:
         served.wait_until(lambda: served.readiness() == 200, "it is ready")
 
@@ -141,7 +141,7 @@ def test_without_kafka_it_lives_tells_so_and_ends_with_0_i34(tmp_path: Path) -> 
         assert served.ends(signal.SIGTERM) == 0
 
 
-def test_it_connects_within_10_s_of_kafkas_recovery_i34(tmp_path: Path, fresh: EmbeddedBroker) -> None:
+def test_it_connects_within_10_s_of_kafkas_recovery_i34(tmp_path: Path, fresh: FaultyBroker) -> None:
     fresh.set_down()
     with serving(tmp_path, fresh.bootstrap_servers) as served:
         served.wait_until(lambda: served.readiness() == 503, "the API is up")
@@ -154,7 +154,7 @@ def test_it_connects_within_10_s_of_kafkas_recovery_i34(tmp_path: Path, fresh: E
 
 def test_missing_topics_are_all_named_with_the_command_that_creates_them(tmp_path: Path) -> None:
     there = {"saga.replies.v1", "shipping.commands.v1"}
-    with EmbeddedBroker(dict.fromkeys(there, 1)) as broker:
+    with FaultyBroker(dict.fromkeys(there, 1)) as broker:
         code, told = refused(tmp_path, broker.bootstrap_servers)
         again, _ = refused(tmp_path, broker.bootstrap_servers)
 
@@ -166,14 +166,14 @@ def test_missing_topics_are_all_named_with_the_command_that_creates_them(tmp_pat
 def test_a_missing_topic_of_events_is_told_too(tmp_path: Path) -> None:
     topics = topics_of_orders(1)
     topics.pop("orders.events.v1")
-    with EmbeddedBroker(topics) as broker:
+    with FaultyBroker(topics) as broker:
         code, told = refused(tmp_path, broker.bootstrap_servers)
 
     assert code == 1
     assert told.startswith("saga: topics are missing: orders.events.v1;")
 
 
-def test_a_database_that_another_coordinator_has_is_one_reason(tmp_path: Path, fresh: EmbeddedBroker) -> None:
+def test_a_database_that_another_coordinator_has_is_one_reason(tmp_path: Path, fresh: FaultyBroker) -> None:
     with serving(tmp_path, fresh.bootstrap_servers) as served:
         served.wait_until(lambda: served.readiness() is not None, "the API is up")
         (tmp_path / "second").mkdir()

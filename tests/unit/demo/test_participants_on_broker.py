@@ -13,7 +13,7 @@ from saga_coordinator.service.demo.behaviour import Behaviour
 from saga_coordinator.service.demo.clients import Record
 from saga_coordinator.service.demo.conversation import COMMANDS, CommandKind
 from saga_coordinator.service.demo.participants import GROUP, Participants
-from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
+from tests.support.kafka.faulty_broker import FaultyBroker
 from tests.unit.demo.by_hand import command_id, headers, topic, wait_until
 from tests.unit.demo.hands import QUICK_TAKEOVER, Hands
 
@@ -28,7 +28,7 @@ def headers_of(record: Record) -> dict[str, bytes]:
 
 @contextmanager
 def running(
-    broker: EmbeddedBroker,
+    broker: FaultyBroker,
     behaviour: Behaviour = WILLING,
     *,
     ledgers: Path | None = None,
@@ -50,7 +50,7 @@ def running(
         assert not thread.is_alive()
 
 
-def committed(broker: EmbeddedBroker, name: str) -> int:
+def committed(broker: FaultyBroker, name: str) -> int:
     """How many records of a topic the group has committed."""
     asking = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": GROUP})
     try:
@@ -62,7 +62,7 @@ def committed(broker: EmbeddedBroker, name: str) -> int:
 
 @pytest.mark.parametrize("kind", COMMANDS.values(), ids=lambda kind: str(kind.name))
 def test_each_command_is_answered_where_it_asks_with_what_it_must_find_again(
-    broker: EmbeddedBroker, hands: Hands, kind: CommandKind
+    broker: FaultyBroker, hands: Hands, kind: CommandKind
 ) -> None:
     name = kind.name
     hands.listen("saga.replies.v1")
@@ -80,9 +80,7 @@ def test_each_command_is_answered_where_it_asks_with_what_it_must_find_again(
     assert fields["ce_source"].startswith(b"/demo/")
 
 
-def test_a_command_sent_twice_is_answered_twice_alike_and_effected_once_i8(
-    broker: EmbeddedBroker, hands: Hands
-) -> None:
+def test_a_command_sent_twice_is_answered_twice_alike_and_effected_once_i8(broker: FaultyBroker, hands: Hands) -> None:
     hands.listen("saga.replies.v1")
     with running(broker) as participants:
         hands.command("charge-card", "o-1")
@@ -94,7 +92,7 @@ def test_a_command_sent_twice_is_answered_twice_alike_and_effected_once_i8(
     assert participants.handler.ledgers["payments"].repeats == 1
 
 
-def test_a_declined_command_is_answered_by_a_terminal_failure(broker: EmbeddedBroker, hands: Hands) -> None:
+def test_a_declined_command_is_answered_by_a_terminal_failure(broker: FaultyBroker, hands: Hands) -> None:
     hands.listen("saga.replies.v1")
     with running(broker, Behaviour(declines={"ship-order": 1.0})):
         hands.command("ship-order", "o-1")
@@ -111,7 +109,7 @@ def test_a_declined_command_is_answered_by_a_terminal_failure(broker: EmbeddedBr
 
 
 def test_an_undo_before_its_command_is_done_and_the_late_original_refused_i15(
-    broker: EmbeddedBroker, hands: Hands
+    broker: FaultyBroker, hands: Hands
 ) -> None:
     hands.listen("saga.replies.v1")
     with running(broker) as participants:
@@ -125,7 +123,7 @@ def test_an_undo_before_its_command_is_done_and_the_late_original_refused_i15(
     assert sum(entry.net for entry in participants.handler.ledgers["payments"].entries) == 0
 
 
-def test_a_participant_that_drops_the_trace_still_names_the_command(broker: EmbeddedBroker, hands: Hands) -> None:
+def test_a_participant_that_drops_the_trace_still_names_the_command(broker: FaultyBroker, hands: Hands) -> None:
     hands.listen("saga.replies.v1")
     with running(broker, Behaviour(declines={}, drops_trace=frozenset({"shipping"}))):
         hands.command("ship-order", "o-1")
@@ -136,7 +134,7 @@ def test_a_participant_that_drops_the_trace_still_names_the_command(broker: Embe
     assert fields["ce_causationid"].decode() == command_id("ship-order", "o-1")
 
 
-def test_what_is_no_command_is_complained_about_and_the_next_one_answered(broker: EmbeddedBroker, hands: Hands) -> None:
+def test_what_is_no_command_is_complained_about_and_the_next_one_answered(broker: FaultyBroker, hands: Hands) -> None:
     warnings: list[str] = []
     hands.listen("saga.replies.v1")
     with running(broker, warnings=warnings) as participants:
@@ -151,7 +149,7 @@ def test_what_is_no_command_is_complained_about_and_the_next_one_answered(broker
 
 
 def test_started_again_they_go_on_where_they_were_and_remember_what_they_did(
-    broker: EmbeddedBroker, hands: Hands, tmp_path: Path
+    broker: FaultyBroker, hands: Hands, tmp_path: Path
 ) -> None:
     hands.listen("saga.replies.v1")
     with running(broker, ledgers=tmp_path):
@@ -168,7 +166,7 @@ def test_started_again_they_go_on_where_they_were_and_remember_what_they_did(
     assert participants.handler.ledgers["payments"].repeats == 1
 
 
-def test_an_offset_is_committed_after_its_reply_and_not_before(broker: EmbeddedBroker, hands: Hands) -> None:
+def test_an_offset_is_committed_after_its_reply_and_not_before(broker: FaultyBroker, hands: Hands) -> None:
     hands.listen("saga.replies.v1")
     with running(broker, Behaviour(declines={}, late_replies={"charge-card": 1.0}, late_by_s=5.0)) as participants:
         hands.command("ship-order", "o-1")
@@ -181,7 +179,7 @@ def test_an_offset_is_committed_after_its_reply_and_not_before(broker: EmbeddedB
         wait_until(lambda: committed(broker, "payments.commands.v1") == 1, "the late one committed")
 
 
-def test_a_quiet_run_ends_without_a_warning(broker: EmbeddedBroker, hands: Hands) -> None:
+def test_a_quiet_run_ends_without_a_warning(broker: FaultyBroker, hands: Hands) -> None:
     warnings: list[str] = []
     hands.listen("saga.replies.v1")
     with running(broker, warnings=warnings):
@@ -195,7 +193,7 @@ def test_a_quiet_run_ends_without_a_warning(broker: EmbeddedBroker, hands: Hands
     assert committed(broker, "payments.commands.v1") == 2
 
 
-def test_after_a_broker_was_away_they_go_on_unaided_i34(broker: EmbeddedBroker, hands: Hands) -> None:
+def test_after_a_broker_was_away_they_go_on_unaided_i34(broker: FaultyBroker, hands: Hands) -> None:
     warnings: list[str] = []
     hands.listen("saga.replies.v1")
     with running(broker, warnings=warnings):
