@@ -22,8 +22,8 @@ from saga_coordinator.handlers.routing import BadCatalog, Routes
 from saga_coordinator.sagas import UnsoundSaga
 from saga_coordinator.service.catalog import load_catalog
 from saga_coordinator.service.errors import StoreError
-from saga_coordinator.service.kafka.admin import State, Topic, close, plan
-from saga_coordinator.service.kafka.connection import connection
+from saga_coordinator.service.kafka.admin import State, Topic, describe_cluster, plan
+from saga_coordinator.service.kafka.errors import ClientError
 from saga_coordinator.service.settings import KafkaSettings, Settings
 from saga_coordinator.service.storage.sqlite.queries import newest_schema, open_queries
 from saga_coordinator.service.storage.sqlite.store import lock_path
@@ -74,25 +74,13 @@ def _definitions(settings: Settings) -> tuple[Routes | None, Finding]:
 
 
 async def _broker(settings: KafkaSettings) -> Finding:
-    client = AIOKafkaClient(**connection(settings))
+    servers = settings.bootstrap_servers
     try:
-        async with asyncio.timeout(settings.request_timeout):
-            await client.bootstrap()
-            response = await client.send(client.get_random_node(), ApiVersionRequest())
-            brokers = len(client.cluster.brokers())
-    except (OSError, KafkaError) as error:
-        detail = f"no answer from {settings.bootstrap_servers}: {str(error) or type(error).__name__}"
-        return Finding("broker", detail, "start Kafka, or set SAGA_KAFKA__BOOTSTRAP_SERVERS and its security")
-    finally:
-        await close(client)
-    detail = f"{settings.bootstrap_servers}, {brokers} in the cluster, protocol of {_release(response.api_versions)}"
-    return Finding("broker", detail)
-
-
-def _release(api_versions: Sequence[tuple[int, int, int]]) -> str:
-    """Return the release of Kafka, by the newest version of a request that changes with nearly every release."""
-    newest = {key: highest for key, _, highest in api_versions}.get(FETCH, 0)
-    return next((f"Kafka {release} or newer" for version, release in RELEASES if newest >= version), "Kafka before 2.3")
+        cluster = await describe_cluster(settings)
+    except (OSError, TimeoutError, ClientError) as error:
+        text = f"no answer from {servers}: {str(error) or type(error).__name__}"
+        return Finding("broker", text, "start Kafka, or set SAGA_KAFKA__BOOTSTRAP_SERVERS and its security")
+    return Finding("broker", f"{servers}, {cluster.brokers} in the cluster, protocol of {cluster.release}")
 
 
 async def _topics(settings: KafkaSettings, routes: Routes) -> Sequence[Finding]:
