@@ -85,12 +85,13 @@ def place_orders(
     Prints one line of JSON. Exit code 1 if an order has no outcome, or two.
     """
     with _extra():
-        from saga_coordinator.service.demo.load import Plan, Rate, Window
+        from saga_coordinator.service.demo.load import Plan
         from saga_coordinator.service.demo.process import run_load
     plan = Plan(
         orders=orders or ENDLESS,
         seed=int(time.time()) if seed is None else seed,
-        pace=Window(window) if rate is None else Rate(rate),
+        window=window,
+        per_s=rate,
     )
     try:
         code = run_load(_servers(servers), plan, journal, _properties(properties))

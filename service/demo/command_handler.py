@@ -1,7 +1,8 @@
 """What the five participants answer: each command through its ledger, late, lost or twice as the behaviour wants it."""
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -30,7 +31,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class HandledCommand:
-    """A command that reached its participant, for observers: its effect, and whether it was a repeat."""
+    """A command that reached its participant, for observers. `at` is in nanoseconds since 1970."""
 
     participant: str
     name: str
@@ -38,6 +39,7 @@ class HandledCommand:
     effect: Effect
     repeat: bool
     replies: int
+    at: int = field(default_factory=time.time_ns, compare=False)
 
 
 Watch: TypeAlias = Callable[[HandledCommand], None]

@@ -1,14 +1,14 @@
 """A participant's ledger: the effect of each command id, once, and the fence that keeps a late original out."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from io import BufferedWriter
 from pathlib import Path
-from typing import Final, Self, TypeAlias
+from typing import Final, Self
 
 from pydantic import TypeAdapter
+from pydantic_core import from_json, to_json
 
 from saga_coordinator.service.demo.conversation import (
     COMMANDS,
@@ -53,23 +53,7 @@ class Entry:
         return _NET.get(self.effect, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Repeat:
-    """A command id that was delivered again."""
-
-    repeat: str
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """Something that must never happen, as a sentence."""
-
-    violation: str
-
-
-Line: TypeAlias = Entry | Repeat | Violation
-
-_LINE: Final[TypeAdapter[Line]] = TypeAdapter(Line)
+_ENTRY: Final = TypeAdapter(Entry)
 
 
 class Ledger:
@@ -85,7 +69,7 @@ class Ledger:
         self._entries: dict[str, Entry] = {}
         self._compensated: set[str] = set()
         self._violations: list[str] = []
-        self._unwritten: list[Line] = []
+        self._unwritten: list[object] = []
         self._file = None if path is None else self._open(path)
 
     @classmethod
@@ -115,7 +99,7 @@ class Ledger:
         if entry is None:
             return None
         self.repeats += 1
-        self._unwritten.append(Repeat(command.id))
+        self._unwritten.append({"repeat": command.id})
         if entry.fingerprint != command.fingerprint:
             self.add_violation(f"{command.kind.type} {command.id} of order {command.order_id} came with two contents")
         return entry
@@ -134,12 +118,12 @@ class Ledger:
     def add_violation(self, sentence: str) -> None:
         """Note something that must never happen."""
         self._violations.append(sentence)
-        self._unwritten.append(Violation(sentence))
+        self._unwritten.append({"violation": sentence})
 
     def flush(self) -> None:
         """Hand all that is new to the operating system; after that a kill of this process loses none of it."""
         if self._file is not None and self._unwritten:
-            self._file.write(b"".join(_LINE.dump_json(line) + b"\n" for line in self._unwritten))
+            self._file.write(b"".join(to_json(line) + b"\n" for line in self._unwritten))
             self._file.flush()
         self._unwritten.clear()
 
@@ -181,15 +165,16 @@ class Ledger:
 
     def _replay(self, lines: bytes) -> None:
         for text in lines.splitlines():
-            match _LINE.validate_json(text):
-                case Entry() as entry:
+            match from_json(text):
+                case {"repeat": _}:
+                    self.repeats += 1
+                case {"violation": sentence}:
+                    self._violations.append(sentence)
+                case line:
+                    entry = _ENTRY.validate_python(line)
                     if entry.command_id in self._entries:
                         self._violations.append(f"{entry.type} {entry.command_id} stands in the ledger twice")
                     self._add(entry)
-                case Repeat():
-                    self.repeats += 1
-                case Violation(sentence):
-                    self._violations.append(sentence)
 
 
 def open_ledgers(directory: Path | None) -> dict[str, Ledger]:
@@ -215,7 +200,7 @@ def _reference(kind: CommandKind, command_id: str) -> str:
 def _names_its_reference(command: Command, original_id: str) -> bool:
     original = COMMANDS[command.kind.compensates or ""]
     try:
-        named = json.loads(command.value).get(original.reference)
+        named = from_json(command.value).get(original.reference)
     except (ValueError, AttributeError):
         return False
     return named is None or named == _reference(original, original_id)

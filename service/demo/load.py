@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from heapq import heappop, heappush
 from itertools import count
-from typing import Final, TypeAlias, assert_never
+from typing import Final
 from uuid import uuid4
 
 from confluent_kafka import TopicPartition
@@ -33,33 +33,17 @@ _MIN_WAIT_S: Final = 0.001
 _ANSWER_LIMIT_S: Final = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Closed loop: so many orders are in flight, an outcome makes room for the next order."""
-
-    orders: int = 400
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """Open loop: so many orders a second, whether or not they end."""
-
-    per_s: float
-
-
-Pace: TypeAlias = Window | Rate
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to place: how many orders, how fast, which ones; seconds to wait for the next outcome and for copies."""
+    """What to place, and how fast."""
 
     orders: int
     seed: int
-    pace: Pace = field(default_factory=Window)
+    window: int = 400  # closed loop: so many orders are in flight, an outcome makes room for the next order
+    per_s: float | None = None  # open loop instead: so many orders a second, whether or not they end
     mix: Mix = field(default_factory=Mix)
-    patience_s: float = 60.0
-    settle_s: float = 1.0
+    patience_s: float = 60.0  # for the next outcome
+    settle_s: float = 1.0  # for copies of outcomes, at the end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,19 +136,15 @@ class Load:
         """Return how many orders to place now."""
         placed = len(self.journal.placed)
         left = self._plan.orders - placed
-        match self._plan.pace:
-            case Window(orders):
-                return min(left, orders - len(self._in_flight))
-            case Rate(per_s):
-                return min(left, 1 + int((time.perf_counter() - self._started) * per_s) - placed)
-            case pace:
-                assert_never(pace)
+        if self._plan.per_s is None:
+            return min(left, self._plan.window - len(self._in_flight))
+        return min(left, 1 + int((time.perf_counter() - self._started) * self._plan.per_s) - placed)
 
     def _wait_s(self) -> float:
         """Return for how long to receive before something is to be placed again."""
         until = [time.perf_counter() + _IDLE_WAIT_S]
-        if isinstance(self._plan.pace, Rate) and len(self.journal.placed) < self._plan.orders:
-            until.append(self._started + len(self.journal.placed) / self._plan.pace.per_s)
+        if self._plan.per_s is not None and len(self.journal.placed) < self._plan.orders:
+            until.append(self._started + len(self.journal.placed) / self._plan.per_s)
         if self._extras:
             until.append(self._extras[0][0])
         return max(_MIN_WAIT_S, min(until) - time.perf_counter())
@@ -228,7 +208,7 @@ class Load:
         distinct = {each.message_id for each in outcomes}
         verdicts = {each.order_id: each.type for each in reversed(outcomes)}
         latencies = sorted(self._latencies)
-        window = self._plan.pace.orders if isinstance(self._plan.pace, Window) else 0
+        window = self._plan.window if self._plan.per_s is None else 0
         return LoadReport(
             orders=len(self.journal.placed),
             completed=sum(verdict == CONFIRMED for verdict in verdicts.values()),

@@ -8,8 +8,9 @@ from saga_coordinator.handlers.records import TransitionRecord
 from saga_coordinator.sagas import CANCELLED, TIMED_OUT, Cause
 from saga_coordinator.sagas.language.nodes import duration_of
 from saga_coordinator.sagas.machine import Direction, Ignored, Send, Status
-from saga_coordinator.service.demo.words import brief, listed, span
+from saga_coordinator.service.demo.story import brief
 from saga_coordinator.service.telemetry.transitions import about, entered, retry_at, turning_cause
+from saga_coordinator.service.views.text import format_duration, format_list
 
 
 class NotableEvent(NamedTuple):
@@ -77,7 +78,7 @@ def _compensated(transition: TransitionRecord) -> str | None:
         return None
     steps = transition.decision.instance.steps
     compensated = [name for name, run in steps.items() if run.compensation is not None]
-    return f"rejected: {listed(compensated)} compensated" if compensated else "rejected before anything was done"
+    return f"rejected: {format_list(compensated)} compensated" if compensated else "rejected before anything was done"
 
 
 def _sent(transition: TransitionRecord) -> str | None:
@@ -85,13 +86,17 @@ def _sent(transition: TransitionRecord) -> str | None:
     decision, entry, before = transition.decision, transition.entry, transition.before
     if again := repeated_sends(transition):
         step = transition.saga.plan.step(again[0].step).step
-        silent = span(duration_of(step.timeout, decision.instance.data))
+        silent = format_duration(duration_of(step.timeout, decision.instance.data))
         undo = "compensation of " if again[0].direction is Direction.COMPENSATION else ""
         return f"{undo}{step.name} silent for {silent}: sent again, same id"
     concerned = about(transition)
     if concerned is not None and (later := retry_at(transition, concerned)) is not None:
         code = from_json(entry.value or b"{}").get("code", "not now")
-        return f"{concerned.step} postponed, {code}: again in {span(later - entry.at)}"
+        return f"{concerned.step} postponed, {code}: again in {format_duration(later - entry.at)}"
     known = before.choices if before else {}
     chosen = [name for name, yes in decision.instance.choices.items() if yes and name not in known]
-    return f"{listed(chosen)}: {listed([send.step for send in decision.commands])} comes first" if chosen else None
+    return (
+        f"{format_list(chosen)}: {format_list([send.step for send in decision.commands])} comes first"
+        if chosen
+        else None
+    )

@@ -93,15 +93,16 @@ def extra_events(number: int, seed: int, mix: Mix, *, at: str) -> list[tuple[flo
     """Return what comes beside the order itself: (seconds after the order, event); below zero is before it."""
     extras: list[tuple[float, Event]] = []
     if _hits(mix.early_cancels, "early cancel", number, seed):
-        delay = mix.cancel_within_s * chance(seed, "order after its cancel", str(number))
-        extras.append((-delay, cancel_event(number, seed, mix, at=at)))
+        extras.append((-_delay("order after its cancel", number, seed, mix), cancel_event(number, seed, mix, at=at)))
     elif _hits(mix.cancels, "cancel", number, seed):
-        delay = mix.cancel_within_s * chance(seed, "cancel after", str(number))
-        extras.append((delay, cancel_event(number, seed, mix, at=at)))
+        extras.append((_delay("cancel after", number, seed, mix), cancel_event(number, seed, mix, at=at)))
     if _hits(mix.duplicates, "duplicate", number, seed):
-        delay = mix.cancel_within_s * chance(seed, "duplicate after", str(number))
-        extras.append((delay, order_event(number, seed, mix, at=at)))
+        extras.append((_delay("duplicate after", number, seed, mix), order_event(number, seed, mix, at=at)))
     return extras
+
+
+def _delay(what: str, number: int, seed: int, mix: Mix) -> float:
+    return mix.cancel_within_s * chance(seed, what, str(number))
 
 
 def _hits(share: float, what: str, number: int, seed: int) -> bool:

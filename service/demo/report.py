@@ -9,16 +9,16 @@ from rich.table import Table
 from rich.text import Text
 
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
-from saga_coordinator.service.demo.history_table import LEGEND, history_table
 from saga_coordinator.service.demo.live_view import COLOURS
 from saga_coordinator.service.demo.run import DemoResult
 from saga_coordinator.service.demo.script import FETCH_WAIT, Script
 from saga_coordinator.service.demo.story import Story
 from saga_coordinator.service.demo.tally import Tally
 from saga_coordinator.service.demo.trace_tree import trace_ids, trace_tree
-from saga_coordinator.service.demo.words import span
 from saga_coordinator.service.percentile import percentile
 from saga_coordinator.service.telemetry.environment import Kind, endpoint
+from saga_coordinator.service.views.text import format_direction, format_duration
+from saga_coordinator.service.views.timeline import timeline
 
 MAX_VIOLATIONS: Final = 10
 
@@ -29,7 +29,7 @@ def opening(script: Script) -> RenderableType:
     shares = (behaviour.declines["ship-order"], behaviour.lost_replies[step.name])
     refused, lost = (f"1 in {round(1 / share)}" for share in shares)
     timeout = step.timeout if isinstance(step.timeout, timedelta) else timedelta(0)
-    waits, declared = span(timeout / script.time_scale), span(timeout)
+    waits, declared = format_duration(timeout / script.time_scale), format_duration(timeout)
     lines = [
         "An embedded Kafka broker, a temporary SQLite file, all in this one process.",
         f"On purpose shipping refuses {refused} orders, and payments loses {lost} replies.",
@@ -43,13 +43,13 @@ def opening(script: Script) -> RenderableType:
 
 def summary(script: Script, tally: Tally, result: DemoResult) -> RenderableType:
     """Return the result for people, with the story of one order."""
-    orders, waited = result.report, span(120 / script.time_scale)
+    orders, waited = result.report, format_duration(timedelta(seconds=120 / script.time_scale))
     remark = (
         f"p50 and p99 run from the order to its outcome. Up to {FETCH_WAIT * 1000:.0f} ms of each hop are the embedded "
         f"broker's, which holds an empty fetch; the slowest orders waited {waited} for a lost reply."
     )
     parts: list[RenderableType] = [
-        Text(f"{orders.orders:,} orders in {span(orders.seconds)}", "bold"),
+        Text(f"{orders.orders:,} orders in {format_duration(timedelta(seconds=orders.seconds))}", "bold"),
         _statuses(tally, result),
         Group(*_verdict(result)),
         _figures(tally, result),
@@ -142,10 +142,23 @@ def _story(story: Story) -> RenderableType:
     traces = len(trace_ids(story))
     return Group(
         Rule(f"the story of {instance.key}", align="left", style="dim"),
-        Text(f"{instance.status} after {span(took)}{why}\n"),
+        Text(f"{instance.status} after {format_duration(took)}{why}\n"),
         Text(f"Its trace: {len(story.spans)} spans in {traces} linked trace{'s' if traces > 1 else ''}", "bold"),
         trace_tree(story),
         Text(),
-        Text.assemble(("Its history in the database", "bold"), f"  ({LEGEND})"),
-        history_table(story),
+        Text("Its history in the database", "bold"),
+        _history(story),
     )
+
+
+def _history(story: Story) -> Table:
+    """Return the history with a column of times: milliseconds since the order was placed."""
+    drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    drawn.add_column("at ms", justify="right", no_wrap=True)
+    for heading in ("what came in", "what was sent"):
+        drawn.add_column(heading, no_wrap=True, overflow="ellipsis", ratio=1)
+    for entry in timeline(story.entries).entries:
+        at = f"{entry.at.timestamp() * 1000 - story.placed_at / 1e6:,.0f}"
+        sent = [format_direction(each.step, each.direction) + " again" * each.again for each in entry.sent]
+        drawn.add_row(at, Text(entry.summary), ", ".join([*sent, *([entry.outcome] if entry.outcome else [])]))
+    return drawn

@@ -21,7 +21,7 @@ from saga_coordinator.service.app.queries import open_queries
 from saga_coordinator.service.app.run import run
 from saga_coordinator.service.demo.audit import Audit, audit
 from saga_coordinator.service.demo.ledger import Effect
-from saga_coordinator.service.demo.load import Load, LoadReport, Plan, Rate
+from saga_coordinator.service.demo.load import Load, LoadReport, Plan
 from saga_coordinator.service.demo.participants import Participants
 from saga_coordinator.service.demo.script import FETCH_WAIT, Script
 from saga_coordinator.service.demo.story import Story
@@ -37,7 +37,7 @@ _PARTITIONS: Final = 4
 _READY_TIMEOUT_S: Final = 30.0
 _READY_POLL_S: Final = 0.02
 _SHUTDOWN_TIMEOUT_S: Final = 10.0
-_OUTCOME_TIMEOUT_S: Final = 20.0
+_PATIENCE_S: Final = 20.0
 _MAX_ENTRIES: Final = 100
 
 
@@ -81,10 +81,11 @@ async def run_demo(script: Script, tally: Tally, stop_early: threading.Event) ->
         servers = broker.bootstrap_servers
         kafka = KafkaSettings(bootstrap_servers=servers, fetch_wait=FETCH_WAIT)
         settings = Settings(kafka=kafka, store=f"sqlite:///{folder}/saga.db", shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
+        plan = Plan(orders=script.orders, seed=script.seed, per_s=script.per_s, mix=script.mix, patience_s=_PATIENCE_S)
         others = _Others(
-            participants=Participants(servers, None, script.behaviour, on_command=tally.on_command, warn=tally.warn),
-            shop=_shop(servers, script, tally),
-            threads=threads,
+            Participants(servers, None, script.behaviour, on_command=tally.on_command, warn=tally.warn),
+            Load(servers, plan, on_placed=tally.on_order, on_outcome=tally.on_outcome, warn=tally.warn),
+            threads,
         )
         async with (
             _observing(settings, tally) as observer,
@@ -155,12 +156,6 @@ async def _wait_until_ready(participants: Participants, stop_early: threading.Ev
                 "very busy; try again later"
             )
         await asyncio.sleep(_READY_POLL_S)
-
-
-def _shop(servers: str, script: Script, tally: Tally) -> Load:
-    pace = Rate(script.per_s)
-    plan = Plan(orders=script.orders, seed=script.seed, pace=pace, mix=script.mix, patience_s=_OUTCOME_TIMEOUT_S)
-    return Load(servers, plan, on_placed=tally.on_order, on_outcome=tally.on_outcome, warn=tally.warn)
 
 
 def _always(_trace_id: str) -> bool:

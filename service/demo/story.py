@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from opentelemetry.sdk.trace import ReadableSpan
 
@@ -14,13 +14,6 @@ from saga_coordinator.service.demo.command_handler import HandledCommand
 from saga_coordinator.service.telemetry.conventions import INSTANCE_ID
 
 _Score: TypeAlias = tuple[bool, bool, bool, int]
-
-
-class Handled(NamedTuple):
-    """A command that a participant handled, and when: nanoseconds since 1970, by its own clock."""
-
-    at: int
-    command: HandledCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +27,7 @@ class Story:
     instance: Instance[Any]
     spans: list[ReadableSpan]
     placed_at: int = 0
-    handled: Sequence[Handled] = field(default_factory=tuple)
+    handled: Sequence[HandledCommand] = field(default_factory=tuple)
     entries: Sequence[Entry] = field(default_factory=tuple)
 
 
@@ -72,3 +65,8 @@ def _score(story: Story) -> _Score:
         instance.cause is not None and instance.cause.step is not None,
         sum(run.compensation is not None for run in runs),
     )
+
+
+def brief(message_type: str | None) -> str:
+    """Return the name in a message type: `stock-reserved` of `inventory.stock-reserved.v1`."""
+    return (message_type or "a message").removesuffix(".v1").split(".")[-1]

@@ -14,7 +14,7 @@ from saga_coordinator.service.demo.command_handler import HandledCommand
 from saga_coordinator.service.demo.conversation import CONFIRMED
 from saga_coordinator.service.demo.journal import Outcome
 from saga_coordinator.service.demo.notable_event import NotableEvent, notable_event, repeated_sends
-from saga_coordinator.service.demo.story import Handled, Stories
+from saga_coordinator.service.demo.story import Stories
 from saga_coordinator.service.telemetry.conventions import SCOPE, SERVICE_NAME
 from saga_coordinator.service.telemetry.spans import SpanMaker
 
@@ -37,7 +37,7 @@ class Tally:
         self.warnings: list[str] = []
         self.placed: dict[str, int] = {}
         self.cycles: defaultdict[Status, list[float]] = defaultdict(list)
-        self.handled: defaultdict[str, list[Handled]] = defaultdict(list)
+        self.handled: defaultdict[str, list[HandledCommand]] = defaultdict(list)
         self.stories = Stories()
         self._ended: set[str] = set()
         self._maker = SpanMaker(Resource({SERVICE_NAME: "saga-demo"}), InstrumentationScope(SCOPE))
@@ -76,7 +76,7 @@ class Tally:
 
     def on_command(self, command: HandledCommand) -> None:
         """Note a command that a participant handled."""
-        self.handled[command.order_id].append(Handled(time.time_ns(), command))
+        self.handled[command.order_id].append(command)
 
     def on_order(self, order_id: str) -> None:
         """Note that the shop has placed an order."""

@@ -8,9 +8,9 @@ from opentelemetry.sdk.trace import ReadableSpan
 from rich.table import Table
 from rich.text import Text
 
+from saga_coordinator.service.demo.command_handler import HandledCommand
 from saga_coordinator.service.demo.ledger import Effect
-from saga_coordinator.service.demo.story import Handled, Story
-from saga_coordinator.service.demo.words import brief
+from saga_coordinator.service.demo.story import Story, brief
 from saga_coordinator.service.telemetry.conventions import (
     ATTEMPT,
     DIRECTION,
@@ -117,11 +117,11 @@ class _Tree:
         return f", attempt {attempt}" if attempt not in {"", "1"} else ""
 
 
-def _by_span(spans: list[ReadableSpan], story: Story) -> dict[int, Handled]:
+def _by_span(spans: list[ReadableSpan], story: Story) -> dict[int, HandledCommand]:
     """Return the handled commands by the span that sent each: commands of one name arrive in the order of sending."""
-    handled: defaultdict[str, deque[Handled]] = defaultdict(deque)
+    handled: defaultdict[str, deque[HandledCommand]] = defaultdict(deque)
     for each in story.handled:
-        handled[each.command.name].append(each)
+        handled[each.name].append(each)
     sends = [span for span in spans if span.name.startswith("send ")]
     return {
         _context(span)[1]: queue.popleft() for span in sends if (queue := handled[brief(_attribute(span, EVENT_TYPE))])
@@ -136,8 +136,7 @@ def _lines(node: _Node, own: str, below: str) -> Iterator[tuple[str, _Node]]:
         yield from _lines(child, below + (_LAST if last else _BRANCH), below + (_BELOW if last else _BESIDE))
 
 
-def _describe(handled: Handled) -> str:
-    command = handled.command
+def _describe(command: HandledCommand) -> str:
     done = "has this id already: not done twice, same reply" if command.repeat else _EFFECTS[command.effect]
     return f"{command.participant} {done}{_REPLIES.get(command.replies, '')}"
 

@@ -9,7 +9,7 @@ import pytest
 
 from saga_coordinator.service.demo.clients import Record
 from saga_coordinator.service.demo.conversation import CONFIRMED, ORDERS, OUTCOMES, REJECTED
-from saga_coordinator.service.demo.load import Load, Plan, Rate, Window
+from saga_coordinator.service.demo.load import Load, Plan
 from saga_coordinator.service.demo.orders import Mix
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.unit.demo.hands import Hands
@@ -56,9 +56,7 @@ def decide(hands: Hands, record: Record) -> None:
 
 def test_every_order_is_placed_once_and_its_outcome_counted_and_measured(broker: EmbeddedBroker) -> None:
     placed: list[str] = []
-    load = Load(
-        broker.bootstrap_servers, Plan(orders=60, seed=1, pace=Window(10), settle_s=0.1), on_placed=placed.append
-    )
+    load = Load(broker.bootstrap_servers, Plan(orders=60, seed=1, window=10, settle_s=0.1), on_placed=placed.append)
     with judged(broker, decide) as seen:
         report = load.run()
 
@@ -84,7 +82,7 @@ def test_no_more_orders_are_in_flight_than_the_window_holds(broker: EmbeddedBrok
         nonlocal open_orders
         open_orders -= 1
 
-    plan = Plan(orders=40, seed=1, pace=Window(7), settle_s=0.0)
+    plan = Plan(orders=40, seed=1, window=7, settle_s=0.0)
     with judged(broker, decide):
         Load(broker.bootstrap_servers, plan, on_placed=opened, on_outcome=closed).run()
 
@@ -93,7 +91,7 @@ def test_no_more_orders_are_in_flight_than_the_window_holds(broker: EmbeddedBrok
 
 def test_an_open_loop_keeps_its_rate_whatever_becomes_of_the_orders(broker: EmbeddedBroker) -> None:
     times: list[float] = []
-    plan = Plan(orders=50, seed=1, pace=Rate(100), patience_s=0.2, settle_s=0.0)
+    plan = Plan(orders=50, seed=1, per_s=100, patience_s=0.2, settle_s=0.0)
 
     report = Load(broker.bootstrap_servers, plan, on_placed=lambda _: times.append(time.perf_counter())).run()
 
@@ -151,7 +149,7 @@ def test_duplicates_and_cancellations_go_out_beside_the_orders(broker: EmbeddedB
 
 def test_it_stops_when_stop_is_set(broker: EmbeddedBroker) -> None:
     stop = threading.Event()
-    plan = Plan(orders=1000, seed=1, pace=Window(5), settle_s=0.0)
+    plan = Plan(orders=1000, seed=1, window=5, settle_s=0.0)
     with judged(broker, decide):
         report = Load(broker.bootstrap_servers, plan, on_outcome=lambda _: stop.set()).run(stop)
 
