@@ -27,7 +27,7 @@ BUFFER_FOR = timedelta(hours=1)
 """How long an early event is buffered by default."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Step(Generic[D]):
     """One command to one participant, and one reply. Made by `step` or `pivot`.
 

@@ -59,16 +59,7 @@ def step(
     sending; a function takes it from the data. Without `retry` a step is sent once before the pivot, and until it is
     answered after it. `undo_when_unknown=False` where the participant guarantees that no answer means not done.
     """
-    return Step(
-        name=name,
-        send=send,
-        remember=remember,
-        compensate=compensate,
-        timeout=timeout,
-        retry=retry,
-        compensate_retry=compensate_retry,
-        undo_when_unknown=undo_when_unknown,
-    )
+    return Step(name, send, remember, compensate, timeout, retry, compensate_retry, undo_when_unknown)
 
 
 def pivot(
@@ -84,7 +75,7 @@ def pivot(
     A pivot that refuses compensates what came before it. One that does not answer is sent again, with the same id,
     until it does.
     """
-    return Step(name=name, send=send, remember=remember, timeout=timeout, retry=retry, is_pivot=True)
+    return Step(name, send, remember, timeout=timeout, retry=retry, is_pivot=True)
 
 
 def for_each(
@@ -106,16 +97,7 @@ def for_each(
     The list is recorded when the node is reached. At most `limit` commands are in flight at once, in the order of
     the list, both forward and in compensation. A list with the same key twice is an error of the definition.
     """
-    each: Step[D] = Step(
-        name=name,
-        send=send,
-        remember=remember,
-        compensate=compensate,
-        timeout=timeout,
-        retry=retry,
-        compensate_retry=compensate_retry,
-        undo_when_unknown=undo_when_unknown,
-    )
+    each: Step[D] = Step(name, send, remember, compensate, timeout, retry, compensate_retry, undo_when_unknown)
     return ForEach(items=items, key=key, step=each, limit=limit)
 
 

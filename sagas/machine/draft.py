@@ -82,11 +82,6 @@ class Draft(Generic[D]):
         """Return whether anything may be sent."""
         return self.paused_at is None and (self.status is Status.RUNNING or self.status is Status.COMPENSATING)
 
-    @property
-    def deadline_passed(self) -> bool:
-        """Return whether there is a deadline and it has passed."""
-        return self.deadline_at is not None and self.deadline_at <= self.at
-
     def within(self, leaves: Collection[str] | None) -> Iterator[tuple[str, StepRun]]:
         """Yield the steps that belong to these leaves (None: all), as they are now."""
         for name, run in tuple(self.steps.items()):

@@ -87,7 +87,10 @@ def _retry(draft: Draft[D], name: str | None) -> Refusal | None:
             f"{name} is not a step of this instance that could be asked again: it was not reached, or is settled"
         )
     for each, direction in stuck:
-        _restart(draft, each, direction)
+        if direction is None:
+            del draft.waits[each]
+        else:
+            draft.restart(each, direction)
     unstall(draft)
     return None
 
@@ -98,13 +101,6 @@ def _restartable(draft: Draft[D], name: str) -> Iterator[Direction | None]:
         yield None
     elif (direction := _open(draft, name)) is not None:
         yield direction
-
-
-def _restart(draft: Draft[D], name: str, direction: Direction | None) -> None:
-    if direction is None:
-        del draft.waits[name]
-    else:
-        draft.restart(name, direction)
 
 
 def _open(draft: Draft[D], name: str) -> Direction | None:

@@ -123,8 +123,9 @@ def _deadline(saga: Saga[Any, D], data: D, started_at: datetime) -> datetime | N
 
 def _give_up_overdue(draft: Draft[D]) -> None:
     """Act on the deadline, then on every due wait, then on every timeout that no retry follows."""
-    if draft.deadline_passed and draft.status is Status.RUNNING:
-        within = draft.deadline_at and draft.deadline_at - draft.instance.started_at
+    deadline_at = draft.deadline_at
+    if deadline_at is not None and deadline_at <= draft.at and draft.status is Status.RUNNING:
+        within = deadline_at - draft.instance.started_at
         fail(draft, None, Cause(None, DEADLINE_PASSED, f"not past the pivot within {within}"))
     _fire_waits(draft)
     overdue, undos = _overdue(draft)

@@ -270,11 +270,10 @@ def _abandoned_before(pair: VersionPair, instance: Instance[Any], draft: Instanc
 def unreadable(pair: VersionPair, draft: Instance[Any]) -> Iterator[str]:
     """Yield the recorded items of lists that the new version cannot read: none of its functions can be called then."""
     for name, items in draft.lists.items():
-        codec = pair.new.plan.steps[name].item
+        codec = pair.new.plan.steps[name].item_codec
         for step, item in items.items():
             try:
-                if codec is not None:
-                    codec.validate_json(item)
+                codec.validate_json(item)
             except ValidationError as error:
                 yield f"the recorded item of {step} does not fit any more: {error.error_count()} errors"
 

@@ -1,8 +1,9 @@
 """Lengths of time and numbers in a definition: each makes sense, and none is longer than what contains it."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from itertools import takewhile
 from typing import TypeVar, assert_never
 
 from pydantic import BaseModel
@@ -36,8 +37,9 @@ def of_saga(saga: Declaration[D]) -> Iterator[str]:
         return
     if saga.deadline <= NOTHING:
         yield f"it has a deadline of {saga.deadline}: it must be longer than nothing"
-    waits = _least_before_the_pivot(saga.steps)
-    if waits > saga.deadline > NOTHING and waits != _longest_delay(saga.steps):
+    waits = _least_of(takewhile(lambda node: not any(step.is_pivot for step in steps_of((node,))), saga.steps))
+    longest = max(map(_least, (node for node in saga.steps if isinstance(node, Delay))), default=NOTHING)
+    if waits > saga.deadline > NOTHING and waits != longest:  # a single delay has a finding of its own
         yield f"its delays before the pivot take {waits}, beyond the deadline of {saga.deadline}: shorten them"
 
 
@@ -104,15 +106,6 @@ def _of_retry(where: str, retry: Retry) -> Iterator[str]:
 # --- how long the delays on a path take, whatever the choices
 
 
-def _least_before_the_pivot(nodes: tuple[Node[D], ...]) -> timedelta:
-    waits = NOTHING
-    for node in nodes:
-        if any(step.is_pivot for step in steps_of((node,))):
-            break
-        waits += _least(node)
-    return waits
-
-
 def _least(node: Node[D]) -> timedelta:
     """Return how long the delays in a node take at least."""
     match node:
@@ -132,10 +125,5 @@ def _least(node: Node[D]) -> timedelta:
             assert_never(node)
 
 
-def _least_of(nodes: tuple[Node[D], ...]) -> timedelta:
+def _least_of(nodes: Iterable[Node[D]]) -> timedelta:
     return sum(map(_least, nodes), NOTHING)
-
-
-def _longest_delay(nodes: tuple[Node[D], ...]) -> timedelta:
-    """Return the longest single delay of the main sequence, which has a finding of its own."""
-    return max(map(_least, (node for node in nodes if isinstance(node, Delay))), default=NOTHING)

@@ -76,7 +76,7 @@ SEEDS = (
     Seed("undone after the pivot", "fail", "is_past_pivot(...)", "False"),
     Seed("a cancel undoes after the pivot", "_apply_cancel", "pivots_sent(...)", "False"),
     Seed("the deadline counts after the pivot", "Draft.send", "$step.is_pivot", "False"),
-    Seed("the deadline is forgotten", "_give_up_overdue", "$draft.deadline_passed", "False"),
+    Seed("the deadline is forgotten", "_give_up_overdue", "$deadline <= $draft.at", "False"),
     Seed(
         "the timer of a finished step stays",
         "CommandState.with_progress",
