@@ -1,4 +1,4 @@
-"""Employee onboarding: have the contract signed, prepare everything, wait for the first day, let them in."""
+"""Employee onboarding: sign the contract, prepare everything, wait for the first day, activate the account."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Sagas to learn from and to test with; the service runs those of `catalog.py`."""
+"""Example sagas, used by the tests too; the service runs those of `catalog`."""
 
 from saga_coordinator.sagas.catalog.employee_onboarding import employee_onboarding
 from saga_coordinator.sagas.catalog.release import release

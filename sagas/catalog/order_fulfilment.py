@@ -1,4 +1,4 @@
-"""Order fulfilment: reserve and charge, review large orders, ship, tell the customer."""
+"""Order fulfilment: reserve and charge, review large orders, ship, notify the customer."""
 
 from datetime import timedelta
 from decimal import Decimal

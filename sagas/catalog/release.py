@@ -1,4 +1,4 @@
-"""Release: build and test an image, deploy it host by host, watch it, and roll it back when it does harm."""
+"""Release: build and test an image, deploy it host by host, watch it, and roll it back when it fails."""
 
 from datetime import timedelta
 

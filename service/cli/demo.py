@@ -2,14 +2,13 @@
 
 # ruff: noqa: PLC0415  the extra `demo` may be missing
 
-import json as codec
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import typer
 
@@ -121,14 +120,9 @@ def _servers(given: str | None) -> str:
 
 
 def _properties(text: str) -> dict[str, str | int | float | bool]:
-    return _parsed("--properties", _an_object, text)
+    from pydantic import TypeAdapter
 
-
-def _an_object(text: str) -> dict[str, Any]:
-    found = codec.loads(text)
-    if not isinstance(found, dict):
-        raise ValueError(f"a JSON object is needed, not {text}")  # noqa: TRY004  the text is wrong, not a type of ours
-    return found
+    return _parsed("--properties", TypeAdapter(dict[str, str | int | float | bool]).validate_json, text)
 
 
 def _parsed(option: str, parse: Callable[[str], T], text: str) -> T:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from heapq import heappop, heappush
 from itertools import count
@@ -48,6 +48,7 @@ class Participants:
         ledger_dir: Path | None,
         behaviour: Behaviour,
         *,
+        on_ready: Callable[[], None] | None = None,
         on_command: Watch | None = None,
         properties: Properties | None = None,
         warn: Warn = to_stderr,
@@ -58,6 +59,7 @@ class Participants:
         the running thread for each command that was carried out; `properties` are for both librdkafka clients.
         """
         self.ready = threading.Event()
+        self._on_ready = on_ready
         self.handler = CommandHandler(ledger_dir, behaviour, on_command=on_command, warn=warn)
         self._warn = warn
         self._consumer = new_consumer(bootstrap_servers, GROUP, properties or {}, warn)
@@ -149,6 +151,8 @@ class Participants:
         return answered
 
     def _assigned(self, _consumer: Consumer, _partitions: list[TopicPartition]) -> None:
+        if self._on_ready is not None and not self.ready.is_set():
+            self._on_ready()
         self.ready.set()
 
     def _revoked(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:

@@ -17,7 +17,6 @@ from saga_coordinator.service.demo.conversation import PARTICIPANTS
 from saga_coordinator.service.demo.load import Load, Plan
 from saga_coordinator.service.demo.participants import GROUP, Participants
 
-_READY_POLL_S: Final = 0.1
 _GC_THRESHOLD: Final = 100_000
 """Ledgers and journals only grow and hold no cycles: the collector would find nothing in them."""
 
@@ -28,11 +27,11 @@ def run_participants(
     """Run the five participants until SIGTERM or SIGINT: print a line when they are ready, and one at their end."""
     gc.set_threshold(_GC_THRESHOLD)
     stop = _stop_on_signals()
-    participants = Participants(bootstrap_servers, ledger_dir, behaviour, properties=properties)
-    reporting = threading.Thread(target=_report_ready, args=(participants, stop), name="ready", daemon=True)
-    reporting.start()
+    ready: dict[str, object] = {"ready": "participants", "names": PARTICIPANTS, "group": GROUP}
+    participants = Participants(
+        bootstrap_servers, ledger_dir, behaviour, on_ready=lambda: print_json(ready), properties=properties
+    )
     participants.run(stop)
-    reporting.join()
     handler = participants.handler
     repeats = sum(each.repeats for each in handler.ledgers.values())
     print_json({"ended": "participants", "commands": handler.commands, "repeats": repeats,
@@ -55,13 +54,6 @@ def print_json(value: dict[str, object]) -> None:
     """Print an object on a line of its own."""
     sys.stdout.write(json.dumps(value) + "\n")
     sys.stdout.flush()
-
-
-def _report_ready(participants: Participants, stop: threading.Event) -> None:
-    while not stop.is_set():
-        if participants.ready.wait(_READY_POLL_S):
-            print_json({"ready": "participants", "names": PARTICIPANTS, "group": GROUP})
-            return
 
 
 def _stop_on_signals() -> threading.Event:
