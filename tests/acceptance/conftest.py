@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.foreign_client import ForeignClient
-from tests.acceptance.processes import Program, Serve
-from tests.acceptance.topics import recreate_topics
+from tests.acceptance._support.foreign_client import ForeignClient
+from tests.acceptance._support.processes import Program, Serve
+from tests.acceptance._support.topics import recreate_topics
 from tests.support.kafka.java import JavaKafka
 from tests.support.kafka_fixtures import give_up
 

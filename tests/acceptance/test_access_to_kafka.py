@@ -15,10 +15,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it exports 
     ResourceType,
 )
 
-from tests.acceptance.business import business_on
-from tests.acceptance.processes import Serve
-from tests.acceptance.topics import recreate_topics
-from tests.acceptance.until import until
+from tests.acceptance._support.business import business_on
+from tests.acceptance._support.processes import Serve
+from tests.acceptance._support.topics import recreate_topics
+from tests.acceptance._support.until import until
 from tests.support.kafka.java import JavaKafka
 from tests.support.kafka.java_secured import Secured
 from tests.support.kafka_fixtures import give_up

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.acceptance.claims import assert_is_command, assert_is_outcome, assert_nothing_else_was_said
-from tests.acceptance.foreign_client import (
+from tests.acceptance._support.claims import assert_is_command, assert_is_outcome, assert_nothing_else_was_said
+from tests.acceptance._support.foreign_client import (
     ADDRESS,
     CHARGE,
     CONFIRMED,
@@ -27,7 +27,7 @@ from tests.acceptance.foreign_client import (
     new_traceparent,
     order_fields,
 )
-from tests.acceptance.processes import Serve
+from tests.acceptance._support.processes import Serve
 
 pytestmark = pytest.mark.kafka
 

@@ -9,12 +9,12 @@ import psutil
 import pytest
 from confluent_kafka import Producer
 
-from tests.acceptance import evidence
-from tests.acceptance.processes import Serve
-from tests.acceptance.topics import recreate_topics
-from tests.acceptance.until import until
+from tests.acceptance._support import evidence
+from tests.acceptance._support.processes import Serve
+from tests.acceptance._support.topics import recreate_topics
+from tests.acceptance._support.until import until
 from tests.support.kafka.java import JavaKafka
-from tests.unit.handlers.order_log import EVENTS, Log
+from tests.unit.handlers._support.order_log import EVENTS, Log
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(3600)]
 

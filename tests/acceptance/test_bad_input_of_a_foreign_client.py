@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.acceptance.claims import assert_nothing_else_was_said
-from tests.acceptance.foreign_client import (
+from tests.acceptance._support.claims import assert_nothing_else_was_said
+from tests.acceptance._support.foreign_client import (
     CHARGE,
     CONFIRMED,
     NOTIFY,
@@ -21,7 +21,7 @@ from tests.acceptance.foreign_client import (
     Sent,
     order_fields,
 )
-from tests.acceptance.processes import Serve
+from tests.acceptance._support.processes import Serve
 
 pytestmark = pytest.mark.kafka
 

@@ -10,16 +10,16 @@ from confluent_kafka import Consumer, Producer
 
 from saga_coordinator.handlers.routing import Routes
 from saga_coordinator.service.catalog import load_catalog
-from tests.acceptance import evidence
-from tests.acceptance.evidence import Partition
-from tests.acceptance.processes import Serve, saga
-from tests.acceptance.topics import delete_topics
-from tests.acceptance.until import until
+from tests.acceptance._support import evidence
+from tests.acceptance._support.evidence import Partition
+from tests.acceptance._support.processes import Serve, saga
+from tests.acceptance._support.topics import delete_topics
+from tests.acceptance._support.until import until
 from tests.support.kafka.java import JavaKafka
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
-SERVED, WHOLE = "saga_coordinator.sagas.catalog:catalog", "tests.acceptance.whole_catalog:catalog"
+SERVED, WHOLE = "saga_coordinator.sagas.catalog:catalog", "tests.acceptance._support.whole_catalog:catalog"
 SESSION_TIMEOUT_S: Final = 6
 """The least that a broker grants."""
 

@@ -5,12 +5,12 @@ from typing import Final, cast
 
 import pytest
 
-from tests.acceptance import evidence
-from tests.acceptance.accounts import CHECKS
-from tests.acceptance.fake_clock import FakeClock
-from tests.acceptance.load import Scene, under_load
-from tests.acceptance.seeds import seeded
-from tests.acceptance.until import until
+from tests.acceptance._support import evidence
+from tests.acceptance._support.accounts import CHECKS
+from tests.acceptance._support.fake_clock import FakeClock
+from tests.acceptance._support.load import Scene, under_load
+from tests.acceptance._support.seeds import seeded
+from tests.acceptance._support.until import until
 from tests.support.kafka.java import JavaKafka
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(300)]

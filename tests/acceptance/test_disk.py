@@ -6,11 +6,11 @@ from typing import Final
 
 import pytest
 
-from tests.acceptance import evidence
-from tests.acceptance.business import Business, business
-from tests.acceptance.disk import Trouble, full, locked, read_only, small_disk, stuck
-from tests.acceptance.processes import STOP_WITHIN_S
-from tests.acceptance.until import until
+from tests.acceptance._support import evidence
+from tests.acceptance._support.business import Business, business
+from tests.acceptance._support.disk import Trouble, full, locked, read_only, small_disk, stuck
+from tests.acceptance._support.processes import STOP_WITHIN_S
+from tests.acceptance._support.until import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 

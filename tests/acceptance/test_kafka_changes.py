@@ -18,11 +18,11 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it exports 
     ResourceType,
 )
 
-from tests.acceptance import evidence
-from tests.acceptance.business import Business, business_on
-from tests.acceptance.foreign_client import ADDRESS, PLACED, Fields, order_fields
-from tests.acceptance.topics import recreate_topics
-from tests.acceptance.until import until
+from tests.acceptance._support import evidence
+from tests.acceptance._support.business import Business, business_on
+from tests.acceptance._support.foreign_client import ADDRESS, PLACED, Fields, order_fields
+from tests.acceptance._support.topics import recreate_topics
+from tests.acceptance._support.until import until
 from tests.support.kafka.java import JavaKafka
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(180)]

@@ -6,9 +6,9 @@ from typing import Final
 
 import pytest
 
-from tests.acceptance.accounts import CHECKS
-from tests.acceptance.load import Scene, under_load
-from tests.acceptance.seeds import seeded
+from tests.acceptance._support.accounts import CHECKS
+from tests.acceptance._support.load import Scene, under_load
+from tests.acceptance._support.seeds import seeded
 from tests.support.failpoints import BESIDE_ORDERS, PLACES, VARIABLE
 from tests.support.kafka.java import JavaKafka
 

@@ -15,15 +15,15 @@ from confluent_kafka import Producer
 from saga_coordinator.contracts import Message
 from saga_coordinator.sagas.machine import command_id, instance_id
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
-from tests.acceptance import evidence, fragile_catalog
-from tests.acceptance.processes import Serve
-from tests.acceptance.until import until
+from tests.acceptance._support import evidence, fragile_catalog
+from tests.acceptance._support.processes import Serve
+from tests.acceptance._support.until import until
+from tests.support import saga_kit
 from tests.support.failpoints import BESIDE_ORDERS, VARIABLE
-from tests.unit.machine import made
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-EVENTS, REPLIES = made.Begun.topic, "saga.replies.v1"
+EVENTS, REPLIES = saga_kit.Begun.topic, "saga.replies.v1"
 TOPICS: Final = (EVENTS, f"{EVENTS}-dlt", REPLIES, f"{REPLIES}-dlt", "made.commands.v1", "saga.made.outcomes.v1")
 SOON: Final = {"SAGA_KAFKA__SESSION_TIMEOUT": "2", "SAGA_KAFKA__REQUEST_TIMEOUT": "2"}
 
@@ -31,7 +31,7 @@ SOON: Final = {"SAGA_KAFKA__SESSION_TIMEOUT": "2", "SAGA_KAFKA__REQUEST_TIMEOUT"
 @pytest.fixture(scope="module")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     folder = tmp_path_factory.mktemp("fragile")
-    variables = {"SAGA_CATALOG": "tests.acceptance.fragile_catalog:catalog", **SOON}
+    variables = {"SAGA_CATALOG": "tests.acceptance._support.fragile_catalog:catalog", **SOON}
     variables[fragile_catalog.VARIABLE] = str(folder / "broken")
     with (
         EmbeddedBroker(dict.fromkeys(TOPICS, 1)) as broker,
@@ -87,7 +87,7 @@ class Story:
 
     def begins(self, *, again: bool) -> None:
         if not again:
-            self._say(EVENTS, made.Begun(key=self._key))
+            self._say(EVENTS, saga_kit.Begun(key=self._key))
         self._until("SELECT 1 FROM instance WHERE id = ?")
 
     def is_parked(self, *, again: bool) -> None:
@@ -108,7 +108,7 @@ class Story:
 
     def is_paid(self, *, again: bool) -> None:
         if not again:
-            self._say(EVENTS, made.Paid(key=self._key, bill=f"bill of {self._key}"))
+            self._say(EVENTS, saga_kit.Paid(key=self._key, bill=f"bill of {self._key}"))
         self._until("SELECT 1 FROM instance WHERE id = ? AND json_extract(state, '$.steps.z') IS NOT NULL")
 
     def ends(self, *, again: bool) -> None:
@@ -134,7 +134,7 @@ class Story:
 
     def _answer(self, step: str) -> None:
         command = command_id(self._id, step, "forward", 1)
-        self._say(REPLIES, made.Did(), ce_correlationid=self._id, ce_causationid=command)
+        self._say(REPLIES, saga_kit.Did(), ce_correlationid=self._id, ce_causationid=command)
 
     def _say(self, topic: str, message: Message, **headers: str) -> None:
         producer = Producer({"bootstrap.servers": self._serve.variables["SAGA_KAFKA__BOOTSTRAP_SERVERS"]})

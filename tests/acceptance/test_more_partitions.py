@@ -9,16 +9,16 @@ from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[att
 
 from saga_coordinator.service.demo.conversation import ORDERS
 from saga_coordinator.service.kafka.connection import METADATA_MAX_AGE_S
-from tests.acceptance import evidence
-from tests.acceptance.accounts import CHECKS, INPUTS, Left
-from tests.acceptance.business import business_on
-from tests.acceptance.evidence import Partition
-from tests.acceptance.load import under_load
-from tests.acceptance.processes import Serve
-from tests.acceptance.seeds import seeded
-from tests.acceptance.shop import Shop
-from tests.acceptance.topics import recreate_topics
-from tests.acceptance.until import until
+from tests.acceptance._support import evidence
+from tests.acceptance._support.accounts import CHECKS, INPUTS, Left
+from tests.acceptance._support.business import business_on
+from tests.acceptance._support.evidence import Partition
+from tests.acceptance._support.load import under_load
+from tests.acceptance._support.processes import Serve
+from tests.acceptance._support.seeds import seeded
+from tests.acceptance._support.shop import Shop
+from tests.acceptance._support.topics import recreate_topics
+from tests.acceptance._support.until import until
 from tests.support.kafka.java import JavaKafka
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(300)]

@@ -9,11 +9,11 @@ from typing import Final
 import pytest
 
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
-from tests.acceptance.business import Business, business_on
-from tests.acceptance.processes import free_port
-from tests.acceptance.until import until
-from tests.integration.on_broker import TOPICS
-from tests.unit.telemetry.collector import collecting
+from tests.acceptance._support.business import Business, business_on
+from tests.acceptance._support.processes import free_port
+from tests.acceptance._support.until import until
+from tests.integration._support.on_broker import TOPICS
+from tests.unit.telemetry._support.collector import collecting
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 

@@ -5,11 +5,11 @@ from typing import Final
 
 import pytest
 
-from tests.acceptance.accounts import CHECKS
-from tests.acceptance.load import Scene, under_load
-from tests.acceptance.processes import READY_WITHIN_S, Serve
-from tests.acceptance.seeds import seeded
-from tests.acceptance.until import until
+from tests.acceptance._support.accounts import CHECKS
+from tests.acceptance._support.load import Scene, under_load
+from tests.acceptance._support.processes import READY_WITHIN_S, Serve
+from tests.acceptance._support.seeds import seeded
+from tests.acceptance._support.until import until
 from tests.support.kafka.java import JavaKafka
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(180)]

@@ -8,11 +8,11 @@ import pytest
 
 from saga_coordinator.service.demo.audit import audit
 from saga_coordinator.service.demo.ledger import read_ledgers
-from tests.acceptance import evidence
-from tests.acceptance.processes import SHORT_TIMEOUTS, STOP_WITHIN_S, Participants, Serve
-from tests.acceptance.shop import Shop
-from tests.acceptance.topics import recreate_topics
-from tests.acceptance.until import until
+from tests.acceptance._support import evidence
+from tests.acceptance._support.processes import SHORT_TIMEOUTS, STOP_WITHIN_S, Participants, Serve
+from tests.acceptance._support.shop import Shop
+from tests.acceptance._support.topics import recreate_topics
+from tests.acceptance._support.until import until
 from tests.support.kafka.java import JavaKafka
 
 pytestmark = pytest.mark.kafka

@@ -13,13 +13,13 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from saga_coordinator.service.demo.conversation import COMMAND_TOPICS, ORDERS, OUTCOMES
-from tests.acceptance import evidence
-from tests.acceptance.evidence import Published
-from tests.acceptance.processes import SHORT_TIMEOUTS, Participants, Serve
-from tests.acceptance.shop import Shop
-from tests.acceptance.topics import recreate_topics
+from tests.acceptance._support import evidence
+from tests.acceptance._support.evidence import Published
+from tests.acceptance._support.processes import SHORT_TIMEOUTS, Participants, Serve
+from tests.acceptance._support.shop import Shop
+from tests.acceptance._support.topics import recreate_topics
 from tests.support.kafka.java import JavaKafka
-from tests.unit.telemetry.collector import collecting
+from tests.unit.telemetry._support.collector import collecting
 
 pytestmark = pytest.mark.kafka
 

@@ -7,11 +7,11 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Producer
 
-from tests.acceptance import evidence
-from tests.acceptance.foreign_client import ORDERS, PLACED, order_fields
-from tests.acceptance.processes import SHORT_TIMEOUTS, Serve
-from tests.acceptance.topics import recreate_topics
-from tests.acceptance.until import until
+from tests.acceptance._support import evidence
+from tests.acceptance._support.foreign_client import ORDERS, PLACED, order_fields
+from tests.acceptance._support.processes import SHORT_TIMEOUTS, Serve
+from tests.acceptance._support.topics import recreate_topics
+from tests.acceptance._support.until import until
 from tests.support.kafka.java import JavaKafka
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]

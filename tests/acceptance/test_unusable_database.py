@@ -7,9 +7,9 @@ from typing import Final
 
 import pytest
 
-from tests.acceptance.disk import Trouble, locked, on_read_only_disk, read_only
-from tests.acceptance.processes import Serve
-from tests.acceptance.until import until
+from tests.acceptance._support.disk import Trouble, locked, on_read_only_disk, read_only
+from tests.acceptance._support.processes import Serve
+from tests.acceptance._support.until import until
 
 pytestmark = pytest.mark.slow
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.processes import Serve
-from tests.acceptance.topics import delete_topics, recreate_topics
+from tests.acceptance._support.processes import Serve
+from tests.acceptance._support.topics import delete_topics, recreate_topics
 from tests.support.kafka.java import JavaKafka
 
 pytestmark = pytest.mark.kafka

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.stores import KINDS, Kind, OpenStore, known
+from tests.conformance._support.stores import KINDS, Kind, OpenStore, known
 
 
 @pytest.fixture(params=KINDS, ids=lambda kind: str(kind.name))

@@ -7,7 +7,7 @@ import pytest
 
 from saga_coordinator.handlers.ports import Conflict
 from saga_coordinator.handlers.records import Actor, Audit, Changes, DeadLetter, DeadLetterQueue, Place, QueuedRecord
-from tests.conformance.stores import TIME, Kind, OpenStore, begun, dead, record, starts
+from tests.conformance._support.stores import TIME, Kind, OpenStore, begun, dead, record, starts
 
 NOWHERE = Place("", -1, -1)
 OLGA = Actor("olga", 'it\'s "corrected"')

@@ -13,7 +13,7 @@ from saga_coordinator.handlers.routing import REPLIES
 from saga_coordinator.sagas import Cause
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine import Block, Cancel, ReplyReceived, Signal, TimerFired, freeze, transition
-from tests.conformance.stores import TIME, Kind, OpenStore, begun, entry, later, starts
+from tests.conformance._support.stores import TIME, Kind, OpenStore, begun, entry, later, starts
 
 MINUTE = timedelta(minutes=1)
 

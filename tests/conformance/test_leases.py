@@ -6,7 +6,7 @@ import pytest
 
 from saga_coordinator.handlers.ports import Transaction
 from saga_coordinator.handlers.records import Lease, LeaseMove
-from tests.conformance.stores import OpenStore
+from tests.conformance._support.stores import OpenStore
 
 
 async def moved(store: OpenStore, *moves: LeaseMove) -> Sequence[Lease]:

@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from saga_coordinator.handlers.records import Changes, OutboxRow
-from tests.conformance.stores import TIME, Kind, OpenStore, dead, held, known, outbox_message, record, ruling
+from tests.conformance._support.stores import TIME, Kind, OpenStore, dead, held, known, outbox_message, record, ruling
 
 HOUR = timedelta(hours=1)
 

@@ -19,10 +19,10 @@ from saga_coordinator.service.app.bootstrap import build_service
 from saga_coordinator.service.errors import StoreError
 from saga_coordinator.service.settings import Settings
 from saga_coordinator.service.storage.sqlite.store import SqliteStore
-from tests.conformance.stores import Kind, OpenStore, begun, known, starts
-from tests.unit.handlers.coordinator import Watcher, coordinator, sampled
-from tests.unit.handlers.order_log import Log
-from tests.unit.machine import made
+from tests.conformance._support.stores import Kind, OpenStore, begun, known, starts
+from tests.support import saga_kit
+from tests.unit.handlers._support.coordinator import Watcher, coordinator, sampled
+from tests.unit.handlers._support.order_log import Log
 
 
 async def test_a_store_that_is_opened_again_has_all_that_was_committed(
@@ -45,7 +45,7 @@ async def test_an_instance_whose_version_is_gone_is_left_out_and_says_what_to_do
 ) -> None:
     await store.transact(lambda tx: tx.save(starts(begun())))
     await store.close()
-    other = kind.new(tmp_path, Routes([made.saga(made.safe("a"))]).saga_of)
+    other = kind.new(tmp_path, Routes([saga_kit.saga(saga_kit.safe("a"))]).saga_of)
     await other.open()
     try:
         why, has_ended = await other.transact(partial(unreadable_instances, begun().instance.id))
@@ -144,7 +144,7 @@ class TestSqlite:
         async with build_service(settings, [order_fulfilment], Watcher(), sampled) as service:
             await service.store.transact(lambda tx: tx.save(starts(begun())))
         with pytest.raises(BadCatalog, match=r"order-fulfilment version 1 has 1 live instance \('o-1'\) but is not in"):
-            async with build_service(settings, [made.saga(made.safe("a"))], Watcher(), sampled):
+            async with build_service(settings, [saga_kit.saga(saga_kit.safe("a"))], Watcher(), sampled):
                 pass
         async with build_service(settings, [order_fulfilment], Watcher(), sampled):
             pass
@@ -180,7 +180,7 @@ class TestSqlite:
             (version,) = await it.store.live_versions()
         assert version == LiveVersions("order-fulfilment", 1, 5, ("o-1", "o-2", "o-3"))
         with pytest.raises(BadCatalog, match=r"has 5 live instances \('o-1', 'o-2', 'o-3', …\)"):
-            Routes([made.saga(made.safe("a"))]).check_definitions([version])
+            Routes([saga_kit.saga(saga_kit.safe("a"))]).check_definitions([version])
 
 
 async def pragmas(store: SqliteStore) -> Sequence[object]:

@@ -9,10 +9,10 @@ from saga_coordinator.handlers.records import Place
 from saga_coordinator.handlers.redrive import DeadLetterRef, Outcome
 from saga_coordinator.handlers.routing import REPLIES
 from saga_coordinator.sagas.machine import instance_id
-from tests.unit.handlers.coordinator import Coordinator, coordinator
-from tests.unit.handlers.faulty import BAD, NO_FAULT, OLGA, wide
-from tests.unit.handlers.order_log import Log, attributes, header
-from tests.unit.handlers.trips import hotel, hotel_booking, trip
+from tests.unit.handlers._support.coordinator import Coordinator, coordinator
+from tests.unit.handlers._support.faulty import BAD, NO_FAULT, OLGA, wide
+from tests.unit.handlers._support.order_log import Log, attributes, header
+from tests.unit.handlers._support.trips import hotel, hotel_booking, trip
 
 OLD = Path(__file__).parent / "databases" / "schema_3.sql"
 CATALOG = (wide(NO_FAULT, NO_FAULT, NO_FAULT), trip(hotel), hotel_booking)

@@ -13,9 +13,9 @@ import pytest
 
 from saga_coordinator.handlers.records import Actor, Changes, EventSubscription
 from saga_coordinator.handlers.redrive import DeadLetterRef
-from tests.unit.handlers.coordinator import Coordinator, coordinator
-from tests.unit.handlers.faulty import NO_FAULT, Fault, Two, wide
-from tests.unit.machine import made
+from tests.support import saga_kit
+from tests.unit.handlers._support.coordinator import Coordinator, coordinator
+from tests.unit.handlers._support.faulty import NO_FAULT, Fault, Two, wide
 
 OLGA = Actor("olga", "to see what it costs")
 
@@ -59,7 +59,7 @@ async def everything_happens(it: Coordinator, fault: Fault) -> None:
     """Instances start, are parked, redriven, fired and cancelled, and every query of loops and gauges runs."""
     two = await Two(it).begin()
     failing = two.says("a")
-    await it.take(failing, two.says("b"), two.stopped(), two.log.event(made.Stopped(key="nobody"), "nobody"))
+    await it.take(failing, two.says("b"), two.stopped(), two.log.event(saga_kit.Stopped(key="nobody"), "nobody"))
     it.clock.pass_by(timedelta(hours=2))
     await it.fire_due()
     fault.heal()

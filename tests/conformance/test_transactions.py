@@ -7,7 +7,7 @@ import pytest
 
 from saga_coordinator.handlers.ports import Conflict, Transaction
 from saga_coordinator.handlers.records import Changes
-from tests.conformance.stores import OpenStore, begun, later, outbox_message, starts
+from tests.conformance._support.stores import OpenStore, begun, later, outbox_message, starts
 
 
 async def test_what_returns_is_committed(store: OpenStore) -> None:

@@ -11,8 +11,8 @@ from aiokafka.conn import AIOKafkaConnection, CloseReason
 from saga_coordinator.service.kafka.aiokafka_internals import consumer_error, producer_error, topic_errors
 from saga_coordinator.service.kafka.connection import connection
 from saga_coordinator.service.settings import KafkaSettings
-from tests.meta.architecture.tree import ROOT
 from tests.support.kafka.faulty_broker import FaultyBroker
+from tests.support.project_tree import ROOT
 
 pytestmark = pytest.mark.slow
 

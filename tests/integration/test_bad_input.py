@@ -9,10 +9,10 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.util import calc_crc32c
 
 from saga_coordinator.handlers.records import OutboxMessage, RawHeaders, Record
-from tests.integration.on_broker import TOPICS, World, look, serving
+from tests.integration._support.on_broker import TOPICS, World, look, serving
 from tests.support.kafka.faulty_broker import FaultyBroker
-from tests.unit.handlers.eventually import eventually
-from tests.unit.handlers.order_log import EVENTS, REPLIES, attributes, header
+from tests.unit.handlers._support.eventually import eventually
+from tests.unit.handlers._support.order_log import EVENTS, REPLIES, attributes, header
 
 pytestmark = pytest.mark.slow
 

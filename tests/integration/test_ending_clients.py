@@ -9,10 +9,10 @@ from aiokafka.errors import KafkaError
 from saga_coordinator.handlers.records import OutboxMessage
 from saga_coordinator.service.kafka.publisher import KafkaPublisher
 from saga_coordinator.service.settings import KafkaSettings
-from tests.integration.kafka_errors import Code
-from tests.integration.two_brokers import READ, WRITTEN, Scene, scene
+from tests.integration._support.kafka_errors import Code
+from tests.integration._support.two_brokers import READ, WRITTEN, Scene, scene
 from tests.support.kafka.faulty_broker import ApiKey, FaultyBroker
-from tests.unit.handlers.eventually import eventually
+from tests.unit.handlers._support.eventually import eventually
 
 pytestmark = pytest.mark.slow
 

@@ -11,9 +11,9 @@ import pytest
 
 from saga_coordinator.service.kafka import consumer as feed
 from saga_coordinator.service.kafka import partitions as assignment
-from tests.integration.kafka_errors import CODES, Code
-from tests.integration.meeting import check, meets
-from tests.integration.two_brokers import scene
+from tests.integration._support.kafka_errors import CODES, Code
+from tests.integration._support.meeting import check, meets
+from tests.integration._support.two_brokers import scene
 from tests.support.kafka.faulty_broker import ApiKey
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

@@ -6,12 +6,12 @@ from typing import Final
 
 import pytest
 
-from tests.integration.kafka_errors import CODES, Code
-from tests.integration.meeting import ENDS_WITHIN_S, check, is_set, push, set_topic_errors, unmet
-from tests.integration.on_broker import World, serving
-from tests.integration.two_brokers import SESSION_TIMEOUT_S, Scene, brokers
+from tests.integration._support.kafka_errors import CODES, Code
+from tests.integration._support.meeting import ENDS_WITHIN_S, check, is_set, push, set_topic_errors, unmet
+from tests.integration._support.on_broker import World, serving
+from tests.integration._support.two_brokers import SESSION_TIMEOUT_S, Scene, brokers
 from tests.support.kafka.faulty_broker import ApiKey, FaultyBroker
-from tests.unit.handlers.eventually import eventually
+from tests.unit.handlers._support.eventually import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

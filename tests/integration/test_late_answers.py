@@ -6,11 +6,11 @@ from typing import Final
 
 import pytest
 
-from tests.integration.kafka_errors import CODES, Code
-from tests.integration.meeting import ENDS_WITHIN_S, check, meets
-from tests.integration.two_brokers import scene
+from tests.integration._support.kafka_errors import CODES, Code
+from tests.integration._support.meeting import ENDS_WITHIN_S, check, meets
+from tests.integration._support.two_brokers import scene
 from tests.support.kafka.faulty_broker import ApiKey
-from tests.unit.handlers.eventually import eventually
+from tests.unit.handlers._support.eventually import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -7,9 +7,9 @@ from typing import NoReturn
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from tests.integration.on_broker import TOPICS, serving
+from tests.integration._support.on_broker import TOPICS, serving
 from tests.support.kafka.faulty_broker import FaultyBroker
-from tests.unit.handlers.eventually import eventually
+from tests.unit.handlers._support.eventually import eventually
 
 pytestmark = pytest.mark.slow
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from saga_coordinator.service.kafka.aiokafka_internals import task_error
-from tests.integration.two_brokers import Scene, scene
-from tests.unit.handlers.eventually import eventually
+from tests.integration._support.two_brokers import Scene, scene
+from tests.unit.handlers._support.eventually import eventually
 
 pytestmark = pytest.mark.slow
 

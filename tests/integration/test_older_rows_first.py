@@ -6,11 +6,11 @@ from aiokafka.partitioner import murmur2
 
 from saga_coordinator.handlers.records import Actor, Lease
 from saga_coordinator.sagas.machine import Cancel
-from tests.integration.on_broker import PARTITIONS, TOPICS, Running, World, serving
+from tests.integration._support.on_broker import PARTITIONS, TOPICS, Running, World, serving
 from tests.support.kafka.faulty_broker import FaultyBroker
-from tests.unit.handlers.coordinator import coordinator
-from tests.unit.handlers.eventually import eventually
-from tests.unit.handlers.order_log import REPLIES, Log, instance_id, type_of
+from tests.unit.handlers._support.coordinator import coordinator
+from tests.unit.handlers._support.eventually import eventually
+from tests.unit.handlers._support.order_log import REPLIES, Log, instance_id, type_of
 
 OLGA = Actor("olga", "she knows better")
 

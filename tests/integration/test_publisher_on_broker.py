@@ -15,8 +15,8 @@ from saga_coordinator.service.kafka.admin import NoSuchTopic
 from saga_coordinator.service.kafka.publisher import KafkaPublisher
 from saga_coordinator.service.settings import KafkaSettings
 from tests.support.kafka.faulty_broker import ApiKey, FaultyBroker
-from tests.unit.handlers.coordinator import coordinator
-from tests.unit.handlers.eventually import eventually
+from tests.unit.handlers._support.coordinator import coordinator
+from tests.unit.handlers._support.eventually import eventually
 
 pytestmark = pytest.mark.slow
 

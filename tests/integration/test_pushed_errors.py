@@ -16,7 +16,7 @@ from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.protocol.transaction import InitProducerIdRequest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from tests.integration.kafka_errors import CODES, Code
+from tests.integration._support.kafka_errors import CODES, Code
 from tests.support.kafka.faulty_broker import ApiKey, FaultyBroker
 
 pytestmark = pytest.mark.slow

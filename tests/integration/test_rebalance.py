@@ -17,11 +17,11 @@ from saga_coordinator.service.clock import SystemClock
 from saga_coordinator.service.health import CHECKS, Health
 from saga_coordinator.service.kafka.consumer import KafkaConsumer
 from saga_coordinator.service.storage.sqlite.store import SqliteStore
-from tests.integration.on_broker import COMMANDS, TOPICS, Running, World, serving
+from tests.integration._support.on_broker import COMMANDS, TOPICS, Running, World, serving
 from tests.support.kafka.faulty_broker import FaultyBroker
-from tests.unit.handlers.coordinator import Watcher, sampled
-from tests.unit.handlers.eventually import eventually
-from tests.unit.handlers.order_log import EVENTS, REPLIES
+from tests.unit.handlers._support.coordinator import Watcher, sampled
+from tests.unit.handlers._support.eventually import eventually
+from tests.unit.handlers._support.order_log import EVENTS, REPLIES
 
 pytestmark = pytest.mark.slow
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.two_brokers import READ, Scene, scene
+from tests.integration._support.two_brokers import READ, Scene, scene
 from tests.support.kafka.faulty_broker import ApiKey
-from tests.unit.handlers.eventually import eventually
-from tests.unit.handlers.order_log import EVENTS
+from tests.unit.handlers._support.eventually import eventually
+from tests.unit.handlers._support.order_log import EVENTS
 
 pytestmark = pytest.mark.slow
 

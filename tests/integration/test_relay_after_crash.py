@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from saga_coordinator.handlers.records import Committed, OutboxMessage
-from tests.integration.on_broker import TOPICS, Running, World, look, serving
+from tests.integration._support.on_broker import TOPICS, Running, World, look, serving
 from tests.support.kafka.faulty_broker import FaultyBroker
-from tests.unit.handlers.eventually import eventually
-from tests.unit.handlers.order_log import type_of
+from tests.unit.handlers._support.eventually import eventually
+from tests.unit.handlers._support.order_log import type_of
 
 pytestmark = pytest.mark.slow
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.on_broker import TOPICS, Running, World, serving
+from tests.integration._support.on_broker import TOPICS, Running, World, serving
 from tests.support.kafka.faulty_broker import ApiKey, FaultyBroker
-from tests.unit.handlers.eventually import eventually
+from tests.unit.handlers._support.eventually import eventually
 
 pytestmark = pytest.mark.slow
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from aiokafka.partitioner import murmur2
 
-from tests.integration.on_broker import TOPICS, World, serving
+from tests.integration._support.on_broker import TOPICS, World, serving
 from tests.support.kafka.faulty_broker import FaultyBroker
-from tests.unit.handlers.eventually import eventually
-from tests.unit.handlers.order_log import EVENTS
+from tests.unit.handlers._support.eventually import eventually
+from tests.unit.handlers._support.order_log import EVENTS
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.meta.architecture.tree import ROOT
 from tests.support.failpoints import BESIDE_ORDERS, STATEMENTS, VARIABLE
+from tests.support.project_tree import ROOT
 
 COUNT_TO = """
 import asyncio, sys, aiosqlite

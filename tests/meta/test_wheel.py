@@ -11,7 +11,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from tests.meta.architecture.tree import ROOT
+from tests.support.project_tree import ROOT
 
 pytestmark = pytest.mark.slow
 

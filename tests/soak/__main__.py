@@ -10,8 +10,8 @@ from itertools import cycle
 from pathlib import Path
 from typing import Final
 
-from tests.meta.architecture.tree import ROOT
 from tests.soak.labours import FUZZED, KILLERS, Piece, fuzz, kills, worlds
+from tests.support.project_tree import ROOT
 
 REPORT: Final = ROOT / "soak-report.md"
 CRASHES: Final = ROOT / ".soak"

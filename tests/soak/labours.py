@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tests.meta.architecture.tree import ROOT
 from tests.soak.fuzzing import PROPERTIES
+from tests.support.project_tree import ROOT
 
 ENDS_WITHIN: Final = 30.0
 """Seconds that a process may take to clean up after itself, once its time has expired."""

@@ -5,7 +5,7 @@ import sys
 import time
 from random import SystemRandom
 
-from tests.resilience.worlds.search import problems_of, shrunk
+from tests.resilience.worlds._support.search import problems_of, shrunk
 
 BLOCK = 10
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.meta.architecture.tree import ROOT
 from tests.soak import __main__ as program
 from tests.soak.__main__ import Soak
 from tests.soak.fuzzing import PROPERTIES, main
 from tests.soak.labours import KILLERS, Piece, worlds
+from tests.support.project_tree import ROOT
 
 
 def test_the_crash_tests_that_it_runs_are_there() -> None:

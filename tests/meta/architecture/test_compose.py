@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 import yaml
 
-from tests.meta.architecture.tree import ROOT
+from tests.support.project_tree import ROOT
 
 DRAIN_SECONDS = 30
 OUR_IMAGE = "saga-coordinator"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.meta.architecture.tree import ROOT
+from tests.support.project_tree import ROOT
 
 SUITES = ("tests/unit/machine", "tests/unit/sagas")
 """Not the properties: each branch needs a test of its own that names it, and does not depend on chance."""

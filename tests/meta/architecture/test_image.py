@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.meta.architecture.tree import ROOT
+from tests.support.project_tree import ROOT
 
 
 @pytest.fixture(scope="module")

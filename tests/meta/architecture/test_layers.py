@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.meta.architecture.tree import LAYERS, PURE_LAYERS, ROOT, modules, parsed, shown
+from tests.support.project_tree import LAYERS, PURE_LAYERS, ROOT, modules, parsed, shown
 
 DOWNWARDS = "Imports go down only"
 PURE = "sagas and contracts are pure"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.meta.architecture.tree import ROOT
+from tests.support.project_tree import ROOT
 
 OLD_PYTHON = """#!/bin/sh
 case "$1" in -V) echo Python 3.9.2 ;; *) exit 1 ;; esac

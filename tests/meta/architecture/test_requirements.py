@@ -10,7 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.meta.architecture.tree import ROOT, shown, tracked_files
+from tests.support.project_tree import ROOT, shown, tracked_files
 
 FILES = ("runtime", "dev", "build", "soak")
 OLDEST, NEWEST = "3.11", "3.14"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.meta.architecture.tree import ROOT, modules, parsed, shown
+from tests.support.project_tree import ROOT, modules, parsed, shown
 
 FILE_CAP = 400
 FUNCTION_CAP = 50

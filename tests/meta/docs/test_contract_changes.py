@@ -10,7 +10,7 @@ import pytest
 
 from saga_coordinator.service.asyncapi.changes import breaks
 from saga_coordinator.service.asyncapi.export import check, export
-from tests.meta.architecture.tree import ROOT
+from tests.support.project_tree import ROOT
 
 COMMITTED = ROOT / "contracts"
 TEXT, NUMBER, WHOLE = {"type": "string"}, {"type": "number"}, {"type": "integer"}

@@ -26,7 +26,7 @@ from saga_coordinator.sagas.testing.scenario import BEGINNING, Scenario, given
 from saga_coordinator.service.asyncapi.conversation import conversation
 from saga_coordinator.service.asyncapi.export import check, export
 from saga_coordinator.service.demo.conversation import DONE, Command, read_command, reply_headers
-from tests.meta.architecture.tree import ROOT
+from tests.support.project_tree import ROOT
 
 COMMITTED = ROOT / "contracts"
 PLACED = OrderPlaced.model_validate(

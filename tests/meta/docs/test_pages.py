@@ -12,8 +12,8 @@ from saga_coordinator.sagas.diagrams.svg.document import svg
 from saga_coordinator.service.telemetry.environment import resource_from_environment, scope
 from saga_coordinator.service.telemetry.measures import Measures
 from saga_coordinator.service.telemetry.metrics import Metrics
-from tests.meta.architecture.tree import ROOT, shown
-from tests.meta.docs.pages import README, anchors, blocks, links, named_sources, named_tests, pages
+from tests.meta.docs._support.pages import README, anchors, blocks, links, named_sources, named_tests, pages
+from tests.support.project_tree import ROOT, shown
 
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 OPERATING = ROOT / "docs" / "operating.md"

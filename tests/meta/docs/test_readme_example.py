@@ -13,10 +13,10 @@ from confluent_kafka import Consumer, Producer
 
 from saga_coordinator.handlers.routing import AnySaga, Routes
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
-from tests.acceptance.processes import Program, Serve
-from tests.acceptance.until import until
-from tests.meta.docs.pages import README, files_of
-from tests.meta.docs.programs import saga, under_mypy, under_pytest
+from tests.acceptance._support.processes import Program, Serve
+from tests.acceptance._support.until import until
+from tests.meta.docs._support.pages import README, files_of
+from tests.meta.docs._support.programs import saga, under_mypy, under_pytest
 
 HIRED = {"employee_id": "e-7", "name": "Ada"}
 OUTCOMES = "saga.employee-onboarding.outcomes.v1"

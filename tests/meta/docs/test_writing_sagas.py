@@ -21,9 +21,9 @@ from saga_coordinator.sagas.language.nodes import (
     Step,
     walk,
 )
-from tests.meta.architecture.tree import ROOT
-from tests.meta.docs.pages import program
-from tests.meta.docs.programs import saga, under_mypy, under_pytest
+from tests.meta.docs._support.pages import program
+from tests.meta.docs._support.programs import saga, under_mypy, under_pytest
+from tests.support.project_tree import ROOT
 
 PAGE = ROOT / "docs" / "writing-sagas.md"
 PROGRAM = program(PAGE)

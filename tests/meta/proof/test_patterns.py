@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from tests.meta.proof.patterns import replace, replace_text
+from tests.meta.proof._support.patterns import replace, replace_text
 
 
 @pytest.mark.parametrize(

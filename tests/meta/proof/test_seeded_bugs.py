@@ -6,11 +6,11 @@ from typing import cast
 
 import pytest
 
-from tests.meta.architecture.tree import ROOT
-from tests.meta.proof.driver import what_comes_of
-from tests.meta.proof.machine_seeds import SEEDS
-from tests.meta.proof.page import node_id, row, rows_of
-from tests.meta.proof.seeding import Seed, failed_test, run, seeded, seeded_copy
+from tests.meta.proof._support.driver import what_comes_of
+from tests.meta.proof._support.machine_seeds import SEEDS
+from tests.meta.proof._support.page import node_id, row, rows_of
+from tests.meta.proof._support.seeding import Seed, failed_test, run, seeded, seeded_copy
+from tests.support.project_tree import ROOT
 
 HEADING = "Seeded bugs"
 NEEDED = ("contracts", "sagas", "handlers", "service", "tests/unit/machine", "tests/unit/testing", "tests/meta")
@@ -63,6 +63,6 @@ def caught_by(seed: Seed, folder: Path) -> str | None:
 
 def first_violation(project: Path) -> dict[str, str] | None:
     """Try every saga on the machine in this folder; return the driver's report of the first violation."""
-    done = run(project, "tests/meta/proof/driver.py")
+    done = run(project, "tests/meta/proof/_support/driver.py")
     assert done.returncode == 0, done.stderr
     return cast("dict[str, str] | None", json.loads(done.stdout))

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.meta.proof.page import node_id, row, rows_of
-from tests.meta.proof.seeding import Seed, failed_test, run, seeded, seeded_copy
-from tests.meta.proof.service_seeds import SEEDS as SIMULATED
-from tests.meta.proof.store_seeds import SEEDS as BENEATH
+from tests.meta.proof._support.page import node_id, row, rows_of
+from tests.meta.proof._support.seeding import Seed, failed_test, run, seeded, seeded_copy
+from tests.meta.proof._support.service_seeds import SEEDS as SIMULATED
+from tests.meta.proof._support.store_seeds import SEEDS as BENEATH
 
 HEADING = "Bugs seeded into the service"
 NEEDED = ("contracts", "sagas", "handlers", "service", "tests")
@@ -71,7 +71,7 @@ def caught_by(seed: Seed, folder: Path) -> str | None:
 
 def in_worlds(project: Path) -> str | None:
     """Live worlds on the project in this folder, and return the first check that fails."""
-    done = run(project, "tests/meta/proof/worlds_driver.py", str(MAX_WORLDS))
+    done = run(project, "tests/meta/proof/_support/worlds_driver.py", str(MAX_WORLDS))
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     if found is None:

@@ -11,11 +11,19 @@ from saga_coordinator.handlers.records import Changes, OutboxMessage
 from saga_coordinator.service.errors import StoreError
 from saga_coordinator.service.storage.sqlite import store as sqlite_store
 from saga_coordinator.service.storage.sqlite.store import SqliteStore
-from tests.conformance.stores import begun, known, starts
-from tests.resilience.power.recording_disk import Created, Deleted, DiskEvent, Synced, Truncated, Written, recording
-from tests.resilience.power.sqlite_vfs import library
-from tests.unit.handlers.coordinator import Watcher
-from tests.unit.handlers.eventually import eventually
+from tests.conformance._support.stores import begun, known, starts
+from tests.resilience.power._support.recording_disk import (
+    Created,
+    Deleted,
+    DiskEvent,
+    Synced,
+    Truncated,
+    Written,
+    recording,
+)
+from tests.resilience.power._support.sqlite_vfs import library
+from tests.unit.handlers._support.coordinator import Watcher
+from tests.unit.handlers._support.eventually import eventually
 
 pytestmark = pytest.mark.skipif(
     library() is None, reason="the SQLite of this Python is built in, and lets nobody put a layer beneath it"

@@ -8,9 +8,9 @@ import pytest
 
 from saga_coordinator.service.errors import StoreError
 from saga_coordinator.service.storage.sqlite.store import SqliteStore
-from tests.conformance.stores import known
-from tests.resilience.power.recording_disk import recording
-from tests.resilience.power.sqlite_vfs import library
+from tests.conformance._support.stores import known
+from tests.resilience.power._support.recording_disk import recording
+from tests.resilience.power._support.sqlite_vfs import library
 
 pytestmark = pytest.mark.skipif(
     library() is None, reason="the SQLite of this Python is built in, and lets nobody put a layer beneath it"

@@ -8,12 +8,12 @@ from random import Random
 import pytest
 
 from saga_coordinator.service.storage.sqlite.store import SqliteStore
-from tests.conformance.stores import known
-from tests.resilience.power.accounts import rows
-from tests.resilience.power.lives import after_cuts
-from tests.resilience.power.power_cut import after_power_cut
-from tests.resilience.power.recording_disk import DiskEvent, recording
-from tests.resilience.power.sqlite_vfs import library
+from tests.conformance._support.stores import known
+from tests.resilience.power._support.accounts import rows
+from tests.resilience.power._support.lives import after_cuts
+from tests.resilience.power._support.power_cut import after_power_cut
+from tests.resilience.power._support.recording_disk import DiskEvent, recording
+from tests.resilience.power._support.sqlite_vfs import library
 
 pytestmark = pytest.mark.skipif(
     library() is None, reason="the SQLite of this Python is built in, and lets nobody put a layer beneath it"

@@ -7,8 +7,8 @@ from random import Random
 
 import pytest
 
-from tests.resilience.power.power_cut import SECTOR, after_power_cut
-from tests.resilience.power.recording_disk import (
+from tests.resilience.power._support.power_cut import SECTOR, after_power_cut
+from tests.resilience.power._support.recording_disk import (
     Created,
     Deleted,
     DiskEvent,
@@ -18,7 +18,7 @@ from tests.resilience.power.recording_disk import (
     Written,
     recording,
 )
-from tests.resilience.power.sqlite_vfs import library
+from tests.resilience.power._support.sqlite_vfs import library
 
 pytestmark = pytest.mark.skipif(
     library() is None, reason="the SQLite of this Python is built in, and lets nobody put a layer beneath it"

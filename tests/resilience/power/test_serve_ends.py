@@ -7,12 +7,12 @@ from confluent_kafka import Producer
 
 from saga_coordinator.handlers.records import Record
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
-from tests.meta.architecture.tree import ROOT
-from tests.resilience.power.accounts import rows
-from tests.resilience.power.sqlite_vfs import library
-from tests.unit.cli.stories import topics_of_orders
+from tests.resilience.power._support.accounts import rows
+from tests.resilience.power._support.sqlite_vfs import library
+from tests.support.project_tree import ROOT
+from tests.unit.cli._support.stories import topics_of_orders
 from tests.unit.cli.test_serve import LIMIT, Served, serving
-from tests.unit.handlers.order_log import Log
+from tests.unit.handlers._support.order_log import Log
 
 pytestmark = [
     pytest.mark.slow,
@@ -25,7 +25,7 @@ DATABASE, DISK_FAILS = "saga.db", "disk-fails"
 CATALOG = f"""
 from pathlib import Path
 from saga_coordinator.sagas.catalog import catalog
-from tests.resilience.power.recording_disk import recording
+from tests.resilience.power._support.recording_disk import recording
 
 disk = recording(Path(), lambda event: None, lambda name: Path("{DISK_FAILS}").exists())
 disk.__enter__()

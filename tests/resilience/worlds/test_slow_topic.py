@@ -10,8 +10,8 @@ from saga_coordinator.handlers.leases import Leases
 from saga_coordinator.handlers.records import Lease, OutboxMessage, OutboxRow
 from saga_coordinator.handlers.relay import Relay
 from saga_coordinator.handlers.routing import REPLIES
-from tests.resilience.worlds.loop import SimulatedLoop
-from tests.unit.handlers.coordinator import Watcher
+from tests.resilience.worlds._support.loop import SimulatedLoop
+from tests.unit.handlers._support.coordinator import Watcher
 
 LANES: Final = [(topic, partition) for topic in ("stock", "cards", "parcels") for partition in range(4)]
 SLOW: Final = [("letters", partition) for partition in range(4)]

@@ -8,10 +8,10 @@ from itertools import islice
 
 import pytest
 
-from tests.meta.architecture.tree import ROOT
-from tests.resilience.worlds.faults import KINDS, Fault
-from tests.resilience.worlds.search import problems_of, search
-from tests.resilience.worlds.world import lived
+from tests.resilience.worlds._support.faults import KINDS, Fault
+from tests.resilience.worlds._support.search import problems_of, search
+from tests.resilience.worlds._support.world import lived
+from tests.support.project_tree import ROOT
 
 SEEDS = int(os.environ.get("SAGA_TEST_SEEDS", "2000"))
 FEW = 8
@@ -52,7 +52,7 @@ def test_many_worlds_end_well(part: int, capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.slow
 def test_the_world_of_a_seed_is_the_same_in_every_process() -> None:
     look = (
-        "from tests.resilience.worlds.world import lived\n"
+        "from tests.resilience.worlds._support.world import lived\n"
         "for seed in (1, 5, 7):\n"
         "    world = lived(seed)\n"
         "    print(world.ended_at, sorted((place, len(log)) for place, log in world.broker.logs.items()),\n"

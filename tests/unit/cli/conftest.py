@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
-from tests.unit.cli.said import Saga
-from tests.unit.cli.stories import topics_of_orders
+from tests.unit.cli._support.said import Saga
+from tests.unit.cli._support.stories import topics_of_orders
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from saga_coordinator.service.cli.config import settings_table
-from tests.unit.cli.said import Saga
+from tests.unit.cli._support.said import Saga
 
 ROOT = Path(__file__).parents[3]
 CANARY = "canary-2b7e"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.unit.cli.said import Saga
+from tests.unit.cli._support.said import Saga
 
 
 def test_the_committed_contracts_say_what_the_code_says() -> None:

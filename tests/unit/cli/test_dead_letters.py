@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from saga_coordinator.handlers.records import Record
-from tests.unit.cli.running import Running, running
-from tests.unit.cli.said import Saga
-from tests.unit.cli.stories import placed, tell
-from tests.unit.handlers.coordinator import Coordinator
-from tests.unit.handlers.faulty import BAD, OF_CATALOG
-from tests.unit.handlers.order_log import EVENTS, Log, placed_value
+from tests.unit.cli._support.running import Running, running
+from tests.unit.cli._support.said import Saga
+from tests.unit.cli._support.stories import placed, tell
+from tests.unit.handlers._support.coordinator import Coordinator
+from tests.unit.handlers._support.faulty import BAD, OF_CATALOG
+from tests.unit.handlers._support.order_log import EVENTS, Log, placed_value
 
 RAISED = "the saga raised ArithmeticError: on purpose"
 WHY = ("--reason", "the definition is corrected", "--who", "olga")
@@ -22,7 +22,7 @@ WHY = ("--reason", "the definition is corrected", "--who", "olga")
 @pytest.fixture
 def beside(store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
     """A coordinator whose bad instance is parked behind one record, with one more in its queue, and one unreadable."""
-    monkeypatch.setenv("SAGA_CATALOG", "tests.unit.handlers.faulty:catalog")
+    monkeypatch.setenv("SAGA_CATALOG", "tests.unit.handlers._support.faulty:catalog")
     with running(store) as coordinator:
         monkeypatch.setenv("SAGA_API__BIND", coordinator.bind)
         yield coordinator

@@ -7,8 +7,8 @@ import pytest
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.diagrams.mermaid import mermaid
 from saga_coordinator.sagas.diagrams.svg.document import svg
-from tests.unit.cli.said import Saga
-from tests.unit.cli.stories import refused_at_shipping, tell
+from tests.unit.cli._support.said import Saga
+from tests.unit.cli._support.stories import refused_at_shipping, tell
 
 UNSOUND = """
 from datetime import timedelta

@@ -2,15 +2,15 @@
 
 import pytest
 
-from tests.unit.cli.said import Saga
+from tests.unit.cli._support.said import Saga
 
-PLACES = ("saga_coordinator.sagas.catalog.order_fulfilment:order_fulfilment", "tests.unit.cli.versions:second")
+PLACES = ("saga_coordinator.sagas.catalog.order_fulfilment:order_fulfilment", "tests.unit.cli._support.versions:second")
 CHANGED = "step notify-customer: timeout: 0:05:00 -> 7 days, 0:00:00"
 
 
 @pytest.fixture(autouse=True)
 def _two_versions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SAGA_CATALOG", "tests.unit.cli.versions:catalog")
+    monkeypatch.setenv("SAGA_CATALOG", "tests.unit.cli._support.versions:catalog")
 
 
 @pytest.mark.parametrize("which", [("order-fulfilment", "1", "2"), PLACES])
@@ -38,7 +38,7 @@ def test_nothing_that_differs_is_said_to_be_so(saga: Saga) -> None:
         (("orders", "1", "2"), 1, "there is no saga 'orders' in the catalog; it has order-fulfilment"),
         (("order-fulfilment", "1", "two"), 2, "have to be numbers of versions"),
         (("order-fulfilment", "2"), 2, "is no place in the code"),
-        (("tests.unit.cli.versions:catalog", PLACES[1]), 2, "holds several sagas"),
+        (("tests.unit.cli._support.versions:catalog", PLACES[1]), 2, "holds several sagas"),
     ],
 )
 def test_what_is_not_there_is_told(saga: Saga, which: tuple[str, ...], code: int, told: str) -> None:

@@ -11,9 +11,9 @@ from typing import ClassVar
 import pytest
 
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
-from tests.unit.cli.said import Saga
-from tests.unit.cli.stories import placed, tell
-from tests.unit.handlers.coordinator import coordinator
+from tests.unit.cli._support.said import Saga
+from tests.unit.cli._support.stories import placed, tell
+from tests.unit.handlers._support.coordinator import coordinator
 
 Checks = dict[str, dict[str, object]]
 

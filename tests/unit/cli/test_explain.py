@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.said import Saga
-from tests.unit.cli.stories import CHARGE, RESERVE, SHIP, placed, shipped, tell
-from tests.unit.handlers.coordinator import Coordinator
-from tests.unit.handlers.order_log import EVENTS, REPLIES, Log, command_id, instance_id
+from tests.unit.cli._support.said import Saga
+from tests.unit.cli._support.stories import CHARGE, RESERVE, SHIP, placed, shipped, tell
+from tests.unit.handlers._support.coordinator import Coordinator
+from tests.unit.handlers._support.order_log import EVENTS, REPLIES, Log, command_id, instance_id
 
 
 def explained(saga: Saga, place: str) -> dict[str, object]:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.said import Saga
-from tests.unit.cli.stories import completed, placed, refused_at_shipping, shipped, silent_for, stalled, tell
+from tests.unit.cli._support.said import Saga
+from tests.unit.cli._support.stories import completed, placed, refused_at_shipping, shipped, silent_for, stalled, tell
 
 
 def keys(listed: dict[str, list[dict[str, object]]]) -> list[object]:

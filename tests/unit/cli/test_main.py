@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from saga_coordinator.service.cli.main import VERBS
-from tests.unit.cli.said import Saga
-from tests.unit.cli.stories import placed, tell
+from tests.unit.cli._support.said import Saga
+from tests.unit.cli._support.stories import placed, tell
 
 SAGA = Path(sys.executable).with_name("saga")
 MAIN = "saga_coordinator.service.cli.main"

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.said import Saga
-from tests.unit.cli.stories import completed, placed, refused_at_shipping, shipped, tell
+from tests.unit.cli._support.said import Saga
+from tests.unit.cli._support.stories import completed, placed, refused_at_shipping, shipped, tell
 
 PLAN = ("migrate", "order-fulfilment", "--from", "1", "--to", "2", "--plan")
 ALL = (placed("o-1"), shipped("o-2"), completed("o-3"), refused_at_shipping("o-4", undone=False))
 
 
 def catalog(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setenv("SAGA_CATALOG", f"tests.unit.cli.versions:{name}")
+    monkeypatch.setenv("SAGA_CATALOG", f"tests.unit.cli._support.versions:{name}")
 
 
 def test_live_instances_move_by_themselves_where_nothing_is_in_the_way(

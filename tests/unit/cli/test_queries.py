@@ -14,10 +14,10 @@ from saga_coordinator.service.errors import StoreError
 from saga_coordinator.service.storage.queries import InstanceFilter, NeedsAttention
 from saga_coordinator.service.storage.sqlite import queries as sqlite_queries
 from saga_coordinator.service.storage.sqlite.queries import newest_schema, open_queries
-from tests.unit.cli.said import Saga
-from tests.unit.cli.stories import completed, placed, stalled, tell
-from tests.unit.handlers.coordinator import coordinator
-from tests.unit.handlers.order_log import EVENTS, Log, instance_id
+from tests.unit.cli._support.said import Saga
+from tests.unit.cli._support.stories import completed, placed, stalled, tell
+from tests.unit.handlers._support.coordinator import coordinator
+from tests.unit.handlers._support.order_log import EVENTS, Log, instance_id
 
 
 def test_what_is_read_is_of_one_moment_and_keeps_no_coordinator_from_writing(store: Path) -> None:

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.said import Saga
-from tests.unit.cli.stories import completed, placed, refused_at_shipping, shipped, stalled, tell
-from tests.unit.handlers.order_log import instance_id
+from tests.unit.cli._support.said import Saga
+from tests.unit.cli._support.stories import completed, placed, refused_at_shipping, shipped, stalled, tell
+from tests.unit.handlers._support.order_log import instance_id
 
 ALL = (placed("o-1"), shipped("o-2"), completed("o-3"), refused_at_shipping("o-4"), stalled("o-5"))
-QUIET = ("--against", "tests.unit.cli.versions:quiet")
+QUIET = ("--against", "tests.unit.cli._support.versions:quiet")
 
 
 def test_by_their_own_definition_all_is_decided_as_recorded(saga: Saga, store: Path) -> None:
@@ -49,7 +49,7 @@ def test_other_data_behind_the_same_decisions_are_found(
     saga: Saga, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tell(store, shipped("o-1"))
-    monkeypatch.setenv("SAGA_CATALOG", "tests.unit.cli.versions:forgetful")
+    monkeypatch.setenv("SAGA_CATALOG", "tests.unit.cli._support.versions:forgetful")
 
     said = saga("replay")
 

@@ -15,8 +15,8 @@ import pytest
 from confluent_kafka import Producer
 
 from tests.support.kafka.faulty_broker import FaultyBroker
-from tests.unit.cli.said import Saga
-from tests.unit.cli.stories import placed, tell, topics_of_orders
+from tests.unit.cli._support.said import Saga
+from tests.unit.cli._support.stories import placed, tell, topics_of_orders
 
 pytestmark = pytest.mark.slow
 

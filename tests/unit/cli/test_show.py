@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.said import Saga
-from tests.unit.cli.stories import SHIP, completed, placed, refused_at_shipping, shipped, stalled, tell
-from tests.unit.handlers.coordinator import Coordinator
-from tests.unit.handlers.order_log import Log, instance_id
+from tests.unit.cli._support.said import Saga
+from tests.unit.cli._support.stories import SHIP, completed, placed, refused_at_shipping, shipped, stalled, tell
+from tests.unit.handlers._support.coordinator import Coordinator
+from tests.unit.handlers._support.order_log import Log, instance_id
 
 
 async def answered_again(it: Coordinator, log: Log) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.meta.architecture.tree import ROOT
-from tests.unit.cli.said import Saga
+from tests.support.project_tree import ROOT
+from tests.unit.cli._support.said import Saga
 
 EXAMPLE = str(ROOT / "docs" / "examples" / "order-fulfilment.toml")
 FEW = ("simulate", "order-fulfilment", "--participants", EXAMPLE, "--instances", "300")

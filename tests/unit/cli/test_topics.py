@@ -7,8 +7,8 @@ from confluent_kafka.admin import AdminClient
 
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.support.kafka.java import JavaKafka
-from tests.unit.cli.said import Saga
-from tests.unit.cli.stories import topics_of_orders
+from tests.unit.cli._support.said import Saga
+from tests.unit.cli._support.stories import topics_of_orders
 
 
 @pytest.fixture

@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 
 from saga_coordinator.contracts import Done
-from tests.unit.cli.said import Saga
-from tests.unit.cli.stories import tell
-from tests.unit.handlers.coordinator import Coordinator
-from tests.unit.handlers.order_log import Log
-from tests.unit.handlers.trips import HoldRoom, TripAsked, catalog
+from tests.unit.cli._support.said import Saga
+from tests.unit.cli._support.stories import tell
+from tests.unit.handlers._support.coordinator import Coordinator
+from tests.unit.handlers._support.order_log import Log
+from tests.unit.handlers._support.trips import HoldRoom, TripAsked, catalog
 
 
 @pytest.fixture(autouse=True)
 def _trips(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SAGA_CATALOG", "tests.unit.handlers.trips:catalog")
+    monkeypatch.setenv("SAGA_CATALOG", "tests.unit.handlers._support.trips:catalog")
 
 
 async def cooling_off(it: Coordinator, log: Log) -> None:

@@ -19,7 +19,7 @@ from saga_coordinator.sagas.machine import (
     transition,
 )
 from saga_coordinator.service.views.why import Case, why
-from tests.unit.handlers.order_log import placed_value
+from tests.unit.handlers._support.order_log import placed_value
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)

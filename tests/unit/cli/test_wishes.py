@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from saga_coordinator.contracts import Done, Failure, Reply
-from tests.unit.cli.running import Running, running
-from tests.unit.cli.said import Saga
-from tests.unit.handlers.faulty import OF_CATALOG
+from tests.unit.cli._support.running import Running, running
+from tests.unit.cli._support.said import Saga
+from tests.unit.handlers._support.faulty import OF_CATALOG
 
 NO = Failure(code="no", message="not today", retryable=False)
 WHY = ("--reason", "to look at it", "--who", "olga")
@@ -16,7 +16,7 @@ WHY = ("--reason", "to look at it", "--who", "olga")
 
 @pytest.fixture
 def beside(store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
-    monkeypatch.setenv("SAGA_CATALOG", "tests.unit.handlers.faulty:catalog")
+    monkeypatch.setenv("SAGA_CATALOG", "tests.unit.handlers._support.faulty:catalog")
     with running(store) as coordinator:
         monkeypatch.setenv("SAGA_API__BIND", coordinator.bind)
         OF_CATALOG.heal()

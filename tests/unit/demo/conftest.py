@@ -6,7 +6,7 @@ import pytest
 
 from saga_coordinator.service.demo.conversation import COMMAND_TOPICS, ORDERS, OUTCOMES
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
-from tests.unit.demo.hands import Hands
+from tests.unit.demo._support.hands import Hands
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from saga_coordinator.service.demo.behaviour import Behaviour
 from saga_coordinator.service.demo.conversation import CONFIRMED, REJECTED
 from saga_coordinator.service.demo.journal import Journal, Outcome
 from saga_coordinator.service.demo.ledger import Ledger, open_ledgers
-from tests.unit.demo.by_hand import command
+from tests.unit.demo._support.by_hand import command
 
 FORWARD = ("reserve-stock", "charge-card", "ship-order", "notify-customer")
 

@@ -9,7 +9,7 @@ from saga_coordinator.service.demo.behaviour import Behaviour
 from saga_coordinator.service.demo.command_handler import Answer, CommandHandler, HandledCommand
 from saga_coordinator.service.demo.conversation import Command
 from saga_coordinator.service.demo.ledger import Effect, Ledger
-from tests.unit.demo.by_hand import command, record
+from tests.unit.demo._support.by_hand import command, record
 
 WILLING = {"ship-order": 0.0}
 

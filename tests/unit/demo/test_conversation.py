@@ -14,7 +14,7 @@ from saga_coordinator.service.demo.conversation import (
     reply_with,
     wrong_value,
 )
-from tests.unit.demo.by_hand import TRACEPARENT, command, command_id, headers, topic, value
+from tests.unit.demo._support.by_hand import TRACEPARENT, command, command_id, headers, topic, value
 
 NAMES = sorted(kind.name for kind in COMMANDS.values())
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from saga_coordinator.service.demo.conversation import failure
 from saga_coordinator.service.demo.ledger import Effect, Ledger, open_ledgers, read_ledgers
-from tests.unit.demo.by_hand import command, command_id
+from tests.unit.demo._support.by_hand import command, command_id
 
 DECLINED = failure("card-declined", "the bank declined the card", retryable=False)
 

@@ -12,7 +12,7 @@ from saga_coordinator.service.demo.conversation import CONFIRMED, ORDERS, OUTCOM
 from saga_coordinator.service.demo.load import Load, Plan
 from saga_coordinator.service.demo.orders import Mix
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
-from tests.unit.demo.hands import Hands
+from tests.unit.demo._support.hands import Hands
 
 pytestmark = pytest.mark.slow
 

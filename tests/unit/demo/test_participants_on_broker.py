@@ -14,8 +14,8 @@ from saga_coordinator.service.demo.clients import Record
 from saga_coordinator.service.demo.conversation import COMMANDS, CommandKind
 from saga_coordinator.service.demo.participants import GROUP, Participants
 from tests.support.kafka.faulty_broker import FaultyBroker
-from tests.unit.demo.by_hand import command_id, headers, topic, wait_until
-from tests.unit.demo.hands import QUICK_TAKEOVER, Hands
+from tests.unit.demo._support.by_hand import command_id, headers, topic, wait_until
+from tests.unit.demo._support.hands import QUICK_TAKEOVER, Hands
 
 pytestmark = pytest.mark.slow
 

@@ -16,8 +16,8 @@ from saga_coordinator.service.demo.journal import Journal, Outcome
 from saga_coordinator.service.demo.ledger import Effect, Ledger, open_ledgers
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.support.demo_process import main
-from tests.unit.demo.by_hand import command, wait_until
-from tests.unit.demo.hands import QUICK_TAKEOVER, Hands
+from tests.unit.demo._support.by_hand import command, wait_until
+from tests.unit.demo._support.hands import QUICK_TAKEOVER, Hands
 
 PROCESS = "tests.support.demo_process"
 ROOT = Path(__file__).parents[3]

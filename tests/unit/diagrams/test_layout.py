@@ -16,8 +16,8 @@ from saga_coordinator.sagas.diagrams.svg.shapes import Box, Face, Frame, Line, P
 from saga_coordinator.sagas.language.nodes import Branch, ForEach, Step, walk
 from saga_coordinator.sagas.testing.scenario import Scenario
 from saga_coordinator.sagas.testing.scenario import given as begin
-from tests.unit.diagrams.any_saga import any_sagas, any_stories
-from tests.unit.machine.made import Begun, Data, choice, compensatable, point_of_no_return, retriable, safe, saga
+from tests.support.saga_kit import Begun, Data, choice, compensatable, point_of_no_return, retriable, safe, saga
+from tests.unit.diagrams._support.any_saga import any_sagas, any_stories
 
 SHOP = saga(
     parallel(compensatable("a"), compensatable("b")),

@@ -18,8 +18,7 @@ from saga_coordinator.sagas.catalog.server_provisioning import server_provisioni
 from saga_coordinator.sagas.diagrams.mermaid import mermaid
 from saga_coordinator.sagas.language.nodes import Branch
 from saga_coordinator.sagas.testing.scenario import given
-from tests.unit.diagrams.short import SHORT, SITUATIONS
-from tests.unit.machine.made import (
+from tests.support.saga_kit import (
     MINUTE,
     SECOND,
     Begun,
@@ -31,6 +30,7 @@ from tests.unit.machine.made import (
     retriable,
     saga,
 )
+from tests.unit.diagrams._support.short import SHORT, SITUATIONS
 
 REQUEST = ProvisionServers(
     request_id="r-1",

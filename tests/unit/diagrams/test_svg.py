@@ -20,9 +20,9 @@ from saga_coordinator.sagas.diagrams.svg.look import DAY, MARK_ICONS, NIGHT
 from saga_coordinator.sagas.language.nodes import Branch
 from saga_coordinator.sagas.testing.scenario import Scenario
 from saga_coordinator.sagas.testing.scenario import given as begin
-from tests.unit.diagrams.any_saga import any_stories
-from tests.unit.diagrams.short import SHORT, SITUATIONS
-from tests.unit.machine.made import Begun, Data, compensatable, point_of_no_return, saga
+from tests.support.saga_kit import Begun, Data, compensatable, point_of_no_return, saga
+from tests.unit.diagrams._support.any_saga import any_stories
+from tests.unit.diagrams._support.short import SHORT, SITUATIONS
 
 SVG = "{http://www.w3.org/2000/svg}"
 HARMLESS = {"svg", "title", "desc", "style", "defs", "marker", "path", "rect", "g", "text"}

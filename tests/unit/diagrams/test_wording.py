@@ -18,8 +18,8 @@ from saga_coordinator.sagas.diagrams.text import (
 from saga_coordinator.sagas.language.nodes import ForEach
 from saga_coordinator.sagas.machine.progress import is_settled
 from saga_coordinator.sagas.testing.scenario import given
-from tests.unit.diagrams.any_saga import each, some_time
-from tests.unit.machine.made import Begun, Data, Did, choice, compensatable, saga
+from tests.support.saga_kit import Begun, Data, Did, choice, compensatable, saga
+from tests.unit.diagrams._support.any_saga import each, some_time
 
 
 def as_long_as_it_takes(_: Data) -> timedelta:

@@ -8,8 +8,8 @@ import pytest
 
 from saga_coordinator.handlers.records import OutboxMessage, RawHeaders, Record
 from saga_coordinator.service.storage.sqlite.columns import to_headers
-from tests.unit.handlers.coordinator import Coordinator, coordinator
-from tests.unit.handlers.order_log import (
+from tests.unit.handlers._support.coordinator import Coordinator, coordinator
+from tests.unit.handlers._support.order_log import (
     EVENTS,
     REPLIES,
     TIMESTAMP,

@@ -11,13 +11,13 @@ import pytest
 from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES
 from saga_coordinator.sagas import Saga, parallel, step
 from saga_coordinator.sagas.language.nodes import Step
-from tests.unit.handlers.coordinator import Coordinator, coordinator
-from tests.unit.handlers.order_log import Log
-from tests.unit.machine import made
+from tests.support import saga_kit
+from tests.unit.handlers._support.coordinator import Coordinator, coordinator
+from tests.unit.handlers._support.order_log import Log
 
 T = TypeVar("T")
 
-MadeSaga = Saga[made.Begun, made.Data]
+MadeSaga = Saga[saga_kit.Begun, saga_kit.Data]
 
 
 def broken(function: Callable[..., T]) -> Callable[..., T]:
@@ -32,36 +32,36 @@ def broken(function: Callable[..., T]) -> Callable[..., T]:
     return wrapped
 
 
-def first_step(*, send: bool = False, remember: bool = False) -> Step[made.Data]:
-    whole = made.compensatable("a")
+def first_step(*, send: bool = False, remember: bool = False) -> Step[saga_kit.Data]:
+    whole = saga_kit.compensatable("a")
     return step(
         "a",
         broken(whole.send) if send else whole.send,
-        remember=broken(made.remembers("a")) if remember else made.remembers("a"),
+        remember=broken(saga_kit.remembers("a")) if remember else saga_kit.remembers("a"),
         compensate=whole.compensate,
     )
 
 
-def second_step(*, send: bool = False) -> Step[made.Data]:
-    whole = made.compensatable("b")
+def second_step(*, send: bool = False) -> Step[saga_kit.Data]:
+    whole = saga_kit.compensatable("b")
     return step(
         "b",
         broken(whole.send) if send else whole.send,
-        remember=made.remembers("b"),
+        remember=saga_kit.remembers("b"),
         compensate=whole.compensate,
     )
 
 
 AT_START: dict[str, MadeSaga] = {
-    "begin": replace(made.saga(first_step()), begin=broken(made.begin)),
-    "correlate": replace(made.saga(first_step()), correlate=broken(made.key)),
-    "send": made.saga(first_step(send=True)),
+    "begin": replace(saga_kit.saga(first_step()), begin=broken(saga_kit.begin)),
+    "correlate": replace(saga_kit.saga(first_step()), correlate=broken(saga_kit.key)),
+    "send": saga_kit.saga(first_step(send=True)),
 }
 
 AT_REPLY: dict[str, MadeSaga] = {
-    "remember": made.saga(first_step(remember=True), second_step()),
-    "send": made.saga(first_step(), second_step(send=True)),
-    "on_completed": replace(made.saga(first_step()), on_completed=broken(made.finished)),
+    "remember": saga_kit.saga(first_step(remember=True), second_step()),
+    "send": saga_kit.saga(first_step(), second_step(send=True)),
+    "on_completed": replace(saga_kit.saga(first_step()), on_completed=broken(saga_kit.finished)),
 }
 
 
@@ -69,7 +69,7 @@ AT_REPLY: dict[str, MadeSaga] = {
 async def test_a_start_that_raises_is_dead_lettered_alone_i28(tmp_path: Path, function: str) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db", AT_START[function]) as it:
-        records = [log.event(made.Begun(key=key), key) for key in ("k-1", "bad", "k-2")]
+        records = [log.event(saga_kit.Begun(key=key), key) for key in ("k-1", "bad", "k-2")]
         await it.take(*records)
         assert [it.verdicts(record.place)[0][0] for record in records] == ["applied", "dead-lettered", "applied"]
         assert "ArithmeticError: on purpose" in (it.verdicts(records[1].place)[0][1] or "")
@@ -83,11 +83,11 @@ async def test_a_reply_that_raises_is_dead_lettered_and_leaves_its_instance_unch
 ) -> None:
     log = Log()
     async with coordinator(tmp_path / "saga.db", AT_REPLY[function]) as it:
-        await it.take(*(log.event(made.Begun(key=key), key) for key in ("bad", "k-1")))
+        await it.take(*(log.event(saga_kit.Begun(key=key), key) for key in ("bad", "k-1")))
         bad, good = it.messages
         kept = "SELECT status, data, state, revision, wake_at FROM instance WHERE correlation = 'bad'"
         before = it.rows(kept)
-        replies = [log.says(bad, made.Did()), log.says(good, made.Did())]
+        replies = [log.says(bad, saga_kit.Did()), log.says(good, saga_kit.Did())]
         await it.take(*replies)
 
         assert [it.verdicts(reply.place)[0][0] for reply in replies] == ["dead-lettered", "applied"]
@@ -113,14 +113,14 @@ RAISED: dict[str, Exception] = {
 async def test_whatever_a_saga_raises_is_written_down_and_the_partition_goes_on_i28(
     tmp_path: Path, error: Exception
 ) -> None:
-    def remember(data: made.Data, reply: made.Did) -> made.Data:  # noqa: ARG001  a saga's form
+    def remember(data: saga_kit.Data, reply: saga_kit.Did) -> saga_kit.Data:  # noqa: ARG001  a saga's form
         raise error
 
-    log, whole = Log(), made.compensatable("a")
-    saga = made.saga(step("a", whole.send, remember=remember, compensate=whole.compensate))
+    log, whole = Log(), saga_kit.compensatable("a")
+    saga = saga_kit.saga(step("a", whole.send, remember=remember, compensate=whole.compensate))
     async with coordinator(tmp_path / "saga.db", saga) as it:
-        await it.take(log.event(made.Begun(key="bad"), "bad"))
-        reply, event = log.says(it.messages[0], made.Did()), log.event(made.Begun(key="k-2"), "k-2")
+        await it.take(log.event(saga_kit.Begun(key="bad"), "bad"))
+        reply, event = log.says(it.messages[0], saga_kit.Did()), log.event(saga_kit.Begun(key="k-2"), "k-2")
         await it.take(reply, event)
 
         ((verdict, cause),) = it.verdicts(reply.place)
@@ -137,15 +137,15 @@ UNWRITABLE: dict[str, object] = {"no JSON": (object(),), "half a character": ("c
 
 @pytest.mark.parametrize("seen", UNWRITABLE.values(), ids=UNWRITABLE)
 async def test_data_that_cannot_be_written_concern_their_record_alone_i28_i29(tmp_path: Path, seen: object) -> None:
-    def remember(data: made.Data, reply: made.Did) -> made.Data:
+    def remember(data: saga_kit.Data, reply: saga_kit.Did) -> saga_kit.Data:
         return data.model_copy(update={"seen": seen}) if reply.word == "bad" else data
 
-    log, whole = Log(), made.compensatable("a")
+    log, whole = Log(), saga_kit.compensatable("a")
     forgetful = step("a", whole.send, remember=remember, compensate=whole.compensate)
-    async with coordinator(tmp_path / "saga.db", made.saga(parallel(forgetful, small_step()))) as it:
-        await it.take(*(log.event(made.Begun(key=key), key) for key in ("k-1", "k-2")))
+    async with coordinator(tmp_path / "saga.db", saga_kit.saga(parallel(forgetful, small_step()))) as it:
+        await it.take(*(log.event(saga_kit.Begun(key=key), key) for key in ("k-1", "k-2")))
         bad, good = it.sent("made.do-a.v1", "k-1")[0], it.sent("made.do-a.v1", "k-2")[0]
-        replies = [log.says(bad, made.Did(word="bad")), log.says(good, made.Did())]
+        replies = [log.says(bad, saga_kit.Did(word="bad")), log.says(good, saga_kit.Did())]
         await it.take(*replies)
 
         assert [it.verdicts(reply.place)[0][0] for reply in replies] == ["dead-lettered", "applied"]
@@ -155,12 +155,12 @@ async def test_data_that_cannot_be_written_concern_their_record_alone_i28_i29(tm
 
 
 async def test_an_instance_that_begins_with_data_that_cannot_be_written_does_not_begin_i28(tmp_path: Path) -> None:
-    def begin(event: made.Begun) -> made.Data:
-        return made.begin(event).model_copy(update={"coins": object()})
+    def begin(event: saga_kit.Begun) -> saga_kit.Data:
+        return saga_kit.begin(event).model_copy(update={"coins": object()})
 
     log = Log()
-    async with coordinator(tmp_path / "saga.db", replace(made.saga(safe_step()), begin=begin)) as it:
-        event = log.event(made.Begun(key="k-1"), "k-1")
+    async with coordinator(tmp_path / "saga.db", replace(saga_kit.saga(safe_step()), begin=begin)) as it:
+        event = log.event(saga_kit.Begun(key="k-1"), "k-1")
         await it.take(event)
         assert it.verdicts(event.place)[0][0] == "dead-lettered"
         assert it.rows("SELECT 1 FROM instance") == []
@@ -168,10 +168,10 @@ async def test_an_instance_that_begins_with_data_that_cannot_be_written_does_not
 
 async def test_a_command_too_large_to_publish_stalls_its_instance_and_says_so(tmp_path: Path) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", made.saga(first_step(), second_step())) as it:
-        await it.take(*(log.event(made.Begun(key=key), key) for key in ("k-1", "k-2")))
+    async with coordinator(tmp_path / "saga.db", saga_kit.saga(first_step(), second_step())) as it:
+        await it.take(*(log.event(saga_kit.Begun(key=key), key) for key in ("k-1", "k-2")))
         large, small = it.messages
-        await it.take(log.says(large, made.Did(word="x" * MAX_MESSAGE_BYTES)), log.says(small, made.Did()))
+        await it.take(log.says(large, saga_kit.Did(word="x" * MAX_MESSAGE_BYTES)), log.says(small, saga_kit.Did()))
 
         assert it.rows("SELECT correlation, status FROM instance ORDER BY 1") == [
             ("k-1", "stalled"),
@@ -187,32 +187,32 @@ async def test_a_command_too_large_to_publish_stalls_its_instance_and_says_so(tm
 async def test_beside_a_command_too_large_its_siblings_are_sent_and_remembered(tmp_path: Path) -> None:
     """A stalled instance still records what its other commands bring."""
     log, large = Log(), "k" * MAX_MESSAGE_BYTES
-    saga = made.saga(parallel(first_step(), small_step()))
+    saga = saga_kit.saga(parallel(first_step(), small_step()))
     async with coordinator(tmp_path / "saga.db", saga) as it:
-        await it.take(log.event(made.Begun(key=large), "k-1"))
+        await it.take(log.event(saga_kit.Begun(key=large), "k-1"))
         assert it.rows("SELECT status FROM instance") == [("stalled",)]
         assert it.messages == []
 
 
 async def test_an_outcome_too_large_to_publish_does_not_block_its_topic(tmp_path: Path) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", made.saga(first_step())) as it:
-        await it.take(*(log.event(made.Begun(key=key), key) for key in ("k-1", "k-2")))
+    async with coordinator(tmp_path / "saga.db", saga_kit.saga(first_step())) as it:
+        await it.take(*(log.event(saga_kit.Begun(key=key), key) for key in ("k-1", "k-2")))
         large, small = it.messages
-        reply = log.says(large, made.Did(word="x" * MAX_MESSAGE_BYTES))
-        await it.take(reply, log.says(small, made.Did()))
+        reply = log.says(large, saga_kit.Did(word="x" * MAX_MESSAGE_BYTES))
+        await it.take(reply, log.says(small, saga_kit.Did()))
         ((verdict, reason),) = it.verdicts(reply.place)
         assert (verdict, it.types("k-2")[-1]) == ("dead-lettered", "made.finished.v1")
         assert "made.finished.v1 has 1000" in (reason or "")
         assert all(len(row.value or b"") < MAX_MESSAGE_BYTES for row in it.messages)
 
 
-def safe_step() -> Step[made.Data]:
-    return step("a", made.makes(made.command("a", safe=True)), remember=made.remembers("a"))
+def safe_step() -> Step[saga_kit.Data]:
+    return step("a", saga_kit.makes(saga_kit.command("a", safe=True)), remember=saga_kit.remembers("a"))
 
 
-def small_step() -> Step[made.Data]:
-    return made.compensatable("c")
+def small_step() -> Step[saga_kit.Data]:
+    return saga_kit.compensatable("c")
 
 
 def status(it: Coordinator) -> list[tuple[Any, ...]]:

@@ -5,9 +5,9 @@ from pathlib import Path
 from saga_coordinator.contracts import Done, Failure
 from saga_coordinator.handlers.records import OutboxMessage, Record
 from saga_coordinator.sagas.machine import instance_id
-from tests.unit.handlers.coordinator import Coordinator, coordinator
-from tests.unit.handlers.order_log import REPLIES, Log, attributes, header, type_of
-from tests.unit.handlers.trips import (
+from tests.unit.handlers._support.coordinator import Coordinator, coordinator
+from tests.unit.handlers._support.order_log import REPLIES, Log, attributes, header, type_of
+from tests.unit.handlers._support.trips import (
     BookHotel,
     FreeRoom,
     HoldRoom,

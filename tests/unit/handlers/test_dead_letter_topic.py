@@ -12,8 +12,8 @@ import pytest
 from saga_coordinator.handlers.encode import Encoder
 from saga_coordinator.handlers.records import DeadLetter, OutboxMessage, Place, RawHeaders, Record
 from saga_coordinator.handlers.redrive import DeadLetterRef
-from tests.unit.handlers.coordinator import TIME, coordinator
-from tests.unit.handlers.faulty import BAD, NO_FAULT, OLGA, Fault, Two, wide
+from tests.unit.handlers._support.coordinator import TIME, coordinator
+from tests.unit.handlers._support.faulty import BAD, NO_FAULT, OLGA, Fault, Two, wide
 
 ODD: RawHeaders = (("ce_id", b"1"), ("ce_id", b"2"), ("all", bytes(range(256))), ("null", None), ("", b""))
 

@@ -8,9 +8,10 @@ from saga_coordinator.contracts import Done, Event
 from saga_coordinator.handlers.records import Record
 from saga_coordinator.sagas import Saga, alternatives, parallel, receive, series, step
 from saga_coordinator.sagas.language.nodes import Receive
-from tests.unit.handlers.coordinator import HandClock, coordinator
-from tests.unit.handlers.order_log import Log, command_id, instance_id
-from tests.unit.handlers.trips import (
+from tests.support import saga_kit
+from tests.unit.handlers._support.coordinator import HandClock, coordinator
+from tests.unit.handlers._support.order_log import Log, command_id, instance_id
+from tests.unit.handlers._support.trips import (
     Approved,
     HoldRoom,
     SendTicket,
@@ -22,7 +23,6 @@ from tests.unit.handlers.trips import (
     trip,
     trip_of,
 )
-from tests.unit.machine import made
 
 RESERVE, CHARGE = "inventory.reserve-stock.v1", "payments.charge-card.v1"
 HOUR = timedelta(hours=1)
@@ -106,17 +106,17 @@ async def test_a_cancel_after_the_pivot_was_sent_is_ignored(tmp_path: Path) -> N
         )
 
 
-def two_sagas() -> tuple[Saga[made.Begun, made.Data], ...]:
+def two_sagas() -> tuple[Saga[saga_kit.Begun, saga_kit.Data], ...]:
     """Two sagas that start and are cancelled by the same events."""
-    return tuple(made.saga(made.compensatable(f"of-{name}"), name=name) for name in ("one", "other"))
+    return tuple(saga_kit.saga(saga_kit.compensatable(f"of-{name}"), name=name) for name in ("one", "other"))
 
 
 def begun_event(log: Log) -> Record:
-    return log.event(made.Begun(key="k-1"), "k-1")
+    return log.event(saga_kit.Begun(key="k-1"), "k-1")
 
 
 def stopped_event(log: Log) -> Record:
-    return log.event(made.Stopped(key="k-1"), "k-1")
+    return log.event(saga_kit.Stopped(key="k-1"), "k-1")
 
 
 async def test_an_event_that_comes_before_two_instances_is_held_for_both(tmp_path: Path) -> None:

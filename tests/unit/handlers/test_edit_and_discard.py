@@ -4,9 +4,9 @@ from pathlib import Path
 
 from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES
 from saga_coordinator.handlers.redrive import DeadLetterRef, Outcome
-from tests.unit.handlers.coordinator import coordinator
-from tests.unit.handlers.faulty import NO_FAULT, OLGA, Fault, Two, wide
-from tests.unit.handlers.order_log import EVENTS, Log, placed_value
+from tests.unit.handlers._support.coordinator import coordinator
+from tests.unit.handlers._support.faulty import NO_FAULT, OLGA, Fault, Two, wide
+from tests.unit.handlers._support.order_log import EVENTS, Log, placed_value
 from tests.unit.handlers.test_redrive import audits, verdicts
 
 

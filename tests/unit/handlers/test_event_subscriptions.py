@@ -7,9 +7,9 @@ from saga_coordinator.contracts import Done, Event
 from saga_coordinator.handlers.records import Record
 from saga_coordinator.sagas import delay, step
 from saga_coordinator.sagas.machine import instance_id
-from tests.unit.handlers.coordinator import Coordinator, HandClock, coordinator
-from tests.unit.handlers.order_log import Log
-from tests.unit.handlers.trips import (
+from tests.unit.handlers._support.coordinator import Coordinator, HandClock, coordinator
+from tests.unit.handlers._support.order_log import Log
+from tests.unit.handlers._support.trips import (
     Approved,
     HoldRoom,
     Paid,

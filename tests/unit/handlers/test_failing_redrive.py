@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from saga_coordinator.handlers.redrive import DeadLetterRef, Outcome, Result
-from tests.unit.handlers.brittle import Broken, Stores
-from tests.unit.handlers.coordinator import Coordinator, coordinator
-from tests.unit.handlers.faulty import BAD, NO_FAULT, OLGA, Fault, Two, wide
+from tests.unit.handlers._support.brittle import Broken, Stores
+from tests.unit.handlers._support.coordinator import Coordinator, coordinator
+from tests.unit.handlers._support.faulty import BAD, NO_FAULT, OLGA, Fault, Two, wide
 
 Act = Callable[[Coordinator, DeadLetterRef], Awaitable[Result]]
 

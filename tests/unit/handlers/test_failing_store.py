@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from saga_coordinator.handlers.records import Record
-from tests.unit.handlers.brittle import Broken, Stores
-from tests.unit.handlers.coordinator import Coordinator, coordinator, relaying
-from tests.unit.handlers.eventually import eventually
-from tests.unit.handlers.order_log import EVENTS, REPLIES, Log
+from tests.unit.handlers._support.brittle import Broken, Stores
+from tests.unit.handlers._support.coordinator import Coordinator, coordinator, relaying
+from tests.unit.handlers._support.eventually import eventually
+from tests.unit.handlers._support.order_log import EVENTS, REPLIES, Log
 
 HOUR = timedelta(hours=1)
 

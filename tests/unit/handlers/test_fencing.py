@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from saga_coordinator.handlers.records import Changes, Lease, LeaseMove
-from tests.unit.handlers.coordinator import coordinator
-from tests.unit.handlers.order_log import EVENTS, REPLIES, Log, instance_id
+from tests.unit.handlers._support.coordinator import coordinator
+from tests.unit.handlers._support.order_log import EVENTS, REPLIES, Log, instance_id
 
 
 async def test_a_partition_that_was_taken_over_is_left_out_and_the_rest_goes_on_i25(tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ from saga_coordinator.service.app import run as running
 from saga_coordinator.service.drain import SHUTTING_DOWN, Drain
 from saga_coordinator.service.health import CHECKS, Health
 from saga_coordinator.service.settings import Settings
-from tests.unit.handlers.coordinator import Coordinator, coordinator, relaying
-from tests.unit.handlers.eventually import eventually
-from tests.unit.handlers.order_log import Log, instance_id
+from tests.unit.handlers._support.coordinator import Coordinator, coordinator, relaying
+from tests.unit.handlers._support.eventually import eventually
+from tests.unit.handlers._support.order_log import Log, instance_id
 from tests.unit.handlers.test_relay import Gate
 
 HOUR = timedelta(hours=1)

@@ -16,9 +16,9 @@ from saga_coordinator.handlers.decode import read
 from saga_coordinator.handlers.records import Place, RawHeaders, Record
 from saga_coordinator.handlers.routing import Routes
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
-from tests.unit.handlers import fuzzed
-from tests.unit.handlers.coordinator import coordinator
-from tests.unit.handlers.order_log import EVENTS, TIMESTAMP, Log
+from tests.unit.handlers._support import fuzzed
+from tests.unit.handlers._support.coordinator import coordinator
+from tests.unit.handlers._support.order_log import EVENTS, TIMESTAMP, Log
 
 ROUTES = Routes([order_fulfilment])
 MODELS: list[type[BaseModel]] = [*ROUTES.replies.values(), *(model for model, _ in ROUTES.events.values())]

@@ -10,7 +10,7 @@ from pydantic_settings import SettingsError
 
 from saga_coordinator.service.settings import Settings
 from saga_coordinator.service.views.record import parse_place
-from tests.unit.handlers import fuzzed
+from tests.unit.handlers._support import fuzzed
 
 
 def variables(model: type[BaseModel], prefix: str) -> list[str]:

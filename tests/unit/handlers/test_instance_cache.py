@@ -5,8 +5,8 @@ from pathlib import Path
 
 from saga_coordinator.handlers.instance_cache import InstanceCache
 from saga_coordinator.sagas.machine import Status
-from tests.conformance.stores import begun, starts
-from tests.unit.handlers.coordinator import Coordinator, coordinator
+from tests.conformance._support.stores import begun, starts
+from tests.unit.handlers._support.coordinator import Coordinator, coordinator
 
 
 async def known(it: Coordinator, instance_cache: InstanceCache, *ids: str) -> set[str]:

@@ -3,8 +3,17 @@
 from pathlib import Path
 
 from saga_coordinator.handlers.records import Record
-from tests.unit.handlers.coordinator import TIME, Coordinator, coordinator
-from tests.unit.handlers.order_log import EVENTS, OUTCOMES, REPLIES, Log, command_id, header, instance_id, type_of
+from tests.unit.handlers._support.coordinator import TIME, Coordinator, coordinator
+from tests.unit.handlers._support.order_log import (
+    EVENTS,
+    OUTCOMES,
+    REPLIES,
+    Log,
+    command_id,
+    header,
+    instance_id,
+    type_of,
+)
 
 RESERVE, CHARGE = "inventory.reserve-stock.v1", "payments.charge-card.v1"
 SHIP, NOTIFY = "shipping.ship-order.v1", "notifications.notify-customer.v1"

@@ -9,8 +9,8 @@ import pytest
 from saga_coordinator.contracts import Done
 from saga_coordinator.contracts.messages.shipping import OrderShipped
 from saga_coordinator.sagas.machine import Cancel, Ignored, OperatorAction, Pause, Resume, RetryStep, SkipStep
-from tests.unit.handlers.coordinator import Coordinator, coordinator
-from tests.unit.handlers.order_log import Log, instance_id
+from tests.unit.handlers._support.coordinator import Coordinator, coordinator
+from tests.unit.handlers._support.order_log import Log, instance_id
 
 ORDER = instance_id("o-1")
 

@@ -11,8 +11,8 @@ from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine import freeze
 from saga_coordinator.service.storage.queries import InstanceFilter
 from saga_coordinator.service.storage.sqlite.queries import open_queries
-from tests.unit.handlers.coordinator import Coordinator, coordinator, relaying
-from tests.unit.handlers.order_log import Log, instance_id
+from tests.unit.handlers._support.coordinator import Coordinator, coordinator, relaying
+from tests.unit.handlers._support.order_log import Log, instance_id
 from tests.unit.handlers.test_relay import Gate, Slow, worn
 
 RESERVE, CHARGE, SHIP = "inventory.reserve-stock.v1", "payments.charge-card.v1", "shipping.ship-order.v1"

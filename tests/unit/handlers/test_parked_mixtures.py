@@ -12,10 +12,10 @@ from saga_coordinator.handlers.replay import replay
 from saga_coordinator.sagas.machine import freeze
 from saga_coordinator.service.storage.queries import InstanceFilter
 from saga_coordinator.service.storage.sqlite.queries import open_queries
-from tests.unit.handlers.coordinator import Coordinator, coordinator
-from tests.unit.handlers.faulty import OLGA, Fault, wide
-from tests.unit.handlers.order_log import Log, type_of
-from tests.unit.machine import made
+from tests.support import saga_kit
+from tests.unit.handlers._support.coordinator import Coordinator, coordinator
+from tests.unit.handlers._support.faulty import OLGA, Fault, wide
+from tests.unit.handlers._support.order_log import Log, type_of
 
 KEYS = tuple(f"k-{number}" for number in range(8))
 
@@ -32,14 +32,14 @@ class Troubled:
         self.ends: set[Outcome] = set()
 
     async def stir(self, turns: int) -> None:
-        await self.take(*(self.log.event(made.Begun(key=key), key) for key in KEYS))
+        await self.take(*(self.log.event(saga_kit.Begun(key=key), key) for key in KEYS))
         for _ in range(turns):
             self.break_or_correct()
             commands = [row for row in self.it.messages if row.topic == "made.commands.v1"]
             chosen = self.random.choices(commands, k=self.random.randint(0, 4))
-            batch = [self.log.says(each, Done() if "undo" in type_of(each) else made.Did()) for each in chosen]
+            batch = [self.log.says(each, Done() if "undo" in type_of(each) else saga_kit.Did()) for each in chosen]
             if self.random.random() < 0.01:
-                batch.append(self.log.event(made.Stopped(key=self.random.choice(KEYS)), "k"))
+                batch.append(self.log.event(saga_kit.Stopped(key=self.random.choice(KEYS)), "k"))
             await self.take(*batch)
             await self.act()
 

@@ -8,11 +8,11 @@ from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.sagas import parallel, receive
 from saga_coordinator.sagas.language.nodes import Node
 from saga_coordinator.sagas.machine import Pause, instance_id
-from tests.unit.handlers.coordinator import Coordinator, coordinator
-from tests.unit.handlers.faulty import BAD, NO_FAULT, OLGA, Fault, Two, that_begins, wide
-from tests.unit.handlers.order_log import Log
-from tests.unit.handlers.trips import Approved, Paid, Trip, TripAsked, TripCancelled, approver, trip, trip_of
-from tests.unit.handlers.trips import payment as trip_payment
+from tests.unit.handlers._support.coordinator import Coordinator, coordinator
+from tests.unit.handlers._support.faulty import BAD, NO_FAULT, OLGA, Fault, Two, that_begins, wide
+from tests.unit.handlers._support.order_log import Log
+from tests.unit.handlers._support.trips import Approved, Paid, Trip, TripAsked, TripCancelled, approver, trip, trip_of
+from tests.unit.handlers._support.trips import payment as trip_payment
 
 BUFFERED = [("buffered", None)]
 

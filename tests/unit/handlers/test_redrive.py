@@ -9,12 +9,12 @@ import pytest
 from saga_coordinator.contracts import Done
 from saga_coordinator.handlers.records import Place
 from saga_coordinator.handlers.redrive import DeadLetterRef, Outcome
-from tests.unit.handlers.coordinator import Coordinator, coordinator
-from tests.unit.handlers.faulty import BAD, NO_FAULT, OLGA, Fault, Two, that_begins, wide
-from tests.unit.handlers.order_log import EVENTS, Log, instance_id, placed_value
+from tests.unit.handlers._support.coordinator import Coordinator, coordinator
+from tests.unit.handlers._support.faulty import BAD, NO_FAULT, OLGA, Fault, Two, that_begins, wide
+from tests.unit.handlers._support.order_log import EVENTS, Log, instance_id, placed_value
+from tests.unit.handlers._support.trips import Approved, TripAsked, TripCancelled, hotel, hotel_booking, room, trip
 from tests.unit.handlers.test_child_sagas import asked, delivered
 from tests.unit.handlers.test_parking import BUFFERED, OTHER_TRIP, TRIP, heads, queue, trips
-from tests.unit.handlers.trips import Approved, TripAsked, TripCancelled, hotel, hotel_booking, room, trip
 
 
 def verdicts(it: Coordinator, *places: Place) -> list[list[str]]:

@@ -25,10 +25,9 @@ from saga_coordinator.sagas.machine import (
 )
 from saga_coordinator.service.storage.queries import InstanceFilter
 from saga_coordinator.service.storage.sqlite.queries import open_queries
-from tests.unit.handlers.coordinator import Coordinator, coordinator
-from tests.unit.handlers.order_log import Log
-from tests.unit.handlers.test_child_sagas import delivered
-from tests.unit.handlers.trips import (
+from tests.unit.handlers._support.coordinator import Coordinator, coordinator
+from tests.unit.handlers._support.order_log import Log
+from tests.unit.handlers._support.trips import (
     Approved,
     BookHotel,
     HoldRoom,
@@ -45,6 +44,7 @@ from tests.unit.handlers.trips import (
     trip,
     trip_of,
 )
+from tests.unit.handlers.test_child_sagas import delivered
 
 TWICE = Retry(attempts=2, first=timedelta(seconds=1), jitter=0.0)
 LONG = trip(step("hold-room", hold, compensate=free, retry=TWICE, compensate_retry=TWICE), payment, approval)

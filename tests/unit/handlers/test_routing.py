@@ -7,22 +7,22 @@ import pytest
 from saga_coordinator.contracts import Event
 from saga_coordinator.handlers.routing import AnySaga, BadCatalog, Routes
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
-from tests.unit.machine import made
+from tests.support import saga_kit
 
 
 class AlsoBegun(Event):
-    message_type = made.Begun.message_type
-    topic = made.Begun.topic
+    message_type = saga_kit.Begun.message_type
+    topic = saga_kit.Begun.topic
 
     key: str
 
 
-def also(event: AlsoBegun | made.Stopped) -> str:
+def also(event: AlsoBegun | saga_kit.Stopped) -> str:
     return event.key
 
 
-def begin_also(event: AlsoBegun) -> made.Data:
-    return made.Data(key=event.key, coins=0)
+def begin_also(event: AlsoBegun) -> saga_kit.Data:
+    return saga_kit.Data(key=event.key, coins=0)
 
 
 def test_the_topics_are_those_of_the_page() -> None:
@@ -60,7 +60,7 @@ def test_a_definition_that_is_missing_is_named_with_the_remedy_i30() -> None:
 
 
 def test_an_event_type_with_two_models_is_refused() -> None:
-    one: AnySaga = made.saga(made.safe("a"), name="one")
+    one: AnySaga = saga_kit.saga(saga_kit.safe("a"), name="one")
     other = replace(one, name="other", starts_on=AlsoBegun, correlate=also, begin=begin_also)
     with pytest.raises(BadCatalog, match=r"made\.begun\.v1 names two models"):
         Routes([one, other])

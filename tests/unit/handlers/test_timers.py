@@ -8,10 +8,10 @@ from typing import Any
 from saga_coordinator.contracts import Command
 from saga_coordinator.handlers.timers import MAX_BATCH
 from saga_coordinator.sagas import Retry, step
-from tests.unit.handlers.coordinator import TIME, HandClock, coordinator
-from tests.unit.handlers.order_log import Log, command_id, header, instance_id
+from tests.support import saga_kit
+from tests.unit.handlers._support.coordinator import TIME, HandClock, coordinator
+from tests.unit.handlers._support.order_log import Log, command_id, header, instance_id
 from tests.unit.handlers.test_broken_definitions import broken
-from tests.unit.machine import made
 
 RESERVE, CHARGE = "inventory.reserve-stock.v1", "payments.charge-card.v1"
 MINUTE = timedelta(minutes=1)
@@ -106,17 +106,17 @@ async def test_timers_of_a_downtime_fire_oldest_first_a_limited_number_at_once_i
 
 
 async def test_an_instance_whose_definition_raises_stalls_and_other_timers_fire(tmp_path: Path) -> None:
-    log, whole = Log(), made.compensatable("a")
+    log, whole = Log(), saga_kit.compensatable("a")
     sends: list[str] = []
 
-    def send(data: made.Data) -> Command[Any]:
+    def send(data: saga_kit.Data) -> Command[Any]:
         sends.append(data.key)
         return broken(whole.send)(data) if sends.count(data.key) > 1 else whole.send(data)
 
     send.__annotations__ = whole.send.__annotations__
-    retried = step("a", send, remember=made.remembers("a"), compensate=whole.compensate, retry=Retry(attempts=3))
-    async with coordinator(tmp_path / "saga.db", made.saga(retried)) as it:
-        await it.take(*(log.event(made.Begun(key=key), key) for key in ("bad", "k-1")))
+    retried = step("a", send, remember=saga_kit.remembers("a"), compensate=whole.compensate, retry=Retry(attempts=3))
+    async with coordinator(tmp_path / "saga.db", saga_kit.saga(retried)) as it:
+        await it.take(*(log.event(saga_kit.Begun(key=key), key) for key in ("bad", "k-1")))
         await it.take(*(log.refuse(command, retryable=True) for command in it.messages))
         it.clock.pass_by(MINUTE)
         await it.fire_due()
@@ -134,16 +134,16 @@ async def test_an_instance_whose_definition_raises_stalls_and_other_timers_fire(
 
 
 async def test_an_exception_of_a_definition_at_a_timer_is_recorded_and_other_timers_fire(tmp_path: Path) -> None:
-    def send(data: made.Data) -> Command[Any]:
+    def send(data: saga_kit.Data) -> Command[Any]:
         if data.key == "bad" and is_broken:
             raise ValueError("caf\udce9")
         return whole.send(data)
 
-    log, whole, is_broken = Log(), made.compensatable("a"), False
+    log, whole, is_broken = Log(), saga_kit.compensatable("a"), False
     send.__annotations__ = whole.send.__annotations__
-    retried = step("a", send, remember=made.remembers("a"), compensate=whole.compensate, retry=Retry(attempts=3))
-    async with coordinator(tmp_path / "saga.db", made.saga(retried)) as it:
-        await it.take(*(log.event(made.Begun(key=key), key) for key in ("bad", "k-1")))
+    retried = step("a", send, remember=saga_kit.remembers("a"), compensate=whole.compensate, retry=Retry(attempts=3))
+    async with coordinator(tmp_path / "saga.db", saga_kit.saga(retried)) as it:
+        await it.take(*(log.event(saga_kit.Begun(key=key), key) for key in ("bad", "k-1")))
         await it.take(*(log.refuse(command, retryable=True) for command in it.messages))
         is_broken = True
         it.clock.pass_by(MINUTE)
@@ -184,10 +184,10 @@ async def test_cached_instances_and_changes_by_timers_are_consistent(tmp_path: P
 
 async def test_a_paused_or_ended_instance_has_no_timer(tmp_path: Path) -> None:
     log = Log()
-    saga = replace(made.saga(made.safe("a")), deadline=timedelta(days=1))
+    saga = replace(saga_kit.saga(saga_kit.safe("a")), deadline=timedelta(days=1))
     async with coordinator(tmp_path / "saga.db", saga) as it:
-        await it.take(log.event(made.Begun(key="k-1"), "k-1"))
-        await it.take(log.says(it.messages[0], made.Did()))
+        await it.take(log.event(saga_kit.Begun(key="k-1"), "k-1"))
+        await it.take(log.says(it.messages[0], saga_kit.Did()))
         assert it.rows("SELECT status, wake_at FROM instance") == [("completed", None)]
         it.clock.pass_by(timedelta(days=9))
         assert await it.fire_due() is False

@@ -7,9 +7,9 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES, size_of
 from saga_coordinator.handlers.records import OutboxMessage, RawHeaders
-from tests.unit.handlers.coordinator import Wall, coordinator
-from tests.unit.handlers.order_log import Log
-from tests.unit.machine import made
+from tests.support import saga_kit
+from tests.unit.handlers._support.coordinator import Wall, coordinator
+from tests.unit.handlers._support.order_log import Log
 
 COMMANDS, OUTCOMES, DEAD_LETTERS = "made.commands.v1", "saga.made.outcomes.v1", "saga.replies.v1-dlt"
 SMALL = 2_000
@@ -26,11 +26,11 @@ def narrow(topic: str) -> Wall:
 async def test_a_command_larger_than_its_topic_takes_stalls_its_instance_and_names_the_limit_i41(
     tmp_path: Path,
 ) -> None:
-    log, saga = Log(), made.saga(made.compensatable("a"), made.compensatable("b"))
+    log, saga = Log(), saga_kit.saga(saga_kit.compensatable("a"), saga_kit.compensatable("b"))
     async with coordinator(tmp_path / "saga.db", saga, publisher=narrow(COMMANDS)) as it:
-        await it.take(*(log.event(made.Begun(key=key), key) for key in ("k-1", "k-2")))
+        await it.take(*(log.event(saga_kit.Begun(key=key), key) for key in ("k-1", "k-2")))
         large, small = it.messages
-        await it.take(log.says(large, made.Did(word=LARGE)), log.says(small, made.Did()))
+        await it.take(log.says(large, saga_kit.Did(word=LARGE)), log.says(small, saga_kit.Did()))
 
         assert it.rows("SELECT status FROM instance ORDER BY correlation") == [("stalled",), ("running",)]
         assert (it.types("k-1"), it.types("k-2")) == (["made.do-a.v1"], ["made.do-a.v1", "made.do-b.v1"])
@@ -43,9 +43,9 @@ async def test_an_outcome_larger_than_its_topic_accepts_is_not_written_and_its_r
     tmp_path: Path,
 ) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", made.saga(made.safe("a")), publisher=narrow(OUTCOMES)) as it:
-        await it.take(log.event(made.Begun(key="k-1"), "k-1"))
-        reply = log.says(it.messages[0], made.Did(word=LARGE))
+    async with coordinator(tmp_path / "saga.db", saga_kit.saga(saga_kit.safe("a")), publisher=narrow(OUTCOMES)) as it:
+        await it.take(log.event(saga_kit.Begun(key="k-1"), "k-1"))
+        reply = log.says(it.messages[0], saga_kit.Did(word=LARGE))
         await it.take(reply)
         ((verdict, cause),) = it.verdicts(reply.place)
         assert (verdict, f"{OUTCOMES} takes {SMALL}" in (cause or "")) == ("dead-lettered", True)

@@ -7,8 +7,8 @@ import pytest
 
 from saga_coordinator.handlers.records import OutboxMessage, TransitionRecord
 from saga_coordinator.handlers.trace_context import SpanContext, parse
-from tests.unit.handlers.coordinator import Coordinator, coordinator
-from tests.unit.handlers.order_log import Log, header, instance_id
+from tests.unit.handlers._support.coordinator import Coordinator, coordinator
+from tests.unit.handlers._support.order_log import Log, header, instance_id
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 INCOMING = f"00-{TRACE}-{SPAN}-01"

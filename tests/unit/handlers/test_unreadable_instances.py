@@ -13,22 +13,22 @@ from saga_coordinator.handlers.routing import BadCatalog
 from saga_coordinator.handlers.timers import MAX_BATCH
 from saga_coordinator.sagas import Saga
 from saga_coordinator.sagas.machine import Pause, instance_id
-from tests.unit.handlers.coordinator import Coordinator, coordinator
-from tests.unit.handlers.faulty import NO_FAULT, Fault, Two, wide
-from tests.unit.handlers.order_log import Log
-from tests.unit.machine import made
+from tests.support import saga_kit
+from tests.unit.handlers._support.coordinator import Coordinator, coordinator
+from tests.unit.handlers._support.faulty import NO_FAULT, Fault, Two, wide
+from tests.unit.handlers._support.order_log import Log
 
 OLGA = Actor("olga", "the definition is put right")
 BAD = instance_id("made", "bad")
 HOUR = timedelta(hours=1)
 
 
-def version(number: int, *, cancel_on: type[Event] | None = made.Stopped) -> Saga[made.Begun, made.Data]:
-    return replace(made.saga(made.compensatable("a")), version=number, cancel_on=cancel_on)
+def version(number: int, *, cancel_on: type[Event] | None = saga_kit.Stopped) -> Saga[saga_kit.Begun, saga_kit.Data]:
+    return replace(saga_kit.saga(saga_kit.compensatable("a")), version=number, cancel_on=cancel_on)
 
 
 async def begins(it: Coordinator, log: Log, *keys: str) -> None:
-    await it.take(*(log.event(made.Begun(key=key), key) for key in keys))
+    await it.take(*(log.event(saga_kit.Begun(key=key), key) for key in keys))
 
 
 def damage(it: Coordinator, *, where: str = "correlation = 'bad'") -> None:
@@ -41,7 +41,7 @@ def mend(it: Coordinator) -> None:
     it.execute("UPDATE instance SET data = replace(data, 'money', 'coins')")
 
 
-@pytest.mark.parametrize("cancel_on", [made.Stopped, None])
+@pytest.mark.parametrize("cancel_on", [saga_kit.Stopped, None])
 async def test_what_comes_late_for_one_whose_version_is_gone_is_ignored_and_the_rest_goes_on_i29_i30(
     tmp_path: Path, cancel_on: type[Event] | None
 ) -> None:
@@ -49,11 +49,11 @@ async def test_what_comes_late_for_one_whose_version_is_gone_is_ignored_and_the_
     async with coordinator(tmp_path / "saga.db", version(1)) as it:
         await begins(it, log, "k-1")
         (asked,) = it.messages
-        await it.take(log.says(asked, made.Did()))
+        await it.take(log.says(asked, saga_kit.Did()))
         assert it.rows("SELECT status FROM instance") == [("completed",)]
     async with coordinator(tmp_path / "saga.db", version(2, cancel_on=cancel_on)) as it:
-        copies = [log.says(asked, made.Did()), log.event(made.Begun(key="k-1"), "k-1")]
-        await it.take(*copies, log.event(made.Begun(key="n-1"), "n-1"))
+        copies = [log.says(asked, saga_kit.Did()), log.event(saga_kit.Begun(key="k-1"), "k-1")]
+        await it.take(*copies, log.event(saga_kit.Begun(key="n-1"), "n-1"))
 
         for copy in copies:
             ((verdict, reason),) = it.verdicts(copy.place)
@@ -70,7 +70,7 @@ async def test_a_record_for_an_unreadable_instance_is_dead_lettered_until_it_is_
         await begins(it, log, "bad", "good")
         bad, good = it.messages
         damage(it)
-        replies = [log.says(bad, made.Did()), log.says(good, made.Did())]
+        replies = [log.says(bad, saga_kit.Did()), log.says(good, saga_kit.Did())]
         await it.take(*replies)
 
         ((verdict, cause),) = it.verdicts(replies[0].place)

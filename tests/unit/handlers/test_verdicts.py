@@ -11,10 +11,10 @@ from saga_coordinator.sagas import parallel
 from saga_coordinator.sagas.machine import freeze
 from saga_coordinator.service.storage.queries import InstanceFilter
 from saga_coordinator.service.storage.sqlite.queries import open_queries
-from tests.unit.handlers.coordinator import Coordinator, coordinator
-from tests.unit.handlers.mixture import Mixture
-from tests.unit.handlers.order_log import Log
-from tests.unit.machine import made
+from tests.support import saga_kit
+from tests.unit.handlers._support.coordinator import Coordinator, coordinator
+from tests.unit.handlers._support.mixture import Mixture
+from tests.unit.handlers._support.order_log import Log
 
 SEEDS = range(8)
 BATCHES = 40
@@ -54,13 +54,15 @@ async def test_every_active_instance_has_a_timer_i4(tmp_path: Path, seed: int) -
 
 
 async def test_an_instance_that_was_obstructed_is_replayed_too_i3(tmp_path: Path) -> None:
-    saga = made.saga(parallel(made.compensatable("a"), made.compensatable("b")), made.compensatable("c"))
+    saga = saga_kit.saga(
+        parallel(saga_kit.compensatable("a"), saga_kit.compensatable("b")), saga_kit.compensatable("c")
+    )
     async with coordinator(tmp_path / "saga.db", saga) as it:
         log = Log()
-        await it.take(log.event(made.Begun(key="k-1"), "k-1"))
+        await it.take(log.event(saga_kit.Begun(key="k-1"), "k-1"))
         first, second = it.messages
-        await it.take(log.says(first, made.Did(word="x" * (MAX_MESSAGE_BYTES - 1_000))))
-        await it.take(log.says(second, made.Did(word="x" * 2_000)))
+        await it.take(log.says(first, saga_kit.Did(word="x" * (MAX_MESSAGE_BYTES - 1_000))))
+        await it.take(log.says(second, saga_kit.Did(word="x" * 2_000)))
         assert it.rows("SELECT status FROM instance") == [("stalled",)]
         check_replay(it)
 

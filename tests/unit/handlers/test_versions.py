@@ -10,11 +10,11 @@ from saga_coordinator.contracts import Event
 from saga_coordinator.sagas import Saga, receive
 from saga_coordinator.sagas.language.nodes import Node
 from saga_coordinator.sagas.machine import instance_id
-from tests.unit.handlers.coordinator import Coordinator, coordinator
-from tests.unit.handlers.order_log import Log
-from tests.unit.machine import made
+from tests.support import saga_kit
+from tests.unit.handlers._support.coordinator import Coordinator, coordinator
+from tests.unit.handlers._support.order_log import Log
 
-MadeSaga = Saga[made.Begun, made.Data]
+MadeSaga = Saga[saga_kit.Begun, saga_kit.Data]
 
 
 class Paid(Event):
@@ -32,25 +32,25 @@ def key_of_two(event: Paid) -> str:
     return event.key
 
 
-def version(number: int, *nodes: Node[made.Data], cancel_on: type[Event] | None = made.Stopped) -> MadeSaga:
-    return replace(made.saga(*nodes), version=number, cancel_on=cancel_on)
+def version(number: int, *nodes: Node[saga_kit.Data], cancel_on: type[Event] | None = saga_kit.Stopped) -> MadeSaga:
+    return replace(saga_kit.saga(*nodes), version=number, cancel_on=cancel_on)
 
 
-def waits(key: Callable[[Paid], str]) -> Node[made.Data]:
+def waits(key: Callable[[Paid], str]) -> Node[saga_kit.Data]:
     return receive("paid", Paid, key=key)
 
 
-ONE = version(1, made.compensatable("a"), made.compensatable("b"))
-TWO = version(2, made.compensatable("c"), made.compensatable("a"), made.compensatable("b"))
+ONE = version(1, saga_kit.compensatable("a"), saga_kit.compensatable("b"))
+TWO = version(2, saga_kit.compensatable("c"), saga_kit.compensatable("a"), saga_kit.compensatable("b"))
 
 
 async def starts(it: Coordinator, log: Log, *keys: str) -> None:
-    await it.take(*(log.event(made.Begun(key=key), key) for key in keys))
+    await it.take(*(log.event(saga_kit.Begun(key=key), key) for key in keys))
 
 
 async def answered(it: Coordinator, log: Log, type_: str, key: str) -> None:
     (asked,) = it.sent(type_, key)
-    await it.take(log.says(asked, made.Did()))
+    await it.take(log.says(asked, saga_kit.Did()))
 
 
 def versions(it: Coordinator) -> list[tuple[str, int]]:
@@ -64,7 +64,7 @@ async def test_an_instance_keeps_its_version_and_new_ones_take_the_newest_i30(tm
         (old,) = it.sent("made.do-a.v1", "k-1")
     async with coordinator(tmp_path / "saga.db", ONE, TWO) as it:
         await starts(it, log, "n-1")
-        await it.take(log.says(old, made.Did()))
+        await it.take(log.says(old, saga_kit.Did()))
         await answered(it, log, "made.do-c.v1", "n-1")
 
         assert versions(it) == [("k-1", 1), ("k-2", 1), ("n-1", 2)]
@@ -91,8 +91,8 @@ async def test_instances_of_both_versions_are_cancelled_each_in_its_own_way(tmp_
     async with coordinator(tmp_path / "saga.db", ONE, TWO) as it:
         await starts(it, log, "n-1")
         (c,) = it.sent("made.do-c.v1", "n-1")
-        await it.take(*(log.event(made.Stopped(key=key), key) for key in ("k-1", "n-1")))
-        await it.take(log.says(a, made.Did()), log.says(c, made.Did()))
+        await it.take(*(log.event(saga_kit.Stopped(key=key), key) for key in ("k-1", "n-1")))
+        await it.take(log.says(a, saga_kit.Did()), log.says(c, saga_kit.Did()))
 
         assert it.types("k-1") == ["made.undo-a.v1"]
         assert it.types("n-1") == ["made.do-c.v1", "made.undo-c.v1"]
@@ -100,12 +100,12 @@ async def test_instances_of_both_versions_are_cancelled_each_in_its_own_way(tmp_
 
 async def test_an_event_that_only_the_old_version_is_cancelled_by_still_cancels_it(tmp_path: Path) -> None:
     log = Log()
-    newest = version(2, made.compensatable("a"), cancel_on=None)
+    newest = version(2, saga_kit.compensatable("a"), cancel_on=None)
     async with coordinator(tmp_path / "saga.db", ONE) as it:
         await starts(it, log, "k-1")
     async with coordinator(tmp_path / "saga.db", ONE, newest) as it:
         await starts(it, log, "n-1")
-        old, new = (log.event(made.Stopped(key=key), key) for key in ("k-1", "n-1"))
+        old, new = (log.event(saga_kit.Stopped(key=key), key) for key in ("k-1", "n-1"))
         await it.take(old, new)
 
         assert it.verdicts(old.place) == [("applied", None)]
@@ -115,7 +115,7 @@ async def test_an_event_that_only_the_old_version_is_cancelled_by_still_cancels_
         assert it.rows("SELECT status FROM instance ORDER BY correlation") == [("compensating",), ("running",)]
 
 
-BOTH_WAIT = version(1, waits(key_of_one)), version(2, waits(key_of_two), made.compensatable("a"))
+BOTH_WAIT = version(1, waits(key_of_one)), version(2, waits(key_of_two), saga_kit.compensatable("a"))
 
 
 async def test_an_event_that_two_versions_wait_for_has_one_verdict_i11(tmp_path: Path) -> None:
@@ -147,8 +147,8 @@ async def test_an_event_that_cancels_one_version_and_reaches_another_acts_once_o
 ) -> None:
     """The event comes before the instance, and is held but once."""
     log = Log()
-    cancelled = replace(version(oldest, made.compensatable("a")), cancel_on=Paid, correlate=key_of_any)
-    waiting = version(3 - oldest, waits(key_of_one), made.compensatable("a"))
+    cancelled = replace(version(oldest, saga_kit.compensatable("a")), cancel_on=Paid, correlate=key_of_any)
+    waiting = version(3 - oldest, waits(key_of_one), saga_kit.compensatable("a"))
     event = log.event(Paid(key="k-1"), "k-1")
     async with coordinator(tmp_path / "saga.db", cancelled, waiting) as it:
         await it.take(event)
@@ -160,5 +160,5 @@ async def test_an_event_that_cancels_one_version_and_reaches_another_acts_once_o
         assert (await it.stored(instance_id("made", "k-1"))).instance.status == status
 
 
-def key_of_any(event: made.Begun | Paid) -> str:
+def key_of_any(event: saga_kit.Begun | Paid) -> str:
     return event.key

@@ -17,10 +17,10 @@ from saga_coordinator.service.http.app import build_api
 from saga_coordinator.service.http.routes import add_action_routes
 from saga_coordinator.service.kafka.publisher import KafkaPublisher
 from saga_coordinator.service.settings import KafkaSettings
-from tests.unit.handlers.brittle import Stores
-from tests.unit.handlers.coordinator import Coordinator, coordinator
-from tests.unit.handlers.faulty import BAD, NO_FAULT, Fault, Two, wide
-from tests.unit.handlers.order_log import Log, instance_id
+from tests.unit.handlers._support.brittle import Stores
+from tests.unit.handlers._support.coordinator import Coordinator, coordinator
+from tests.unit.handlers._support.faulty import BAD, NO_FAULT, Fault, Two, wide
+from tests.unit.handlers._support.order_log import Log, instance_id
 
 OLGA = {"who": "olga", "why": "the definition is corrected"}
 BIND = "127.0.0.1:8080"

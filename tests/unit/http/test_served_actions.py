@@ -13,8 +13,8 @@ from saga_coordinator.sagas.catalog import catalog
 from saga_coordinator.service.app.serve import serve
 from saga_coordinator.service.settings import ApiSettings, KafkaSettings, Settings
 from saga_coordinator.service.telemetry.observer import Telemetry
-from tests.unit.handlers.coordinator import coordinator
-from tests.unit.handlers.order_log import EVENTS, Log
+from tests.unit.handlers._support.coordinator import coordinator
+from tests.unit.handlers._support.order_log import EVENTS, Log
 
 LIMIT = 20.0
 OLGA = {"who": "olga", "why": "a test order"}

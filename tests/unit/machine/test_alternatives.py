@@ -3,7 +3,7 @@
 from saga_coordinator.sagas import alternatives, parallel, series
 from saga_coordinator.sagas.machine import Attempt, Status
 from saga_coordinator.sagas.testing.scenario import BEGINNING, given
-from tests.unit.machine.made import (
+from tests.support.saga_kit import (
     MINUTE,
     SECOND,
     Begun,
@@ -11,11 +11,11 @@ from tests.unit.machine.made import (
     Finished,
     Listed,
     compensatable,
+    each,
     point_of_no_return,
     safe,
     saga,
 )
-from tests.unit.machine.made_nodes import each
 
 a, b, c, d, e = (compensatable(name) for name in "abcde")
 TWO = saga(a, alternatives(b, c), point_of_no_return())

@@ -10,7 +10,7 @@ from saga_coordinator.sagas import Cause, Saga, alternatives, parallel, series
 from saga_coordinator.sagas.language.nodes import Node
 from saga_coordinator.sagas.machine import Cancel, Start, Status, command_id, instance_id, outcome_of, transition
 from saga_coordinator.sagas.testing.scenario import BEGINNING, PARENT, given
-from tests.unit.machine.made import (
+from tests.support.saga_kit import (
     HOUR,
     MINUTE,
     SECOND,

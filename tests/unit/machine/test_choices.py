@@ -3,7 +3,7 @@
 from saga_coordinator.sagas import parallel
 from saga_coordinator.sagas.machine import Status
 from saga_coordinator.sagas.testing.scenario import given
-from tests.unit.machine.made import Begun, Did, choice, compensatable, point_of_no_return, saga
+from tests.support.saga_kit import Begun, Did, choice, compensatable, point_of_no_return, saga
 
 FORK = saga(
     choice("heads", 0, compensatable("a"), compensatable("b"), otherwise=(compensatable("x"),)), point_of_no_return()

@@ -8,7 +8,7 @@ import pytest
 from saga_coordinator.sagas import ONCE, Retry, Saga, parallel
 from saga_coordinator.sagas.machine import Decision, Direction, Ignored, Instance, Status, TimerFired, transition
 from saga_coordinator.sagas.testing.scenario import BEGINNING, given
-from tests.unit.machine.made import (
+from tests.support.saga_kit import (
     HOUR,
     MINUTE,
     SECOND,

@@ -7,7 +7,7 @@ import pytest
 from saga_coordinator.sagas import alternatives, delay, parallel
 from saga_coordinator.sagas.machine import Ignored, Progress, Status
 from saga_coordinator.sagas.testing.scenario import BEGINNING, given
-from tests.unit.machine.made import (
+from tests.support.saga_kit import (
     HOUR,
     MINUTE,
     SECOND,

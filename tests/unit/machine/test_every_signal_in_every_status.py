@@ -31,20 +31,20 @@ from saga_coordinator.sagas.machine import (
     transition,
 )
 from saga_coordinator.sagas.testing.scenario import Scenario, given
-from tests.unit.machine.blocked import obstructed
-from tests.unit.machine.made import (
+from tests.support.saga_kit import (
     MINUTE,
     Begun,
     Data,
     Did,
     Paid,
+    awaits,
     child,
     compensatable,
     point_of_no_return,
     retriable,
     saga,
 )
-from tests.unit.machine.made_nodes import awaits
+from tests.unit.machine._support.blocked import obstructed
 
 Signaller = Callable[[Scenario[Data]], Signal]
 

@@ -5,7 +5,7 @@ import pytest
 from saga_coordinator.sagas import Retry, parallel
 from saga_coordinator.sagas.machine import Status
 from saga_coordinator.sagas.testing.scenario import Scenario, given
-from tests.unit.machine.made import (
+from tests.support.saga_kit import (
     MINUTE,
     SECOND,
     Begun,
@@ -14,11 +14,11 @@ from tests.unit.machine.made import (
     Listed,
     asks,
     compensatable,
+    each,
     point_of_no_return,
     saga,
     undoes,
 )
-from tests.unit.machine.made_nodes import each
 
 THREE = Listed(items=("x", "y", "z"))
 ALL = saga(compensatable("a"), each("pack"), point_of_no_return())

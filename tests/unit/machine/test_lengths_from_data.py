@@ -9,7 +9,7 @@ import pytest
 from saga_coordinator.sagas import DEADLINE_PASSED, Retry, Saga, receive
 from saga_coordinator.sagas.machine import Status
 from saga_coordinator.sagas.testing.scenario import BEGINNING, given
-from tests.unit.machine.made import (
+from tests.support.saga_kit import (
     HOUR,
     MINUTE,
     SECOND,
@@ -19,11 +19,11 @@ from tests.unit.machine.made import (
     Did,
     Paid,
     compensatable,
+    payer,
     point_of_no_return,
     retriable,
     saga,
 )
-from tests.unit.machine.made_nodes import payer
 
 
 def coins(data: Data) -> timedelta:

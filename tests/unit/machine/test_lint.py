@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 from saga_coordinator.sagas import Retry, alternatives, delay, for_each, parallel, series
-from tests.unit.machine.made import HOUR, MINUTE, Data, choice, command, makes, retriable, safe, saga
-from tests.unit.machine.unsound import a, b, c, child, parcel, parcels, problems_of, settled, ship
+from tests.support.saga_kit import HOUR, MINUTE, Data, choice, command, makes, retriable, safe, saga
+from tests.unit.machine._support.unsound import a, b, c, child, parcel, parcels, problems_of, settled, ship
 
 
 def send(data: Data, item: str) -> None:

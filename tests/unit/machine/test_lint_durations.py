@@ -8,9 +8,20 @@ import pytest
 
 from saga_coordinator.sagas import Retry, alternatives, delay, parallel, receive, series
 from saga_coordinator.sagas.language.nodes import ForEach, Node
-from tests.unit.machine.made import HOUR, MINUTE, SECOND, Data, choice, compensatable, retriable, saga
+from tests.support.saga_kit import HOUR, MINUTE, SECOND, Data, choice, compensatable, retriable, saga
+from tests.unit.machine._support.unsound import (
+    Settled,
+    a,
+    b,
+    key_of,
+    parcel,
+    parcels,
+    problems_of,
+    problems_with,
+    settled,
+    ship,
+)
 from tests.unit.machine.test_lint import tomorrow
-from tests.unit.machine.unsound import Settled, a, b, key_of, parcel, parcels, problems_of, problems_with, settled, ship
 
 NOTHING, LESS = timedelta(0), timedelta(seconds=-1)
 

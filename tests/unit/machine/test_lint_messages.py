@@ -4,8 +4,8 @@ from typing import Any, ClassVar
 
 from saga_coordinator.contracts import Command, Done, Event, Reply
 from saga_coordinator.sagas import pivot, receive, step
-from tests.unit.machine.made import Begun, Data, Stopped, command, key, makes, safe, saga
-from tests.unit.machine.unsound import (
+from tests.support.saga_kit import Begun, Data, Stopped, command, key, makes, safe, saga
+from tests.unit.machine._support.unsound import (
     Perform,
     Settled,
     a,

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from saga_coordinator.sagas import FOREVER, Retry, alternatives, delay, parallel, series
 from saga_coordinator.sagas.language.nodes import ForEach
-from tests.unit.machine.made import MINUTE, choice, compensatable, point_of_no_return, retriable, safe, saga
-from tests.unit.machine.unsound import a, b, parcel, parcels, problems_of, settled, ship, unmake
+from tests.support.saga_kit import MINUTE, choice, compensatable, point_of_no_return, retriable, safe, saga
+from tests.unit.machine._support.unsound import a, b, parcel, parcels, problems_of, settled, ship, unmake
 
 
 def test_a_step_before_the_pivot_that_cannot_be_undone_is_refused() -> None:

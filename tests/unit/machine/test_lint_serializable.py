@@ -26,8 +26,8 @@ from pydantic import (
 from typing_extensions import TypeAliasType, TypedDict
 
 from saga_coordinator.sagas.language.lint.serializable import serialization_problems
-from tests.unit.machine.made import Begun, Data
-from tests.unit.machine.unsound import each, problems_of, problems_with, takes
+from tests.support.saga_kit import Begun, Data
+from tests.unit.machine._support.unsound import each, problems_of, problems_with, takes
 
 FROZEN = ConfigDict(frozen=True)
 T = TypeVar("T")

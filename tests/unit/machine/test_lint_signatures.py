@@ -11,8 +11,8 @@ from pydantic import BaseModel
 
 from saga_coordinator.contracts import Command, Done, Event, Reply
 from saga_coordinator.sagas import branch, delay, pivot, receive, step
-from tests.unit.machine.made import Begun, Data, Did, Stopped, command, makes, saga
-from tests.unit.machine.unsound import (
+from tests.support.saga_kit import Begun, Data, Did, Stopped, command, makes, saga
+from tests.unit.machine._support.unsound import (
     Elsewhere,
     Other,
     Settled,

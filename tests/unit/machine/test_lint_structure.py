@@ -6,8 +6,8 @@ import pytest
 
 from saga_coordinator.sagas import alternatives, branch, delay, parallel, receive, series
 from saga_coordinator.sagas.language.nodes import Delay, Node, Parallel, Receive, Series
-from tests.unit.machine.made import MINUTE, Data, choice, compensatable, saga
-from tests.unit.machine.unsound import Settled, a, b, c, key_of, problems_of, problems_with, ship
+from tests.support.saga_kit import MINUTE, Data, choice, compensatable, saga
+from tests.unit.machine._support.unsound import Settled, a, b, c, key_of, problems_of, problems_with, ship
 
 
 def heads(data: Data) -> bool:

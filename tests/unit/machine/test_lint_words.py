@@ -8,8 +8,8 @@ import pytest
 
 from saga_coordinator.contracts import Done
 from saga_coordinator.sagas import Cause, branch, delay
-from tests.unit.machine.made import Data, Did, Finished, Stopped, finished, saga
-from tests.unit.machine.unsound import (
+from tests.support.saga_kit import Data, Did, Finished, Stopped, finished, saga
+from tests.unit.machine._support.unsound import (
     Elsewhere,
     Settled,
     a,

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 from saga_coordinator.sagas import alternatives, delay, parallel, series
 from saga_coordinator.sagas.language.nodes import Delay, Node, Receive, Step, map_nodes, walk
-from tests.unit.machine.made import MINUTE, Data, choice, compensatable, safe
-from tests.unit.machine.made_nodes import awaits, each
+from tests.support.saga_kit import MINUTE, Data, awaits, choice, compensatable, each, safe
 
 NODES = (
     parallel(compensatable("a"), series(safe("b"), awaits("w"))),

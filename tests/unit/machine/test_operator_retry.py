@@ -5,8 +5,7 @@ import pytest
 from saga_coordinator.sagas import Cause, Retry, alternatives, parallel
 from saga_coordinator.sagas.machine import Block, Cancel, Direction, Ignored, Progress, RetryStep, Status, transition
 from saga_coordinator.sagas.testing.scenario import Scenario, given
-from tests.unit.machine.blocked import obstructed
-from tests.unit.machine.made import (
+from tests.support.saga_kit import (
     HOUR,
     MINUTE,
     SECOND,
@@ -14,12 +13,13 @@ from tests.unit.machine.made import (
     Data,
     Did,
     Paid,
+    awaits,
     compensatable,
     point_of_no_return,
     retriable,
     saga,
 )
-from tests.unit.machine.made_nodes import awaits
+from tests.unit.machine._support.blocked import obstructed
 
 FORWARD, COMPENSATION = Direction.FORWARD, Direction.COMPENSATION
 TWICE = Retry(attempts=2, first=SECOND, jitter=0.0)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from saga_coordinator.sagas import Retry, parallel
 from saga_coordinator.sagas.machine import Status
 from saga_coordinator.sagas.testing.scenario import BEGINNING, given
-from tests.unit.machine.made import HOUR, MINUTE, SECOND, Begun, Did, compensatable, point_of_no_return, retriable, saga
+from tests.support.saga_kit import HOUR, MINUTE, SECOND, Begun, Did, compensatable, point_of_no_return, retriable, saga
 
 PAIR = saga(
     parallel(

@@ -3,7 +3,7 @@
 from saga_coordinator.sagas import Retry
 from saga_coordinator.sagas.machine import Ignored, Status
 from saga_coordinator.sagas.testing.scenario import given
-from tests.unit.machine.made import (
+from tests.support.saga_kit import (
     HOUR,
     MINUTE,
     SECOND,

@@ -3,18 +3,18 @@
 from saga_coordinator.sagas import parallel
 from saga_coordinator.sagas.machine.progress import begun, is_abandoned, is_settled, to_compensate
 from saga_coordinator.sagas.testing.scenario import Scenario, given
-from tests.unit.machine.made import (
+from tests.support.saga_kit import (
     Begun,
     Data,
     Did,
     Listed,
     choice,
     compensatable,
+    each,
     point_of_no_return,
     safe,
     saga,
 )
-from tests.unit.machine.made_nodes import each
 from tests.unit.machine.test_every_signal_in_every_status import COMPENSATING, LONG, SITUATIONS
 
 WIDE = saga(

@@ -3,8 +3,7 @@
 from saga_coordinator.sagas import parallel, series
 from saga_coordinator.sagas.machine import Decision, EventReceived, Ignored, Progress, Status, instance_id, transition
 from saga_coordinator.sagas.testing.scenario import BEGINNING, Scenario, given
-from tests.unit.machine.blocked import obstructed
-from tests.unit.machine.made import (
+from tests.support.saga_kit import (
     HOUR,
     MINUTE,
     SECOND,
@@ -13,12 +12,13 @@ from tests.unit.machine.made import (
     Did,
     Paid,
     Stopped,
+    awaits,
     compensatable,
     point_of_no_return,
     retriable,
     saga,
 )
-from tests.unit.machine.made_nodes import awaits
+from tests.unit.machine._support.blocked import obstructed
 
 PAID_FOR = saga(compensatable("a"), awaits("payment", timeout=10 * MINUTE), point_of_no_return(), retriable("z"))
 BEGUN = given(PAID_FOR, Begun())

@@ -5,8 +5,7 @@ import pytest
 from saga_coordinator.sagas import parallel
 from saga_coordinator.sagas.machine import Ignored, Resolve, Status, transition
 from saga_coordinator.sagas.testing.scenario import Scenario, given
-from tests.unit.machine.blocked import TOO_LARGE, obstructed
-from tests.unit.machine.made import (
+from tests.support.saga_kit import (
     Begun,
     Data,
     Did,
@@ -17,6 +16,7 @@ from tests.unit.machine.made import (
     retriable,
     saga,
 )
+from tests.unit.machine._support.blocked import TOO_LARGE, obstructed
 
 ROW = saga(compensatable("a"), point_of_no_return(), retriable("z"))
 LAST = (retriable("y"), retriable("z"))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from saga_coordinator.sagas import FOREVER, ONCE, PATIENT, Retry
 from saga_coordinator.sagas.machine.ids import chance, command_id, instance_id
-from tests.unit.machine.made import MINUTE, SECOND
+from tests.support.saga_kit import MINUTE, SECOND
 
 FLAT = Retry(attempts=4, first=2 * SECOND, factor=2, cap=MINUTE, jitter=0.0)
 

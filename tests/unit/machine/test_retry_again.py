@@ -4,7 +4,7 @@ from saga_coordinator.contracts import Failure
 from saga_coordinator.sagas import Retry
 from saga_coordinator.sagas.machine import Ignored, Progress, Status
 from saga_coordinator.sagas.testing.scenario import BEGINNING, Scenario, given
-from tests.unit.machine.made import (
+from tests.support.saga_kit import (
     HOUR,
     MINUTE,
     SECOND,

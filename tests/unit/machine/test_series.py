@@ -3,8 +3,7 @@
 from saga_coordinator.sagas import parallel, series
 from saga_coordinator.sagas.machine import Status
 from saga_coordinator.sagas.testing.scenario import given
-from tests.unit.machine.made import HOUR, Begun, Did, Paid, choice, compensatable, point_of_no_return, saga
-from tests.unit.machine.made_nodes import awaits
+from tests.support.saga_kit import HOUR, Begun, Did, Paid, awaits, choice, compensatable, point_of_no_return, saga
 
 a, b, c, d = (compensatable(name) for name in "abcd")
 ROWS = saga(parallel(series(a, b), series(c, d)), point_of_no_return())

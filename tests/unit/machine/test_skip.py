@@ -6,8 +6,7 @@ from saga_coordinator.contracts import Done, Event, Failure, Reply
 from saga_coordinator.sagas import Retry, alternatives, delay, parallel, pivot
 from saga_coordinator.sagas.machine import Ignored, SkipStep, Status, transition
 from saga_coordinator.sagas.testing.scenario import Scenario, given
-from tests.unit.machine.blocked import obstructed
-from tests.unit.machine.made import (
+from tests.support.saga_kit import (
     HOUR,
     MINUTE,
     Begun,
@@ -17,14 +16,16 @@ from tests.unit.machine.made import (
     Listed,
     Paid,
     Stopped,
+    awaits,
     command,
     compensatable,
+    each,
     makes,
     point_of_no_return,
     retriable,
     saga,
 )
-from tests.unit.machine.made_nodes import awaits, each
+from tests.unit.machine._support.blocked import obstructed
 
 PAIR = saga(
     parallel(compensatable("a"), compensatable("b", compensate_retry=Retry())),

@@ -10,7 +10,7 @@ from pydantic_core import PydanticSerializationError
 
 from saga_coordinator.sagas.machine import Instance, Snapshot, Status, check_serializable, freeze, thaw
 from saga_coordinator.sagas.testing.scenario import given
-from tests.unit.machine.made import Begun, Data, Did, choice, compensatable, point_of_no_return, saga
+from tests.support.saga_kit import Begun, Data, Did, choice, compensatable, point_of_no_return, saga
 from tests.unit.machine.test_every_signal_in_every_status import LONG, SITUATIONS
 
 

@@ -5,7 +5,7 @@ import pytest
 from saga_coordinator.sagas import Cause, Retry, alternatives, parallel, series
 from saga_coordinator.sagas.machine import Block, Cancel, Ignored, Progress, Status, transition
 from saga_coordinator.sagas.testing.scenario import Scenario, given
-from tests.unit.machine.made import MINUTE, SECOND, Begun, Data, Did, compensatable, point_of_no_return, retriable, saga
+from tests.support.saga_kit import MINUTE, SECOND, Begun, Data, Did, compensatable, point_of_no_return, retriable, saga
 
 TWICE = Retry(attempts=2, first=SECOND, jitter=0.0)
 PAIR = saga(

@@ -5,7 +5,7 @@ import pytest
 from saga_coordinator.sagas import parallel
 from saga_coordinator.sagas.machine import ReplyReceived, Start, Status, instance_id, transition
 from saga_coordinator.sagas.testing.scenario import given
-from tests.unit.machine.made import HOUR, MINUTE, TIME, Begun, Data, Did, compensatable, point_of_no_return, saga
+from tests.support.saga_kit import HOUR, MINUTE, TIME, Begun, Data, Did, compensatable, point_of_no_return, saga
 
 PAIR = saga(parallel(compensatable("a"), compensatable("b")), point_of_no_return(), deadline=HOUR)
 

@@ -3,7 +3,7 @@
 from saga_coordinator.sagas import DEADLINE_PASSED, Retry, parallel
 from saga_coordinator.sagas.machine import Status
 from saga_coordinator.sagas.testing.scenario import given
-from tests.unit.machine.made import (
+from tests.support.saga_kit import (
     HOUR,
     MINUTE,
     SECOND,

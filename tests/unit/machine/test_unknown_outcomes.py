@@ -5,7 +5,7 @@ from datetime import timedelta
 from saga_coordinator.sagas import Retry, parallel
 from saga_coordinator.sagas.machine import Direction, Ignored, ReplyReceived, Status, TimerFired, transition
 from saga_coordinator.sagas.testing.scenario import BEGINNING, given
-from tests.unit.machine.made import (
+from tests.support.saga_kit import (
     MINUTE,
     SECOND,
     Begun,

@@ -15,13 +15,13 @@ from saga_coordinator.sagas.machine import freeze, thaw, transition
 from saga_coordinator.sagas.testing.invariants.check import violations
 from saga_coordinator.sagas.testing.invariants.observation import Observation
 from saga_coordinator.sagas.testing.invariants.receiving import i10_a_copy_of_a_signal_changes_nothing
-from tests.unit.machine.made import Begun, Data, Listed
-from tests.unit.properties.acts import Act
-from tests.unit.properties.effects import an_effect_stands_at_most_once, the_effects_fit_the_end
-from tests.unit.properties.generated import sound_sagas
-from tests.unit.properties.participants import Place
-from tests.unit.properties.profile import thorough
-from tests.unit.properties.world import World
+from tests.support.saga_kit import Begun, Data, Listed
+from tests.unit.properties._support.acts import Act
+from tests.unit.properties._support.effects import an_effect_stands_at_most_once, the_effects_fit_the_end
+from tests.unit.properties._support.generated import sound_sagas
+from tests.unit.properties._support.participants import Place
+from tests.unit.properties._support.profile import thorough
+from tests.unit.properties._support.world import World
 
 RARE = {Act.CANCEL, Act.OBSTRUCT, Act.RETRY, Act.SKIP, Act.RESOLVE}
 COMMON = [Act.ADVANCE] * 14 + [Act.TIMER] * 4 + [Act.EVENT] * 2 + [act for act in Act if act not in RARE]

@@ -28,10 +28,10 @@ from saga_coordinator.sagas.machine import (
 from saga_coordinator.sagas.testing.scenario import Scenario
 from saga_coordinator.sagas.versions.mapping import VersionMapping, faults
 from saga_coordinator.sagas.versions.migration import Disposition, moved, plan_migration
-from tests.unit.diagrams.any_saga import Happened, any_stories
-from tests.unit.machine.made import Begun, Data, Did, saga
-from tests.unit.properties.profile import thorough
-from tests.unit.versions.any_change import Editor
+from tests.support.saga_kit import Begun, Data, Did, saga
+from tests.unit.diagrams._support.any_saga import Happened, any_stories
+from tests.unit.properties._support.profile import thorough
+from tests.unit.versions._support.any_change import Editor
 
 MAX_TRANSITIONS = 200
 MAY_BE_DONE = {Progress.ASKED, Progress.DONE, Progress.UNKNOWN}

@@ -18,9 +18,9 @@ from saga_coordinator.sagas.machine import (
 )
 from saga_coordinator.sagas.planning.preview import preview
 from saga_coordinator.sagas.testing.scenario import Scenario
-from tests.unit.diagrams.any_saga import any_stories
-from tests.unit.machine.made import Data, Did
-from tests.unit.properties.profile import thorough
+from tests.support.saga_kit import Data, Did
+from tests.unit.diagrams._support.any_saga import any_stories
+from tests.unit.properties._support.profile import thorough
 
 Waves = list[set[str]]
 

@@ -20,7 +20,7 @@ from saga_coordinator.sagas.machine import (
 )
 from saga_coordinator.sagas.planning.preview import Preview, preview
 from saga_coordinator.sagas.testing.scenario import Scenario, given
-from tests.unit.machine.made import (
+from tests.support.saga_kit import (
     Begun,
     Data,
     Did,

@@ -10,7 +10,7 @@ from saga_coordinator.contracts import Done, Failure
 from saga_coordinator.sagas import Retry, parallel
 from saga_coordinator.sagas.machine import Ignored, Status
 from saga_coordinator.sagas.testing.scenario import BEGINNING, Scenario, given
-from tests.unit.machine.made import (
+from tests.support.saga_kit import (
     MINUTE,
     SECOND,
     Begun,

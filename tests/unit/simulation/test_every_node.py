@@ -10,7 +10,7 @@ from saga_coordinator.sagas import Saga, alternatives, delay, parallel, receive,
 from saga_coordinator.sagas.language.nodes import Receive
 from saga_coordinator.sagas.machine import Direction, Status
 from saga_coordinator.service.simulation.engine import Why
-from tests.unit.machine.made import (
+from tests.support.saga_kit import (
     HOUR,
     SECOND,
     Begun,
@@ -24,7 +24,7 @@ from tests.unit.machine.made import (
     safe,
     saga,
 )
-from tests.unit.simulation.worlds import commands, each_of, ends, figured, reasons, simulated
+from tests.unit.simulation._support.worlds import commands, each_of, ends, figured, reasons, simulated
 
 PIVOT = point_of_no_return("p")
 

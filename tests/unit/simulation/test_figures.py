@@ -13,8 +13,8 @@ from saga_coordinator.service.percentile import percentile
 from saga_coordinator.service.simulation.engine import Why
 from saga_coordinator.service.simulation.figures import figures, spread
 from saga_coordinator.service.simulation.plot import Axis, ceiling, drawn, durations
-from tests.unit.machine.made import point_of_no_return, retriable, saga
-from tests.unit.simulation.worlds import simulated
+from tests.support.saga_kit import point_of_no_return, retriable, saga
+from tests.unit.simulation._support.worlds import simulated
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -6,8 +6,8 @@ import pytest
 
 from saga_coordinator.sagas import Retry, parallel, series
 from saga_coordinator.sagas.machine import Status
-from tests.unit.machine.made import MINUTE, SECOND, compensatable, point_of_no_return, retriable, saga
-from tests.unit.simulation.worlds import commands, ends, figured, reasons, simulated
+from tests.support.saga_kit import MINUTE, SECOND, compensatable, point_of_no_return, retriable, saga
+from tests.unit.simulation._support.worlds import commands, ends, figured, reasons, simulated
 
 ONE_AFTER_THE_OTHER = saga(compensatable("a"), point_of_no_return("b"), retriable("c"))
 AT_ONCE = saga(parallel(compensatable("a"), series(compensatable("b"), compensatable("c"))), point_of_no_return("d"))

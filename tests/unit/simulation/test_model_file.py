@@ -8,8 +8,8 @@ import pytest
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.service.simulation.model_file import ModelFile, line_of
 from saga_coordinator.service.simulation.roles import participant_of, roles
-from tests.meta.architecture.tree import ROOT
-from tests.unit.machine.made import command, point_of_no_return, saga
+from tests.support.project_tree import ROOT
+from tests.support.saga_kit import command, point_of_no_return, saga
 
 EXAMPLE = ROOT / "docs" / "examples" / "order-fulfilment.toml"
 JUST_ONE = saga(point_of_no_return("only"))

@@ -4,8 +4,8 @@ import pytest
 
 from saga_coordinator.sagas import Retry
 from saga_coordinator.sagas.machine import Status
-from tests.unit.machine.made import HOUR, MINUTE, SECOND, compensatable, point_of_no_return, saga
-from tests.unit.simulation.worlds import ends, figured, simulated
+from tests.support.saga_kit import HOUR, MINUTE, SECOND, compensatable, point_of_no_return, saga
+from tests.unit.simulation._support.worlds import ends, figured, simulated
 
 JUST_ONE = saga(point_of_no_return("only"))
 EVENLY = '[arrivals]\nrate = 1\nprocess = "uniform"\n'

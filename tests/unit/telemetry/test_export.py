@@ -12,9 +12,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from saga_coordinator.service.telemetry.environment import BatchLimits, scope
 from saga_coordinator.service.telemetry.export import SpanExport
 from saga_coordinator.service.telemetry.otlp import FastSpanExporter
-from tests.unit.telemetry.collector import Collector, collecting
-from tests.unit.telemetry.made import RESOURCE, maker, spans_of
-from tests.unit.telemetry.story import Story, declining, order_placed
+from tests.unit.telemetry._support.collector import Collector, collecting
+from tests.unit.telemetry._support.made import RESOURCE, maker, spans_of
+from tests.unit.telemetry._support.story import Story, declining, order_placed
 
 SOON = BatchLimits(delay=0.01)
 

@@ -11,7 +11,7 @@ import structlog
 from saga_coordinator.contracts import Envelope, Failure, Reply
 from saga_coordinator.service.telemetry import logs
 from saga_coordinator.service.telemetry.logs import Format, LogLines, RateLimit, fingerprint
-from tests.unit.telemetry.story import Story, declining, order_placed
+from tests.unit.telemetry._support.story import Story, declining, order_placed
 
 Said = Callable[[], list[dict[str, object]]]
 

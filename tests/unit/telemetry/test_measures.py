@@ -7,7 +7,7 @@ from saga_coordinator.contracts import Envelope, Failure, Reply
 from saga_coordinator.handlers.records import Place, Record
 from saga_coordinator.sagas.machine import Status
 from saga_coordinator.service.telemetry.measures import BOUNDS, Durations, Measures
-from tests.unit.telemetry.story import Story, declining, order_cancelled, order_placed, willing
+from tests.unit.telemetry._support.story import Story, declining, order_cancelled, order_placed, willing
 
 SAGA = "order-fulfilment"
 

@@ -10,8 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from saga_coordinator.service.telemetry.environment import resource_from_environment, scope
 from saga_coordinator.service.telemetry.measures import BOUNDS, Measures
 from saga_coordinator.service.telemetry.metrics import Metrics
-from tests.unit.telemetry.collector import Collector, collecting
-from tests.unit.telemetry.story import Story, declining, order_placed
+from tests.unit.telemetry._support.collector import Collector, collecting
+from tests.unit.telemetry._support.story import Story, declining, order_placed
 
 Sample = tuple[str, tuple[tuple[str, str], ...]]
 

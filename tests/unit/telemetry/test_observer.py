@@ -9,9 +9,9 @@ import pytest
 from saga_coordinator.handlers.ports import Observer
 from saga_coordinator.handlers.records import Committed
 from saga_coordinator.service.telemetry.observer import Observers, Telemetry
-from tests.unit.telemetry.collector import Collector, collecting
-from tests.unit.telemetry.made import ids, spans_of
-from tests.unit.telemetry.story import Story, order_placed
+from tests.unit.telemetry._support.collector import Collector, collecting
+from tests.unit.telemetry._support.made import ids, spans_of
+from tests.unit.telemetry._support.story import Story, order_placed
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from saga_coordinator.service.telemetry import otlp
 from saga_coordinator.service.telemetry.conventions import CACHED_ATTRIBUTES
 from saga_coordinator.service.telemetry.environment import scope
 from saga_coordinator.service.telemetry.otlp import FastSpanExporter, SpanEncoder
-from tests.unit.telemetry.made import RESOURCE, spans_of
-from tests.unit.telemetry.story import Story, declining, order_placed
+from tests.unit.telemetry._support.made import RESOURCE, spans_of
+from tests.unit.telemetry._support.story import Story, declining, order_placed
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 TIME = st.integers(0, 2**63 - 1)

@@ -12,9 +12,9 @@ from saga_coordinator.contracts import envelope as wire
 from saga_coordinator.handlers.redrive import DeadLetterRef
 from saga_coordinator.sagas.machine import Status
 from saga_coordinator.service.telemetry import conventions as names
-from tests.unit.handlers.coordinator import coordinator
-from tests.unit.handlers.faulty import NO_FAULT, OLGA, Fault, Two, wide
-from tests.unit.telemetry.made import (
+from tests.unit.handlers._support.coordinator import coordinator
+from tests.unit.handlers._support.faulty import NO_FAULT, OLGA, Fault, Two, wide
+from tests.unit.telemetry._support.made import (
     attribute,
     ids,
     in_header,
@@ -26,7 +26,7 @@ from tests.unit.telemetry.made import (
     parent_ids,
     spans_of,
 )
-from tests.unit.telemetry.story import (
+from tests.unit.telemetry._support.story import (
     Participant,
     Relayed,
     Story,

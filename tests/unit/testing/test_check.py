@@ -9,8 +9,8 @@ from saga_coordinator.contracts import Done
 from saga_coordinator.sagas.machine import Status
 from saga_coordinator.sagas.testing.invariants.check import check
 from saga_coordinator.sagas.testing.scenario import Scenario
-from tests.unit.diagrams.short import AT_THE_PIVOT, COMPENSATING, PAST_THE_PIVOT, RUNNING, SITUATIONS
-from tests.unit.machine.made import Data, Did
+from tests.support.saga_kit import Data, Did
+from tests.unit.diagrams._support.short import AT_THE_PIVOT, COMPENSATING, PAST_THE_PIVOT, RUNNING, SITUATIONS
 
 HOUR = timedelta(hours=1)
 STALLED_BACK = COMPENSATING.undo_fails("a", code="no")

@@ -11,8 +11,8 @@ from saga_coordinator.sagas.testing.explorer.moves import Fault
 from saga_coordinator.sagas.testing.explorer.table import Cell, cells
 from saga_coordinator.sagas.testing.invariants.ledger import FORWARD, Result
 from saga_coordinator.service.pytest_plugin import SagaMatrix
-from tests.unit.machine.made import Data
-from tests.unit.testing.sample_sagas import SAGAS, event, is_child, listed, parent, starts, tries, two_steps
+from tests.support.saga_kit import Data
+from tests.unit.testing._support.sample_sagas import SAGAS, event, is_child, listed, parent, starts, tries, two_steps
 
 
 @pytest.fixture(scope="module")

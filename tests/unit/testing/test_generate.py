@@ -20,8 +20,8 @@ from saga_coordinator.sagas.testing.explorer.samples import gather, keyed
 from saga_coordinator.sagas.testing.explorer.source import Source
 from saga_coordinator.sagas.testing.generate.messages import generate, has_choices
 from saga_coordinator.sagas.testing.generate.patterns import text_for
-from tests.unit.machine.made import Data
-from tests.unit.testing.sample_sagas import Paid, event
+from tests.support.saga_kit import Data
+from tests.unit.testing._support.sample_sagas import Paid, event
 
 
 class Colour(Enum):

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.meta.architecture.tree import ROOT
+from tests.support.project_tree import ROOT
 
 AUTHORS = """
-from tests.unit.machine.made import Begun
-from tests.unit.testing.unguarded import unguarded
-from tests.unit.testing.sample_sagas import choice, two_steps
+from tests.support.saga_kit import Begun
+from tests.unit.testing._support.unguarded import unguarded
+from tests.unit.testing._support.sample_sagas import choice, two_steps
 
 
 def test_sound(saga_matrix):

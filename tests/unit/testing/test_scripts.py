@@ -5,15 +5,15 @@ from pydantic import ValidationError
 
 from saga_coordinator.sagas.testing.explorer.explore import explore
 from saga_coordinator.sagas.testing.explorer.script import Place, place_of, script
-from tests.meta.proof.driver import what_comes_of
-from tests.unit.testing import sample_sagas, unguarded
+from tests.meta.proof._support.driver import what_comes_of
+from tests.unit.testing._support import sample_sagas, unguarded
 
 WRITTEN = '''\
 from datetime import timedelta
 
 from saga_coordinator.sagas.testing.scenario import given
-from tests.unit.machine.made import Begun
-from tests.unit.testing.unguarded import unguarded
+from tests.support.saga_kit import Begun
+from tests.unit.testing._support.unguarded import unguarded
 
 
 def test_the_definition_never_raises() -> None:
@@ -29,18 +29,22 @@ def test_the_definition_never_raises() -> None:
 def test_a_compensation_that_takes_an_answer_for_granted_is_found_with_the_shortest_story() -> None:
     found = explore(unguarded.unguarded)
 
-    text = script(found.counterexamples[0], unguarded.unguarded, Place("tests.unit.testing.unguarded", "unguarded"))
+    text = script(
+        found.counterexamples[0], unguarded.unguarded, Place("tests.unit.testing._support.unguarded", "unguarded")
+    )
 
     assert text == WRITTEN
     assert what_comes_of(text) == ValidationError.__name__
 
 
 def test_a_saga_is_named_as_the_first_module_names_it_that_has_it() -> None:
-    assert place_of(sample_sagas.group, unguarded, sample_sagas) == Place("tests.unit.testing.sample_sagas", "group")
+    assert place_of(sample_sagas.group, unguarded, sample_sagas) == Place(
+        "tests.unit.testing._support.sample_sagas", "group"
+    )
 
 
 def test_a_saga_that_no_module_names_is_named_after_itself() -> None:
-    assert place_of(sample_sagas.group) == Place("tests.unit.machine.made", "made")
+    assert place_of(sample_sagas.group) == Place("tests.support.saga_kit", "made")
 
 
 @pytest.mark.parametrize("depth", [0, 1])

@@ -9,7 +9,7 @@ from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine import Status
 from saga_coordinator.sagas.testing.scenario import given
 from saga_coordinator.sagas.testing.variants import scale_time
-from tests.unit.machine.made import (
+from tests.support.saga_kit import (
     HOUR,
     MINUTE,
     SECOND,

@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
+SAMPLES = Path(__file__).with_name("_support")
 CHECKED = ("definitions.py", "words.py")
 MARK = re.compile(r"  # type: ignore\[(?P<codes>[\w,-]+)\].*")
 ERROR = re.compile(r"^(?:.*/)?(?P<file>\w+\.py):(?P<line>\d+): error: .*\[(?P<code>[\w-]+)\]$", re.MULTILINE)
 
 
 def test_every_marked_line_is_a_type_error_and_no_other_line_is(tmp_path: Path) -> None:
-    marked = {mark for name in CHECKED for mark in marks(name, Path(__file__).with_name(name).read_text("utf-8"))}
+    marked = {mark for name in CHECKED for mark in marks(name, (SAMPLES / name).read_text("utf-8"))}
     for name in CHECKED:
-        text = Path(__file__).with_name(name).read_text("utf-8")
+        text = (SAMPLES / name).read_text("utf-8")
         (tmp_path / name).write_text(MARK.sub("", text), encoding="utf-8")
 
     checked = subprocess.run(

@@ -12,8 +12,7 @@ from saga_coordinator.sagas.catalog.examples import catalog as examples
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.language.nodes import Node, Step
 from saga_coordinator.sagas.versions.diff import Change, ChangeKind, differences
-from tests.unit.diagrams.any_saga import Happened, each, happened_key
-from tests.unit.machine.made import (
+from tests.support.saga_kit import (
     HOUR,
     MINUTE,
     Begun,
@@ -29,6 +28,7 @@ from tests.unit.machine.made import (
     safe,
     saga,
 )
+from tests.unit.diagrams._support.any_saga import Happened, each, happened_key
 
 OLD = saga(compensatable("a"), compensatable("b"), point_of_no_return(), retriable("notify"), deadline=HOUR)
 

@@ -13,8 +13,7 @@ from saga_coordinator.sagas.machine import Status
 from saga_coordinator.sagas.testing.scenario import Scenario, given
 from saga_coordinator.sagas.versions.mapping import VersionMapping, faults
 from saga_coordinator.sagas.versions.migration import Disposition, Migration, moved, plan_migration
-from tests.unit.diagrams.any_saga import Happened, each, happened_key
-from tests.unit.machine.made import (
+from tests.support.saga_kit import (
     Begun,
     Data,
     Did,
@@ -27,6 +26,7 @@ from tests.unit.machine.made import (
     safe,
     saga,
 )
+from tests.unit.diagrams._support.any_saga import Happened, each, happened_key
 
 OLD = saga(compensatable("a"), compensatable("b"), point_of_no_return(), retriable("notify"))
 A_DONE = given(OLD, Begun()).replies("a", Did())

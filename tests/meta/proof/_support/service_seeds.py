@@ -1,0 +1,179 @@
+"""Faults that the handlers, the feed and the loops might have; what runs on simulated ports is looked for by worlds."""
+
+from tests.meta.proof._support.seeding import Edit, Seed
+
+ADVANCE = "await $tx.advance(self._leases.moves($places))"
+
+SEEDS = (
+    # --- the fence, offsets
+    Seed("no fence: missed leases are ignored", "Intake._work", "raise _Missed(...)", "pass"),
+    Seed("the offset is not stored", "Intake._work", ADVANCE, "()"),
+    Seed(
+        "the offset is stored first, in a transaction of its own",
+        "Intake.receive",
+        "await self._unit_of_work.write(lambda session, tx: self._work(session, tx, $arrivals))",
+        "moves = self._leases.moves(each.record.place for each in $arrivals)\n"
+        "if missed := await self._unit_of_work._store.transact(lambda tx: tx.advance(moves)):\n"
+        "    raise _Missed(missed)\n"
+        "await self._unit_of_work.write(lambda session, tx: self._work(session, tx, $arrivals))",
+        (Edit("Intake._work", ADVANCE, "()"),),
+    ),
+    Seed(
+        "a fenced owner retries without reconciling its leases", "Intake.receive", "self._leases.reconcile(...)", "pass"
+    ),
+    Seed("memory is not cleared after a conflict", "UnitOfWork.write", "self._cache.clear()", "pass"),
+    Seed(
+        "a batch is noted as done before its commit",
+        "Intake.receive",
+        "await self._unit_of_work.write(lambda session, tx: self._work(session, tx, $arrivals))",
+        "moves = self._leases.moves(each.record.place for each in $arrivals)\n"
+        "self._leases.advance(each.record.place for each in $arrivals)\n"
+        "self._moves = moves\n"
+        "await self._unit_of_work.write(lambda session, tx: self._work(session, tx, $arrivals))",
+        (
+            Edit("Intake._work", "self._leases.moves($places)", "self._moves"),
+            Edit("Intake.receive", "self._leases.advance(...)\nreturn", "return"),
+        ),
+    ),
+    Seed(
+        "messages leave before the commit",
+        "UnitOfWork._save",
+        "return $session, await $saved, $result",
+        "rows = await $saved\nself._relay._queue(rows)\nreturn $session, rows, $result",
+    ),
+    Seed("the lease of another epoch is taken for ours", "Leases.reconcile", "$held.epoch == $lease.epoch", "True"),
+    Seed("records that are done are taken again", "Leases.is_expected", "$place.offset >= $lease.next_offset", "True"),
+    # --- the consumer
+    Seed("after an error the leases are kept", "KafkaConsumer._reset", "self._leases.clear()", "pass"),
+    Seed("leases outlive their assignment", "KafkaConsumer._poll_once", "self._leases.clear()", "pass"),
+    Seed(
+        "a lease that another took where no record comes is never noticed",
+        "KafkaConsumer._check_leases",
+        "self._leases.reconcile(...)",
+        "pass",
+    ),
+    Seed("it starts at Kafka's committed offset", "KafkaConsumer._seek", "$consumer.seek(...)", "pass"),
+    Seed(
+        "it begins at the end of a log that it never read",
+        "KafkaConsumer._seek",
+        "$first if $lease.next_offset is None else $offset",
+        "end if $lease.next_offset is None else $offset",
+    ),
+    Seed("it jumps over a trimmed log", "KafkaConsumer._seek", "$first <= $offset <= $end", "True"),
+    Seed(
+        "Kafka's committed offset is ahead of the database",
+        "KafkaConsumer.commit_offsets",
+        "{$at: $offset for $each, $offset in self._leases.offsets()}",
+        "{$at: $offset + 1 for $each, $offset in self._leases.offsets()}",
+    ),
+    Seed(
+        "rows of an earlier run are not loaded",
+        "KafkaConsumer._acquire_leases",
+        "await self._handlers.relay.load()",
+        "pass",
+    ),
+    Seed(
+        "too much unsent does not stop the intake",
+        "KafkaConsumer._poll_once",
+        "self._handlers.relay.pending > self._settings.outbox_limit",
+        "False",
+    ),
+    Seed(
+        "a fenced owner takes the partition back at once",
+        "KafkaConsumer._acquire_leases",
+        "$free - self._partitions.not_to_acquire(...)",
+        "$free",
+    ),
+    Seed(
+        "timers ignore that a command has not left",
+        "Timers._work",
+        "self._dispatcher.fire($session, $record, $unsent)",
+        "self._dispatcher.fire($session, $record, ())",
+    ),
+    Seed("timers do not wait for the backlog", "_fire_timers", "await $service.consumer.caught_up.wait()", "pass"),
+    # --- the relay
+    Seed(
+        "marked as sent before the acknowledgement",
+        "Relay._publish",
+        "$rows = [$waiting[$index] for $index in $some]",
+        "$rows = [$waiting[$index] for $index in $some]\nself._acknowledged.extend(row.seq for row in $rows)",
+    ),
+    Seed("rows are deleted before the acknowledgement", "Relay.acknowledged", "self._acknowledged", "self._known"),
+    Seed("acknowledged rows are not deleted", "Relay.acknowledged", "tuple(self._acknowledged)", "()"),
+    Seed(
+        "the relay takes rows out before publishing",
+        "Relay._publish",
+        "$rows = [$waiting[$index] for $index in $some]",
+        "$rows = [$waiting.popleft() for $index in $some]",
+        (
+            Edit(
+                "Relay._publish", "$waiting.popleft()\nself.$acknowledged.append(...)", "self.$acknowledged.append(...)"
+            ),
+        ),
+    ),
+    Seed(
+        "after a failure the later rows of a lane go on",
+        "Relay._publish",
+        "await asyncio.sleep($wait)",
+        "await asyncio.sleep($wait)\nwaiting.rotate(-len(rows))",
+    ),
+    Seed(
+        "rows of a lane leave the newest first",
+        "Relay._queue",
+        "self._lanes[$lane].append($row)",
+        "self._lanes[$lane].appendleft($row)",
+    ),
+    Seed("a lane that failed is given up", "Relay._publish", "await asyncio.sleep($wait)", "return"),
+    Seed("the relay sends for homes that are not ours", "Relay._queue", "self._leases.is_home(...)", "True"),
+    # --- what is decided and written
+    Seed(
+        "a message has a new id in each copy of its decision",
+        "Encoder.command",
+        "_envelope(origin, $id, ...)",
+        "_envelope(origin, f'{$id}-{origin.at.timestamp()}', ...)",
+    ),
+    Seed(
+        "the undo of an unknown step is skipped",
+        "may_have_effect",
+        "not ($command.progress is Progress.REFUSED or $unknown)",
+        "$command.progress is Progress.DONE",
+    ),
+    Seed(
+        "an ignored signal has no row in the history",
+        "Session._add",
+        "self.changes.entries.append($record.entry)",
+        "self.changes.entries.extend([$record.entry] if $record.decision.ignored is None else [])",
+    ),
+    Seed("a dead letter is not written", "dead_letter", "session.changes.dead_letters.append(...)", "pass"),
+    Seed(
+        "a dead letter is not published",
+        "dead_letter",
+        "session.changes.outbox.append(...)",
+        "pass",
+    ),
+    Seed("a record that reaches nobody has no verdict", "add_verdict", "session.changes.verdicts.append(...)", "pass"),
+    Seed("an early event is not buffered", "_buffer", "session.changes.buffered.append(...)", "pass"),
+    Seed("a buffered event stays after its delivery", "_drop", "session.changes.released.append(...)", "pass"),
+    Seed("a buffered event is not delivered", "Dispatcher.release", "$session.pop_new_addresses()", "set[str]()"),
+    Seed(
+        "a subscription stays after its event",
+        "Session._update_subscriptions",
+        "self._subscriptions[$wait] = False",
+        "pass",
+    ),
+    Seed("a subscription is not written", "Session._update_subscriptions", "self._subscriptions[$wait] = True", "pass"),
+    Seed("a copy of a child's command is not answered", "Session.apply", "isinstance($signal, Start)", "False"),
+    Seed(
+        "a child answers under its own instance",
+        "Encoder.outcome",
+        "$envelope._replace(..., correlation_id=$id)",
+        "$envelope._replace(...)",
+    ),
+    Seed("an event that raises stops its batch", "Dispatcher._deliver", "dead_letter(...)", "raise"),
+    Seed(
+        "a buffered event expires without a verdict",
+        "Dispatcher.expire",
+        "add_verdict($session, $arrival, Verdict.UNMATCHED, $reason)",
+        "pass",
+    ),
+)

@@ -1,0 +1,150 @@
+"""Faults that the store and the publisher might have: what simulated worlds replace is looked for by tests alone."""
+
+from tests.meta.proof._support.seeding import Seed
+
+
+def in_text(bug: str, function: str, old: str, new: str) -> Seed:
+    """A fault in a string literal: a statement of SQL."""
+    return Seed(bug, function, old, new, text=True)
+
+
+SEEDS = (
+    # --- the fence in SQL
+    in_text("the epoch is read but not compared", "_ADVANCE", " AND lease.epoch = move.epoch", ""),
+    in_text("the expected offset is not compared", "_ADVANCE", "lease.next_offset IS move.expected AND ", ""),
+    in_text("an offset goes back", "_ADVANCE", " AND ifnull(lease.next_offset, 0) <= move.next_offset", ""),
+    in_text(
+        "a takeover begins no epoch",
+        "SqliteTransaction.acquire",
+        "DO UPDATE SET epoch = epoch + 1, owner",
+        "DO UPDATE SET owner",
+    ),
+    in_text(
+        "timers fire without the home's lease",
+        "SqliteTransaction.load_due",
+        "AND home IN (",
+        "AND 1 OR home IN (",
+    ),
+    in_text(
+        "timers fire for a lease of an older epoch",
+        "SqliteTransaction.load_due",
+        " AND epoch = json_extract(held.value, '$[2]'))",
+        ")",
+    ),
+    # --- one transaction
+    in_text(
+        "the revision is not compared",
+        "SqliteTransaction._instances",
+        "WHERE id = ? AND revision = ?",
+        "WHERE id = ? AND 0 < ?",
+    ),
+    Seed("a revision that does not match is not reported", "run", "$must_match and $changed != len($rows)", "False"),
+    in_text(
+        "a second start replaces the first",
+        "SqliteTransaction._instances",
+        "INSERT INTO instance",
+        "INSERT OR REPLACE INTO instance",
+    ),
+    in_text(
+        "a row of the history may be replaced",
+        "_HISTORY",
+        "INSERT INTO history",
+        "INSERT OR REPLACE INTO history",
+    ),
+    Seed(
+        "a dead letter's failure is ignored",
+        "_run_all",
+        "run($connection, *$statement)",
+        "try:\n    run($connection, *$statement)\n"
+        "except sqlite3.Error:\n    if 'dead_letter' not in $statement.sql:\n        raise",
+    ),
+    in_text(
+        "acknowledged rows stay in the table",
+        "SqliteTransaction.save",
+        "DELETE FROM outbox WHERE seq = ?",
+        "DELETE FROM outbox WHERE seq = -?",
+    ),
+    in_text(
+        "a released event stays in the table",
+        "_unmatched_rows",
+        "DELETE FROM held_event WHERE topic = ?",
+        "DELETE FROM held_event WHERE topic <> ?",
+    ),
+    in_text(
+        "a subscription that has ended stays in the table",
+        "_awaited",
+        "DELETE FROM awaited_event WHERE address = ?",
+        "DELETE FROM awaited_event WHERE address <> ?",
+    ),
+    in_text("synchronous = NORMAL", "_PRAGMAS", "synchronous = FULL", "synchronous = NORMAL"),
+    in_text("synchronous = OFF", "_PRAGMAS", "synchronous = FULL", "synchronous = OFF"),
+    Seed("SQLite's mode is not looked at", "SqliteStore._open", "await _check_wal_mode(...)", "pass"),
+    Seed(
+        "a pragma is run for its first row",
+        "SqliteStore._open",
+        "$connection.execute_fetchall($pragma)",
+        "$connection.execute($pragma)",
+    ),
+    Seed(
+        "a migration is not one transaction",
+        "migrate",
+        "f'BEGIN IMMEDIATE;\\n{$sql}\\nPRAGMA user_version = {$number};\\nCOMMIT;'",
+        "f'{$sql}\\nPRAGMA user_version = {$number};'",
+    ),
+    # --- a sync that fails
+    Seed("after a failed sync it is tried again", "SqliteStore._failed", "self._unusable = $trouble", "pass"),
+    Seed("a failed sync does not end the service", "SqliteStore.run_checkpoints", "sqlite3.Error", "Exception"),
+    in_text("a checkpoint's failure is dropped", "_PRAGMAS", "wal_autocheckpoint = 0", "wal_autocheckpoint = 4000"),
+    Seed("closing syncs again", "SqliteStore.close", "self._unusable", "False"),
+    Seed("a WAL is taken for what it shows", "SqliteStore._open", "_rewrite_wal(...)", "pass"),
+    # --- one writer
+    in_text("BEGIN is deferred", "SqliteStore._commit", "BEGIN IMMEDIATE", "BEGIN"),
+    Seed("a cancellation splits a transaction", "SqliteStore._shielded", "asyncio.shield($task)", "$task"),
+    in_text("what failed is committed", "SqliteStore._commit", "ROLLBACK", "COMMIT"),
+    Seed(
+        "transactions overlap",
+        "SqliteStore._transact",
+        "async with self._lock:\n    ...",
+        "if True:\n    ...",
+    ),
+    Seed("two coordinators open one file", "_acquire_lock", "fcntl.flock($file, $exclusive | $at_once)", "pass"),
+    Seed("closing cuts off the last transaction", "SqliteStore.close", "await asyncio.wait($running)", "pass"),
+    Seed("numbers begin at zero at each start", "_last_numbers", "Counters(...)", "Counters(0, 0)"),
+    # --- the publisher
+    Seed(
+        "the producer is kept after a fatal error",
+        "KafkaPublisher._publish",
+        "not $error.retriable and $same",
+        "False",
+    ),
+    Seed(
+        "a batch is not awaited",
+        "_send",
+        "await (await $producer.send_batch(...))\n$batch = $producer.create_batch()",
+        "await $producer.send_batch(...)\n$batch = $producer.create_batch()",
+    ),
+    Seed(
+        "a publication has no limit",
+        "KafkaPublisher._publish",
+        "async with asyncio.timeout($limit):\n    ...",
+        "if True:\n    ...",
+    ),
+    Seed(
+        "a full batch drops its row",
+        "_send",
+        "$batch = $producer.create_batch()\n$batch.append(...)",
+        "$batch = $producer.create_batch()",
+    ),
+    Seed(
+        "a producer that has lost its task is kept",
+        "KafkaPublisher._connect",
+        "self._producer is not None and producer_error($producer)",
+        "False",
+    ),
+    Seed(
+        "a consumer that has lost a task is kept",
+        "KafkaConsumer._connect",
+        "self._consumer is not None and ($error := consumer_error(self._consumer))",
+        "($error := None)",
+    ),
+)

@@ -1,0 +1,208 @@
+"""A whole world from one seed: coordinators with the real handlers, feed and loops, and everything that goes wrong."""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from random import Random
+
+from saga_coordinator.handlers.routing import Routes
+from tests.acceptance._support import short_timeouts_catalog
+from tests.resilience.worlds._support import trips
+from tests.resilience.worlds._support.broker import SESSION_TIMEOUT, Broker, Weather
+from tests.resilience.worlds._support.coordinators import Around, Clock, Coordinator, in_place_of_kafka
+from tests.resilience.worlds._support.database import Database, Mood
+from tests.resilience.worlds._support.faults import Fault, planned
+from tests.resilience.worlds._support.loop import SimulatedLoop
+from tests.resilience.worlds._support.people import Manners, Participants, Shop
+from tests.resilience.worlds._support.trips import Travellers
+
+ENDS_WITHIN = 1_200.0
+"""Seconds in which everything must end, plus those by which clocks were ever ahead: it may have set a timer."""
+QUIET = 16
+"""Seconds in which nothing may happen any more: longer than a command and its reply may be late together."""
+
+
+class NotOver(AssertionError):
+    """All is well again, and something does not end."""
+
+
+@dataclass
+class World:
+    """Everything that there is, after `lived` all that happened."""
+
+    seed: int
+    faults: tuple[Fault, ...]
+    loop: SimulatedLoop
+    routes: Routes
+    broker: Broker
+    database: Database
+    shop: Shop
+    travellers: Travellers
+    participants: Participants
+    coordinators: list[Coordinator]
+    ended_at: float = 0.0
+    offsets_ahead: list[str] = field(default_factory=list)
+
+
+def lived(seed: int, faults: tuple[Fault, ...] | None = None) -> World:
+    """Let the world of a seed happen, with its own faults or with these, until all is well and over."""
+    chance = Random(seed)
+    loop = SimulatedLoop(chance)
+    world = _made(seed, planned(seed) if faults is None else faults, loop, chance)
+    with in_place_of_kafka(world.broker):
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_until_complete(_live(world))
+        finally:
+            world.database.mood, world.broker.weather, world.broker.is_closed = (
+                Mood(fails=1.0),
+                Weather(is_down=True),
+                True,
+            )
+            loop.clear()
+            asyncio.set_event_loop(None)
+            loop.close()
+    return world
+
+
+def _made(seed: int, faults: tuple[Fault, ...], loop: SimulatedLoop, chance: Random) -> World:
+    routes = Routes((*short_timeouts_catalog.catalog, *trips.catalog))
+    how_many, broker = chance.choice((1, 1, 2, 3)), Broker(chance)
+    database = Database(routes, chance, is_shared=how_many > 1)
+    around = Around(loop, routes, broker, database)
+    manners = Manners(
+        refuses=chance.choice((0.0, 0.05, 0.2)),
+        postpones=chance.choice((0.0, 0.1)),
+        loses_reply=chance.choice((0.0, 0.1, 0.3)),
+        repeats_reply=chance.choice((0.0, 0.3)),
+        answers_late=chance.choice((0.0, 0.2)),
+        works_late=chance.choice((0.0, 0.1)),
+        talks_nonsense=chance.choice((0.0, 0.1)),
+    )
+    world = World(
+        seed=seed,
+        faults=faults,
+        loop=loop,
+        routes=routes,
+        broker=broker,
+        database=database,
+        shop=Shop(broker, chance),
+        travellers=Travellers(broker, chance),
+        participants=Participants(broker, chance, manners),
+        coordinators=[Coordinator(number, around, Clock(loop)) for number in range(how_many)],
+    )
+    broker.hinted = lambda at, offset: _hinted(world, (at.topic, at.partition), offset)
+    return world
+
+
+async def _live(world: World) -> None:
+    world.participants.listen()
+    world.shop.open(world.database.chance.randint(1, 5), 6.0)
+    world.travellers.open(world.database.chance.randint(0, 2), 6.0)
+    for coordinator in world.coordinators:
+        coordinator.start()
+    for fault in world.faults:
+        world.loop.call_later(fault.at, _begin, world, fault)
+        world.loop.call_later(fault.at + fault.lasts, _end, world, fault)
+    await asyncio.sleep(max([8.0, *(fault.at + fault.lasts for fault in world.faults)]) + 0.1)
+    _heal(world)
+    ahead = sum(max(0.0, fault.step) for fault in world.faults if fault.kind == "clock")
+    limit, over_since = ENDS_WITHIN + ahead, 0
+    while over_since < QUIET:
+        over_since = over_since + 1 if _is_over(world) else 0
+        if world.loop.time() > limit:
+            raise NotOver(f"not over after {limit:.0f} s: {_open(world)}")
+        await asyncio.sleep(1)
+    world.ended_at = world.loop.time()
+
+
+# --- what goes wrong, and how it ends
+
+
+def _begin(world: World, fault: Fault) -> None:
+    coordinator = world.coordinators[fault.whom % len(world.coordinators)]
+    life = coordinator.life
+    match fault.kind:
+        case "crash":
+            coordinator.crash()
+        case "pause" if life is not None:
+            world.loop.pause(life)
+            world.loop.call_later(SESSION_TIMEOUT + 0.1, world.broker.rebalance)
+        case "rebalance":
+            world.broker.rebalance()
+        case "clock":
+            coordinator.clock.jump += timedelta(seconds=fault.step)
+        case _:
+            _worsen(world, fault)
+
+
+def _worsen(world: World, fault: Fault) -> None:
+    mood, weather = world.database.mood, world.broker.weather
+    match fault.kind:
+        case "database":
+            mood.fails = fault.strength / 4
+        case "answer":
+            mood.loses_answer = fault.strength / 2
+        case "slow":
+            mood.slow = fault.strength / 2
+        case "down":
+            weather.is_down = True
+        case "send":
+            weather.loses_send = fault.strength
+        case "ack":
+            weather.loses_ack = fault.strength
+        case "late-send":
+            weather.delays_send = fault.strength / 2
+
+
+def _end(world: World, fault: Fault) -> None:
+    coordinator = world.coordinators[fault.whom % len(world.coordinators)]
+    match fault.kind:
+        case "crash" if coordinator.life is None:
+            coordinator.start()
+        case "pause" if coordinator.life is not None:
+            world.loop.resume(coordinator.life)
+        case "clock" | "crash" | "pause" | "takeover":
+            pass
+        case "rebalance":
+            world.broker.rebalance()
+        case _:
+            world.database.mood, world.broker.weather = Mood(), Weather()
+
+
+def _heal(world: World) -> None:
+    """From now on all is well."""
+    world.database.mood, world.broker.weather = Mood(), Weather()
+    world.participants.manners = replace(Manners(), works_late=0.0)
+    for coordinator in world.coordinators:
+        coordinator.clock.jump = timedelta()
+        if coordinator.life is None:
+            coordinator.start()
+        else:
+            world.loop.resume(coordinator.life)
+    world.broker.rebalance()
+    for fault in world.faults:
+        if fault.kind == "takeover" and world.database.is_shared:
+            world.loop.call_later(1 + 4 * fault.strength, world.database.take_all)
+
+
+def _is_over(world: World) -> bool:
+    return not _open(world)
+
+
+def _open(world: World) -> list[str]:
+    """What is not over yet."""
+    found = [f"instance {row.key}" for row in world.database.instances.values() if not row.is_over]
+    found += [f"message {row.message_id}" for row in world.database.outbox.values()]
+    for (topic, partition), log in world.broker.logs.items():
+        if topic in world.routes.topics_in:
+            _, _, done = world.database.leases.get((topic, partition), (0, "", None))
+            found += [f"{topic}:{partition} from {done}"] if (done or 0) < len(log) else []
+    return found
+
+
+def _hinted(world: World, place: tuple[str, int], offset: int) -> None:
+    """An offset is committed to Kafka: never one that the database has not reached (I22)."""
+    _, _, done = world.database.leases.get(place, (0, "", None))
+    if offset > (done or 0):
+        world.offsets_ahead.append(f"{place} {offset} > {done}")
