@@ -11,6 +11,7 @@ from aiokafka.errors import InvalidProducerEpoch, KafkaError, NotLeaderForPartit
 from saga_coordinator.handlers.encode import size_of
 from saga_coordinator.handlers.records import OutboxMessage
 from saga_coordinator.service.kafka import publisher as publishing
+from saga_coordinator.service.kafka.admin import TopicLimits
 from saga_coordinator.service.kafka.publisher import KafkaPublisher
 from saga_coordinator.service.settings import KafkaSettings
 
@@ -34,7 +35,7 @@ class Batch:
 class Producer:
     """A producer whose acknowledgements a test decides."""
 
-    client = SimpleNamespace(_sync_task=None)
+    client = SimpleNamespace(_sync_task=None, close=lambda: asyncio.sleep(0))
     made: list["Producer"]
     acknowledge: Acknowledge
 
@@ -102,11 +103,11 @@ async def test_no_batch_is_larger_than_its_topic_takes_unless_one_row_is(
 ) -> None:
     """What was written before the topic's limit was lowered has to wait until it is raised."""
 
-    async def max_batch_bytes(_settings: KafkaSettings, names: Collection[str]) -> dict[str, int]:
+    async def check_topics(_settings: KafkaSettings, names: Collection[str]) -> dict[str, TopicLimits]:
         await asyncio.sleep(0)
-        return dict.fromkeys(names, 2 * size_of(rows(1)[0]))
+        return dict.fromkeys(names, TopicLimits(partitions=1, max_bytes=2 * size_of(rows(1)[0])))
 
-    monkeypatch.setattr(publishing, "max_batch_bytes", max_batch_bytes)
+    monkeypatch.setattr(publishing, "check_topics", check_topics)
     monkeypatch.setattr(sys.modules[__name__], "ROWS_IN_A_BATCH", 9)
     it = KafkaPublisher(KafkaSettings(request_timeout=0.2), ["t"])
     await it.start()
