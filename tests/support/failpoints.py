@@ -21,7 +21,7 @@ import aiosqlite
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from saga_coordinator.service.cli.main import main
-from saga_coordinator.service.storage.sqlite import one_trip
+from saga_coordinator.service.storage.sqlite import rows
 
 VARIABLE: Final = "SAGA_TEST_FAILPOINTS"
 
@@ -110,7 +110,7 @@ class _Instruments:
         """Wrap the calls."""
         for name in ("execute", "execute_fetchall"):
             self._wrap(aiosqlite.Connection, name, _statement)
-        _replace(one_trip, "run", self._writing)
+        _replace(rows, "run", self._writing)
         self._wrap(AIOKafkaConsumer, "commit", lambda *_: "offset")
         _replace(AIOKafkaConsumer, "getmany", self._fetching)
         _replace(AIOKafkaProducer, "send_batch", self._sending)

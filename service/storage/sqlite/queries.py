@@ -13,7 +13,6 @@ from saga_coordinator.handlers.records import (
     Actor,
     Audit,
     DeadLetter,
-    EarlyEvent,
     Entry,
     Place,
     QueuedRecord,
@@ -32,8 +31,19 @@ from saga_coordinator.service.storage.queries import (
     PartitionRow,
     RecordRows,
 )
-from saga_coordinator.service.storage.sqlite.columns import from_time, to_time
-from saga_coordinator.service.storage.sqlite.dead_letters import AT, LETTERS, QUEUED, RECORD, letter, queued, record_of
+from saga_coordinator.service.storage.sqlite.rows import (
+    AT,
+    EARLY_EVENTS,
+    LETTERS,
+    QUEUED,
+    RECORD,
+    early_event,
+    from_time,
+    letter,
+    queued,
+    record_of,
+    to_time,
+)
 
 QUERY_TIMEOUT: Final = 5.0
 """Seconds that one query may take."""
@@ -141,7 +151,6 @@ class SqliteQueries:
             f"SELECT (SELECT id FROM instance WHERE number = history.instance), {_HISTORY} FROM history WHERE {AT}",  # noqa: S608  own text
             place,
         )
-        early = self._query(f"SELECT {RECORD}, address, at, expires_at FROM held_event WHERE {AT}", place)  # noqa: S608  own text
         verdicts = self._query(
             f"SELECT at, verdict, reason, message_id, message_type FROM verdict WHERE {AT}",  # noqa: S608  own text
             place,
@@ -153,7 +162,7 @@ class SqliteQueries:
         )
         return RecordRows(
             entries=[_entry(id_, row) for id_, *row in entries],
-            early=[_early_event(row) for row in early],
+            early=[early_event(row) for row in self._query(f"{EARLY_EVENTS} WHERE {AT}", place)],
             queued=[queued(row) for row in self._query(f"{QUEUED} WHERE {AT}", place)],
             dead_letters=[letter(row) for row in self._query(f"{LETTERS} WHERE {AT}", place)],
             verdict=next((_verdict(place, row) for row in verdicts), None),
@@ -263,11 +272,6 @@ def _entry(instance_id: str, row: Sequence[Any]) -> Entry:
     seq, at, kind, verdict, *message, topic, partition, offset, trace_id, span_id = row
     place = None if topic is None else Place(topic, partition, offset)
     return Entry._make((instance_id, seq, to_time(at), kind, Verdict(verdict), *message, place, trace_id, span_id))
-
-
-def _early_event(row: Sequence[Any]) -> EarlyEvent:
-    *record, address, at, expires_at = row
-    return EarlyEvent(address, record_of(record), to_time(at), to_time(expires_at))
 
 
 def _verdict(place: Place, row: Sequence[Any]) -> RecordVerdict:

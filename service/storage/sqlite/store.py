@@ -19,16 +19,14 @@ import aiosqlite
 
 from saga_coordinator.handlers.ports import Observer
 from saga_coordinator.handlers.records import Lease, OutboxMessage, OutboxRow
-from saga_coordinator.handlers.routing import AnySaga, LiveVersions
+from saga_coordinator.handlers.routing import LiveVersions
 from saga_coordinator.service.errors import StoreError
-from saga_coordinator.service.storage.sqlite.columns import to_headers, to_time
 from saga_coordinator.service.storage.sqlite.errors import is_sync_failure, remedy_at_runtime, remedy_at_start
 from saga_coordinator.service.storage.sqlite.migrations import migrate
-from saga_coordinator.service.storage.sqlite.transaction import Counters, SqliteTransaction
+from saga_coordinator.service.storage.sqlite.rows import to_headers, to_time
+from saga_coordinator.service.storage.sqlite.transaction import Counters, Definitions, SqliteTransaction
 
 T = TypeVar("T")
-
-Definitions = Callable[[str, int], AnySaga]
 
 Report = Callable[[str | None], None]
 """Called after each transaction: with None if the database works, else with what is wrong and what to do."""

@@ -28,20 +28,23 @@ from saga_coordinator.handlers.records import (
 from saga_coordinator.handlers.routing import AnySaga, BadCatalog
 from saga_coordinator.handlers.trace_context import TraceContext
 from saga_coordinator.sagas.machine import Snapshot, freeze, thaw
-from saga_coordinator.service.storage.sqlite import dead_letters as sqlite_set_aside
-from saga_coordinator.service.storage.sqlite import one_trip
-from saga_coordinator.service.storage.sqlite.columns import from_headers, from_optional_time, from_time, to_time
-from saga_coordinator.service.storage.sqlite.dead_letters import (
+from saga_coordinator.service.storage.sqlite.rows import (
     AT,
+    EARLY_EVENTS,
     LETTERS,
     QUEUED,
+    RECORD,
+    Statement,
+    dead_letter_statements,
+    early_event,
+    from_headers,
+    from_optional_time,
+    from_time,
     letter,
     queued,
-    record_of,
     record_row,
+    write,
 )
-from saga_coordinator.service.storage.sqlite.dead_letters import RECORD as _RECORD
-from saga_coordinator.service.storage.sqlite.one_trip import Statement
 
 Definitions = Callable[[str, int], AnySaga]
 
@@ -60,16 +63,16 @@ _HISTORY = "INSERT INTO history VALUES ((SELECT number FROM instance WHERE id = 
 
 @dataclass(slots=True)
 class Counters:
-    """The last numbers given: this store has one writer, so it counts by itself."""
+    """The last numbers given: there is one writer, so they are counted in memory."""
 
     instance: int
     outbox: int
 
 
 class SqliteTransaction:
-    """What can be done between BEGIN and COMMIT; see `saga_coordinator.handlers.ports.Transaction`.
+    """The work between BEGIN and COMMIT; see `saga_coordinator.handlers.ports.Transaction`.
 
-    `silent` are those that could not be read when their alarm was due: they are not asked for again.
+    `silent` are the instances that could not be read when their timer was due: they are not loaded for it again.
     """
 
     def __init__(
@@ -82,13 +85,13 @@ class SqliteTransaction:
         self.unreadable_instances: dict[str, UnreadableInstance] = {}
 
     async def advance(self, moves: Sequence[LeaseMove]) -> Sequence[Lease]:
-        """Move the leases, or return those that do not stand as expected."""
+        """Move the leases, and return those that are not as expected."""
         moved = await self._read(_ADVANCE, (to_json(moves).decode(),))
         missed = {(each.topic, each.partition) for each in moves} - {(topic, partition) for topic, partition in moved}
         return [await self._lease(*each) for each in sorted(missed)]
 
     async def acquire(self, topic: str, partition: int, owner: str) -> Lease:
-        """Take a partition over, in a new epoch."""
+        """Acquire a partition, in a new epoch."""
         rows = await self._read(
             "INSERT INTO lease (topic, partition, epoch, owner, next_offset) VALUES (?, ?, 1, ?, NULL)"
             " ON CONFLICT (topic, partition) DO UPDATE SET epoch = epoch + 1, owner = excluded.owner"
@@ -107,7 +110,7 @@ class SqliteTransaction:
         return {stored.instance.id: stored for stored in self._stored(rows)}
 
     async def load_due(self, now: datetime, limit: int, homes: Sequence[Lease]) -> Sequence[InstanceRecord]:
-        """Return the instances whose alarm is due and whose home is leased as it says, oldest first."""
+        """Return the instances whose timer is due and whose home has one of these leases, oldest first."""
         held = to_json([(each.topic, each.partition, each.epoch) for each in homes]).decode()
         rows = await self._read(
             f"SELECT {_COLUMNS} FROM instance WHERE wake_at <= ? AND home IN (SELECT partition FROM lease,"  # noqa: S608  own columns
@@ -121,9 +124,9 @@ class SqliteTransaction:
         return due
 
     async def load_early_events(self, addresses: Collection[str]) -> Sequence[EarlyEvent]:
-        """Return what is held at these addresses, in order of arrival."""
+        """Return the early events at these addresses, in order of arrival."""
         among = "address IN (SELECT value FROM json_each(?))"
-        return await self._held(among, "at", (to_json(sorted(addresses)).decode(), -1))
+        return await self._early_events(among, "at", (to_json(sorted(addresses)).decode(), -1))
 
     async def load_subscriptions(self, addresses: Collection[str]) -> Sequence[EventSubscription]:
         """Return the instances that await an event at these addresses."""
@@ -134,11 +137,11 @@ class SqliteTransaction:
         return [EventSubscription(*row) for row in rows]
 
     async def load_expired_events(self, now: datetime, limit: int) -> Sequence[EarlyEvent]:
-        """Return what was held for too long, what was to be held the shortest first."""
-        return await self._held("expires_at <= ?", "expires_at", (from_time(now), limit))
+        """Return the early events that have expired, the first to expire first."""
+        return await self._early_events("expires_at <= ?", "expires_at", (from_time(now), limit))
 
     async def load_dead_letters(self, place: Place, ids: Collection[str]) -> DeadLetterQueue:
-        """Return what was set aside or queued at a place, and for these instances."""
+        """Return the dead letters and queued records of a place, and of these instances."""
         which = f"({AT}) OR instance_id IN (SELECT value FROM json_each(?))"  # noqa: S608  own text
         named = (*place, to_json(sorted(ids)).decode())
         letters = await self._read(f'{LETTERS} WHERE {which} ORDER BY at, topic, partition, "offset"', named)
@@ -147,24 +150,24 @@ class SqliteTransaction:
 
     async def save(self, changes: Changes) -> Sequence[OutboxRow]:
         """Write everything; see `saga_coordinator.handlers.ports.Transaction`."""
-        unsent = [OutboxRow(self._next_seq(), message) for message in changes.outbox]
-        await one_trip.write(
+        rows = [OutboxRow(self._next_seq(), message) for message in changes.outbox]
+        await write(
             self._connection,
             [
                 *self._instances(changes),
                 Statement(_HISTORY, [_history_row(each) for each in changes.entries]),
-                Statement("INSERT INTO outbox VALUES (?,?,?,?,?,?,?,?)", [_outbox_row(each) for each in unsent]),
+                Statement("INSERT INTO outbox VALUES (?,?,?,?,?,?,?,?)", [_outbox_row(each) for each in rows]),
                 Statement("DELETE FROM outbox WHERE seq = ?", [(seq,) for seq in changes.acknowledged]),
-                *_awaited(changes),
-                *(() if changes.is_plain else (*sqlite_set_aside.statements(changes), *_unmatched_rows(changes))),
+                *_subscriptions(changes),
+                *(() if changes.is_plain else (*dead_letter_statements(changes), *_unmatched_rows(changes))),
             ],
         )
-        return unsent
+        return rows
 
     def _instances(self, changes: Changes) -> Iterator[Statement]:
-        """Write new ones, and known ones upon the revision that was seen and upon whether they were parked.
+        """Insert new instances; update others if revision and parking are those that were loaded.
 
-        A park is no revision of its own.
+        Parking does not change the revision.
         """
         new = [stored for stored, loaded in changes.instances if loaded is None]
         rows = [(self._next_number(), *_instance_row(stored)) for stored in new]
@@ -181,25 +184,18 @@ class SqliteTransaction:
         )
 
     async def _lease(self, topic: str, partition: int) -> Lease:
-        """Return a lease as it is; in epoch 0 if nobody ever took it."""
+        """Return a lease; one that was never acquired is in epoch 0."""
         sql = "SELECT epoch, next_offset FROM lease WHERE topic = ? AND partition = ?"
         for epoch, next_offset in await self._read(sql, (topic, partition)):
             return Lease(topic, partition, epoch, next_offset)
         return Lease(topic, partition, 0, None)
 
-    async def _held(self, condition: str, order: str, parameters: tuple[object, int]) -> Sequence[EarlyEvent]:
-        rows = await self._read(
-            f"SELECT {_RECORD}, address, at, expires_at FROM held_event WHERE {condition}"  # noqa: S608  own text
-            f' ORDER BY {order}, topic, partition, "offset" LIMIT ?',
-            parameters,
-        )
-        return [
-            EarlyEvent(address, record_of(record), to_time(at), to_time(expires_at))
-            for *record, address, at, expires_at in rows
-        ]
+    async def _early_events(self, condition: str, order: str, parameters: tuple[object, int]) -> Sequence[EarlyEvent]:
+        sql = f'{EARLY_EVENTS} WHERE {condition} ORDER BY {order}, topic, partition, "offset" LIMIT ?'
+        return [early_event(row) for row in await self._read(sql, parameters)]
 
     def _stored(self, rows: Iterable[Sequence[Any]]) -> Iterator[InstanceRecord]:
-        """Read instances, and note those that cannot be read: they may not stop the others."""
+        """Yield the instances that can be read, and record why the others cannot."""
         for id_, saga, version, key, data, state, trace, parked, parent, revision, home, ended_at in rows:
             try:
                 instance = thaw(self._definitions(saga, version), id_, key, Snapshot(data, state))
@@ -225,16 +221,15 @@ class SqliteTransaction:
         return list(await self._connection.execute_fetchall(sql, parameters))
 
 
-def _awaited(changes: Changes) -> Iterator[Statement]:
-    """Write who awaits what, and who does no longer."""
+def _subscriptions(changes: Changes) -> Iterator[Statement]:
     yield Statement("INSERT INTO awaited_event VALUES (?,?) ON CONFLICT DO NOTHING", changes.subscribed)
     yield Statement("DELETE FROM awaited_event WHERE address = ? AND instance_id = ?", changes.unsubscribed)
 
 
 def _unmatched_rows(changes: Changes) -> Iterator[Statement]:
-    """Write what has reached no instance."""
+    """Yield the statements of records that reached no instance."""
     yield Statement(
-        f"INSERT OR REPLACE INTO held_event ({_RECORD}, address, at, expires_at)"  # noqa: S608  own columns
+        f"INSERT OR REPLACE INTO held_event ({RECORD}, address, at, expires_at)"  # noqa: S608  own columns
         " VALUES (?,?,?,?,?,?,?,?,?,?,?)",
         [
             (*record_row(each.record), each.address, from_time(each.at), from_time(each.expires_at))
@@ -255,7 +250,7 @@ def _unmatched_rows(changes: Changes) -> Iterator[Statement]:
 
 
 def _unreadable_reason(error: Exception, version: int) -> str:
-    """Say why an instance cannot be read, and what to do."""
+    """Return why an instance cannot be read, and what to do."""
     if isinstance(error, BadCatalog):
         return str(error)
     why = describe_validation_error(error) if isinstance(error, ValidationError) else describe_error(error)
@@ -263,7 +258,7 @@ def _unreadable_reason(error: Exception, version: int) -> str:
 
 
 def _mutable_columns(stored: InstanceRecord) -> Sequence[object]:
-    """The columns of an instance that a signal may change."""
+    """Return the columns of an instance that a signal may change."""
     instance, snapshot = stored.instance, freeze(stored.instance)
     return (
         instance.status,
@@ -278,7 +273,7 @@ def _mutable_columns(stored: InstanceRecord) -> Sequence[object]:
 
 
 def _instance_row(stored: InstanceRecord) -> Sequence[object]:
-    """All columns of an instance but its number, in the order of the table."""
+    """Return all columns of an instance but its number, in the order of the table."""
     instance = stored.instance
     status, data, state, trace, parked, revision, wake_at, ended_at = _mutable_columns(stored)
     named = (instance.id, instance.saga, instance.version, instance.key, status, data, state, trace, revision)
@@ -287,35 +282,11 @@ def _instance_row(stored: InstanceRecord) -> Sequence[object]:
 
 
 def _history_row(entry: Entry) -> Sequence[object]:
-    place = entry.place or (None, None, None)
-    return (
-        entry.instance_id,
-        entry.seq,
-        from_time(entry.at),
-        entry.kind,
-        entry.verdict,
-        entry.reason,
-        entry.message_id,
-        entry.message_type,
-        entry.causation_id,
-        entry.value,
-        entry.decided,
-        *place,
-        entry.trace_id,
-        entry.span_id,
-    )
+    instance_id, seq, at, kind, verdict, *message, place, trace_id, span_id = entry
+    columns = place or (None, None, None)
+    return (instance_id, seq, from_time(at), kind, verdict, *message, *columns, trace_id, span_id)
 
 
-def _outbox_row(unsent: OutboxRow) -> Sequence[object]:
-    message = unsent.message
-    headers = from_headers(message.headers)
-    return (
-        unsent.seq,
-        message.message_id,
-        message.home,
-        message.topic,
-        message.partition,
-        message.key,
-        headers,
-        message.value,
-    )
+def _outbox_row(row: OutboxRow) -> Sequence[object]:
+    message_id, home, topic, partition, key, headers, value = row.message
+    return row.seq, message_id, home, topic, partition, key, from_headers(headers), value

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from saga_coordinator.handlers.records import OutboxMessage, RawHeaders, Record
-from saga_coordinator.service.storage.sqlite.columns import to_headers
+from saga_coordinator.service.storage.sqlite.rows import to_headers
 from tests.unit.handlers._support.coordinator import Coordinator, coordinator
 from tests.unit.handlers._support.order_log import (
     EVENTS,

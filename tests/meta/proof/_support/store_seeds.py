@@ -72,7 +72,7 @@ SEEDS = (
     ),
     in_text(
         "a subscription that has ended stays in the table",
-        "_awaited",
+        "_subscriptions",
         "DELETE FROM awaited_event WHERE address = ?",
         "DELETE FROM awaited_event WHERE address <> ?",
     ),

@@ -1,0 +1,187 @@
+"""How values are stored in columns, records and dead letters in rows, and how rows are written.
+
+Times are stored as microseconds, headers as JSON text that keeps every byte. All writes of a transaction are one trip
+to aiosqlite's thread, which costs the event loop 100 us: its public methods make a trip for each statement.
+"""
+
+import sqlite3
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+import aiosqlite
+from pydantic_core import from_json, to_json
+
+from saga_coordinator.handlers.ports import Conflict
+from saga_coordinator.handlers.records import (
+    Audit,
+    Changes,
+    DeadLetter,
+    EarlyEvent,
+    Place,
+    QueuedRecord,
+    RawHeaders,
+    Record,
+)
+
+RECORD: Final = 'topic, partition, "offset", timestamp, key, headers, value, timestamp_type'
+AT: Final = 'topic = ? AND partition = ? AND "offset" = ?'
+LETTERS: Final = f"SELECT {RECORD}, at, cause, instance_id, parks FROM dead_letter"  # noqa: S608  own columns
+EARLY_EVENTS: Final = f"SELECT {RECORD}, address, at, expires_at FROM held_event"  # noqa: S608  own columns
+QUEUED: Final = f"SELECT seq, instance_id, {RECORD}, at FROM parked"  # noqa: S608  own columns
+
+_ONCE: Final = 'ON CONFLICT (topic, partition, "offset", instance_id) DO NOTHING'
+_LETTER_AT: Final = f"{AT} AND instance_id = ?"
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Statement(NamedTuple):
+    """A statement, and the rows that it is run for.
+
+    `must_match`: each row must change one in the table, else another writer was first.
+    """
+
+    sql: str
+    rows: Sequence[Sequence[object]]
+    must_match: bool = False
+
+
+def from_time(at: datetime) -> int:
+    """Return a time as microseconds since 1970."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def from_optional_time(at: datetime | None) -> int | None:
+    """Return an optional time as microseconds since 1970."""
+    return None if at is None else from_time(at)
+
+
+def to_time(microseconds: int) -> datetime:
+    """Return a stored time, in UTC."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def from_headers(headers: RawHeaders) -> str:
+    """Return headers as a JSON list of pairs; a value that is not UTF-8 becomes a list of one base64 text."""
+    try:
+        return to_json(headers).decode()
+    except ValueError:
+        return to_json([(name, _readable(value)) for name, value in headers]).decode()
+
+
+def to_headers(text: str) -> RawHeaders:
+    """Return stored headers."""
+    return tuple((name, _raw(value)) for name, value in from_json(text))
+
+
+def _readable(value: bytes | None) -> str | list[str] | None:
+    if value is None:
+        return None
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return [b64encode(value).decode()]
+
+
+def _raw(value: str | list[str] | None) -> bytes | None:
+    if isinstance(value, list):
+        return b64decode(value[0])
+    return None if value is None else value.encode()
+
+
+# --- records and dead letters
+
+
+def dead_letter_statements(changes: Changes) -> Iterator[Statement]:
+    """Yield the statements that write dead letters, queued records and audits."""
+    yield Statement(
+        f"DELETE FROM dead_letter WHERE {_LETTER_AT}",  # noqa: S608  own columns
+        [(*each.record.place, each.instance_id) for each in changes.resolved],
+    )
+    columns = f"{RECORD}, at, cause, instance_id, parks"
+    yield Statement("DELETE FROM parked WHERE seq = ?", [(each.seq,) for each in changes.dequeued])
+    yield Statement(
+        f"INSERT INTO dead_letter ({columns}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?) {_ONCE}",  # noqa: S608  own columns
+        [_letter_row(each) for each in changes.dead_letters],
+    )
+    yield Statement(
+        f"UPDATE dead_letter SET value = ?, cause = ? WHERE {_LETTER_AT}",  # noqa: S608  own columns
+        [(each.record.value, each.cause, *each.record.place, each.instance_id) for each in changes.edited],
+    )
+    yield Statement(
+        f"INSERT INTO parked ({RECORD}, instance_id, at) VALUES (?,?,?,?,?,?,?,?,?,?) {_ONCE}",  # noqa: S608  own text
+        [(*record_row(each.record), each.instance_id, from_time(each.at)) for each in changes.queued],
+    )
+    columns = f"{RECORD.replace('value', 'before')}, at, who, why, action, cause, instance_id"
+    yield Statement(
+        f"INSERT INTO dead_letter_audit ({columns}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608  own columns
+        [_audit_row(each) for each in changes.audits],
+    )
+
+
+def letter(row: Sequence[Any]) -> DeadLetter:
+    """Return a row of `LETTERS` as a value."""
+    *record, at, cause, instance_id, parks = row
+    return DeadLetter(record_of(record), to_time(at), cause, instance_id, bool(parks))
+
+
+def queued(row: Sequence[Any]) -> QueuedRecord:
+    """Return a row of `QUEUED` as a value."""
+    seq, instance_id, *record, at = row
+    return QueuedRecord(seq, instance_id, record_of(record), to_time(at))
+
+
+def early_event(row: Sequence[Any]) -> EarlyEvent:
+    """Return a row of `EARLY_EVENTS` as a value."""
+    *record, address, at, expires_at = row
+    return EarlyEvent(address, record_of(record), to_time(at), to_time(expires_at))
+
+
+def record_row(record: Record) -> Sequence[object]:
+    """Return the columns of a record, in the order of `RECORD`."""
+    headers = from_headers(record.headers)
+    return (*record.place, record.timestamp, record.key, headers, record.value, record.timestamp_type)
+
+
+def record_of(row: Sequence[Any]) -> Record:
+    """Return a record from its columns, in the order of `RECORD`."""
+    topic, partition, offset, timestamp, key, headers, value, timestamp_type = row
+    return Record(Place(topic, partition, offset), timestamp, key, value, to_headers(headers), timestamp_type)
+
+
+def _letter_row(letter: DeadLetter) -> Sequence[object]:
+    return (*record_row(letter.record), from_time(letter.at), letter.cause, letter.instance_id, int(letter.parks))
+
+
+def _audit_row(audit: Audit) -> Sequence[object]:
+    kept = audit.letter
+    return (*record_row(kept.record), from_time(audit.at), *audit.by, audit.action, kept.cause, kept.instance_id)
+
+
+# --- statements
+
+
+async def write(connection: aiosqlite.Connection, statements: Iterable[Statement]) -> None:
+    """Run statements in order. Raises `Conflict` if rows do not match, and SQLite's errors."""
+    some = [each for each in statements if each.rows]
+    await connection._execute(_run_all, connection._conn, some)  # type: ignore[no-untyped-call]  # noqa: SLF001  see above
+
+
+def _run_all(connection: sqlite3.Connection, statements: Sequence[Statement]) -> None:
+    for statement in statements:
+        run(connection, *statement)
+
+
+def run(connection: sqlite3.Connection, sql: str, rows: Sequence[Sequence[object]], must_match: bool) -> None:  # noqa: FBT001  a statement's own fields
+    """Run one statement for all its rows. Called in aiosqlite's thread."""
+    try:
+        changed = connection.executemany(sql, rows).rowcount
+    except sqlite3.IntegrityError as error:
+        if must_match and error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_UNIQUE:
+            raise Conflict(f"an instance was started by another writer: {error}") from error
+        raise
+    if must_match and changed != len(rows):
+        raise Conflict(f"{len(rows) - changed} of {len(rows)} instances were changed by another writer")
