@@ -6,12 +6,11 @@ the request makes no sense, there is no such instance, or the store does not ans
 
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Path, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
-from pydantic_core import to_json as to_json_bytes
 
 from saga_coordinator.handlers.decode import describe_error, describe_validation_error
 from saga_coordinator.handlers.interventions import Interventions
@@ -19,7 +18,7 @@ from saga_coordinator.handlers.ports import Conflict
 from saga_coordinator.handlers.records import Place
 from saga_coordinator.handlers.redrive import DeadLetterRef, Redrive, Result
 from saga_coordinator.handlers.routing import BadCatalog
-from saga_coordinator.sagas.machine import Decision
+from saga_coordinator.sagas.machine import Cancel, Decision, OperatorAction, Pause, Resolve, Resume, RetryStep
 from saga_coordinator.service.drain import Drain
 from saga_coordinator.service.errors import NotReady, StoreError
 from saga_coordinator.service.http import schemas
@@ -38,6 +37,15 @@ def _place(topic: str, partition: Number, offset: Number) -> Place:
 
 
 At = Annotated[Place, Depends(_place)]
+ACTIONS: Final[dict[str, tuple[type[schemas.ActionRequest], Callable[..., OperatorAction | Cancel]]]] = {
+    "retry": (schemas.Retry, RetryStep),
+    "cancel": (schemas.ActionRequest, Cancel),
+    "pause": (schemas.ActionRequest, Pause),
+    "resume": (schemas.ActionRequest, Resume),
+    "resolve": (schemas.Resolve, Resolve),
+}
+"""The body of each request, and the signal that it becomes: both have the same fields."""
+
 Work = Callable[[], Awaitable[Decision[Any] | Result | None]]
 
 
@@ -93,43 +101,26 @@ def _instances(operator: Interventions, answers: _Answers) -> APIRouter:
     """Return the routes for the actions on instances."""
     router = APIRouter(prefix="/api/v1/instances/{id_}")
 
-    async def act(request: Request, id_: str, body: schemas.InstanceAction, key: str | None) -> Response:
-        return await answers.to(request, key, body, lambda: operator.act(id_, body.act))
+    def add(verb: str, model: type[schemas.ActionRequest], signal: Callable[..., OperatorAction | Cancel]) -> None:
+        @router.post(f"/{verb}")
+        async def act(
+            request: Request,
+            id_: str,
+            body: model,  # type: ignore[valid-type]  # FastAPI reads it while running
+            key: Key = None,
+        ) -> Response:
+            return await answers.to(
+                request, key, body, lambda: operator.act(id_, lambda now: signal(at=now, **dict(body)))
+            )
 
-    @router.post("/retry")
-    async def retry(request: Request, id_: str, body: schemas.Retry, key: Key = None) -> Response:
-        return await act(request, id_, body, key)
-
-    @router.post("/cancel")
-    async def cancel(request: Request, id_: str, body: schemas.Cancel, key: Key = None) -> Response:
-        return await act(request, id_, body, key)
-
-    @router.post("/pause")
-    async def pause(request: Request, id_: str, body: schemas.Pause, key: Key = None) -> Response:
-        return await act(request, id_, body, key)
-
-    @router.post("/resume")
-    async def resume(request: Request, id_: str, body: schemas.Resume, key: Key = None) -> Response:
-        return await act(request, id_, body, key)
-
-    @router.post("/resolve")
-    async def resolve(request: Request, id_: str, body: schemas.Resolve, key: Key = None) -> Response:
-        return await act(request, id_, body, key)
-
-    _add_skip(router, operator, answers)
-    return router
-
-
-def _add_skip(router: APIRouter, operator: Interventions, answers: _Answers) -> None:
-    """Add the one action whose signal depends on the instance: the reply has to answer its step."""
+    for verb, (model, signal) in ACTIONS.items():
+        add(verb, model, signal)
 
     @router.post("/skip")
     async def skip(request: Request, id_: str, body: schemas.Skip, key: Key = None) -> Response:
-        def work() -> Awaitable[Decision[Any] | None]:
-            reply = None if body.reply is None else to_json_bytes(body.reply)
-            return operator.skip(id_, body.step, reply, body.by())
+        return await answers.to(request, key, body, lambda: operator.skip(id_, body.step, body.raw_reply(), body.by()))
 
-        return await answers.to(request, key, body, work)
+    return router
 
 
 def _dead_letters(redrive: Redrive, answers: _Answers) -> APIRouter:

@@ -1,12 +1,12 @@
 """The bodies of the requests that change something."""
 
-from datetime import datetime
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal
 
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic_core import to_json
 
 from saga_coordinator.handlers.records import Actor
-from saga_coordinator.sagas.machine import OperatorAction, Status, signal
+from saga_coordinator.sagas.machine import Status
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00]+$", max_length=1_000)]
 Name = Annotated[str, StringConstraints(pattern=r"^[^\x00]+$", max_length=1_000)]
@@ -30,10 +30,6 @@ class Retry(ActionRequest):
 
     step: Name | None = None
 
-    def act(self, now: datetime) -> OperatorAction:
-        """Return the signal."""
-        return signal.RetryStep(now, self.who, self.why, self.step)
-
 
 class Skip(ActionRequest):
     """A step, and the reply that it is taken to have had."""
@@ -41,43 +37,15 @@ class Skip(ActionRequest):
     step: Name
     reply: JsonValue = None
 
-
-class Cancel(ActionRequest):
-    """The instance is to be compensated."""
-
-    def act(self, now: datetime) -> signal.Cancel:
-        """Return the signal."""
-        return signal.Cancel(now, self.why, self.who)
-
-
-class Pause(ActionRequest):
-    """Nothing is to be sent until it is resumed."""
-
-    def act(self, now: datetime) -> OperatorAction:
-        """Return the signal."""
-        return signal.Pause(now, self.who, self.why)
-
-
-class Resume(ActionRequest):
-    """It is to continue."""
-
-    def act(self, now: datetime) -> OperatorAction:
-        """Return the signal."""
-        return signal.Resume(now, self.who, self.why)
+    def raw_reply(self) -> bytes | None:
+        """Return the reply as JSON. Raises `ValueError` for text that is no Unicode."""
+        return None if self.reply is None else to_json(self.reply)
 
 
 class Resolve(ActionRequest):
     """What a stalled instance was made by hand."""
 
-    status: Literal["completed", "compensated"]
-
-    def act(self, now: datetime) -> OperatorAction:
-        """Return the signal."""
-        return signal.Resolve(now, self.who, self.why, Status(self.status))
-
-
-InstanceAction: TypeAlias = Retry | Cancel | Pause | Resume | Resolve
-"""All that is one signal and needs nothing of the instance."""
+    status: Literal[Status.COMPLETED, Status.COMPENSATED]
 
 
 class DeadLetterRequest(ActionRequest):

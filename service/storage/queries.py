@@ -22,8 +22,7 @@ from saga_coordinator.handlers.trace_context import TraceContext
 from saga_coordinator.sagas.machine import Instance, Snapshot, thaw
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstanceRow:
+class InstanceRow(NamedTuple):
     """A stored instance. `number` counts starts; `next_timer_at` is None if it has no timer."""
 
     number: int

@@ -23,6 +23,7 @@ from saga_coordinator.service.storage.queries import AwaitsReply, InstanceFilter
 from saga_coordinator.service.views.instance import Reader, load
 from saga_coordinator.service.views.pending import describe, pending_commands
 from saga_coordinator.service.views.text import escape, format_time
+from saga_coordinator.service.views.values import view
 
 MAX_CANDIDATES: Final = 5
 MAX_QUEUED: Final = 10_000
@@ -102,82 +103,59 @@ def record_view(record: Record) -> RecordView:
 def _from_rows(reader: Reader, place: Place, rows: RecordRows, now: datetime) -> Iterator[RecordExplanation]:
     """Yield an explanation for each trace that the record has left."""
     for entry in rows.entries:
-        yield RecordExplanation(
-            place=place,
-            verdict=entry.verdict,
-            reason=entry.reason or f"entry {entry.seq} of the history of instance {entry.instance_id}",
-            at=entry.at,
-            message_id=entry.message_id,
-            message_type=entry.message_type,
-            instances=[entry.instance_id],
-            candidates=_candidates(reader, _by_id(reader, entry.instance_id), now),
+        reason = entry.reason or f"entry {entry.seq} of the history of instance {entry.instance_id}"
+        found = _candidates(reader, _by_id(reader, entry.instance_id), now)
+        yield view(
+            RecordExplanation, entry, place=place, reason=reason, instances=[entry.instance_id], candidates=found
         )
     for early in rows.early:
-        yield _buffered(reader, early, now)
+        instances = _by_id(reader, early.address)
+        why = f"instance {early.address} does not wait" if instances else f"no instance waits at {early.address}"
+        reason = f"{why} for it yet; it is kept until {format_time(early.expires_at)}"
+        candidates = instances or _by_key(reader, early.record)
+        yield _kept(early, Verdict.BUFFERED, reason, [early.address], _candidates(reader, candidates, now))
     for queued in rows.queued:
-        yield _queued(reader, queued, now)
+        candidates = _by_id(reader, queued.instance_id)
+        reason = _why_queued(reader, queued)
+        yield _kept(queued, Verdict.BUFFERED, reason, [queued.instance_id], _candidates(reader, candidates, now))
     for letter in rows.dead_letters:
-        yield _dead_lettered(reader, letter, now)
-    if verdict := rows.verdict:
-        yield RecordExplanation(
-            place=place,
-            verdict=verdict.verdict,
-            reason=verdict.reason,
-            at=verdict.at,
-            message_id=verdict.message_id,
-            message_type=verdict.message_type,
-            candidates=_candidates(reader, _awaiting(reader, verdict), now),
-        )
+        instances = _by_id(reader, letter.instance_id)
+        parks = f"; instance {letter.instance_id} is parked behind it: saga dead-letters show {place}"
+        reason = letter.cause + (parks if letter.parks else "")
+        candidates = instances or _by_key(reader, letter.record)
+        ids = [each.id for each in instances]
+        yield _kept(letter, Verdict.DEAD_LETTERED, reason, ids, _candidates(reader, candidates, now))
+    if rows.verdict:
+        found = _candidates(reader, _awaiting(reader, rows.verdict), now)
+        yield view(RecordExplanation, rows.verdict, candidates=found)
 
 
-def _buffered(reader: Reader, early: EarlyEvent, now: datetime) -> RecordExplanation:
-    rows = _by_id(reader, early.address)
-    why = (
-        f"instance {early.address} does not wait for it yet"
-        if rows
-        else f"no instance awaits it at {early.address} yet"
-    )
+def _kept(
+    of: EarlyEvent | QueuedRecord | DeadLetter,
+    verdict: Verdict,
+    reason: str,
+    instances: Sequence[str],
+    candidates: Sequence[Candidate],
+) -> RecordExplanation:
+    """Return the explanation of a record that the store keeps."""
     return RecordExplanation(
-        place=early.record.place,
-        verdict=Verdict.BUFFERED,
-        reason=f"{why}; it is kept until {format_time(early.expires_at)}",
-        at=early.at,
-        instances=[early.address],
-        candidates=_candidates(reader, rows or _by_key(reader, early.record), now),
-        record=record_view(early.record),
+        place=of.record.place,
+        verdict=verdict,
+        reason=reason,
+        at=of.at,
+        instances=instances,
+        candidates=candidates,
+        record=record_view(of.record),
     )
 
 
-def _queued(reader: Reader, queued: QueuedRecord, now: datetime) -> RecordExplanation:
+def _why_queued(reader: Reader, queued: QueuedRecord) -> str:
     id_ = queued.instance_id
     parked = reader.queries.parked([id_]).get(id_)
     before = [each.record.place for each in reader.queries.queue(id_, MAX_QUEUED) if each.seq < queued.seq]
     behind = f" behind {parked.letter.record.place} ({parked.letter.cause})" if parked else ""
     direct = f", directly behind {before[-1]}" if before else ""
-    return RecordExplanation(
-        place=queued.record.place,
-        verdict=Verdict.BUFFERED,
-        reason=f"instance {id_} is parked{behind}; this record is queued for it{direct}",
-        at=queued.at,
-        instances=[id_],
-        candidates=_candidates(reader, _by_id(reader, id_), now),
-        record=record_view(queued.record),
-    )
-
-
-def _dead_lettered(reader: Reader, letter: DeadLetter, now: datetime) -> RecordExplanation:
-    id_, place = letter.instance_id, letter.record.place
-    rows = _by_id(reader, id_) if id_ else ()
-    parks = f"; instance {id_} is parked behind it: saga dead-letters show {place}" if letter.parks else ""
-    return RecordExplanation(
-        place=place,
-        verdict=Verdict.DEAD_LETTERED,
-        reason=letter.cause + parks,
-        at=letter.at,
-        instances=[row.id for row in rows],
-        candidates=_candidates(reader, rows or _by_key(reader, letter.record), now),
-        record=record_view(letter.record),
-    )
+    return f"instance {id_} is parked{behind}; this record is queued for it{direct}"
 
 
 # --- the nearest instances

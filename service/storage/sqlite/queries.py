@@ -123,20 +123,32 @@ class SqliteQueries:
 
     def instances(self, which: InstanceFilter, limit: int) -> Sequence[InstanceRow]:
         """Return instances, the one that was started last first."""
-        condition = " AND ".join(_conditions(which)) or "TRUE"
+        late, sendings = which.attention or (None, None)
+        commands, started_before = which.awaits or ((), None)
+        condition = _all(
+            {
+                "id IN (SELECT value FROM json_each(:ids))": which.ids is not None,
+                "saga = :saga": which.saga is not None,
+                "version = :version": which.version is not None,
+                "status = :status": which.status is not None,
+                "ended_at IS NULL": which.status in _LIVE,  # lets the index of the live ones be used
+                "number < :before": which.before is not None,
+                _NEEDS_ATTENTION: which.attention is not None,
+                _AWAITS_ANY: which.awaits is not None,
+            }
+        )
         parameters = {
-            "ids": None if which.ids is None else json.dumps(sorted(which.ids)),
+            "ids": json.dumps(sorted(which.ids or ())),
             "saga": which.saga,
             "version": which.version,
             "status": which.status,
             "before": which.before,
+            "late": late and from_time(late),
+            "sendings": sendings,
             "limit": limit,
+            "commands": json.dumps(sorted(commands)),
+            "started_before": started_before and from_time(started_before),
         }
-        if which.attention is not None:
-            parameters |= {"late": from_time(which.attention.late), "sendings": which.attention.sendings}
-        if which.awaits is not None:
-            commands = json.dumps(sorted(which.awaits.commands))
-            parameters |= {"commands": commands, "started_before": from_time(which.awaits.started_before)}
         sql = f"SELECT {_INSTANCE} FROM instance WHERE {condition} ORDER BY number DESC LIMIT :limit"  # noqa: S608  own text
         return [_instance(row) for row in self._query(sql, parameters)]
 
@@ -171,17 +183,25 @@ class SqliteQueries:
 
     def dead_letters(self, which: DeadLetterFilter, limit: int) -> Sequence[DeadLetter]:
         """Return dead letters, the newest first."""
-        conditions = ["topic = :topic"] if which.topic is not None else []
-        conditions += ["instance_id = :instance_id"] if which.instance_id is not None else []
-        conditions += ["instr(cause, :cause) > 0"] if which.cause is not None else []
-        parameters = {"topic": which.topic, "instance_id": which.instance_id, "cause": which.cause, "limit": limit}
-        if which.before is not None:
-            at, (topic, partition, offset) = which.before
-            conditions.append('(at, topic, partition, "offset") < (:at, :of, :partition, :offset)')
-            parameters |= {"at": from_time(at), "of": topic, "partition": partition, "offset": offset}
+        at, place = which.before or (None, Place("", 0, 0))
+        conditions = {
+            "topic = :topic": which.topic is not None,
+            "instance_id = :instance_id": which.instance_id is not None,
+            "instr(cause, :cause) > 0": which.cause is not None,
+            '(at, topic, partition, "offset") < (:at, :of, :partition, :offset)': at is not None,
+        }
+        parameters = {
+            "topic": which.topic,
+            "instance_id": which.instance_id,
+            "cause": which.cause,
+            "limit": limit,
+            "at": at and from_time(at),
+            "of": place.topic,
+            "partition": place.partition,
+            "offset": place.offset,
+        }
         order = 'at DESC, topic DESC, partition DESC, "offset" DESC, instance_id'
-        condition = " AND ".join(conditions) or "TRUE"
-        rows = self._query(f"{LETTERS} WHERE {condition} ORDER BY {order} LIMIT :limit", parameters)
+        rows = self._query(f"{LETTERS} WHERE {_all(conditions)} ORDER BY {order} LIMIT :limit", parameters)
         return [letter(row) for row in rows]
 
     def parked(self, ids: Collection[str]) -> Mapping[str, ParkedBehind]:
@@ -235,37 +255,16 @@ class SqliteQueries:
             raise StoreError(str(error)) from error
 
 
-def _conditions(which: InstanceFilter) -> Iterator[str]:
-    conditions = {
-        "id IN (SELECT value FROM json_each(:ids))": which.ids is not None,
-        "saga = :saga": which.saga is not None,
-        "version = :version": which.version is not None,
-        "status = :status": which.status is not None,
-        "ended_at IS NULL": which.status in _LIVE,  # lets the index of the live ones be used
-        "number < :before": which.before is not None,
-        _NEEDS_ATTENTION: which.attention is not None,
-        _AWAITS_ANY: which.awaits is not None,
-    }
-    yield from (condition for condition, is_asked in conditions.items() if is_asked)
+def _all(conditions: Mapping[str, bool]) -> str:
+    """Return the conditions that apply, as one."""
+    return " AND ".join(condition for condition, applies in conditions.items() if applies) or "TRUE"
 
 
 def _instance(row: Sequence[Any]) -> InstanceRow:
-    number, id_, saga, version, key, status, data, state, trace, revision, home, wake_at, started_at, ended_at = row
-    return InstanceRow(
-        number=number,
-        id=id_,
-        saga=saga,
-        version=version,
-        key=key,
-        status=status,
-        snapshot=Snapshot(data, state),
-        trace=TraceContext.from_json(trace),
-        revision=revision,
-        home=home,
-        next_timer_at=None if wake_at is None else to_time(wake_at),
-        started_at=to_time(started_at),
-        ended_at=None if ended_at is None else to_time(ended_at),
-    )
+    number, id_, saga, version, key, status, data, state, trace, revision, home, timer, started_at, ended_at = row
+    times = (None if each is None else to_time(each) for each in (timer, started_at, ended_at))
+    snapshot, trace = Snapshot(data, state), TraceContext.from_json(trace)
+    return InstanceRow._make((number, id_, saga, version, key, status, snapshot, trace, revision, home, *times))
 
 
 def _entry(instance_id: str, row: Sequence[Any]) -> Entry:

@@ -52,7 +52,7 @@ def test_buffered_says_for_which_instance_and_until_when_and_keeps_the_record(sa
     told = explained(saga, f"{EVENTS}:0:0")
 
     assert told["verdict"] == "buffered"
-    assert str(told["reason"]).startswith(f"no instance awaits it at {instance_id('o-9')} yet; it is kept until")
+    assert str(told["reason"]).startswith(f"no instance waits at {instance_id('o-9')} for it yet; it is kept until")
     assert told["record"] == {
         "key": "o-9",
         "headers": [
