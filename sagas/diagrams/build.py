@@ -180,7 +180,7 @@ class Sketcher(Generic[D]):
 
     def _step(self, step: Step[D]) -> Cell:
         name, rule = step.name, self.saga.plan.steps[step.name]
-        kind = Kind.PIVOT if step.is_pivot else Kind.CHILD if rule.is_cancellable else Kind.STEP
+        kind = Kind.PIVOT if step.is_pivot else Kind.CHILD if rule.command.cancellable else Kind.STEP
         words = {Kind.PIVOT: "pivot: no way back", Kind.CHILD: "carried out by a child saga"}
         lines = (words[kind],) if kind in words else ()
         card = self._sending(step, kind, lines, self.states.of_step(name) if self.states else None)

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeAlias, TypeVar, Union, assert_never
 from pydantic import BaseModel, TypeAdapter
 
 from saga_coordinator.contracts import Command, Event
-from saga_coordinator.sagas.language.retry import FOREVER, ONCE, PATIENT, Retry
+from saga_coordinator.sagas.language.retry import PATIENT, Retry
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -147,20 +147,10 @@ class StepPlan(Generic[D]):
     item: TypeAdapter[Any] | None = None
 
     @property
-    def is_cancellable(self) -> bool:
-        """Return whether the participant accepts a cancel of the command: a child saga does."""
-        return self.command.cancellable
-
-    @property
     def item_codec(self) -> TypeAdapter[Any]:
         """Return what writes and reads the items of a `for_each`."""
         assert self.item is not None, "the steps of a list have items"  # noqa: S101  for the type checker
         return self.item
-
-
-def default_retry(*, after_pivot: bool) -> Retry:
-    """Return the retry of a step that declares none."""
-    return FOREVER if after_pivot else ONCE
 
 
 def duration_of(duration: Duration[D], data: D) -> timedelta:

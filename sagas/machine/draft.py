@@ -75,8 +75,6 @@ class Draft(Generic[D]):
         """Return the draft as the decision."""
         return Decision(_build(self), tuple(self.commands), self.outcome, tuple(self.withdrawals))
 
-    # --- what the draft says
-
     @property
     def is_active(self) -> bool:
         """Return whether anything may be sent."""
@@ -99,8 +97,6 @@ class Draft(Generic[D]):
     def spent(self, command: CommandState) -> timedelta:
         """Return how long ago a command was first sent, where that counts."""
         return timedelta(0) if command.since is None else self.at - command.since
-
-    # --- steps
 
     def set_progress(
         self, name: str, direction: Direction, progress: Progress, *, due_at: datetime | None = None
@@ -135,7 +131,7 @@ class Draft(Generic[D]):
     def withdraw(self, name: str, command: CommandState, cause: Cause) -> None:
         """Cancel, once, a command that a child saga executes."""
         step_plan = self.plan.step(name)
-        if command.withdrawn or not step_plan.is_cancellable:
+        if command.withdrawn or not step_plan.command.cancellable:
             return
         self._write(name, Direction.FORWARD, replace(command, withdrawn=True))
         message = CancelCommand(command_id=command.command_id, reason=f"{cause.code}: {cause.message}")
@@ -162,8 +158,6 @@ class Draft(Generic[D]):
         """Make a command due to be sent now."""
         self._write(name, direction, self._command(name, direction).restarted(self.at))
 
-    # --- waits
-
     def wait(self, node: Receive[D] | Delay[D]) -> None:
         """Begin to wait for an event or a time."""
         address, where = None, self.plan.saga
@@ -182,8 +176,6 @@ class Draft(Generic[D]):
     def end_wait(self, name: str, progress: Progress, event_id: str | None = None) -> None:
         """End a wait: done, or refused."""
         self.waits[name] = replace(self.waits[name], progress=progress, event_id=event_id)
-
-    # --- the whole
 
     def list_items(self, node: ForEach[D]) -> None:
         """Record the items of a for-each, by the names of their steps. Raises `ValueError` for a duplicate key."""
@@ -210,8 +202,6 @@ class Draft(Generic[D]):
     def end(self, status: Status, outcome: Event | Reply) -> None:
         """Enter a final status, with the outcome."""
         self.status, self.outcome, self.ended_at = status, outcome, self.at
-
-    # --- how
 
     def _command(self, name: str, direction: Direction) -> CommandState:
         command = self.steps[name].command_state(direction)

@@ -72,9 +72,6 @@ def _resolve(draft: Draft[D], status: Status) -> Refusal | None:
     return None
 
 
-# --- retry
-
-
 def _retry(draft: Draft[D], name: str | None) -> Refusal | None:
     """Send again now: what a stalled instance gave up, or what it is waiting for."""
     if draft.paused_at is not None:
@@ -111,9 +108,6 @@ def _open(draft: Draft[D], name: str) -> Direction | None:
     if run.compensation is not None:
         return COMPENSATION if run.compensation.progress is not DONE else None
     return FORWARD if run.forward.progress is not DONE and _leads_forward(draft, name) else None
-
-
-# --- skip
 
 
 def _skip(draft: Draft[D], skip: SkipStep) -> Refusal | None:
@@ -153,9 +147,6 @@ def _skip_wait(draft: Draft[D], skip: SkipStep, wait: WaitState) -> Refusal | No
     if node is not None and node.remember is not None:
         draft.data = node.remember(draft.data, skip.reply)
     return None
-
-
-# --- a stalled instance
 
 
 def unstall(draft: Draft[D]) -> None:

@@ -52,9 +52,6 @@ class State(Protocol):
     def lists(self) -> Mapping[str, Mapping[str, str]]: ...
 
 
-# --- steps
-
-
 def find_command(state: State, command_id: str | None) -> tuple[str, Direction, CommandState] | None:
     """Return the command that has this id: its step, its direction and how far it has come; or None."""
     for name, run in state.steps.items():
@@ -99,9 +96,6 @@ def is_past_pivot(plan: Plan[Any], state: State) -> bool:
     return any(is_done(state, name) for name in plan.pivots)
 
 
-# --- alternatives
-
-
 def is_abandoned(plan: Plan[Any], state: State, name: str, *, already: bool = True) -> bool:
     """Return whether an alternative around a node was left for the next one, or (not already) is being left."""
     for scope in plan.scopes.get(leaf(name), ()) if plan.scopes else ():
@@ -111,9 +105,6 @@ def is_abandoned(plan: Plan[Any], state: State, name: str, *, already: bool = Tr
         if attempt.number > scope.number or (attempt.number == scope.number and attempt.cause and not already):
             return True
     return False
-
-
-# --- nodes
 
 
 def begun(state: State) -> dict[str, None]:

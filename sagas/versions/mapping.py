@@ -53,7 +53,7 @@ class Read:
 
 
 def faults(old: AnySaga, new: AnySaga, by: VersionMapping) -> Iterator[str]:
-    """Yield what is wrong with a translation, whatever instance it is for."""
+    """Yield what is wrong with a mapping, for any instance."""
     was, now = parts_of(old), parts_of(new)
     for before, after in by.steps.items():
         if before not in was:
@@ -119,8 +119,6 @@ def _asked(old: AnySaga, new: AnySaga, known: Mapping[str, Any], by: VersionMapp
                 f'{name} = "{each}" under [fields]; if it is to be dropped, {name} = ""'
             )
 
-
-# --- an instance in the names of the other version
 
 LIKE_A_STEP = {"step", "pivot"}
 

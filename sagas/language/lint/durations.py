@@ -103,9 +103,6 @@ def _of_retry(where: str, retry: Retry) -> Iterator[str]:
         yield f"{where} has a jitter of {retry.jitter}: it is the share of a wait that chance takes away, 0 to 1"
 
 
-# --- how long the delays on a path take, whatever the choices
-
-
 def _least(node: Node[D]) -> timedelta:
     """Return how long the delays in a node take at least."""
     match node:

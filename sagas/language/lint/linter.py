@@ -23,9 +23,9 @@ from saga_coordinator.sagas.language.nodes import (
     Receive,
     Step,
     StepPlan,
-    default_retry,
     walk,
 )
+from saga_coordinator.sagas.language.retry import FOREVER, ONCE
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -91,11 +91,8 @@ def _step_plan(step: Step[D], reader: Reader[D], paths: Phases, each: ForEach[D]
     command, undo = reader.step(step, *([item] if each else []))
     reader.problems += phases.of_step(step, command, seen)
     reader.problems += durations.of_step(reader.saga, step, before=False in seen)
-    retry = step.retry or default_retry(after_pivot=True in seen)
+    retry = step.retry or (FOREVER if True in seen else ONCE)
     return StepPlan(step=step, command=command, undo=undo, retry=retry, item=adapter)
-
-
-# --- what starts it, and what it waits for
 
 
 def _of_start(saga: Declaration[D]) -> Iterator[str]:

@@ -27,8 +27,6 @@ class Reader(Generic[D]):
         self.data = data
         self.problems = problems
 
-    # --- the whole
-
     def starts(self) -> None:
         """Check what starts and cancels the saga, and how their key is found."""
         saga = self.saga
@@ -49,8 +47,6 @@ class Reader(Generic[D]):
             self.problems.append("it has no on_compensated: listeners have to learn that it was undone")
         if callable(saga.deadline):
             self._check("deadline", saga.deadline, takes=(self.data,), makes=datetime)
-
-    # --- the nodes
 
     def step(self, step: Step[D], *item: Any) -> tuple[type[Command[Any]], type[Command[Any]] | None]:  # noqa: ANN401  a type
         """Check a step's functions; return the command that it sends and the one that undoes it."""
@@ -106,8 +102,6 @@ class Reader(Generic[D]):
     def branch(self, node: Branch[D]) -> None:
         """Check the predicate of a branch."""
         self._check(f"branch {node.name}: predicate", node.predicate, takes=(self.data,), makes=bool)
-
-    # --- how
 
     def _command(self, where: str, what: str, function: Function, item: Sequence[Any]) -> type[Command[Any]]:
         problems = len(self.problems)

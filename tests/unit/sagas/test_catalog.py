@@ -44,5 +44,5 @@ def test_the_examples_use_every_word_of_the_language() -> None:
     assert used == {Alternatives, Branch, Delay, ForEach, Parallel, Receive, Series, Step}
     assert [saga.name for saga in examples if saga.is_child] == ["server-provisioning"]
     assert {"provision-servers"} == {
-        name for saga in examples for name, step_plan in saga.plan.steps.items() if step_plan.is_cancellable
+        name for saga in examples for name, step_plan in saga.plan.steps.items() if step_plan.command.cancellable
     }

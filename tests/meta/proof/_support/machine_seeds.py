@@ -69,7 +69,7 @@ SEEDS = (
     Seed(
         "commands are withdrawn that cannot be cancelled",
         "Draft.withdraw",
-        "not $plan.is_cancellable",
+        "not $plan.command.cancellable",
         "False",
     ),
     # --- the pivot, the deadline, alarms
