@@ -21,7 +21,7 @@ def build_api(health: Health, metrics: Callable[[], bytes], media_type: str) -> 
 
     @api.get("/startupz", response_model=None)
     async def startupz() -> dict[str, str] | Response:
-        """Say whether the set-up is over."""
+        """Return whether the set-up has ended."""
         if health.is_started:
             return {"status": "started"}
         return _unavailable("the coordinator is still being set up", health)

@@ -43,7 +43,7 @@ class ModelFile:
         try:
             return Model.model_validate(self._raw)
         except ValidationError as error:
-            raise ValueError("\n".join(self._told(each) for each in error.errors())) from None
+            raise ValueError("\n".join(self._describe(each) for each in error.errors())) from None
 
     def problem(self, place: Place, text: str) -> str:
         """Return a problem with its place: `model.toml:12: default.latency: ...`."""
@@ -51,7 +51,7 @@ class ModelFile:
         where = ".".join(_written(each) for each in place)
         return f"{self.name}{f':{line}' if line else ''}: {f'{where}: ' if where else ''}{text}"
 
-    def _told(self, error: ErrorDetails) -> str:
+    def _describe(self, error: ErrorDetails) -> str:
         missing = error["loc"][-1:] if error["type"] == "missing" else ()
         return self.problem((*self._place(error["loc"]), *missing), _reason(error))
 

@@ -108,10 +108,12 @@ class _Look:
 
     def union(self, args: Sequence[Any], metadata: Sequence[Any]) -> Iterator[str]:
         """Look at a union: its members must look different in JSON."""
-        told_apart = any(isinstance(each, Discriminator) or getattr(each, "discriminator", None) for each in metadata)
+        discriminated = any(
+            isinstance(each, Discriminator) or getattr(each, "discriminator", None) for each in metadata
+        )
         written = [form for each in args if (form := _form(each))]
         for form in sorted({form for form in written if written.count(form) > 1}):
-            if not (told_apart and form == "object"):
+            if not (discriminated and form == "object"):
                 kinds = " or ".join(name_of(each) for each in args if _form(each) == form)
                 yield (
                     f"{self.subject} is {kinds}, which look alike in JSON: "

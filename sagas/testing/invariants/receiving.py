@@ -43,9 +43,9 @@ def _remembered(seen: Observation, before: Ledger) -> Any:  # noqa: ANN401  the 
             return data if run.compensation else _by_step(before, signal.step, signal.reply)
         case ReplyReceived() if seen.key is not None and not isinstance(signal.reply, Failure):
             step, direction = seen.key
-            is_over = before.instance.status.is_final or before.last(step, COMPENSATION) is not None
+            has_ended = before.instance.status.is_final or before.last(step, COMPENSATION) is not None
             is_copy = before.sent[seen.key][-1].result is not None
-            if is_over or is_copy or direction is COMPENSATION or is_abandoned(before, step):
+            if has_ended or is_copy or direction is COMPENSATION or is_abandoned(before, step):
                 return data
             return _by_step(before, step, signal.reply)
         case _:
