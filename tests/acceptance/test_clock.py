@@ -30,7 +30,7 @@ ABOUT_S: Final = 60
 MICROSECONDS: Final = 1_000_000
 
 LAST_START: Final = "SELECT started_at FROM instance ORDER BY number DESC LIMIT 1"
-RUNG: Final = "SELECT count(*) FROM history WHERE kind = 'wake'"
+FIRED: Final = "SELECT count(*) FROM history WHERE kind = 'wake'"
 LATE: Final = "SELECT count(*) FROM instance WHERE wake_at > CAST(? AS INTEGER)"
 
 
@@ -57,11 +57,11 @@ def test_a_clock_that_steps_by_an_hour_loses_nothing_and_sends_nothing_twice_i21
 
 def is_set(scene: Scene, clock: FakeClock, before: int, after: int) -> None:
     """Set the clock, and check that the service uses it: timers fire at once, or an hour too late."""
-    rung = asked(scene, RUNG)
+    fired = asked(scene, FIRED)
     clock.set(after)
     until(lambda: abs(asked(scene, LAST_START) / MICROSECONDS - clock.now) < ABOUT_S, f"orders start {after} s ahead")
     if after > before:
-        until(lambda: asked(scene, RUNG) > rung, "what is due has rung")
+        until(lambda: asked(scene, FIRED) > fired, "what is due has fired")
     else:
         late = str(round((clock.now + HOUR / 2) * MICROSECONDS))
         until(lambda: asked(scene, LATE, late), "an instance waits for a timer that was set before the clock changed")

@@ -28,7 +28,7 @@ LONGER_THAN_ALL_RETRIES_S: Final = 45.0
 """A compensation of the catalog with short timeouts is retried for this long, and then stalls."""
 
 PROMPT: Final = MappingProxyType({"think_time_s": 0.05})
-TURNING_BACK: Final = MappingProxyType({"think_time_s": 0.05, "declines": {"ship-order": 0.9}})
+COMPENSATING_ORDERS: Final = MappingProxyType({"think_time_s": 0.05, "declines": {"ship-order": 0.9}})
 AT_WORK: Final = 50
 """Rows of history after which the service is in the middle of its work."""
 
@@ -94,7 +94,7 @@ def test_when_kafka_goes_away_it_is_not_ready_and_loses_nothing_i34(
 def test_an_outage_longer_than_all_retries_stalls_nothing(own_kafka: JavaKafka, tmp_path: Path) -> None:
     recreate_topics(own_kafka)
     with ExitStack() as ending:
-        business = at_work(ending, own_kafka, tmp_path, behaviour=TURNING_BACK, SAGA_KAFKA__REQUEST_TIMEOUT="2")
+        business = at_work(ending, own_kafka, tmp_path, behaviour=COMPENSATING_ORDERS, SAGA_KAFKA__REQUEST_TIMEOUT="2")
         own_kafka.stop()
         time.sleep(LONGER_THAN_ALL_RETRIES_S)  # the fault itself: nothing can be awaited
         store = business.serve.store

@@ -16,7 +16,7 @@ from tests.unit.handlers._support.eventually import eventually
 
 pytestmark = pytest.mark.slow
 
-FOR_EVER = 10_000
+UNLIMITED = 10_000
 
 
 async def test_a_consumer_that_is_replaced_while_its_fetches_fail_does_not_take_the_feed_with_it(
@@ -54,10 +54,10 @@ async def test_a_producer_whose_other_batches_wait_leaves_nothing_running_when_i
             KafkaSettings(bootstrap_servers=broker.bootstrap_servers, request_timeout=5.0), ["t"]
         )
         await publisher.start()
-        broker.push_broker_errors(READ, ApiKey.PRODUCE, [Code.NOT_ENOUGH_REPLICAS] * FOR_EVER)
+        broker.push_broker_errors(READ, ApiKey.PRODUCE, [Code.NOT_ENOUGH_REPLICAS] * UNLIMITED)
         broker.push_broker_errors(WRITTEN, ApiKey.PRODUCE, [Code.INVALID_RECORD])
         waiting = asyncio.create_task(publisher.publish("t", 0, [row("waits")]))
-        await eventually(lambda: broker.unmet_errors(READ, ApiKey.PRODUCE) < FOR_EVER, "a batch waits for replicas")
+        await eventually(lambda: broker.unmet_errors(READ, ApiKey.PRODUCE) < UNLIMITED, "a batch waits for replicas")
         with pytest.raises(KafkaError):
             await publisher.publish("t", 1, [row("is refused")])
         with pytest.raises(KafkaError):

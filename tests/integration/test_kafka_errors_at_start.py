@@ -29,7 +29,7 @@ ERRORS: Final = 4
 SERVICES_AT_ONCE: Final = 24
 
 
-async def test_a_service_that_meets_any_error_at_its_start_becomes_ready_by_itself(tmp_path: Path) -> None:
+async def test_a_service_that_meets_any_error_at_its_start_becomes_ready(tmp_path: Path) -> None:
     at_once = asyncio.Semaphore(SERVICES_AT_ONCE)
     pairs = [(api, code) for api in AT_START for code in CODES[api]]
     began = await asyncio.gather(

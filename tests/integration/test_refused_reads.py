@@ -12,7 +12,7 @@ from tests.unit.handlers._support.order_log import EVENTS
 pytestmark = pytest.mark.slow
 
 UNKNOWN_SERVER_ERROR, CORRUPT_MESSAGE, UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER = -1, 2, 3, 6
-FOR_EVER = 100_000
+UNLIMITED = 100_000
 SOON_S = 10.0
 """aiokafka alone would check after half a minute."""
 
@@ -20,7 +20,7 @@ SOON_S = 10.0
 @pytest.mark.parametrize("code", [UNKNOWN_SERVER_ERROR, CORRUPT_MESSAGE])
 async def test_while_every_fetch_fails_it_is_not_ready_and_then_it_goes_on(code: int, tmp_path: Path) -> None:
     async with scene(tmp_path / "saga.db", request_timeout=1.0) as here:
-        here.broker.push_request_errors(ApiKey.FETCH, [code] * FOR_EVER)
+        here.broker.push_request_errors(ApiKey.FETCH, [code] * UNLIMITED)
         await here.world.order("placed meanwhile")
         await not_ready(here, f"{EVENTS}:0 cannot be read")
         here.broker.clear_request_errors(ApiKey.FETCH)

@@ -12,7 +12,7 @@ from tests.unit.handlers._support.eventually import eventually
 pytestmark = pytest.mark.slow
 
 COORDINATOR_LOAD_IN_PROGRESS, ILLEGAL_GENERATION = 14, 22
-FOR_EVER = 10_000
+UNLIMITED = 10_000
 STOPS_WITHIN_S = 5.0
 
 
@@ -54,7 +54,7 @@ async def test_it_can_be_stopped_while_the_group_assigns_no_partitions(tmp_path:
 
 async def shut_out(broker: FaultyBroker, it: Running) -> None:
     """Make the service rejoin the group without success; return when readiness reports it."""
-    broker.push_request_errors(ApiKey.JOIN_GROUP, [COORDINATOR_LOAD_IN_PROGRESS] * FOR_EVER)
+    broker.push_request_errors(ApiKey.JOIN_GROUP, [COORDINATOR_LOAD_IN_PROGRESS] * UNLIMITED)
     broker.push_request_errors(ApiKey.HEARTBEAT, [ILLEGAL_GENERATION])
     reason = "has not assigned its partitions for"
     await eventually(lambda: reason in str(it.service.health.checks), "readiness says that it has no partitions")

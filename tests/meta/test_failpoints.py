@@ -26,7 +26,7 @@ asyncio.run(main())
 
 
 def counted(folder: Path, points: str) -> subprocess.CompletedProcess[str]:
-    """Five transactions, each telling its number after the commit."""
+    """Five transactions, each printing its number after the commit."""
     command = [sys.executable, "-c", COUNT_TO, str(folder / "a.db")]
     environment = {VARIABLE: points, "PYTHONPATH": str(ROOT)}
     return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)

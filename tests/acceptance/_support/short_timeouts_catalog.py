@@ -29,6 +29,6 @@ def _answered_soon(node: Node[OrderData]) -> Node[OrderData]:
             return node
 
 
-_hurried = scale_time(order_fulfilment, _FACTOR)
+_scaled = scale_time(order_fulfilment, _FACTOR)
 
-catalog = (replace(_hurried, steps=tuple(_answered_soon(node) for node in _hurried.steps)),)
+catalog = (replace(_scaled, steps=tuple(_answered_soon(node) for node in _scaled.steps)),)

@@ -28,7 +28,7 @@ def shared_kafka(folder: Path) -> Iterator[str]:
             servers = address.read_text()
         yield servers
         if started is not None:
-            with _locked(folder / "shared-kafka.start"):  # whoever comes now starts another
+            with _locked(folder / "shared-kafka.start"):  # the next user starts another
                 fcntl.flock(users, fcntl.LOCK_EX)
                 address.unlink()
 

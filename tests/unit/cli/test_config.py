@@ -12,14 +12,14 @@ CANARY = "canary-2b7e"
 BEGIN, END = "<!-- settings -->", "<!-- /settings -->"
 
 
-def test_every_setting_is_told_with_value_default_and_origin(saga: Saga, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_setting_is_shown_with_value_default_and_origin(saga: Saga, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAGA_KAFKA__BATCH", "50")
     monkeypatch.setenv("saga_log__level", "debug")
     monkeypatch.setenv("SAGA_API", '{"bind": "127.0.0.1:9999"}')
 
-    told = {each["name"]: each for each in saga.does("config", "--json").json}
+    shown = {each["name"]: each for each in saga.does("config", "--json").json}
 
-    assert told["SAGA_KAFKA__BATCH"] == {
+    assert shown["SAGA_KAFKA__BATCH"] == {
         "name": "SAGA_KAFKA__BATCH",
         "value": "50",
         "default": "500",
@@ -27,14 +27,14 @@ def test_every_setting_is_told_with_value_default_and_origin(saga: Saga, monkeyp
         "description": "Maximum number of records per transaction",
         "secret": False,
     }
-    origins = {name: each["origin"] for name, each in told.items()}
+    origins = {name: each["origin"] for name, each in shown.items()}
     assert (origins["SAGA_LOG__LEVEL"], origins["SAGA_API__BIND"]) == ("environment", "environment")
     assert (origins["SAGA_LOG__FORMAT"], origins["SAGA_CATALOG"]) == ("default", "default")
-    assert told["SAGA_API__BIND"]["value"] == "127.0.0.1:9999"
+    assert shown["SAGA_API__BIND"]["value"] == "127.0.0.1:9999"
 
 
 @pytest.mark.parametrize("options", [[], ["--json"], ["--markdown"]])
-def test_a_secret_is_masked_wherever_settings_are_told_i40(
+def test_a_secret_is_masked_wherever_settings_are_shown_i40(
     saga: Saga, monkeypatch: pytest.MonkeyPatch, options: list[str]
 ) -> None:
     monkeypatch.setenv("SAGA_KAFKA__SASL_PASSWORD", CANARY)
@@ -43,8 +43,8 @@ def test_a_secret_is_masked_wherever_settings_are_told_i40(
 
     assert CANARY not in said.out + said.err
     if options == ["--json"]:
-        told = {each["name"]: each for each in said.json}["SAGA_KAFKA__SASL_PASSWORD"]
-        assert (told["value"], told["secret"], told["origin"]) == ("**********", True, "environment")
+        shown = {each["name"]: each for each in said.json}["SAGA_KAFKA__SASL_PASSWORD"]
+        assert (shown["value"], shown["secret"], shown["origin"]) == ("**********", True, "environment")
 
 
 def test_each_wrong_setting_is_named_with_what_it_must_be_and_ends_with_2(
@@ -71,7 +71,7 @@ def test_each_wrong_setting_is_named_with_what_it_must_be_and_ends_with_2(
     ]
 
 
-def test_settings_that_do_not_fit_together_are_told_by_their_group_without_their_values(
+def test_inconsistent_settings_are_reported_by_their_group_without_their_values(
     saga: Saga, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SAGA_KAFKA__SECURITY_PROTOCOL", "SASL_SSL")
@@ -83,7 +83,7 @@ def test_settings_that_do_not_fit_together_are_told_by_their_group_without_their
     assert said.err == ("saga: SAGA_KAFKA__*: SASL_SSL needs sasl_username, and sasl_password or sasl_password_file\n")
 
 
-def test_an_address_is_told_without_the_password_in_it_i40(saga: Saga, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_is_shown_without_the_password_in_it_i40(saga: Saga, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAGA_STORE", f"postgres://kim:{CANARY}@db/saga")
 
     said = saga("config")

@@ -1,4 +1,4 @@
-"""`saga dead-letters`: what was set aside is listed, shown, edited, redriven and discarded, with who and why."""
+"""`saga dead-letters`: records are listed, shown, edited, redriven and discarded, with actor and reason."""
 
 import getpass
 import json
@@ -10,7 +10,7 @@ import pytest
 from saga_coordinator.handlers.records import Record
 from tests.unit.cli._support.running import Running, running
 from tests.unit.cli._support.said import Saga
-from tests.unit.cli._support.stories import placed, tell
+from tests.unit.cli._support.stories import placed, run_stories
 from tests.unit.handlers._support.coordinator import Coordinator
 from tests.unit.handlers._support.faulty import BAD, OF_CATALOG
 from tests.unit.handlers._support.order_log import EVENTS, Log, placed_value
@@ -38,13 +38,13 @@ def parked(beside: Running) -> tuple[Record, Record, Record]:
 
 def test_they_are_listed_newest_first_with_what_waits(saga: Saga, beside: Running) -> None:
     failing, _, unreadable = parked(beside)
-    told = saga.does("dead-letters", "ls", "--json").json
+    shown = saga.does("dead-letters", "ls", "--json").json
 
-    assert [(each["place"], each["instance"], each["parks"], each["waiting"]) for each in told["dead_letters"]] == [
+    assert [(each["place"], each["instance"], each["parks"], each["waiting"]) for each in shown["dead_letters"]] == [
         (str(unreadable.place), None, False, 0),
         (str(failing.place), BAD, True, 1),
     ]
-    assert told["next"] is None
+    assert shown["next"] is None
     shown = saga.does("dead-letters", "ls").out
     assert RAISED in shown
     assert str(failing.place) in shown
@@ -67,7 +67,7 @@ def test_they_are_filtered_and_paged(saga: Saga, beside: Running) -> None:
 
 
 def test_an_empty_list_says_so(saga: Saga, store: Path) -> None:
-    tell(store)
+    run_stories(store)
     assert saga.does("dead-letters", "ls").out == "There is no dead letter.\n"
     assert saga.does("dead-letters", "ls", "--cause", "x").out == "There is no dead letter like this.\n"
 
@@ -76,7 +76,7 @@ def test_one_is_shown_whole_and_commands_no_terminal(saga: Saga, store: Path) ->
     async def poison(it: Coordinator, log: Log) -> None:
         await it.take(log.record(EVENTS, "o-1", b"\x1b[31mnot JSON \xff", (("ce_id", b"\x1b"),)))
 
-    tell(store, poison)
+    run_stories(store, poison)
     shown = saga.does("dead-letters", "show", f"{EVENTS}:0:0").out
     assert "header ce_specversion is missing" in shown
     assert "\x1b" not in shown
@@ -85,9 +85,9 @@ def test_one_is_shown_whole_and_commands_no_terminal(saga: Saga, store: Path) ->
 
 def test_it_shows_what_waits_behind_it(saga: Saga, beside: Running) -> None:
     failing, later, _ = parked(beside)
-    (told,) = saga.does("dead-letters", "show", str(failing.place), "--json").json
-    assert (told["instance"], told["parks"], told["queue"]) == (BAD, True, [str(later.place)])
-    assert told["record"]["value"] == (failing.value or b"").decode()
+    (shown,) = saga.does("dead-letters", "show", str(failing.place), "--json").json
+    assert (shown["instance"], shown["parks"], shown["queue"]) == (BAD, True, [str(later.place)])
+    assert shown["record"]["value"] == (failing.value or b"").decode()
     assert f"waiting behind it: 1\n  {later.place}" in saga.does("dead-letters", "show", str(failing.place)).out
 
 
@@ -109,9 +109,9 @@ def test_redriven_it_is_applied_and_so_is_what_waited(saga: Saga, beside: Runnin
     done = saga.does("dead-letters", "redrive", str(failing.place), *WHY).out
     assert f"{failing.place}: done\n  {failing.place} applied\n  {later.place} applied\n  sent: made.do-z.v1" in done
 
-    (told,) = saga.does("explain", str(failing.place), "--json").json
-    assert told["verdict"] == "applied"
-    assert [line.split(" at ")[0] for line in told["audit"]] == [
+    (shown,) = saga.does("explain", str(failing.place), "--json").json
+    assert shown["verdict"] == "applied"
+    assert [line.split(" at ")[0] for line in shown["audit"]] == [
         "redriven, and failed again by olga",
         "redriven by olga",
     ]
@@ -121,8 +121,8 @@ def test_redriven_it_is_applied_and_so_is_what_waited(saga: Saga, beside: Runnin
 def test_the_head_of_an_instance_is_redriven_by_its_id(saga: Saga, beside: Running) -> None:
     failing, _, _ = parked(beside)
     OF_CATALOG.heal()
-    (told,) = saga.does("dead-letters", "redrive", "--instance", BAD, *WHY, "--json").json
-    assert (told["place"], told["end"], len(told["records"])) == (str(failing.place), "done", 2)
+    (shown,) = saga.does("dead-letters", "redrive", "--instance", BAD, *WHY, "--json").json
+    assert (shown["place"], shown["end"], len(shown["records"])) == (str(failing.place), "done", 2)
     none = saga("dead-letters", "redrive", "--instance", BAD, *WHY)
     assert (none.code, "is not parked" in none.err) == (1, True)
 
@@ -163,8 +163,8 @@ def test_an_edit_shows_the_difference_and_keeps_the_original(saga: Saga, beside:
     shown = saga.does("dead-letters", "edit", place, "--value", str(better), *WHY).out
     assert '-  "word": 1\n+  "word": "one"' in shown
     assert saga.does("dead-letters", "redrive", place, *WHY).code == 0
-    (told,) = saga.does("explain", place, "--json").json
-    assert (told["verdict"], [line.split(" at ")[0] for line in told["audit"]]) == (
+    (shown,) = saga.does("explain", place, "--json").json
+    assert (shown["verdict"], [line.split(" at ")[0] for line in shown["audit"]]) == (
         "applied",
         ["edited by olga", "redriven by olga"],
     )
@@ -178,31 +178,31 @@ def test_a_discarded_one_stays_explained(saga: Saga, beside: Running) -> None:
         (str(later.place), "applied"),
         (str(failing.place), "dead-lettered"),
     ]
-    (told,) = saga.does("explain", str(failing.place), "--json").json
-    assert told["verdict"] == "dead-lettered"
-    assert told["reason"].startswith(f"discarded by {getpass.getuser()}: a test order")
+    (shown,) = saga.does("explain", str(failing.place), "--json").json
+    assert shown["verdict"] == "dead-lettered"
+    assert shown["reason"].startswith(f"discarded by {getpass.getuser()}: a test order")
 
 
 def test_a_queued_record_is_explained_by_what_it_stands_behind(saga: Saga, beside: Running) -> None:
     failing, later, _ = parked(beside)
     last = beside.two.stopped()
     beside.does(lambda: beside.it.take(last))
-    (told,) = saga.does("explain", str(last.place), "--json").json
-    assert (told["verdict"], told["instances"]) == ("buffered", [BAD])
-    assert told["reason"] == (
+    (shown,) = saga.does("explain", str(last.place), "--json").json
+    assert (shown["verdict"], shown["instances"]) == ("buffered", [BAD])
+    assert shown["reason"] == (
         f"instance {BAD} is parked behind {failing.place} ({RAISED}); this record is queued for it,"
         f" directly behind {later.place}"
     )
 
 
-def test_ls_show_and_why_tell_that_an_instance_is_parked(saga: Saga, beside: Running) -> None:
+def test_ls_show_and_why_report_a_parked_instance(saga: Saga, beside: Running) -> None:
     failing, _, _ = parked(beside)
     listed = saga.does("ls", "--attention", "--json").json
     assert [(each["key"], each["attention"]) for each in listed["instances"]] == [
         ("bad", [f"parked behind {failing.place}"])
     ]
-    told = saga.does("show", "bad", "--json").json
-    assert (told["parked"]["behind"], told["parked"]["waiting"]) == (str(failing.place), 1)
+    shown = saga.does("show", "bad", "--json").json
+    assert (shown["parked"]["behind"], shown["parked"]["waiting"]) == (str(failing.place), 1)
     why = saga.does("why", "bad").out
     assert f"behind {failing.place}: {RAISED}. 1 later record waits behind it, in order" in why
     assert f"parked behind {failing.place}" in saga.does("ls").out
@@ -215,10 +215,10 @@ def test_a_record_from_before_the_first_that_was_read_says_so(saga: Saga, store:
             log.placed("deleted by retention")
         await it.take(log.placed("o-1"))
 
-    tell(store, after_retention)
-    (told,) = saga.does("explain", f"{EVENTS}:0:2", "--json").json
-    assert told["verdict"] == "no record"
-    assert told["reason"].startswith(
+    run_stories(store, after_retention)
+    (shown,) = saga.does("explain", f"{EVENTS}:0:2", "--json").json
+    assert shown["verdict"] == "no record"
+    assert shown["reason"].startswith(
         "the first record that was read here of this partition is 5: earlier ones were deleted"
     )
 
@@ -238,14 +238,14 @@ def test_a_record_from_before_the_first_that_was_read_says_so(saga: Saga, store:
     ],
 )
 def test_a_wrong_command_line_ends_with_2(saga: Saga, store: Path, arguments: list[str]) -> None:
-    tell(store)
+    run_stories(store)
     assert saga("dead-letters", *arguments).code == 2
 
 
 def test_without_a_coordinator_it_says_where_it_was_looked_for(
     saga: Saga, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tell(store, placed("o-1"))
+    run_stories(store, placed("o-1"))
     monkeypatch.setenv("SAGA_API__BIND", "127.0.0.1:1")
     said = saga("dead-letters", "discard", f"{EVENTS}:0:0", *WHY)
     assert said.code == 1

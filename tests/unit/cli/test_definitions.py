@@ -8,7 +8,7 @@ from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.diagrams.mermaid import mermaid
 from saga_coordinator.sagas.diagrams.svg.document import svg
 from tests.unit.cli._support.said import Saga
-from tests.unit.cli._support.stories import refused_at_shipping, tell
+from tests.unit.cli._support.stories import refused_at_shipping, run_stories
 
 UNSOUND = """
 from datetime import timedelta
@@ -21,7 +21,7 @@ catalog = (replace(order_fulfilment, steps=(
 """
 
 
-def test_a_sound_catalog_is_told_saga_by_saga(saga: Saga) -> None:
+def test_a_sound_catalog_is_listed_saga_by_saga(saga: Saga) -> None:
     assert saga.does("lint").out == "ok: order-fulfilment v1, 5 steps\n"
     assert saga.does("lint", "--json").json == {
         "ok": True,
@@ -37,16 +37,16 @@ def test_a_single_saga_can_be_checked_by_its_place_in_the_code(saga: Saga) -> No
     )
 
 
-def test_every_problem_of_an_unsound_saga_of_the_working_directory_is_told(saga: Saga, tmp_path: Path) -> None:
+def test_every_problem_of_an_unsound_saga_of_the_working_directory_is_reported(saga: Saga, tmp_path: Path) -> None:
     (tmp_path / "unsound_catalog.py").write_text(UNSOUND)
 
     said = saga("lint", "unsound_catalog:catalog")
-    told = saga("lint", "unsound_catalog:catalog", "--json")
+    shown = saga("lint", "unsound_catalog:catalog", "--json")
 
-    assert (said.code, told.code) == (1, 1)
-    assert told.json["problems"] == said.err.splitlines()
-    assert len(told.json["problems"]) == 3
-    assert all(problem.startswith("saga order-fulfilment: ") for problem in told.json["problems"])
+    assert (said.code, shown.code) == (1, 1)
+    assert shown.json["problems"] == said.err.splitlines()
+    assert len(shown.json["problems"]) == 3
+    assert all(problem.startswith("saga order-fulfilment: ") for problem in shown.json["problems"])
     assert "step reserve-stock changes something before the pivot and cannot be undone: give it" in said.err
 
 
@@ -95,7 +95,7 @@ def test_the_graph_of_a_saga_is_a_mermaid_flowchart(saga: Saga) -> None:
 
 
 def test_an_instance_is_drawn_on_its_saga(saga: Saga, store: Path) -> None:
-    tell(store, refused_at_shipping("o-1"))
+    run_stories(store, refused_at_shipping("o-1"))
 
     drawn = saga.does("graph", "--instance", "o-1").out
 
@@ -129,7 +129,7 @@ def test_the_form_that_is_asked_for_counts_more_than_the_name_of_the_file(saga: 
 
 
 def test_an_instance_is_drawn_as_svg_with_its_state(saga: Saga, store: Path) -> None:
-    tell(store, refused_at_shipping("o-1"))
+    run_stories(store, refused_at_shipping("o-1"))
 
     drawn = saga.does("graph", "--instance", "o-1", "--format", "svg").out
 
@@ -170,7 +170,7 @@ def test_the_examples_are_sound(saga: Saga) -> None:
     ]
 
 
-def test_a_saga_that_there_is_not_is_told_with_those_that_there_are(saga: Saga) -> None:
+def test_an_unknown_saga_is_reported_with_the_known_ones(saga: Saga) -> None:
     said = saga("graph", "order-fulfillment")
 
     assert said.code == 1

@@ -14,15 +14,15 @@ def _two_versions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("which", [("order-fulfilment", "1", "2"), PLACES])
-def test_what_differs_is_told_with_what_it_means(saga: Saga, which: tuple[str, ...]) -> None:
+def test_each_difference_is_shown_with_its_meaning(saga: Saga, which: tuple[str, ...]) -> None:
     heading, change, means = saga.does("diff", *which).out.splitlines()
 
     assert heading == "order-fulfilment v1 -> order-fulfilment v2"
     assert change.strip() == f"changed {CHANGED}"
     assert "it counts from the next sending" in means
-    told = saga.does("diff", *which, "--json").json
-    assert told["from"] == {"saga": "order-fulfilment", "version": 1}
-    assert [(each["what"], f"{each['subject']}: {each['detail']}") for each in told["changes"]] == [
+    shown = saga.does("diff", *which, "--json").json
+    assert shown["from"] == {"saga": "order-fulfilment", "version": 1}
+    assert [(each["what"], f"{each['subject']}: {each['detail']}") for each in shown["changes"]] == [
         ("changed", CHANGED)
     ]
 
@@ -32,7 +32,7 @@ def test_nothing_that_differs_is_said_to_be_so(saga: Saga) -> None:
 
 
 @pytest.mark.parametrize(
-    ("which", "code", "told"),
+    ("which", "code", "message"),
     [
         (("order-fulfilment", "1", "3"), 1, "the catalog has no version 3 of saga order-fulfilment; it has 1, 2"),
         (("orders", "1", "2"), 1, "there is no saga 'orders' in the catalog; it has order-fulfilment"),
@@ -41,8 +41,8 @@ def test_nothing_that_differs_is_said_to_be_so(saga: Saga) -> None:
         (("tests.unit.cli._support.versions:catalog", PLACES[1]), 2, "holds several sagas"),
     ],
 )
-def test_what_is_not_there_is_told(saga: Saga, which: tuple[str, ...], code: int, told: str) -> None:
+def test_an_unknown_saga_or_version_is_reported(saga: Saga, which: tuple[str, ...], code: int, message: str) -> None:
     said = saga("diff", *which)
 
     assert said.code == code
-    assert told in " ".join(said.err.replace("│", " ").split())
+    assert message in " ".join(said.err.replace("│", " ").split())

@@ -12,14 +12,14 @@ import pytest
 
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.unit.cli._support.said import Saga
-from tests.unit.cli._support.stories import placed, tell
+from tests.unit.cli._support.stories import placed, run_stories
 from tests.unit.handlers._support.coordinator import coordinator
 
 Checks = dict[str, dict[str, object]]
 
 
 class Collector(BaseHTTPRequestHandler):
-    """A tracing endpoint that answers as it is told, and remembers what it was sent."""
+    """A tracing endpoint with scripted responses, which records what it received."""
 
     answer: ClassVar[int] = 200
     got: ClassVar[list[tuple[str, str | None, bytes]]] = []
@@ -79,7 +79,9 @@ def test_where_all_is_well_it_ends_with_0_and_names_every_topic(saga: Saga) -> N
     assert "✔" in saga.does("doctor").out
 
 
-def test_a_missing_topic_is_told_with_the_command_that_creates_it(saga: Saga, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_topic_is_reported_with_the_command_that_creates_it(
+    saga: Saga, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with EmbeddedBroker({"orders.events.v1": 1}) as broker:
         monkeypatch.setenv("SAGA_KAFKA__BOOTSTRAP_SERVERS", broker.bootstrap_servers)
         found = looked(saga, 1)
@@ -103,10 +105,10 @@ def test_one_failure_hides_no_other(saga: Saga, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.usefixtures("reached")
-def test_live_instances_without_a_definition_are_told(
+def test_live_instances_without_a_definition_are_reported(
     saga: Saga, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tell(store, placed("o-1"))
+    run_stories(store, placed("o-1"))
     assert looked(saga, 0)["live instances"]["found"] == "1 of order-fulfilment v1"
     (tmp_path / "second_version.py").write_text(
         "from dataclasses import replace\n"
@@ -161,7 +163,9 @@ def test_the_tracing_endpoint_is_asked_as_the_exporter_asks_it(saga: Saga, monke
 
 
 @pytest.mark.usefixtures("reached")
-def test_a_tracing_endpoint_that_refuses_is_told_with_its_answer(saga: Saga, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tracing_endpoint_that_refuses_is_reported_with_its_response(
+    saga: Saga, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with collector(404) as address:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
         found = looked(saga, 1)["tracing"]
@@ -170,7 +174,7 @@ def test_a_tracing_endpoint_that_refuses_is_told_with_its_answer(saga: Saga, mon
 
 
 @pytest.mark.usefixtures("reached")
-def test_a_protocol_that_is_not_spoken_is_told(saga: Saga, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unsupported_protocol_is_reported(saga: Saga, monkeypatch: pytest.MonkeyPatch) -> None:
     with collector(200) as address:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")

@@ -1,4 +1,4 @@
-"""`saga explain`: every record has one verdict (I11), and whoever asks is told it, with the reason."""
+"""`saga explain`: every record has one verdict (I11), which is shown with its reason."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -6,26 +6,26 @@ from pathlib import Path
 import pytest
 
 from tests.unit.cli._support.said import Saga
-from tests.unit.cli._support.stories import CHARGE, RESERVE, SHIP, placed, shipped, tell
+from tests.unit.cli._support.stories import CHARGE, RESERVE, SHIP, placed, run_stories, shipped
 from tests.unit.handlers._support.coordinator import Coordinator
 from tests.unit.handlers._support.order_log import EVENTS, REPLIES, Log, command_id, instance_id
 
 
 def explained(saga: Saga, place: str) -> dict[str, object]:
-    """What is told of a record that concerns one instance at most."""
-    (told,) = saga.does("explain", place, "--json").json
-    assert isinstance(told, dict)
-    assert told["place"] == place
-    return told
+    """Return the explanation of a record that concerns one instance at most."""
+    (shown,) = saga.does("explain", place, "--json").json
+    assert isinstance(shown, dict)
+    assert shown["place"] == place
+    return shown
 
 
 def test_applied_names_the_instance(saga: Saga, store: Path) -> None:
-    tell(store, placed("o-1"))
+    run_stories(store, placed("o-1"))
 
-    told = explained(saga, f"{EVENTS}:0:0")
+    shown = explained(saga, f"{EVENTS}:0:0")
 
-    assert (told["verdict"], told["instances"]) == ("applied", [instance_id("o-1")])
-    assert (told["message_id"], told["message_type"]) == ("placed-o-1", "orders.order-placed.v1")
+    assert (shown["verdict"], shown["instances"]) == ("applied", [instance_id("o-1")])
+    assert (shown["message_id"], shown["message_type"]) == ("placed-o-1", "orders.order-placed.v1")
     assert "its instance" in saga.does("explain", f"{EVENTS}:0:0").out
 
 
@@ -33,7 +33,7 @@ def test_duplicate_and_ignored_say_why(saga: Saga, store: Path) -> None:
     async def late(it: Coordinator, log: Log) -> None:
         await it.take(log.answer(it.sent(SHIP)[0]), log.cancelled("o-1"))
 
-    tell(store, shipped("o-1"), late)
+    run_stories(store, shipped("o-1"), late)
 
     duplicate = explained(saga, f"{REPLIES}:0:3")
     past = explained(saga, f"{EVENTS}:0:1")
@@ -47,13 +47,13 @@ def test_buffered_says_for_which_instance_and_until_when_and_keeps_the_record(sa
     async def early(it: Coordinator, log: Log) -> None:
         await it.take(log.cancelled("o-9"))
 
-    tell(store, early)
+    run_stories(store, early)
 
-    told = explained(saga, f"{EVENTS}:0:0")
+    shown = explained(saga, f"{EVENTS}:0:0")
 
-    assert told["verdict"] == "buffered"
-    assert str(told["reason"]).startswith(f"no instance waits at {instance_id('o-9')} for it yet; it is kept until")
-    assert told["record"] == {
+    assert shown["verdict"] == "buffered"
+    assert str(shown["reason"]).startswith(f"no instance waits at {instance_id('o-9')} for it yet; it is kept until")
+    assert shown["record"] == {
         "key": "o-9",
         "headers": [
             ["ce_specversion", "1.0"], ["ce_id", "cancelled-o-9"], ["ce_source", "/test"],
@@ -67,13 +67,13 @@ def test_unmatched_names_the_instances_that_wait_for_such_a_reply(saga: Saga, st
     async def astray(it: Coordinator, log: Log) -> None:
         await it.take(log.answer(it.sent(RESERVE, "o-1")[0], ce_correlationid=instance_id("nobody")))
 
-    tell(store, placed("o-1"), placed("o-2"), shipped("o-3"), astray)
+    run_stories(store, placed("o-1"), placed("o-2"), shipped("o-3"), astray)
 
-    told = explained(saga, f"{REPLIES}:0:3")
+    shown = explained(saga, f"{REPLIES}:0:3")
 
-    assert told["verdict"] == "unmatched"
-    assert told["reason"] == f"there is no instance {instance_id('nobody')} (ce_correlationid)"
-    candidates = told["candidates"]
+    assert shown["verdict"] == "unmatched"
+    assert shown["reason"] == f"there is no instance {instance_id('nobody')} (ce_correlationid)"
+    candidates = shown["candidates"]
     assert isinstance(candidates, list)
     assert [each["key"] for each in candidates] == ["o-2", "o-1"]
     assert candidates[0]["waits_for"][0].startswith("reserve-stock since")
@@ -84,12 +84,12 @@ def test_a_reply_to_a_command_that_was_never_sent_names_its_instance(saga: Saga,
     async def unknown(it: Coordinator, log: Log) -> None:
         await it.take(log.answer(it.sent(CHARGE, "o-1")[0], ce_causationid=command_id("o-1", "charge-card", attempt=9)))
 
-    tell(store, placed("o-1"), unknown)
+    run_stories(store, placed("o-1"), unknown)
 
-    told = explained(saga, f"{REPLIES}:0:0")
+    shown = explained(saga, f"{REPLIES}:0:0")
 
-    assert told["verdict"] == "unmatched"
-    assert told["instances"] == [instance_id("o-1")]
+    assert shown["verdict"] == "unmatched"
+    assert shown["instances"] == [instance_id("o-1")]
 
 
 def test_dead_lettered_says_the_cause_and_shows_the_bytes_without_commanding_the_terminal(
@@ -98,16 +98,16 @@ def test_dead_lettered_says_the_cause_and_shows_the_bytes_without_commanding_the
     async def poison(it: Coordinator, log: Log) -> None:
         await it.take(log.record(EVENTS, "o-1", b"\x1b[31mnot JSON \xff", (("ce_id", b"\x1b"),)))
 
-    tell(store, placed("o-1"), poison)
+    run_stories(store, placed("o-1"), poison)
 
-    told = explained(saga, f"{EVENTS}:0:1")
+    explanation = explained(saga, f"{EVENTS}:0:1")
     shown = saga.does("explain", f"{EVENTS}:0:1").out
 
-    assert told["verdict"] == "dead-lettered"
-    assert "ce_specversion" in str(told["reason"])
+    assert explanation["verdict"] == "dead-lettered"
+    assert "ce_specversion" in str(explanation["reason"])
     assert "\x1b" not in shown
     assert "\\x1b[31mnot JSON \\xff" in shown
-    assert [each["key"] for each in told["candidates"]] == ["o-1"]  # type: ignore[attr-defined]  # JSON has no types
+    assert [each["key"] for each in explanation["candidates"]] == ["o-1"]  # type: ignore[attr-defined]  # JSON has no types
 
 
 @pytest.mark.parametrize(
@@ -123,20 +123,20 @@ def test_dead_lettered_says_the_cause_and_shows_the_bytes_without_commanding_the
 def test_a_record_without_a_verdict_says_why_there_is_none(
     saga: Saga, store: Path, place: str, verdict: str, reason: str
 ) -> None:
-    tell(store, placed("o-1"))
+    run_stories(store, placed("o-1"))
 
-    told = explained(saga, place)
+    shown = explained(saga, place)
 
-    assert told["verdict"] == verdict
-    assert reason in str(told["reason"])
+    assert shown["verdict"] == verdict
+    assert reason in str(shown["reason"])
 
 
-def test_a_gap_in_the_log_is_told_as_one(saga: Saga, store: Path) -> None:
+def test_a_gap_in_the_log_is_explained(saga: Saga, store: Path) -> None:
     async def after_a_gap(it: Coordinator, log: Log) -> None:
         log.placed("compacted away")
         await it.take(log.placed("o-2"))
 
-    tell(store, placed("o-1"), after_a_gap)
+    run_stories(store, placed("o-1"), after_a_gap)
 
     assert explained(saga, f"{EVENTS}:0:1")["verdict"] == "no record"
 
@@ -148,7 +148,7 @@ def test_an_event_that_was_buffered_has_the_verdict_that_it_got_in_the_end(saga:
         it.clock.pass_by(timedelta(hours=2))
         await it.fire_due()
 
-    tell(store, too_early)
+    run_stories(store, too_early)
 
     assert explained(saga, f"{EVENTS}:0:0")["verdict"] == "applied"
     assert explained(saga, f"{EVENTS}:0:1")["verdict"] == "unmatched"
@@ -156,7 +156,7 @@ def test_an_event_that_was_buffered_has_the_verdict_that_it_got_in_the_end(saga:
 
 @pytest.mark.parametrize("place", ["", "orders", "orders:0", "orders:0:x", "orders:-1:0", "a b:0:0", "orders:0:0:"])
 def test_what_is_no_place_is_a_wrong_command_line(saga: Saga, store: Path, place: str) -> None:
-    tell(store)
+    run_stories(store)
 
     said = saga("explain", place)
 

@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 from tests.unit.cli._support.said import Saga
-from tests.unit.cli._support.stories import completed, placed, refused_at_shipping, shipped, silent_for, stalled, tell
+from tests.unit.cli._support.stories import (
+    completed,
+    placed,
+    refused_at_shipping,
+    run_stories,
+    shipped,
+    silent_for,
+    stalled,
+)
 
 
 def keys(listed: dict[str, list[dict[str, object]]]) -> list[object]:
@@ -14,7 +22,7 @@ def keys(listed: dict[str, list[dict[str, object]]]) -> list[object]:
 
 
 def test_it_lists_the_newest_first_with_key_status_and_what_it_waits_for(saga: Saga, store: Path) -> None:
-    tell(store, completed("o-1"), refused_at_shipping("o-2"), placed("o-3"), ago=timedelta(minutes=2))
+    run_stories(store, completed("o-1"), refused_at_shipping("o-2"), placed("o-3"), ago=timedelta(minutes=2))
 
     listed = saga.does("ls", "--json").json
 
@@ -30,7 +38,7 @@ def test_it_lists_the_newest_first_with_key_status_and_what_it_waits_for(saga: S
 
 
 def test_pages_follow_each_other_without_gap_or_repeat(saga: Saga, store: Path) -> None:
-    tell(store, *(placed(f"o-{number}") for number in range(7)))
+    run_stories(store, *(placed(f"o-{number}") for number in range(7)))
     seen: list[object] = []
     before: list[str] = []
     nexts: list[object] = []
@@ -46,7 +54,7 @@ def test_pages_follow_each_other_without_gap_or_repeat(saga: Saga, store: Path) 
 
 
 def test_a_page_that_is_cut_says_how_to_go_on_beside_its_output(saga: Saga, store: Path) -> None:
-    tell(store, placed("o-1"), placed("o-2"))
+    run_stories(store, placed("o-1"), placed("o-2"))
 
     said = saga.does("ls", "--limit", "1")
 
@@ -55,7 +63,7 @@ def test_a_page_that_is_cut_says_how_to_go_on_beside_its_output(saga: Saga, stor
 
 
 def test_it_narrows_by_status_and_saga(saga: Saga, store: Path) -> None:
-    tell(store, completed("o-1"), placed("o-2"), stalled("o-3"))
+    run_stories(store, completed("o-1"), placed("o-2"), stalled("o-3"))
 
     assert keys(saga.does("ls", "--json", "--status", "completed").json) == ["o-1"]
     assert keys(saga.does("ls", "--json", "--status", "stalled").json) == ["o-3"]
@@ -64,13 +72,13 @@ def test_it_narrows_by_status_and_saga(saga: Saga, store: Path) -> None:
 
 
 def test_a_status_that_there_is_not_is_a_wrong_command_line(saga: Saga, store: Path) -> None:
-    tell(store)
+    run_stories(store)
 
     assert saga("ls", "--status", "finished").code == 2
 
 
 def test_a_stalled_instance_needs_attention_and_one_on_its_way_does_not(saga: Saga, store: Path) -> None:
-    tell(store, placed("o-1"), stalled("o-2"), completed("o-3"))
+    run_stories(store, placed("o-1"), stalled("o-2"), completed("o-3"))
 
     listed = saga.does("ls", "--attention", "--json").json
 
@@ -79,7 +87,7 @@ def test_a_stalled_instance_needs_attention_and_one_on_its_way_does_not(saga: Sa
 
 
 def test_an_overdue_timer_needs_attention(saga: Saga, store: Path) -> None:
-    tell(store, placed("o-1"), ago=timedelta(minutes=10))
+    run_stories(store, placed("o-1"), ago=timedelta(minutes=10))
 
     listed = saga.does("ls", "--attention", "--json").json
 
@@ -87,9 +95,9 @@ def test_an_overdue_timer_needs_attention(saga: Saga, store: Path) -> None:
 
 
 def test_a_command_sent_four_times_without_an_answer_needs_attention(saga: Saga, store: Path) -> None:
-    tell(store, shipped("o-1"), silent_for(minutes=14), ago=timedelta(minutes=14))
+    run_stories(store, shipped("o-1"), silent_for(minutes=14), ago=timedelta(minutes=14))
     assert keys(saga.does("ls", "--attention", "--json").json) == []
-    tell(store, silent_for(minutes=2), ago=timedelta(minutes=1))
+    run_stories(store, silent_for(minutes=2), ago=timedelta(minutes=1))
 
     listed = saga.does("ls", "--attention", "--json").json
 
@@ -97,7 +105,7 @@ def test_a_command_sent_four_times_without_an_answer_needs_attention(saga: Saga,
 
 
 def test_an_empty_list_says_why(saga: Saga, store: Path) -> None:
-    tell(store, placed("o-1"))
+    run_stories(store, placed("o-1"))
 
     assert "No instance needs attention" in saga.does("ls", "--attention").out
     assert saga.does("ls", "--before", "1").out == "There is no instance before 1.\n"
@@ -106,7 +114,7 @@ def test_an_empty_list_says_why(saga: Saga, store: Path) -> None:
 def test_a_version_that_the_catalog_lacks_is_listed_and_named(
     saga: Saga, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tell(store, placed("o-1"))
+    run_stories(store, placed("o-1"))
     (tmp_path / "newer_catalog.py").write_text(
         "from dataclasses import replace\n"
         "from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment\n"
@@ -120,7 +128,7 @@ def test_a_version_that_the_catalog_lacks_is_listed_and_named(
 
 
 def test_what_stands_in_a_key_commands_no_terminal(saga: Saga, store: Path) -> None:
-    tell(store, placed("o-\x1b[2J[red]\n"))
+    run_stories(store, placed("o-\x1b[2J[red]\n"))
 
     shown = saga.does("ls").out
 

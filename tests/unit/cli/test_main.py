@@ -10,7 +10,7 @@ import pytest
 
 from saga_coordinator.service.cli.main import VERBS
 from tests.unit.cli._support.said import Saga
-from tests.unit.cli._support.stories import placed, tell
+from tests.unit.cli._support.stories import placed, run_stories
 
 SAGA = Path(sys.executable).with_name("saga")
 MAIN = "saga_coordinator.service.cli.main"
@@ -73,18 +73,18 @@ def test_without_the_extra_the_demo_says_what_to_install(verb: tuple[str, ...]) 
 
 
 def test_help_waits_for_nothing_heavy() -> None:
-    told = subprocess.run(
+    shown = subprocess.run(
         [sys.executable, "-c", f"import sys, {MAIN}\nprint([m for m in {HEAVY} if m in sys.modules])"],
         capture_output=True, text=True, check=True, timeout=30,
     )  # fmt: skip
 
-    assert told.stdout == "[]\n"
+    assert shown.stdout == "[]\n"
 
 
 def test_colours_are_for_terminals_only_and_never_with_no_color(
     saga: Saga, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tell(store, placed("o-1"))
+    run_stories(store, placed("o-1"))
     assert "\x1b[" not in saga.does("ls").out
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert "\x1b[36m" in saga.does("ls").out
@@ -93,7 +93,7 @@ def test_colours_are_for_terminals_only_and_never_with_no_color(
 
 
 def test_a_reader_that_goes_away_is_no_error(store: Path) -> None:
-    tell(store, *(placed(f"o-{number}") for number in range(50)))
+    run_stories(store, *(placed(f"o-{number}") for number in range(50)))
     with subprocess.Popen(
         [SAGA, "ls", "--limit", "50", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ
     ) as process:

@@ -18,20 +18,20 @@ def test_the_table_says_for_each_step_and_fault_where_the_instance_ends(saga: Sa
     out = saga.does("test", "tests.unit.testing._support.sample_sagas:two_steps").out
 
     rows = [line.split("  ") for line in out.splitlines()]
-    told = {(row[0].strip(), next(each for each in row[1:] if each).strip()) for row in rows if len(row) > 2}
+    shown = {(row[0].strip(), next(each for each in row[1:] if each).strip()) for row in rows if len(row) > 2}
     assert {
         ("a", "refuses"),
         ("undo of a", "times out, never answers"),
         ("(the whole)", "cancelled at any moment"),
-    } <= told
+    } <= shown
     assert out.splitlines()[-1].endswith(" 0 violations")
 
 
-def test_a_saga_of_the_catalog_is_tried_by_its_name_and_told_as_json(saga: Saga) -> None:
-    told = saga.does("test", "order-fulfilment", "--depth", "0", "--json").json
+def test_a_saga_of_the_catalog_is_tried_by_its_name_and_reported_as_json(saga: Saga) -> None:
+    shown = saga.does("test", "order-fulfilment", "--depth", "0", "--json").json
 
-    assert (told["ok"], told["complete"], told["saga"], told["violations"]) == (True, True, "order-fulfilment", [])
-    assert {cell["fault"] for cell in told["cells"]} == {"succeeds"}
+    assert (shown["ok"], shown["complete"], shown["saga"], shown["violations"]) == (True, True, "order-fulfilment", [])
+    assert {cell["fault"] for cell in shown["cells"]} == {"succeeds"}
 
 
 def test_a_violated_invariant_ends_with_1_and_the_test_that_shows_it(saga: Saga) -> None:

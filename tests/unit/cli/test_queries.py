@@ -15,7 +15,7 @@ from saga_coordinator.service.storage.queries import InstanceFilter, NeedsAttent
 from saga_coordinator.service.storage.sqlite import queries as sqlite_queries
 from saga_coordinator.service.storage.sqlite.queries import newest_schema, open_queries
 from tests.unit.cli._support.said import Saga
-from tests.unit.cli._support.stories import completed, placed, stalled, tell
+from tests.unit.cli._support.stories import completed, placed, run_stories, stalled
 from tests.unit.handlers._support.coordinator import coordinator
 from tests.unit.handlers._support.order_log import EVENTS, Log, instance_id
 
@@ -36,7 +36,7 @@ def test_what_is_read_is_of_one_moment_and_keeps_no_coordinator_from_writing(sto
 
 
 def test_an_instance_is_read_as_the_machine_knows_it(store: Path) -> None:
-    tell(store, completed("o-1"))
+    run_stories(store, completed("o-1"))
 
     with open_queries(store) as asked:
         (row,) = asked.instances(InstanceFilter(ids=[instance_id("o-1"), instance_id("o-2")]), 2)
@@ -50,7 +50,7 @@ def test_an_instance_is_read_as_the_machine_knows_it(store: Path) -> None:
 
 
 def test_a_history_is_cut_to_its_newest_entries_in_order(store: Path) -> None:
-    tell(store, completed("o-1"))
+    run_stories(store, completed("o-1"))
 
     with open_queries(store) as asked:
         (row,) = asked.instances(InstanceFilter(), 1)
@@ -58,7 +58,7 @@ def test_a_history_is_cut_to_its_newest_entries_in_order(store: Path) -> None:
 
 
 def test_only_live_instances_are_asked_whether_they_need_attention(store: Path) -> None:
-    tell(store, completed("o-1"), stalled("o-2"), placed("o-3"))
+    run_stories(store, completed("o-1"), stalled("o-2"), placed("o-3"))
     now = datetime.now(UTC)
 
     with open_queries(store) as asked:
@@ -69,7 +69,7 @@ def test_only_live_instances_are_asked_whether_they_need_attention(store: Path) 
 
 
 def test_unpublished_messages_and_dead_letters_are_counted(store: Path) -> None:
-    tell(store, completed("o-1"))
+    run_stories(store, completed("o-1"))
 
     with open_queries(store) as asked:
         assert asked.backlog() == (0, 5)
@@ -78,14 +78,14 @@ def test_unpublished_messages_and_dead_letters_are_counted(store: Path) -> None:
 
 
 def test_nothing_can_be_written_through_it(store: Path) -> None:
-    tell(store, placed("o-1"))
+    run_stories(store, placed("o-1"))
 
     with open_queries(store) as asked, pytest.raises(sqlite3.OperationalError, match="readonly"):
         asked._connection.execute("DELETE FROM instance")  # noqa: SLF001  to try what no question does
 
 
 def test_a_question_that_takes_too_long_is_given_up(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tell(store, *(placed(f"o-{number}") for number in range(20)))
+    run_stories(store, *(placed(f"o-{number}") for number in range(20)))
 
     with open_queries(store) as asked:
         monkeypatch.setattr(sqlite_queries, "QUERY_TIMEOUT", -1.0)
@@ -96,7 +96,7 @@ def test_a_question_that_takes_too_long_is_given_up(store: Path, monkeypatch: py
 
 @pytest.mark.parametrize("version", [0, newest_schema() + 1])
 def test_a_database_of_another_schema_is_refused_with_a_remedy(saga: Saga, store: Path, version: int) -> None:
-    tell(store)
+    run_stories(store)
     with closing(sqlite3.connect(store)) as connection:
         connection.execute(f"PRAGMA user_version = {version}")
 
@@ -108,12 +108,12 @@ def test_a_database_of_another_schema_is_refused_with_a_remedy(saga: Saga, store
     assert saga("ls").code == 1
 
 
-def test_a_database_that_is_not_there_is_told_by_its_place(saga: Saga, store: Path) -> None:
+def test_a_missing_database_is_reported_with_its_path(saga: Saga, store: Path) -> None:
     said = saga("ls")
 
     assert said.code == 1
-    told = f"there is no database {store}: `saga serve` makes it; SAGA_STORE says where it is looked for"
-    assert said.err == f"saga: {told}\n"
+    shown = f"there is no database {store}: `saga serve` makes it; SAGA_STORE says where it is looked for"
+    assert said.err == f"saga: {shown}\n"
     assert not store.exists()
 
 
@@ -129,7 +129,7 @@ def test_a_file_that_is_no_database_is_one_line_and_no_traceback(saga: Saga, sto
 
 
 def test_what_a_killed_coordinator_has_committed_is_read_from_its_log(store: Path) -> None:
-    tell(store, placed("o-1"))
+    run_stories(store, placed("o-1"))
     with closing(sqlite3.connect(store, isolation_level=None)) as connection:
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute("UPDATE instance SET correlation = 'o-x'")

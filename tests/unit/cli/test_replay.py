@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.cli._support.said import Saga
-from tests.unit.cli._support.stories import completed, placed, refused_at_shipping, shipped, stalled, tell
+from tests.unit.cli._support.stories import completed, placed, refused_at_shipping, run_stories, shipped, stalled
 from tests.unit.handlers._support.order_log import instance_id
 
 ALL = (placed("o-1"), shipped("o-2"), completed("o-3"), refused_at_shipping("o-4"), stalled("o-5"))
@@ -13,24 +13,24 @@ QUIET = ("--against", "tests.unit.cli._support.versions:quiet")
 
 
 def test_by_their_own_definition_all_is_decided_as_recorded(saga: Saga, store: Path) -> None:
-    tell(store, *ALL)
+    run_stories(store, *ALL)
 
     assert saga.does("replay").out == "5 instances, 22 entries: all decided as recorded.\n"
     assert saga.does("replay", "o-3").out == "1 instances, 5 entries: all decided as recorded.\n"
     assert saga.does("replay", "--json").json == {"ok": True, "instances": 5, "entries": 22, "differ": []}
 
 
-def test_by_another_definition_the_first_decision_that_differs_is_told_of_each(saga: Saga, store: Path) -> None:
-    tell(store, *ALL)
+def test_by_another_definition_the_first_different_decision_of_each_is_reported(saga: Saga, store: Path) -> None:
+    run_stories(store, *ALL)
     before = store.read_bytes()
 
-    said, told = saga("replay", *QUIET), saga("replay", *QUIET, "--json")
+    said, shown = saga("replay", *QUIET), saga("replay", *QUIET, "--json")
 
-    assert (said.code, told.code) == (1, 1)
+    assert (said.code, shown.code) == (1, 1)
     assert said.err == "5 instances, 22 entries: 2 of them would be decided otherwise.\n"
     assert "now       completed; publishes orders.order-confirmed.v1" in said.out
     assert "recorded  running; sends notify-customer (forward, attempt 1)" in said.out
-    differ = told.json["differ"]
+    differ = shown.json["differ"]
     assert [(each["key"], each["seq"], each["kind"]) for each in differ] == [("o-3", 4, "answer"), ("o-2", 4, "answer")]
     assert differ[1]["id"] == instance_id("o-2")
     assert differ[1]["now"] == {"status": "completed", "outcome": "orders.order-confirmed.v1"}
@@ -38,7 +38,7 @@ def test_by_another_definition_the_first_decision_that_differs_is_told_of_each(s
 
 
 def test_one_instance_alone_is_compared(saga: Saga, store: Path) -> None:
-    tell(store, *ALL)
+    run_stories(store, *ALL)
 
     assert saga.does("replay", "o-4", *QUIET).code == 0
     assert saga("replay", "o-2", *QUIET).code == 1
@@ -48,7 +48,7 @@ def test_one_instance_alone_is_compared(saga: Saga, store: Path) -> None:
 def test_other_data_behind_the_same_decisions_are_found(
     saga: Saga, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tell(store, shipped("o-1"))
+    run_stories(store, shipped("o-1"))
     monkeypatch.setenv("SAGA_CATALOG", "tests.unit.cli._support.versions:forgetful")
 
     said = saga("replay")
@@ -57,18 +57,20 @@ def test_other_data_behind_the_same_decisions_are_found(
     assert "every decision is the same, but it would remember other data" in said.out
 
 
-def test_a_definition_that_the_catalog_lacks_is_told(saga: Saga, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tell(store, placed("o-1"))
+def test_a_definition_that_the_catalog_lacks_is_reported(
+    saga: Saga, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_stories(store, placed("o-1"))
     monkeypatch.setenv("SAGA_CATALOG", "saga_coordinator.sagas.catalog.examples:catalog")
 
-    told = saga("replay", "--json")
+    shown = saga("replay", "--json")
 
-    assert told.code == 1
-    assert told.json["differ"][0]["why"] == "the catalog has no saga order-fulfilment version 1"
+    assert shown.code == 1
+    assert shown.json["differ"][0]["why"] == "the catalog has no saga order-fulfilment version 1"
 
 
 def test_a_definition_of_another_saga_is_refused(saga: Saga, store: Path) -> None:
-    tell(store, placed("o-1"))
+    run_stories(store, placed("o-1"))
 
     said = saga(
         "replay",

@@ -1,4 +1,4 @@
-"""`saga serve` as a process: it starts, tells whether it is ready, drains on a signal, and says why it cannot start."""
+"""`saga serve` as a process: it starts, reports readiness, drains on a signal, and says why it cannot start."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from confluent_kafka import Producer
 
 from tests.support.kafka.faulty_broker import FaultyBroker
 from tests.unit.cli._support.said import Saga
-from tests.unit.cli._support.stories import placed, tell, topics_of_orders
+from tests.unit.cli._support.stories import placed, run_stories, topics_of_orders
 
 pytestmark = pytest.mark.slow
 
@@ -63,9 +63,9 @@ def serving(folder: Path, bootstrap_servers: str, **settings: str) -> Iterator[S
         "SAGA_KAFKA__SESSION_TIMEOUT": "2",
     }
     with (
-        log.open("w") as told,
+        log.open("w") as output,
         subprocess.Popen(
-            [SAGA, "serve"], env=os.environ | named | settings, cwd=folder, stdout=told, stderr=told, text=True
+            [SAGA, "serve"], env=os.environ | named | settings, cwd=folder, stdout=output, stderr=output, text=True
         ) as process,
     ):
         try:
@@ -107,7 +107,7 @@ def test_it_becomes_ready_and_drains_on_sigterm_with_0(tmp_path: Path, fresh: Fa
 def test_what_a_crash_has_left_unsent_leaves_after_the_start(
     tmp_path: Path, store: Path, fresh: FaultyBroker, saga: Saga
 ) -> None:
-    tell(store, placed("o-1"))
+    run_stories(store, placed("o-1"))
     append(fresh, "orders.events.v1")  # what the coordinator had read before the crash
     assert saga.does("ls", "--json").json["unpublished_messages"] == 2
 
@@ -132,7 +132,7 @@ def test_a_second_signal_ends_it_at_once_with_1(tmp_path: Path, fresh: FaultyBro
     assert "a second signal: ending at once" in served.log.read_text()
 
 
-def test_without_kafka_it_lives_tells_so_and_ends_with_0_i34(tmp_path: Path) -> None:
+def test_without_kafka_it_runs_reports_it_and_ends_with_0_i34(tmp_path: Path) -> None:
     with serving(tmp_path, "127.0.0.1:1") as served:
         served.wait_until(lambda: served.readiness() == 503, "the API is up")
         assert httpx.get(f"{served.api}/livez").status_code == 200
@@ -155,46 +155,46 @@ def test_it_connects_within_10_s_of_kafkas_recovery_i34(tmp_path: Path, fresh: F
 def test_missing_topics_are_all_named_with_the_command_that_creates_them(tmp_path: Path) -> None:
     there = {"saga.replies.v1", "shipping.commands.v1"}
     with FaultyBroker(dict.fromkeys(there, 1)) as broker:
-        code, told = refused(tmp_path, broker.bootstrap_servers)
+        code, message = refused(tmp_path, broker.bootstrap_servers)
         again, _ = refused(tmp_path, broker.bootstrap_servers)
 
     assert (code, again) == (1, 1), "a client has made the topics unasked"
     missing = ", ".join(sorted(topics_of_orders(1).keys() - there))
-    assert told == f"saga: topics are missing: {missing}; create them by `saga topics apply`"
+    assert message == f"saga: topics are missing: {missing}; create them by `saga topics apply`"
 
 
-def test_a_missing_topic_of_events_is_told_too(tmp_path: Path) -> None:
+def test_a_missing_topic_of_events_is_reported_too(tmp_path: Path) -> None:
     topics = topics_of_orders(1)
     topics.pop("orders.events.v1")
     with FaultyBroker(topics) as broker:
-        code, told = refused(tmp_path, broker.bootstrap_servers)
+        code, message = refused(tmp_path, broker.bootstrap_servers)
 
     assert code == 1
-    assert told.startswith("saga: topics are missing: orders.events.v1;")
+    assert message.startswith("saga: topics are missing: orders.events.v1;")
 
 
 def test_a_database_that_another_coordinator_has_is_one_reason(tmp_path: Path, fresh: FaultyBroker) -> None:
     with serving(tmp_path, fresh.bootstrap_servers) as served:
         served.wait_until(lambda: served.readiness() is not None, "the API is up")
         (tmp_path / "second").mkdir()
-        code, told = refused(tmp_path / "second", fresh.bootstrap_servers)
+        code, message = refused(tmp_path / "second", fresh.bootstrap_servers)
 
     assert code == 1
-    assert told.startswith("saga: another coordinator has")
-    assert "SAGA_STORE" in told
+    assert message.startswith("saga: another coordinator has")
+    assert "SAGA_STORE" in message
 
 
 def test_a_port_that_is_taken_is_one_reason(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        code, told = refused(tmp_path, "127.0.0.1:1", SAGA_API__BIND=address)
+        code, message = refused(tmp_path, "127.0.0.1:1", SAGA_API__BIND=address)
 
     assert code == 1
-    assert f"SAGA_API__BIND={address}" in told
+    assert f"SAGA_API__BIND={address}" in message
 
 
 @pytest.mark.parametrize(
-    ("settings", "code", "told"),
+    ("settings", "code", "message"),
     [
         ({"SAGA_CATALOG": "no_such_module:catalog"}, 1, "saga: SAGA_CATALOG=no_such_module:catalog: No module named"),
         ({"SAGA_STORE": "sqlite:////proc/saga.db"}, 1, "saga: "),
@@ -204,18 +204,18 @@ def test_a_port_that_is_taken_is_one_reason(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_what_keeps_it_from_starting_is_one_line_and_its_exit_code(
-    tmp_path: Path, settings: dict[str, str], code: int, told: str
+    tmp_path: Path, settings: dict[str, str], code: int, message: str
 ) -> None:
     ended, line = refused(tmp_path, "127.0.0.1:1", **settings)
 
-    assert (ended, line[: len(told)]) == (code, told)
+    assert (ended, line[: len(message)]) == (code, message)
     assert "Traceback" not in (tmp_path / "serve.log").read_text()
 
 
 def test_a_live_instance_without_its_definition_keeps_it_from_starting_i30(
     tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tell(store, placed("o-1"), placed("o-2"))
+    run_stories(store, placed("o-1"), placed("o-2"))
     (tmp_path / "third_version.py").write_text(
         "from dataclasses import replace\n"
         "from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment\n"
@@ -223,9 +223,9 @@ def test_a_live_instance_without_its_definition_keeps_it_from_starting_i30(
     )
     monkeypatch.setenv("SAGA_CATALOG", "third_version:catalog")
 
-    code, told = refused(tmp_path, "127.0.0.1:1")
+    code, message = refused(tmp_path, "127.0.0.1:1")
 
     assert code == 1
-    assert told.startswith(
+    assert message.startswith(
         "saga: saga order-fulfilment version 1 has 2 live instances ('o-1', 'o-2') but is not in the catalog: add it"
     )

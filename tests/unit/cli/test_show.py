@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.cli._support.said import Saga
-from tests.unit.cli._support.stories import SHIP, completed, placed, refused_at_shipping, shipped, stalled, tell
+from tests.unit.cli._support.stories import SHIP, completed, placed, refused_at_shipping, run_stories, shipped, stalled
 from tests.unit.handlers._support.coordinator import Coordinator
 from tests.unit.handlers._support.order_log import Log, instance_id
 
@@ -16,7 +16,7 @@ async def answered_again(it: Coordinator, log: Log) -> None:
 
 
 def test_an_instance_is_found_by_its_id_and_by_its_business_key(saga: Saga, store: Path) -> None:
-    tell(store, placed("o-1"), placed("o-2"))
+    run_stories(store, placed("o-1"), placed("o-2"))
 
     by_key = saga.does("show", "o-1", "--json").json
     by_id = saga.does("show", instance_id("o-1").upper(), "--json").json
@@ -29,7 +29,7 @@ def test_an_instance_is_found_by_its_id_and_by_its_business_key(saga: Saga, stor
 def test_an_instance_that_there_is_not_ends_with_1_and_says_where_it_was_looked_for(
     saga: Saga, store: Path, verb: str
 ) -> None:
-    tell(store)
+    run_stories(store)
 
     said = saga(verb, "o-1")
 
@@ -38,8 +38,8 @@ def test_an_instance_that_there_is_not_ends_with_1_and_says_where_it_was_looked_
     assert said.err == "saga: no instance of order-fulfilment has the id or the key 'o-1': `saga ls` lists them\n"
 
 
-def test_the_journal_tells_what_came_in_what_left_and_how_long_answers_took(saga: Saga, store: Path) -> None:
-    tell(store, completed("o-1"))
+def test_the_history_shows_input_output_and_how_long_replies_took(saga: Saga, store: Path) -> None:
+    run_stories(store, completed("o-1"))
 
     history = saga.does("show", "o-1", "--json").json["history"]
 
@@ -55,7 +55,7 @@ def test_the_journal_tells_what_came_in_what_left_and_how_long_answers_took(saga
 
 
 def test_both_lanes_stand_side_by_side(saga: Saga, store: Path) -> None:
-    tell(store, refused_at_shipping("o-1"))
+    run_stories(store, refused_at_shipping("o-1"))
 
     shown = saga.does("show", "o-1").out
     steps = {each["name"]: each for each in saga.does("show", "o-1", "--json").json["steps"]}
@@ -70,7 +70,7 @@ def test_both_lanes_stand_side_by_side(saga: Saga, store: Path) -> None:
 
 
 def test_a_message_that_changed_nothing_stands_in_the_journal_with_its_verdict(saga: Saga, store: Path) -> None:
-    tell(store, shipped("o-1"), answered_again)
+    run_stories(store, shipped("o-1"), answered_again)
 
     last = saga.does("show", "o-1", "--json").json["history"][-1]
 
@@ -79,7 +79,7 @@ def test_a_message_that_changed_nothing_stands_in_the_journal_with_its_verdict(s
 
 
 def test_a_long_history_is_cut_to_its_newest_entries_and_says_so(saga: Saga, store: Path) -> None:
-    tell(store, completed("o-1"))
+    run_stories(store, completed("o-1"))
 
     shown = saga.does("show", "o-1", "--history", "2").out
 
@@ -88,30 +88,30 @@ def test_a_long_history_is_cut_to_its_newest_entries_and_says_so(saga: Saga, sto
     assert saga("show", "o-1", "--history", "0").code == 2
 
 
-def test_why_of_a_running_instance_tells_for_what_since_when_and_what_then(saga: Saga, store: Path) -> None:
-    tell(store, placed("o-1"), ago=timedelta(seconds=35))
+def test_why_of_a_running_instance_shows_its_wait_since_when_and_what_follows(saga: Saga, store: Path) -> None:
+    run_stories(store, placed("o-1"), ago=timedelta(seconds=35))
 
     said = saga.does("why", "o-1")
-    told = saga.does("why", "o-1", "--json").json
+    shown = saga.does("why", "o-1", "--json").json
 
     assert "It waits for reserve-stock (inventory.reserve-stock.v1) since" in said.out
     assert "(35" in said.out
-    assert (told["id"], told["status"]) == (instance_id("o-1"), "running")
-    assert told["why"].startswith("order-fulfilment o-1 is running since")
+    assert (shown["id"], shown["status"]) == (instance_id("o-1"), "running")
+    assert shown["why"].startswith("order-fulfilment o-1 is running since")
 
 
 def test_why_of_a_stalled_instance_names_what_is_not_undone(saga: Saga, store: Path) -> None:
-    tell(store, stalled("o-1"))
+    run_stories(store, stalled("o-1"))
 
-    told = saga.does("why", "o-1").out
+    shown = saga.does("why", "o-1").out
 
-    assert "because charge-card failed with no-carrier: its compensation failed: nobody goes there." in told
-    assert "Rollback incomplete, not undone: charge-card." in told
+    assert "because charge-card failed with no-carrier: its compensation failed: nobody goes there." in shown
+    assert "Rollback incomplete, not undone: charge-card." in shown
 
 
 def test_an_outcome_that_is_not_yet_published_is_shown_as_such(saga: Saga, store: Path) -> None:
-    tell(store, completed("o-1"))
+    run_stories(store, completed("o-1"))
 
-    told = saga.does("why", "o-1").out
+    shown = saga.does("why", "o-1").out
 
-    assert "orders.order-confirmed.v1 is not yet published to saga.order-fulfilment.outcomes.v1." in told
+    assert "orders.order-confirmed.v1 is not yet published to saga.order-fulfilment.outcomes.v1." in shown

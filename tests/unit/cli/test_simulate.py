@@ -19,7 +19,7 @@ KEYS = {
 }  # fmt: skip
 
 
-def test_the_example_is_told_for_people(saga: Saga) -> None:
+def test_the_example_is_formatted_for_people(saga: Saga) -> None:
     said = saga.does(*FEW)
 
     assert "completion rate " in said.out
@@ -29,13 +29,13 @@ def test_the_example_is_told_for_people(saga: Saga) -> None:
 
 
 def test_and_for_programs(saga: Saga) -> None:
-    told = saga.does(*FEW, "--json").json
+    shown = saga.does(*FEW, "--json").json
 
-    assert set(told) == KEYS
-    assert sum(told["statuses"].values()) == told["instances"] == 300
-    assert 0.8 < told["completion_rate"] < 1.0
-    assert told["participants"]["payments"]["requests"] >= 300
-    assert told["cycle_time_s"]["completed"]["p50"] <= told["cycle_time_s"]["completed"]["p99"]
+    assert set(shown) == KEYS
+    assert sum(shown["statuses"].values()) == shown["instances"] == 300
+    assert 0.8 < shown["completion_rate"] < 1.0
+    assert shown["participants"]["payments"]["requests"] >= 300
+    assert shown["cycle_time_s"]["completed"]["p50"] <= shown["cycle_time_s"]["completed"]["p99"]
 
 
 def test_the_picture_goes_into_its_file(saga: Saga, tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_another_seed_is_another_run(saga: Saga) -> None:
 
 
 def test_the_same_seed_gives_the_same_bytes_in_every_process(tmp_path: Path) -> None:
-    told = []
+    shown = []
     for number in ("1", "2"):
         plot = tmp_path / f"{number}.svg"
         done = subprocess.run(
@@ -60,10 +60,10 @@ def test_the_same_seed_gives_the_same_bytes_in_every_process(tmp_path: Path) -> 
             env=os.environ | {"PYTHONHASHSEED": number, "PYTHONPATH": str(ROOT)},
             capture_output=True, check=True, timeout=60,
         )  # fmt: skip
-        told.append((done.stdout, plot.read_bytes()))
+        shown.append((done.stdout, plot.read_bytes()))
 
-    assert told[0] == told[1]
-    assert json.loads(told[0][0])["seed"] == 5
+    assert shown[0] == shown[1]
+    assert json.loads(shown[0][0])["seed"] == 5
 
 
 def test_a_saga_that_there_is_not_ends_with_1(saga: Saga) -> None:

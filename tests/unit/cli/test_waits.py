@@ -7,7 +7,7 @@ import pytest
 
 from saga_coordinator.contracts import Done
 from tests.unit.cli._support.said import Saga
-from tests.unit.cli._support.stories import tell
+from tests.unit.cli._support.stories import run_stories
 from tests.unit.handlers._support.coordinator import Coordinator
 from tests.unit.handlers._support.order_log import Log
 from tests.unit.handlers._support.trips import HoldRoom, TripAsked, catalog
@@ -31,8 +31,8 @@ async def awaiting_approval(it: Coordinator, log: Log) -> None:
     await it.fire_due()
 
 
-def test_a_delay_is_told_with_its_end(saga: Saga, store: Path) -> None:
-    tell(store, cooling_off, sagas=catalog)
+def test_a_delay_is_shown_with_its_end(saga: Saga, store: Path) -> None:
+    run_stories(store, cooling_off, sagas=catalog)
 
     assert "cool-off for 1 d" in saga.does("ls").out or "cool-off for 2 d" in saga.does("ls").out
     assert "The delay cool-off runs since" in saga.does("why", "t-1").out
@@ -43,12 +43,12 @@ def test_a_delay_is_told_with_its_end(saga: Saga, store: Path) -> None:
     assert "not reached" in shown
 
 
-def test_an_event_is_told_with_what_happens_without_it(saga: Saga, store: Path) -> None:
-    tell(store, awaiting_approval, ago=timedelta(days=2), sagas=catalog)
+def test_a_receive_is_shown_with_what_happens_without_its_event(saga: Saga, store: Path) -> None:
+    run_stories(store, awaiting_approval, ago=timedelta(days=2), sagas=catalog)
 
     assert "event approval since" in saga.does("ls").out
-    told = saga.does("why", "t-1").out
-    assert "It waits for the event trips.approved.v1 (approval) since" in told
-    assert "what was done is undone: hold-room" in told
+    shown = saga.does("why", "t-1").out
+    assert "It waits for the event trips.approved.v1 (approval) since" in shown
+    assert "what was done is undone: hold-room" in shown
     waits = saga.does("show", "t-1", "--json").json["waits"]
     assert (waits["cool-off"]["progress"], waits["approval"]["progress"]) == ("done", "asked")

@@ -41,7 +41,7 @@ class Order:
         self.decision = transition(order_fulfilment, self.instance, signal)
 
     def wake(self, after: timedelta) -> None:
-        """Let time pass, and the alarm ring."""
+        """Let time pass, and the timer fire."""
         self.at += after
         self.hear(TimerFired(self.at))
 
@@ -104,35 +104,35 @@ def test_a_retryable_failure_is_asked_again_under_a_new_id() -> None:
     order = Order()
     order.refuse("charge-card", retryable=True)
 
-    told = order.why()
+    shown = order.why()
     due = order.instance.steps["charge-card"].forward.due_at
 
     assert due is not None
-    assert f"was refused for the moment, sent 1 time; it is sent again at {due:%Y-%m-%d %H:%M:%S}Z" in told
+    assert f"was refused for the moment, sent 1 time; it is sent again at {due:%Y-%m-%d %H:%M:%S}Z" in shown
 
 
-def test_the_deadline_is_told_until_the_pivot_is_sent() -> None:
+def test_the_deadline_is_shown_until_the_pivot_is_sent() -> None:
     order = Order()
     assert "If ship-order has not been sent by 2026-01-03 12:00:00Z, what was done is undone" in order.why()
 
     order.answer("reserve-stock")
     order.answer("charge-card")
 
-    told = order.why()
-    assert "has not been sent" not in told
-    assert "by 2026-01-01 18:00:00Z it is sent again under the same id, until it answers." in told
+    shown = order.why()
+    assert "has not been sent" not in shown
+    assert "by 2026-01-01 18:00:00Z it is sent again under the same id, until it answers." in shown
 
 
-def test_while_compensating_it_tells_why_it_turned_back_and_what_an_undo_does_next() -> None:
+def test_while_compensating_it_shows_the_cause_and_the_next_step_of_a_compensation() -> None:
     order = Order()
     order.answer("charge-card")
     order.refuse("reserve-stock")
 
-    told = order.why()
+    shown = order.why()
 
-    assert "It is compensated because reserve-stock failed with sold-out: none left." in told
-    assert "It waits for the compensation of charge-card (payments.refund-card.v1) since" in told
-    assert "it is sent again under the same id, 12 times in all." in told
+    assert "It is compensated because reserve-stock failed with sold-out: none left." in shown
+    assert "It waits for the compensation of charge-card (payments.refund-card.v1) since" in shown
+    assert "it is sent again under the same id, 12 times in all." in shown
 
 
 def test_a_sibling_in_flight_is_awaited_before_anything_is_undone() -> None:
@@ -145,22 +145,22 @@ def test_a_sibling_in_flight_is_awaited_before_anything_is_undone() -> None:
     assert [send.step for send in order.decision.commands] == ["charge-card"]
 
 
-def test_a_pause_is_told_and_promises_no_time() -> None:
+def test_a_pause_is_shown_and_promises_no_time() -> None:
     order = Order()
     order.hear(Pause(START, "kim", "warehouse moves"))
 
-    told = order.why()
+    shown = order.why()
 
-    assert "An operator paused it 2026-01-01 12:00:00Z (1 s ago)" in told
-    assert "without a reply by" not in told
+    assert "An operator paused it 2026-01-01 12:00:00Z (1 s ago)" in shown
+    assert "without a reply by" not in shown
 
 
-def test_an_alarm_that_has_not_rung_asks_whether_the_service_runs() -> None:
+def test_an_overdue_timer_asks_whether_the_service_runs() -> None:
     assert "and has not fired: is `saga serve` running?" in Order().why(after=HOUR)
     assert "has not fired" not in Order().why(after=MINUTE)
 
 
-def test_the_end_is_told_with_its_reason_and_its_outcome() -> None:
+def test_the_end_is_shown_with_its_reason_and_its_outcome() -> None:
     done, cancelled = Order(), Order()
     for step in ("reserve-stock", "charge-card", "ship-order", "notify-customer"):
         done.answer(step)
@@ -174,7 +174,7 @@ def test_the_end_is_told_with_its_reason_and_its_outcome() -> None:
     assert "it was cancelled (orders.order-cancelled.v1). There was nothing to undo." in cancelled.why()
 
 
-def test_a_passed_deadline_and_a_silent_step_are_told_as_such() -> None:
+def test_a_passed_deadline_and_an_unanswered_step_are_shown_as_such() -> None:
     late, silent = Order("2000.00"), Order()
     for step in ("reserve-stock", "charge-card"):
         late.answer(step)
@@ -193,12 +193,12 @@ def test_a_stalled_instance_says_what_stopped_it_what_is_not_undone_and_that_an_
     order.refuse("reserve-stock")
     order.refuse("charge-card", undo=True)
 
-    told = order.why()
+    shown = order.why()
 
-    assert "because charge-card failed with sold-out: its compensation failed: none left." in told
-    assert "It was being compensated because reserve-stock failed with sold-out: none left." in told
-    assert "Rollback incomplete, not undone: charge-card." in told
-    assert "an operator has to decide" in told
+    assert "because charge-card failed with sold-out: its compensation failed: none left." in shown
+    assert "It was being compensated because reserve-stock failed with sold-out: none left." in shown
+    assert "Rollback incomplete, not undone: charge-card." in shown
+    assert "an operator has to decide" in shown
 
 
 def test_a_stall_by_the_definition_names_its_remedy() -> None:

@@ -37,7 +37,7 @@ def as_long_as_it_takes(_: Data) -> timedelta:
         (as_long_as_it_takes, "as_long_as_it_takes"),
     ],
 )
-def test_a_length_of_time_is_told_in_its_units_or_by_the_name_of_its_function(length: timedelta, words: str) -> None:
+def test_a_duration_is_written_in_its_units_or_by_the_name_of_its_function(length: timedelta, words: str) -> None:
     assert describe_duration(length) == words
 
 

@@ -72,7 +72,7 @@ def problem(response: httpx.Response, status: int) -> str:
     return str(response.json()["detail"])
 
 
-async def test_a_dead_letter_is_redriven_and_all_that_became_of_it_is_told(asked: ActionRequest) -> None:
+async def test_a_dead_letter_is_redriven_and_every_result_is_returned(asked: ActionRequest) -> None:
     asked.fault.heal()
     response = await asked.letter("redrive")
     assert response.status_code == 200
@@ -88,9 +88,9 @@ async def test_a_dead_letter_is_redriven_and_all_that_became_of_it_is_told(asked
 
 
 async def test_one_that_fails_again_says_why_and_where_its_instance_stands(asked: ActionRequest) -> None:
-    told = (await asked.letter("redrive")).json()
-    assert (told["end"], told["why"]) == ("failed again", "the saga raised ArithmeticError: on purpose")
-    assert told["parked_behind"] == str(asked.failing.place)
+    result = (await asked.letter("redrive")).json()
+    assert (result["end"], result["why"]) == ("failed again", "the saga raised ArithmeticError: on purpose")
+    assert result["parked_behind"] == str(asked.failing.place)
 
 
 async def test_a_dry_run_writes_nothing(asked: ActionRequest) -> None:
@@ -113,7 +113,7 @@ async def test_a_dead_letter_is_edited_and_discarded(asked: ActionRequest) -> No
     ]  # fmt: skip
 
 
-async def test_each_wish_of_an_operator_has_a_route(asked: ActionRequest) -> None:
+async def test_each_operator_action_has_a_route(asked: ActionRequest) -> None:
     ends = [
         (await asked.act("pause")).json(),
         (await asked.act("pause")).json(),
@@ -166,18 +166,18 @@ async def test_a_place_that_is_none_is_a_problem(asked: ActionRequest, path: str
     problem(await asked.post(f"dead-letters/{path}/redrive"), 422)
 
 
-async def test_what_a_sagas_function_raises_on_a_wish_is_a_problem_and_changes_nothing(asked: ActionRequest) -> None:
+async def test_an_exception_of_a_saga_on_an_action_is_a_problem_and_changes_nothing(asked: ActionRequest) -> None:
     before = asked.it.everything()
-    told = problem(await asked.act("skip", {"step": "a", "reply": {"word": "by hand"}}), 409)
-    assert told == "the saga raised ArithmeticError: on purpose; nothing was changed"
+    result = problem(await asked.act("skip", {"step": "a", "reply": {"word": "by hand"}}), 409)
+    assert result == "the saga raised ArithmeticError: on purpose; nothing was changed"
     assert asked.it.everything() == before
 
 
-async def test_a_wish_for_an_instance_that_cannot_be_read_says_what_to_do(asked: ActionRequest) -> None:
+async def test_an_action_for_an_unreadable_instance_names_the_remedy(asked: ActionRequest) -> None:
     asked.it.execute("UPDATE instance SET data = '{}'")
     asked.it.instance_cache.clear()
-    told = problem(await asked.act("pause"), 409)
-    assert told.startswith(f"instance {BAD} of saga made version 1 cannot be read: Data: key: Field required")
+    result = problem(await asked.act("pause"), 409)
+    assert result.startswith(f"instance {BAD} of saga made version 1 cannot be read: Data: key: Field required")
 
 
 @pytest.mark.parametrize("point", ["load_dead_letters", "save", "commit"])

@@ -36,7 +36,7 @@ async def test_it_lives_whatever_is_down(client: httpx.AsyncClient, health: Heal
     assert (response.status_code, response.json()) == (200, {"status": "live"})
 
 
-async def test_it_has_started_when_the_set_up_is_over(client: httpx.AsyncClient, health: Health) -> None:
+async def test_it_has_started_when_the_set_up_is_complete(client: httpx.AsyncClient, health: Health) -> None:
     assert (await client.get("/startupz")).status_code == 503
 
     health.started()
@@ -82,7 +82,7 @@ async def test_it_is_ready_when_every_check_holds(client: httpx.AsyncClient, hea
     assert [check["name"] for check in response.json()["checks"]] == ["kafka", "store"]
 
 
-async def test_it_is_not_ready_before_the_set_up_is_over(client: httpx.AsyncClient, health: Health) -> None:
+async def test_it_is_not_ready_before_the_set_up_is_complete(client: httpx.AsyncClient, health: Health) -> None:
     health.ok("store")
     health.ok("kafka")
 
@@ -111,7 +111,7 @@ async def test_what_is_refused_is_a_problem(client: httpx.AsyncClient, method: s
     assert response.json()["detail"].startswith(f"{method} {path}: ")
 
 
-async def test_a_fault_of_ours_is_a_problem_that_tells_no_secret(health: Health) -> None:
+async def test_an_internal_error_is_a_problem_without_details(health: Health) -> None:
     def broken() -> bytes:
         raise RuntimeError("password=hunter2")
 

@@ -42,7 +42,7 @@ def test_it_is_ready_when_everything_is_set_up_and_every_check_holds() -> None:
     assert (before, after, failing) == ((False, False), (True, True), (False, True))
 
 
-def test_since_tells_when_it_began_to_fail_not_when_it_was_said_last() -> None:
+def test_since_is_the_time_of_the_first_failure_not_of_the_last_report() -> None:
     health = Health(["kafka"], now=Hand())
     health.ok("kafka")
     health.failing("kafka", "no connection")

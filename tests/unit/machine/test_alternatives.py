@@ -55,7 +55,7 @@ def test_when_the_last_one_fails_the_saga_fails_with_its_cause() -> None:
     failed.undone("a").ends(Status.COMPENSATED)
 
 
-def test_what_succeeded_is_undone_when_the_saga_turns_back_later() -> None:
+def test_a_successful_alternative_is_compensated_when_the_saga_compensates_later() -> None:
     first = BEGUN.replies("b", Did()).fails("pivot", code="no").undoes("b").undone("b").undoes("a")
     second = BEGUN.fails("b", code="no").replies("c", Did()).fails("pivot", code="no").undoes("c")
 
@@ -107,7 +107,7 @@ def test_nested_the_inner_ones_are_tried_before_the_outer_next() -> None:
     assert {name: attempt.number for name, attempt in failed.instance.attempts.items()} == {"a-or-d": 1, "b-or-c": 1}
 
 
-def test_nested_the_outer_turns_back_while_the_inner_one_is_being_undone() -> None:
+def test_nested_the_outer_compensates_while_the_inner_one_is_being_compensated() -> None:
     slow = compensatable("a", timeout=10 * MINUTE)
     nested = saga(alternatives(parallel(slow, alternatives(b, c)), d), point_of_no_return())
     inner = given(nested, Begun()).passes(MINUTE).undoes("b")

@@ -140,7 +140,7 @@ def test_a_command_that_no_child_carries_out_is_not_withdrawn() -> None:
     given(saga(parallel(a, b), point_of_no_return()), Begun()).fails("a", code="no").withdraws()
 
 
-def test_inside_alternatives_it_is_withdrawn_only_when_its_own_one_turns_back() -> None:
+def test_inside_alternatives_it_is_withdrawn_only_when_its_own_one_compensates() -> None:
     apart = saga(parallel(alternatives(parallel(sub, a), b), other), point_of_no_return())
 
     local = given(apart, Begun()).fails("a", code="no").withdraws("sub")
@@ -149,7 +149,7 @@ def test_inside_alternatives_it_is_withdrawn_only_when_its_own_one_turns_back() 
     everything.fails("sub", code="cancelled").withdraws().fails("other", code="cancelled").ends(Status.COMPENSATED)
 
 
-def test_what_turns_back_while_paused_is_withdrawn_when_it_is_resumed() -> None:
+def test_a_compensation_while_paused_sends_withdrawals_when_it_is_resumed() -> None:
     paused = given(PARENT_OF_ONE, Begun()).pauses()
 
     paused.cancels().withdraws().resumes().withdraws("sub")

@@ -60,7 +60,7 @@ def test_it_may_last_until_a_time_that_the_data_say() -> None:
     waiting.passes(2 * HOUR).expects("b")
 
 
-def test_a_time_that_is_over_is_not_waited_for() -> None:
+def test_a_time_in_the_past_ends_the_delay_at_once() -> None:
     over = given(saga(delay("until-two", until=at_two), b), Begun(coins=1)).expects("b")
 
     assert over.instance.waits["until-two"].progress is Progress.DONE
@@ -80,7 +80,7 @@ def test_a_pause_does_not_move_it() -> None:
     paused.passes(HOUR).expects().resumes().expects("b")
 
 
-def test_turning_back_ends_it_and_undoes_what_came_before() -> None:
+def test_a_compensation_ends_it_and_undoes_what_came_before() -> None:
     cancelled = given(WAITS, Begun()).replies("a", Did()).cancels().undoes("a")
 
     assert cancelled.instance.waits["cool-off"].progress is Progress.REFUSED

@@ -94,7 +94,7 @@ def test_a_deadline_may_be_a_time_from_the_first_data() -> None:
     late.fails("pivot", code="no").undoes("a")
 
 
-def test_a_deadline_that_is_over_at_the_start_ends_it_at_once() -> None:
+def test_a_deadline_that_has_passed_at_the_start_ends_it_at_once() -> None:
     over = given(until(by_coins), Begun(coins=0)).expects().ends(Status.COMPENSATED)
 
     assert over.instance.cause is not None

@@ -59,7 +59,7 @@ def test_the_deadline_stays_where_it_was() -> None:
     assert late.instance.cause.code == "deadline-passed"
 
 
-def test_a_cancel_while_paused_turns_back_and_sends_nothing_until_it_is_resumed() -> None:
+def test_a_cancel_while_paused_compensates_and_sends_nothing_until_it_is_resumed() -> None:
     given(PAIR, Begun()).replies("a", Did()).replies("b", Did())
     cancelled = PAUSED.replies("a", Did()).replies("b", Did()).cancels().expects()
 

@@ -57,7 +57,7 @@ def test_a_cancel_is_past_the_pivot_from_the_moment_it_was_sent() -> None:
     assert PAST_THE_PIVOT.cancels().ignores(Ignored.PAST_THE_PIVOT).instance is PAST_THE_PIVOT.instance
 
 
-def test_a_cancel_after_the_pivot_refused_finds_that_it_has_turned_back_already() -> None:
+def test_a_cancel_after_the_pivot_was_refused_finds_that_it_already_compensates() -> None:
     AT_THE_PIVOT.fails("ship", code="no").cancels().ignores(Ignored.DUPLICATE)
 
 

@@ -119,7 +119,7 @@ def test_an_event_of_another_kind_is_not_taken() -> None:
     WAITING.happens(Stopped(key="k-1")).ignores(Ignored.LATE)
 
 
-def test_it_is_dropped_when_the_instance_turns_back() -> None:
+def test_it_is_dropped_when_the_instance_compensates() -> None:
     group = saga(parallel(awaits("payment"), compensatable("a"), compensatable("b")), point_of_no_return())
     refused = given(group, Begun()).replies("a", Did()).fails("b", code="no").undoes("a")
 

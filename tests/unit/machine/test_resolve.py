@@ -52,7 +52,7 @@ def test_an_obstructed_one_may_be_resolved() -> None:
     )
 
 
-def test_what_is_resolved_is_over() -> None:
+def test_a_resolved_instance_has_ended() -> None:
     resolved = FORWARD.resolves(Status.COMPLETED)
 
     resolved.retries("z").ignores(Ignored.OUT_OF_PLACE)

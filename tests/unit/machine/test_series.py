@@ -10,7 +10,7 @@ ROWS = saga(parallel(series(a, b), series(c, d)), point_of_no_return())
 DONE = given(ROWS, Begun()).replies("a", Did()).replies("b", Did()).replies("c", Did()).replies("d", Did())
 
 
-def test_the_rows_of_a_group_go_on_each_by_itself() -> None:
+def test_the_series_of_a_group_continue_independently() -> None:
     begun = given(ROWS, Begun()).expects("a", "c").replies("a", Did()).expects("b").replies("b", Did()).expects()
 
     begun.replies("c", Did()).expects("d").replies("d", Did()).expects("pivot")

@@ -134,7 +134,7 @@ def test_a_receive_that_was_given_up_takes_the_supplied_event_and_goes_on() -> N
     skipped.passes(HOUR).expects("z")
 
 
-def test_a_delay_is_over() -> None:
+def test_a_skipped_delay_has_ended() -> None:
     AWAITING.happens(Paid()).expects().skips("cool-off").expects("z")
 
 

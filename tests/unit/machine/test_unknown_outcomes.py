@@ -81,7 +81,7 @@ def test_i13_a_step_that_was_definitely_refused_is_not_undone() -> None:
     given(ONE, Begun()).fails("a", code="no").expects().ends(Status.COMPENSATED)
 
 
-def test_i13_a_step_that_waits_to_be_asked_again_is_not_undone_when_the_instance_turns_back() -> None:
+def test_i13_a_step_that_waits_for_a_retry_is_not_undone_when_the_instance_compensates() -> None:
     given(ONE, Begun()).fails("a", code="busy", retryable=True).cancels().expects().ends(Status.COMPENSATED)
 
 

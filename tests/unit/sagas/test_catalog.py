@@ -29,7 +29,7 @@ def test_no_version_of_a_saga_stands_twice_in_the_catalog() -> None:
     assert [key for key, count in counts.items() if count > 1] == []
 
 
-def test_the_service_runs_order_fulfilment_and_none_of_the_examples_by_itself() -> None:
+def test_by_default_the_service_runs_order_fulfilment_and_none_of_the_examples() -> None:
     assert [saga.name for saga in catalog] == ["order-fulfilment"]
 
 

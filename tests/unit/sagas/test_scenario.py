@@ -164,7 +164,7 @@ def test_an_expectation_that_does_not_hold_says_what_was_expected_and_what_was_s
     assert sent.startswith("sent      ")
 
 
-def test_whoever_names_one_command_names_them_all() -> None:
+def test_a_check_that_names_one_command_must_name_them_all() -> None:
     half = BEGUN.expects("a")
 
     for word in (half.cancels, lambda: half.passes(SECOND), lambda: half.ends(Status.RUNNING)):
@@ -214,7 +214,7 @@ def test_while_the_coordinator_sleeps_no_timer_fires() -> None:
     assert asleep.instance is BEGUN.instance
 
 
-def test_what_is_overdue_after_a_sleep_is_rung_at_once_and_not_in_the_past() -> None:
+def test_overdue_timers_fire_at_once_after_a_sleep_and_not_in_the_past() -> None:
     fired = BEGUN.sleeps(90 * SECOND).passes(timedelta(0)).expects("a")
 
     assert fired.instance.steps["a"].forward.asked_at == BEGINNING + 90 * SECOND

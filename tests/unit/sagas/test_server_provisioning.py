@@ -119,7 +119,7 @@ def test_servers_that_do_not_become_healthy_in_a_quarter_of_an_hour_are_taken_aw
     story.ends(Status.COMPENSATED)
 
 
-def test_a_parent_that_turns_back_turns_it_back_until_the_servers_are_registered() -> None:
+def test_a_parent_that_compensates_cancels_it_until_the_servers_are_registered() -> None:
     story = READY.cancels("the employee does not come").replies("probe-servers", Done())
     story.undoes("attach-volume[web-1]", "attach-volume[web-2]", "publish-names")
     READY.replies("probe-servers", Done()).cancels().ignores(Ignored.PAST_THE_PIVOT)

@@ -47,7 +47,7 @@ def called(name: str, other: str) -> Node[Data]:
     return replace(compensatable(name), name=other)
 
 
-def test_an_instance_moves_by_itself_and_keeps_what_it_has() -> None:
+def test_an_instance_moves_without_a_mapping_and_keeps_its_state() -> None:
     migration = judged(A_DONE, compensatable("a"), compensatable("b"), safe("look"), *END)
 
     assert (migration.fate, migration.reasons) == (Disposition.MOVES, ())

@@ -23,12 +23,12 @@ def main() -> None:
     for saga, events, where in [*tried, (order_fulfilment, (), place)]:
         found = explore(saga, events, max_states=ENOUGH, first_only=True)
         if found.counterexamples:
-            sys.stdout.write(json.dumps(told(found, where)))
+            sys.stdout.write(json.dumps(result_of(found, where)))
             return
     sys.stdout.write("null")
 
 
-def told(found: Exploration, place: Place) -> dict[str, str | None]:
+def result_of(found: Exploration, place: Place) -> dict[str, str | None]:
     first = found.counterexamples[0]
     text = script(first, found.given, place)
     return {"invariant": first.invariant, "script": text, "fails": what_comes_of(text)}

@@ -72,7 +72,7 @@ SEEDS = (
         "not $plan.command.cancellable",
         "False",
     ),
-    # --- the pivot, the deadline, alarms
+    # --- the pivot, the deadline, timers
     Seed("undone after the pivot", "fail", "is_past_pivot(...)", "False"),
     Seed("a cancel undoes after the pivot", "_apply_cancel", "pivots_sent(...)", "False"),
     Seed("the deadline counts after the pivot", "Draft.send", "$step.is_pivot", "False"),

@@ -57,7 +57,7 @@ class Row:
     parent: ParentCommand | None
     is_parked: bool
     next_timer_at: datetime | None
-    is_over: bool
+    has_ended: bool
 
 
 @dataclass
@@ -295,5 +295,5 @@ def _row(stored: InstanceRecord) -> Row:
         revision=stored.revision,
         home=stored.home,
         next_timer_at=instance.next_timer_at,
-        is_over=instance.status.is_final,
+        has_ended=instance.status.is_final,
     )

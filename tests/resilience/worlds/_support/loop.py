@@ -19,7 +19,7 @@ class Life:
     """One life of a process. What it was about to do while paused waits in `pending`."""
 
     name: str
-    is_over: bool = False
+    has_ended: bool = False
     is_paused: bool = False
     pending: list[asyncio.Handle] = field(default_factory=list)
     at_end: list[Callable[[], None]] = field(default_factory=list)
@@ -73,7 +73,7 @@ class SimulatedLoop(BaseEventLoop):
 
     def end(self, life: Life) -> None:
         """End a life at once."""
-        life.is_over = True
+        life.has_ended = True
         self._left += life.pending
         life.pending = []
         for each in life.at_end:
@@ -97,7 +97,7 @@ class SimulatedLoop(BaseEventLoop):
         for handle in self._left:
             life = _life_of(handle)
             if life is not None:
-                life.is_over = life.is_paused = False
+                life.has_ended = life.is_paused = False
         self._ready.extend(self._left)
         self._left = []
         self.run_until_complete(self._gathered())
@@ -121,7 +121,7 @@ class SimulatedLoop(BaseEventLoop):
         if handle._cancelled:  # noqa: SLF001  the loop's own handle
             return
         life = _life_of(handle)
-        if life is not None and life.is_over:
+        if life is not None and life.has_ended:
             self._left.append(handle)
         elif life is not None and life.is_paused:
             life.pending.append(handle)

@@ -45,7 +45,7 @@ def every_copy_of_a_childs_command_that_comes_after_its_end_is_answered(world: W
         assert sent == 1 + late, f"{id_}: {late} late copies of its command, and answered {sent} times"
 
 
-def nobody_awaits_an_event_when_all_is_over(world: World) -> None:
+def no_subscription_is_left_at_the_end(world: World) -> None:
     assert world.database.awaited == set()
 
 
@@ -77,6 +77,6 @@ CHECKS: Final[tuple[Callable[[World], None], ...]] = (
     a_trip_has_its_ticket_and_its_hotel_or_neither_i8_i15,
     a_trip_goes_on_only_when_both_events_have_come,
     every_copy_of_a_childs_command_that_comes_after_its_end_is_answered,
-    nobody_awaits_an_event_when_all_is_over,
+    no_subscription_is_left_at_the_end,
     what_is_held_is_held_for_nobody_who_is_there,
 )

@@ -109,7 +109,7 @@ async def _live(world: World) -> None:
     ahead = sum(max(0.0, fault.step) for fault in world.faults if fault.kind == "clock")
     limit, over_since = ENDS_WITHIN + ahead, 0
     while over_since < QUIET:
-        over_since = over_since + 1 if _is_over(world) else 0
+        over_since = over_since + 1 if _has_ended(world) else 0
         if world.loop.time() > limit:
             raise NotOver(f"not over after {limit:.0f} s: {_open(world)}")
         await asyncio.sleep(1)
@@ -186,13 +186,13 @@ def _heal(world: World) -> None:
             world.loop.call_later(1 + 4 * fault.strength, world.database.take_all)
 
 
-def _is_over(world: World) -> bool:
+def _has_ended(world: World) -> bool:
     return not _open(world)
 
 
 def _open(world: World) -> list[str]:
     """What is not over yet."""
-    found = [f"instance {row.key}" for row in world.database.instances.values() if not row.is_over]
+    found = [f"instance {row.key}" for row in world.database.instances.values() if not row.has_ended]
     found += [f"message {row.message_id}" for row in world.database.outbox.values()]
     for (topic, partition), log in world.broker.logs.items():
         if topic in world.routes.topics_in:

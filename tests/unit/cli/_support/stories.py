@@ -18,17 +18,19 @@ SHIP, NOTIFY = "shipping.ship-order.v1", "notifications.notify-customer.v1"
 Story: TypeAlias = Callable[[Coordinator, Log], Awaitable[None]]
 
 
-def tell(path: Path, *stories: Story, ago: timedelta = timedelta(), sagas: tuple[AnySaga, ...] = catalog) -> None:
+def run_stories(
+    path: Path, *stories: Story, ago: timedelta = timedelta(), sagas: tuple[AnySaga, ...] = catalog
+) -> None:
     """Let stories happen on one database, one after the other; the first began so long ago."""
 
-    async def told() -> None:
+    async def run() -> None:
         clock, log = HandClock(), Log()
         clock.time = datetime.now(UTC) - ago
         async with coordinator(path, *sagas, clock=clock) as it:
             for story in stories:
                 await story(it, log)
 
-    asyncio.run(told())
+    asyncio.run(run())
 
 
 def placed(order: str) -> Story:
@@ -41,7 +43,7 @@ def placed(order: str) -> Story:
 
 
 def shipped(order: str) -> Story:
-    """An order was shipped, and its customer is being told."""
+    """An order was shipped, and its customer is being notified."""
 
     async def story(it: Coordinator, log: Log) -> None:
         await it.take(log.placed(order))
@@ -89,7 +91,7 @@ def stalled(order: str) -> Story:
 
 
 def silent_for(minutes: int) -> Story:
-    """No participant answers, and alarms ring, for so long."""
+    """No participant replies, and timers fire, for this long."""
 
     async def story(it: Coordinator, log: Log) -> None:  # noqa: ARG001  the form of a story
         for _ in range(minutes):

@@ -51,5 +51,5 @@ oblivious = replace(
         for node in order_fulfilment.steps
     ),
 )
-"""It remembers no tracking number, and so tells its customer another one."""
+"""It remembers no tracking number, and so sends its customer another one."""
 forgetful = (oblivious,)

@@ -26,7 +26,7 @@ SITUATIONS: dict[str, Scenario[Data]] = {
     "at the pivot": AT_THE_PIVOT,
     "pivot waiting": AT_THE_PIVOT.fails("p", code="busy", retryable=True),
     "past the pivot": PAST_THE_PIVOT,
-    "turning back": RUNNING.cancels(),
+    "cancelled": RUNNING.cancels(),
     "compensating": COMPENSATING,
     "compensating, paused": COMPENSATING.pauses(),
     "stalled past the pivot": PAST_THE_PIVOT.fails("z", code="no"),

@@ -34,8 +34,8 @@ def test_a_pause_and_its_end(saga: Saga) -> None:
 
 @pytest.mark.usefixtures("beside")
 def test_a_retry_that_has_no_answer_yet_is_still_waiting(saga: Saga) -> None:
-    told = saga.does("retry", "bad", "--step", "a", "--wait", "0", *WHY, "--json").json
-    assert (told["end"], told["why"], told["sent"]) == ("still waiting", "for a", ["made.do-a.v1"])
+    shown = saga.does("retry", "bad", "--step", "a", "--wait", "0", *WHY, "--json").json
+    assert (shown["end"], shown["why"], shown["sent"]) == ("still waiting", "for a", ["made.do-a.v1"])
 
 
 def test_a_retry_that_is_answered_has_advanced(saga: Saga, beside: Running) -> None:
@@ -58,18 +58,18 @@ def test_a_retry_is_followed_until_it_has_an_end(
     """A stalled compensation is asked again, and this time its participant answers."""
     stall(beside)
     answered = beside.answers("made.undo-a.v1", reply, copies=2)
-    told = saga("retry", "bad", "--wait", "15", *WHY, "--json")
+    shown = saga("retry", "bad", "--wait", "15", *WHY, "--json")
     answered.result(5)
-    assert (told.code, told.json["end"]) == (code, end)
-    assert told.json["why"] is None if why is None else why in told.json["why"]
+    assert (shown.code, shown.json["end"]) == (code, end)
+    assert shown.json["why"] is None if why is None else why in shown.json["why"]
 
 
 def test_a_stalled_instance_is_resolved_by_hand(saga: Saga, beside: Running) -> None:
     early = saga("resolve", "bad", "completed", *WHY)
     assert (early.code, "only a stalled one is resolved by hand" in early.err) == (1, True)
     stall(beside)
-    told = saga.does("resolve", "bad", "compensated", *WHY).out
-    assert told == "advanced. It is compensated. Sent: made.unwound.v1.\n"
+    shown = saga.does("resolve", "bad", "compensated", *WHY).out
+    assert shown == "advanced. It is compensated. Sent: made.unwound.v1.\n"
 
 
 @pytest.mark.usefixtures("beside")
@@ -93,7 +93,7 @@ def test_a_cancel_turns_it_back(saga: Saga, beside: Running) -> None:
 
 
 @pytest.mark.usefixtures("beside")
-def test_an_instance_that_is_not_there_is_told_before_anything_is_asked(saga: Saga) -> None:
+def test_an_unknown_instance_is_reported_before_anything_is_requested(saga: Saga) -> None:
     said = saga("pause", "nobody", *WHY)
     assert (said.code, "no instance of made has the id or the key 'nobody'" in said.err) == (1, True)
 
