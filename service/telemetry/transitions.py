@@ -1,12 +1,12 @@
 """What a transition means to an observer: the step that it is about, the status that it enters, what went wrong."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
 from saga_coordinator.handlers.records import TransitionRecord, Verdict
 from saga_coordinator.sagas import CANCELLED, Cause
 from saga_coordinator.sagas.machine import CommandState, Direction, Progress, Status
+from saga_coordinator.sagas.machine.progress import find_command
 
 ANSWER, WAKE = "answer", "wake"
 """The kinds of signals that are distinguished here; the others are named after an operator's action."""
@@ -22,12 +22,19 @@ class About(NamedTuple):
 
 def about(transition: TransitionRecord) -> About | None:
     """Return the step that was answered, or the only one whose time has come."""
-    if transition.before is None:
+    before, entry = transition.before, transition.entry
+    if before is None:
         return None
-    if transition.entry.kind == ANSWER:
-        return _answered(transition)
-    if transition.entry.kind == WAKE:
-        due = _due(transition)
+    if entry.kind == ANSWER:
+        found = find_command(before, entry.causation_id)
+        return None if found is None else About(*found)
+    if entry.kind == WAKE:
+        due = [
+            About(name, direction, state)
+            for name, run in before.steps.items()
+            for direction in Direction
+            if (state := run.command_state(direction)) and state.due_at is not None and state.due_at <= entry.at
+        ]
         return due[0] if len(due) == 1 else None
     return None
 
@@ -83,20 +90,3 @@ def _state_after(transition: TransitionRecord, at: About) -> CommandState | None
 def _progress(transition: TransitionRecord, at: About) -> Progress | None:
     state = _state_after(transition, at)
     return None if state is None else state.progress
-
-
-def _commands(transition: TransitionRecord) -> Iterator[About]:
-    """Yield the commands of the instance as it was before the transition."""
-    for name, run in transition.before.steps.items() if transition.before else ():
-        for direction in Direction:
-            if (state := run.command_state(direction)) is not None:
-                yield About(name, direction, state)
-
-
-def _answered(transition: TransitionRecord) -> About | None:
-    return next((at for at in _commands(transition) if at.state.command_id == transition.entry.causation_id), None)
-
-
-def _due(transition: TransitionRecord) -> list[About]:
-    now = transition.entry.at
-    return [at for at in _commands(transition) if at.state.due_at is not None and at.state.due_at <= now]
