@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.service.app.bootstrap import Service, build_service
@@ -13,7 +13,6 @@ from saga_coordinator.service.http.routes import add_action_routes
 from saga_coordinator.service.http.server import listen, serve_api
 from saga_coordinator.service.settings import Settings
 from saga_coordinator.service.telemetry.logs import logger
-from saga_coordinator.service.telemetry.measures import Measures
 from saga_coordinator.service.telemetry.metrics import CONTENT_TYPE
 from saga_coordinator.service.telemetry.observer import Telemetry
 
@@ -56,7 +55,7 @@ async def _measure(service: Service, telemetry: Telemetry) -> None:
     measures, counted = telemetry.measures, -COUNT_INTERVAL
     while True:
         measures.set_outbox(service.handlers.relay.pending, service.handlers.relay.age)
-        _report_lag(measures, service.consumer.lag)
+        measures.set_lag(service.consumer.lag)
         if time.monotonic() - counted > COUNT_INTERVAL:
             counted = time.monotonic()
             try:
@@ -65,10 +64,3 @@ async def _measure(service: Service, telemetry: Telemetry) -> None:
             except Exception as error:  # noqa: BLE001  the gauges keep their values; nothing else depends on them
                 telemetry.on_error("instances were not counted", error)
         await asyncio.sleep(MEASURE_INTERVAL)
-
-
-def _report_lag(measures: Measures, lag: Mapping[tuple[str, int], int]) -> None:
-    for topic, partition in {(topic, int(number)) for topic, number in measures.lag} - lag.keys():
-        measures.remove_lag(topic, partition)
-    for (topic, partition), records in lag.items():
-        measures.set_lag(topic, partition, records)

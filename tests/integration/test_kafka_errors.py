@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import pytest
 
-from saga_coordinator.service.kafka import consumer as feed
+from saga_coordinator.service.kafka import consumer
 from saga_coordinator.service.kafka import partitions as assignment
 from tests.integration._support.kafka_errors import CODES, Code
 from tests.integration._support.meeting import check, meets
@@ -33,8 +33,8 @@ class Met(NamedTuple):
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the service do more often what it does now and then, so that errors of it are met sooner."""
-    monkeypatch.setattr(feed, "COMMIT_INTERVAL", 0.2)
-    monkeypatch.setattr(feed, "MONITOR_INTERVAL", 0.3)
+    monkeypatch.setattr(consumer, "COMMIT_INTERVAL", 0.2)
+    monkeypatch.setattr(consumer, "MONITOR_INTERVAL", 0.3)
     monkeypatch.setattr(assignment, "REBALANCE_SETTLE_SECONDS", 0.3)
 
 

@@ -35,7 +35,7 @@ EARLIER = "a-second-coordinator"
 class Second:
     """A second consumer beside the service's own: leases, memory, intake and relay of its own, the same store."""
 
-    feed: KafkaConsumer
+    consumer: KafkaConsumer
     handlers: Handlers
     watcher: Watcher
 
@@ -54,7 +54,7 @@ def beside(it: Running) -> Second:
         observer=watcher,
         sampler=sampled,
     )
-    feed = KafkaConsumer(
+    consumer = KafkaConsumer(
         settings=service.settings,
         topics=service.routes.topics_in,
         owner=EARLIER,
@@ -63,7 +63,7 @@ def beside(it: Running) -> Second:
         health=Health(CHECKS),
         observer=watcher,
     )
-    return Second(feed, handlers, watcher)
+    return Second(consumer, handlers, watcher)
 
 
 @asynccontextmanager
@@ -71,7 +71,7 @@ async def joined(it: Running) -> AsyncIterator[Second]:
     """A second consumer in the group; in the end it leaves."""
     second, stop = beside(it), asyncio.Event()
     relaying = asyncio.create_task(second.handlers.relay.run())
-    running = asyncio.create_task(second.feed.run(stop))
+    running = asyncio.create_task(second.consumer.run(stop))
     try:
         yield second
     finally:

@@ -83,7 +83,7 @@ def measured() -> set[str]:
     measures.stalled["s", "a"] += 1
     measures.dead_letters[("t",)] += 1
     measures.set_instances([("s", "running", 1)])
-    measures.set_lag("t", 0, 1)
+    measures.set_lag({("t", 0): 1})
     for durations, labels in ((measures.duration, ("s", "completed")), (measures.step_duration, ("s", "a", "forward"))):
         durations.add(labels, A_MOMENT)
     measures.timer_lag.add((), A_MOMENT)

@@ -138,9 +138,7 @@ def test_what_was_read_does_not_change_any_more() -> None:
 
 def test_a_partition_that_is_somebody_elses_has_no_lag_here() -> None:
     measures = Measures()
-    measures.set_lag("orders.events.v1", 0, 7)
-    measures.set_lag("orders.events.v1", 1, 0)
-    measures.remove_lag("orders.events.v1", 0)
-    measures.remove_lag("orders.events.v1", 5)
+    measures.set_lag({("orders.events.v1", 0): 7, ("orders.events.v1", 1): 3})
+    measures.set_lag({("orders.events.v1", 1): 0})
 
     assert measures.lag == {("orders.events.v1", "1"): 0}

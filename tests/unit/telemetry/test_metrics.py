@@ -26,7 +26,7 @@ def measures() -> Measures:
         measures.on_commit(turn)
     measures.set_instances([("order-fulfilment", "running", 3), ("order-fulfilment", "stalled", 1)])
     measures.set_outbox(12, 1.5)
-    measures.set_lag("saga.replies.v1", 4, 99)
+    measures.set_lag({("saga.replies.v1", 4): 99})
     return measures
 
 
@@ -83,7 +83,7 @@ def test_no_instance_is_ever_a_label(metrics: Metrics) -> None:
 def test_a_removed_gauge_is_not_exported(metrics: Metrics, measures: Measures) -> None:
     assert b'partition="4"' in metrics.text()
 
-    measures.remove_lag("saga.replies.v1", 4)
+    measures.set_lag({})
 
     assert b'partition="4"' not in metrics.text()
 
