@@ -13,7 +13,16 @@ from tests.meta.proof._support.seeding import Seed, failed_test, run, seeded, se
 from tests.support.project_tree import ROOT
 
 HEADING = "Seeded bugs"
-NEEDED = ("contracts", "sagas", "handlers", "service", "tests/unit/machine", "tests/unit/testing", "tests/meta")
+NEEDED = (
+    "contracts",
+    "sagas",
+    "handlers",
+    "service",
+    "tests/support",
+    "tests/unit/machine",
+    "tests/unit/testing",
+    "tests/meta",
+)
 TESTS = "tests/unit/machine"
 
 
