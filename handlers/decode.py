@@ -112,7 +112,6 @@ def _message(model: type[M], payload: bytes) -> M:
 
 
 def _check_answerable(record: Record, envelope: Envelope) -> None:
-    """Refuse a command that could not be answered."""
     if envelope.reply_to is None:
         raise BadEnvelope("header ce_replyto is missing: a command says to which topic its reply goes")
     try:

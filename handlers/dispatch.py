@@ -245,7 +245,6 @@ def _buffer(session: Session, arrival: EventArrival, target: Target) -> None:
 
 
 def _drop(session: Session, early: EarlyEvent) -> None:
-    """Buffer an event no longer."""
     if early in session.changes.buffered:
         session.changes.buffered.remove(early)
     else:

@@ -31,7 +31,7 @@ class Interventions:
         `BadCatalog` if it cannot be read, what the saga's own functions raise (then nothing was written), and whatever
         the store raises.
         """
-        return await self._write(id_, lambda _saga, _instance, now: build(now))
+        return await self._apply(id_, lambda _saga, _instance, now: build(now))
 
     async def skip(self, id_: str, step: str, reply: bytes | None, by: Actor) -> Decision[Any] | None:
         """Take a step for done with this reply, the JSON of what would have answered it; else as `act`.
@@ -44,22 +44,22 @@ class Interventions:
             supplied = None if model is None or reply is None else model.model_validate_json(reply)
             return SkipStep(now, by.who, by.why, step, supplied)
 
-        return await self._write(id_, build)
+        return await self._apply(id_, build)
 
-    async def _write(self, id_: str, build: BuildSignal) -> Decision[Any] | None:
-        return await self._unit_of_work.write(lambda session, tx: self._work(session, tx, id_, build))
+    async def _apply(self, id_: str, build: BuildSignal) -> Decision[Any] | None:
+        async def work(session: Session, tx: Transaction) -> Decision[Any] | None:
+            await self._unit_of_work.load(session, tx, (), [id_])
+            if id_ in session.unreadable:
+                raise BadCatalog(session.unreadable[id_].why)
+            record = session.find(id_)
+            if record is None:
+                return None
+            saga = self._routes.saga_of(record.instance.saga, record.instance.version)
+            decision = session.apply(saga, record, build(saga, record.instance, session.at))
+            await self._dispatcher.release(session, tx)
+            return decision
 
-    async def _work(self, session: Session, tx: Transaction, id_: str, build: BuildSignal) -> Decision[Any] | None:
-        await self._unit_of_work.load(session, tx, (), [id_])
-        if id_ in session.unreadable:
-            raise BadCatalog(session.unreadable[id_].why)
-        record = session.find(id_)
-        if record is None:
-            return None
-        saga = self._routes.saga_of(record.instance.saga, record.instance.version)
-        decision = session.apply(saga, record, build(saga, record.instance, session.at))
-        await self._dispatcher.release(session, tx)
-        return decision
+        return await self._unit_of_work.write(work)
 
 
 def reply_type_of(saga: AnySaga, instance: Instance[Any], step: str) -> type[Reply] | type[Event] | None:

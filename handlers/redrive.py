@@ -109,15 +109,17 @@ class Redrive:
     # --- in the transaction
 
     async def _redrive(self, session: Session, tx: Transaction, ref: DeadLetterRef, by: Actor) -> Result:
-        found = await self._load(session, tx, ref)
-        if isinstance(found, Result):
-            return found
-        letter, queue = found
+        loaded = await self._load(session, tx, ref)
+        if isinstance(loaded, Result):
+            return loaded
+        letter, queue = loaded
         self._decide_again(session, letter)
         if queued := session.changes.queued:
-            behind = await self._load_parked(tx, queued[0].instance_id)
+            id_ = queued[0].instance_id
+            found = await tx.load_dead_letters(NOWHERE, [id_])
+            behind = next(each.record.place for each in found.letters if each.parks)
             session.discard()
-            return _refused(f"instance {queued[0].instance_id} is parked behind {behind.record.place}: that first")
+            return _refused(f"instance {id_} is parked behind {behind}: that first")
         if failed := session.changes.dead_letters:
             session.discard()
             session.changes.edited.append(replace(letter, cause=failed[0].cause))
@@ -170,17 +172,11 @@ class Redrive:
         return _refused(f"{ref.place} is no dead letter: `saga explain {ref.place}` says what became of it")
 
     async def _refuse_queued(self, tx: Transaction, record: QueuedRecord) -> Result:
-        """Refuse a queued record, naming the one before it."""
         place, id_ = record.record.place, record.instance_id
         found = await tx.load_dead_letters(place, [id_])
         order = [each.record.place for each in found.letters if each.parks]
         order += [each.record.place for each in found.queued if each.instance_id == id_]
         return _refused(f"{place} is queued for instance {id_}: {order[order.index(place) - 1]} stands before it")
-
-    async def _load_parked(self, tx: Transaction, id_: str) -> DeadLetter:
-        """Return the dead letter that an instance is parked behind."""
-        found = await tx.load_dead_letters(NOWHERE, [id_])
-        return next(each for each in found.letters if each.parks)
 
     # --- what is decided
 
@@ -193,7 +189,6 @@ class Redrive:
             self._dispatcher.dispatch(session, arrival)
 
     def _decide_for(self, session: Session, arrival: Arrival, id_: str) -> None:
-        """Decide a record for one instance only."""
         if not self._dispatcher.dispatch_to(session, arrival, id_):
             add_verdict(session, arrival, Verdict.UNMATCHED, f"instance {id_} does not wait for it any more")
 

@@ -12,7 +12,7 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 
 from saga_coordinator.handlers.leases import Leases
-from saga_coordinator.handlers.ports import Observer, Publisher, Store, Transaction
+from saga_coordinator.handlers.ports import Observer, Publisher, Store
 from saga_coordinator.handlers.records import Changes, OutboxRow
 
 MAX_BATCH = 1_000
@@ -109,7 +109,10 @@ class Relay:
                     self._start(lane)
                 while True:
                     await self._wait_for_work()
-                    await self._try_to_sweep()
+                    try:
+                        await self.sweep()
+                    except Exception as error:  # noqa: BLE001  the rows stay acknowledged, and are deleted later
+                        self._observer.on_error("acknowledged messages were not deleted from the outbox", error)
             finally:
                 self._tasks = None
 
@@ -117,7 +120,7 @@ class Relay:
         """Delete what is acknowledged, if no other transaction has done it meanwhile; look for what others wrote."""
         deleted = self.acknowledged()
         if deleted:
-            await self._store.transact(lambda tx: _delete(tx, deleted))
+            await self._store.transact(lambda tx: tx.save(Changes(acknowledged=deleted)))
             self.push((), deleted=deleted)
         if self._store.is_shared and self._leases.homes():
             self._queue(await self._store.unsent())
@@ -135,12 +138,6 @@ class Relay:
         except TimeoutError:
             return
         self._look.clear()
-
-    async def _try_to_sweep(self) -> None:
-        try:
-            await self.sweep()
-        except Exception as error:  # noqa: BLE001  the rows stay acknowledged, and are deleted later
-            self._observer.on_error("acknowledged messages were not deleted from the outbox", error)
 
     def _start(self, lane: tuple[str, int]) -> None:
         if self._tasks is not None and lane not in self._busy and self._lanes[lane]:
@@ -168,7 +165,3 @@ class Relay:
             self._busy.discard(lane)
             if not self.pending:
                 self._idle.set()
-
-
-async def _delete(tx: Transaction, deleted: Sequence[int]) -> None:
-    await tx.save(Changes(acknowledged=deleted))

@@ -110,7 +110,6 @@ def signal_of(saga: AnySaga, entry: Entry, instance: Instance[Any] | None = None
 
 
 def _action(saga: AnySaga, entry: Entry) -> Signal:
-    """Return an operator action from its fields."""
     if entry.kind not in ACTIONS:
         raise LookupError(f"entry {entry.seq} of {entry.instance_id}: nothing is known of a signal {entry.kind!r}")
     fields: dict[str, Any] = json.loads(entry.value or b"{}")

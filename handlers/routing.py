@@ -150,12 +150,7 @@ class Routes:
         if saga.name not in self.newest or self.newest[saga.name].version < saga.version:
             self.newest[saga.name] = saga
         for command in commands_of(saga):
-            self._expect(command.reply)
-
-    def _expect(self, reply: type[Reply]) -> None:
-        known = self.replies.setdefault(reply.message_type, reply)
-        if known is not reply:
-            raise BadCatalog(f"{reply.message_type} names two models, {known} and {reply}: give one another type")
+            _check_one_model(self.replies.setdefault(command.reply.message_type, command.reply), command.reply)
 
     def _route_start(self, saga: AnySaga) -> None:
         """An event starts one instance of each saga that starts on it; a command is carried out by one saga."""
@@ -173,13 +168,16 @@ class Routes:
 
     def _route(self, event: type[Event], route: Route) -> None:
         known, routes = self.events.setdefault(event.message_type, (event, []))
-        if known is not event:
-            raise BadCatalog(f"{event.message_type} names two models, {known} and {event}: give one another type")
+        _check_one_model(known, event)
         routes.append(route)
 
 
+def _check_one_model(known: type[Message], model: type[Message]) -> None:
+    if known is not model:
+        raise BadCatalog(f"{model.message_type} names two models, {known} and {model}: give one another type")
+
+
 def _orphaned(live: LiveVersions) -> str:
-    """Say which instances a catalog leaves without a definition, and what to do."""
     many = f"{live.number} live instance{'' if live.number == 1 else 's'}"
     named = ", ".join(map(repr, live.keys)) + (", …" if live.number > len(live.keys) else "")
     return (
