@@ -50,7 +50,6 @@ def diff(
 
 
 def _pair(first: str, second: str, third: str | None) -> tuple[AnySaga, AnySaga]:
-    """Return the two definitions of SAGA V1 V2, or of two places in the code."""
     if third is None:
         return saga_at(first), saga_at(second)
     if not (second.isdecimal() and third.isdecimal()):

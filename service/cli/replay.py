@@ -61,7 +61,6 @@ def _print(report: ReplayReport) -> None:
 
 
 def _decision(decided: dict[str, Any]) -> str:
-    """Return a decision in a line."""
     sent = [f"{step} ({direction}, attempt {attempt})" for step, direction, attempt, _ in decided.get("sent", ())]
     sends = ["sends " + ", ".join(sent)] if sent else []
     outcome = [f"publishes {decided['outcome']}"] if "outcome" in decided else []

@@ -39,7 +39,6 @@ def serve() -> None:
 
 
 async def _until_signal(settings: Settings, catalog: Sequence[AnySaga], telemetry: Telemetry) -> None:
-    """Serve until a signal."""
     stop = asyncio.Event()
     _stop_on_signals(stop, settings.shutdown_timeout + CLOSE_TIMEOUT)
     await serving.serve(settings, catalog, telemetry, stop)
@@ -85,7 +84,6 @@ def _end_after(seconds: float) -> None:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return uvloop's loop where it is installed."""
     try:
         import uvloop  # noqa: PLC0415  it is not there on every platform
     except ImportError:

@@ -62,7 +62,6 @@ def _print(detail: InstanceDetail) -> None:
 
 
 def _step(step: StepView, wait: WaitView | None) -> Cells:
-    """Return the row of a step: forward, and beside it the compensation."""
     if step.kind != "step":
         return step.name, *_wait(wait), "", "", ""
     title = f"{step.name} (pivot)" if step.pivot else step.name
@@ -97,7 +96,6 @@ def _entry(entry: TimelineEntry, started_at: datetime) -> Cells:
 
 
 def _sent(entry: TimelineEntry) -> Iterator[str]:
-    """Yield the names of what was sent with an entry."""
     for sent in entry.sent:
         attempt = f" #{sent.attempt}" if sent.attempt > 1 else ""
         yield format_direction(sent.step, sent.direction) + attempt + (" again" if sent.again else "")

@@ -98,7 +98,6 @@ class _Answers:
 
 
 def _instances(operator: Interventions, answers: _Answers) -> APIRouter:
-    """Return the routes for the actions on instances."""
     router = APIRouter(prefix="/api/v1/instances/{id_}")
 
     def add(verb: str, model: type[schemas.ActionRequest], signal: Callable[..., OperatorAction | Cancel]) -> None:
@@ -124,7 +123,6 @@ def _instances(operator: Interventions, answers: _Answers) -> APIRouter:
 
 
 def _dead_letters(redrive: Redrive, answers: _Answers) -> APIRouter:
-    """Return the routes for the actions on dead letters."""
     router = APIRouter(prefix="/api/v1/dead-letters/{topic}/{partition}/{offset}")
 
     @router.post("/redrive")

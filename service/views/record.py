@@ -101,7 +101,6 @@ def record_view(record: Record) -> RecordView:
 
 
 def _from_rows(reader: Reader, place: Place, rows: RecordRows, now: datetime) -> Iterator[RecordExplanation]:
-    """Yield an explanation for each trace that the record has left."""
     for entry in rows.entries:
         reason = entry.reason or f"entry {entry.seq} of the history of instance {entry.instance_id}"
         found = _candidates(reader, _by_id(reader, entry.instance_id), now)
@@ -178,7 +177,6 @@ def _by_id(reader: Reader, *ids: str) -> Sequence[InstanceRow]:
 
 
 def _by_key(reader: Reader, record: Record) -> Sequence[InstanceRow]:
-    """Return the instances whose business key is the key of the record."""
     key = (record.key or b"").decode(errors="replace")
     return _by_id(reader, *(instance_id(name, key) for name in reader.routes.newest)) if key else ()
 
@@ -205,7 +203,6 @@ def _commands_answered_with(routes: Routes, message_type: str) -> Iterator[str]:
 
 
 def _without_verdict(reader: Reader, place: Place) -> RecordExplanation:
-    """Return why nothing is known of a record."""
     partitions = {each.partition: each for each in reader.queries.partitions(place.topic)}
     known = partitions.get(place.partition)
     if known is None:

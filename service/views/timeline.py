@@ -111,7 +111,6 @@ def _entry(
 
 
 def _summary(entry: Entry, answered: SentCommand | None) -> str:
-    """Return what came in."""
     match entry.kind:
         case "start":
             return f"started by {entry.message_type}"
@@ -141,7 +140,6 @@ def _reply(entry: Entry) -> str:
 
 
 def _action(entry: Entry) -> str:
-    """Return what an operator has done, who and why."""
     action: dict[str, Any] = json.loads(entry.value or b"{}")
     subject = {
         "retry": action.get("step", "what was given up"),

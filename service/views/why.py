@@ -100,7 +100,6 @@ def _live(case: Case) -> Iterator[str]:
 
 
 def _command(case: Case, command: CommandView) -> str:
-    """Return what one step waits for, since when, and what follows without a reply."""
     name = _command_name(case, command)
     sent = f"sent {command.sendings} time{'s' if command.sendings > 1 else ''}"
     if command.progress is Progress.WAITING:
@@ -113,7 +112,6 @@ def _command(case: Case, command: CommandView) -> str:
 
 
 def _wait(case: Case, wait: WaitView) -> str:
-    """Return which event or time is waited for, and what follows."""
     if wait.kind == "time":
         return f"The delay {wait.name} runs since {_when(case, wait.since)}, and ends at {format_time(wait.due_at)}."
     receive = next(each for each in case.saga.plan.receives if each.name == wait.name)

@@ -8,7 +8,7 @@ import pytest
 
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine import Direction
-from saga_coordinator.service.cli.simulation_table import show
+from saga_coordinator.service.cli.simulate import show
 from saga_coordinator.service.percentile import percentile
 from saga_coordinator.service.simulation.engine import Why
 from saga_coordinator.service.simulation.figures import figures, spread
