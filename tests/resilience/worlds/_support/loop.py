@@ -104,8 +104,10 @@ class SimulatedLoop(BaseEventLoop):
         self._tasks = []
 
     async def _gathered(self) -> None:
-        others = [task for task in asyncio.all_tasks(self) if task is not asyncio.current_task(self)]
-        await asyncio.gather(*others, return_exceptions=True)
+        """Await every task, and those that they start while they clean up."""
+        current = asyncio.current_task(self)
+        while others := [task for task in asyncio.all_tasks(self) if task is not current]:
+            await asyncio.gather(*others, return_exceptions=True)
 
     def _run_once(self) -> None:
         self._collect_due()
