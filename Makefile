@@ -2,7 +2,7 @@
 #
 #   PYTHON   the interpreter that builds .venv (python3; 3.11 or newer)
 #   MINUTES  how long `make soak` goes on (10)
-#   WORKERS  how many tests of `make test` run side by side (4; half of their time is waiting, so two cores carry them)
+#   WORKERS  how many tests of `make test` run side by side (3; much of their time is waiting, so two cores carry them)
 #   ARGS     passed on to the command, e.g. make demo ARGS="--orders 50 --json"
 
 PYTHON ?= python3
@@ -12,7 +12,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input
 LAYERS := service handlers sagas contracts
 ARGS   ?=
 MINUTES ?= 10
-WORKERS ?= 4
+WORKERS ?= 3
 
 RUNTIME_READY := $(VENV)/.runtime-ready
 DEV_READY     := $(VENV)/.dev-ready

@@ -90,7 +90,7 @@ def test_when_kafka_goes_away_it_is_not_ready_and_loses_nothing_i34(
         nothing_was_lost(business)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_an_outage_longer_than_all_retries_stalls_nothing(own_kafka: JavaKafka, tmp_path: Path) -> None:
     recreate_topics(own_kafka)
     with ExitStack() as ending:
@@ -172,7 +172,7 @@ def at_work(
 
 def nothing_was_lost(business: Business) -> None:
     """Every order gets its one outcome, and the ledgers agree with it."""
-    assert business.shop.ended(within=60) == 0, business.shop.log
+    assert business.shop.ended(within=150) == 0, business.shop.log
     assert business.serve.stop() == business.participants.stop() == 0
     journal = business.shop.journal
     found = audit(read_ledgers(business.participants.ledgers), journal.outcomes, journal.placed)

@@ -41,7 +41,7 @@ def _parser() -> ArgumentParser:
     load.add_argument("--rate", type=float, help="orders a second, instead of a window")
     load.add_argument("--seed", type=int, default=int(time.time()), help="makes the orders; one seed, the same orders")
     load.add_argument("--mix", type=partial(from_json, Mix), default=Mix(), help="JSON; see Mix")
-    load.add_argument("--patience", type=float, default=60.0, help="seconds without an outcome before it stops")
+    load.add_argument("--patience", type=float, default=180.0, help="seconds without an outcome before it stops")
     load.add_argument("--settle", type=float, default=1.0, help="seconds to wait for a second outcome at the end")
     load.add_argument("--journal", type=Path, help="file for orders and outcomes, for the audit")
     load.set_defaults(run=_load)
