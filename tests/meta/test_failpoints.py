@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.failpoints import BESIDE_ORDERS, STATEMENTS, VARIABLE
-from tests.support.project_tree import ROOT
+from tests.support.project_tree import ROOT, SOURCES
 
 COUNT_TO = """
 import asyncio, sys, aiosqlite
@@ -28,7 +28,7 @@ asyncio.run(main())
 def counted(folder: Path, points: str) -> subprocess.CompletedProcess[str]:
     """Five transactions, each printing its number after the commit."""
     command = [sys.executable, "-c", COUNT_TO, str(folder / "a.db")]
-    environment = {VARIABLE: points, "PYTHONPATH": str(ROOT)}
+    environment = {VARIABLE: points, "PYTHONPATH": SOURCES}
     return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
 
 

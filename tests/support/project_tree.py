@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+SOURCES = f"{ROOT / 'src'}:{ROOT}"
+"""The PYTHONPATH on which a process imports these sources, seeded ones too, and not an installed package."""
 LAYERS = ("service", "handlers", "sagas", "contracts")
 PURE_LAYERS = ("sagas", "contracts")
 

@@ -9,7 +9,7 @@ from saga_coordinator.handlers.records import Record
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.resilience.power._support.accounts import rows
 from tests.resilience.power._support.sqlite_vfs import library
-from tests.support.project_tree import ROOT
+from tests.support.project_tree import SOURCES
 from tests.unit.cli._support.stories import topics_of_orders
 from tests.unit.cli.test_serve import LIMIT, Served, serving
 from tests.unit.handlers._support.order_log import Log
@@ -30,7 +30,7 @@ from tests.resilience.power._support.recording_disk import recording
 disk = recording(Path(), lambda event: None, lambda name: Path("{DISK_FAILS}").exists())
 disk.__enter__()
 """
-ON_FAILING_DISK = {"SAGA_CATALOG": "failing:catalog", "PYTHONPATH": str(ROOT)}
+ON_FAILING_DISK = {"SAGA_CATALOG": "failing:catalog", "PYTHONPATH": SOURCES}
 
 
 def test_a_failed_sync_ends_it_with_the_reason_and_the_next_start_loses_nothing_i32(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.project_tree import ROOT
+from tests.support.project_tree import ROOT, SOURCES
 from tests.unit.cli._support.said import Saga
 
 EXAMPLE = str(ROOT / "docs" / "examples" / "order-fulfilment.toml")
@@ -57,7 +57,7 @@ def test_the_same_seed_gives_the_same_bytes_in_every_process(tmp_path: Path) -> 
         plot = tmp_path / f"{number}.svg"
         done = subprocess.run(
             [sys.executable, "-m", "saga_coordinator.service.cli", *FEW, "--seed", "5", "--json", "--plot", plot],
-            env=os.environ | {"PYTHONHASHSEED": number, "PYTHONPATH": str(ROOT)},
+            env=os.environ | {"PYTHONHASHSEED": number, "PYTHONPATH": SOURCES},
             capture_output=True, check=True, timeout=60,
         )  # fmt: skip
         shown.append((done.stdout, plot.read_bytes()))

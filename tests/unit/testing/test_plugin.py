@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.project_tree import ROOT
+from tests.support.project_tree import SOURCES
 
 AUTHORS = """
 from tests.support.saga_kit import Begun
@@ -51,7 +51,7 @@ def test_the_fixture_passes_what_is_sound_and_shows_the_script_of_what_is_not(tm
             *("--confcutdir", tmp_path, "--rootdir", tmp_path, "-c", os.devnull, tmp_path),
         ],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": SOURCES},
         capture_output=True,
         text=True,
         check=False,

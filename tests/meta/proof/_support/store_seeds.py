@@ -93,6 +93,7 @@ SEEDS = (
     ),
     # --- a sync that fails
     Seed("after a failed sync it is tried again", "SqliteStore._failed", "self._unusable = $trouble", "pass"),
+    Seed("a failed sync does not end the service", "SqliteStore.run_checkpoints", "sqlite3.Error", "Exception"),
     in_text("a checkpoint's failure is dropped", "_PRAGMAS", "wal_autocheckpoint = 0", "wal_autocheckpoint = 4000"),
     Seed("closing syncs again", "SqliteStore.close", "self._unusable", "False"),
     Seed("a WAL is taken for what it shows", "SqliteStore._open", "_rewrite_wal(...)", "pass"),
