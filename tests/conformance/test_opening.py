@@ -21,7 +21,7 @@ from saga_coordinator.service.settings import Settings
 from saga_coordinator.service.storage.sqlite.store import SqliteStore
 from tests.conformance._support.stores import Kind, OpenStore, begun, known, starts
 from tests.support import saga_kit
-from tests.unit.handlers._support.coordinator import Watcher, coordinator, sampled
+from tests.unit.handlers._support.coordinator import Watcher, open_coordinator, sampled
 from tests.unit.handlers._support.order_log import Log
 
 
@@ -154,13 +154,13 @@ class TestSqlite:
     ) -> None:
         path, log = tmp_path / "saga.db", Log()
         newer = replace(order_fulfilment, version=2)
-        async with coordinator(path) as it:
+        async with open_coordinator(path) as it:
             await it.take(*(log.placed(f"o-{number}") for number in range(1, 5)))
             await it.take(log.event(OrderCancelled(order_id="o-2", reason="not wanted"), "o-2"))
             await it.take(*map(log.answer, it.messages[2:4]))
             await it.take(*map(log.answer, it.messages[8:]))
             assert it.status("o-2") == "compensated"
-        async with coordinator(path, order_fulfilment, newer) as it:
+        async with open_coordinator(path, order_fulfilment, newer) as it:
             await it.take(log.placed("o-5"))
         settings = Settings(store=f"sqlite:///{path}")
         with pytest.raises(BadCatalog) as refused:
@@ -175,7 +175,7 @@ class TestSqlite:
 
     async def test_of_many_instances_without_their_definition_the_first_are_named_i30(self, tmp_path: Path) -> None:
         path, log = tmp_path / "saga.db", Log()
-        async with coordinator(path) as it:
+        async with open_coordinator(path) as it:
             await it.take(*(log.placed(f"o-{number}") for number in range(1, 6)))
             (version,) = await it.store.live_versions()
         assert version == LiveVersions("order-fulfilment", 1, 5, ("o-1", "o-2", "o-3"))

@@ -9,7 +9,7 @@ from saga_coordinator.handlers.records import Place
 from saga_coordinator.handlers.redrive import DeadLetterRef, Outcome
 from saga_coordinator.handlers.routing import REPLIES
 from saga_coordinator.sagas.machine import instance_id
-from tests.unit.handlers._support.coordinator import Coordinator, coordinator
+from tests.unit.handlers._support.coordinator import Coordinator, open_coordinator
 from tests.unit.handlers._support.faulty import BAD, NO_FAULT, OLGA, wide
 from tests.unit.handlers._support.order_log import Log, attributes, header
 from tests.unit.handlers._support.trips import hotel, hotel_booking, trip
@@ -39,7 +39,7 @@ async def test_who_was_parked_stays_parked_and_nobody_else_is(tmp_path: Path) ->
     columns = "SELECT id, data, state, revision FROM instance ORDER BY number"
     with closing(sqlite3.connect(path)) as connection:
         before = connection.execute(columns).fetchall()
-    async with coordinator(path, *CATALOG) as it:
+    async with open_coordinator(path, *CATALOG) as it:
         parked = {BAD, child_of("t-1", path)}
         assert {id_ for (id_,) in it.rows("SELECT id FROM instance WHERE parked = 1")} == parked
         assert {id_ for id_, *_ in before if (await it.stored(id_)).is_parked} == parked
@@ -50,7 +50,7 @@ async def test_who_was_parked_stays_parked_and_nobody_else_is(tmp_path: Path) ->
 
 async def test_what_was_queued_is_decided_when_its_head_is_redriven(tmp_path: Path) -> None:
     path = written_by_an_older_version(tmp_path)
-    async with coordinator(path, *CATALOG) as it:
+    async with open_coordinator(path, *CATALOG) as it:
         done = await it.redrive.redrive(DeadLetterRef(Place(REPLIES, 0, 0), BAD), OLGA)
         assert done.outcome is Outcome.DONE
         assert [each.verdict for each in done.records] == ["applied"] * 3
@@ -60,7 +60,7 @@ async def test_what_was_queued_is_decided_when_its_head_is_redriven(tmp_path: Pa
 
 async def test_a_child_that_runs_answers_the_command_that_started_it(tmp_path: Path) -> None:
     path = written_by_an_older_version(tmp_path)
-    async with coordinator(path, *CATALOG) as it:
+    async with open_coordinator(path, *CATALOG) as it:
         child = await it.stored(child_of("t-3", path))
         (room,) = child.trace.pending
         correlation = {"ce_correlationid": child.instance.id, "ce_causationid": room}
@@ -71,7 +71,7 @@ async def test_a_child_that_runs_answers_the_command_that_started_it(tmp_path: P
 
 async def test_a_child_that_was_parked_answers_the_command_that_started_it(tmp_path: Path) -> None:
     path = written_by_an_older_version(tmp_path)
-    async with coordinator(path, *CATALOG) as it:
+    async with open_coordinator(path, *CATALOG) as it:
         child = child_of("t-1", path)
         (place,) = it.rows('SELECT topic, partition, "offset" FROM dead_letter WHERE instance_id = ?', child)
         await it.redrive.redrive(DeadLetterRef(Place(*place), child), OLGA)

@@ -14,7 +14,7 @@ import pytest
 from saga_coordinator.handlers.records import Actor, Changes, EventSubscription
 from saga_coordinator.handlers.redrive import DeadLetterRef
 from tests.support import saga_kit
-from tests.unit.handlers._support.coordinator import Coordinator, coordinator
+from tests.unit.handlers._support.coordinator import Coordinator, open_coordinator
 from tests.unit.handlers._support.faulty import NO_FAULT, Fault, Two, wide
 
 OLGA = Actor("olga", "to see what it costs")
@@ -35,7 +35,7 @@ async def test_each_statement_finds_its_rows_by_an_index(tmp_path: Path, monkeyp
     for name in ("execute", "execute_fetchall", "executemany"):
         monkeypatch.setattr(aiosqlite.Connection, name, listening(getattr(aiosqlite.Connection, name), statements))
     path, fault = tmp_path / "saga.db", Fault()
-    async with coordinator(path, wide(fault, NO_FAULT)) as it:
+    async with open_coordinator(path, wide(fault, NO_FAULT)) as it:
         await everything_happens(it, fault)
         with closing(sqlite3.connect(path)) as connection:
             plans = {sql: plan(connection, sql, parameters) for sql, parameters in statements.items()}

@@ -8,7 +8,7 @@ from saga_coordinator.handlers.records import Actor, Lease
 from saga_coordinator.sagas.machine import Cancel
 from tests.integration._support.on_broker import PARTITIONS, TOPICS, Running, World, serving
 from tests.support.kafka.faulty_broker import FaultyBroker
-from tests.unit.handlers._support.coordinator import coordinator
+from tests.unit.handlers._support.coordinator import open_coordinator
 from tests.unit.handlers._support.eventually import eventually
 from tests.unit.handlers._support.order_log import REPLIES, Log, instance_id, type_of
 
@@ -41,7 +41,7 @@ async def test_an_operator_action_during_the_takeover_is_published_after_the_out
     tmp_path: Path,
 ) -> None:
     path, order = tmp_path / "saga.db", at_home_0()
-    async with coordinator(path) as before:
+    async with open_coordinator(path) as before:
         await before.take(Log().placed(order))
         assert {row.partition for row in before.messages} == {0}
     with FaultyBroker(TOPICS) as broker:

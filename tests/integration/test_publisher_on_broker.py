@@ -15,7 +15,7 @@ from saga_coordinator.service.kafka.admin import NoSuchTopic
 from saga_coordinator.service.kafka.publisher import KafkaPublisher
 from saga_coordinator.service.settings import KafkaSettings
 from tests.support.kafka.faulty_broker import ApiKey, FaultyBroker
-from tests.unit.handlers._support.coordinator import coordinator
+from tests.unit.handlers._support.coordinator import open_coordinator
 from tests.unit.handlers._support.eventually import eventually
 
 pytestmark = pytest.mark.slow
@@ -102,7 +102,7 @@ async def test_a_broker_that_is_away_is_an_error_in_time_and_nothing_is_lost_whe
     with FaultyBroker({TOPIC: PARTITIONS}) as broker:
         async with (
             publishing(broker) as publisher,
-            coordinator(tmp_path / "saga.db", publisher=publisher) as it,
+            open_coordinator(tmp_path / "saga.db", publisher=publisher) as it,
             asyncio.TaskGroup() as tasks,
         ):
             relaying = tasks.create_task(it.relay.run())
@@ -123,7 +123,7 @@ async def test_lanes_that_fail_together_share_one_new_producer(tmp_path: Path) -
     with FaultyBroker({TOPIC: PARTITIONS}) as broker:
         async with (
             publishing(broker) as publisher,
-            coordinator(tmp_path / "saga.db", publisher=publisher) as it,
+            open_coordinator(tmp_path / "saga.db", publisher=publisher) as it,
             asyncio.TaskGroup() as tasks,
         ):
             broker.push_request_errors(ApiKey.PRODUCE, [MESSAGE_TOO_LARGE] * 2)

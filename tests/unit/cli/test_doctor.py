@@ -13,7 +13,7 @@ import pytest
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.unit.cli._support.said import Saga
 from tests.unit.cli._support.stories import placed, run_stories
-from tests.unit.handlers._support.coordinator import coordinator
+from tests.unit.handlers._support.coordinator import open_coordinator
 
 Checks = dict[str, dict[str, object]]
 
@@ -126,7 +126,7 @@ def test_live_instances_without_a_definition_are_reported(
 @pytest.mark.usefixtures("reached")
 def test_a_coordinator_that_runs_is_seen_and_not_disturbed(saga: Saga, store: Path) -> None:
     async def look_twice() -> list[object]:
-        async with coordinator(store):
+        async with open_coordinator(store):
             running = await asyncio.to_thread(looked, saga, 0)
         ended = await asyncio.to_thread(looked, saga, 0)
         return [found["coordinator"]["found"] for found in (running, ended)]

@@ -16,14 +16,14 @@ from saga_coordinator.service.storage.sqlite import queries as sqlite_queries
 from saga_coordinator.service.storage.sqlite.queries import newest_schema, open_queries
 from tests.unit.cli._support.said import Saga
 from tests.unit.cli._support.stories import completed, placed, run_stories, stalled
-from tests.unit.handlers._support.coordinator import coordinator
+from tests.unit.handlers._support.coordinator import open_coordinator
 from tests.unit.handlers._support.order_log import EVENTS, Log, instance_id
 
 
 def test_what_is_read_is_of_one_moment_and_keeps_no_coordinator_from_writing(store: Path) -> None:
     async def story() -> None:
         log = Log()
-        async with coordinator(store) as it:
+        async with open_coordinator(store) as it:
             await it.take(log.placed("o-1"))
             with open_queries(store) as asked:
                 assert len(asked.instances(InstanceFilter(), 10)) == 1

@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from saga_coordinator.handlers.records import OutboxMessage, RawHeaders, Record
 from saga_coordinator.service.storage.sqlite.rows import to_headers
-from tests.unit.handlers._support.coordinator import Coordinator, coordinator
+from tests.unit.handlers._support.coordinator import Coordinator
 from tests.unit.handlers._support.order_log import (
     EVENTS,
     REPLIES,
@@ -149,25 +148,23 @@ BAD_EVENTS: dict[str, tuple[bytes | None, RawHeaders, str]] = {
 
 
 @pytest.mark.parametrize("case", BAD_EVENTS)
-async def test_a_bad_event_is_dead_lettered_and_the_partition_goes_on_i28(tmp_path: Path, case: str) -> None:
+async def test_a_bad_event_is_dead_lettered_and_the_partition_goes_on_i28(coordinator: Coordinator, case: str) -> None:
     value, headers, cause = BAD_EVENTS[case]
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        before, bad = log.placed("o-8"), log.record(EVENTS, "o-1", value, headers)
-        await it.take(before, bad, log.placed("o-9"))
+    before, bad = log.placed("o-8"), log.record(EVENTS, "o-1", value, headers)
+    await coordinator.take(before, bad, log.placed("o-9"))
 
-        check_dead_letter(it, bad, cause)
-        assert (it.status("o-8"), it.status("o-9")) == ("running", "running")
-        assert dict(it.leases.offsets()) == {(EVENTS, 0): 3}
-        assert it.rows("SELECT count(*) FROM instance") == [(2,)]
+    check_dead_letter(coordinator, bad, cause)
+    assert (coordinator.status("o-8"), coordinator.status("o-9")) == ("running", "running")
+    assert dict(coordinator.leases.offsets()) == {(EVENTS, 0): 3}
+    assert coordinator.rows("SELECT count(*) FROM instance") == [(2,)]
 
 
-async def test_a_bad_record_without_a_key_is_dead_lettered_too(tmp_path: Path) -> None:
+async def test_a_bad_record_without_a_key_is_dead_lettered_too(coordinator: Coordinator) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        bad = log.record(EVENTS, None, b"{", event_headers())
-        await it.take(bad)
-        check_dead_letter(it, bad, "Invalid JSON")
+    bad = log.record(EVENTS, None, b"{", event_headers())
+    await coordinator.take(bad)
+    check_dead_letter(coordinator, bad, "Invalid JSON")
 
 
 def in_structured_mode(log: Log, command: OutboxMessage, **changed: str) -> Record:
@@ -217,69 +214,68 @@ BAD_REPLIES: dict[str, tuple[Callable[[Log, OutboxMessage], Record], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD_REPLIES)
-async def test_a_bad_reply_is_dead_lettered_and_its_step_goes_on_waiting_i28(tmp_path: Path, case: str) -> None:
+async def test_a_bad_reply_is_dead_lettered_and_its_step_goes_on_waiting_i28(
+    coordinator: Coordinator, case: str
+) -> None:
     make, cause = BAD_REPLIES[case]
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        await it.take(log.placed())
-        reserve, charge = it.messages
-        waiting = await it.stored(instance_id("o-1"))
-        bad = make(log, reserve)
-        await it.take(bad)
-        check_dead_letter(it, bad, cause)
-        assert await it.stored(instance_id("o-1")) == waiting
+    await coordinator.take(log.placed())
+    reserve, charge = coordinator.messages
+    waiting = await coordinator.stored(instance_id("o-1"))
+    bad = make(log, reserve)
+    await coordinator.take(bad)
+    check_dead_letter(coordinator, bad, cause)
+    assert await coordinator.stored(instance_id("o-1")) == waiting
 
-        await it.take(log.answer(charge), log.answer(reserve))
-        assert it.types()[-1] == "shipping.ship-order.v1"
+    await coordinator.take(log.answer(charge), log.answer(reserve))
+    assert coordinator.types()[-1] == "shipping.ship-order.v1"
 
 
-async def test_a_reply_with_an_unknown_causation_id_is_unmatched_and_nothing_else_happens(tmp_path: Path) -> None:
+async def test_a_reply_with_an_unknown_causation_id_is_unmatched_and_nothing_else_happens(
+    coordinator: Coordinator,
+) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        await it.take(log.placed())
-        before, sent = await it.stored(instance_id("o-1")), len(it.messages)
-        stray = log.answer(it.messages[0], ce_causationid="another-id")
-        await it.take(stray)
+    await coordinator.take(log.placed())
+    before, sent = await coordinator.stored(instance_id("o-1")), len(coordinator.messages)
+    stray = log.answer(coordinator.messages[0], ce_causationid="another-id")
+    await coordinator.take(stray)
 
-        assert it.verdicts(stray.place) == [
-            ("unmatched", f"unknown: no command another-id was sent by instance {instance_id('o-1')}")
-        ]
-        assert (await it.stored(instance_id("o-1"))).instance == before.instance
-        assert len(it.messages) == sent
-        assert it.rows("SELECT value FROM history WHERE verdict = 'unmatched'") == [(stray.value,)]
+    assert coordinator.verdicts(stray.place) == [
+        ("unmatched", f"unknown: no command another-id was sent by instance {instance_id('o-1')}")
+    ]
+    assert (await coordinator.stored(instance_id("o-1"))).instance == before.instance
+    assert len(coordinator.messages) == sent
+    assert coordinator.rows("SELECT value FROM history WHERE verdict = 'unmatched'") == [(stray.value,)]
 
 
-async def test_a_reply_to_an_instance_that_is_not_there_is_unmatched_and_kept(tmp_path: Path) -> None:
+async def test_a_reply_to_an_instance_that_is_not_there_is_unmatched_and_kept(coordinator: Coordinator) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        await it.take(log.placed())
-        stray = log.answer(it.messages[0], ce_correlationid=instance_id("o-2"))
-        await it.take(stray)
-        assert it.verdicts(stray.place) == [
-            ("unmatched", f"there is no instance {instance_id('o-2')} (ce_correlationid)")
-        ]
+    await coordinator.take(log.placed())
+    stray = log.answer(coordinator.messages[0], ce_correlationid=instance_id("o-2"))
+    await coordinator.take(stray)
+    assert coordinator.verdicts(stray.place) == [
+        ("unmatched", f"there is no instance {instance_id('o-2')} (ce_correlationid)")
+    ]
 
 
 @pytest.mark.parametrize("odd", ["", "'; DROP TABLE instance; --", "é", "x" * 4_000])
-async def test_ids_of_any_text_are_taken_for_what_they_are(tmp_path: Path, odd: str) -> None:
+async def test_ids_of_any_text_are_taken_for_what_they_are(coordinator: Coordinator, odd: str) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        await it.take(log.placed())
-        stray = log.answer(it.messages[0], ce_correlationid=f"x{odd}", ce_causationid=f"x{odd}", ce_id=f"x{odd}")
-        await it.take(stray)
-        assert [verdict for verdict, _ in it.verdicts(stray.place)] == ["unmatched"]
+    await coordinator.take(log.placed())
+    stray = log.answer(coordinator.messages[0], ce_correlationid=f"x{odd}", ce_causationid=f"x{odd}", ce_id=f"x{odd}")
+    await coordinator.take(stray)
+    assert [verdict for verdict, _ in coordinator.verdicts(stray.place)] == ["unmatched"]
 
 
 @pytest.mark.parametrize(
     "more", [("ce_attempt", b"9" * 5_000), ("x", b"\xff"), ("x", None), ("", b"\0"), ("ce_id", b"2")]
 )
 async def test_headers_that_mean_nothing_here_may_hold_what_they_like(
-    tmp_path: Path, more: tuple[str, bytes | None]
+    coordinator: Coordinator, more: tuple[str, bytes | None]
 ) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        await it.take(log.record(EVENTS, "o-1", placed_value("o-1"), (*event_headers(), more)))
-        assert it.status() == "running"
+    await coordinator.take(log.record(EVENTS, "o-1", placed_value("o-1"), (*event_headers(), more)))
+    assert coordinator.status() == "running"
 
 
 @pytest.mark.parametrize(
@@ -293,29 +289,26 @@ async def test_headers_that_mean_nothing_here_may_hold_what_they_like(
     ],
     ids=["64 levels", "like objects", "a number of 4,000 digits", "a number without end", "what looks like it"],
 )
-async def test_json_that_is_only_unusual_is_taken_i41(tmp_path: Path, value: bytes) -> None:
+async def test_json_that_is_only_unusual_is_taken_i41(coordinator: Coordinator, value: bytes) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        await it.take(log.record(EVENTS, "o-1", value, event_headers()))
-        assert it.status() == "running"
+    await coordinator.take(log.record(EVENTS, "o-1", value, event_headers()))
+    assert coordinator.status() == "running"
 
 
-async def test_the_last_of_equal_headers_counts_i41(tmp_path: Path) -> None:
+async def test_the_last_of_equal_headers_counts_i41(coordinator: Coordinator) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        headers = (("ce_type", b"nonsense"), ("ce_id", b"\xff"), *event_headers())
-        await it.take(log.record(EVENTS, "o-1", placed_value("o-1"), headers[:1] + headers[2:]))
-        assert it.status() == "running"
+    headers = (("ce_type", b"nonsense"), ("ce_id", b"\xff"), *event_headers())
+    await coordinator.take(log.record(EVENTS, "o-1", placed_value("o-1"), headers[:1] + headers[2:]))
+    assert coordinator.status() == "running"
 
 
-async def test_a_dead_letter_that_no_topic_would_take_is_kept_and_not_published_i28(tmp_path: Path) -> None:
+async def test_a_dead_letter_that_no_topic_would_take_is_kept_and_not_published_i28(coordinator: Coordinator) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        large = log.record(EVENTS, "o-1", b"x" * 1_048_000, event_headers())
-        wide = log.record(EVENTS, "o-1", b"x", (("wide", b"x" * 1_048_000),))
-        await it.take(large, wide)
-        assert it.rows("SELECT value FROM dead_letter") == [(large.value,), (wide.value,)]
-        assert it.messages == []
+    large = log.record(EVENTS, "o-1", b"x" * 1_048_000, event_headers())
+    wide = log.record(EVENTS, "o-1", b"x", (("wide", b"x" * 1_048_000),))
+    await coordinator.take(large, wide)
+    assert coordinator.rows("SELECT value FROM dead_letter") == [(large.value,), (wide.value,)]
+    assert coordinator.messages == []
 
 
 def check_dead_letter(it: Coordinator, bad: Record, cause: str) -> None:

@@ -12,7 +12,7 @@ from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES
 from saga_coordinator.sagas import Saga, parallel, step
 from saga_coordinator.sagas.language.nodes import Step
 from tests.support import saga_kit
-from tests.unit.handlers._support.coordinator import Coordinator, coordinator
+from tests.unit.handlers._support.coordinator import Coordinator, open_coordinator
 from tests.unit.handlers._support.order_log import Log
 
 T = TypeVar("T")
@@ -68,7 +68,7 @@ AT_REPLY: dict[str, MadeSaga] = {
 @pytest.mark.parametrize("function", AT_START)
 async def test_a_start_that_raises_is_dead_lettered_alone_i28(tmp_path: Path, function: str) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", AT_START[function]) as it:
+    async with open_coordinator(tmp_path / "saga.db", AT_START[function]) as it:
         records = [log.event(saga_kit.Begun(key=key), key) for key in ("k-1", "bad", "k-2")]
         await it.take(*records)
         assert [it.verdicts(record.place)[0][0] for record in records] == ["applied", "dead-lettered", "applied"]
@@ -82,7 +82,7 @@ async def test_a_reply_that_raises_is_dead_lettered_and_leaves_its_instance_unch
     tmp_path: Path, function: str
 ) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", AT_REPLY[function]) as it:
+    async with open_coordinator(tmp_path / "saga.db", AT_REPLY[function]) as it:
         await it.take(*(log.event(saga_kit.Begun(key=key), key) for key in ("bad", "k-1")))
         bad, good = it.messages
         kept = "SELECT status, data, state, revision, wake_at FROM instance WHERE correlation = 'bad'"
@@ -118,7 +118,7 @@ async def test_whatever_a_saga_raises_is_written_down_and_the_partition_goes_on_
 
     log, whole = Log(), saga_kit.compensatable("a")
     saga = saga_kit.saga(step("a", whole.send, remember=remember, compensate=whole.compensate))
-    async with coordinator(tmp_path / "saga.db", saga) as it:
+    async with open_coordinator(tmp_path / "saga.db", saga) as it:
         await it.take(log.event(saga_kit.Begun(key="bad"), "bad"))
         reply, event = log.says(it.messages[0], saga_kit.Did()), log.event(saga_kit.Begun(key="k-2"), "k-2")
         await it.take(reply, event)
@@ -142,7 +142,7 @@ async def test_data_that_cannot_be_written_concern_their_record_alone_i28_i29(tm
 
     log, whole = Log(), saga_kit.compensatable("a")
     forgetful = step("a", whole.send, remember=remember, compensate=whole.compensate)
-    async with coordinator(tmp_path / "saga.db", saga_kit.saga(parallel(forgetful, small_step()))) as it:
+    async with open_coordinator(tmp_path / "saga.db", saga_kit.saga(parallel(forgetful, small_step()))) as it:
         await it.take(*(log.event(saga_kit.Begun(key=key), key) for key in ("k-1", "k-2")))
         bad, good = it.sent("made.do-a.v1", "k-1")[0], it.sent("made.do-a.v1", "k-2")[0]
         replies = [log.says(bad, saga_kit.Did(word="bad")), log.says(good, saga_kit.Did())]
@@ -159,7 +159,7 @@ async def test_an_instance_that_begins_with_data_that_cannot_be_written_does_not
         return saga_kit.begin(event).model_copy(update={"coins": object()})
 
     log = Log()
-    async with coordinator(tmp_path / "saga.db", replace(saga_kit.saga(safe_step()), begin=begin)) as it:
+    async with open_coordinator(tmp_path / "saga.db", replace(saga_kit.saga(safe_step()), begin=begin)) as it:
         event = log.event(saga_kit.Begun(key="k-1"), "k-1")
         await it.take(event)
         assert it.verdicts(event.place)[0][0] == "dead-lettered"
@@ -168,7 +168,7 @@ async def test_an_instance_that_begins_with_data_that_cannot_be_written_does_not
 
 async def test_a_command_too_large_to_publish_stalls_its_instance_and_says_so(tmp_path: Path) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", saga_kit.saga(first_step(), second_step())) as it:
+    async with open_coordinator(tmp_path / "saga.db", saga_kit.saga(first_step(), second_step())) as it:
         await it.take(*(log.event(saga_kit.Begun(key=key), key) for key in ("k-1", "k-2")))
         large, small = it.messages
         await it.take(log.says(large, saga_kit.Did(word="x" * MAX_MESSAGE_BYTES)), log.says(small, saga_kit.Did()))
@@ -188,7 +188,7 @@ async def test_beside_a_command_too_large_its_siblings_are_sent_and_remembered(t
     """A stalled instance still records what its other commands bring."""
     log, large = Log(), "k" * MAX_MESSAGE_BYTES
     saga = saga_kit.saga(parallel(first_step(), small_step()))
-    async with coordinator(tmp_path / "saga.db", saga) as it:
+    async with open_coordinator(tmp_path / "saga.db", saga) as it:
         await it.take(log.event(saga_kit.Begun(key=large), "k-1"))
         assert it.rows("SELECT status FROM instance") == [("stalled",)]
         assert it.messages == []
@@ -196,7 +196,7 @@ async def test_beside_a_command_too_large_its_siblings_are_sent_and_remembered(t
 
 async def test_an_outcome_too_large_to_publish_does_not_block_its_topic(tmp_path: Path) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", saga_kit.saga(first_step())) as it:
+    async with open_coordinator(tmp_path / "saga.db", saga_kit.saga(first_step())) as it:
         await it.take(*(log.event(saga_kit.Begun(key=key), key) for key in ("k-1", "k-2")))
         large, small = it.messages
         reply = log.says(large, saga_kit.Did(word="x" * MAX_MESSAGE_BYTES))

@@ -5,7 +5,7 @@ from pathlib import Path
 from saga_coordinator.contracts import Done, Failure
 from saga_coordinator.handlers.records import OutboxMessage, Record
 from saga_coordinator.sagas.machine import instance_id
-from tests.unit.handlers._support.coordinator import Coordinator, coordinator
+from tests.unit.handlers._support.coordinator import Coordinator, open_coordinator
 from tests.unit.handlers._support.order_log import REPLIES, Log, attributes, header, type_of
 from tests.unit.handlers._support.trips import (
     BookHotel,
@@ -38,7 +38,7 @@ async def asked(it: Coordinator, log: Log) -> OutboxMessage:
 
 async def test_a_child_answers_the_command_that_started_it(tmp_path: Path) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", TRIP, hotel_booking) as it:
+    async with open_coordinator(tmp_path / "saga.db", TRIP, hotel_booking) as it:
         room = await asked(it, log)
         (command,) = it.sent(BookHotel.message_type, "t-1")
         child = instance_id("hotel-booking", command.message_id)
@@ -57,7 +57,7 @@ async def test_a_child_answers_the_command_that_started_it(tmp_path: Path) -> No
 
 async def test_a_child_that_was_undone_answers_with_a_terminal_failure(tmp_path: Path) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", TRIP, hotel_booking) as it:
+    async with open_coordinator(tmp_path / "saga.db", TRIP, hotel_booking) as it:
         room = await asked(it, log)
         await it.take(log.says(room, Failure(code="full", message="no room", retryable=False)))
         (reply,) = it.sent("saga.failure.v1", "t-1")
@@ -70,7 +70,7 @@ async def test_a_child_that_was_undone_answers_with_a_terminal_failure(tmp_path:
 
 async def test_a_copy_of_a_command_is_answered_again_with_the_same_reply(tmp_path: Path) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", TRIP, hotel_booking) as it:
+    async with open_coordinator(tmp_path / "saga.db", TRIP, hotel_booking) as it:
         room = await asked(it, log)
         (command,) = it.sent(BookHotel.message_type, "t-1")
         early = delivered(log, command)
@@ -87,7 +87,7 @@ async def test_a_copy_of_a_command_is_answered_again_with_the_same_reply(tmp_pat
 
 async def test_a_cancel_passes_down_to_the_child_and_its_failure_comes_back(tmp_path: Path) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", TRIP, hotel_booking) as it:
+    async with open_coordinator(tmp_path / "saga.db", TRIP, hotel_booking) as it:
         room = await asked(it, log)
         await it.take(log.says(room, Failure(code="busy", message="", retryable=False)))  # the child has ended
         await it.take(log.event(TripCancelled(trip="t-1"), "t-1"))
@@ -97,7 +97,7 @@ async def test_a_cancel_passes_down_to_the_child_and_its_failure_comes_back(tmp_
         await it.take(late)
         assert [verdict for verdict, _ in it.verdicts(late.place)] == ["ignored"]
 
-    async with coordinator(tmp_path / "other.db", TRIP, hotel_booking) as it:
+    async with open_coordinator(tmp_path / "other.db", TRIP, hotel_booking) as it:
         log = Log()
         room = await asked(it, log)
         await it.take(log.event(TripCancelled(trip="t-1"), "t-1"))
@@ -114,7 +114,7 @@ async def test_a_cancel_passes_down_to_the_child_and_its_failure_comes_back(tmp_
 
 async def test_a_cancel_of_a_command_that_started_nothing_is_unmatched(tmp_path: Path) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", hotel_booking) as it:
+    async with open_coordinator(tmp_path / "saga.db", hotel_booking) as it:
         value = b'{"command_id": "none", "reason": "no more"}'
         cancel = log.record(BookHotel.topic, "t-1", value, tuple(attributes("c-1", CANCEL).items()))
         await it.take(cancel)
@@ -125,7 +125,7 @@ async def test_a_cancel_of_a_command_that_started_nothing_is_unmatched(tmp_path:
 
 async def test_a_command_without_a_topic_for_its_reply_is_dead_lettered(tmp_path: Path) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", hotel_booking) as it:
+    async with open_coordinator(tmp_path / "saga.db", hotel_booking) as it:
         headers = tuple(attributes("b-1", BookHotel.message_type).items())
         command = log.record(BookHotel.topic, "t-1", b'{"trip": "t-1"}', headers)
         await it.take(command)

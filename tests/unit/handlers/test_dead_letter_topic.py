@@ -12,7 +12,7 @@ import pytest
 from saga_coordinator.handlers.encode import Encoder
 from saga_coordinator.handlers.records import DeadLetter, OutboxMessage, Place, RawHeaders, Record
 from saga_coordinator.handlers.redrive import DeadLetterRef
-from tests.unit.handlers._support.coordinator import TIME, coordinator
+from tests.unit.handlers._support.coordinator import TIME, open_coordinator
 from tests.unit.handlers._support.faulty import BAD, NO_FAULT, OLGA, Fault, Two, wide
 
 ODD: RawHeaders = (("ce_id", b"1"), ("ce_id", b"2"), ("all", bytes(range(256))), ("null", None), ("", b""))
@@ -71,7 +71,7 @@ def test_what_a_dead_letter_topic_already_gave_it_stands_before_what_it_gets() -
 
 
 async def test_what_a_saga_raised_is_named_by_its_class(tmp_path: Path) -> None:
-    async with coordinator(tmp_path / "saga.db", wide(Fault(), NO_FAULT)) as it:
+    async with open_coordinator(tmp_path / "saga.db", wide(Fault(), NO_FAULT)) as it:
         two = await Two(it).begin()
         failing = two.says("a")
         await it.take(failing)
@@ -91,7 +91,7 @@ async def test_what_a_saga_raised_is_named_by_its_class(tmp_path: Path) -> None:
 
 async def test_the_timestamps_type_outlives_the_queue(tmp_path: Path) -> None:
     first, second = Fault(), Fault()
-    async with coordinator(tmp_path / "saga.db", wide(first, second)) as it:
+    async with open_coordinator(tmp_path / "saga.db", wide(first, second)) as it:
         two = await Two(it).begin()
         failing, later = two.says("a"), two.says("b")._replace(timestamp_type=1)
         await it.take(failing, later)

@@ -9,7 +9,7 @@ from saga_coordinator.handlers.records import Record
 from saga_coordinator.sagas import Saga, alternatives, parallel, receive, series, step
 from saga_coordinator.sagas.language.nodes import Receive
 from tests.support import saga_kit
-from tests.unit.handlers._support.coordinator import HandClock, coordinator
+from tests.unit.handlers._support.coordinator import Coordinator, HandClock, open_coordinator
 from tests.unit.handlers._support.order_log import Log, command_id, instance_id
 from tests.unit.handlers._support.trips import (
     Approved,
@@ -28,82 +28,77 @@ RESERVE, CHARGE = "inventory.reserve-stock.v1", "payments.charge-card.v1"
 HOUR = timedelta(hours=1)
 
 
-async def test_a_cancel_before_its_order_is_held_and_applied_right_after_the_start(tmp_path: Path) -> None:
+async def test_a_cancel_before_its_order_is_held_and_applied_right_after_the_start(coordinator: Coordinator) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        early = log.cancelled()
-        await it.take(early)
-        assert it.verdicts(early.place) == [("buffered", None)]
-        assert it.messages == []
+    early = log.cancelled()
+    await coordinator.take(early)
+    assert coordinator.verdicts(early.place) == [("buffered", None)]
+    assert coordinator.messages == []
 
-        it.clock.pass_by(HOUR - timedelta(seconds=1))
-        await it.fire_due()
-        await it.take(log.placed())
-        assert it.verdicts(early.place) == [("applied", None)]
-        assert it.rows("SELECT seq, kind FROM history ORDER BY seq") == [(1, "start"), (2, "cancel")]
-        assert it.status() == "compensating"
-        assert it.types() == [RESERVE, CHARGE]
+    coordinator.clock.pass_by(HOUR - timedelta(seconds=1))
+    await coordinator.fire_due()
+    await coordinator.take(log.placed())
+    assert coordinator.verdicts(early.place) == [("applied", None)]
+    assert coordinator.rows("SELECT seq, kind FROM history ORDER BY seq") == [(1, "start"), (2, "cancel")]
+    assert coordinator.status() == "compensating"
+    assert coordinator.types() == [RESERVE, CHARGE]
 
 
-async def test_a_cancel_before_its_order_in_one_batch_is_never_stored_as_held(tmp_path: Path) -> None:
+async def test_a_cancel_before_its_order_in_one_batch_is_never_stored_as_held(coordinator: Coordinator) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        early, start = log.cancelled(partition=0), log.placed(partition=1)
-        await it.take(early, start)
-        assert it.verdicts(early.place) == [("applied", None)]
-        assert it.verdicts(start.place) == [("applied", None)]
-        assert it.rows("SELECT count(*) FROM held_event") == [(0,)]
-        assert it.status() == "compensating"
+    early, start = log.cancelled(partition=0), log.placed(partition=1)
+    await coordinator.take(early, start)
+    assert coordinator.verdicts(early.place) == [("applied", None)]
+    assert coordinator.verdicts(start.place) == [("applied", None)]
+    assert coordinator.rows("SELECT count(*) FROM held_event") == [(0,)]
+    assert coordinator.status() == "compensating"
 
 
-async def test_held_twice_it_is_applied_once(tmp_path: Path) -> None:
+async def test_held_twice_it_is_applied_once(coordinator: Coordinator) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        first, second = log.cancelled(), log.cancelled()
-        await it.take(first)
-        await it.take(second, log.placed())
-        assert [verdict for verdict, _ in it.verdicts(first.place) + it.verdicts(second.place)] == [
-            "applied",
-            "duplicate",
-        ]
+    first, second = log.cancelled(), log.cancelled()
+    await coordinator.take(first)
+    await coordinator.take(second, log.placed())
+    assert [verdict for verdict, _ in coordinator.verdicts(first.place) + coordinator.verdicts(second.place)] == [
+        "applied",
+        "duplicate",
+    ]
 
 
-async def test_a_cancel_that_is_held_for_more_than_an_hour_is_unmatched(tmp_path: Path) -> None:
+async def test_a_cancel_that_is_held_for_more_than_an_hour_is_unmatched(coordinator: Coordinator) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        early = log.cancelled()
-        await it.take(early)
-        it.clock.pass_by(HOUR)
-        await it.fire_due()
-        ((verdict, reason),) = it.verdicts(early.place)
-        assert verdict == "unmatched"
-        assert "no instance waited for it" in (reason or "")
+    early = log.cancelled()
+    await coordinator.take(early)
+    coordinator.clock.pass_by(HOUR)
+    await coordinator.fire_due()
+    ((verdict, reason),) = coordinator.verdicts(early.place)
+    assert verdict == "unmatched"
+    assert "no instance waited for it" in (reason or "")
 
-        await it.take(log.placed())
-        assert it.status() == "running"
-        assert await it.fire_due() is False
+    await coordinator.take(log.placed())
+    assert coordinator.status() == "running"
+    assert await coordinator.fire_due() is False
 
 
 async def test_a_held_cancel_survives_a_restart(tmp_path: Path) -> None:
     log, clock = Log(), HandClock()
-    async with coordinator(tmp_path / "saga.db", clock=clock) as it:
+    async with open_coordinator(tmp_path / "saga.db", clock=clock) as it:
         await it.take(log.cancelled())
-    async with coordinator(tmp_path / "saga.db", clock=clock) as it:
+    async with open_coordinator(tmp_path / "saga.db", clock=clock) as it:
         await it.take(log.placed())
         assert it.status() == "compensating"
 
 
-async def test_a_cancel_after_the_pivot_was_sent_is_ignored(tmp_path: Path) -> None:
+async def test_a_cancel_after_the_pivot_was_sent_is_ignored(coordinator: Coordinator) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        await it.take(log.placed())
-        await it.take(*(log.answer(command) for command in it.messages))
-        late = log.cancelled()
-        await it.take(late)
-        assert it.verdicts(late.place) == [("ignored", "past the pivot: the pivot was sent: there is no way back")]
-        assert (await it.stored(instance_id("o-1"))).instance.steps["ship-order"].forward.command_id == command_id(
-            "o-1", "ship-order"
-        )
+    await coordinator.take(log.placed())
+    await coordinator.take(*(log.answer(command) for command in coordinator.messages))
+    late = log.cancelled()
+    await coordinator.take(late)
+    assert coordinator.verdicts(late.place) == [("ignored", "past the pivot: the pivot was sent: there is no way back")]
+    assert (await coordinator.stored(instance_id("o-1"))).instance.steps["ship-order"].forward.command_id == command_id(
+        "o-1", "ship-order"
+    )
 
 
 def two_sagas() -> tuple[Saga[saga_kit.Begun, saga_kit.Data], ...]:
@@ -121,7 +116,7 @@ def stopped_event(log: Log) -> Record:
 
 async def test_an_event_that_comes_before_two_instances_is_held_for_both(tmp_path: Path) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", *two_sagas()) as it:
+    async with open_coordinator(tmp_path / "saga.db", *two_sagas()) as it:
         await it.take(stopped_event(log))
         assert it.rows("SELECT count(*) FROM held_event") == [(2,)]
         await it.take(begun_event(log))
@@ -137,11 +132,11 @@ async def test_a_held_event_that_a_newer_program_cannot_read_is_dead_lettered_an
 ) -> None:
     log, clock = Log(), HandClock()
     (one, _) = two_sagas()
-    async with coordinator(tmp_path / "saga.db", one, clock=clock) as it:
+    async with open_coordinator(tmp_path / "saga.db", one, clock=clock) as it:
         early, start = stopped_event(log), begun_event(log)
         await it.take(early)
     changed = replace(one, cancel_on=None)
-    async with coordinator(tmp_path / "saga.db", changed, clock=clock) as it:
+    async with open_coordinator(tmp_path / "saga.db", changed, clock=clock) as it:
         await it.take(start)
         assert [verdict for verdict, _ in it.verdicts(start.place)] == ["applied"]
         assert [verdict for verdict, _ in it.verdicts(early.place)] == ["dead-lettered"]
@@ -150,12 +145,12 @@ async def test_a_held_event_that_a_newer_program_cannot_read_is_dead_lettered_an
 async def test_a_held_event_that_a_newer_program_cannot_read_expires_as_dead_letter(tmp_path: Path) -> None:
     log, clock = Log(), HandClock()
     (one, _) = two_sagas()
-    async with coordinator(tmp_path / "saga.db", one, clock=clock) as it:
+    async with open_coordinator(tmp_path / "saga.db", one, clock=clock) as it:
         early = stopped_event(log)
         await it.take(early)
     changed = replace(one, cancel_on=None)
     clock.pass_by(2 * HOUR)
-    async with coordinator(tmp_path / "saga.db", changed, clock=clock) as it:
+    async with open_coordinator(tmp_path / "saga.db", changed, clock=clock) as it:
         await it.fire_due()
         assert [verdict for verdict, _ in it.verdicts(early.place)] == ["dead-lettered"]
 
@@ -183,7 +178,7 @@ async def test_what_is_held_is_taken_by_the_receive_that_begins_as_another_ends_
     tmp_path: Path,
 ) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", IN_ORDER) as it:
+    async with open_coordinator(tmp_path / "saga.db", IN_ORDER) as it:
         await it.take(log.event(TripAsked(trip="t-1"), "t-1"))
         early = log.event(Signed(trip="t-1"), "t-1")
         await it.take(early)
@@ -197,7 +192,7 @@ async def test_what_is_held_is_taken_by_the_receive_that_begins_beside_another_a
     tmp_path: Path,
 ) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", SIDE_BY_SIDE) as it:
+    async with open_coordinator(tmp_path / "saga.db", SIDE_BY_SIDE) as it:
         await it.take(log.event(TripAsked(trip="t-1"), "t-1"))
         early = log.event(Signed(trip="t-1"), "t-1")
         await it.take(early)
@@ -208,7 +203,7 @@ async def test_what_is_held_is_taken_by_the_receive_that_begins_beside_another_a
 
 async def test_what_is_held_is_taken_by_the_alternative_that_is_tried_next(tmp_path: Path) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", trip(alternatives(SOON, SIGNED, name="agreed"))) as it:
+    async with open_coordinator(tmp_path / "saga.db", trip(alternatives(SOON, SIGNED, name="agreed"))) as it:
         await it.take(log.event(TripAsked(trip="t-1"), "t-1"))
         early = log.event(Signed(trip="t-1"), "t-1")
         await it.take(early)
@@ -220,9 +215,9 @@ async def test_what_is_held_is_taken_by_the_alternative_that_is_tried_next(tmp_p
 async def test_a_log_that_is_read_again_meets_what_is_held_and_goes_on(tmp_path: Path) -> None:
     log = Log()
     early = log.cancelled()
-    async with coordinator(tmp_path / "saga.db") as it:
+    async with open_coordinator(tmp_path / "saga.db") as it:
         await it.take(early)
-    async with coordinator(tmp_path / "saga.db") as it:
+    async with open_coordinator(tmp_path / "saga.db") as it:
         it.execute("UPDATE lease SET next_offset = NULL")
         await it.take(early, log.placed("o-2"))
         assert it.verdicts(early.place) == [("buffered", None)]

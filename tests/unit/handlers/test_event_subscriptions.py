@@ -7,7 +7,7 @@ from saga_coordinator.contracts import Done, Event
 from saga_coordinator.handlers.records import Record
 from saga_coordinator.sagas import delay, step
 from saga_coordinator.sagas.machine import instance_id
-from tests.unit.handlers._support.coordinator import Coordinator, HandClock, coordinator
+from tests.unit.handlers._support.coordinator import Coordinator, HandClock, open_coordinator
 from tests.unit.handlers._support.order_log import Log
 from tests.unit.handlers._support.trips import (
     Approved,
@@ -50,7 +50,7 @@ async def holds(it: Coordinator, log: Log) -> None:
 
 async def test_an_event_that_is_awaited_moves_its_instance_on(tmp_path: Path) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", WAITING_FIRST) as it:
+    async with open_coordinator(tmp_path / "saga.db", WAITING_FIRST) as it:
         await it.take(begun(log))
         event = approved(log, by="ada")
         await it.take(event)
@@ -61,13 +61,13 @@ async def test_an_event_that_is_awaited_moves_its_instance_on(tmp_path: Path) ->
 
 async def test_an_event_before_its_instance_is_held_until_the_receive_is_reached(tmp_path: Path) -> None:
     log, clock = Log(), HandClock()
-    async with coordinator(tmp_path / "saga.db", HOLDING_FIRST, clock=clock) as it:
+    async with open_coordinator(tmp_path / "saga.db", HOLDING_FIRST, clock=clock) as it:
         event = approved(log)
         await it.take(event)
         assert it.verdicts(event.place) == [("buffered", None)]
         await it.take(begun(log))
         assert it.verdicts(event.place) == [("buffered", None)]
-    async with coordinator(tmp_path / "saga.db", HOLDING_FIRST, clock=clock) as it:
+    async with open_coordinator(tmp_path / "saga.db", HOLDING_FIRST, clock=clock) as it:
         unsent = await it.store.unsent()
         await it.take(log.says(unsent[0].message, Done()))
         assert it.verdicts(event.place) == [("applied", None)]
@@ -77,7 +77,7 @@ async def test_an_event_before_its_instance_is_held_until_the_receive_is_reached
 
 async def test_an_event_before_its_step_in_the_same_batch_is_never_stored_as_held(tmp_path: Path) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", HOLDING_FIRST) as it:
+    async with open_coordinator(tmp_path / "saga.db", HOLDING_FIRST) as it:
         await it.take(begun(log))
         (asked,) = it.sent(HoldRoom.message_type, "t-1")
         early = approved(log)
@@ -88,7 +88,7 @@ async def test_an_event_before_its_step_in_the_same_batch_is_never_stored_as_hel
 
 async def test_an_event_that_nobody_comes_to_await_is_unmatched_in_the_end(tmp_path: Path) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", HOLDING_FIRST) as it:
+    async with open_coordinator(tmp_path / "saga.db", HOLDING_FIRST) as it:
         await it.take(begun(log))
         early = approved(log)
         await it.take(early)
@@ -101,7 +101,7 @@ async def test_an_event_that_nobody_comes_to_await_is_unmatched_in_the_end(tmp_p
 
 async def test_an_event_that_is_delivered_in_the_moment_in_which_it_expires_has_one_verdict_i11(tmp_path: Path) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", trip(delay("wait", timedelta(minutes=30)), approval)) as it:
+    async with open_coordinator(tmp_path / "saga.db", trip(delay("wait", timedelta(minutes=30)), approval)) as it:
         await it.take(begun(log))
         early = approved(log)
         await it.take(early)
@@ -113,7 +113,7 @@ async def test_an_event_that_is_delivered_in_the_moment_in_which_it_expires_has_
 
 async def test_a_second_copy_of_an_event_is_a_duplicate(tmp_path: Path) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", WAITING_FIRST) as it:
+    async with open_coordinator(tmp_path / "saga.db", WAITING_FIRST) as it:
         await it.take(begun(log), approved(log))
         copy = approved(log)
         await it.take(copy)
@@ -123,7 +123,7 @@ async def test_a_second_copy_of_an_event_is_a_duplicate(tmp_path: Path) -> None:
 
 async def test_an_event_after_its_time_is_ignored(tmp_path: Path) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", WAITING_FIRST) as it:
+    async with open_coordinator(tmp_path / "saga.db", WAITING_FIRST) as it:
         await it.take(begun(log))
         it.clock.pass_by(timedelta(days=1))
         await it.fire_due()
@@ -136,7 +136,7 @@ async def test_an_event_after_its_time_is_ignored(tmp_path: Path) -> None:
 
 async def test_an_event_finds_its_instance_by_another_key(tmp_path: Path) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", PAID_LAST) as it:
+    async with open_coordinator(tmp_path / "saga.db", PAID_LAST) as it:
         await it.take(begun(log, "t-1"), begun(log, "t-2"))
         await holds(it, log)
         assert len(it.rows("SELECT * FROM awaited_event")) == 1
@@ -150,7 +150,7 @@ async def test_an_event_finds_its_instance_by_another_key(tmp_path: Path) -> Non
 
 async def test_an_event_of_another_key_that_comes_early_is_held_at_its_address(tmp_path: Path) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", PAID_LAST) as it:
+    async with open_coordinator(tmp_path / "saga.db", PAID_LAST) as it:
         early = paid(log)
         await it.take(early, begun(log))
         assert it.verdicts(early.place) == [("buffered", None)]
@@ -161,7 +161,7 @@ async def test_an_event_of_another_key_that_comes_early_is_held_at_its_address(t
 
 async def test_a_compensating_instance_awaits_no_event(tmp_path: Path) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", PAID_LAST) as it:
+    async with open_coordinator(tmp_path / "saga.db", PAID_LAST) as it:
         await it.take(begun(log))
         await holds(it, log)
         await it.take(log.event(TripCancelled(trip="t-1"), "t-1"))

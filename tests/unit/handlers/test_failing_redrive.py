@@ -8,7 +8,7 @@ import pytest
 
 from saga_coordinator.handlers.redrive import DeadLetterRef, Outcome, Result
 from tests.unit.handlers._support.brittle import Broken, Stores
-from tests.unit.handlers._support.coordinator import Coordinator, coordinator
+from tests.unit.handlers._support.coordinator import Coordinator, open_coordinator
 from tests.unit.handlers._support.faulty import BAD, NO_FAULT, OLGA, Fault, Two, wide
 
 Act = Callable[[Coordinator, DeadLetterRef], Awaitable[Result]]
@@ -42,7 +42,7 @@ WHILE_REDRIVING = {
 async def test_parking_that_fails_at_any_statement_leaves_nothing_and_is_done_again_i24_i28(
     tmp_path: Path, statement: str
 ) -> None:
-    async with coordinator(tmp_path / "saga.db", wide(Fault(), NO_FAULT)) as it:
+    async with open_coordinator(tmp_path / "saga.db", wide(Fault(), NO_FAULT)) as it:
         two = await Two(it).begin()
         failing, later = two.says("a"), two.says("b")
         it.leases.add(await it.store.acquire("saga.replies.v1", 0, "test"))
@@ -62,7 +62,7 @@ async def test_a_redrive_that_fails_at_any_statement_leaves_nothing_and_is_done_
     tmp_path: Path, statement: str
 ) -> None:
     fault = Fault()
-    async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
+    async with open_coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
         which = await parked(it, fault)
         before, turns = it.everything(), len(it.watcher.turns)
         with trap(it, WHILE_REDRIVING[statement]), pytest.raises(Exception, match="disk full"):
@@ -86,7 +86,7 @@ async def test_an_act_that_fails_between_two_calls_leaves_nothing_and_is_done_ag
     tmp_path: Path, act: str, point: str
 ) -> None:
     fault, stores = Fault(), Stores()
-    async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT), worn=stores.worn) as it:
+    async with open_coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT), worn=stores.worn) as it:
         which = await parked(it, fault)
         it.instance_cache.clear()
         before = it.everything()
@@ -100,7 +100,7 @@ async def test_an_act_that_fails_between_two_calls_leaves_nothing_and_is_done_ag
 @pytest.mark.parametrize("act", ["redrive", "discard"])
 async def test_an_act_whose_commit_is_unknown_is_not_done_twice_i27(tmp_path: Path, act: str) -> None:
     fault, stores = Fault(), Stores()
-    async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT), worn=stores.worn) as it:
+    async with open_coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT), worn=stores.worn) as it:
         which = await parked(it, fault)
         stores.brittle.fails_at = "after commit"
         with pytest.raises(Broken):
@@ -113,7 +113,7 @@ async def test_an_act_whose_commit_is_unknown_is_not_done_twice_i27(tmp_path: Pa
 async def test_a_redrive_counts_after_what_changed_meanwhile(tmp_path: Path) -> None:
     """The memory may be behind: the record is decided again on the newest state."""
     fault = Fault()
-    async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
+    async with open_coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
         which = await parked(it, fault)
         it.execute("UPDATE instance SET revision = 7 WHERE correlation = 'bad'")
         assert (await it.redrive.redrive(which, OLGA)).outcome is Outcome.DONE

@@ -8,7 +8,7 @@ import pytest
 
 from saga_coordinator.handlers.records import Record
 from tests.unit.handlers._support.brittle import Broken, Stores
-from tests.unit.handlers._support.coordinator import Coordinator, coordinator, relaying
+from tests.unit.handlers._support.coordinator import Coordinator, open_coordinator, relaying
 from tests.unit.handlers._support.eventually import eventually
 from tests.unit.handlers._support.order_log import EVENTS, REPLIES, Log
 
@@ -50,7 +50,7 @@ async def everything_at_once(it: Coordinator) -> list[Record]:
 async def test_a_batch_that_fails_at_any_statement_leaves_nothing_and_is_taken_in_again_i24_i29(
     tmp_path: Path, statement: str
 ) -> None:
-    async with coordinator(tmp_path / "failing.db") as failing, coordinator(tmp_path / "sound.db") as sound:
+    async with open_coordinator(tmp_path / "failing.db") as failing, open_coordinator(tmp_path / "sound.db") as sound:
         batch = await everything_at_once(failing)
         before, turns = failing.everything(), len(failing.watcher.turns)
         failing.execute(f"CREATE TRIGGER trap {TRIGGERS[statement]} BEGIN SELECT RAISE(ABORT, 'disk full'); END")
@@ -80,7 +80,7 @@ async def test_a_commit_of_unknown_outcome_is_read_again_and_done_once_i27(tmp_p
 async def test_a_batch_whose_commit_happened_is_skipped_in_the_same_epoch_too_i26_i27(tmp_path: Path) -> None:
     """Even a caller that does not take its leases again applies no record twice: the fence sees that they are done."""
     log, stores = Log(), Stores()
-    async with coordinator(tmp_path / "saga.db", worn=stores.worn) as it:
+    async with open_coordinator(tmp_path / "saga.db", worn=stores.worn) as it:
         await it.take(log.placed("o-0"))
         records = [log.placed("o-1"), log.placed("o-2")]
         stores.brittle.fails_at = "after commit"
@@ -108,8 +108,8 @@ async def check_second_attempt(
     """Let an act fail once at a point; after a second attempt all is as if it had never failed."""
     stores = Stores()
     async with (
-        coordinator(folder / "failing.db", worn=stores.worn) as failing,
-        coordinator(folder / "sound.db") as sound,
+        open_coordinator(folder / "failing.db", worn=stores.worn) as failing,
+        open_coordinator(folder / "sound.db") as sound,
     ):
         batch = await everything_at_once(failing)
         before = failing.everything()
@@ -145,7 +145,7 @@ def without_leases(it: Coordinator) -> Mapping[str, object]:
 
 async def test_nothing_leaves_before_it_is_committed_i7(tmp_path: Path) -> None:
     stores, log = Stores(), Log()
-    async with coordinator(tmp_path / "saga.db", worn=stores.worn) as it:
+    async with open_coordinator(tmp_path / "saga.db", worn=stores.worn) as it:
         placed = log.placed()
         stores.brittle.fails_at = "commit"
         with pytest.raises(Broken):

@@ -16,7 +16,7 @@ from saga_coordinator.service.app import run as running
 from saga_coordinator.service.drain import SHUTTING_DOWN, Drain
 from saga_coordinator.service.health import CHECKS, Health
 from saga_coordinator.service.settings import Settings
-from tests.unit.handlers._support.coordinator import Coordinator, coordinator, relaying
+from tests.unit.handlers._support.coordinator import Coordinator, open_coordinator, relaying
 from tests.unit.handlers._support.eventually import eventually
 from tests.unit.handlers._support.order_log import Log, instance_id
 from tests.unit.handlers.test_relay import Gate
@@ -27,7 +27,7 @@ HOUR = timedelta(hours=1)
 async def test_no_timer_fires_while_the_outbox_is_full_and_all_fire_afterwards_i20_i33(tmp_path: Path) -> None:
     log, gate = Log(), Gate()
     gate.open.clear()
-    async with coordinator(tmp_path / "saga.db", publisher=gate) as it, relaying(it.relay):
+    async with open_coordinator(tmp_path / "saga.db", publisher=gate) as it, relaying(it.relay):
         await it.take(*(log.placed(f"o-{number}") for number in range(4)))
         it.clock.pass_by(HOUR)
         looks = Looks(it)
@@ -46,7 +46,7 @@ async def test_no_timer_fires_while_the_outbox_is_full_and_all_fire_afterwards_i
 
 async def test_commands_of_a_timer_that_fires_during_shutdown_are_published_i35(tmp_path: Path) -> None:
     gate, stop = Gate(), asyncio.Event()
-    async with coordinator(tmp_path / "saga.db", publisher=gate) as it:
+    async with open_coordinator(tmp_path / "saga.db", publisher=gate) as it:
         await it.take(Log().placed())
         it.clock.pass_by(HOUR)
         timers, feed = ObservedTimers(it), Quiet()
@@ -66,7 +66,7 @@ async def test_commands_of_a_timer_that_fires_during_shutdown_are_published_i35(
 
 async def test_commands_of_an_operator_action_during_shutdown_are_published_i35(tmp_path: Path) -> None:
     gate, stop = Gate(), asyncio.Event()
-    async with coordinator(tmp_path / "saga.db", publisher=gate) as it:
+    async with open_coordinator(tmp_path / "saga.db", publisher=gate) as it:
         await it.take(Log().placed())
         feed, drain = Quiet(), Drain()
         parts = {"consumer": feed, "health": Health(CHECKS), "publisher": feed, "drain": drain}

@@ -17,7 +17,7 @@ from saga_coordinator.handlers.records import Place, RawHeaders, Record
 from saga_coordinator.handlers.routing import Routes
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from tests.unit.handlers._support import fuzzed
-from tests.unit.handlers._support.coordinator import coordinator
+from tests.unit.handlers._support.coordinator import open_coordinator
 from tests.unit.handlers._support.order_log import EVENTS, TIMESTAMP, Log
 
 ROUTES = Routes([order_fulfilment])
@@ -38,7 +38,7 @@ async def taken(raw: list[Raw]) -> None:
     """Take records in between two that are right, all in one batch."""
     log = Log()
     with tempfile.TemporaryDirectory() as folder:
-        async with coordinator(Path(folder) / "saga.db") as it:
+        async with open_coordinator(Path(folder) / "saga.db") as it:
             await it.take(log.placed("o-1"))
             odd = [placed(log, each) for each in raw]
             await it.take(log.placed("o-8"), *odd, log.placed("o-9"))

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from saga_coordinator.handlers.records import Record
-from tests.unit.handlers._support.coordinator import TIME, Coordinator, coordinator
+from tests.unit.handlers._support.coordinator import TIME, Coordinator, open_coordinator
 from tests.unit.handlers._support.order_log import (
     EVENTS,
     OUTCOMES,
@@ -19,25 +19,23 @@ RESERVE, CHARGE = "inventory.reserve-stock.v1", "payments.charge-card.v1"
 SHIP, NOTIFY = "shipping.ship-order.v1", "notifications.notify-customer.v1"
 
 
-async def test_an_order_goes_from_event_to_outcome(tmp_path: Path) -> None:
+async def test_an_order_goes_from_event_to_outcome(coordinator: Coordinator) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        await it.take(log.placed())
-        for step in (RESERVE, CHARGE, SHIP, NOTIFY):
-            await it.take(log.answer(it.sent(step)[0]))
+    await coordinator.take(log.placed())
+    for step in (RESERVE, CHARGE, SHIP, NOTIFY):
+        await coordinator.take(log.answer(coordinator.sent(step)[0]))
 
-        assert it.types() == [RESERVE, CHARGE, SHIP, NOTIFY, "orders.order-confirmed.v1"]
-        assert it.status() == "completed"
-        outcome = it.messages[-1]
-        assert (outcome.topic, outcome.key) == (OUTCOMES, b"o-1")
-        assert outcome.value == b'{"order_id":"o-1","tracking":"T-1"}'
+    assert coordinator.types() == [RESERVE, CHARGE, SHIP, NOTIFY, "orders.order-confirmed.v1"]
+    assert coordinator.status() == "completed"
+    outcome = coordinator.messages[-1]
+    assert (outcome.topic, outcome.key) == (OUTCOMES, b"o-1")
+    assert outcome.value == b'{"order_id":"o-1","tracking":"T-1"}'
 
 
-async def test_a_command_carries_every_header_of_the_conversation(tmp_path: Path) -> None:
+async def test_a_command_carries_every_header_of_the_conversation(coordinator: Coordinator) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        await it.take(log.placed())
-        (charge,) = it.sent(CHARGE)
+    await coordinator.take(log.placed())
+    (charge,) = coordinator.sent(CHARGE)
 
     assert charge.message_id == command_id("o-1", "charge-card")
     headers = {name: (raw or b"").decode() for name, raw in charge.headers}
@@ -60,142 +58,134 @@ async def test_a_command_carries_every_header_of_the_conversation(tmp_path: Path
     }
 
 
-async def test_a_mixed_batch_is_one_transaction_with_one_verdict_each_i11(tmp_path: Path) -> None:
+async def test_a_mixed_batch_is_one_transaction_with_one_verdict_each_i11(coordinator: Coordinator) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        await it.take(log.placed("o-1"))
-        reserve, charge = it.messages
-        batch = (
-            log.placed("o-2"),
-            log.answer(reserve),
-            log.record(EVENTS, "o-3", b"not json", ()),
-            log.refuse(charge),
-            log.cancelled("o-4", partition=1),
-            log.reply(charge, "payments.card-charged.v1", b"{}"),
-            log.answer(charge._replace(message_id="nobody's")),
-        )
-        turns = len(it.watcher.turns)
-        await it.take(*batch)
+    await coordinator.take(log.placed("o-1"))
+    reserve, charge = coordinator.messages
+    batch = (
+        log.placed("o-2"),
+        log.answer(reserve),
+        log.record(EVENTS, "o-3", b"not json", ()),
+        log.refuse(charge),
+        log.cancelled("o-4", partition=1),
+        log.reply(charge, "payments.card-charged.v1", b"{}"),
+        log.answer(charge._replace(message_id="nobody's")),
+    )
+    turns = len(coordinator.watcher.turns)
+    await coordinator.take(*batch)
 
-        assert len(it.watcher.turns) == turns + 1
-        verdicts = [[verdict for verdict, _ in it.verdicts(record.place)] for record in batch]
-        assert verdicts == [
-            ["applied"],
-            ["applied"],
-            ["dead-lettered"],
-            ["applied"],
-            ["buffered"],
-            ["dead-lettered"],
-            ["unmatched"],
-        ]
-        assert (it.status("o-1"), it.status("o-2")) == ("compensating", "running")
-        assert dict(it.leases.offsets()) == {(EVENTS, 0): 3, (EVENTS, 1): 1, (REPLIES, 0): 4}
-        stored = it.rows("SELECT topic, partition, next_offset FROM lease")
-        assert {(topic, partition): end for topic, partition, end in stored if end} == dict(it.leases.offsets())
+    assert len(coordinator.watcher.turns) == turns + 1
+    verdicts = [[verdict for verdict, _ in coordinator.verdicts(record.place)] for record in batch]
+    assert verdicts == [
+        ["applied"],
+        ["applied"],
+        ["dead-lettered"],
+        ["applied"],
+        ["buffered"],
+        ["dead-lettered"],
+        ["unmatched"],
+    ]
+    assert (coordinator.status("o-1"), coordinator.status("o-2")) == ("compensating", "running")
+    assert dict(coordinator.leases.offsets()) == {(EVENTS, 0): 3, (EVENTS, 1): 1, (REPLIES, 0): 4}
+    stored = coordinator.rows("SELECT topic, partition, next_offset FROM lease")
+    assert {(topic, partition): end for topic, partition, end in stored if end} == dict(coordinator.leases.offsets())
 
 
-async def test_two_starts_of_one_order_in_one_batch_start_it_once_i5(tmp_path: Path) -> None:
+async def test_two_starts_of_one_order_in_one_batch_start_it_once_i5(coordinator: Coordinator) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        first, second = log.placed(partition=0), log.placed(partition=1)
-        await it.take(first, second)
-        assert it.types() == [RESERVE, CHARGE]
-        assert [verdict for verdict, _ in it.verdicts(first.place) + it.verdicts(second.place)] == [
-            "applied",
-            "duplicate",
-        ]
-        await it.take(log.placed())
-        assert it.rows("SELECT count(*) FROM instance") == [(1,)]
+    first, second = log.placed(partition=0), log.placed(partition=1)
+    await coordinator.take(first, second)
+    assert coordinator.types() == [RESERVE, CHARGE]
+    assert [verdict for verdict, _ in coordinator.verdicts(first.place) + coordinator.verdicts(second.place)] == [
+        "applied",
+        "duplicate",
+    ]
+    await coordinator.take(log.placed())
+    assert coordinator.rows("SELECT count(*) FROM instance") == [(1,)]
 
 
-async def test_a_reply_that_comes_twice_is_applied_once_in_one_batch_and_in_two_i10(tmp_path: Path) -> None:
+async def test_a_reply_that_comes_twice_is_applied_once_in_one_batch_and_in_two_i10(coordinator: Coordinator) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        await it.take(log.placed())
-        reserve, _ = it.messages
-        once, twice = log.answer(reserve), log.answer(reserve)
-        await it.take(once, twice)
-        before = await it.stored(instance_id("o-1"))
-        thrice = log.answer(reserve)
-        await it.take(thrice)
-        after = await it.stored(instance_id("o-1"))
+    await coordinator.take(log.placed())
+    reserve, _ = coordinator.messages
+    once, twice = log.answer(reserve), log.answer(reserve)
+    await coordinator.take(once, twice)
+    before = await coordinator.stored(instance_id("o-1"))
+    thrice = log.answer(reserve)
+    await coordinator.take(thrice)
+    after = await coordinator.stored(instance_id("o-1"))
 
-        verdicts = [it.verdicts(record.place)[0][0] for record in (once, twice, thrice)]
-        assert verdicts == ["applied", "duplicate", "duplicate"]
-        assert after.instance == before.instance
-        assert it.types() == [RESERVE, CHARGE]
+    verdicts = [coordinator.verdicts(record.place)[0][0] for record in (once, twice, thrice)]
+    assert verdicts == ["applied", "duplicate", "duplicate"]
+    assert after.instance == before.instance
+    assert coordinator.types() == [RESERVE, CHARGE]
 
 
-async def test_a_reply_to_a_superseded_attempt_is_recorded_and_ignored_i10(tmp_path: Path) -> None:
+async def test_a_reply_to_a_superseded_attempt_is_recorded_and_ignored_i10(coordinator: Coordinator) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        await it.take(log.placed())
-        (first,) = it.sent(CHARGE)
-        await it.take(log.refuse(first, retryable=True))
-        it.clock.time = (await it.stored(instance_id("o-1"))).instance.next_timer_at or TIME
-        await it.fire_due()
-        assert it.sent(CHARGE)[-1].message_id == command_id("o-1", "charge-card", attempt=2)
+    await coordinator.take(log.placed())
+    (first,) = coordinator.sent(CHARGE)
+    await coordinator.take(log.refuse(first, retryable=True))
+    coordinator.clock.time = (await coordinator.stored(instance_id("o-1"))).instance.next_timer_at or TIME
+    await coordinator.fire_due()
+    assert coordinator.sent(CHARGE)[-1].message_id == command_id("o-1", "charge-card", attempt=2)
 
-        late = log.answer(first)
-        await it.take(late)
-        ((verdict, reason),) = it.verdicts(late.place)
-        assert verdict == "ignored"
-        assert reason == "superseded: it answers attempt 1 of charge-card (forward)"
+    late = log.answer(first)
+    await coordinator.take(late)
+    ((verdict, reason),) = coordinator.verdicts(late.place)
+    assert verdict == "ignored"
+    assert reason == "superseded: it answers attempt 1 of charge-card (forward)"
 
 
-async def test_a_large_order_is_reviewed_before_it_ships(tmp_path: Path) -> None:
+async def test_a_large_order_is_reviewed_before_it_ships(coordinator: Coordinator) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        await it.take(log.placed(total="1000"))
-        await it.take(*(log.answer(command) for command in it.messages))
-        assert it.types()[2:] == ["reviews.review-fraud.v1"]
+    await coordinator.take(log.placed(total="1000"))
+    await coordinator.take(*(log.answer(command) for command in coordinator.messages))
+    assert coordinator.types()[2:] == ["reviews.review-fraud.v1"]
 
 
-async def test_members_of_a_group_are_undone_together_and_the_outcome_says_why(tmp_path: Path) -> None:
+async def test_members_of_a_group_are_undone_together_and_the_outcome_says_why(coordinator: Coordinator) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        await it.take(log.placed())
-        await it.take(*(log.answer(command) for command in it.messages))
-        await it.take(log.refuse(it.sent(SHIP)[0]))
-        undone = it.types()[3:]
-        assert sorted(undone) == ["inventory.release-stock.v1", "payments.refund-card.v1"]
-        assert [header(row, "ce_compensates") for row in it.sent("payments.refund-card.v1")] == [
-            command_id("o-1", "charge-card")
-        ]
-        await it.take(*(log.answer(command) for command in it.messages[3:]))
+    await coordinator.take(log.placed())
+    await coordinator.take(*(log.answer(command) for command in coordinator.messages))
+    await coordinator.take(log.refuse(coordinator.sent(SHIP)[0]))
+    undone = coordinator.types()[3:]
+    assert sorted(undone) == ["inventory.release-stock.v1", "payments.refund-card.v1"]
+    assert [header(row, "ce_compensates") for row in coordinator.sent("payments.refund-card.v1")] == [
+        command_id("o-1", "charge-card")
+    ]
+    await coordinator.take(*(log.answer(command) for command in coordinator.messages[3:]))
 
-        assert it.status() == "compensated"
-        assert it.messages[-1].value == (
-            b'{"order_id":"o-1","step":"ship-order","code":"no-carrier","message":"nobody goes there"}'
-        )
+    assert coordinator.status() == "compensated"
+    assert coordinator.messages[-1].value == (
+        b'{"order_id":"o-1","step":"ship-order","code":"no-carrier","message":"nobody goes there"}'
+    )
 
 
-async def test_an_event_in_structured_mode_starts_an_order_too(tmp_path: Path) -> None:
+async def test_an_event_in_structured_mode_starts_an_order_too(coordinator: Coordinator) -> None:
     log = Log()
     value = b'{"specversion":"1.0","id":"s-1","source":"/shop","type":"orders.order-placed.v1","data":%b}'
     headers = (("content-type", b"application/cloudevents+json; charset=UTF-8"),)
-    async with coordinator(tmp_path / "saga.db") as it:
-        await it.take(log.record(EVENTS, "o-1", value % (log.placed().value or b""), headers))
-        assert [type_of(row) for row in it.messages] == [RESERVE, CHARGE]
-        assert header(it.messages[0], "ce_causationid") == "s-1"
+    await coordinator.take(log.record(EVENTS, "o-1", value % (log.placed().value or b""), headers))
+    assert [type_of(row) for row in coordinator.messages] == [RESERVE, CHARGE]
+    assert header(coordinator.messages[0], "ce_causationid") == "s-1"
 
 
-async def test_batches_that_come_again_or_in_a_different_cut_change_nothing_i26(tmp_path: Path) -> None:
+async def test_batches_that_come_again_or_in_a_different_cut_change_nothing_i26(coordinator: Coordinator) -> None:
     log = Log()
     records = [log.placed(f"o-{number}") for number in range(6)]
-    async with coordinator(tmp_path / "saga.db") as it:
-        await it.take(*records[:4])
-        await it.intake.receive(records[2:])
-        await it.intake.receive(records[:1])
-        assert it.rows("SELECT count(*) FROM history") == [(6,)]
-        assert [len(it.types(f"o-{number}")) for number in range(6)] == [2] * 6
+    await coordinator.take(*records[:4])
+    await coordinator.intake.receive(records[2:])
+    await coordinator.intake.receive(records[:1])
+    assert coordinator.rows("SELECT count(*) FROM history") == [(6,)]
+    assert [len(coordinator.types(f"o-{number}")) for number in range(6)] == [2] * 6
 
 
 async def test_records_of_two_partitions_in_any_order_end_alike(tmp_path: Path) -> None:
     """Partitions are read one after the other: a reply may come before an event that was written before it."""
     for name, turned in (("one", False), ("other", True)):
         log = Log()
-        async with coordinator(tmp_path / f"{name}.db") as it:
+        async with open_coordinator(tmp_path / f"{name}.db") as it:
             await it.take(log.placed("o-1"))
             records: list[Record] = [log.placed("o-2"), log.answer(it.messages[0]), log.answer(it.messages[1])]
             await it.take(*(reversed(records) if turned else records))

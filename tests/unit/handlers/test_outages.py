@@ -11,7 +11,7 @@ from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine import freeze
 from saga_coordinator.service.storage.queries import InstanceFilter
 from saga_coordinator.service.storage.sqlite.queries import open_queries
-from tests.unit.handlers._support.coordinator import Coordinator, coordinator, relaying
+from tests.unit.handlers._support.coordinator import Coordinator, open_coordinator, relaying
 from tests.unit.handlers._support.order_log import Log, instance_id
 from tests.unit.handlers.test_relay import Gate, Slow, worn
 
@@ -29,7 +29,7 @@ async def hours_of_outage(it: Coordinator, hours: int) -> None:
 async def test_what_cannot_leave_is_neither_asked_again_nor_given_up(tmp_path: Path) -> None:
     gate = Gate()
     gate.open.clear()
-    async with coordinator(tmp_path / "saga.db", publisher=gate) as it, relaying(it.relay):
+    async with open_coordinator(tmp_path / "saga.db", publisher=gate) as it, relaying(it.relay):
         await it.take(Log().placed())
         await hours_of_outage(it, 3)
         assert (it.status(), it.types()) == ("running", [RESERVE, CHARGE])
@@ -47,7 +47,7 @@ async def test_what_cannot_leave_is_neither_asked_again_nor_given_up(tmp_path: P
 
 async def test_an_undo_that_cannot_leave_does_not_stall_its_instance(tmp_path: Path) -> None:
     log, gate = Log(), Gate()
-    async with coordinator(tmp_path / "saga.db", publisher=gate) as it, relaying(it.relay):
+    async with open_coordinator(tmp_path / "saga.db", publisher=gate) as it, relaying(it.relay):
         await it.take(log.placed())
         await it.take(*(log.answer(command) for command in it.messages))
         await it.relay.wait_until_drained()
@@ -65,7 +65,7 @@ async def test_an_undo_that_cannot_leave_does_not_stall_its_instance(tmp_path: P
 async def test_a_history_with_an_outage_leads_to_the_stored_state_i3(tmp_path: Path) -> None:
     gate = Gate()
     gate.open.clear()
-    async with coordinator(tmp_path / "saga.db", publisher=gate) as it, relaying(it.relay):
+    async with open_coordinator(tmp_path / "saga.db", publisher=gate) as it, relaying(it.relay):
         await it.take(Log().placed())
         await hours_of_outage(it, 1)
         gate.open.set()
@@ -84,7 +84,7 @@ async def test_a_history_with_an_outage_leads_to_the_stored_state_i3(tmp_path: P
 async def test_no_timer_fires_while_the_outbox_is_being_loaded(tmp_path: Path) -> None:
     """It was written while no home was leased: the relay does not know it yet, and it has not left."""
     stores: list[Slow] = []
-    async with coordinator(tmp_path / "saga.db", worn=partial(worn, stores)) as it:
+    async with open_coordinator(tmp_path / "saga.db", worn=partial(worn, stores)) as it:
         it.leases.clear()
         await it.take(Log().placed())
         it.clock.pass_by(HOUR)

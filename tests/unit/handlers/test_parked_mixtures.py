@@ -13,7 +13,7 @@ from saga_coordinator.sagas.machine import freeze
 from saga_coordinator.service.storage.queries import InstanceFilter
 from saga_coordinator.service.storage.sqlite.queries import open_queries
 from tests.support import saga_kit
-from tests.unit.handlers._support.coordinator import Coordinator, coordinator
+from tests.unit.handlers._support.coordinator import Coordinator, open_coordinator
 from tests.unit.handlers._support.faulty import OLGA, Fault, wide
 from tests.unit.handlers._support.order_log import Log, type_of
 
@@ -74,7 +74,7 @@ async def test_each_record_has_one_verdict_and_each_instance_hears_them_in_order
     tmp_path: Path, seed: int
 ) -> None:
     faults = Fault(set()), Fault(set()), Fault(set())
-    async with coordinator(tmp_path / "saga.db", wide(*faults)) as it:
+    async with open_coordinator(tmp_path / "saga.db", wide(*faults)) as it:
         on_error = Troubled(it, faults, seed)
         await on_error.stir(40)
         check_verdicts(it, on_error.records)

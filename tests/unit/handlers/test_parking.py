@@ -8,7 +8,7 @@ from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.sagas import parallel, receive
 from saga_coordinator.sagas.language.nodes import Node
 from saga_coordinator.sagas.machine import Pause, instance_id
-from tests.unit.handlers._support.coordinator import Coordinator, coordinator
+from tests.unit.handlers._support.coordinator import Coordinator, open_coordinator
 from tests.unit.handlers._support.faulty import BAD, NO_FAULT, OLGA, Fault, Two, that_begins, wide
 from tests.unit.handlers._support.order_log import Log
 from tests.unit.handlers._support.trips import Approved, Paid, Trip, TripAsked, TripCancelled, approver, trip, trip_of
@@ -28,7 +28,7 @@ def queue(it: Coordinator) -> list[tuple[object, ...]]:
 async def test_what_comes_later_for_the_instance_is_queued_in_order_and_the_partition_goes_on_i11_i29(
     tmp_path: Path,
 ) -> None:
-    async with coordinator(tmp_path / "saga.db", wide(Fault(), NO_FAULT, NO_FAULT)) as it:
+    async with open_coordinator(tmp_path / "saga.db", wide(Fault(), NO_FAULT, NO_FAULT)) as it:
         two = await Two(it).begin()
         failing, good = two.says("a"), two.says("a", "good")
         later, cancel = two.says("b"), two.stopped()
@@ -45,7 +45,7 @@ async def test_what_comes_later_for_the_instance_is_queued_in_order_and_the_part
 
 
 async def test_a_parked_instance_is_as_it_was_and_its_history_too_i3(tmp_path: Path) -> None:
-    async with coordinator(tmp_path / "saga.db", wide(Fault(), NO_FAULT)) as it:
+    async with open_coordinator(tmp_path / "saga.db", wide(Fault(), NO_FAULT)) as it:
         two = await Two(it).begin()
         before = await it.stored(BAD)
         await it.take(two.says("a"), two.says("b"))
@@ -56,18 +56,18 @@ async def test_a_parked_instance_is_as_it_was_and_its_history_too_i3(tmp_path: P
 
 async def test_it_stays_parked_over_a_restart(tmp_path: Path) -> None:
     fault = Fault()
-    async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
+    async with open_coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
         two = await Two(it).begin()
         await it.take(two.says("a"))
         later = two.says("b")
-    async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
+    async with open_coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
         await it.take(later)
         assert it.verdicts(later.place) == BUFFERED
 
 
 async def test_a_copy_of_a_record_that_is_queued_is_queued_too_and_found_to_be_a_duplicate(tmp_path: Path) -> None:
     fault = Fault()
-    async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
+    async with open_coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
         two = await Two(it).begin()
         failing, copy = two.says("a"), two.says("a")
         await it.take(failing, copy)
@@ -75,7 +75,7 @@ async def test_a_copy_of_a_record_that_is_queued_is_queued_too_and_found_to_be_a
 
 
 async def test_timers_of_a_parked_instance_fire_and_operator_actions_work(tmp_path: Path) -> None:
-    async with coordinator(tmp_path / "saga.db", wide(Fault(), NO_FAULT)) as it:
+    async with open_coordinator(tmp_path / "saga.db", wide(Fault(), NO_FAULT)) as it:
         two = await Two(it).begin()
         await it.take(two.says("a"))
         it.clock.pass_by(timedelta(minutes=6))
@@ -90,7 +90,7 @@ async def test_timers_of_a_parked_instance_fire_and_operator_actions_work(tmp_pa
 
 
 async def test_a_record_that_fails_before_there_is_an_instance_parks_nobody(tmp_path: Path) -> None:
-    async with coordinator(tmp_path / "saga.db", that_begins(Fault())) as it:
+    async with open_coordinator(tmp_path / "saga.db", that_begins(Fault())) as it:
         two = await Two(it).begin()
         cancel = two.stopped()
         await it.take(cancel)
@@ -100,7 +100,7 @@ async def test_a_record_that_fails_before_there_is_an_instance_parks_nobody(tmp_
 
 
 async def test_what_cannot_be_read_parks_nobody_i28(tmp_path: Path) -> None:
-    async with coordinator(tmp_path / "saga.db", wide(NO_FAULT, NO_FAULT)) as it:
+    async with open_coordinator(tmp_path / "saga.db", wide(NO_FAULT, NO_FAULT)) as it:
         two = await Two(it).begin()
         await it.take(two.log.reply(two.command("a"), "made.did.v1", b"{"), two.says("a"))
         assert it.rows("SELECT instance_id, parks FROM dead_letter") == [("", 0)]
@@ -111,7 +111,7 @@ async def test_what_cannot_be_read_parks_nobody_i28(tmp_path: Path) -> None:
 
 
 async def test_an_event_that_fails_for_one_of_its_instances_happens_to_the_other(tmp_path: Path) -> None:
-    async with coordinator(tmp_path / "saga.db", *trips(approval=(Fault({"t-1"}), NO_FAULT))) as it:
+    async with open_coordinator(tmp_path / "saga.db", *trips(approval=(Fault({"t-1"}), NO_FAULT))) as it:
         log = Log()
         await it.take(log.event(TripAsked(trip="t-1"), "t-1"))
         first, second = log.event(Approved(trip="t-1"), "t-1"), log.event(TripCancelled(trip="t-1"), "t-1")
@@ -124,7 +124,7 @@ async def test_an_event_that_fails_for_one_of_its_instances_happens_to_the_other
 
 
 async def test_an_event_that_fails_for_several_instances_parks_each_behind_it(tmp_path: Path) -> None:
-    async with coordinator(tmp_path / "saga.db", *trips(approval=(Fault({"t-1"}), Fault({"t-1"})))) as it:
+    async with open_coordinator(tmp_path / "saga.db", *trips(approval=(Fault({"t-1"}), Fault({"t-1"})))) as it:
         log = Log()
         await it.take(log.event(TripAsked(trip="t-1"), "t-1"))
         event = log.event(Approved(trip="t-1"), "t-1")
@@ -134,7 +134,7 @@ async def test_an_event_that_fails_for_several_instances_parks_each_behind_it(tm
 
 
 async def test_an_event_is_queued_where_it_is_awaited_by_another_key(tmp_path: Path) -> None:
-    async with coordinator(tmp_path / "saga.db", *trips(payment=True, approval=(Fault({"t-1"}), NO_FAULT))) as it:
+    async with open_coordinator(tmp_path / "saga.db", *trips(payment=True, approval=(Fault({"t-1"}), NO_FAULT))) as it:
         log = Log()
         await it.take(log.event(TripAsked(trip="t-1"), "t-1"), log.event(Approved(trip="t-1"), "t-1"))
         event = log.event(Paid(invoice="invoice-t-1"), "invoice-t-1")
@@ -144,7 +144,7 @@ async def test_an_event_is_queued_where_it_is_awaited_by_another_key(tmp_path: P
 
 
 async def test_a_held_event_that_fails_when_it_is_awaited_parks_and_does_not_block_its_batch(tmp_path: Path) -> None:
-    async with coordinator(tmp_path / "saga.db", *trips(approval=(Fault({"t-1"}), NO_FAULT))) as it:
+    async with open_coordinator(tmp_path / "saga.db", *trips(approval=(Fault({"t-1"}), NO_FAULT))) as it:
         log = Log()
         early = log.event(Approved(trip="t-1"), "t-1")
         await it.take(early)

@@ -9,7 +9,7 @@ import pytest
 from saga_coordinator.contracts import Done
 from saga_coordinator.handlers.records import Place
 from saga_coordinator.handlers.redrive import DeadLetterRef, Outcome
-from tests.unit.handlers._support.coordinator import Coordinator, coordinator
+from tests.unit.handlers._support.coordinator import Coordinator, open_coordinator
 from tests.unit.handlers._support.faulty import BAD, NO_FAULT, OLGA, Fault, Two, that_begins, wide
 from tests.unit.handlers._support.order_log import EVENTS, Log, instance_id, placed_value
 from tests.unit.handlers._support.trips import Approved, TripAsked, TripCancelled, hotel, hotel_booking, room, trip
@@ -27,7 +27,7 @@ def audits(it: Coordinator) -> list[tuple[object, ...]]:
 
 async def test_the_record_and_what_was_queued_happen_in_order_and_the_instance_goes_on_i11(tmp_path: Path) -> None:
     fault = Fault()
-    async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT, NO_FAULT)) as it:
+    async with open_coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT, NO_FAULT)) as it:
         two = await Two(it).begin()
         failing, third, second = two.says("a"), two.says("c"), two.says("b")
         await it.take(failing, third, second)
@@ -49,7 +49,7 @@ async def test_the_record_and_what_was_queued_happen_in_order_and_the_instance_g
 
 async def test_a_record_that_fails_again_changes_nothing_but_its_cause(tmp_path: Path) -> None:
     fault = Fault()
-    async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
+    async with open_coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
         two = await Two(it).begin()
         failing, later = two.says("a"), two.says("b")
         await it.take(failing, later)
@@ -68,7 +68,7 @@ async def test_a_record_that_fails_again_changes_nothing_but_its_cause(tmp_path:
 
 async def test_a_queued_record_that_fails_is_the_new_head_and_the_rest_waits_behind_it(tmp_path: Path) -> None:
     first, second = Fault(), Fault()
-    async with coordinator(tmp_path / "saga.db", wide(first, second, NO_FAULT)) as it:
+    async with open_coordinator(tmp_path / "saga.db", wide(first, second, NO_FAULT)) as it:
         two = await Two(it).begin()
         records = two.says("a"), two.says("b"), two.says("c")
         await it.take(*records)
@@ -95,7 +95,7 @@ async def test_a_queued_record_that_fails_is_the_new_head_and_the_rest_waits_beh
 
 
 async def test_a_record_that_is_not_the_head_is_refused_naming_the_one_before_it(tmp_path: Path) -> None:
-    async with coordinator(tmp_path / "saga.db", wide(Fault(), NO_FAULT, NO_FAULT)) as it:
+    async with open_coordinator(tmp_path / "saga.db", wide(Fault(), NO_FAULT, NO_FAULT)) as it:
         two = await Two(it).begin()
         records = two.says("a"), two.says("b"), two.says("c")
         await it.take(*records)
@@ -113,7 +113,7 @@ async def test_a_record_that_is_not_the_head_is_refused_naming_the_one_before_it
 
 async def test_what_is_no_dead_letter_any_more_is_refused(tmp_path: Path) -> None:
     fault = Fault()
-    async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
+    async with open_coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
         two = await Two(it).begin()
         failing = two.says("a")
         await it.take(failing)
@@ -128,7 +128,7 @@ async def test_what_is_no_dead_letter_any_more_is_refused(tmp_path: Path) -> Non
 
 async def test_a_dry_run_shows_what_would_happen_and_writes_nothing(tmp_path: Path) -> None:
     fault = Fault()
-    async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
+    async with open_coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
         two = await Two(it).begin()
         failing, later = two.says("a"), two.says("b")
         await it.take(failing, later)
@@ -144,7 +144,7 @@ async def test_a_dry_run_shows_what_would_happen_and_writes_nothing(tmp_path: Pa
 
 async def test_a_start_that_failed_starts_its_instance_after_all(tmp_path: Path) -> None:
     fault = Fault()
-    async with coordinator(tmp_path / "saga.db", that_begins(fault)) as it:
+    async with open_coordinator(tmp_path / "saga.db", that_begins(fault)) as it:
         two = await Two(it).begin()
         cancel = two.stopped()
         await it.take(cancel)
@@ -157,7 +157,7 @@ async def test_a_start_that_failed_starts_its_instance_after_all(tmp_path: Path)
 
 async def test_an_event_is_redriven_for_the_instance_for_which_it_failed_only(tmp_path: Path) -> None:
     fault, other = Fault({"t-1"}), Fault({"t-1"})
-    async with coordinator(tmp_path / "saga.db", *trips(approval=(fault, other))) as it:
+    async with open_coordinator(tmp_path / "saga.db", *trips(approval=(fault, other))) as it:
         log = Log()
         await it.take(log.event(TripAsked(trip="t-1"), "t-1"))
         event = log.event(Approved(trip="t-1"), "t-1")
@@ -179,7 +179,7 @@ async def test_what_could_not_be_read_is_decided_when_it_can_be_and_waits_behind
     tmp_path: Path,
 ) -> None:
     fault = Fault()
-    async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
+    async with open_coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
         two = await Two(it).begin()
         garbled = two.log.reply(two.command("b"), "made.did.v1", b"{")
         failing = two.says("a")
@@ -201,7 +201,7 @@ async def test_what_could_not_be_read_is_decided_when_it_can_be_and_waits_behind
 
 async def test_a_reply_that_comes_too_late_when_it_is_redriven_is_ignored(tmp_path: Path) -> None:
     fault = Fault()
-    async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
+    async with open_coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
         two = await Two(it).begin()
         failing, cancel = two.says("a"), two.stopped()
         await it.take(failing, cancel)
@@ -220,7 +220,7 @@ async def test_a_reply_that_comes_too_late_when_it_is_redriven_is_ignored(tmp_pa
 async def test_a_parked_child_answers_its_command_after_all_and_hears_of_its_cancel_in_order(tmp_path: Path) -> None:
     fault, log = Fault({"t-1"}), Log()
     broken = replace(hotel_booking, on_completed=fault(room))
-    async with coordinator(tmp_path / "saga.db", trip(hotel), broken) as it:
+    async with open_coordinator(tmp_path / "saga.db", trip(hotel), broken) as it:
         done = log.says(await asked(it, log), Done())
         cancel = log.event(TripCancelled(trip="t-1"), "t-1")
         await it.take(done, cancel)
@@ -238,7 +238,7 @@ async def test_a_parked_child_answers_its_command_after_all_and_hears_of_its_can
 
 async def test_a_queue_of_a_thousand_records_is_decided_in_one_transaction(tmp_path: Path) -> None:
     fault = Fault()
-    async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
+    async with open_coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
         two = await Two(it).begin()
         failing, copies = two.says("a"), [two.says("b") for _ in range(1_000)]
         await it.take(failing, *copies)
@@ -253,7 +253,7 @@ async def test_a_queue_of_a_thousand_records_is_decided_in_one_transaction(tmp_p
 
 async def test_a_redriven_record_begins_a_new_trace_linked_to_the_old_one(tmp_path: Path) -> None:
     fault = Fault()
-    async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
+    async with open_coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
         two = await Two(it).begin()
         failing, later = two.says("a"), two.says("b")
         await it.take(failing, later)
@@ -271,23 +271,22 @@ async def test_a_redriven_record_begins_a_new_trace_linked_to_the_old_one(tmp_pa
         assert [span.trace_id for span in sent] == [hops[1].placement.span.trace_id]
 
 
-async def test_a_redriven_start_begins_a_new_trace_linked_to_that_of_its_event(tmp_path: Path) -> None:
+async def test_a_redriven_start_begins_a_new_trace_linked_to_that_of_its_event(coordinator: Coordinator) -> None:
     incoming = f"00-{'a' * 32}-{'b' * 16}-01"
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        await it.take(log.record(EVENTS, "o-1", b"{", log.placed("o-1", traceparent=incoming).headers))
-        which = DeadLetterRef(Place(EVENTS, 0, 1))
-        await it.redrive.edit(which, placed_value("o-1"), OLGA)
-        await it.redrive.redrive(which, OLGA)
-        (hop,) = it.watcher.turns[-1].transitions
-        assert [link.traceparent() for link in hop.placement.links] == [incoming]
-        assert hop.placement.parent is None
-        assert hop.placement.span.trace_id not in {"a" * 32, instance_id("o-1").replace("-", "")}
+    await coordinator.take(log.record(EVENTS, "o-1", b"{", log.placed("o-1", traceparent=incoming).headers))
+    which = DeadLetterRef(Place(EVENTS, 0, 1))
+    await coordinator.redrive.edit(which, placed_value("o-1"), OLGA)
+    await coordinator.redrive.redrive(which, OLGA)
+    (hop,) = coordinator.watcher.turns[-1].transitions
+    assert [link.traceparent() for link in hop.placement.links] == [incoming]
+    assert hop.placement.parent is None
+    assert hop.placement.span.trace_id not in {"a" * 32, instance_id("o-1").replace("-", "")}
 
 
 async def test_a_stale_memory_does_not_unpark_an_instance(tmp_path: Path) -> None:
     """Being parked changes no revision, so it is compared when an instance is saved."""
-    async with coordinator(tmp_path / "saga.db", wide(Fault(), NO_FAULT)) as it:
+    async with open_coordinator(tmp_path / "saga.db", wide(Fault(), NO_FAULT)) as it:
         two = await Two(it).begin()
         stale = await it.stored(BAD)
         failing, later = two.says("a"), two.says("b")
@@ -300,7 +299,7 @@ async def test_a_stale_memory_does_not_unpark_an_instance(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("word", ['"parked":true', '{"parked":true}'])
 async def test_no_message_id_can_look_like_a_parked_instance(tmp_path: Path, word: str) -> None:
-    async with coordinator(tmp_path / "saga.db", wide(NO_FAULT, NO_FAULT)) as it:
+    async with open_coordinator(tmp_path / "saga.db", wide(NO_FAULT, NO_FAULT)) as it:
         two = await Two(it).begin()
         answers = (two.log.reply(two.command(name), "made.did.v1", b"{}", ce_id=word) for name in ("a", "b"))
         for answer in answers:

@@ -12,7 +12,7 @@ from saga_coordinator.handlers.records import Changes, OutboxMessage, OutboxRow
 from saga_coordinator.handlers.routing import REPLIES
 from saga_coordinator.service.storage.sqlite.store import SqliteStore
 from tests.unit.handlers._support.brittle import BrittleStore, Stores
-from tests.unit.handlers._support.coordinator import Coordinator, Wall, coordinator, relaying
+from tests.unit.handlers._support.coordinator import Coordinator, Wall, open_coordinator, relaying
 from tests.unit.handlers._support.eventually import eventually
 from tests.unit.handlers._support.order_log import Log
 
@@ -72,7 +72,7 @@ async def in_the_outbox(it: Coordinator) -> list[str]:
 
 async def test_rows_leave_in_their_order_and_are_deleted(tmp_path: Path) -> None:
     gate = Gate()
-    async with coordinator(tmp_path / "saga.db", publisher=gate) as it:
+    async with open_coordinator(tmp_path / "saga.db", publisher=gate) as it:
         it.relay.push(await written(it, *(message(f"m-{number}") for number in range(2_500))))
         async with relaying(it.relay):
             it.relay.push(await written(it, *(message(f"n-{number}") for number in range(10))))
@@ -87,7 +87,7 @@ async def test_rows_leave_in_their_order_and_are_deleted(tmp_path: Path) -> None
 async def test_a_lane_that_fails_sends_the_same_rows_again_and_nothing_overtakes_i12(tmp_path: Path) -> None:
     gate = Gate()
     gate.failures = {("t", 0): 2}
-    async with coordinator(tmp_path / "saga.db", publisher=gate) as it, relaying(it.relay):
+    async with open_coordinator(tmp_path / "saga.db", publisher=gate) as it, relaying(it.relay):
         it.relay.push(await written(it, message("m-1"), message("m-2")))
         await eventually(lambda: gate.failures["t", 0] < 2, "the first failure")
         it.relay.push(await written(it, message("m-3")))
@@ -104,7 +104,7 @@ async def test_a_lane_that_fails_sends_the_same_rows_again_and_nothing_overtakes
 async def test_a_lane_that_waits_does_not_hold_up_the_others(tmp_path: Path) -> None:
     gate = Gate()
     gate.failures = {("slow", 0): 1_000_000}
-    async with coordinator(tmp_path / "saga.db", publisher=gate) as it, relaying(it.relay):
+    async with open_coordinator(tmp_path / "saga.db", publisher=gate) as it, relaying(it.relay):
         rows = [message("s-1", "slow"), message("f-1", "fast"), message("o-1", "slow", 1)]
         it.relay.push(await written(it, *rows))
         await eventually(lambda: it.relay.pending == 1, "the other lanes are empty")
@@ -116,7 +116,7 @@ async def test_a_lane_that_waits_does_not_hold_up_the_others(tmp_path: Path) -> 
 async def test_rows_are_not_deleted_before_they_are_acknowledged_i7(tmp_path: Path) -> None:
     gate = Gate()
     gate.open.clear()
-    async with coordinator(tmp_path / "saga.db", publisher=gate) as it, relaying(it.relay):
+    async with open_coordinator(tmp_path / "saga.db", publisher=gate) as it, relaying(it.relay):
         it.relay.push(await written(it, message("m-1")))
         await eventually(lambda: len(gate.published) == 1, "written, not acknowledged")
         await it.relay.sweep()
@@ -133,7 +133,7 @@ async def test_rows_are_not_deleted_before_they_are_acknowledged_i7(tmp_path: Pa
 
 async def test_acknowledged_rows_are_deleted_by_the_next_batch(tmp_path: Path) -> None:
     gate, log = Gate(), Log()
-    async with coordinator(tmp_path / "saga.db", publisher=gate) as it:
+    async with open_coordinator(tmp_path / "saga.db", publisher=gate) as it:
         async with relaying(it.relay):
             await it.take(log.placed("o-1"))
             await eventually(lambda: it.relay.pending == 0, "all acknowledged")
@@ -149,7 +149,7 @@ async def test_a_relay_that_is_killed_leaves_its_rows_for_the_next_which_sends_t
 ) -> None:
     log, gate = Log(), Gate()
     gate.open.clear()
-    async with coordinator(tmp_path / "saga.db", publisher=gate) as it:
+    async with open_coordinator(tmp_path / "saga.db", publisher=gate) as it:
         async with relaying(it.relay):
             await it.take(log.placed("o-1"), log.placed("o-3"))
             await eventually(lambda: len(gate.entered) == 2, "written, not acknowledged")
@@ -157,7 +157,7 @@ async def test_a_relay_that_is_killed_leaves_its_rows_for_the_next_which_sends_t
     assert len(left) == 4
 
     after = Gate()
-    async with coordinator(tmp_path / "saga.db", publisher=after) as it:
+    async with open_coordinator(tmp_path / "saga.db", publisher=after) as it:
         it.relay.push(await it.store.unsent())
         await it.take(log.placed("o-5"))
         async with relaying(it.relay):
@@ -171,7 +171,7 @@ async def test_a_relay_that_is_killed_leaves_its_rows_for_the_next_which_sends_t
 
 async def test_rows_that_come_from_memory_and_from_the_table_are_sent_once(tmp_path: Path) -> None:
     gate = Gate()
-    async with coordinator(tmp_path / "saga.db", publisher=gate) as it:
+    async with open_coordinator(tmp_path / "saga.db", publisher=gate) as it:
         rows = await written(it, message("m-1"), message("m-2"))
         for _ in range(2):
             it.relay.push(rows)
@@ -183,7 +183,7 @@ async def test_rows_that_come_from_memory_and_from_the_table_are_sent_once(tmp_p
 
 async def test_a_store_that_fails_while_acknowledged_rows_are_deleted_ends_nothing_i29(tmp_path: Path) -> None:
     stores = Stores()
-    async with coordinator(tmp_path / "saga.db", worn=stores.worn) as it:
+    async with open_coordinator(tmp_path / "saga.db", worn=stores.worn) as it:
         rows = await written(it, message("m-1"))
         stores.brittle.fails_at = "save"
         async with relaying(it.relay):
@@ -198,7 +198,7 @@ async def test_whatever_fails_each_lane_keeps_its_order_and_nothing_is_lost_i7_i
     chance, gate = Random(seed), Gate()
     lanes = [("t", 0), ("t", 1), ("u", 0)]
     expected: dict[tuple[str, int], list[str]] = {lane: [] for lane in lanes}
-    async with coordinator(tmp_path / "saga.db", publisher=gate) as it, relaying(it.relay):
+    async with open_coordinator(tmp_path / "saga.db", publisher=gate) as it, relaying(it.relay):
         for number in range(60):
             lane = chance.choice(lanes)
             if chance.random() < 0.05:
@@ -216,7 +216,10 @@ async def test_what_is_written_while_older_rows_are_loaded_does_not_overtake_the
 ) -> None:
     """An operator action or a timer can write while the rows of an earlier life are read from the table."""
     gate, slow = Gate(), list[Slow]()
-    async with coordinator(tmp_path / "saga.db", publisher=gate, worn=partial(worn, slow)) as it, relaying(it.relay):
+    async with (
+        open_coordinator(tmp_path / "saga.db", publisher=gate, worn=partial(worn, slow)) as it,
+        relaying(it.relay),
+    ):
         await written(it, message("m-1"), message("m-2"))
         loading = asyncio.create_task(it.relay.load())
         await slow[0].has_read.wait()
@@ -238,7 +241,7 @@ def worn(kept: list[Slow], store: SqliteStore) -> Slow:
 
 
 async def test_rows_of_a_home_that_another_holds_are_left_to_him_i12_i25(tmp_path: Path) -> None:
-    async with coordinator(tmp_path / "saga.db", publisher=Gate()) as it:
+    async with open_coordinator(tmp_path / "saga.db", publisher=Gate()) as it:
         it.leases.drop(REPLIES, 1)
         it.relay.push(await written(it, message("ours"), message("his")._replace(home=1)))
         async with relaying(it.relay):

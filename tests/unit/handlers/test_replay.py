@@ -25,7 +25,7 @@ from saga_coordinator.sagas.machine import (
 )
 from saga_coordinator.service.storage.queries import InstanceFilter
 from saga_coordinator.service.storage.sqlite.queries import open_queries
-from tests.unit.handlers._support.coordinator import Coordinator, coordinator
+from tests.unit.handlers._support.coordinator import Coordinator, open_coordinator
 from tests.unit.handlers._support.order_log import Log
 from tests.unit.handlers._support.trips import (
     Approved,
@@ -79,7 +79,7 @@ async def begin(it: Coordinator, log: Log) -> None:
 
 async def test_replies_events_timers_pauses_and_operator_actions(tmp_path: Path) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", LONG) as it:
+    async with open_coordinator(tmp_path / "saga.db", LONG) as it:
         await begin(it, log)
         (asked,) = it.sent(HoldRoom.message_type, "t-1")
         await it.take(log.says(asked, Failure(code="busy", message="", retryable=True)))
@@ -100,7 +100,7 @@ async def test_replies_events_timers_pauses_and_operator_actions(tmp_path: Path)
 
 async def test_a_stalled_undo_that_is_retried_and_resolved(tmp_path: Path) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", LONG) as it:
+    async with open_coordinator(tmp_path / "saga.db", LONG) as it:
         await begin(it, log)
         await it.take(log.says(it.messages[0], Done()))
         await it.operator.act(TRIP, lambda now: Cancel(now, "fraud", "olga"))
@@ -116,7 +116,7 @@ async def test_a_stalled_undo_that_is_retried_and_resolved(tmp_path: Path) -> No
 
 async def test_a_child_that_starts_on_a_command_and_is_cancelled(tmp_path: Path) -> None:
     log, parent = Log(), trip(hotel)
-    async with coordinator(tmp_path / "saga.db", parent, hotel_booking) as it:
+    async with open_coordinator(tmp_path / "saga.db", parent, hotel_booking) as it:
         await begin(it, log)
         await it.take(delivered(log, it.sent(BookHotel.message_type, "t-1")[0]))
         await it.take(log.event(TripCancelled(trip="t-1"), "t-1"))
@@ -127,7 +127,7 @@ async def test_a_child_that_starts_on_a_command_and_is_cancelled(tmp_path: Path)
 
 async def test_timers_and_ignored_signals(tmp_path: Path) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", LONG) as it:
+    async with open_coordinator(tmp_path / "saga.db", LONG) as it:
         await begin(it, log)
         it.clock.pass_by(timedelta(minutes=6))
         await it.fire_due()
@@ -140,7 +140,7 @@ async def test_timers_and_ignored_signals(tmp_path: Path) -> None:
 async def test_the_first_decision_that_another_definition_makes_otherwise_is_named(tmp_path: Path) -> None:
     log = Log()
     shorter = trip(step("hold-room", hold, compensate=free, retry=TWICE), approval)
-    async with coordinator(tmp_path / "saga.db", LONG) as it:
+    async with open_coordinator(tmp_path / "saga.db", LONG) as it:
         await begin(it, log)
         await it.take(log.says(it.messages[0], Done()))
         await it.take(log.event(Paid(invoice="invoice-t-1"), "t-1"))
@@ -164,7 +164,7 @@ async def test_a_definition_that_raises_differs_with_what_it_raises(tmp_path: Pa
         raise ZeroDivisionError(f"{data} {event}")
 
     broken = trip(receive("approval", Approved, key=trip_of, remember=raises))
-    async with coordinator(tmp_path / "saga.db", trip(approval)) as it:
+    async with open_coordinator(tmp_path / "saga.db", trip(approval)) as it:
         await begin(it, log)
         await it.take(log.event(Approved(trip="t-1"), "t-1"))
         differs = first_difference(broken, histories(it)["trip"])

@@ -8,7 +8,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES, size_of
 from saga_coordinator.handlers.records import OutboxMessage, RawHeaders
 from tests.support import saga_kit
-from tests.unit.handlers._support.coordinator import Wall, coordinator
+from tests.unit.handlers._support.coordinator import Wall, open_coordinator
 from tests.unit.handlers._support.order_log import Log
 
 COMMANDS, OUTCOMES, DEAD_LETTERS = "made.commands.v1", "saga.made.outcomes.v1", "saga.replies.v1-dlt"
@@ -27,7 +27,7 @@ async def test_a_command_larger_than_its_topic_takes_stalls_its_instance_and_nam
     tmp_path: Path,
 ) -> None:
     log, saga = Log(), saga_kit.saga(saga_kit.compensatable("a"), saga_kit.compensatable("b"))
-    async with coordinator(tmp_path / "saga.db", saga, publisher=narrow(COMMANDS)) as it:
+    async with open_coordinator(tmp_path / "saga.db", saga, publisher=narrow(COMMANDS)) as it:
         await it.take(*(log.event(saga_kit.Begun(key=key), key) for key in ("k-1", "k-2")))
         large, small = it.messages
         await it.take(log.says(large, saga_kit.Did(word=LARGE)), log.says(small, saga_kit.Did()))
@@ -43,7 +43,9 @@ async def test_an_outcome_larger_than_its_topic_accepts_is_not_written_and_its_r
     tmp_path: Path,
 ) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", saga_kit.saga(saga_kit.safe("a")), publisher=narrow(OUTCOMES)) as it:
+    async with open_coordinator(
+        tmp_path / "saga.db", saga_kit.saga(saga_kit.safe("a")), publisher=narrow(OUTCOMES)
+    ) as it:
         await it.take(log.event(saga_kit.Begun(key="k-1"), "k-1"))
         reply = log.says(it.messages[0], saga_kit.Did(word=LARGE))
         await it.take(reply)
@@ -60,7 +62,7 @@ async def test_a_dead_letter_larger_than_its_topic_accepts_is_only_stored_i28(
     tmp_path: Path, headers: RawHeaders
 ) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", publisher=narrow(DEAD_LETTERS)) as it:
+    async with open_coordinator(tmp_path / "saga.db", publisher=narrow(DEAD_LETTERS)) as it:
         await it.take(log.record("saga.replies.v1", "k", b"" if headers else LARGE.encode(), headers))
         assert it.rows("SELECT count(*) FROM dead_letter") == [(1,)]
         assert it.messages == []

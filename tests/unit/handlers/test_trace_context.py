@@ -7,7 +7,7 @@ import pytest
 
 from saga_coordinator.handlers.records import OutboxMessage, TransitionRecord
 from saga_coordinator.handlers.trace_context import SpanContext, parse
-from tests.unit.handlers._support.coordinator import Coordinator, coordinator
+from tests.unit.handlers._support.coordinator import Coordinator, open_coordinator
 from tests.unit.handlers._support.order_log import Log, header, instance_id
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -27,25 +27,23 @@ def last_hop(it: Coordinator) -> TransitionRecord:
     return it.watcher.turns[-1].transitions[-1]
 
 
-async def test_a_start_goes_on_with_the_trace_of_its_event(tmp_path: Path) -> None:
-    async with coordinator(tmp_path / "saga.db") as it:
-        await it.take(Log().placed(traceparent=INCOMING))
-        hop = last_hop(it)
-        assert hop.placement.parent == SpanContext(TRACE, SPAN, sampled=True)
-        assert hop.placement.links == (SpanContext(TRACE, SPAN, sampled=True),)
-        assert hop.placement.span.trace_id == TRACE
-        assert {context(row).trace_id for row in it.messages} == {TRACE}
-        assert [context(row) for row in it.messages] == [span for _, span in hop.sent]
-        assert len({hop.placement.span.span_id, SPAN, *(context(row).span_id for row in it.messages)}) == 4
-        assert it.rows("SELECT trace_id, span_id FROM history") == [(TRACE, hop.placement.span.span_id)]
+async def test_a_start_goes_on_with_the_trace_of_its_event(coordinator: Coordinator) -> None:
+    await coordinator.take(Log().placed(traceparent=INCOMING))
+    hop = last_hop(coordinator)
+    assert hop.placement.parent == SpanContext(TRACE, SPAN, sampled=True)
+    assert hop.placement.links == (SpanContext(TRACE, SPAN, sampled=True),)
+    assert hop.placement.span.trace_id == TRACE
+    assert {context(row).trace_id for row in coordinator.messages} == {TRACE}
+    assert [context(row) for row in coordinator.messages] == [span for _, span in hop.sent]
+    assert len({hop.placement.span.span_id, SPAN, *(context(row).span_id for row in coordinator.messages)}) == 4
+    assert coordinator.rows("SELECT trace_id, span_id FROM history") == [(TRACE, hop.placement.span.span_id)]
 
 
-async def test_without_a_context_the_trace_has_the_id_of_the_instance(tmp_path: Path) -> None:
-    async with coordinator(tmp_path / "saga.db") as it:
-        await it.take(Log().placed())
-        hop = last_hop(it)
-        assert (hop.placement.parent, hop.placement.links) == (None, ())
-        assert hop.placement.span.trace_id == instance_id("o-1").replace("-", "")
+async def test_without_a_context_the_trace_has_the_id_of_the_instance(coordinator: Coordinator) -> None:
+    await coordinator.take(Log().placed())
+    hop = last_hop(coordinator)
+    assert (hop.placement.parent, hop.placement.links) == (None, ())
+    assert hop.placement.span.trace_id == instance_id("o-1").replace("-", "")
 
 
 @pytest.mark.parametrize(
@@ -63,14 +61,13 @@ async def test_without_a_context_the_trace_has_the_id_of_the_instance(tmp_path: 
         f"00-{TRACE}-{SPAN}-é1",
     ],
 )
-async def test_a_malformed_context_is_as_good_as_none_i41(tmp_path: Path, malformed: str) -> None:
+async def test_a_malformed_context_is_as_good_as_none_i41(coordinator: Coordinator, malformed: str) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        await it.take(log.placed(traceparent=malformed))
-        own = instance_id("o-1").replace("-", "")
-        assert {context(row).trace_id for row in it.messages} == {own}
-        await it.take(log.answer(it.messages[0], traceparent=malformed))
-        assert last_hop(it).placement.parent == context(it.messages[0])
+    await coordinator.take(log.placed(traceparent=malformed))
+    own = instance_id("o-1").replace("-", "")
+    assert {context(row).trace_id for row in coordinator.messages} == {own}
+    await coordinator.take(log.answer(coordinator.messages[0], traceparent=malformed))
+    assert last_hop(coordinator).placement.parent == context(coordinator.messages[0])
 
 
 @pytest.mark.parametrize("later", [f"01-{TRACE}-{SPAN}-01", f"42-{TRACE}-{SPAN}-09-what-may-come"])
@@ -79,81 +76,77 @@ def test_a_context_of_a_later_version_is_read(later: str) -> None:
 
 
 @pytest.mark.parametrize(("flags", "sampled"), [("00", False), ("01", True), ("02", False), ("03", True), ("ff", True)])
-async def test_the_senders_choice_whether_to_sample_is_kept(tmp_path: Path, flags: str, sampled: bool) -> None:  # noqa: FBT001
+async def test_the_senders_choice_whether_to_sample_is_kept(
+    coordinator: Coordinator, flags: str, *, sampled: bool
+) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        await it.take(log.placed(traceparent=f"00-{TRACE}-{SPAN}-{flags}"))
-        await it.take(*(log.answer(command) for command in it.messages))
-        assert {context(row).sampled for row in it.messages} == {sampled}
+    await coordinator.take(log.placed(traceparent=f"00-{TRACE}-{SPAN}-{flags}"))
+    await coordinator.take(*(log.answer(command) for command in coordinator.messages))
+    assert {context(row).sampled for row in coordinator.messages} == {sampled}
 
 
-async def test_a_reply_stands_beneath_the_span_that_it_brings(tmp_path: Path) -> None:
+async def test_a_reply_stands_beneath_the_span_that_it_brings(coordinator: Coordinator) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        await it.take(log.placed(traceparent=INCOMING))
-        inner = f"00-{TRACE}-1234567890abcdef-01"
-        await it.take(log.answer(it.messages[0], traceparent=inner))
-        placement = last_hop(it).placement
-        assert placement.parent == parse(inner)
-        assert placement.links == (parse(inner),)
-        assert placement.span.trace_id == TRACE
+    await coordinator.take(log.placed(traceparent=INCOMING))
+    inner = f"00-{TRACE}-1234567890abcdef-01"
+    await coordinator.take(log.answer(coordinator.messages[0], traceparent=inner))
+    placement = last_hop(coordinator).placement
+    assert placement.parent == parse(inner)
+    assert placement.links == (parse(inner),)
+    assert placement.span.trace_id == TRACE
 
 
-async def test_a_reply_without_context_stands_beneath_the_command_that_it_answers(tmp_path: Path) -> None:
+async def test_a_reply_without_context_stands_beneath_the_command_that_it_answers(coordinator: Coordinator) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        await it.take(log.placed(traceparent=INCOMING))
-        await it.take(log.answer(it.messages[1], traceparent=""))
-        placement = last_hop(it).placement
-        assert placement.parent == context(it.messages[1])
-        assert placement.links == ()
+    await coordinator.take(log.placed(traceparent=INCOMING))
+    await coordinator.take(log.answer(coordinator.messages[1], traceparent=""))
+    placement = last_hop(coordinator).placement
+    assert placement.parent == context(coordinator.messages[1])
+    assert placement.links == ()
 
 
-async def test_a_reply_with_a_foreign_context_is_linked_to_it_and_stays_in_its_trace(tmp_path: Path) -> None:
+async def test_a_reply_with_a_foreign_context_is_linked_to_it_and_stays_in_its_trace(coordinator: Coordinator) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        await it.take(log.placed(traceparent=INCOMING))
-        await it.take(log.answer(it.messages[1], traceparent=FOREIGN))
-        placement = last_hop(it).placement
-        assert placement.parent == context(it.messages[1])
-        assert placement.links == (parse(FOREIGN),)
-        assert placement.span.trace_id == TRACE
+    await coordinator.take(log.placed(traceparent=INCOMING))
+    await coordinator.take(log.answer(coordinator.messages[1], traceparent=FOREIGN))
+    placement = last_hop(coordinator).placement
+    assert placement.parent == context(coordinator.messages[1])
+    assert placement.links == (parse(FOREIGN),)
+    assert placement.span.trace_id == TRACE
 
 
-async def test_a_timer_starts_a_new_trace_linked_to_the_start_and_to_pending_commands(tmp_path: Path) -> None:
+async def test_a_timer_starts_a_new_trace_linked_to_the_start_and_to_pending_commands(coordinator: Coordinator) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        await it.take(log.placed(traceparent=INCOMING))
-        start = last_hop(it).placement.span
-        reserve, charge = it.messages
-        it.clock.pass_by(timedelta(minutes=2))
-        await it.fire_due()
-        placement = last_hop(it).placement
-        assert placement.parent is None
-        assert placement.links == (start, context(reserve), context(charge))
-        assert placement.span.trace_id not in {TRACE, instance_id("o-1").replace("-", "")}
-        again = it.sent(CHARGE)[-1]
-        assert context(again).trace_id == placement.span.trace_id
+    await coordinator.take(log.placed(traceparent=INCOMING))
+    start = last_hop(coordinator).placement.span
+    reserve, charge = coordinator.messages
+    coordinator.clock.pass_by(timedelta(minutes=2))
+    await coordinator.fire_due()
+    placement = last_hop(coordinator).placement
+    assert placement.parent is None
+    assert placement.links == (start, context(reserve), context(charge))
+    assert placement.span.trace_id not in {TRACE, instance_id("o-1").replace("-", "")}
+    again = coordinator.sent(CHARGE)[-1]
+    assert context(again).trace_id == placement.span.trace_id
 
-        await it.take(log.answer(again))
-        assert last_hop(it).placement.span.trace_id == placement.span.trace_id
-        await it.take(log.answer(reserve))
-        assert last_hop(it).placement.span.trace_id == TRACE
+    await coordinator.take(log.answer(again))
+    assert last_hop(coordinator).placement.span.trace_id == placement.span.trace_id
+    await coordinator.take(log.answer(reserve))
+    assert last_hop(coordinator).placement.span.trace_id == TRACE
 
 
-async def test_a_reply_after_a_long_wait_begins_a_new_trace_linked_to_both(tmp_path: Path) -> None:
+async def test_a_reply_after_a_long_wait_begins_a_new_trace_linked_to_both(coordinator: Coordinator) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
-        await it.take(log.placed(traceparent=INCOMING))
-        start = last_hop(it).placement.span
-        await it.take(*(log.answer(command) for command in it.messages))
-        ship = it.messages[-1]
-        it.clock.pass_by(timedelta(hours=5))
-        await it.take(log.answer(ship))
-        placement = last_hop(it).placement
-        assert placement.parent is None
-        assert placement.links == (context(ship), start, context(ship))
-        assert placement.span.trace_id != TRACE
+    await coordinator.take(log.placed(traceparent=INCOMING))
+    start = last_hop(coordinator).placement.span
+    await coordinator.take(*(log.answer(command) for command in coordinator.messages))
+    ship = coordinator.messages[-1]
+    coordinator.clock.pass_by(timedelta(hours=5))
+    await coordinator.take(log.answer(ship))
+    placement = last_hop(coordinator).placement
+    assert placement.parent is None
+    assert placement.links == (context(ship), start, context(ship))
+    assert placement.span.trace_id != TRACE
 
 
 async def test_the_same_story_makes_the_same_spans(tmp_path: Path) -> None:
@@ -161,7 +154,7 @@ async def test_the_same_story_makes_the_same_spans(tmp_path: Path) -> None:
     spans = []
     for name in ("one", "other"):
         log = Log()
-        async with coordinator(tmp_path / f"{name}.db") as it:
+        async with open_coordinator(tmp_path / f"{name}.db") as it:
             await it.take(log.placed())
             await it.take(*(log.answer(command) for command in it.messages))
             spans.append(
@@ -176,10 +169,10 @@ async def test_the_same_story_makes_the_same_spans(tmp_path: Path) -> None:
 
 async def test_a_trail_survives_a_restart(tmp_path: Path) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
+    async with open_coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed(traceparent=INCOMING))
         charge = it.messages[1]
-    async with coordinator(tmp_path / "saga.db") as it:
+    async with open_coordinator(tmp_path / "saga.db") as it:
         await it.take(log.answer(charge, traceparent=""))
         assert last_hop(it).placement.parent == context(charge)
         assert last_hop(it).root.trace_id == TRACE

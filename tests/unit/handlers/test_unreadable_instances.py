@@ -14,7 +14,7 @@ from saga_coordinator.handlers.timers import MAX_BATCH
 from saga_coordinator.sagas import Saga
 from saga_coordinator.sagas.machine import Pause, instance_id
 from tests.support import saga_kit
-from tests.unit.handlers._support.coordinator import Coordinator, coordinator
+from tests.unit.handlers._support.coordinator import Coordinator, open_coordinator
 from tests.unit.handlers._support.faulty import NO_FAULT, Fault, Two, wide
 from tests.unit.handlers._support.order_log import Log
 
@@ -46,12 +46,12 @@ async def test_what_comes_late_for_one_whose_version_is_gone_is_ignored_and_the_
     tmp_path: Path, cancel_on: type[Event] | None
 ) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", version(1)) as it:
+    async with open_coordinator(tmp_path / "saga.db", version(1)) as it:
         await begins(it, log, "k-1")
         (asked,) = it.messages
         await it.take(log.says(asked, saga_kit.Did()))
         assert it.rows("SELECT status FROM instance") == [("completed",)]
-    async with coordinator(tmp_path / "saga.db", version(2, cancel_on=cancel_on)) as it:
+    async with open_coordinator(tmp_path / "saga.db", version(2, cancel_on=cancel_on)) as it:
         copies = [log.says(asked, saga_kit.Did()), log.event(saga_kit.Begun(key="k-1"), "k-1")]
         await it.take(*copies, log.event(saga_kit.Begun(key="n-1"), "n-1"))
 
@@ -66,7 +66,7 @@ async def test_a_record_for_an_unreadable_instance_is_dead_lettered_until_it_is_
     tmp_path: Path,
 ) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", version(1)) as it:
+    async with open_coordinator(tmp_path / "saga.db", version(1)) as it:
         await begins(it, log, "bad", "good")
         bad, good = it.messages
         damage(it)
@@ -91,7 +91,7 @@ async def test_timers_of_any_number_of_unreadable_instances_delay_no_other_i20_i
     tmp_path: Path,
 ) -> None:
     log, bad = Log(), [f"bad-{number}" for number in range(MAX_BATCH)]
-    async with coordinator(tmp_path / "saga.db", version(1)) as it:
+    async with open_coordinator(tmp_path / "saga.db", version(1)) as it:
         await begins(it, log, *bad)
         it.clock.pass_by(timedelta(seconds=1))
         await begins(it, log, "good")
@@ -108,7 +108,7 @@ async def test_timers_of_any_number_of_unreadable_instances_delay_no_other_i20_i
 
 async def test_an_operator_gets_the_reason_why_an_instance_is_unreadable(tmp_path: Path) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", version(1)) as it:
+    async with open_coordinator(tmp_path / "saga.db", version(1)) as it:
         await begins(it, log, "bad")
         damage(it)
         with pytest.raises(BadCatalog, match="cannot be read: Data: coins"):
@@ -116,7 +116,7 @@ async def test_an_operator_gets_the_reason_why_an_instance_is_unreadable(tmp_pat
 
 
 async def test_a_dead_letter_of_one_that_cannot_be_read_is_neither_redriven_nor_discarded(tmp_path: Path) -> None:
-    async with coordinator(tmp_path / "saga.db", wide(Fault(), NO_FAULT)) as it:
+    async with open_coordinator(tmp_path / "saga.db", wide(Fault(), NO_FAULT)) as it:
         two = await Two(it).begin()
         failing = two.says("a")
         await it.take(failing)

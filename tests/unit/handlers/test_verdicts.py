@@ -12,7 +12,7 @@ from saga_coordinator.sagas.machine import freeze
 from saga_coordinator.service.storage.queries import InstanceFilter
 from saga_coordinator.service.storage.sqlite.queries import open_queries
 from tests.support import saga_kit
-from tests.unit.handlers._support.coordinator import Coordinator, coordinator
+from tests.unit.handlers._support.coordinator import Coordinator, open_coordinator
 from tests.unit.handlers._support.mixture import Mixture
 from tests.unit.handlers._support.order_log import Log
 
@@ -21,43 +21,42 @@ BATCHES = 40
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-async def test_each_record_before_the_next_offset_has_exactly_one_verdict_i11(tmp_path: Path, seed: int) -> None:
-    async with coordinator(tmp_path / "saga.db") as it:
-        mixture = Mixture(it, seed)
-        await mixture.stir(BATCHES)
-        verdicts = {str(record.place): it.verdicts(record.place) for record in mixture.records}
+async def test_each_record_before_the_next_offset_has_exactly_one_verdict_i11(
+    coordinator: Coordinator, seed: int
+) -> None:
+    mixture = Mixture(coordinator, seed)
+    await mixture.stir(BATCHES)
+    verdicts = {str(record.place): coordinator.verdicts(record.place) for record in mixture.records}
 
-        assert {place: found for place, found in verdicts.items() if len(found) != 1} == {}
-        ends = Counter(record.place[:2] for record in mixture.records)
-        assert dict(it.leases.offsets()) == ends
-        kinds = {found[0][0] for found in verdicts.values()}
-        assert kinds >= {"applied", "duplicate", "ignored", "unmatched", "dead-lettered"}, "the mixture is too thin"
+    assert {place: found for place, found in verdicts.items() if len(found) != 1} == {}
+    ends = Counter(record.place[:2] for record in mixture.records)
+    assert dict(coordinator.leases.offsets()) == ends
+    kinds = {found[0][0] for found in verdicts.values()}
+    assert kinds >= {"applied", "duplicate", "ignored", "unmatched", "dead-lettered"}, "the mixture is too thin"
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-async def test_history_replayed_is_the_stored_instance_byte_for_byte_i3(tmp_path: Path, seed: int) -> None:
-    async with coordinator(tmp_path / "saga.db") as it:
-        await Mixture(it, seed).stir(BATCHES)
-        check_replay(it)
-        statuses = {status for (status,) in it.rows("SELECT DISTINCT status FROM instance")}
-        assert statuses >= {"completed", "compensated", "running"}, "the mixture is too thin"
+async def test_history_replayed_is_the_stored_instance_byte_for_byte_i3(coordinator: Coordinator, seed: int) -> None:
+    await Mixture(coordinator, seed).stir(BATCHES)
+    check_replay(coordinator)
+    statuses = {status for (status,) in coordinator.rows("SELECT DISTINCT status FROM instance")}
+    assert statuses >= {"completed", "compensated", "running"}, "the mixture is too thin"
 
 
 @pytest.mark.parametrize("seed", SEEDS[:2])
-async def test_every_active_instance_has_a_timer_i4(tmp_path: Path, seed: int) -> None:
-    async with coordinator(tmp_path / "saga.db") as it:
-        await Mixture(it, seed).stir(BATCHES)
-        goes_on = it.rows("SELECT wake_at IS NOT NULL FROM instance WHERE status IN ('running', 'compensating')")
-        assert set(goes_on) == {(1,)}
-        rests = it.rows("SELECT wake_at IS NOT NULL FROM instance WHERE status NOT IN ('running', 'compensating')")
-        assert set(rests) == {(0,)}
+async def test_every_active_instance_has_a_timer_i4(coordinator: Coordinator, seed: int) -> None:
+    await Mixture(coordinator, seed).stir(BATCHES)
+    goes_on = coordinator.rows("SELECT wake_at IS NOT NULL FROM instance WHERE status IN ('running', 'compensating')")
+    assert set(goes_on) == {(1,)}
+    rests = coordinator.rows("SELECT wake_at IS NOT NULL FROM instance WHERE status NOT IN ('running', 'compensating')")
+    assert set(rests) == {(0,)}
 
 
 async def test_an_instance_that_was_obstructed_is_replayed_too_i3(tmp_path: Path) -> None:
     saga = saga_kit.saga(
         parallel(saga_kit.compensatable("a"), saga_kit.compensatable("b")), saga_kit.compensatable("c")
     )
-    async with coordinator(tmp_path / "saga.db", saga) as it:
+    async with open_coordinator(tmp_path / "saga.db", saga) as it:
         log = Log()
         await it.take(log.event(saga_kit.Begun(key="k-1"), "k-1"))
         first, second = it.messages
@@ -68,12 +67,13 @@ async def test_an_instance_that_was_obstructed_is_replayed_too_i3(tmp_path: Path
 
 
 @pytest.mark.parametrize("seed", SEEDS[:2])
-async def test_no_command_id_has_two_contents_and_every_row_was_reported_i6_i7(tmp_path: Path, seed: int) -> None:
-    async with coordinator(tmp_path / "saga.db") as it:
-        await Mixture(it, seed).stir(BATCHES)
-        contents = {(row.message_id, row.topic, row.partition, row.key, row.value) for row in it.messages}
-        assert len({id_ for id_, *_ in contents}) == len(contents)
-        assert [row.message for row in await it.store.unsent()] == it.messages
+async def test_no_command_id_has_two_contents_and_every_row_was_reported_i6_i7(
+    coordinator: Coordinator, seed: int
+) -> None:
+    await Mixture(coordinator, seed).stir(BATCHES)
+    contents = {(row.message_id, row.topic, row.partition, row.key, row.value) for row in coordinator.messages}
+    assert len({id_ for id_, *_ in contents}) == len(contents)
+    assert [row.message for row in await coordinator.store.unsent()] == coordinator.messages
 
 
 def check_replay(it: Coordinator) -> None:

@@ -11,7 +11,7 @@ from saga_coordinator.sagas import Saga, receive
 from saga_coordinator.sagas.language.nodes import Node
 from saga_coordinator.sagas.machine import instance_id
 from tests.support import saga_kit
-from tests.unit.handlers._support.coordinator import Coordinator, coordinator
+from tests.unit.handlers._support.coordinator import Coordinator, open_coordinator
 from tests.unit.handlers._support.order_log import Log
 
 MadeSaga = Saga[saga_kit.Begun, saga_kit.Data]
@@ -59,10 +59,10 @@ def versions(it: Coordinator) -> list[tuple[str, int]]:
 
 async def test_an_instance_keeps_its_version_and_new_ones_take_the_newest_i30(tmp_path: Path) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", ONE) as it:
+    async with open_coordinator(tmp_path / "saga.db", ONE) as it:
         await starts(it, log, "k-1", "k-2")
         (old,) = it.sent("made.do-a.v1", "k-1")
-    async with coordinator(tmp_path / "saga.db", ONE, TWO) as it:
+    async with open_coordinator(tmp_path / "saga.db", ONE, TWO) as it:
         await starts(it, log, "n-1")
         await it.take(log.says(old, saga_kit.Did()))
         await answered(it, log, "made.do-c.v1", "n-1")
@@ -74,9 +74,9 @@ async def test_an_instance_keeps_its_version_and_new_ones_take_the_newest_i30(tm
 
 async def test_a_second_start_finds_the_instance_of_the_old_version_i5(tmp_path: Path) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", ONE) as it:
+    async with open_coordinator(tmp_path / "saga.db", ONE) as it:
         await starts(it, log, "k-1")
-    async with coordinator(tmp_path / "saga.db", ONE, TWO) as it:
+    async with open_coordinator(tmp_path / "saga.db", ONE, TWO) as it:
         await starts(it, log, "k-1")
 
         assert versions(it) == [("k-1", 1)]
@@ -85,10 +85,10 @@ async def test_a_second_start_finds_the_instance_of_the_old_version_i5(tmp_path:
 
 async def test_instances_of_both_versions_are_cancelled_each_in_its_own_way(tmp_path: Path) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", ONE) as it:
+    async with open_coordinator(tmp_path / "saga.db", ONE) as it:
         await starts(it, log, "k-1")
         (a,) = it.sent("made.do-a.v1", "k-1")
-    async with coordinator(tmp_path / "saga.db", ONE, TWO) as it:
+    async with open_coordinator(tmp_path / "saga.db", ONE, TWO) as it:
         await starts(it, log, "n-1")
         (c,) = it.sent("made.do-c.v1", "n-1")
         await it.take(*(log.event(saga_kit.Stopped(key=key), key) for key in ("k-1", "n-1")))
@@ -101,9 +101,9 @@ async def test_instances_of_both_versions_are_cancelled_each_in_its_own_way(tmp_
 async def test_an_event_that_only_the_old_version_is_cancelled_by_still_cancels_it(tmp_path: Path) -> None:
     log = Log()
     newest = version(2, saga_kit.compensatable("a"), cancel_on=None)
-    async with coordinator(tmp_path / "saga.db", ONE) as it:
+    async with open_coordinator(tmp_path / "saga.db", ONE) as it:
         await starts(it, log, "k-1")
-    async with coordinator(tmp_path / "saga.db", ONE, newest) as it:
+    async with open_coordinator(tmp_path / "saga.db", ONE, newest) as it:
         await starts(it, log, "n-1")
         old, new = (log.event(saga_kit.Stopped(key=key), key) for key in ("k-1", "n-1"))
         await it.take(old, new)
@@ -120,7 +120,7 @@ BOTH_WAIT = version(1, waits(key_of_one)), version(2, waits(key_of_two), saga_ki
 
 async def test_an_event_that_two_versions_wait_for_has_one_verdict_i11(tmp_path: Path) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", *BOTH_WAIT) as it:
+    async with open_coordinator(tmp_path / "saga.db", *BOTH_WAIT) as it:
         await starts(it, log, "k-1")
         event = log.event(Paid(key="k-1"), "k-1")
         await it.take(event)
@@ -131,7 +131,7 @@ async def test_an_event_that_two_versions_wait_for_has_one_verdict_i11(tmp_path:
 
 async def test_an_early_event_that_two_versions_wait_for_is_held_once_i11(tmp_path: Path) -> None:
     log = Log()
-    async with coordinator(tmp_path / "saga.db", *BOTH_WAIT) as it:
+    async with open_coordinator(tmp_path / "saga.db", *BOTH_WAIT) as it:
         event = log.event(Paid(key="k-1"), "k-1")
         await it.take(event)
         assert it.verdicts(event.place) == [("buffered", None)]
@@ -150,7 +150,7 @@ async def test_an_event_that_cancels_one_version_and_reaches_another_acts_once_o
     cancelled = replace(version(oldest, saga_kit.compensatable("a")), cancel_on=Paid, correlate=key_of_any)
     waiting = version(3 - oldest, waits(key_of_one), saga_kit.compensatable("a"))
     event = log.event(Paid(key="k-1"), "k-1")
-    async with coordinator(tmp_path / "saga.db", cancelled, waiting) as it:
+    async with open_coordinator(tmp_path / "saga.db", cancelled, waiting) as it:
         await it.take(event)
         assert it.verdicts(event.place) == [("buffered", None)]
         await starts(it, log, "k-1")

@@ -18,7 +18,7 @@ from saga_coordinator.service.http.routes import add_action_routes
 from saga_coordinator.service.kafka.publisher import KafkaPublisher
 from saga_coordinator.service.settings import KafkaSettings
 from tests.unit.handlers._support.brittle import Stores
-from tests.unit.handlers._support.coordinator import Coordinator, coordinator
+from tests.unit.handlers._support.coordinator import Coordinator, open_coordinator
 from tests.unit.handlers._support.faulty import BAD, NO_FAULT, Fault, Two, wide
 from tests.unit.handlers._support.order_log import Log, instance_id
 
@@ -58,7 +58,7 @@ class ActionRequest:
 async def asked(tmp_path: Path) -> AsyncIterator[ActionRequest]:
     fault, stores = Fault(), Stores()
     api = build_api(Health(["store"]), lambda: b"", "text/plain")
-    async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT), worn=stores.worn) as it:
+    async with open_coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT), worn=stores.worn) as it:
         transport = httpx.ASGITransport(api, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url=f"http://{BIND}") as client:
             asked = ActionRequest(it, client, fault, stores)
@@ -215,9 +215,9 @@ async def test_before_kafka_was_reached_what_would_send_something_is_refused_and
     api = build_api(Health(["store"]), lambda: b"", "text/plain")
     publisher = KafkaPublisher(KafkaSettings(), ["t"])
     log = Log()
-    async with coordinator(tmp_path / "saga.db") as it:
+    async with open_coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed())
-    async with coordinator(tmp_path / "saga.db", publisher=publisher) as it:
+    async with open_coordinator(tmp_path / "saga.db", publisher=publisher) as it:
         add_action_routes(api, it.operator, it.redrive, BIND, Drain())
         before = it.everything()
         async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url=f"http://{BIND}") as client:

@@ -13,7 +13,7 @@ from saga_coordinator.sagas.catalog import catalog
 from saga_coordinator.service.app.serve import serve
 from saga_coordinator.service.settings import ApiSettings, KafkaSettings, Settings
 from saga_coordinator.service.telemetry.observer import Telemetry
-from tests.unit.handlers._support.coordinator import coordinator
+from tests.unit.handlers._support.coordinator import open_coordinator
 from tests.unit.handlers._support.order_log import EVENTS, Log
 
 LIMIT = 20.0
@@ -23,7 +23,7 @@ OLGA = {"who": "olga", "why": "a test order"}
 @asynccontextmanager
 async def served(folder: Path, host: str) -> AsyncIterator[httpx.AsyncClient]:
     """Serve on a database that holds one dead letter, with a Kafka that nobody has started."""
-    async with coordinator(folder / "saga.db", *catalog) as it:
+    async with open_coordinator(folder / "saga.db", *catalog) as it:
         await it.take(Log().record(EVENTS, "o-1", b"{", ()))
     port = free_port()
     settings = Settings(
@@ -62,7 +62,7 @@ async def test_a_dead_letter_is_discarded_by_the_running_service(tmp_path: Path)
         answer = await client.post(f"/api/v1/dead-letters/{EVENTS}/0/0/discard", json=OLGA)
         assert (answer.status_code, answer.json()["end"]) == (200, "done")
         assert (await client.post("/api/v1/instances/nobody/pause", json=OLGA)).status_code == 404
-    async with coordinator(tmp_path / "saga.db", *catalog) as it:
+    async with open_coordinator(tmp_path / "saga.db", *catalog) as it:
         assert it.rows("SELECT verdict, reason LIKE 'discarded by olga%' FROM verdict") == [("dead-lettered", 1)]
 
 

@@ -12,7 +12,7 @@ from saga_coordinator.contracts import envelope as wire
 from saga_coordinator.handlers.redrive import DeadLetterRef
 from saga_coordinator.sagas.machine import Status
 from saga_coordinator.service.telemetry import conventions as names
-from tests.unit.handlers._support.coordinator import coordinator
+from tests.unit.handlers._support.coordinator import open_coordinator
 from tests.unit.handlers._support.faulty import NO_FAULT, OLGA, Fault, Two, wide
 from tests.unit.telemetry._support.made import (
     attribute,
@@ -386,7 +386,7 @@ def test_a_long_description_is_cut() -> None:
 
 async def test_a_redriven_record_is_a_trace_of_its_own_linked_to_the_old_one(tmp_path: Path) -> None:
     fault = Fault()
-    async with coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
+    async with open_coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
         two = await Two(it).begin()
         failing, later = two.says("a"), two.says("b")
         await it.take(failing, later)

@@ -13,7 +13,7 @@ from saga_coordinator.handlers.records import Record
 from saga_coordinator.service.errors import StoreError
 from saga_coordinator.service.storage.sqlite.errors import is_sync_failure
 from tests.resilience.power._support.neighbours import Acknowledged, Neighbours, Note, ToNeighbours, image
-from tests.unit.handlers._support.coordinator import Coordinator, coordinator
+from tests.unit.handlers._support.coordinator import Coordinator, open_coordinator
 from tests.unit.handlers._support.order_log import EVENTS, REPLIES
 
 Course = tuple[Random, int]
@@ -29,7 +29,7 @@ async def lived(path: Path, neighbours: Neighbours, course: Course, note: Callab
 
     try:
         with closing(Reader(path)) as reader:
-            async with coordinator(path, publisher=ToNeighbours(neighbours), on_result=on_result) as it:
+            async with open_coordinator(path, publisher=ToNeighbours(neighbours), on_result=on_result) as it:
                 await _at_work(_Feed(it, neighbours, reader, *course))
     except StoreError as error:
         assert sync_has_failed(error) or "did not reach the disk" in str(error)  # noqa: PT017  raised by nothing else

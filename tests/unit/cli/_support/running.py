@@ -15,7 +15,7 @@ from saga_coordinator.service.health import Health
 from saga_coordinator.service.http.app import build_api
 from saga_coordinator.service.http.routes import add_action_routes
 from saga_coordinator.service.http.server import listen, serve_api
-from tests.unit.handlers._support.coordinator import Coordinator, HandClock, coordinator
+from tests.unit.handlers._support.coordinator import Coordinator, HandClock, open_coordinator
 from tests.unit.handlers._support.eventually import eventually
 from tests.unit.handlers._support.faulty import OF_CATALOG, Two, catalog
 
@@ -65,7 +65,7 @@ class Running:
         self.bind = f"127.0.0.1:{listener.getsockname()[1]}"
         clock = HandClock()
         clock.time = datetime.now(UTC)
-        async with coordinator(self._path, *catalog, clock=clock) as self.it, asyncio.TaskGroup() as tasks:
+        async with open_coordinator(self._path, *catalog, clock=clock) as self.it, asyncio.TaskGroup() as tasks:
             api = build_api(Health(), lambda: b"", "text/plain")
             add_action_routes(api, self.it.operator, self.it.redrive, self.bind, Drain())
             serving = tasks.create_task(serve_api(api, listener))

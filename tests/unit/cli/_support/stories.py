@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from saga_coordinator.handlers.routing import AnySaga, Routes
 from saga_coordinator.sagas.catalog import catalog
-from tests.unit.handlers._support.coordinator import Coordinator, HandClock, coordinator
+from tests.unit.handlers._support.coordinator import Coordinator, HandClock, open_coordinator
 from tests.unit.handlers._support.order_log import Log
 
 RESERVE, CHARGE = "inventory.reserve-stock.v1", "payments.charge-card.v1"
@@ -26,7 +26,7 @@ def run_stories(
     async def run() -> None:
         clock, log = HandClock(), Log()
         clock.time = datetime.now(UTC) - ago
-        async with coordinator(path, *sagas, clock=clock) as it:
+        async with open_coordinator(path, *sagas, clock=clock) as it:
             for story in stories:
                 await story(it, log)
 

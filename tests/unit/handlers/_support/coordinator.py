@@ -156,7 +156,7 @@ class Coordinator:
 
 
 @asynccontextmanager
-async def coordinator(
+async def open_coordinator(
     path: Path,
     *catalog: AnySaga,
     publisher: Publisher | None = None,
