@@ -44,7 +44,7 @@ def run_demo(
     """
     if context.invoked_subcommand is not None:
         return
-    with _extra():
+    with demo_extra():
         from saga_coordinator.service.demo.demo import demo as run
     raise typer.Exit(run(orders, as_json=json))
 
@@ -61,7 +61,7 @@ def participants(
 
     Prints JSON, one object a line.
     """
-    with _extra():
+    with demo_extra():
         from saga_coordinator.service.demo.behaviour import Behaviour, from_json
         from saga_coordinator.service.demo.process import run_participants
     behaves = _parsed("--behaviour", partial(from_json, Behaviour), behaviour)
@@ -83,7 +83,7 @@ def place_orders(
 
     Prints one line of JSON. Exit code 1 if an order has no outcome, or two.
     """
-    with _extra():
+    with demo_extra():
         from saga_coordinator.service.demo.load import Plan
         from saga_coordinator.service.demo.process import run_load
     plan = Plan(
@@ -100,16 +100,16 @@ def place_orders(
 
 
 @contextmanager
-def _extra() -> Iterator[None]:
-    """Import what the demo needs; where the extra `demo` is missing, print what to install, and end with 1."""
+def demo_extra() -> Iterator[None]:
+    """Import what the extra `demo` brings; where it is missing, print what to install, and end with 1."""
     try:
         yield
     except ImportError as error:
         if (error.name or "").partition(".")[0] != CLIENT:
             raise
         fail(
-            f"{error}. The demo needs confluent-kafka: install the extra, saga-coordinator[demo]; in a clone of the "
-            "sources `make setup` installs it"
+            f"{error}. `saga demo` and `saga serve --embedded` need confluent-kafka: install the extra, "
+            "saga-coordinator[demo]; in a clone of the sources `make setup` installs it"
         )
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None

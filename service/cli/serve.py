@@ -4,8 +4,9 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from threading import Timer
-from typing import Final
+from typing import Annotated, Final
 
 import typer
 
@@ -13,6 +14,7 @@ from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.service.app import serve as serving
 from saga_coordinator.service.catalog import load_catalog
 from saga_coordinator.service.cli.console import remark
+from saga_coordinator.service.cli.embedded import embedded_kafka
 from saga_coordinator.service.cli.environment import load_settings, unknown_variables
 from saga_coordinator.service.settings import Settings
 from saga_coordinator.service.telemetry.logs import Format, configure, logger
@@ -23,7 +25,13 @@ CLOSE_TIMEOUT: Final = 10.0
 """Seconds that closing may take, once what was begun is finished or given up."""
 
 
-def serve() -> None:
+Embedded = Annotated[
+    bool,
+    typer.Option("--embedded", help="For development: a Kafka broker in this process, and an empty database"),
+]
+
+
+def serve(*, embedded: Embedded = False) -> None:
     """Run the coordinator until SIGTERM or SIGINT.
 
     It then drains, and ends with 0. A second signal ends it at once.
@@ -34,8 +42,9 @@ def serve() -> None:
         logger().warning(problem)
     catalog = load_catalog(settings.catalog)
     telemetry = _telemetry(settings)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_until_signal(settings, catalog, telemetry))
+    broker = embedded_kafka(settings, catalog) if embedded else nullcontext(settings)
+    with broker as served, asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_until_signal(served, catalog, telemetry))
 
 
 async def _until_signal(settings: Settings, catalog: Sequence[AnySaga], telemetry: Telemetry) -> None:
