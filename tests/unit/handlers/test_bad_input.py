@@ -264,7 +264,7 @@ async def test_ids_of_any_text_are_taken_for_what_they_are(coordinator: Coordina
     await coordinator.take(log.placed())
     stray = log.answer(coordinator.messages[0], ce_correlationid=f"x{odd}", ce_causationid=f"x{odd}", ce_id=f"x{odd}")
     await coordinator.take(stray)
-    assert [verdict for verdict, _ in coordinator.verdicts(stray.place)] == ["unmatched"]
+    assert coordinator.verdict(stray.place).verdict == "unmatched"
 
 
 @pytest.mark.parametrize(
@@ -313,7 +313,7 @@ async def test_a_dead_letter_that_no_topic_would_take_is_kept_and_not_published_
 
 def check_dead_letter(it: Coordinator, bad: Record, cause: str) -> None:
     """One verdict, one row with the original bytes and the cause, one record as Spring would publish it."""
-    ((verdict, reason),) = it.verdicts(bad.place)
+    verdict, reason = it.verdict(bad.place)
     assert verdict == "dead-lettered"
     assert cause in (reason or "")
     ((headers, *rest),) = it.rows("SELECT headers, timestamp, key, value FROM dead_letter")

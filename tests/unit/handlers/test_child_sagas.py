@@ -81,7 +81,7 @@ async def test_a_copy_of_a_command_is_answered_again_with_the_same_reply(tmp_pat
         await it.take(copy)
         first, second = it.sent(BOOKED, "t-1")
         assert (first.message_id, first.value) == (second.message_id, second.value)
-        assert [verdict for verdict, _ in it.verdicts(early.place) + it.verdicts(copy.place)] == ["duplicate"] * 2
+        assert [each.verdict for each in it.verdicts(early.place) + it.verdicts(copy.place)] == ["duplicate"] * 2
         assert len(it.sent(HoldRoom.message_type, "t-1")) == 1
 
 
@@ -95,7 +95,7 @@ async def test_a_cancel_passes_down_to_the_child_and_its_failure_comes_back(tmp_
         assert withdrawal.topic == BookHotel.topic
         late = delivered(log, withdrawal)
         await it.take(late)
-        assert [verdict for verdict, _ in it.verdicts(late.place)] == ["ignored"]
+        assert it.verdict(late.place).verdict == "ignored"
 
     async with open_coordinator(tmp_path / "other.db", TRIP, hotel_booking) as it:
         log = Log()
@@ -129,7 +129,7 @@ async def test_a_command_without_a_topic_for_its_reply_is_dead_lettered(tmp_path
         headers = tuple(attributes("b-1", BookHotel.message_type).items())
         command = log.record(BookHotel.topic, "t-1", b'{"trip": "t-1"}', headers)
         await it.take(command)
-        ((verdict, reason),) = it.verdicts(command.place)
+        verdict, reason = it.verdict(command.place)
         assert verdict == "dead-lettered"
         assert "ce_replyto is missing" in (reason or "")
         assert [type_of(row) for row in it.messages] == [BookHotel.message_type]

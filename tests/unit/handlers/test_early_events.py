@@ -32,13 +32,13 @@ async def test_a_cancel_before_its_order_is_held_and_applied_right_after_the_sta
     log = Log()
     early = log.cancelled()
     await coordinator.take(early)
-    assert coordinator.verdicts(early.place) == [("buffered", None)]
+    assert coordinator.verdict(early.place) == ("buffered", None)
     assert coordinator.messages == []
 
     coordinator.clock.pass_by(HOUR - timedelta(seconds=1))
     await coordinator.fire_due()
     await coordinator.take(log.placed())
-    assert coordinator.verdicts(early.place) == [("applied", None)]
+    assert coordinator.verdict(early.place) == ("applied", None)
     assert coordinator.rows("SELECT seq, kind FROM history ORDER BY seq") == [(1, "start"), (2, "cancel")]
     assert coordinator.status() == "compensating"
     assert coordinator.types() == [RESERVE, CHARGE]
@@ -48,8 +48,8 @@ async def test_a_cancel_before_its_order_in_one_batch_is_never_stored_as_held(co
     log = Log()
     early, start = log.cancelled(partition=0), log.placed(partition=1)
     await coordinator.take(early, start)
-    assert coordinator.verdicts(early.place) == [("applied", None)]
-    assert coordinator.verdicts(start.place) == [("applied", None)]
+    assert coordinator.verdict(early.place) == ("applied", None)
+    assert coordinator.verdict(start.place) == ("applied", None)
     assert coordinator.rows("SELECT count(*) FROM held_event") == [(0,)]
     assert coordinator.status() == "compensating"
 
@@ -59,7 +59,7 @@ async def test_held_twice_it_is_applied_once(coordinator: Coordinator) -> None:
     first, second = log.cancelled(), log.cancelled()
     await coordinator.take(first)
     await coordinator.take(second, log.placed())
-    assert [verdict for verdict, _ in coordinator.verdicts(first.place) + coordinator.verdicts(second.place)] == [
+    assert [each.verdict for each in coordinator.verdicts(first.place) + coordinator.verdicts(second.place)] == [
         "applied",
         "duplicate",
     ]
@@ -71,7 +71,7 @@ async def test_a_cancel_that_is_held_for_more_than_an_hour_is_unmatched(coordina
     await coordinator.take(early)
     coordinator.clock.pass_by(HOUR)
     await coordinator.fire_due()
-    ((verdict, reason),) = coordinator.verdicts(early.place)
+    verdict, reason = coordinator.verdict(early.place)
     assert verdict == "unmatched"
     assert "no instance waited for it" in (reason or "")
 
@@ -95,7 +95,7 @@ async def test_a_cancel_after_the_pivot_was_sent_is_ignored(coordinator: Coordin
     await coordinator.take(*(log.answer(command) for command in coordinator.messages))
     late = log.cancelled()
     await coordinator.take(late)
-    assert coordinator.verdicts(late.place) == [("ignored", "past the pivot: the pivot was sent: there is no way back")]
+    assert coordinator.verdict(late.place) == ("ignored", "past the pivot: the pivot was sent: there is no way back")
     assert (await coordinator.stored(instance_id("o-1"))).instance.steps["ship-order"].forward.command_id == command_id(
         "o-1", "ship-order"
     )
@@ -138,8 +138,8 @@ async def test_a_held_event_that_a_newer_program_cannot_read_is_dead_lettered_an
     changed = replace(one, cancel_on=None)
     async with open_coordinator(tmp_path / "saga.db", changed, clock=clock) as it:
         await it.take(start)
-        assert [verdict for verdict, _ in it.verdicts(start.place)] == ["applied"]
-        assert [verdict for verdict, _ in it.verdicts(early.place)] == ["dead-lettered"]
+        assert it.verdict(start.place).verdict == "applied"
+        assert it.verdict(early.place).verdict == "dead-lettered"
 
 
 async def test_a_held_event_that_a_newer_program_cannot_read_expires_as_dead_letter(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ async def test_a_held_event_that_a_newer_program_cannot_read_expires_as_dead_let
     clock.pass_by(2 * HOUR)
     async with open_coordinator(tmp_path / "saga.db", changed, clock=clock) as it:
         await it.fire_due()
-        assert [verdict for verdict, _ in it.verdicts(early.place)] == ["dead-lettered"]
+        assert it.verdict(early.place).verdict == "dead-lettered"
 
 
 class Signed(Event):
@@ -182,9 +182,9 @@ async def test_what_is_held_is_taken_by_the_receive_that_begins_as_another_ends_
         await it.take(log.event(TripAsked(trip="t-1"), "t-1"))
         early = log.event(Signed(trip="t-1"), "t-1")
         await it.take(early)
-        assert it.verdicts(early.place) == [("buffered", None)]
+        assert it.verdict(early.place) == ("buffered", None)
         await it.take(log.event(Approved(trip="t-1"), "t-1"))
-        assert it.verdicts(early.place) == [("applied", None)]
+        assert it.verdict(early.place) == ("applied", None)
         assert it.types("t-1") == [SendTicket.message_type]
 
 
@@ -198,7 +198,7 @@ async def test_what_is_held_is_taken_by_the_receive_that_begins_beside_another_a
         await it.take(early)
         (held,) = it.sent(HoldRoom.message_type, "t-1")
         await it.take(log.says(held, Done()))
-        assert it.verdicts(early.place) == [("applied", None)]
+        assert it.verdict(early.place) == ("applied", None)
 
 
 async def test_what_is_held_is_taken_by_the_alternative_that_is_tried_next(tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ async def test_what_is_held_is_taken_by_the_alternative_that_is_tried_next(tmp_p
         await it.take(early)
         it.clock.pass_by(timedelta(minutes=6))
         await it.fire_due()
-        assert it.verdicts(early.place) == [("applied", None)]
+        assert it.verdict(early.place) == ("applied", None)
 
 
 async def test_a_log_that_is_read_again_meets_what_is_held_and_goes_on(tmp_path: Path) -> None:
@@ -220,5 +220,5 @@ async def test_a_log_that_is_read_again_meets_what_is_held_and_goes_on(tmp_path:
     async with open_coordinator(tmp_path / "saga.db") as it:
         it.execute("UPDATE lease SET next_offset = NULL")
         await it.take(early, log.placed("o-2"))
-        assert it.verdicts(early.place) == [("buffered", None)]
+        assert it.verdict(early.place) == ("buffered", None)
         assert it.types("o-2") == [RESERVE, CHARGE]

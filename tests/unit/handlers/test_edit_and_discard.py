@@ -7,7 +7,7 @@ from saga_coordinator.handlers.redrive import DeadLetterRef, Outcome
 from tests.unit.handlers._support.coordinator import Coordinator, open_coordinator
 from tests.unit.handlers._support.faulty import NO_FAULT, OLGA, Fault, Two, wide
 from tests.unit.handlers._support.order_log import EVENTS, Log, placed_value
-from tests.unit.handlers.test_redrive import audits, verdicts
+from tests.unit.handlers.test_redrive import verdicts
 
 
 async def test_an_edit_is_checked_and_keeps_the_original_in_the_audit(coordinator: Coordinator) -> None:
@@ -18,11 +18,11 @@ async def test_an_edit_is_checked_and_keeps_the_original_in_the_audit(coordinato
     refused = await coordinator.redrive.edit(which, b'{"order_id": 1}', OLGA)
     assert refused.outcome is Outcome.REFUSED
     assert "customer_id: Field required" in (refused.why or "")
-    assert audits(coordinator) == []
+    assert coordinator.audits() == []
 
     assert (await coordinator.redrive.edit(which, placed_value("o-1"), OLGA)).outcome is Outcome.DONE
-    ((_, _, action, _, _, before, _),) = audits(coordinator)
-    assert (action, before) == ("edited", bad.value)
+    (audit,) = coordinator.audits()
+    assert (audit.action, audit.before) == ("edited", bad.value)
     assert coordinator.rows("SELECT value, key FROM dead_letter") == [(placed_value("o-1"), b"o-1")]
     assert (await coordinator.redrive.redrive(which, OLGA)).outcome is Outcome.DONE
     assert coordinator.status() == "running"
@@ -49,10 +49,10 @@ async def test_discarded_it_is_explained_and_audited_and_the_queue_goes_on(tmp_p
         assert (result.outcome, result.head) == (Outcome.DONE, None)
         why = "it was dead-lettered because: the saga raised ArithmeticError: on purpose"
         reason = f"discarded by olga: the definition is corrected ({why})"
-        assert it.verdicts(failing.place) == [("dead-lettered", reason)]
-        assert it.verdicts(later.place) == [("applied", None)]
+        assert it.verdict(failing.place) == ("dead-lettered", reason)
+        assert it.verdict(later.place) == ("applied", None)
         assert two.seen() == ["b"]
-        assert [(action, before) for _, _, action, _, _, before, _ in audits(it)] == [("discarded", failing.value)]
+        assert [(audit.action, audit.before) for audit in it.audits()] == [("discarded", failing.value)]
 
 
 async def test_one_that_parks_nobody_is_discarded_too(coordinator: Coordinator) -> None:

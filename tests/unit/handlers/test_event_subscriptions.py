@@ -54,7 +54,7 @@ async def test_an_event_that_is_awaited_moves_its_instance_on(tmp_path: Path) ->
         await it.take(begun(log))
         event = approved(log, by="ada")
         await it.take(event)
-        assert it.verdicts(event.place) == [("applied", None)]
+        assert it.verdict(event.place) == ("applied", None)
         assert it.types("t-1") == [TICKET]
         assert (await it.stored(instance_id("trip", "t-1"))).instance.data.words == ("ada",)
 
@@ -64,13 +64,13 @@ async def test_an_event_before_its_instance_is_held_until_the_receive_is_reached
     async with open_coordinator(tmp_path / "saga.db", HOLDING_FIRST, clock=clock) as it:
         event = approved(log)
         await it.take(event)
-        assert it.verdicts(event.place) == [("buffered", None)]
+        assert it.verdict(event.place) == ("buffered", None)
         await it.take(begun(log))
-        assert it.verdicts(event.place) == [("buffered", None)]
+        assert it.verdict(event.place) == ("buffered", None)
     async with open_coordinator(tmp_path / "saga.db", HOLDING_FIRST, clock=clock) as it:
         unsent = await it.store.unsent()
         await it.take(log.says(unsent[0].message, Done()))
-        assert it.verdicts(event.place) == [("applied", None)]
+        assert it.verdict(event.place) == ("applied", None)
         assert it.rows("SELECT seq, kind FROM history ORDER BY seq") == [(1, "start"), (2, "answer"), (3, "happen")]
         assert it.rows("SELECT count(*) FROM held_event") == [(0,)]
 
@@ -82,7 +82,7 @@ async def test_an_event_before_its_step_in_the_same_batch_is_never_stored_as_hel
         (asked,) = it.sent(HoldRoom.message_type, "t-1")
         early = approved(log)
         await it.take(early, log.says(asked, Done()))
-        assert it.verdicts(early.place) == [("applied", None)]
+        assert it.verdict(early.place) == ("applied", None)
         assert it.types("t-1")[-1] == TICKET
 
 
@@ -94,7 +94,7 @@ async def test_an_event_that_nobody_comes_to_await_is_unmatched_in_the_end(tmp_p
         await it.take(early)
         it.clock.pass_by(HOUR)
         await it.fire_due()
-        ((verdict, reason),) = it.verdicts(early.place)
+        verdict, reason = it.verdict(early.place)
         assert verdict == "unmatched"
         assert "no instance waited for it" in (reason or "")
 
@@ -107,7 +107,7 @@ async def test_an_event_that_is_delivered_in_the_moment_in_which_it_expires_has_
         await it.take(early)
         it.clock.pass_by(HOUR)
         await it.fire_due()
-        assert it.verdicts(early.place) == [("applied", None)]
+        assert it.verdict(early.place) == ("applied", None)
         assert it.types("t-1")[-1] == TICKET
 
 
@@ -117,7 +117,7 @@ async def test_a_second_copy_of_an_event_is_a_duplicate(tmp_path: Path) -> None:
         await it.take(begun(log), approved(log))
         copy = approved(log)
         await it.take(copy)
-        assert it.verdicts(copy.place) == [("duplicate", "duplicate: approval has received it before")]
+        assert it.verdict(copy.place) == ("duplicate", "duplicate: approval has received it before")
         assert it.types("t-1") == [TICKET]
 
 
@@ -130,8 +130,7 @@ async def test_an_event_after_its_time_is_ignored(tmp_path: Path) -> None:
         assert it.status("t-1") == "compensated"
         late = approved(log)
         await it.take(late)
-        ((verdict, _),) = it.verdicts(late.place)
-        assert verdict == "ignored"
+        assert it.verdict(late.place).verdict == "ignored"
 
 
 async def test_an_event_finds_its_instance_by_another_key(tmp_path: Path) -> None:
@@ -142,7 +141,7 @@ async def test_an_event_finds_its_instance_by_another_key(tmp_path: Path) -> Non
         assert len(it.rows("SELECT * FROM awaited_event")) == 1
         event = paid(log, "t-1")
         await it.take(event)
-        assert it.verdicts(event.place) == [("applied", None)]
+        assert it.verdict(event.place) == ("applied", None)
         assert it.types("t-1")[-1] == TICKET
         assert TICKET not in it.types("t-2")
         assert it.rows("SELECT * FROM awaited_event") == []
@@ -153,9 +152,9 @@ async def test_an_event_of_another_key_that_comes_early_is_held_at_its_address(t
     async with open_coordinator(tmp_path / "saga.db", PAID_LAST) as it:
         early = paid(log)
         await it.take(early, begun(log))
-        assert it.verdicts(early.place) == [("buffered", None)]
+        assert it.verdict(early.place) == ("buffered", None)
         await holds(it, log)
-        assert it.verdicts(early.place) == [("applied", None)]
+        assert it.verdict(early.place) == ("applied", None)
         assert it.types("t-1")[-1] == TICKET
 
 
@@ -168,4 +167,4 @@ async def test_a_compensating_instance_awaits_no_event(tmp_path: Path) -> None:
         assert it.rows("SELECT * FROM awaited_event") == []
         late = paid(log)
         await it.take(late)
-        assert it.verdicts(late.place) == [("buffered", None)]
+        assert it.verdict(late.place) == ("buffered", None)

@@ -54,7 +54,7 @@ async def test_parking_that_fails_at_any_statement_leaves_nothing_and_is_done_ag
 
         it.instance_cache.clear()
         await it.take(failing, later)
-        assert [it.verdicts(each.place)[0][0] for each in (failing, later)] == ["dead-lettered", "buffered"]
+        assert [it.verdict(each.place).verdict for each in (failing, later)] == ["dead-lettered", "buffered"]
 
 
 @pytest.mark.parametrize("statement", WHILE_REDRIVING)

@@ -75,7 +75,7 @@ async def test_a_mixed_batch_is_one_transaction_with_one_verdict_each_i11(coordi
     await coordinator.take(*batch)
 
     assert len(coordinator.watcher.turns) == turns + 1
-    verdicts = [[verdict for verdict, _ in coordinator.verdicts(record.place)] for record in batch]
+    verdicts = [[each.verdict for each in coordinator.verdicts(record.place)] for record in batch]
     assert verdicts == [
         ["applied"],
         ["applied"],
@@ -96,7 +96,7 @@ async def test_two_starts_of_one_order_in_one_batch_start_it_once_i5(coordinator
     first, second = log.placed(partition=0), log.placed(partition=1)
     await coordinator.take(first, second)
     assert coordinator.types() == [RESERVE, CHARGE]
-    assert [verdict for verdict, _ in coordinator.verdicts(first.place) + coordinator.verdicts(second.place)] == [
+    assert [each.verdict for each in coordinator.verdicts(first.place) + coordinator.verdicts(second.place)] == [
         "applied",
         "duplicate",
     ]
@@ -115,7 +115,7 @@ async def test_a_reply_that_comes_twice_is_applied_once_in_one_batch_and_in_two_
     await coordinator.take(thrice)
     after = await coordinator.stored(instance_id("o-1"))
 
-    verdicts = [coordinator.verdicts(record.place)[0][0] for record in (once, twice, thrice)]
+    verdicts = [coordinator.verdict(record.place).verdict for record in (once, twice, thrice)]
     assert verdicts == ["applied", "duplicate", "duplicate"]
     assert after.instance == before.instance
     assert coordinator.types() == [RESERVE, CHARGE]
@@ -132,7 +132,7 @@ async def test_a_reply_to_a_superseded_attempt_is_recorded_and_ignored_i10(coord
 
     late = log.answer(first)
     await coordinator.take(late)
-    ((verdict, reason),) = coordinator.verdicts(late.place)
+    verdict, reason = coordinator.verdict(late.place)
     assert verdict == "ignored"
     assert reason == "superseded: it answers attempt 1 of charge-card (forward)"
 

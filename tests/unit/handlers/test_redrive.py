@@ -18,11 +18,7 @@ from tests.unit.handlers.test_parking import BUFFERED, OTHER_TRIP, TRIP, heads, 
 
 
 def verdicts(it: Coordinator, *places: Place) -> list[list[str]]:
-    return [[verdict for verdict, _ in it.verdicts(place)] for place in places]
-
-
-def audits(it: Coordinator) -> list[tuple[object, ...]]:
-    return it.rows('SELECT who, why, action, topic, "offset", before, cause FROM dead_letter_audit ORDER BY number')
+    return [[each.verdict for each in it.verdicts(place)] for place in places]
 
 
 async def test_the_record_and_what_was_queued_happen_in_order_and_the_instance_goes_on_i11(tmp_path: Path) -> None:
@@ -41,7 +37,7 @@ async def test_the_record_and_what_was_queued_happen_in_order_and_the_instance_g
         assert verdicts(it, failing.place, third.place, second.place) == [["applied"]] * 3
         assert (heads(it), queue(it)) == ([], [])
         assert not (await it.stored(BAD)).is_parked
-        assert audits(it) == [
+        assert it.audits() == [
             (*OLGA, "redriven", *failing.place[::2], failing.value, "the saga raised ArithmeticError: on purpose")
         ]
         assert it.types("bad")[-1] == "made.do-z.v1"
@@ -62,7 +58,7 @@ async def test_a_record_that_fails_again_changes_nothing_but_its_cause(tmp_path:
         after = it.everything()
         assert {name for name in before if before[name] != after[name]} == {"dead_letter", "dead_letter_audit"}
         assert it.rows("SELECT cause FROM dead_letter") == [("the saga raised ArithmeticError: on purpose",)]
-        assert [action for _, _, action, *_ in audits(it)] == ["redriven, and failed again"]
+        assert [audit.action for audit in it.audits()] == ["redriven, and failed again"]
         assert len(it.messages) == published
 
 
@@ -86,7 +82,7 @@ async def test_a_queued_record_that_fails_is_the_new_head_and_the_rest_waits_beh
         ]
         later = two.stopped()
         await it.take(later)
-        assert it.verdicts(later.place) == BUFFERED
+        assert it.verdict(later.place) == BUFFERED
 
         second.heal()
         assert (await it.redrive.redrive(DeadLetterRef(b), OLGA)).outcome is Outcome.DONE
@@ -293,7 +289,7 @@ async def test_a_stale_memory_does_not_unpark_an_instance(tmp_path: Path) -> Non
         await it.take(failing)
         it.instance_cache.keep([stale])
         await it.take(later)
-        assert it.verdicts(later.place) == BUFFERED
+        assert it.verdict(later.place) == BUFFERED
         assert (await it.stored(BAD)).is_parked
 
 

@@ -49,7 +49,7 @@ async def test_an_outcome_larger_than_its_topic_accepts_is_not_written_and_its_r
         await it.take(log.event(saga_kit.Begun(key="k-1"), "k-1"))
         reply = log.says(it.messages[0], saga_kit.Did(word=LARGE))
         await it.take(reply)
-        ((verdict, cause),) = it.verdicts(reply.place)
+        verdict, cause = it.verdict(reply.place)
         assert (verdict, f"{OUTCOMES} takes {SMALL}" in (cause or "")) == ("dead-lettered", True)
         assert [row.topic for row in it.messages] == [COMMANDS, DEAD_LETTERS]
 

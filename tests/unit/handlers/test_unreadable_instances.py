@@ -56,7 +56,7 @@ async def test_what_comes_late_for_one_whose_version_is_gone_is_ignored_and_the_
         await it.take(*copies, log.event(saga_kit.Begun(key="n-1"), "n-1"))
 
         for copy in copies:
-            ((verdict, reason),) = it.verdicts(copy.place)
+            verdict, reason = it.verdict(copy.place)
             assert verdict == "ignored"
             assert "saga made version 1 is not in the catalog" in (reason or "")
         assert it.rows("SELECT correlation, version FROM instance") == [("k-1", 1), ("n-1", 2)]
@@ -73,7 +73,7 @@ async def test_a_record_for_an_unreadable_instance_is_dead_lettered_until_it_is_
         replies = [log.says(bad, saga_kit.Did()), log.says(good, saga_kit.Did())]
         await it.take(*replies)
 
-        ((verdict, cause),) = it.verdicts(replies[0].place)
+        verdict, cause = it.verdict(replies[0].place)
         assert verdict == "dead-lettered"
         assert (cause or "").startswith(f"instance {BAD} of saga made version 1 cannot be read: Data: coins: Field req")
         assert "let the changed one be version 2" in (cause or "")

@@ -31,7 +31,7 @@ async def test_each_record_before_the_next_offset_has_exactly_one_verdict_i11(
     assert {place: found for place, found in verdicts.items() if len(found) != 1} == {}
     ends = Counter(record.place[:2] for record in mixture.records)
     assert dict(coordinator.leases.offsets()) == ends
-    kinds = {found[0][0] for found in verdicts.values()}
+    kinds = {found[0].verdict for found in verdicts.values()}
     assert kinds >= {"applied", "duplicate", "ignored", "unmatched", "dead-lettered"}, "the mixture is too thin"
 
 

@@ -108,8 +108,8 @@ async def test_an_event_that_only_the_old_version_is_cancelled_by_still_cancels_
         old, new = (log.event(saga_kit.Stopped(key=key), key) for key in ("k-1", "n-1"))
         await it.take(old, new)
 
-        assert it.verdicts(old.place) == [("applied", None)]
-        ((verdict, reason),) = it.verdicts(new.place)
+        assert it.verdict(old.place) == ("applied", None)
+        verdict, reason = it.verdict(new.place)
         assert verdict == "unmatched"
         assert reason == "the version of the saga that its instance keeps is neither cancelled by it nor waits for it"
         assert it.rows("SELECT status FROM instance ORDER BY correlation") == [("compensating",), ("running",)]
@@ -125,7 +125,7 @@ async def test_an_event_that_two_versions_wait_for_has_one_verdict_i11(tmp_path:
         event = log.event(Paid(key="k-1"), "k-1")
         await it.take(event)
 
-        assert it.verdicts(event.place) == [("applied", None)]
+        assert it.verdict(event.place) == ("applied", None)
         assert it.types("k-1") == ["made.do-a.v1"]
 
 
@@ -134,10 +134,10 @@ async def test_an_early_event_that_two_versions_wait_for_is_held_once_i11(tmp_pa
     async with open_coordinator(tmp_path / "saga.db", *BOTH_WAIT) as it:
         event = log.event(Paid(key="k-1"), "k-1")
         await it.take(event)
-        assert it.verdicts(event.place) == [("buffered", None)]
+        assert it.verdict(event.place) == ("buffered", None)
         await starts(it, log, "k-1")
 
-        assert it.verdicts(event.place) == [("applied", None)]
+        assert it.verdict(event.place) == ("applied", None)
         assert it.types("k-1") == ["made.do-a.v1"]
 
 
@@ -152,10 +152,10 @@ async def test_an_event_that_cancels_one_version_and_reaches_another_acts_once_o
     event = log.event(Paid(key="k-1"), "k-1")
     async with open_coordinator(tmp_path / "saga.db", cancelled, waiting) as it:
         await it.take(event)
-        assert it.verdicts(event.place) == [("buffered", None)]
+        assert it.verdict(event.place) == ("buffered", None)
         await starts(it, log, "k-1")
 
-        assert it.verdicts(event.place) == [("applied", None)]
+        assert it.verdict(event.place) == ("applied", None)
         status = {1: "running", 2: "compensating"}[oldest]
         assert (await it.stored(instance_id("made", "k-1"))).instance.status == status
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from saga_coordinator.handlers.bootstrap import Handlers, wire_handlers
 from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES
@@ -71,6 +71,25 @@ class Watcher:
 def sampled(trace_id: str) -> bool:  # noqa: ARG001  a sampler's form
     """A sampler that takes every trace."""
     return True
+
+
+class Verdict(NamedTuple):
+    """What became of a record."""
+
+    verdict: str
+    reason: str | None
+
+
+class Audit(NamedTuple):
+    """What an operator did with a dead letter."""
+
+    who: str
+    why: str
+    action: str
+    topic: str
+    offset: int
+    before: bytes | None
+    cause: str
 
 
 @dataclass
@@ -139,16 +158,29 @@ class Coordinator:
         ((status,),) = self.rows("SELECT status FROM instance WHERE correlation = ?", order)
         return str(status)
 
-    def verdicts(self, place: Place) -> list[tuple[str, str | None]]:
-        """What became of a record, with the reason: exactly one, if all is well."""
+    def verdict(self, place: Place) -> Verdict:
+        """What became of a record, of which exactly one thing became."""
+        (verdict,) = self.verdicts(place)
+        return verdict
+
+    def verdicts(self, place: Place) -> list[Verdict]:
+        """What became of a record: exactly one, unless several sagas took it."""
         where = 'WHERE topic = ? AND partition = ? AND "offset" = ?'
-        return self.rows(
+        found = self.rows(
             f"SELECT verdict, reason FROM history {where} UNION ALL SELECT verdict, reason FROM verdict {where}"  # noqa: S608  own text
             f" UNION ALL SELECT 'buffered', NULL FROM held_event {where}"
             f" UNION ALL SELECT 'buffered', NULL FROM parked {where}"
             f" UNION ALL SELECT 'dead-lettered', cause FROM dead_letter {where}",
             *place * 5,
         )
+        return [Verdict(*row) for row in found]
+
+    def audits(self) -> list[Audit]:
+        """What operators did with dead letters, in order."""
+        found = self.rows(
+            'SELECT who, why, action, topic, "offset", before, cause FROM dead_letter_audit ORDER BY number'
+        )
+        return [Audit(*row) for row in found]
 
     async def stored(self, id_: str) -> InstanceRecord:
         """An instance as it stands in the database."""
