@@ -180,12 +180,12 @@ def _structured(value: bytes | None) -> tuple[dict[str, str], bytes]:
 
 
 def _data(whole: dict[str, object]) -> bytes:
-    """Remove the data from a structured event, and return it as JSON bytes."""
+    """Remove the data from a structured event, and return it as JSON bytes; none if it has no data."""
     if "data_base64" in whole:
         try:
             return base64.b64decode(str(whole.pop("data_base64")), validate=True)
         except ValueError as error:
             raise BadEnvelope(f"attribute data_base64: {error}; send the JSON object as data instead") from None
     if "data" not in whole:
-        raise BadEnvelope("attribute data is missing: the message itself stands there")
+        return b""
     return json.dumps(whole.pop("data"), separators=(",", ":"), ensure_ascii=False).encode(errors="surrogatepass")

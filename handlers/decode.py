@@ -1,4 +1,4 @@
-"""From a record to its message and where that goes, or to the reason why it cannot be read."""
+"""From a record to its message and where that goes, or to the reason why it cannot be read or is ignored."""
 
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, cast
@@ -9,7 +9,7 @@ from saga_coordinator.contracts import BadEnvelope, CancelCommand, Command, Enve
 from saga_coordinator.contracts import envelope as wire
 from saga_coordinator.contracts.json_limits import check_json
 from saga_coordinator.handlers.records import Record
-from saga_coordinator.handlers.routing import REPLIES, Routes, Target
+from saga_coordinator.handlers.routing import REPLIES, Routes, Target, UnwantedPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +39,23 @@ class ReplyArrival:
 class Unreadable:
     """A record that cannot be read; `cause` says what is wrong and what it should be.
 
-    `raised` is the class of what a saga's own function raised on it.
+    `raised` is the class of what a saga's own function raised on it. A reply has its `envelope`: it is unmatched, and
+    no concern of this coordinator, if its instance is not there.
     """
 
     record: Record
     cause: str
     raised: str | None = None
+    envelope: Envelope | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unwanted:
+    """A record of a type that no saga wants on its topic, or a tombstone: others share the topic, too."""
+
+    record: Record
+    reason: str
+    envelope: Envelope | None = None
 
 
 M = TypeVar("M", bound=Message)
@@ -53,18 +64,24 @@ MAX_CAUSE_LENGTH = 2_000
 MAX_LISTED = 100
 
 
-def read(routes: Routes, record: Record) -> Arrival | Unreadable:
+def read(routes: Routes, record: Record) -> Arrival | Unreadable | Unwanted:
     """Read one record. Never raises, whatever its content is."""
+    if record.value is None and routes.unknown_types is UnwantedPolicy.IGNORE:
+        return Unwanted(record, "the record has no value (a tombstone)")
     try:
         envelope, payload = wire.read(record.headers, record.value)
         _check(envelope)
         if record.place.topic == REPLIES:
             return _reply(routes, record, envelope, payload)
         return _event(routes, record, envelope, payload)
-    except ValidationError as error:
-        return Unreadable(record, describe_validation_error(error))
     except ValueError as error:
-        return Unreadable(record, _storable(str(error)))
+        return Unreadable(record, _describe(error))
+
+
+def read_kept(routes: Routes, record: Record) -> Arrival | Unreadable:
+    """Read a record that was wanted when it was stored: if no saga wants it now, it is not lost silently."""
+    arrival = read(routes, record)
+    return Unreadable(record, arrival.reason) if isinstance(arrival, Unwanted) else arrival
 
 
 def _check(envelope: Envelope) -> None:
@@ -74,24 +91,31 @@ def _check(envelope: Envelope) -> None:
         raise BadEnvelope(f"attributes of {size} bytes: at most {wire.MAX_HEADER_BYTES} are read")
 
 
-def _reply(routes: Routes, record: Record, envelope: Envelope, payload: bytes) -> Arrival:
+def _reply(routes: Routes, record: Record, envelope: Envelope, payload: bytes) -> Arrival | Unreadable:
     if envelope.correlation_id is None:
         raise BadEnvelope("header ce_correlationid is missing: a reply echoes the one of its command")
     if envelope.causation_id is None:
-        raise BadEnvelope("header ce_causationid is missing: a reply carries its command's ce_id")
+        cause = "header ce_causationid is missing: a reply carries its command's ce_id"
+        return Unreadable(record, cause, envelope=envelope)
     model = routes.replies.get(envelope.type)
     if model is None:
-        raise BadEnvelope(f"ce_type {envelope.type!r} answers no command of any saga in the catalog")
-    reply = _message(model, payload)
+        cause = f"ce_type {envelope.type!r} answers no command of any saga in the catalog"
+        return Unreadable(record, cause, envelope=envelope)
+    try:
+        reply = _message(model, payload)
+    except ValueError as error:
+        return Unreadable(record, _describe(error), envelope=envelope)
     return ReplyArrival(record, envelope, payload, reply, envelope.correlation_id, envelope.causation_id)
 
 
-def _event(routes: Routes, record: Record, envelope: Envelope, payload: bytes) -> Arrival | Unreadable:
+def _event(routes: Routes, record: Record, envelope: Envelope, payload: bytes) -> Arrival | Unreadable | Unwanted:
     topic = record.place.topic
     understood = routes.understood(topic, envelope.type)
     if understood is None:
-        known = ", ".join(routes.known_on(topic))
-        raise BadEnvelope(f"ce_type {envelope.type!r} is not understood on {topic}: known are {known}")
+        reason = f"ce_type {envelope.type!r} is not wanted on {topic}: wanted are {', '.join(routes.known_on(topic))}"
+        if routes.unknown_types is UnwantedPolicy.IGNORE:
+            return Unwanted(record, reason, envelope)
+        raise BadEnvelope(reason)
     model, found = understood
     message = cast("Event | Command[Any] | CancelCommand", _message(model, payload))
     if isinstance(message, Command):
@@ -106,6 +130,8 @@ def _event(routes: Routes, record: Record, envelope: Envelope, payload: bytes) -
 
 def _message(model: type[M], payload: bytes) -> M:
     """Read a message. Raises `ValueError` for one that is wrong, or whose JSON is odd."""
+    if not payload:
+        raise BadEnvelope(f"{model.message_type} has no data: send the message itself as JSON")
     message = model.model_validate_json(payload)
     check_json(payload)
     return message
@@ -146,6 +172,11 @@ def describe_error(error: Exception) -> str:
 def _storable(text: str) -> str:
     """Return a text in a form that UTF-8 and every database accept: half characters and NUL escaped, limited length."""
     return text[:MAX_CAUSE_LENGTH].encode(errors="backslashreplace").decode().replace("\0", "\\x00")
+
+
+def _describe(error: ValueError) -> str:
+    """Return why a message cannot be read."""
+    return describe_validation_error(error) if isinstance(error, ValidationError) else _storable(str(error))
 
 
 def describe_validation_error(error: ValidationError) -> str:

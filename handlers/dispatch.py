@@ -8,15 +8,16 @@ What the same record does to other instances is not touched by that.
 from collections.abc import Collection, Iterable
 from typing import assert_never
 
-from saga_coordinator.contracts import CancelCommand, Command, Event, Failure
+from saga_coordinator.contracts import CancelCommand, Command, Envelope, Event, Failure
 from saga_coordinator.handlers.decode import (
     Arrival,
     EventArrival,
     ReplyArrival,
     Unreadable,
+    Unwanted,
     class_of,
     describe_error,
-    read,
+    read_kept,
     wrong_reply,
 )
 from saga_coordinator.handlers.ports import Observer, Transaction
@@ -55,9 +56,13 @@ class Dispatcher:
         self._routes = routes
         self._observer = observer
 
-    def dispatch(self, session: Session, arrival: Arrival | Unreadable) -> None:
+    def dispatch(self, session: Session, arrival: Arrival | Unreadable | Unwanted) -> None:
         """Give one record its verdict. What a saga's own function raises concerns this record and one instance."""
         match arrival:
+            case Unwanted():
+                ignore(session, arrival)
+            case Unreadable(envelope=Envelope(correlation_id=str(id_)) as envelope) if not session.is_known(id_):
+                add_verdict(session, arrival.record, envelope, Verdict.UNMATCHED, no_instance(id_))
             case Unreadable():
                 dead_letter(session, arrival)
             case ReplyArrival():
@@ -104,12 +109,12 @@ class Dispatcher:
         if early in session.changes.released:
             return
         session.changes.released.append(early)
-        arrival = read(self._routes, early.record)
+        arrival = read_kept(self._routes, early.record)
         if isinstance(arrival, Unreadable):
             dead_letter(session, arrival)
         else:
             reason = f"buffered until {early.expires_at}, and no instance waited for it"
-            add_verdict(session, arrival, Verdict.UNMATCHED, reason)
+            add_verdict(session, arrival.record, arrival.envelope, Verdict.UNMATCHED, reason)
 
     # --- to an instance
 
@@ -134,7 +139,7 @@ class Dispatcher:
         """Ignore a record for an unreadable instance that has ended, dead-letter it for one that has not."""
         why, has_ended = session.unreadable[id_]
         if has_ended:
-            add_verdict(session, arrival, Verdict.IGNORED, why)
+            add_verdict(session, arrival.record, arrival.envelope, Verdict.IGNORED, why)
         else:
             self._observer.on_error(f"record {arrival.record.place} was dead-lettered", LookupError(why))
             dead_letter(session, Unreadable(arrival.record, why), id_)
@@ -153,8 +158,8 @@ class Dispatcher:
 
     def _apply_reply(self, session: Session, arrival: ReplyArrival, record: InstanceRecord | None) -> None:
         if record is None:
-            reason = f"there is no instance {arrival.instance_id} (ce_correlationid)"
-            add_verdict(session, arrival, Verdict.UNMATCHED, reason)
+            reason = no_instance(arrival.instance_id)
+            add_verdict(session, arrival.record, arrival.envelope, Verdict.UNMATCHED, reason)
             return
         saga = self._saga_of(record)
         expected = awaited_reply(saga, record.instance, arrival.command_id)
@@ -169,7 +174,7 @@ class Dispatcher:
         """Return the targets that can take the event; if there is none, the record is unmatched."""
         wanted = [target for target in targets if self._is_wanted(session, arrival, target)]
         if not wanted:
-            add_verdict(session, arrival, Verdict.UNMATCHED, NOT_BY_THIS_VERSION)
+            add_verdict(session, arrival.record, arrival.envelope, Verdict.UNMATCHED, NOT_BY_THIS_VERSION)
         return wanted
 
     def _is_wanted(self, session: Session, arrival: EventArrival, target: Target) -> bool:
@@ -189,7 +194,7 @@ class Dispatcher:
 
     def _release(self, session: Session, early: EarlyEvent) -> None:
         """Deliver a buffered event; if it is still early it stays."""
-        arrival = read(self._routes, early.record)
+        arrival = read_kept(self._routes, early.record)
         if not isinstance(arrival, EventArrival):
             _drop(session, early)
             self.dispatch(session, arrival)
@@ -219,10 +224,22 @@ def dead_letter(session: Session, unreadable: Unreadable, instance_id: str = "")
         session.changes.outbox.append(row)
 
 
-def add_verdict(session: Session, arrival: Arrival, verdict: Verdict, reason: str) -> None:
+def add_verdict(session: Session, record: Record, envelope: Envelope, verdict: Verdict, reason: str) -> None:
     """Note the verdict on a record that reaches no instance."""
-    place, envelope = arrival.record.place, arrival.envelope
-    session.changes.verdicts.append(RecordVerdict(place, session.at, verdict, reason, envelope.id, envelope.type))
+    verdicts = session.changes.verdicts
+    verdicts.append(RecordVerdict(record.place, session.at, verdict, reason, envelope.id, envelope.type))
+
+
+def ignore(session: Session, unwanted: Unwanted) -> None:
+    """Count a record that nobody here wants."""
+    names = (unwanted.envelope.id, unwanted.envelope.type) if unwanted.envelope else (None, None)
+    verdict = RecordVerdict(unwanted.record.place, session.at, Verdict.IGNORED, unwanted.reason, *names)
+    session.changes.unwanted.append(verdict)
+
+
+def no_instance(id_: str) -> str:
+    """Return why a reply is unmatched."""
+    return f"there is no instance {id_} (ce_correlationid)"
 
 
 def _queue(session: Session, id_: str, record: Record) -> None:
@@ -236,7 +253,7 @@ def _buffer(session: Session, arrival: EventArrival, target: Target) -> None:
     """Buffer an early event. The cancel of a command follows it on its partition: its instance will never come."""
     if isinstance(arrival.event, CancelCommand):
         reason = f"no saga {target.route.saga.name} was started by command {arrival.event.command_id}"
-        add_verdict(session, arrival, Verdict.UNMATCHED, reason)
+        add_verdict(session, arrival.record, arrival.envelope, Verdict.UNMATCHED, reason)
         return
     receive, record = target.route.receive, arrival.record
     early = EarlyEvent(target.address, record, session.at, session.at + (receive.buffer_for if receive else BUFFER_FOR))

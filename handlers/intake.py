@@ -8,7 +8,7 @@ read again.
 
 from collections.abc import Sequence
 
-from saga_coordinator.handlers.decode import Arrival, Unreadable, read
+from saga_coordinator.handlers.decode import Arrival, Unreadable, Unwanted, read
 from saga_coordinator.handlers.dispatch import Dispatcher
 from saga_coordinator.handlers.leases import Leases
 from saga_coordinator.handlers.ports import Transaction
@@ -43,7 +43,9 @@ class Intake:
                 self._leases.advance(each.record.place for each in arrivals)
                 return
 
-    async def _work(self, session: Session, tx: Transaction, arrivals: Sequence[Arrival | Unreadable]) -> None:
+    async def _work(
+        self, session: Session, tx: Transaction, arrivals: Sequence[Arrival | Unreadable | Unwanted]
+    ) -> None:
         missed = await tx.advance(self._leases.moves(each.record.place for each in arrivals))
         if missed:
             raise _Missed(missed)

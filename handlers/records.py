@@ -233,7 +233,8 @@ class Changes:
     """Everything that one transaction writes.
 
     Each of the `instances` comes with its record as it was loaded, None if it is new. `edited` dead letters have
-    another value or cause, `resolved` ones are deleted.
+    another value or cause, `resolved` ones are deleted. The `unwanted` are only counted: a shared topic may hold
+    millions of them.
     """
 
     instances: list[tuple[InstanceRecord, InstanceRecord | None]] = field(default_factory=list)
@@ -250,6 +251,7 @@ class Changes:
     subscribed: list[EventSubscription] = field(default_factory=list)
     unsubscribed: list[EventSubscription] = field(default_factory=list)
     verdicts: list[RecordVerdict] = field(default_factory=list)
+    unwanted: list[RecordVerdict] = field(default_factory=list)
     acknowledged: Sequence[int] = ()
 
     @property

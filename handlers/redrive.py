@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from saga_coordinator.handlers.decode import Arrival, Unreadable, read
+from saga_coordinator.handlers.decode import Arrival, Unreadable, Unwanted, read, read_kept
 from saga_coordinator.handlers.dispatch import Dispatcher, add_verdict, dead_letter
 from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES
 from saga_coordinator.handlers.ports import Transaction
@@ -98,8 +98,8 @@ class Redrive:
                 return _refused(f"the value has {len(value)} bytes: a topic takes at most {MAX_MESSAGE_BYTES}")
             edited = replace(letter, record=letter.record._replace(value=value))
             arrival = read(self._routes, edited.record)
-            if isinstance(arrival, Unreadable) and not is_forced:
-                return _refused(arrival.cause)
+            if isinstance(arrival, Unreadable | Unwanted) and not is_forced:
+                return _refused(arrival.cause if isinstance(arrival, Unreadable) else arrival.reason)
             session.changes.edited.append(edited)
             session.changes.audits.append(Audit(session.at, by, "edited", letter))
             return Result(Outcome.DONE)
@@ -135,7 +135,7 @@ class Redrive:
         letter, queue = found
         reason = f"discarded by {by.who}: {by.why} (it was dead-lettered because: {letter.cause})"
         arrival = read(self._routes, letter.record)
-        names = (None, None) if isinstance(arrival, Unreadable) else (arrival.envelope.id, arrival.envelope.type)
+        names = (arrival.envelope.id, arrival.envelope.type) if arrival.envelope else (None, None)
         verdict = RecordVerdict(letter.record.place, session.at, Verdict.DEAD_LETTERED, reason, *names)
         session.changes.verdicts.append(verdict)
         return await self._resolve(session, tx, letter, queue, Audit(session.at, by, "discarded", letter))
@@ -183,14 +183,19 @@ class Redrive:
     def _decide_again(self, session: Session, letter: DeadLetter) -> None:
         """Decide the record again: for its instance, or for all if it could not be read before."""
         arrival, id_ = read(self._routes, letter.record), letter.instance_id
-        if letter.parks and not isinstance(arrival, Unreadable):
+        if letter.parks and not isinstance(arrival, Unreadable | Unwanted):
             self._decide_for(session, arrival, id_)
-        elif isinstance(arrival, Unreadable) or not id_ or not self._dispatcher.dispatch_to(session, arrival, id_):
+        elif (
+            isinstance(arrival, Unreadable | Unwanted)
+            or not id_
+            or not self._dispatcher.dispatch_to(session, arrival, id_)
+        ):
             self._dispatcher.dispatch(session, arrival)
 
     def _decide_for(self, session: Session, arrival: Arrival, id_: str) -> None:
         if not self._dispatcher.dispatch_to(session, arrival, id_):
-            add_verdict(session, arrival, Verdict.UNMATCHED, f"instance {id_} does not wait for it any more")
+            reason = f"instance {id_} does not wait for it any more"
+            add_verdict(session, arrival.record, arrival.envelope, Verdict.UNMATCHED, reason)
 
     async def _resolve(
         self, session: Session, tx: Transaction, letter: DeadLetter, queue: Sequence[QueuedRecord], audit: Audit
@@ -199,7 +204,7 @@ class Redrive:
         session.changes.resolved.append(letter)
         session.changes.audits.append(audit)
         for queued in queue:
-            arrival = read(self._routes, queued.record)
+            arrival = read_kept(self._routes, queued.record)
             session.changes.dequeued.append(queued)
             if isinstance(arrival, Unreadable):
                 dead_letter(session, arrival)
@@ -220,7 +225,8 @@ def _result(session: Session, id_: str) -> Result:
     """Return what became of the records of a session; `id_` is the instance that was parked."""
     changes = session.changes
     records = [RecordOutcome(each.place, each.verdict, each.reason) for each in changes.entries if each.place]
-    records += [RecordOutcome(each.place, each.verdict, each.reason) for each in changes.verdicts]
+    verdicts = (*changes.verdicts, *changes.unwanted)
+    records += [RecordOutcome(each.place, each.verdict, each.reason) for each in verdicts]
     early = "no instance waits for it yet"
     records += [RecordOutcome(each.record.place, Verdict.BUFFERED, early) for each in changes.buffered]
     records += [RecordOutcome(each.record.place, Verdict.DEAD_LETTERED, each.cause) for each in changes.dead_letters]

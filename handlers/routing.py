@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any, NamedTuple, TypeAlias
 
 from saga_coordinator.contracts import CancelCommand, Command, Event, Failure, Message, Reply
@@ -70,6 +70,13 @@ class LiveVersions(NamedTuple):
     keys: tuple[str, ...]
 
 
+class UnwantedPolicy(StrEnum):
+    """What becomes of records whose type no saga wants on their topic, and of tombstones."""
+
+    IGNORE = "ignore"
+    DEAD_LETTER = "dead-letter"
+
+
 class BadCatalog(Exception):
     """The sagas of a catalog contradict each other, or a stored instance needs a definition that is not in it."""
 
@@ -77,7 +84,8 @@ class BadCatalog(Exception):
 class Routes:
     """An index of a catalog. Raises `BadCatalog` when two of its sagas contradict each other."""
 
-    def __init__(self, catalog: Iterable[AnySaga]) -> None:
+    def __init__(self, catalog: Iterable[AnySaga], unknown_types: UnwantedPolicy = UnwantedPolicy.IGNORE) -> None:
+        self.unknown_types = unknown_types
         self.sagas: dict[tuple[str, int], AnySaga] = {}
         self.newest: dict[str, AnySaga] = {}
         self.events: dict[str, tuple[type[Event], list[Route]]] = {}

@@ -89,6 +89,10 @@ class Session:
         """Return an instance as it is after all signals so far."""
         return self._records.get(id_)
 
+    def is_known(self, id_: str) -> bool:
+        """Return whether an instance is there, even if it cannot be read."""
+        return id_ in self._records or id_ in self.unreadable
+
     def apply(
         self, saga: AnySaga, record: InstanceRecord | None, signal: Signal, arrival: Arrival | None = None
     ) -> Decision[Any]:

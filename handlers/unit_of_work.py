@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import TypeVar
 
-from saga_coordinator.handlers.decode import Arrival, EventArrival, ReplyArrival, Unreadable
+from saga_coordinator.handlers.decode import Arrival, EventArrival, ReplyArrival, Unreadable, Unwanted
 from saga_coordinator.handlers.encode import Encoder
 from saga_coordinator.handlers.instance_cache import InstanceCache
 from saga_coordinator.handlers.ports import Clock, Conflict, Observer, Store, Transaction
@@ -44,7 +44,11 @@ class UnitOfWork:
         return self._relay.unsent()
 
     async def load(
-        self, session: Session, tx: Transaction, arrivals: Sequence[Arrival | Unreadable], ids: Iterable[str] = ()
+        self,
+        session: Session,
+        tx: Transaction,
+        arrivals: Sequence[Arrival | Unreadable | Unwanted],
+        ids: Iterable[str] = (),
     ) -> None:
         """Load the instances that records name, those that wait for their events, and those with these ids."""
         targets = [target for each in arrivals if isinstance(each, EventArrival) for target in each.targets]
@@ -52,6 +56,8 @@ class UnitOfWork:
             session.add_subscriptions(await tx.load_subscriptions(addresses))
         named = {*ids, *(target.address for target in targets if target.is_instance)}
         named |= {each.instance_id for each in arrivals if isinstance(each, ReplyArrival)}
+        bad_replies = (each.envelope for each in arrivals if isinstance(each, Unreadable) and each.envelope)
+        named |= {each.correlation_id for each in bad_replies if each.correlation_id}
         session.add_loaded(await self._cache.load(tx, named | session.subscribed), tx.unreadable_instances)
 
     async def write(self, work: Callable[[Session, Transaction], Awaitable[T]], *, is_redrive: bool = False) -> T:

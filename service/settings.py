@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from saga_coordinator.handlers.routing import UnwantedPolicy
+
 MAX_PORT = 65_535
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
@@ -127,6 +129,10 @@ class Settings(BaseSettings):
         "saga_coordinator.sagas.catalog:catalog",
         pattern=r"^[\w.]+:\w+$",
         description="Sagas to run: MODULE:NAME of a tuple of them",
+    )
+    unknown_types: UnwantedPolicy = Field(
+        UnwantedPolicy.IGNORE,
+        description="Whether records of a type that no saga wants, and tombstones, are ignored, or `dead-letter`",
     )
     outbox_limit: int = Field(10_000, ge=1, description="Number of unpublished messages at which the intake stops")
     shutdown_timeout: float = Field(

@@ -41,7 +41,7 @@ async def build_service(
 
     Raises `BadCatalog` when live instances need a definition that the catalog lacks, `StoreError`.
     """
-    routes, health = Routes(catalog), Health(CHECKS)
+    routes, health = Routes(catalog, settings.unknown_types), Health(CHECKS)
     store = SqliteStore(settings.sqlite_path, routes.saga_of, partial(_report, health, STORE))
     topics = routes.topics_in | routes.topics_out
     publisher = KafkaPublisher(settings.kafka, topics, partial(_report, health, PUBLISHER))

@@ -100,7 +100,7 @@ class Measures:
             self.transitions[transition.saga.name, entry.kind, entry.verdict] += 1
             if entry.verdict is Verdict.APPLIED:
                 self._applied(transition)
-        for each in committed.changes.verdicts:
+        for each in (*committed.changes.verdicts, *committed.changes.unwanted):
             self.verdicts[each.place.topic, each.verdict] += 1
         for letter in committed.changes.dead_letters:
             self.dead_letters[(letter.record.place.topic,)] += 1

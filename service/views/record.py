@@ -217,12 +217,20 @@ def _without_verdict(reader: Reader, place: Place) -> RecordExplanation:
             f"the first record that was read here of this partition is {first}: earlier ones were deleted by the "
             "topic's retention, or were processed into another database"
         )
-    else:
-        reason = (
-            f"the partition is processed up to {following} and nothing was read at this offset: "
-            "it is a transaction's marker, or was compacted away before it was read"
-        )
-    return RecordExplanation(place=place, verdict=NO_RECORD, reason=reason)
+        return RecordExplanation(place=place, verdict=NO_RECORD, reason=reason)
+    return RecordExplanation(place=place, verdict=Verdict.IGNORED, reason=_ignored(reader.routes, place, following))
+
+
+def _ignored(routes: Routes, place: Place, following: int) -> str:
+    """Return why nothing is stored of a record that was processed."""
+    wanted = f"wanted on {place.topic} are {', '.join(routes.known_on(place.topic))}"
+    kind = (
+        "is a tombstone" if place.topic == REPLIES else f"has a type that no saga wants ({wanted}), or is a tombstone"
+    )
+    return (
+        f"the partition is processed up to {following}, and nothing is stored of this offset: its record {kind}; "
+        "or it has no record, because it is a transaction's marker or was compacted away before it was read"
+    )
 
 
 def _not_read(routes: Routes, place: Place, known: Sequence[int]) -> str:

@@ -191,11 +191,11 @@ class ForeignClient:
         return self.send(command["ce_replyto"], command.order, fields, echoed(command, type_) | headers)
 
     def send(self, topic: str, key: str, value: object, headers: Mapping[str, str | None]) -> Sent:
-        """Publish a record, and wait until it is there; a value of bytes goes as it is, all else as JSON."""
+        """Publish a record, and wait until it is there; bytes and None go as they are, all else as JSON."""
         delivered: list[Message] = []
         whole = {"ce_specversion": "1.0", "content-type": "application/json", **headers}
         raw = [(name, text.encode()) for name, text in whole.items() if text is not None]
-        body = value if isinstance(value, bytes) else json.dumps(value).encode()
+        body = value if isinstance(value, bytes | None) else json.dumps(value).encode()
         self._producer.produce(
             topic, body, key.encode(), headers=dict(raw), on_delivery=lambda _, sent: delivered.append(sent)
         )

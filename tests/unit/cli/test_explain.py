@@ -8,7 +8,7 @@ import pytest
 from tests.unit.cli._support.said import Saga
 from tests.unit.cli._support.stories import CHARGE, RESERVE, SHIP, placed, run_stories, shipped
 from tests.unit.handlers._support.coordinator import Coordinator
-from tests.unit.handlers._support.order_log import EVENTS, REPLIES, Log, command_id, instance_id
+from tests.unit.handlers._support.order_log import EVENTS, REPLIES, Log, attributes, command_id, instance_id
 
 
 def explained(saga: Saga, place: str) -> dict[str, object]:
@@ -131,14 +131,17 @@ def test_a_record_without_a_verdict_says_why_there_is_none(
     assert reason in str(shown["reason"])
 
 
-def test_a_gap_in_the_log_is_explained(saga: Saga, store: Path) -> None:
-    async def after_a_gap(it: Coordinator, log: Log) -> None:
-        log.placed("compacted away")
-        await it.take(log.placed("o-2"))
+def test_a_record_of_which_nothing_is_stored_was_ignored_or_is_none(saga: Saga, store: Path) -> None:
+    async def praised(it: Coordinator, log: Log) -> None:
+        unwanted = log.record(EVENTS, "o-2", b"{}", tuple(attributes("e", "orders.order-praised.v1").items()))
+        await it.take(unwanted, log.placed("o-2"))
 
-    run_stories(store, placed("o-1"), after_a_gap)
+    run_stories(store, placed("o-1"), praised)
 
-    assert explained(saga, f"{EVENTS}:0:1")["verdict"] == "no record"
+    shown = explained(saga, f"{EVENTS}:0:1")
+    assert shown["verdict"] == "ignored"
+    assert "wanted on orders.events.v1 are orders.order-cancelled.v1, orders.order-placed.v1" in str(shown["reason"])
+    assert "a transaction's marker or was compacted away" in str(shown["reason"])
 
 
 def test_an_event_that_was_buffered_has_the_verdict_that_it_got_in_the_end(saga: Saga, store: Path) -> None:

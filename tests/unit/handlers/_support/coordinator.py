@@ -164,7 +164,8 @@ class Coordinator:
         return verdict
 
     def verdicts(self, place: Place) -> list[Verdict]:
-        """What became of a record: exactly one, unless several sagas took it."""
+        """What became of a record: exactly one, unless several sagas took it. Nothing is stored of unwanted ones."""
+        unwanted = [each for turn in self.watcher.turns for each in turn.changes.unwanted if each.place == place]
         where = 'WHERE topic = ? AND partition = ? AND "offset" = ?'
         found = self.rows(
             f"SELECT verdict, reason FROM history {where} UNION ALL SELECT verdict, reason FROM verdict {where}"  # noqa: S608  own text
@@ -173,7 +174,7 @@ class Coordinator:
             f" UNION ALL SELECT 'dead-lettered', cause FROM dead_letter {where}",
             *place * 5,
         )
-        return [Verdict(*row) for row in found]
+        return [Verdict(*row) for row in found] + [Verdict(each.verdict, each.reason) for each in unwanted]
 
     def audits(self) -> list[Audit]:
         """What operators did with dead letters, in order."""
@@ -195,12 +196,13 @@ async def open_coordinator(
     worn: Callable[[SqliteStore], Store] | None = None,
     clock: HandClock | None = None,
     on_result: Report = lambda _: None,
+    routes: Routes | None = None,
 ) -> AsyncIterator[Coordinator]:
     """A coordinator on a database file; without a catalog it fulfils orders. `worn` puts something around its store.
 
-    `on_result` is called after every transaction.
+    `on_result` is called after every transaction. `routes` replace those of the catalog.
     """
-    routes = Routes(catalog or (order_fulfilment,))
+    routes = routes or Routes(catalog or (order_fulfilment,))
     sqlite = SqliteStore(path, routes.saga_of, on_result)
     store: Store = worn(sqlite) if worn else sqlite
     publisher = publisher or Wall()

@@ -5,7 +5,7 @@ from random import Random
 
 from saga_coordinator.handlers.records import OutboxMessage, Record
 from tests.unit.handlers._support.coordinator import Coordinator
-from tests.unit.handlers._support.order_log import ANSWERS, EVENTS, REPLIES, Log, placed_value, type_of
+from tests.unit.handlers._support.order_log import ANSWERS, EVENTS, REPLIES, Log, attributes, placed_value, type_of
 
 PAUSES = (timedelta(0), timedelta(milliseconds=1), timedelta(seconds=3), timedelta(minutes=3), timedelta(hours=2))
 WEIGHTS = (20, 20, 10, 2, 1)
@@ -39,13 +39,16 @@ class Mixture:
 
     def _event(self) -> Record:
         order, partition = f"o-{self._chance.randrange(40)}", self._chance.randrange(PARTITIONS)
-        match self._chance.randrange(6):
+        match self._chance.randrange(7):
             case 0:
                 return self._log.cancelled(order, partition=partition)
             case 1:
                 return self._log.record(EVENTS, order, placed_value(order, total="no"), (), partition=partition)
             case 2:
                 return self._log.placed(order, partition=partition, total="1000")
+            case 3:
+                headers = tuple(attributes("e", "orders.order-praised.v1").items())
+                return self._log.record(EVENTS, order, b"{}", headers, partition=partition)
             case _:
                 return self._log.placed(order, partition=partition)
 
@@ -63,6 +66,6 @@ class Mixture:
             case 3:
                 return self._log.answer(command, partition=partition, ce_causationid="nobody's")
             case 4:
-                return self._log.record(REPLIES, None, None, (), partition=partition)
+                return self._log.record(REPLIES, None, b"", (), partition=partition)
             case _:
                 return self._log.answer(command, partition=partition)
