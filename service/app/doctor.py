@@ -25,8 +25,9 @@ from saga_coordinator.service.errors import StoreError
 from saga_coordinator.service.kafka.admin import State, Topic, describe_cluster, plan
 from saga_coordinator.service.kafka.errors import ClientError
 from saga_coordinator.service.settings import KafkaSettings, Settings
-from saga_coordinator.service.storage.sqlite.queries import newest_schema, open_queries
-from saga_coordinator.service.storage.sqlite.store import lock_path
+from saga_coordinator.service.storage.sqlite.lock import lock_path
+from saga_coordinator.service.storage.sqlite.migrations import newest_schema
+from saga_coordinator.service.storage.sqlite.queries import open_queries
 from saga_coordinator.service.telemetry.environment import Kind, endpoint, unsupported
 
 TRACES_TIMEOUT: Final = 5.0

@@ -5,6 +5,10 @@ from typing import Final
 
 _SYNC_FAILURES: Final = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
 
+_CORRUPTION: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+_DAMAGED: Final = "`saga db check` says what is damaged, and `saga db restore FILE` brings a backup back"
+
 
 def is_sync_failure(error: sqlite3.Error | OSError) -> bool:
     """Return whether a sync failed.
@@ -15,10 +19,15 @@ def is_sync_failure(error: sqlite3.Error | OSError) -> bool:
     return getattr(error, "sqlite_errorcode", None) in _SYNC_FAILURES
 
 
+def is_corruption(error: sqlite3.Error | OSError) -> bool:
+    """Return whether the content of the file is damaged: no repetition reads it."""
+    return _code(error) in _CORRUPTION
+
+
 def remedy_at_start(error: sqlite3.Error | OSError) -> str:
     """Return what to do about a database that cannot be opened."""
-    if _code(error) in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
-        return "restore a backup, or name another file by SAGA_STORE"
+    if is_corruption(error):
+        return f"{_DAMAGED}; or name another file by SAGA_STORE"
     return f"{_remedy(error) or 'name another file by SAGA_STORE'}, and start it again"
 
 
@@ -29,8 +38,17 @@ def remedy_at_runtime(error: sqlite3.Error) -> str:
             "what was written did not reach the disk, and must not be retried from here, so the coordinator stops: "
             "see that the disk is whole, then start it again, and it continues with what is committed"
         )
+    if is_corruption(error):
+        return f"the file is damaged, so the coordinator stops: {_DAMAGED}"
     remedy = _remedy(error)
     return f"{remedy}, and it continues" if remedy else "it is retried"
+
+
+def remedy_at_reading(error: sqlite3.Error) -> str:
+    """Return what to do about a database that cannot be read."""
+    if is_corruption(error):
+        return _DAMAGED
+    return _remedy(error) or "see that SAGA_STORE names a database, and that its disk is whole"
 
 
 def _remedy(error: sqlite3.Error | OSError) -> str | None:

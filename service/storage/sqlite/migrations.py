@@ -28,6 +28,11 @@ async def migrate(connection: aiosqlite.Connection, name: str) -> None:
     await connection.executescript(f"BEGIN IMMEDIATE; PRAGMA user_version = {max(steps)}; COMMIT;")
 
 
+def newest_schema() -> int:
+    """Return the schema that the migrations lead to."""
+    return max(number for number, _ in _steps())
+
+
 def _steps() -> Iterator[tuple[int, str]]:
     for file in (files("saga_coordinator.service.storage.sqlite") / "migrations").iterdir():
         if file.name.endswith(".sql"):

@@ -5,7 +5,6 @@ import sqlite3
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +30,8 @@ from saga_coordinator.service.storage.queries import (
     PartitionRow,
     RecordRows,
 )
+from saga_coordinator.service.storage.sqlite.errors import remedy_at_reading
+from saga_coordinator.service.storage.sqlite.migrations import newest_schema
 from saga_coordinator.service.storage.sqlite.rows import (
     AT,
     EARLY_EVENTS,
@@ -95,7 +96,7 @@ def open_queries(path: Path) -> Iterator["SqliteQueries"]:
                 f"database {path} has schema {schema}, this program reads {newest_schema()}: "
                 "`saga serve` brings an older one up to date; a newer one needs the newer program"
             )
-        yield SqliteQueries(connection)
+        yield SqliteQueries(connection, path)
 
 
 def _begin(connection: sqlite3.Connection, path: Path) -> int:
@@ -105,21 +106,16 @@ def _begin(connection: sqlite3.Connection, path: Path) -> int:
         connection.execute("BEGIN")
         return int(connection.execute("PRAGMA user_version").fetchone()[0])
     except sqlite3.Error as error:
-        problem = f"database {path} cannot be read: {error}; let SAGA_STORE name one, or restore a backup"
+        problem = f"database {path} cannot be read: {error}; {remedy_at_reading(error)}"
         raise StoreError(problem) from error
-
-
-def newest_schema() -> int:
-    """Return the schema that the migrations lead to."""
-    folder = files("saga_coordinator.service.storage.sqlite") / "migrations"
-    return max(int(file.name.split("_", 1)[0]) for file in folder.iterdir() if file.name.endswith(".sql"))
 
 
 class SqliteQueries:
     """The `Queries` of a SQLite file, in one read transaction."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
+        self._path = path
 
     def instances(self, which: InstanceFilter, limit: int) -> Sequence[InstanceRow]:
         """Return instances, the one that was started last first."""
@@ -252,7 +248,7 @@ class SqliteQueries:
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
                 raise TimeoutError(f"the database did not answer within {QUERY_TIMEOUT:g} s: ask for less") from error
-            raise StoreError(str(error)) from error
+            raise StoreError(f"{self._path}: {error}; {remedy_at_reading(error)}") from error
 
 
 def _all(conditions: Mapping[str, bool]) -> str:

@@ -6,12 +6,12 @@ written: what the disk holds is unknown before the next start.
 """
 
 import asyncio
-import fcntl
 import json
 import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final, TypeVar
 
@@ -21,7 +21,13 @@ from saga_coordinator.handlers.ports import Observer
 from saga_coordinator.handlers.records import Lease, OutboxMessage, OutboxRow
 from saga_coordinator.handlers.routing import LiveVersions
 from saga_coordinator.service.errors import StoreError
-from saga_coordinator.service.storage.sqlite.errors import is_sync_failure, remedy_at_runtime, remedy_at_start
+from saga_coordinator.service.storage.sqlite.errors import (
+    is_corruption,
+    is_sync_failure,
+    remedy_at_runtime,
+    remedy_at_start,
+)
+from saga_coordinator.service.storage.sqlite.lock import acquire_lock, lock_path
 from saga_coordinator.service.storage.sqlite.migrations import migrate
 from saga_coordinator.service.storage.sqlite.rows import to_headers, to_time
 from saga_coordinator.service.storage.sqlite.transaction import Counters, Definitions, SqliteTransaction
@@ -29,7 +35,9 @@ from saga_coordinator.service.storage.sqlite.transaction import Counters, Defini
 T = TypeVar("T")
 
 Report = Callable[[str | None], None]
-"""Called after each transaction: with None if the database works, else with what is wrong and what to do."""
+"""Called after each use of the database: with None if it works, else with what is wrong and what to do."""
+
+_TRANSACTIONS, _READS, _CHECKPOINTS = "transactions", "reads", "checkpoints"
 
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
@@ -78,6 +86,7 @@ class SqliteStore:
         self._counters = Counters(0, 0)
         self._silent: set[str] = set()
         self._running: set[asyncio.Task[Any]] = set()
+        self._problems: dict[str, str] = {}
         self._unusable: str | None = None
 
     async def open(self) -> None:
@@ -94,7 +103,7 @@ class SqliteStore:
 
     async def _open(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._guard = _acquire_lock(lock_path(self._path))
+        self._guard = _acquire_lock(self._path)
         _rewrite_wal(self._path.resolve())
         sqlite3.connect(self._path).close()  # aiosqlite leaves a thread behind when it cannot
         self._writer = await aiosqlite.connect(self._path, isolation_level=None)
@@ -128,7 +137,10 @@ class SqliteStore:
         await self._shielded(self._checkpoint())
 
     async def run_checkpoints(self, observer: Observer) -> None:
-        """Checkpoint at intervals, beside the transactions. Raises `StoreError` after a failed sync, here or there."""
+        """Checkpoint at intervals, beside the transactions.
+
+        Raises `StoreError` after a failed sync or when the file is damaged, here or there.
+        """
         while True:
             await asyncio.sleep(CHECKPOINT_INTERVAL)
             try:
@@ -187,14 +199,15 @@ class SqliteStore:
     async def _transact(self, work: Callable[[SqliteTransaction], Awaitable[T]]) -> T:
         async with self._lock:
             self._check_usable()
-            slow = asyncio.get_running_loop().call_later(SLOW, self._report, f"{self._path}: {_SLOW}")
+            is_slow = partial(self._note, _TRANSACTIONS, f"{self._path}: {_SLOW}")
+            slow = asyncio.get_running_loop().call_later(SLOW, is_slow)
             try:
                 result = await self._commit(self._open_writer, work)
             except sqlite3.Error as error:
-                raise self._failed(error) from error
+                raise self._failed(_TRANSACTIONS, error) from error
             finally:
                 slow.cancel()
-            self._report(None)
+            self._note(_TRANSACTIONS, None)
             return result
 
     async def _checkpoint(self) -> None:
@@ -203,17 +216,30 @@ class SqliteStore:
             try:
                 await self._open_writer.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
             except sqlite3.Error as error:
-                if is_sync_failure(error):
-                    raise self._failed(error) from error
-                raise
+                failure = self._failed(_CHECKPOINTS, error)
+                if self._unusable is None:
+                    raise
+                raise failure from error
+            self._note(_CHECKPOINTS, None)
 
-    def _failed(self, error: sqlite3.Error) -> StoreError:
-        """Report what is wrong with the database, and return it as an error. After a failed sync it is unusable."""
+    def _failed(self, use: str, error: sqlite3.Error) -> StoreError:
+        """Report what is wrong with the database, and return it as an error.
+
+        After a failed sync, or when the file is damaged, it is unusable.
+        """
         problem = f"{self._path}: {error}; {remedy_at_runtime(error)}"
-        if is_sync_failure(error):
+        if is_sync_failure(error) or is_corruption(error):
             self._unusable = problem
-        self._report(problem)
+        self._note(use, problem)
         return StoreError(problem)
+
+    def _note(self, use: str, problem: str | None) -> None:
+        """Report all problems: that one use of the database works does not end the problem of another."""
+        if problem is None:
+            self._problems.pop(use, None)
+        else:
+            self._problems[use] = problem
+        self._report("; ".join(dict.fromkeys(self._problems.values())) or None)
 
     def _check_usable(self) -> None:
         if self._unusable is not None:
@@ -245,9 +271,12 @@ class SqliteStore:
 
     async def _query(self, sql: str, parameters: Mapping[str, object] | None = None) -> Sequence[Sequence[Any]]:
         try:
-            return list(await self._open_reader.execute_fetchall(sql, parameters or {}))
+            rows = list(await self._open_reader.execute_fetchall(sql, parameters or {}))
         except sqlite3.Error as error:
-            raise StoreError(f"{self._path}: {error}; {remedy_at_runtime(error)}") from error
+            raise self._failed(_READS, error) from error
+        if _READS in self._problems:
+            self._note(_READS, None)
+        return rows
 
     @property
     def _open_writer(self) -> aiosqlite.Connection:
@@ -298,21 +327,12 @@ def _opened(connection: aiosqlite.Connection | None) -> aiosqlite.Connection:
     return connection
 
 
-def lock_path(path: Path) -> Path:
-    """Return the lock file of a database. It is the same for all names of the database: two locks would be none."""
-    file = path.resolve()
-    return file.with_name(file.name + ".lock")
-
-
 def _acquire_lock(path: Path) -> IO[str]:
-    """Return a file that is locked until it is closed."""
-    guard = path.open("a", encoding="utf-8")
+    """Return the lock of a database. Raises `StoreError` if another coordinator has it."""
     try:
-        fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        guard.close()
+        return acquire_lock(path)
+    except BlockingIOError:
         raise StoreError(
-            f"another coordinator has {path.with_suffix('')} open (lock {path}): "
+            f"another coordinator has {path} open (lock {lock_path(path)}): "
             "stop it first, or give this one a file of its own by SAGA_STORE"
         ) from None
-    return guard

@@ -33,7 +33,7 @@ PACKAGES = (
     ),
     *("service/kafka", "service/simulation", "service/storage", "service/storage/sqlite", "service/views"),
 )
-OPENING = ("bootstrap", "doctor", "queries")
+OPENING = ("bootstrap", "database", "doctor", "queries")
 FILES = {
     "handlers/circle/two.py": "import saga_coordinator.handlers.circle.one\n",
     **{f"service/app/{name}.py": "import saga_coordinator.service.storage.sqlite.store\n" for name in OPENING},

@@ -13,7 +13,8 @@ from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.service.errors import StoreError
 from saga_coordinator.service.storage.queries import InstanceFilter, NeedsAttention
 from saga_coordinator.service.storage.sqlite import queries as sqlite_queries
-from saga_coordinator.service.storage.sqlite.queries import newest_schema, open_queries
+from saga_coordinator.service.storage.sqlite.migrations import newest_schema
+from saga_coordinator.service.storage.sqlite.queries import open_queries
 from tests.unit.cli._support.said import Saga
 from tests.unit.cli._support.stories import completed, placed, run_stories, stalled
 from tests.unit.handlers._support.coordinator import open_coordinator
@@ -124,7 +125,8 @@ def test_a_file_that_is_no_database_is_one_line_and_no_traceback(saga: Saga, sto
 
     assert said.code == 1
     assert said.err == (
-        f"saga: database {store} cannot be read: file is not a database; let SAGA_STORE name one, or restore a backup\n"
+        f"saga: database {store} cannot be read: file is not a database; `saga db check` says what is "
+        "damaged, and `saga db restore FILE` brings a backup back\n"
     )
 
 

@@ -117,6 +117,26 @@ def test_what_a_crash_has_left_unsent_leaves_after_the_start(
         assert served.ends(signal.SIGINT) == 0
 
 
+def test_a_damaged_database_ends_it_with_1_and_names_file_and_remedy(
+    tmp_path: Path, store: Path, fresh: FaultyBroker, saga: Saga
+) -> None:
+    run_stories(store, placed("o-1"))
+    append(fresh, "orders.events.v1")  # what the coordinator had read before
+    with serving(tmp_path, fresh.bootstrap_servers) as served:
+        served.wait_until(lambda: served.readiness() == 200, "it is ready")
+        served.wait_until(lambda: saga.does("ls", "--json").json["unpublished_messages"] == 0, "all is sent")
+        served.wait_until(lambda: store.with_name("saga.db-wal").stat().st_size > 0, "it writes")
+        with store.open("r+b") as damaged:
+            damaged.seek(3 * 4096)
+            damaged.write(b"\xa5" * (store.stat().st_size - 3 * 4096))
+        code = served.process.wait(LIMIT)
+
+    message = served.log.read_text().splitlines()[-1]
+    assert (code, "Traceback" in served.log.read_text()) == (1, False)
+    assert message.startswith(f"saga: {store}: database disk image is malformed; the file is damaged")
+    assert "`saga db restore FILE` brings a backup back" in message
+
+
 def append(broker: FaultyBroker, topic: str) -> None:
     """Append a record to the first partition of a topic."""
     producer = Producer({"bootstrap.servers": broker.bootstrap_servers})

@@ -107,7 +107,7 @@ SEEDS = (
         "async with self._lock:\n    ...",
         "if True:\n    ...",
     ),
-    Seed("two coordinators open one file", "_acquire_lock", "fcntl.flock($file, $exclusive | $at_once)", "pass"),
+    Seed("two coordinators open one file", "acquire_lock", "fcntl.flock($file, $exclusive | $at_once)", "pass"),
     Seed("closing cuts off the last transaction", "SqliteStore.close", "await asyncio.wait($running)", "pass"),
     Seed("numbers begin at zero at each start", "_last_numbers", "Counters(...)", "Counters(0, 0)"),
     # --- the publisher
