@@ -156,7 +156,6 @@ def wrong_reply(arrival: ReplyArrival, expected: type[Message]) -> Unreadable:
 
 
 def class_of(error: BaseException) -> str:
-    """Return the full name of an error's class."""
     return f"{type(error).__module__}.{type(error).__qualname__}"
 
 

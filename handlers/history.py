@@ -41,7 +41,6 @@ VERDICTS: Mapping[Ignored | None, Verdict] = {
 
 
 def entry_of(decision: Decision[Any], seq: int, signal: Signal, arrival: Arrival | None, span: SpanContext) -> Entry:
-    """Return the history's row of a signal."""
     envelope = arrival.envelope if arrival else None
     causation_id, value = _content(signal, arrival)
     return Entry(

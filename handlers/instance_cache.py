@@ -38,5 +38,4 @@ class InstanceCache:
             self._kept.popitem(last=False)
 
     def clear(self) -> None:
-        """Forget everything."""
         self._kept.clear()

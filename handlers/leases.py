@@ -14,11 +14,9 @@ class Leases:
         self._taken_over: set[tuple[str, int]] = set()
 
     def add(self, lease: Lease) -> None:
-        """Own a partition from now on."""
         self._held[lease.topic, lease.partition] = lease
 
     def drop(self, topic: str, partition: int) -> None:
-        """Own a partition no longer."""
         self._held.pop((topic, partition), None)
 
     def clear(self) -> None:
@@ -27,7 +25,6 @@ class Leases:
         self._taken_over.clear()
 
     def owned(self) -> Iterable[tuple[str, int]]:
-        """Return the partitions that are owned."""
         return tuple(self._held)
 
     def homes(self) -> Sequence[Lease]:
@@ -35,7 +32,6 @@ class Leases:
         return [lease for lease in self._held.values() if lease.topic == REPLIES]
 
     def is_home(self, partition: int) -> bool:
-        """Return whether the instances of a home are ours."""
         return (REPLIES, partition) in self._held
 
     def offsets(self) -> Iterable[tuple[tuple[str, int], int]]:

@@ -236,7 +236,6 @@ def _result(session: Session, id_: str) -> Result:
 
 
 def types_sent(decision: Decision[Any]) -> Iterator[str]:
-    """Yield the types of what a decision sends."""
     yield from (send.command.message_type for send in decision.commands)
     yield from (withdrawal.message.message_type for withdrawal in decision.withdrawals)
     if decision.outcome is not None:

@@ -195,7 +195,6 @@ def _orphaned(live: LiveVersions) -> str:
 
 
 def commands_of(saga: AnySaga) -> Iterable[type[Command[Any]]]:
-    """Yield every command type that a saga sends."""
     for step_plan in saga.plan.steps.values():
         yield step_plan.command
         if step_plan.undo is not None:

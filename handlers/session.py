@@ -144,7 +144,6 @@ class Session:
         self._records[record.instance.id] = record._replace(is_parked=is_parked)
 
     def finish(self) -> Changes:
-        """Return everything to write."""
         self.changes.subscribed = [each for each, waits in self._subscriptions.items() if waits]
         self.changes.unsubscribed = [each for each, waits in self._subscriptions.items() if not waits]
         self.changes.instances = [(self._records[id_], loaded) for id_, loaded in self._loaded.items()]

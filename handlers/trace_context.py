@@ -37,11 +37,9 @@ class SpanContext(NamedTuple):
     sampled: bool
 
     def traceparent(self) -> str:
-        """Write the header."""
         return f"00-{self.trace_id}-{self.span_id}-0{int(self.sampled)}"
 
     def child(self, name: str) -> "SpanContext":
-        """Return the span of this name beneath this one."""
         return SpanContext(self.trace_id, derived_span(self.span_id, name), self.sampled)
 
 
@@ -64,14 +62,12 @@ class TraceContext(NamedTuple):
     last_message: str | None = None
 
     def to_json(self) -> str:
-        """Return it as a store keeps it."""
         asks = {id_: [each.span.traceparent(), each.at] for id_, each in self.pending.items()}
         fields = {"root": self.root.traceparent(), "asks": asks, "last": self.last_message}
         return pydantic_core.to_json(fields).decode()
 
     @classmethod
     def from_json(cls, text: str) -> "TraceContext":
-        """Read what `to_json` returned."""
         fields = json.loads(text)
         asks = fields["asks"].items()
         pending = {id_: PendingCommand(_parse_stored(span), datetime.fromisoformat(at)) for id_, (span, at) in asks}

@@ -40,7 +40,6 @@ class Health:
         self._is_started = False
 
     def ok(self, name: str) -> None:
-        """Report that a check passes."""
         self._report(name, None)
 
     def failing(self, name: str, reason: str) -> None:
@@ -48,7 +47,6 @@ class Health:
         self._report(name, reason)
 
     def started(self) -> None:
-        """Report that start-up is complete."""
         self._is_started = True
 
     def holds(self, name: str) -> bool:
@@ -57,7 +55,6 @@ class Health:
 
     @property
     def is_started(self) -> bool:
-        """Return whether start-up is complete."""
         return self._is_started
 
     @property

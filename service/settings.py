@@ -83,7 +83,6 @@ class KafkaSettings(BaseModel):
         return self
 
     def password(self) -> str | None:
-        """Return the password, from its field or its file."""
         if self.sasl_password_file is not None:
             return self.sasl_password_file.read_text(encoding="utf-8").strip()
         return self.sasl_password.get_secret_value() if self.sasl_password else None
@@ -141,5 +140,4 @@ class Settings(BaseSettings):
 
     @property
     def sqlite_path(self) -> Path:
-        """The database file."""
         return Path(self.store.removeprefix("sqlite:///"))

@@ -46,7 +46,6 @@ class Sketcher(Generic[D]):
     """Builds the parts of a sketch, node by node."""
 
     def __init__(self, saga: Saga[Any, D], instance: Instance[D] | None) -> None:
-        """Begin a sketch."""
         self.saga = saga
         self.instance = instance
         self.states = States(instance) if instance else None
@@ -83,14 +82,12 @@ class Sketcher(Generic[D]):
         return f"{instance.status}{', paused' if instance.paused_at else ''}"
 
     def start(self) -> Card:
-        """Return the card of what starts it."""
         state = None
         if self.instance is not None and self.states is not None:
             state = State(Mark.DONE, "started", (f"at {self.states.calendar.format(self.instance.started_at)}",))
         return Card(kind=Kind.START, name="start", title=self.saga.starts_on.message_type, state=state)
 
     def outcome(self, status: Status) -> Card:
-        """Return the card of an outcome."""
         function = self.saga.on_completed if status is Status.COMPLETED else self.saga.on_compensated
         made = Failure if function is None else get_type_hints(function)["return"]
         return Card(
@@ -151,7 +148,6 @@ class Sketcher(Generic[D]):
         return Group(rule=f"{node.name}: one of, in turn, until one succeeds", ways=tuple(ways), note=note)
 
     def _fate(self, node: Alternatives[D], number: int) -> str:
-        """Return what became of one of several alternatives."""
         if self.instance is None:
             return ""
         attempt = self.instance.attempts.get(node.name)

@@ -48,7 +48,6 @@ def mermaid(saga: Saga[Any, D], instance: Instance[D] | None = None) -> str:
 
 
 def drawn(picture: Sketch) -> str:
-    """Return a sketch as a flowchart."""
     drawing = _Drawing()
     drawing.add("flowchart LR")
     drawing.depth = 1

@@ -38,13 +38,11 @@ class States:
 
     @property
     def calendar(self) -> Calendar:
-        """Formats the times of this instance."""
         return Calendar(self.instance.started_at)
 
     # --- steps
 
     def of_step(self, name: str) -> State:
-        """Return how far a step has come forward."""
         run = self.instance.steps.get(name)
         return NOT_REACHED if run is None else self._of_command(name, run.forward, Direction.FORWARD)
 
@@ -80,7 +78,6 @@ class States:
     # --- lists
 
     def of_list(self, name: str) -> State:
-        """Return how many steps of a for-each have come how far."""
         names = self.instance.lists.get(name)
         if names is None:
             return NOT_REACHED
@@ -113,12 +110,10 @@ class States:
     # --- waits
 
     def of_receive(self, name: str) -> State:
-        """Return whether the event of a receive has arrived."""
         given_up = "did not arrive" if name in self._failed_at() else "given up"
         return self._of_wait(name, "awaiting the event", "received", given_up)
 
     def of_delay(self, name: str) -> State:
-        """Return whether a delay has ended."""
         return self._of_wait(name, "waiting", "ended", "given up")
 
     def _of_wait(self, name: str, waiting: str, done: str, given_up: str) -> State:

@@ -1,5 +1,4 @@
 """What is declared of a saga, as the linter and the compiler read it: neither of them knows the class `Saga`."""
-# ruff: noqa: D102  `Saga` documents these attributes
 
 from collections.abc import Callable
 from datetime import datetime, timedelta

@@ -72,7 +72,6 @@ class Draft(Generic[D]):
         _fill(self, instance)
 
     def decision(self) -> Decision[D]:
-        """Return the draft as the decision."""
         return Decision(_build(self), tuple(self.commands), self.outcome, tuple(self.withdrawals))
 
     @property
@@ -101,7 +100,6 @@ class Draft(Generic[D]):
     def set_progress(
         self, name: str, direction: Direction, progress: Progress, *, due_at: datetime | None = None
     ) -> None:
-        """Set how far a command has come."""
         self._write(name, direction, self._command(name, direction).with_progress(progress, due_at))
 
     def remember(self, name: str, reply: Reply) -> None:
@@ -200,7 +198,6 @@ class Draft(Generic[D]):
         self.status, self.stall, self.paused_at = Status.STALLED, cause, None
 
     def end(self, status: Status, outcome: Event | Reply) -> None:
-        """Enter a final status, with the outcome."""
         self.status, self.outcome, self.ended_at = status, outcome, self.at
 
     def _command(self, name: str, direction: Direction) -> CommandState:

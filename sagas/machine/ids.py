@@ -21,7 +21,6 @@ def address(saga: str, receive: str, key: str) -> str:
 
 
 def cancel_id(command: str) -> str:
-    """Return the id of the message that cancels a command."""
     return _uuid5(_bytes(command), "cancel")
 
 
@@ -31,7 +30,6 @@ def command_id(instance: str, step: str, direction: str, attempt: int) -> str:
 
 
 def outcome_id(instance: str) -> str:
-    """Return the id of an instance's one outcome event."""
     return _uuid5(_bytes(instance), "outcome")
 
 

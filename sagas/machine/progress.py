@@ -2,7 +2,6 @@
 
 An `Instance` and the `Draft` of its next state are asked in the same way.
 """
-# ruff: noqa: D102  `Instance` documents these attributes
 
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar, assert_never
@@ -63,7 +62,6 @@ def find_command(state: State, command_id: str | None) -> tuple[str, Direction, 
 
 
 def is_done(state: State, step: str) -> bool:
-    """Return whether a step has succeeded."""
     run = state.steps.get(step)
     return run is not None and run.forward.progress is Progress.DONE
 

@@ -97,12 +97,10 @@ class Scenario(Generic[D]):
 
     @property
     def data(self) -> D:
-        """What the instance remembers now."""
         return self.instance.data
 
     @property
     def status(self) -> Status:
-        """The instance's status now."""
         return self.instance.status
 
     def command(self, command: type[C], step: str | None = None) -> C:
@@ -216,7 +214,6 @@ class Scenario(Generic[D]):
     # --- how
 
     def _answer(self, step: str, direction: Direction, attempt: int | None, reply: Reply) -> Scenario[D]:
-        """Let a participant answer a command that was sent."""
         sends = [send for send in self.sent if (send.step, send.direction) == (step, direction)]
         if not sends or (attempt or 1) > sends[-1].attempt:
             raise self._objection(f"{label(step, direction)} cannot be answered: it was not sent")
@@ -230,7 +227,6 @@ class Scenario(Generic[D]):
         return self._act(ReplyReceived(self.at, id_, reply), f"{label(step, direction)} is answered: {reply!r}")
 
     def _act(self, signal: Signal, what: str) -> Scenario[D]:
-        """Let something happen now."""
         self._check_all_named()
         return _receive(self, signal, what)
 
@@ -258,12 +254,10 @@ class Scenario(Generic[D]):
 
 
 def _receive(scenario: Scenario[D], signal: Signal, what: str) -> Scenario[D]:
-    """Apply a signal to the instance."""
     return _decided(scenario, signal, what, transition(scenario.saga, scenario.instance, signal))
 
 
 def _decided(scenario: Scenario[D], signal: Signal, what: str, decision: Decision[D]) -> Scenario[D]:
-    """Add a transition to the story."""
     lines = [f"{signal.at - BEGINNING!s:>16}  {what}"]
     lines += [f"{'->':>18} {describe(send)}" for send in decision.commands]
     if decision.outcome is not None:
@@ -286,7 +280,6 @@ def _decided(scenario: Scenario[D], signal: Signal, what: str, decision: Decisio
 
 
 def is_expected(send: Send, direction: Direction, expected: str | Command[Any]) -> bool:
-    """Return whether a command that was sent is the expected one."""
     if send.direction is not direction:
         return False
     if isinstance(expected, str):
@@ -295,12 +288,10 @@ def is_expected(send: Send, direction: Direction, expected: str | Command[Any]) 
 
 
 def label(step: str, direction: Direction) -> str:
-    """Name a step in one direction."""
     return step if direction is Direction.FORWARD else f"the undo of {step}"
 
 
 def describe(send: Send) -> str:
-    """Return a command that was sent, in a line."""
     return f"{label(send.step, send.direction)}, attempt {send.attempt}: {send.command.__name__} {send.payload}"
 
 

@@ -191,7 +191,6 @@ def parts_of(saga: AnySaga) -> dict[str, Part]:
 
 
 def whole_of(saga: AnySaga) -> Facts:
-    """Return what was declared of the saga as a whole."""
     return {
         "starts on": saga.starts_on.message_type,
         "is cancelled by": saga.cancel_on.message_type if saga.cancel_on else "nothing",

@@ -116,7 +116,6 @@ async def _fire_timers(service: Service, observer: Observer, stop: asyncio.Event
 
 
 async def _wait_for_first(task: "asyncio.Task[None]", stop: asyncio.Event) -> None:
-    """Wait until a task is done or `stop` is set."""
     stopped = asyncio.ensure_future(stop.wait())
     await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()

@@ -51,7 +51,6 @@ async def serve(settings: Settings, catalog: Sequence[AnySaga], telemetry: Telem
 
 
 async def _measure(service: Service, telemetry: Telemetry) -> None:
-    """Set the gauges at intervals."""
     measures, counted = telemetry.measures, -COUNT_INTERVAL
     while True:
         measures.set_outbox(service.handlers.relay.pending, service.handlers.relay.age)

@@ -32,7 +32,6 @@ _DEAD_LETTER: Final = "dead-letter"
 
 
 def document(messages: Sequence[WireMessage]) -> Node:
-    """Return the document that describes a conversation."""
     topics = sorted({each.topic for each in messages})
     return {
         "asyncapi": "3.1.0",

@@ -57,7 +57,6 @@ def config(
 
 
 def describe_settings(settings: Settings) -> tuple[Setting, ...]:
-    """Return all settings with their values."""
     return tuple(
         Setting(
             name=name,

@@ -56,7 +56,6 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None
 
 
 def print_json(value: object) -> None:
-    """Print a value as indented JSON."""
     sys.stdout.write(json.dumps(to_json(value), indent=2) + "\n")
 
 

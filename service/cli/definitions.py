@@ -13,7 +13,6 @@ from saga_coordinator.service.cli.environment import load_settings
 
 
 def load_routes() -> Routes:
-    """Return the catalog that the settings name."""
     return Routes(load_catalog(load_settings().catalog))
 
 

@@ -80,7 +80,6 @@ def is_set(path: Path) -> bool:
 
 
 def is_secret(field: FieldInfo) -> bool:
-    """Return whether the value of a field is never shown."""
     return SecretStr in (field.annotation, *getattr(field.annotation, "__args__", ()))
 
 

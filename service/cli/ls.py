@@ -73,7 +73,6 @@ def _row(instance: InstanceSummary, now: datetime) -> tuple[str | Text, ...]:
 
 
 def _waits(instance: InstanceSummary, now: datetime) -> str:
-    """Return what an instance waits for, at most `MAX_WAITS` things."""
     waits = [describe(each, now) for each in instance.waits_for]
     waits += [describe(each, now) for each in instance.waits_until]
     more = [f"and {len(waits) - MAX_WAITS} more"] if len(waits) > MAX_WAITS else []

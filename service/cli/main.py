@@ -101,7 +101,6 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command line."""
     app()
 
 

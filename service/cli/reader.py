@@ -12,7 +12,6 @@ from saga_coordinator.service.views.instance import Reader
 
 @contextmanager
 def open_reader() -> Iterator[Reader]:
-    """Read the settings and the catalog, and open the store."""
     settings = load_settings()
     routes = Routes(load_catalog(settings.catalog))
     with open_queries(settings) as queries:

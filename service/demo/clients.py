@@ -29,7 +29,6 @@ class Record(NamedTuple):
 
 
 def to_stderr(sentence: str) -> None:
-    """Print a warning on standard error."""
     sys.stderr.write(f"{sentence}\n")
     sys.stderr.flush()
 

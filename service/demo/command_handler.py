@@ -100,7 +100,6 @@ class CommandHandler:
         return answers
 
     def drops_trace(self, command: Command) -> bool:
-        """Return whether this participant does not pass the trace context on."""
         return command.kind.participant in self._behaviour.drops_trace
 
     def flush(self) -> None:
@@ -109,7 +108,6 @@ class CommandHandler:
             ledger.flush()
 
     def close(self) -> None:
-        """Write and close all ledgers."""
         for ledger in self.ledgers.values():
             ledger.close()
 

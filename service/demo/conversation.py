@@ -107,7 +107,6 @@ class Reply(NamedTuple):
 
 
 def encoded(reply: contracts.Reply) -> Reply:
-    """Return a reply as it is sent."""
     return Reply(reply.message_type, reply.model_dump_json())
 
 

@@ -85,7 +85,6 @@ def _print_warnings(remarks: Console, tally: Tally) -> None:
 
 
 def _leaves(group: BaseExceptionGroup) -> Iterator[BaseException]:
-    """Yield the errors in a group, and in the groups within it."""
     for error in group.exceptions:
         if isinstance(error, BaseExceptionGroup):
             yield from _leaves(error)
@@ -109,7 +108,6 @@ class _Collector(logging.Handler):
         self._tally = tally
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Note one sentence, with its error."""
         error = record.exc_info[1] if record.exc_info else None
         self._tally.warn(f"{record.name}: {record.getMessage()}" + (f" ({error!r})" if error else ""))
 

@@ -90,7 +90,6 @@ class Ledger:
         return tuple(self._violations)
 
     def has(self, command_id: str) -> bool:
-        """Return whether this id was delivered before."""
         return command_id in self._entries
 
     def find_repeat(self, command: Command) -> Entry | None:
@@ -128,7 +127,6 @@ class Ledger:
         self._unwritten.clear()
 
     def close(self) -> None:
-        """Flush and close the file."""
         self.flush()
         if self._file is not None:
             self._file.close()

@@ -54,7 +54,6 @@ def _ignored(transition: TransitionRecord) -> str | None:
 
 
 def _compensating(transition: TransitionRecord) -> str | None:
-    """Return why an instance begins to compensate or stalls."""
     cause, decision = turning_cause(transition), transition.decision
     if cause is None:
         return None

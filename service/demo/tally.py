@@ -53,7 +53,6 @@ class Tally:
         return len(self._ended)
 
     def count(self) -> Counter[Status]:
-        """Return how many instances are in each status."""
         return Counter(self.statuses.values())
 
     def on_commit(self, turn: Committed) -> None:
@@ -71,15 +70,12 @@ class Tally:
         self.warn(f"{what}: {type(error).__name__}: {error}")
 
     def warn(self, sentence: str) -> None:
-        """Note a problem."""
         self.warnings.append(sentence)
 
     def on_command(self, command: HandledCommand) -> None:
-        """Note a command that a participant handled."""
         self.handled[command.order_id].append(command)
 
     def on_order(self, order_id: str) -> None:
-        """Note that the shop has placed an order."""
         self.placed[order_id] = time.time_ns()
 
     def on_outcome(self, outcome: Outcome) -> None:

@@ -42,7 +42,6 @@ def build_api(health: Health, metrics: Callable[[], bytes], media_type: str) -> 
 
 
 def _unavailable(what: str, health: Health) -> Response:
-    """Return a 503 that names every failing check."""
     failing = [check for check in health.checks if not check.is_ok]
     named = "; ".join(f"{check.name}: {check.reason} (since {_since(check)})" for check in failing)
     detail = f"{what}: {named or 'every check holds, and the set-up is not over'}"

@@ -21,7 +21,6 @@ class ActionRequest(BaseModel):
     why: Text
 
     def by(self) -> Actor:
-        """Return both."""
         return Actor(self.who, self.why)
 
 

@@ -228,7 +228,6 @@ def _refusals(response: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401  aiok
 
 
 async def _wait_for_leaders(admin: AIOKafkaAdminClient, names: set[str]) -> None:
-    """Wait until every partition of these topics has a leader."""
     while True:
         led = {each["topic"] for each in await admin.describe_topics() if _is_led(each["partitions"])}
         if names <= led:

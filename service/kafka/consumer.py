@@ -288,7 +288,6 @@ class KafkaConsumer:
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    """Wait for some seconds, or until `stop` is set."""
     try:
         async with asyncio.timeout(seconds):
             await stop.wait()

@@ -24,12 +24,10 @@ class Agenda(Generic[H]):
         self._scheduled = 0
 
     def schedule(self, at: int, occurrence: H) -> None:
-        """Schedule an occurrence at a time, which is not before now."""
         self._scheduled += 1
         heappush(self._future, (at, self._scheduled, occurrence))
 
     def after(self, seconds: float, occurrence: H) -> None:
-        """Schedule an occurrence so long after now."""
         self.schedule(self.now + microseconds(seconds), occurrence)
 
     def until(self, end: int) -> Iterator[H]:
@@ -45,7 +43,6 @@ def microseconds(seconds: float) -> int:
 
 
 def as_datetime(at: int) -> datetime:
-    """Return a virtual time as a datetime of the machine."""
     return BEGINNING + timedelta(microseconds=at)
 
 

@@ -72,7 +72,6 @@ class Tally:
     transitions: int = 0
 
     def sent(self, send: Send, *, is_repeated: bool) -> None:
-        """Count a command that was sent."""
         step = leaf(send.step)
         if is_repeated:
             self.repeats[step] += 1
@@ -84,7 +83,6 @@ class Tally:
             self.commands[step] += 1
 
     def happened(self, receive: str, what: str) -> None:
-        """Count what became of an event."""
         self.events.setdefault(receive, Counter())[what] += 1
 
 
@@ -253,7 +251,6 @@ class Simulation:
         return decision.ignored
 
     def _carry_out(self, run: Run, decision: Decision[Any]) -> None:
-        """Carry out a decision of the machine."""
         self.tally.transitions += 1
         run.instance = decision.instance
         if decision.ignored is not None:
@@ -303,7 +300,6 @@ class Simulation:
             self.agenda.after(coming.delay.draw(chance), EventArrives(run, receive))
 
     def _apply_event(self, run: Run, receive: Receive[Any], event: Event) -> Ignored | None:
-        """Apply an event to an instance, at the address where it waits."""
         wait = run.instance.waits.get(receive.name)
         address = (wait and wait.address) or run.instance.id
         return self._signal(run, EventReceived(self._at, event, address, f"{run.instance.id}/{receive.name}"))
@@ -314,7 +310,6 @@ class Simulation:
 
 
 def _ending(run: Run, end: int) -> Ending:
-    """Return the last status of an instance."""
     instance = run.instance
     if instance.status is Status.STALLED and instance.stall is not None:
         direction = Direction.FORWARD if instance.cause is None else Direction.COMPENSATION

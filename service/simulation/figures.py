@@ -78,7 +78,6 @@ class Figures:
     participants: Mapping[str, Load]
 
     def as_json(self) -> dict[str, object]:
-        """Return the figures for JSON."""
         figures = asdict(self)
         for name in ("why", "stalls"):
             figures[name] = [{**asdict(why), "count": count} for why, count in getattr(self, name)]
@@ -178,5 +177,4 @@ def _with(simulation: Simulation, status: Status) -> int:
 
 
 def _ranked(counts: "Counter[Why]") -> list[tuple[Why, int]]:
-    """Return what happened most often first."""
     return sorted(counts.items(), key=lambda each: (-each[1], each[0].step or "", each[0].direction, each[0].code))

@@ -39,7 +39,6 @@ def unknown_name(name: str, there_are: Mapping[str, object] | list[str], what: s
 
 
 def listed(names: Mapping[str, object] | list[str]) -> str:
-    """Write names one after the other."""
     return ", ".join(names)
 
 
@@ -75,7 +74,6 @@ class Constant(Part):
     value: Seconds
 
     def draw(self, _: Random) -> float:
-        """Return a random duration in seconds."""
         return self.value
 
 
@@ -93,7 +91,6 @@ class Uniform(Part):
         return self
 
     def draw(self, chance: Random) -> float:
-        """Return a random duration in seconds."""
         return chance.uniform(self.low, self.high)
 
 
@@ -104,7 +101,6 @@ class Exponential(Part):
     mean: MoreThanNothing
 
     def draw(self, chance: Random) -> float:
-        """Return a random duration in seconds."""
         return min(chance.expovariate(1 / self.mean), MAX_DURATION)
 
 
@@ -122,7 +118,6 @@ class Lognormal(Part):
         return self
 
     def draw(self, chance: Random) -> float:
-        """Return a random duration in seconds."""
         spread = math.log(self.p99 / self.median) / Z99
         return min(chance.lognormvariate(math.log(self.median), spread), MAX_DURATION)
 
@@ -134,12 +129,10 @@ class Measured(Part):
     values: Annotated[tuple[Seconds, ...], Field(min_length=1)]
 
     def draw(self, chance: Random) -> float:
-        """Return a random duration in seconds."""
         return chance.choice(self.values)
 
 
 def _constant(given: Any) -> Any:  # noqa: ANN401  whatever the file holds
-    """Return a plain duration as a constant latency."""
     return given if isinstance(given, Mapping) else {"kind": "constant", "value": given}
 
 
@@ -147,7 +140,7 @@ Latency: TypeAlias = Annotated[
     Annotated[Constant | Uniform | Exponential | Lognormal | Measured, Field(discriminator="kind")],
     BeforeValidator(_constant),
 ]
-"""A length of time, or a table with its `kind`."""
+"""A length of time, or a table with its `kind`; `draw` returns one in seconds."""
 
 AT_ONCE: Latency = Constant(kind="constant", value=0.0)
 

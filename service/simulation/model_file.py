@@ -67,7 +67,6 @@ class ModelFile:
 
 
 def _holds(here: object, key: str | int) -> bool:
-    """Return whether a key or index stands in what was read."""
     return key in here if isinstance(here, dict) else isinstance(here, list) and isinstance(key, int)
 
 

@@ -104,7 +104,6 @@ class Participant(Generic[O]):
         return outcome
 
     def withdraw(self, job: Job[O]) -> None:
-        """Receive the withdrawal of a command."""
         if not job.is_done and self._hits("outcome", job.conduct.honoured):
             job.is_unwanted = True
 
@@ -116,7 +115,6 @@ class Participant(Generic[O]):
         self._agenda.after(job.conduct.latency.draw(self._chances["latency"]), Finishes(self, job))
 
     def _outcome(self, conduct: Conduct) -> Reply:
-        """Return a random reply to a command."""
         chance = self._chances["outcome"]
         number = chance.random()
         if self._is_out("retryable"):
@@ -144,7 +142,6 @@ class Participant(Generic[O]):
 def participants_of(
     participants: tuple[ParticipantModel, ...], agenda: Agenda[Any], seed: int
 ) -> Mapping[str, Participant[Any]]:
-    """Return all participants by their names."""
     return {model.name: Participant(model, agenda, seed) for model in participants}
 
 

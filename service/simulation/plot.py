@@ -97,7 +97,6 @@ text {{ font: 12px system-ui, "Segoe UI", Helvetica, Arial, sans-serif; fill: {I
 
 
 def document(width: float, height: float, title: str, parts: Iterable[str]) -> str:
-    """Return a whole SVG document on white."""
     size = f'width="{width:.0f}" height="{height:.0f}"'
     begin = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" {size} role="img">'
     paper = f'<rect {size} fill="#ffffff"/>'
@@ -110,13 +109,11 @@ def text(x: float, y: float, words: str, *, kind: str | None = None, anchor: str
 
 
 def line(start: Point, end: Point, *, stroke: str = GRID, dash: str | None = None) -> str:
-    """Draw a straight line."""
     (x1, y1), (x2, y2) = start, end
     return element("line", x1=x1, y1=y1, x2=x2, y2=y2, stroke=stroke, stroke_dasharray=dash)
 
 
 def curve(points: Sequence[Point], *, dash: str | None = None, width: float = 2.0) -> str:
-    """Draw a line through points."""
     return element("path", d=path(points), fill="none", stroke=INK, stroke_width=width, stroke_dasharray=dash)
 
 
@@ -127,7 +124,6 @@ def area(points: Sequence[Point], floor: float, *, fill: str) -> str:
 
 
 def square(x: float, y: float, fill: str, stroke: str | None = None) -> str:
-    """Draw a sample of how an area is filled."""
     return element("rect", x=x, y=y, width=12, height=12, fill=fill, stroke=stroke)
 
 
@@ -154,7 +150,6 @@ MARKED = (50, 90, 99)
 
 
 def drawn(simulation: Simulation, figures: Figures) -> str:
-    """Return the picture as an SVG document."""
     title = f"{figures.saga} v{figures.version}: {share(figures.completion_rate, 2)} completed"
     facts = f"{figures.instances:,} instances, {figures.transitions:,} transitions, seed {figures.seed}"
     loads_top = CURVES_TOP + CURVES_HEIGHT + 92
@@ -193,7 +188,6 @@ def _curves(times: dict[str, list[float]]) -> Iterator[str]:
 
 
 def _curve(status: str, ordered: Sequence[float], axis: Axis, floor: float) -> Iterator[str]:
-    """Draw one status, with marks at its percentiles."""
     dash, shape = LINES[status]
     places = [axis.left + step for step in range(int(axis.right - axis.left) + 1)]
     shares = [bisect_right(ordered, axis.seconds(x) * (1 + 1e-9)) / len(ordered) for x in places]
@@ -203,7 +197,6 @@ def _curve(status: str, ordered: Sequence[float], axis: Axis, floor: float) -> I
 
 
 def _legend(number: int, status: str, ordered: Sequence[float]) -> Iterator[str]:
-    """Write the legend of a curve."""
     dash, shape = LINES[status]
     top = CURVES_TOP + 8 + number * 58
     yield curve([(24, top), (64, top)], dash=dash)
@@ -307,5 +300,4 @@ def length(seconds: float) -> str:
 
 
 def share(value: float, digits: int) -> str:
-    """Return a share as a percentage."""
     return f"{value * 100:.{digits}f} %"

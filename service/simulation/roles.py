@@ -41,7 +41,6 @@ class Drawn(Generic[M]):
         self._cumulated = list(accumulate(weights))
 
     def draw(self, chance: Random) -> M:
-        """Return one of the messages."""
         if len(self._messages) == 1:
             return self._messages[0]
         return chance.choices(self._messages, cum_weights=self._cumulated)[0]
@@ -186,7 +185,6 @@ def _receives(saga: AnySaga) -> Mapping[str, type[Event]]:
 
 
 def _conduct(command: type[Command[Any]], model: Model, file: ModelFile, seed: int) -> Conduct:
-    """Combine the settings of a command, of its participant, and the defaults."""
     name, type_ = participant_of(command), command.message_type
     said: list[Behaviour] = [
         each for each in (model.commands.get(type_), model.participants.get(name), model.default) if each

@@ -136,9 +136,7 @@ class Queries(Protocol):
         """Return the newest entries of the history of an instance, in order."""
         ...
 
-    def record(self, place: Place) -> RecordRows:
-        """Return every trace of a record."""
-        ...
+    def record(self, place: Place) -> RecordRows: ...
 
     def dead_letters(self, which: DeadLetterFilter, limit: int) -> Sequence[DeadLetter]:
         """Return dead letters, the newest first."""

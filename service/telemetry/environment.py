@@ -55,7 +55,6 @@ def resource_from_environment() -> Resource:
 
 
 def scope() -> InstrumentationScope:
-    """Return the instrumentation scope of our spans and metrics."""
     return InstrumentationScope(SCOPE, version(SCOPE), SCHEMA_URL)
 
 

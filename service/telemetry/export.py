@@ -39,7 +39,6 @@ class SpanExport:
         return self._refused + self._lost
 
     def start(self) -> None:
-        """Begin to export."""
         self._thread.start()
 
     def offer(self, committed: Committed) -> None:

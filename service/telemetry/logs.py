@@ -138,7 +138,6 @@ class LogLines:
         self._rate_limit = RateLimit()
 
     def on_commit(self, committed: Committed) -> None:
-        """Log a committed transaction."""
         for transition in committed.transitions:
             if self._is_debug:
                 self._log.debug("signal received", **_facts(transition), **_decided(transition))

@@ -34,7 +34,6 @@ class Buckets:
     maximum: float = 0.0
 
     def add(self, seconds: float) -> None:
-        """Count one duration."""
         self.counts[bisect_left(BOUNDS, seconds)] += 1
         self.total += seconds
         self.minimum = min(self.minimum, seconds)
@@ -48,7 +47,6 @@ class Durations:
         self._buckets: dict[Labels, Buckets] = {}
 
     def add(self, labels: Labels, duration: timedelta) -> None:
-        """Count a duration."""
         buckets = self._buckets.get(labels)
         if buckets is None:
             buckets = self._buckets[labels] = Buckets()
@@ -94,7 +92,6 @@ class Measures:
         self.waiting = DeadLetters()
 
     def on_commit(self, committed: Committed) -> None:
-        """Count one transaction."""
         for transition in committed.transitions:
             entry = transition.entry
             self.transitions[transition.saga.name, entry.kind, entry.verdict] += 1

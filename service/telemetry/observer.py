@@ -70,14 +70,12 @@ class Telemetry:
             logger().warning("spans were dropped", spans=self._dropped())
 
     def on_commit(self, committed: Committed) -> None:
-        """Trace, count and log a committed transaction."""
         self._guard.call(self.measures.on_commit, committed)
         self._guard.call(self._log_lines.on_commit, committed)
         if self._export is not None:
             self._guard.call(self._export.offer, committed)
 
     def on_error(self, what: str, error: BaseException) -> None:
-        """Log that something failed and will be retried."""
         self._guard.call(self._log_lines.on_error, what, error)
 
     def _dropped(self) -> int:
@@ -115,12 +113,10 @@ class Observers:
         self._guard = Guard()
 
     def on_commit(self, committed: Committed) -> None:
-        """Pass a committed transaction on."""
         for each in self._observers:
             self._guard.call(each.on_commit, committed)
 
     def on_error(self, what: str, error: BaseException) -> None:
-        """Pass an error on."""
         for each in self._observers:
             self._guard.call(each.on_error, what, error)
 

@@ -64,7 +64,6 @@ class SpanEncoder:
         self._attributes: dict[tuple[str, object], bytes] = {}
 
     def request(self, spans: Iterable[bytes]) -> bytes:
-        """Return an ExportTraceServiceRequest of encoded spans."""
         scope_spans = b"".join((self._scope, *spans))
         return _field(b"\x0a", self._resource + _field(b"\x12", scope_spans))
 

@@ -202,7 +202,6 @@ class SpanMaker:
 
 
 def _common(transition: TransitionRecord) -> Attributes:
-    """Return the attributes of every span of an instance."""
     instance = transition.decision.instance
     return {names.SAGA_NAME: instance.saga, names.SAGA_VERSION: instance.version, names.INSTANCE_ID: instance.id}
 

@@ -71,7 +71,6 @@ def problem(transition: TransitionRecord, at: About | None) -> Cause | None:
 
 
 def is_done(transition: TransitionRecord, at: About) -> bool:
-    """Return whether the command is done after the transition."""
     return _progress(transition, at) is Progress.DONE
 
 

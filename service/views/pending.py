@@ -44,12 +44,10 @@ class WaitView:
 
 
 def command_view(step: str, direction: Direction, state: CommandState, took: timedelta | None = None) -> CommandView:
-    """Return the view of one direction of a step."""
     return view(CommandView, state, step=step, direction=direction, took_s=took)
 
 
 def wait_view(name: str, wait: WaitState) -> WaitView:
-    """Return the view of a receive or a delay."""
     return view(WaitView, wait, name=name, kind="event" if wait.address else "time")
 
 

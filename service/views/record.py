@@ -90,12 +90,10 @@ def explain_record(reader: Reader, place: Place, now: datetime) -> Sequence[Reco
 
 
 def describe_audit(audit: Audit) -> str:
-    """Return what somebody did to a dead letter."""
     return f"{audit.action} by {audit.by.who} at {format_time(audit.at)}: {audit.by.why}"
 
 
 def record_view(record: Record) -> RecordView:
-    """Return the content of a record as text."""
     headers = [(name, _text(value)) for name, value in record.headers]
     return RecordView(key=_text(record.key), headers=headers, value=_text(record.value))
 
@@ -136,7 +134,6 @@ def _kept(
     instances: Sequence[str],
     candidates: Sequence[Candidate],
 ) -> RecordExplanation:
-    """Return the explanation of a record that the store keeps."""
     return RecordExplanation(
         place=of.record.place,
         verdict=verdict,

@@ -42,7 +42,6 @@ class DeadLetterResult:
 
 
 def result_of(done: Decision[Any] | Result) -> ActionResult | DeadLetterResult:
-    """Return the result of an action."""
     if isinstance(done, Result):
         records = [view(RecordResult, each) for each in done.records]
         return view(DeadLetterResult, done, end=done.outcome, records=records, parked_behind=done.head)

@@ -27,7 +27,6 @@ def svg(saga: Saga[Any, D], instance: Instance[D] | None = None) -> str:
 
 
 def written(picture: Picture) -> str:
-    """Return a picture as an SVG document."""
     size = f'width="{picture.width}" height="{picture.height}" viewBox="0 0 {picture.width} {picture.height}"'
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="saga" {size} role="img" aria-labelledby="title desc">',

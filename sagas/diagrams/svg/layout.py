@@ -23,7 +23,6 @@ MIN_WIDTH = 560
 
 
 def picture(sketch: Sketch) -> Picture:
-    """Lay a sketch out."""
     begin = _with_lane_names(size_item(sketch.begin))
     end = size_item(Cell(sketch.end))
     row = size_row((begin, *(size_item(each) for each in sketch.items), end))
@@ -43,7 +42,6 @@ def picture(sketch: Sketch) -> Picture:
 
 
 def _head(sketch: Sketch, room: int) -> list[Text]:
-    """Write the title and the notes."""
     y, texts = MARGIN + LINE, []
     for line, style in broken(sketch.title, Style.HEAD, room):
         texts.append(Text(MARGIN, y, line, style))

@@ -136,7 +136,6 @@ def _size_diamond(card: Card) -> SizedCard:
 
 
 def size_item(item: Item) -> SizedItem:
-    """Measure a cell or a group."""
     return _size_cell(item) if isinstance(item, Cell) else _size_group(item)
 
 

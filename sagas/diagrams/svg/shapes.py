@@ -38,7 +38,6 @@ class Face:
     is_bold: bool = False
 
     def width(self, text: str) -> float:
-        """Return the width of a text in pixels."""
         return self.size * sum(map(self._letter, text))
 
     def broken(self, text: str, room: float) -> tuple[str, ...]:
@@ -108,12 +107,10 @@ class Text:
 
     @property
     def left(self) -> float:
-        """Where it begins."""
         return self.x - self.width if self.is_end else self.x
 
     @property
     def width(self) -> float:
-        """How wide it is."""
         return FACES[self.style].width(self.text)
 
 
@@ -131,7 +128,6 @@ class Box:
 
     @property
     def middle(self) -> tuple[int, int]:
-        """Where its middle is."""
         return self.x + self.width // 2, self.y + self.height // 2
 
 

@@ -34,7 +34,6 @@ class UnsoundSaga(Exception):
     """A saga breaks the rules of the language; each line says where, what and what to do."""
 
     def __init__(self, saga: str, problems: list[str]) -> None:
-        """Collect all problems of one saga."""
         super().__init__("\n".join(f"saga {saga}: {problem}" for problem in problems))
         self.problems = tuple(problems)
 

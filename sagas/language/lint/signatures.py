@@ -83,7 +83,6 @@ class Reader(Generic[D]):
         return item, TypeAdapter(Any if lost else item)
 
     def receive(self, node: Receive[D]) -> None:
-        """Check the functions of a receive."""
         where = f"receive {node.name}"
         self._check_message(f"{where}: it awaits", node.event)
         self._check(f"{where}: key", node.key, takes=(node.event,), makes=str)
@@ -94,13 +93,11 @@ class Reader(Generic[D]):
         self._length(f"{where}: timeout", node.timeout)
 
     def delay(self, node: Delay[D]) -> None:
-        """Check the function of a delay."""
         self._length(f"delay {node.name}: lasts", node.lasts)
         if node.until is not None:
             self._check(f"delay {node.name}: until", node.until, takes=(self.data,), makes=datetime)
 
     def branch(self, node: Branch[D]) -> None:
-        """Check the predicate of a branch."""
         self._check(f"branch {node.name}: predicate", node.predicate, takes=(self.data,), makes=bool)
 
     def _command(self, where: str, what: str, function: Function, item: Sequence[Any]) -> type[Command[Any]]:

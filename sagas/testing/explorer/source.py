@@ -38,7 +38,6 @@ class Source:
         return "\n\n".join("\n".join(lines) for lines in groups if lines)
 
     def value(self, value: object) -> str:
-        """Write a value."""
         match value:
             case BaseModel():
                 return self._model(value)
@@ -98,6 +97,5 @@ class Source:
 
 
 def quoted(text: str) -> str:
-    """Write a string in double quotes."""
     written = repr(text)
     return written if '"' in written else f'"{written[1:-1]}"'

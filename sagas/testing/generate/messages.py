@@ -38,7 +38,6 @@ class Chance(Protocol):
     """A generator of random numbers, such as `random.Random`: this package has none of its own."""
 
     def choice(self, options: Sequence[Any], /) -> Any:  # noqa: ANN401  one of them
-        """Return one of the options."""
         ...
 
     def randint(self, low: int, high: int, /) -> int:
@@ -100,7 +99,6 @@ class _Choices:
     options: dict[Path, int] = field(default_factory=dict)
 
     def one_of(self, path: Path, options: Sequence[Any]) -> Any:  # noqa: ANN401  JSON, or a schema
-        """Choose one of several options."""
         return self.chance.choice(options) if self.chance else self.first_of(path, options)
 
     def first_of(self, path: Path, options: Sequence[Any]) -> Any:  # noqa: ANN401  as above
@@ -125,7 +123,6 @@ class _Choices:
         return chosen
 
     def count(self, low: int, high: int) -> int:
-        """Choose how many items a list has."""
         return self.chance.randint(low, high) if self.chance else min(low + self.is_large, high)
 
     def serial(self, number: int) -> int:
@@ -133,7 +130,6 @@ class _Choices:
         return self.chance.randint(0, 2**64) if self.chance else number
 
     def includes(self, schema: Schema) -> bool:
-        """Return whether an optional field is given."""
         return "default" not in schema if self.chance else self.is_large
 
     def reject(self, path: Path) -> bool:
@@ -169,7 +165,6 @@ class _Generator:
     choices: _Choices
 
     def value(self, schema: Schema, path: Path) -> Any:  # noqa: ANN401  JSON; a case for each kind
-        """Generate a value of a schema."""
         match schema:
             case {"$ref": reference}:
                 return self.value(self.schema["$defs"][reference.rpartition("/")[2]], path)

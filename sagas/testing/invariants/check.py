@@ -56,9 +56,7 @@ class Story(Protocol):
     """A scenario, as far as its invariants are concerned."""
 
     @property
-    def saga(self) -> AnySaga:
-        """The saga that it is a story of."""
-        ...
+    def saga(self) -> AnySaga: ...
 
     @property
     def transitions(self) -> Sequence[tuple[Signal, Decision[Any]]]:

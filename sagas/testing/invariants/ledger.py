@@ -90,7 +90,6 @@ class Ledger:
     # --- what it says
 
     def step_plan(self, step: str) -> StepPlan[Any]:
-        """Return the plan of a step."""
         return self.saga.plan.step(step)
 
     def last(self, step: str, direction: Direction = FORWARD) -> SentCommand | None:
@@ -113,7 +112,6 @@ class Ledger:
         return sum(attempt.sendings for attempt in self.sent.get(key, ()))
 
     def retry(self, key: CommandKey) -> Retry:
-        """Return the retry of a step in one direction."""
         plan = self.step_plan(key[0])
         return plan.retry if key[1] is FORWARD else plan.step.compensate_retry
 
@@ -152,7 +150,6 @@ class Ledger:
         return undo is not None and undo.result is Result.DONE
 
     def is_awaited(self, receive: str) -> bool:
-        """Return whether a receive waits for its event."""
         wait = self.instance.waits.get(receive)
         return wait is not None and wait.progress is Progress.ASKED
 
@@ -190,7 +187,6 @@ class Ledger:
                 return now
 
     def decided(self, signal: Signal, decision: Decision[Any]) -> "Ledger":
-        """Return the ledger with what a decision sends, and with the waits that begin with it."""
         sent = dict(self.sent)
         for send in decision.commands:
             _send(sent, send, self.now, self.now + _length(self.step_plan(send.step).step.timeout, decision))
@@ -263,7 +259,6 @@ def _result(reply: Reply, *, has_undo: bool) -> Result:
 
 
 def _is_awaited(ledger: Ledger, key: CommandKey) -> bool:
-    """Return whether the machine waits for the answer of a step."""
     state = ledger.instance.steps[key[0]].command_state(key[1])
     return state is not None and state.progress is Progress.ASKED
 

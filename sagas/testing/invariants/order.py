@@ -48,7 +48,6 @@ class Order:
 
 
 def order_of(saga: AnySaga) -> Order:
-    """Read the tree of a saga."""
     nodes = tuple(walk(saga.steps))
     return Order(nodes, frozenset(leaves(saga.steps)), frozenset(_precedences(saga.steps)), _members(nodes))
 

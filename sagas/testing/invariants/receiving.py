@@ -29,7 +29,6 @@ def i10_a_success_is_remembered_once(seen: Observation) -> Iterator[str]:
 
 
 def _remembered(seen: Observation, before: Ledger) -> Any:  # noqa: ANN401  the data
-    """Return what the data have to be."""
     data, signal = before.instance.data, seen.signal
     match signal:
         case EventReceived() if not seen.decision.ignored:

@@ -118,7 +118,6 @@ class SqliteQueries:
         self._path = path
 
     def instances(self, which: InstanceFilter, limit: int) -> Sequence[InstanceRow]:
-        """Return instances, the one that was started last first."""
         late, sendings = which.attention or (None, None)
         commands, started_before = which.awaits or ((), None)
         condition = _all(
@@ -149,12 +148,10 @@ class SqliteQueries:
         return [_instance(row) for row in self._query(sql, parameters)]
 
     def history(self, row: InstanceRow, limit: int) -> Sequence[Entry]:
-        """Return the newest entries of the history of an instance, in order."""
         sql = f"SELECT {_HISTORY} FROM history WHERE instance = ? ORDER BY seq DESC LIMIT ?"  # noqa: S608  own columns
         return [_entry(row.id, each) for each in reversed(self._query(sql, (row.number, limit)))]
 
     def record(self, place: Place) -> RecordRows:
-        """Return every trace of a record."""
         entries = self._query(
             f"SELECT (SELECT id FROM instance WHERE number = history.instance), {_HISTORY} FROM history WHERE {AT}",  # noqa: S608  own text
             place,
@@ -178,7 +175,6 @@ class SqliteQueries:
         )
 
     def dead_letters(self, which: DeadLetterFilter, limit: int) -> Sequence[DeadLetter]:
-        """Return dead letters, the newest first."""
         at, place = which.before or (None, Place("", 0, 0))
         conditions = {
             "topic = :topic": which.topic is not None,
@@ -201,7 +197,6 @@ class SqliteQueries:
         return [letter(row) for row in rows]
 
     def parked(self, ids: Collection[str]) -> Mapping[str, ParkedBehind]:
-        """Return those of the instances that are parked, and behind what."""
         named = (json.dumps(sorted(ids)),)
         among = "instance_id IN (SELECT value FROM json_each(?))"
         waiting = self._query(f"SELECT instance_id, count(*) FROM parked WHERE {among} GROUP BY 1", named)  # noqa: S608  own text
@@ -210,12 +205,10 @@ class SqliteQueries:
         return {each.instance_id: ParkedBehind(each, counted.get(each.instance_id, 0)) for each in found}
 
     def queue(self, instance_id: str, limit: int) -> Sequence[QueuedRecord]:
-        """Return the records that wait for a parked instance, in order."""
         rows = self._query(f"{QUEUED} WHERE instance_id = ? ORDER BY seq LIMIT ?", (instance_id, limit))
         return [queued(row) for row in rows]
 
     def partitions(self, topic: str) -> Sequence[PartitionRow]:
-        """Return the partitions of a topic that were read, in order."""
         sql = (
             f"SELECT partition, (SELECT min(first) FROM ({_FIRST_OFFSETS})), next_offset FROM lease WHERE topic = ?"  # noqa: S608  own text
             " ORDER BY partition"
@@ -223,7 +216,6 @@ class SqliteQueries:
         return [PartitionRow(*row) for row in self._query(sql, (topic,))]
 
     def is_unpublished(self, message_id: str) -> bool:
-        """Return whether a message is still in the outbox."""
         return bool(self._query("SELECT 1 FROM outbox WHERE message_id = ? LIMIT 1", (message_id,)))
 
     def backlog(self) -> Backlog:
@@ -231,7 +223,6 @@ class SqliteQueries:
         return Backlog(dead_letters=self._count("dead_letter"), unpublished=self._count("outbox"))
 
     def live_versions(self) -> Sequence[tuple[str, int, int]]:
-        """Return the sagas and versions that have live instances, and how many."""
         sql = "SELECT saga, version, count(*) FROM instance WHERE ended_at IS NULL GROUP BY saga, version"
         return [(saga, version, count) for saga, version, count in self._query(sql)]
 

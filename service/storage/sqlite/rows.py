@@ -73,7 +73,6 @@ def from_headers(headers: RawHeaders) -> str:
 
 
 def to_headers(text: str) -> RawHeaders:
-    """Return stored headers."""
     return tuple((name, _raw(value)) for name, value in from_json(text))
 
 

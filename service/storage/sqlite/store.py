@@ -158,12 +158,10 @@ class SqliteStore:
         return False
 
     async def leases(self) -> Sequence[Lease]:
-        """Return all leases."""
         sql = "SELECT topic, partition, epoch, next_offset FROM lease ORDER BY topic, partition"
         return [Lease(*row) for row in await self._query(sql)]
 
     async def unsent(self) -> Sequence[OutboxRow]:
-        """Return all rows of the outbox, in order."""
         sql = "SELECT seq, message_id, home, topic, partition, key, headers, value FROM outbox ORDER BY seq"
         return [
             OutboxRow(seq, OutboxMessage(message_id, home, topic, partition, key, to_headers(headers), value))

@@ -85,13 +85,11 @@ class SqliteTransaction:
         self.unreadable_instances: dict[str, UnreadableInstance] = {}
 
     async def advance(self, moves: Sequence[LeaseMove]) -> Sequence[Lease]:
-        """Move the leases, and return those that are not as expected."""
         moved = await self._read(_ADVANCE, (to_json(moves).decode(),))
         missed = {(each.topic, each.partition) for each in moves} - {(topic, partition) for topic, partition in moved}
         return [await self._lease(*each) for each in sorted(missed)]
 
     async def acquire(self, topic: str, partition: int, owner: str) -> Lease:
-        """Acquire a partition, in a new epoch."""
         rows = await self._read(
             "INSERT INTO lease (topic, partition, epoch, owner, next_offset) VALUES (?, ?, 1, ?, NULL)"
             " ON CONFLICT (topic, partition) DO UPDATE SET epoch = epoch + 1, owner = excluded.owner"
@@ -102,7 +100,6 @@ class SqliteTransaction:
         return Lease(topic, partition, epoch, next_offset)
 
     async def load(self, ids: Collection[str]) -> Mapping[str, InstanceRecord]:
-        """Return those of the instances that exist, by id."""
         rows = await self._read(
             f"SELECT {_COLUMNS} FROM instance WHERE id IN (SELECT value FROM json_each(?))",  # noqa: S608  own columns
             (to_json(sorted(ids)).decode(),),
@@ -124,12 +121,10 @@ class SqliteTransaction:
         return due
 
     async def load_early_events(self, addresses: Collection[str]) -> Sequence[EarlyEvent]:
-        """Return the early events at these addresses, in order of arrival."""
         among = "address IN (SELECT value FROM json_each(?))"
         return await self._early_events(among, "at", (to_json(sorted(addresses)).decode(), -1))
 
     async def load_subscriptions(self, addresses: Collection[str]) -> Sequence[EventSubscription]:
-        """Return the instances that await an event at these addresses."""
         rows = await self._read(
             "SELECT address, instance_id FROM awaited_event WHERE address IN (SELECT value FROM json_each(?))",
             (to_json(sorted(addresses)).decode(),),
@@ -137,11 +132,9 @@ class SqliteTransaction:
         return [EventSubscription(*row) for row in rows]
 
     async def load_expired_events(self, now: datetime, limit: int) -> Sequence[EarlyEvent]:
-        """Return the early events that have expired, the first to expire first."""
         return await self._early_events("expires_at <= ?", "expires_at", (from_time(now), limit))
 
     async def load_dead_letters(self, place: Place, ids: Collection[str]) -> DeadLetterQueue:
-        """Return the dead letters and queued records of a place, and of these instances."""
         which = f"({AT}) OR instance_id IN (SELECT value FROM json_each(?))"  # noqa: S608  own text
         named = (*place, to_json(sorted(ids)).decode())
         letters = await self._read(f'{LETTERS} WHERE {which} ORDER BY at, topic, partition, "offset"', named)
