@@ -270,7 +270,7 @@ def _drop(session: Session, early: EarlyEvent) -> None:
 
 def _signal(session: Session, arrival: EventArrival, target: Target) -> Start | Cancel | EventReceived:
     """Return what an event does to an instance, as a signal. A child saga remembers the command that started it."""
-    event, id_ = arrival.event, arrival.envelope.id
+    event, id_, source = arrival.event, arrival.envelope.id, arrival.envelope.source
     if isinstance(event, CancelCommand):
         return Cancel(session.at, event.reason)
     match target.route.role:
@@ -280,6 +280,6 @@ def _signal(session: Session, arrival: EventArrival, target: Target) -> Start | 
             return Cancel(session.at, arrival.envelope.type)
         case Role.DELIVERS:
             assert isinstance(event, Event), "only an event is received"  # noqa: S101  for the type checker
-            return EventReceived(session.at, event, target.address, id_)
+            return EventReceived(session.at, event, target.address, id_, source)
         case _:
             assert_never(target.route.role)

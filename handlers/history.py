@@ -52,6 +52,7 @@ def entry_of(decision: Decision[Any], seq: int, signal: Signal, arrival: Arrival
         reason=_reason(decision, signal),
         message_id=envelope.id if envelope else None,
         message_type=envelope.type if envelope else None,
+        message_source=envelope.source if envelope else None,
         causation_id=causation_id,
         value=value,
         decided=decision_json(decision),

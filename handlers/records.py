@@ -121,6 +121,7 @@ class Entry(NamedTuple):
     reason: str | None
     message_id: str | None
     message_type: str | None
+    message_source: str | None
     causation_id: str | None
     value: bytes | None
     decided: str

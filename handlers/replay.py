@@ -97,7 +97,8 @@ def signal_of(saga: AnySaga, entry: Entry, instance: Instance[Any] | None = None
             return ReplyReceived(entry.at, entry.causation_id or "", reply)
         case "happen":
             event = _event_type(saga, entry.message_type).model_validate_json(value)
-            return EventReceived(entry.at, event, _address(saga, event, instance), entry.message_id or "")
+            address = _address(saga, event, instance)
+            return EventReceived(entry.at, event, address, entry.message_id or "", entry.message_source)
         case "wake":
             return TimerFired(entry.at, tuple(json.loads(value)["unsent"]) if value else ())
         case "obstruct":

@@ -35,6 +35,7 @@ from saga_coordinator.sagas.machine.instance import (
     WaitState,
 )
 from saga_coordinator.sagas.machine.progress import is_abandoned
+from saga_coordinator.sagas.machine.signal import EventReceived
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -171,9 +172,10 @@ class Draft(Generic[D]):
             due_at = self.at + duration_of(node.lasts, self.data)
         self.waits[node.name] = WaitState(Progress.ASKED, self.at, due_at, address)
 
-    def end_wait(self, name: str, progress: Progress, event_id: str | None = None) -> None:
-        """End a wait: done, or refused."""
-        self.waits[name] = replace(self.waits[name], progress=progress, event_id=event_id)
+    def end_wait(self, name: str, progress: Progress, event: EventReceived | None = None) -> None:
+        """End a wait: done, by an event or without one, or refused."""
+        id_, source = (event.event_id, event.source) if event else (None, None)
+        self.waits[name] = replace(self.waits[name], progress=progress, event_id=id_, event_source=source)
 
     def list_items(self, node: ForEach[D]) -> None:
         """Record the items of a for-each, by the names of their steps. Raises `ValueError` for a duplicate key."""

@@ -110,7 +110,7 @@ class CommandState:
 class WaitState:
     """The progress of a `receive` or a `delay`: asked (it waits until `due_at`), done, or refused (given up).
 
-    An event finds it by `address`; `event_id` is the id of the event that came.
+    An event finds it by `address`; `event_id` is the id of the event that came, `event_source` who sent it.
     """
 
     progress: Progress
@@ -118,6 +118,11 @@ class WaitState:
     due_at: datetime
     address: str | None = None
     event_id: str | None = None
+    event_source: str | None = None
+
+    def has_received(self, id_: str, source: str | None) -> bool:
+        """Return whether this event ended it. An id is unique within its source; an unknown source is any."""
+        return self.event_id == id_ and (source is None or self.event_source in {None, source})
 
 
 @fast_init

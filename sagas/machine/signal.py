@@ -32,12 +32,16 @@ class ReplyReceived:
 
 @dataclass(frozen=True, slots=True)
 class EventReceived:
-    """A business event that may be awaited at `address`; `event_id` is its message id."""
+    """A business event that may be awaited at `address`.
+
+    `event_id` is its message id, unique within its `source`; that is None in what was recorded before it was kept.
+    """
 
     at: datetime
     event: Event
     address: str
     event_id: str
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

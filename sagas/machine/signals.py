@@ -144,14 +144,15 @@ def _apply_compensation_reply(draft: Draft[D], name: str, undo: CommandState, re
 
 def _apply_event(draft: Draft[D], received: EventReceived) -> Refusal | None:
     """Give an event to the receive that waits for it, or return whether one will or did."""
-    for name, wait in draft.waits.items():
-        if wait.event_id == received.event_id:
-            return Ignored.DUPLICATE, f"{name} has received it before"
     nodes = [node for node in draft.plan.receives if isinstance(received.event, node.event)]
+    for node in nodes:
+        wait = draft.waits.get(node.name)
+        if wait and wait.has_received(received.event_id, received.source):
+            return Ignored.DUPLICATE, f"{node.name} has received it before"
     for node in nodes:
         awaited = draft.waits.get(node.name)
         if awaited and awaited.progress is ASKED and awaited.address == received.address:
-            draft.end_wait(node.name, DONE, received.event_id)
+            draft.end_wait(node.name, DONE, received)
             if node.remember is not None:
                 draft.data = node.remember(draft.data, received.event)
             return None

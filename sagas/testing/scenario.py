@@ -130,12 +130,11 @@ class Scenario(Generic[D]):
         """The participant has not undone the step. `retryable`: asking again can help."""
         return self._answer(step, COMPENSATION, None, Failure(code=code, message=message, retryable=retryable))
 
-    def happens(self, event: Event, *, id: str | None = None) -> Scenario[D]:  # noqa: A002  the word for it
-        """A business event comes. `id`: its message id; without it each word brings an event of its own."""
+    def happens(self, event: Event, *, id: str | None = None, source: str = "/") -> Scenario[D]:  # noqa: A002  the word for it
+        """A business event comes. `id`: its message id, unique within `source`; without it each event has its own."""
         event_id = id or f"event-{len(self.story)}"
-        return self._act(
-            EventReceived(self.at, event, destination(self.saga, event), event_id), f"it happens: {event!r}"
-        )
+        received = EventReceived(self.at, event, destination(self.saga, event), event_id, source)
+        return self._act(received, f"it happens: {event!r}")
 
     def passes(self, time: timedelta) -> Scenario[D]:
         """Time passes, and every timer that is due in it fires at its time."""

@@ -34,9 +34,10 @@ def show(instance: Instance, *, saga: OfSaga = None, history: History = 500, jso
     JSON: {"id", "saga", "version", "key", "status", "why", "attention", "parked", "started_at", "ended_at",
     "deadline_at", "paused_at", "next_timer_at", "cause", "stall", "choices", "attempts", "trace_id", "revision",
     "home", "data", "steps": [{"name", "kind": "step|receive|delay", "pivot", "compensatable", "forward",
-    "compensation"}], "waits": {NAME: {"name", "kind": "event|time", "progress", "since", "due_at", "event_id"}},
-    "history": [{"seq", "at", "kind", "summary", "verdict", "reason", "message_id", "message_type", "causation_id",
-    "value", "took_s", "status", "sent", "outcome", "place", "trace_id", "span_id"}]}
+    "compensation"}], "waits": {NAME: {"name", "kind": "event|time", "progress", "since", "due_at", "event_id",
+    "event_source"}},
+    "history": [{"seq", "at", "kind", "summary", "verdict", "reason", "message_id", "message_type", "message_source",
+    "causation_id", "value", "took_s", "status", "sent", "outcome", "place", "trace_id", "span_id"}]}
     """
     with open_reader() as reader:
         detail = show_instance(reader, find(reader, instance, saga), history, datetime.now(UTC))

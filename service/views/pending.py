@@ -41,6 +41,7 @@ class WaitView:
     since: datetime
     due_at: datetime
     event_id: str | None
+    event_source: str | None
 
 
 def command_view(step: str, direction: Direction, state: CommandState, took: timedelta | None = None) -> CommandView:

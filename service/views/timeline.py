@@ -41,6 +41,7 @@ class TimelineEntry:
     reason: str | None
     message_id: str | None
     message_type: str | None
+    message_source: str | None
     causation_id: str | None
     value: Any
     answers: SentCommand | None

@@ -91,14 +91,15 @@ async def test_an_update_of_an_instance_that_is_not_there_is_a_conflict(store: O
 async def test_history_is_appended_and_keeps_every_field(store: OpenStore, kind: Kind, tmp_path: Path) -> None:
     stored = begun()
     first = entry(stored, 1, value=b"\0\xff", reason="ü", place=Place("t", 1, 2))
-    timer = entry(stored, 2, kind="wake", place=None, message_id=None, message_type=None, causation_id=None, value=None)
+    timer = entry(stored, 2, kind="wake", place=None, message_id=None, message_type=None)
+    timer = timer._replace(message_source=None, causation_id=None, value=None)
     ignored = entry(stored, 3, verdict=Verdict.IGNORED, reason="late")
     await store.transact(lambda tx: tx.save(starts(stored, entries=[first])))
     await store.transact(lambda tx: tx.save(Changes(entries=[timer, ignored])))
     rows = kind.look(
         tmp_path,
-        "SELECT i.id, h.seq, h.kind, h.verdict, h.reason, h.message_id, h.message_type, h.causation_id, h.value,"
-        ' h.decided, h.topic, h.partition, h."offset", h.trace_id, h.span_id'
+        "SELECT i.id, h.seq, h.kind, h.verdict, h.reason, h.message_id, h.message_type, h.message_source,"
+        ' h.causation_id, h.value, h.decided, h.topic, h.partition, h."offset", h.trace_id, h.span_id'
         " FROM history h JOIN instance i ON i.number = h.instance ORDER BY h.seq",
     )
     assert rows == [
@@ -110,6 +111,7 @@ async def test_history_is_appended_and_keeps_every_field(store: OpenStore, kind:
             each.reason,
             each.message_id,
             each.message_type,
+            each.message_source,
             each.causation_id,
             each.value,
             each.decided,

@@ -163,10 +163,10 @@ def _events(world: World, samples: Samples) -> Iterator[Move]:
 
 
 def event_of(ledger: Ledger, receive: str, event: Event) -> EventReceived:
-    """Return the signal by which an event comes to a receive."""
+    """Return the signal by which an event comes to a receive. Each sender has one event, all under the same id."""
     node = next(each for each in ledger.saga.plan.receives if each.name == receive)
     goes_to = address(ledger.saga.name, receive, node.key(event)) if node.expects else ledger.instance.id
-    return EventReceived(ledger.now, event, goes_to, f"event-of-{receive}")
+    return EventReceived(ledger.now, event, goes_to, "event", f"/{receive}")
 
 
 # --- time

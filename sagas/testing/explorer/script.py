@@ -134,7 +134,8 @@ def _action(move: Move, at: datetime, instance: Instance[Any], source: Source) -
         case ReplyReceived() if move.step is not None:
             return _reply(move.signal.reply, move, instance, source)
         case EventReceived():
-            return f".happens({source.value(move.signal.event)}, id={quoted(move.signal.event_id)})"
+            id_, sender = quoted(move.signal.event_id), quoted(move.signal.source or "/")
+            return f".happens({source.value(move.signal.event)}, id={id_}, source={sender})"
         case _:
             return f".sleeps({source.span(move.at - at)})"
 

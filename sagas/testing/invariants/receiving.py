@@ -11,6 +11,7 @@ from saga_coordinator.sagas.machine import (
     ReplyReceived,
     RetryStep,
     SkipStep,
+    WaitState,
     freeze,
     thaw,
     transition,
@@ -33,7 +34,7 @@ def _remembered(seen: Observation, before: Ledger) -> Any:  # noqa: ANN401  the 
     match signal:
         case EventReceived() if not seen.decision.ignored:
             waits = seen.after.instance.waits
-            taken = [name for name in waits if before.is_awaited(name) and waits[name].event_id == signal.event_id]
+            taken = [name for name in waits if before.is_awaited(name) and _event_of(waits[name]) == _event_of(signal)]
             return _by_receive(before, taken[0], signal.event) if taken else data
         case SkipStep() if not seen.decision.ignored:
             run = before.instance.steps.get(signal.step)
@@ -73,11 +74,28 @@ def i10_a_reply_to_an_earlier_attempt_is_ignored(seen: Observation) -> Iterator[
 
 def i10_an_event_is_received_once(seen: Observation) -> Iterator[str]:
     """One event goes to one receive."""
-    ids = [wait.event_id for wait in seen.after.instance.waits.values() if wait.event_id]
-    if len(ids) != len(set(ids)):
+    events = [_event_of(wait) for wait in seen.after.instance.waits.values() if wait.event_id]
+    if len(events) != len(set(events)):
         yield "one event is received twice"
-    if isinstance(seen.signal, EventReceived) and not seen.decision.ignored and seen.signal.event_id not in ids:
+    if isinstance(seen.signal, EventReceived) and not seen.decision.ignored and _event_of(seen.signal) not in events:
         yield "an event is received by nothing"
+
+
+def an_awaited_event_is_received(seen: Observation) -> Iterator[str]:
+    """What waits for an event takes it, also if another sender's event has the same id."""
+    if seen.before is None or not isinstance(seen.signal, EventReceived) or not seen.decision.ignored:
+        return
+    copies = [_event_of(wait) for wait in seen.before.instance.waits.values() if wait.event_id]
+    for node in seen.before.saga.plan.receives:
+        wait = seen.before.instance.waits.get(node.name)
+        is_here = wait is not None and wait.address == seen.signal.address and seen.before.is_awaited(node.name)
+        if is_here and isinstance(seen.signal.event, node.event) and _event_of(seen.signal) not in copies:
+            yield f"{node.name} waits for it, and it is ignored as {seen.decision.ignored}"
+
+
+def _event_of(by: EventReceived | WaitState) -> tuple[str | None, str | None]:
+    """Return what is unique to an event: the sender's own id for it."""
+    return (by.source if isinstance(by, EventReceived) else by.event_source), by.event_id
 
 
 def i10_a_copy_of_a_signal_changes_nothing(seen: Observation) -> Iterator[str]:

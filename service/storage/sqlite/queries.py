@@ -57,7 +57,7 @@ _INSTANCE: Final = (
     "number, id, saga, version, correlation, status, data, state, trail, revision, home, wake_at, started_at, ended_at"
 )
 _HISTORY: Final = (
-    "seq, at, kind, verdict, reason, message_id, message_type, causation_id, value, decided,"
+    "seq, at, kind, verdict, reason, message_id, message_type, message_source, causation_id, value, decided,"
     ' topic, partition, "offset", trace_id, span_id'
 )
 _AUDIT_RECORD: Final = RECORD.replace("value", "before")

@@ -58,7 +58,11 @@ _ADVANCE = (
     " AND lease.next_offset IS move.expected AND ifnull(lease.next_offset, 0) <= move.next_offset"
     " RETURNING topic, partition"
 )
-_HISTORY = "INSERT INTO history VALUES ((SELECT number FROM instance WHERE id = ?),?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+_HISTORY = (
+    "INSERT INTO history (instance, seq, at, kind, verdict, reason, message_id, message_type, message_source,"
+    ' causation_id, value, decided, topic, partition, "offset", trace_id, span_id)'
+    " VALUES ((SELECT number FROM instance WHERE id = ?),?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+)
 
 
 @dataclass(slots=True)

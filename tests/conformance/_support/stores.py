@@ -101,6 +101,7 @@ def entry(stored: InstanceRecord, seq: int, **changed: Any) -> Entry:  # noqa: A
         reason=None,
         message_id="m-1",
         message_type="saga.done.v1",
+        message_source="/test",
         causation_id="c-1",
         value=b"{}",
         decided="{}",

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from saga_coordinator.contracts import Done, Event
 from saga_coordinator.handlers.records import Record
-from saga_coordinator.sagas import delay, step
+from saga_coordinator.sagas import delay, parallel, receive, step
+from saga_coordinator.sagas.language.nodes import Node
 from saga_coordinator.sagas.machine import instance_id
 from tests.unit.handlers._support.coordinator import Coordinator, HandClock, open_coordinator
 from tests.unit.handlers._support.order_log import Log
@@ -13,13 +14,16 @@ from tests.unit.handlers._support.trips import (
     Approved,
     HoldRoom,
     Paid,
+    Trip,
     TripAsked,
     TripCancelled,
     approval,
+    approver,
     free,
     hold,
     payment,
     trip,
+    trip_of,
 )
 
 HOUR = timedelta(hours=1)
@@ -57,6 +61,20 @@ async def test_an_event_that_is_awaited_moves_its_instance_on(tmp_path: Path) ->
         assert it.verdict(event.place) == ("applied", None)
         assert it.types("t-1") == [TICKET]
         assert (await it.stored(instance_id("trip", "t-1"))).instance.data.words == ("ada",)
+
+
+async def test_events_of_two_senders_under_one_id_are_both_received_and_a_copy_of_each_is_not(tmp_path: Path) -> None:
+    log = Log()
+    second: Node[Trip] = receive("second", Approved, key=trip_of, remember=approver)
+    async with open_coordinator(tmp_path / "saga.db", trip(parallel(approval, second))) as it:
+        await it.take(begun(log))
+        events = [
+            log.event(Approved(trip="t-1", by=by), "t-1", id_="17", source=f"/{by}")
+            for by in ("risk", "risk", "legal", "legal")
+        ]
+        await it.take(*events)
+        assert [it.verdicts(each.place)[0][0] for each in events] == ["applied", "duplicate", "applied", "duplicate"]
+        assert (await it.stored(instance_id("trip", "t-1"))).instance.data.words == ("risk", "legal")
 
 
 async def test_an_event_before_its_instance_is_held_until_the_receive_is_reached(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from saga_coordinator.contracts import Done, Failure
 from saga_coordinator.handlers.records import Entry
 from saga_coordinator.handlers.replay import first_difference, replay, signal_of
 from saga_coordinator.handlers.routing import AnySaga
-from saga_coordinator.sagas import Retry, receive, step
+from saga_coordinator.sagas import Retry, parallel, receive, step
 from saga_coordinator.sagas.machine import (
     Cancel,
     OperatorAction,
@@ -98,6 +98,16 @@ async def test_replies_events_timers_pauses_and_operator_actions(tmp_path: Path)
         await check(it, LONG, *kinds)
 
 
+async def test_events_of_two_senders_under_one_id(tmp_path: Path) -> None:
+    log = Log()
+    saga = trip(parallel(payment, approval))
+    async with open_coordinator(tmp_path / "saga.db", saga) as it:
+        await begin(it, log)
+        await it.take(log.event(Paid(invoice="invoice-t-1"), "t-1", id_="17", source="/bank"))
+        await it.take(log.event(Approved(trip="t-1"), "t-1", id_="17", source="/office"))
+        await check(it, saga, "start", "happen", "happen")
+
+
 async def test_a_stalled_undo_that_is_retried_and_resolved(tmp_path: Path) -> None:
     log = Log()
     async with open_coordinator(tmp_path / "saga.db", LONG) as it:
@@ -174,7 +184,7 @@ async def test_a_definition_that_raises_differs_with_what_it_raises(tmp_path: Pa
 
 
 def test_what_is_not_known_is_refused_with_a_reason() -> None:
-    entry = Entry("i", 7, datetime(2026, 1, 1), "dance", *[None] * 10)  # type: ignore[arg-type]  # noqa: DTZ001  unread
+    entry = Entry("i", 7, datetime(2026, 1, 1), "dance", *[None] * 11)  # type: ignore[arg-type]  # noqa: DTZ001  unread
     with pytest.raises(LookupError, match="entry 7 of i: nothing is known of a signal 'dance'"):
         signal_of(LONG, entry)
     with pytest.raises(LookupError, match="a history begins with its start"):

@@ -1,6 +1,7 @@
 """A receive waits for one business event: by its address, for so long, and each event once."""
 
-from saga_coordinator.sagas import parallel, series
+from saga_coordinator.contracts import Event
+from saga_coordinator.sagas import parallel, receive, series
 from saga_coordinator.sagas.machine import Decision, EventReceived, Ignored, Progress, Status, instance_id, transition
 from saga_coordinator.sagas.testing.scenario import BEGINNING, Scenario, given
 from tests.support.saga_kit import (
@@ -29,6 +30,19 @@ AFTERWARDS = saga(point_of_no_return(), awaits("payment"), retriable("z"))
 def event_at(scenario: Scenario[Data], address: str, id_: str = "e-1") -> Decision[Data]:
     """What an event decides that comes at an address."""
     return transition(scenario.saga, scenario.instance, EventReceived(scenario.at, Paid(), address, id_))
+
+
+class Vetted(Event):
+    """Another event than `Paid`."""
+
+    message_type, topic = "made.vetted.v1", "made.events.v1"
+
+    key: str
+
+
+def vetted_key(event: Vetted) -> str:
+    """The key of who was vetted."""
+    return event.key
 
 
 def test_an_event_in_time_is_remembered_and_the_saga_goes_on() -> None:
@@ -63,6 +77,33 @@ def test_an_event_is_taken_once_by_its_id() -> None:
 
     paid.happens(Paid(), id="e-1").ignores(Ignored.DUPLICATE)
     paid.happens(Paid(), id="e-2").ignores(Ignored.LATE)
+
+
+def test_events_of_two_senders_may_have_the_same_id() -> None:
+    both = saga(parallel(awaits("risk", timeout=HOUR), awaits("legal", timeout=HOUR)))
+    one = given(both, Begun()).happens(Paid(word="ok"), id="17", source="/risk")
+
+    one.happens(Paid(word="ok"), id="17", source="/risk").ignores(Ignored.DUPLICATE)
+    two = one.happens(Paid(word="ok"), id="17", source="/legal").ends(Status.COMPLETED)
+    assert two.data.seen == ("risk:ok", "legal:ok")
+
+
+def test_an_event_of_another_type_under_the_same_id_is_no_copy() -> None:
+    both = saga(parallel(awaits("payment", timeout=HOUR), receive("vetting", Vetted, key=vetted_key, timeout=HOUR)))
+    paid = given(both, Begun()).happens(Paid(), id="17", source="/shop")
+
+    paid.happens(Vetted(key="k-1"), id="17", source="/shop").ends(Status.COMPLETED)
+
+
+def test_an_event_received_before_sources_were_kept_is_compared_by_its_id() -> None:
+    """Both the stored instance and a row of an old history lack the source."""
+    both = saga(parallel(awaits("risk", timeout=HOUR), awaits("legal", timeout=HOUR)))
+    one = given(both, Begun())
+    old = transition(both, one.instance, EventReceived(one.at, Paid(), one.instance.id, "17")).instance
+
+    for source in ("/risk", None):
+        again = transition(both, old, EventReceived(one.at, Paid(), one.instance.id, "17", source))
+        assert again.ignored is Ignored.DUPLICATE
 
 
 def test_a_copy_of_an_event_is_not_taken_by_another_receive_that_is_reached_later() -> None:

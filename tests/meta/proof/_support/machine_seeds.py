@@ -99,6 +99,12 @@ SEEDS = (
         "$awaited.progress is ASKED",
         "True",
     ),
+    Seed(
+        "an event of another sender under the same id is a copy",
+        "WaitState.has_received",
+        "self.event_source in {None, $source}",
+        "True",
+    ),
     Seed("alternatives are lost when it is read again", "_BESIDE", "{..., 'data'}", "{..., 'data', 'attempts'}"),
     # --- ends, people
     Seed(

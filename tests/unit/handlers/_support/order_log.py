@@ -85,9 +85,9 @@ class Log:
         headers = attributes(f"placed-{order}", "orders.order-placed.v1", **more)
         return self.record(EVENTS, order, placed_value(order, **changed), tuple(headers.items()), partition=partition)
 
-    def event(self, event: Event, key: str, *, partition: int = 0) -> Record:
+    def event(self, event: Event, key: str, *, partition: int = 0, id_: str = "", source: str = "/test") -> Record:
         """Append an event of any saga."""
-        headers = attributes(f"{event.message_type}-{key}", event.message_type)
+        headers = attributes(id_ or f"{event.message_type}-{key}", event.message_type, ce_source=source)
         value = event.model_dump_json().encode()
         return self.record(type(event).topic, key, value, tuple(headers.items()), partition=partition)
 
