@@ -35,6 +35,7 @@ ENV PATH=/opt/saga/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     SAGA_API__BIND=0.0.0.0:8080 \
+    SAGA_API__ADMIN_BIND=127.0.0.1:8081 \
     SAGA_STORE=sqlite:////var/lib/saga/saga.db
 USER 10001:10001
 VOLUME /var/lib/saga

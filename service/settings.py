@@ -7,8 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, mo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from saga_coordinator.handlers.routing import UnwantedPolicy
-
-MAX_PORT = 65_535
+from saga_coordinator.service.addresses import MAX_PORT, UNIX, is_loopback, parse_address
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 
@@ -20,10 +19,15 @@ def _sqlite_url(url: str) -> str:
 
 
 def _bind(address: str) -> str:
-    host, separator, port = address.rpartition(":")
-    if not (host and separator and port.isdecimal() and int(port) <= MAX_PORT):
-        raise ValueError("must be HOST:PORT, such as 127.0.0.1:8080")
-    return address
+    return str(parse_address(address))
+
+
+def _local_bind(address: str) -> str:
+    if address.startswith(f"{UNIX}/"):
+        return address
+    if not address.startswith(UNIX) and is_loopback(bind := _bind(address)):
+        return bind
+    raise ValueError("must be a loopback address, such as 127.0.0.1:8081, or unix:/PATH of a socket")
 
 
 def _servers(addresses: str) -> str:
@@ -94,8 +98,16 @@ class ApiSettings(BaseModel):
     model_config = _FROZEN
 
     bind: Annotated[str, AfterValidator(_bind)] = Field(
-        "127.0.0.1:8080", description="HOST:PORT for health and metrics"
+        "127.0.0.1:8080", description="HOST:PORT for health and metrics, and for operator actions if it is loopback"
     )
+    admin_bind: Annotated[str, AfterValidator(_local_bind)] | None = Field(
+        None, description="Loopback HOST:PORT, or unix:/PATH, on which alone operator actions are accepted"
+    )
+
+    @property
+    def actions_bind(self) -> str:
+        """Where operator actions are accepted."""
+        return self.admin_bind or self.bind
 
 
 class LogSettings(BaseModel):

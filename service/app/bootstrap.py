@@ -35,13 +35,19 @@ class Service:
 
 @asynccontextmanager
 async def build_service(
-    settings: Settings, catalog: Sequence[AnySaga], observer: Observer, sampler: Sampler, clock: Clock | None = None
+    settings: Settings,
+    catalog: Sequence[AnySaga],
+    observer: Observer,
+    sampler: Sampler,
+    *,
+    clock: Clock | None = None,
+    health: Health | None = None,
 ) -> AsyncIterator[Service]:
     """Open the store and wire the service; close everything on every path.
 
     Raises `BadCatalog` when live instances need a definition that the catalog lacks, `StoreError`.
     """
-    routes, health = Routes(catalog, settings.unknown_types), Health(CHECKS)
+    routes, health = Routes(catalog, settings.unknown_types), health or Health(CHECKS)
     store = SqliteStore(settings.sqlite_path, routes.saga_of, partial(_report, health, STORE))
     topics = routes.topics_in | routes.topics_out
     publisher = KafkaPublisher(settings.kafka, topics, partial(_report, health, PUBLISHER))

@@ -3,15 +3,21 @@
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from starlette.types import ASGIApp
 
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.service.app.bootstrap import Service, build_service
 from saga_coordinator.service.app.run import run
+from saga_coordinator.service.health import CHECKS, STORE, Health
 from saga_coordinator.service.http.app import build_api
-from saga_coordinator.service.http.routes import add_action_routes
+from saga_coordinator.service.http.problems import problem
+from saga_coordinator.service.http.routes import Actions, build_actions
 from saga_coordinator.service.http.server import listen, serve_api
-from saga_coordinator.service.settings import Settings
+from saga_coordinator.service.settings import ApiSettings, Settings
 from saga_coordinator.service.telemetry.logs import logger
 from saga_coordinator.service.telemetry.metrics import CONTENT_TYPE
 from saga_coordinator.service.telemetry.observer import Telemetry
@@ -27,27 +33,49 @@ async def serve(settings: Settings, catalog: Sequence[AnySaga], telemetry: Telem
     later), `NoSuchTopic`, `OSError` for a port that is in use, `ShutdownTimeout` when finishing takes too long.
     """
     telemetry.start()
+    health, actions = Health(CHECKS), Actions()
+    health.failing(STORE, "the database is being opened, and brought to the schema of this program")
     try:
-        async with (
-            build_service(settings, catalog, telemetry, telemetry.sampler) as service,
-            asyncio.TaskGroup() as tasks,
-        ):
-            api = build_api(service.health, telemetry.metrics.text, CONTENT_TYPE)
-            add_action_routes(
-                api, service.handlers.operator, service.handlers.redrive, settings.api.bind, service.drain
-            )
-            background = [
-                tasks.create_task(serve_api(api, listen(settings.api.bind)), name="api"),
-                tasks.create_task(_measure(service, telemetry), name="measures"),
-                tasks.create_task(service.store.run_checkpoints(telemetry), name="checkpoints"),
-            ]
-            logger().info("serving", api=settings.api.bind, store=str(settings.sqlite_path), pid=os.getpid())
-            await run(service, stop, telemetry)
-            for task in background:
-                task.cancel()
+        async with asyncio.TaskGroup() as servers:
+            apis = [servers.create_task(each, name="api") for each in _apis(settings.api, health, telemetry, actions)]
+            async with build_service(settings, catalog, telemetry, telemetry.sampler, health=health) as service:
+                handlers, bind = service.handlers, settings.api.actions_bind
+                actions.open(build_actions(handlers.operator, handlers.redrive, bind, service.drain))
+                await _run(service, stop, telemetry)
+            for api in apis:
+                api.cancel()
     finally:
         await telemetry.stop()
     logger().info("drained")
+
+
+def _apis(
+    settings: ApiSettings, health: Health, telemetry: Telemetry, actions: Actions
+) -> Sequence[Coroutine[Any, Any, None]]:
+    """Return what serves the API. It listens from now on, before the database is open."""
+    here: ASGIApp = actions
+    servers = []
+    if settings.admin_bind is not None:
+        elsewhere = f"what changes something is accepted at SAGA_API__ADMIN_BIND={settings.admin_bind} only"
+        here = problem(HTTPStatus.FORBIDDEN, elsewhere)
+        servers.append(serve_api(actions, listen(settings.admin_bind, "SAGA_API__ADMIN_BIND")))
+    api = build_api(health, telemetry.metrics.text, CONTENT_TYPE, here)
+    return [*servers, serve_api(api, listen(settings.bind))]
+
+
+async def _run(service: Service, stop: asyncio.Event, telemetry: Telemetry) -> None:
+    """Run the service, and beside it what measures it and writes its WAL back."""
+    settings = service.settings
+    async with asyncio.TaskGroup() as tasks:
+        background = [
+            tasks.create_task(_measure(service, telemetry), name="measures"),
+            tasks.create_task(service.store.run_checkpoints(telemetry), name="checkpoints"),
+        ]
+        binds = {"api": settings.api.bind, "actions": settings.api.actions_bind}
+        logger().info("serving", **binds, store=str(settings.sqlite_path), pid=os.getpid())
+        await run(service, stop, telemetry)
+        for task in background:
+            task.cancel()
 
 
 async def _measure(service: Service, telemetry: Telemetry) -> None:

@@ -1,18 +1,18 @@
 """Who may use the routes that change something: until there is authentication, only programs on this machine.
 
-They are open while the API is bound to loopback. A page in a browser on this machine could still reach them, by a name
-of its own that leads to 127.0.0.1 (DNS rebinding) or by a form (CSRF): so the Host has to be loopback, an Origin the
-same as the Host, and a body JSON, which no form can send.
+They are open on a loopback address or a Unix socket. A page in a browser on this machine could still reach them, by a
+name of its own that leads to 127.0.0.1 (DNS rebinding) or by a form (CSRF): so the Host has to be loopback, an Origin
+the same as the Host, and a body JSON, which no form can send.
 """
 
 from http import HTTPStatus
-from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from saga_coordinator.service.addresses import is_local, is_loopback
 from saga_coordinator.service.http.problems import problem
 
 PREFIX: Final = "/api/"
@@ -39,10 +39,10 @@ class LocalAccess:
         await self._app(scope, receive, send)
 
     def _refusal(self, method: str, headers: Headers) -> Refusal | None:
-        if not is_loopback(self._bind):
+        if not is_local(self._bind):
             return HTTPStatus.FORBIDDEN, (
-                f"SAGA_API__BIND is {self._bind}: what changes something is open only while the API is bound to"
-                " loopback, such as 127.0.0.1:8080, because it has no authentication"
+                f"SAGA_API__BIND is {self._bind}: what changes something is open on this machine only, because it has"
+                " no authentication: let SAGA_API__ADMIN_BIND name a loopback address, such as 127.0.0.1:8081"
             )
         return _cross_site(headers) or (_unreadable_body(headers) if method == "POST" else None)
 
@@ -78,12 +78,3 @@ def _unreadable_body(headers: Headers) -> Refusal | None:
     if int(length) > MAX_BODY:
         return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has {length} bytes: at most {MAX_BODY} are read"
     return None
-
-
-def is_loopback(authority: str) -> bool:
-    """Say whether `host:port` is of this machine only. A name other than localhost is not believed."""
-    try:
-        host = urlsplit(f"//{authority}").hostname or ""
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -4,13 +4,17 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from fastapi import FastAPI, Response
+from starlette.types import ASGIApp
 
 from saga_coordinator.service.health import Check, Health
 from saga_coordinator.service.http.problems import add_problem_handlers, problem
 
 
-def build_api(health: Health, metrics: Callable[[], bytes], media_type: str) -> FastAPI:
-    """Return the API. `metrics` returns the text of `/metrics`, which may take milliseconds, of that media type."""
+def build_api(health: Health, metrics: Callable[[], bytes], media_type: str, actions: ASGIApp | None = None) -> FastAPI:
+    """Return the API. `metrics` returns the text of `/metrics`, which may take milliseconds, of that media type.
+
+    `actions` answers what is below `/api`.
+    """
     api = FastAPI(title="saga-coordinator", docs_url=None, redoc_url=None, openapi_url=None)
     add_problem_handlers(api)
 
@@ -38,6 +42,8 @@ def build_api(health: Health, metrics: Callable[[], bytes], media_type: str) -> 
         """Return what was measured, made on a thread beside the loop."""
         return Response(metrics(), media_type=media_type)
 
+    if actions is not None:
+        api.mount("/api", actions)
     return api
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, FastAPI, Header, Path, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from saga_coordinator.handlers.decode import describe_error, describe_validation_error
 from saga_coordinator.handlers.interventions import Interventions
@@ -24,7 +25,7 @@ from saga_coordinator.service.errors import NotReady, StoreError
 from saga_coordinator.service.http import schemas
 from saga_coordinator.service.http.access import LocalAccess
 from saga_coordinator.service.http.idempotency import IdempotencyCache
-from saga_coordinator.service.http.problems import problem
+from saga_coordinator.service.http.problems import add_problem_handlers, problem
 from saga_coordinator.service.views.results import result_of
 from saga_coordinator.service.views.values import to_json
 
@@ -49,12 +50,31 @@ ACTIONS: Final[dict[str, tuple[type[schemas.ActionRequest], Callable[..., Operat
 Work = Callable[[], Awaitable[Decision[Any] | Result | None]]
 
 
-def add_action_routes(api: FastAPI, operator: Interventions, redrive: Redrive, bind: str, drain: Drain) -> None:
-    """Add the routes that change something to an API that is bound to `bind`. They are refused once it drains."""
-    answers = _Answers(drain)
-    api.include_router(_instances(operator, answers))
-    api.include_router(_dead_letters(redrive, answers))
-    api.add_middleware(LocalAccess, bind=bind)
+def build_actions(operator: Interventions, redrive: Redrive, bind: str, drain: Drain) -> FastAPI:
+    """Return the routes that change something, for an API that is bound to `bind`. They are refused once it drains."""
+    actions, answers = FastAPI(docs_url=None, redoc_url=None, openapi_url=None), _Answers(drain)
+    add_problem_handlers(actions)
+    actions.include_router(_instances(operator, answers))
+    actions.include_router(_dead_letters(redrive, answers))
+    actions.add_middleware(LocalAccess, bind=bind)
+    return actions
+
+
+class Actions:
+    """The routes that change something, on an API that is served before the coordinator is set up."""
+
+    def __init__(self) -> None:
+        self._app: ASGIApp = problem(
+            HTTPStatus.SERVICE_UNAVAILABLE, "the coordinator is still being set up: see /readyz"
+        )
+
+    def open(self, app: ASGIApp) -> None:
+        """Serve these routes from now on."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; the routes name their whole path, wherever they are mounted."""
+        await self._app({**scope, "root_path": ""}, receive, send)
 
 
 class _Answers:

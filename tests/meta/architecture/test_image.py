@@ -39,6 +39,13 @@ def test_the_image_stops_by_sigterm_and_reports_its_readiness(instructions: list
     assert [line for line in instructions if line.startswith("HEALTHCHECK ") and "/readyz" in line]
 
 
+def test_the_probes_are_reached_from_outside_and_operator_actions_only_from_within(instructions: list[str]) -> None:
+    variables = " ".join(line for line in instructions if line.startswith("ENV "))
+    assert "SAGA_API__BIND=0.0.0.0:8080" in variables
+    assert "SAGA_API__ADMIN_BIND=127.0.0.1:8081" in variables
+    assert [line for line in instructions if line.startswith("EXPOSE ")] == ["EXPOSE 8080"]
+
+
 def test_the_build_context_holds_what_is_copied_and_nothing_secret(instructions: list[str]) -> None:
     rules = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     admitted = {rule[1:].rstrip("/") for rule in rules if rule.startswith("!")}

@@ -4,7 +4,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from saga_coordinator.service.http.access import LocalAccess, is_loopback
+from saga_coordinator.service.addresses import is_loopback
+from saga_coordinator.service.http.access import LocalAccess
 
 JSON = {"content-type": "application/json"}
 
@@ -38,7 +39,13 @@ async def test_a_program_on_this_machine_is_let_through(host: str) -> None:
 
 @pytest.mark.parametrize("bind", ["0.0.0.0:8080", "[::]:8080", "192.0.2.1:8080", "example.org:8080"])
 async def test_on_any_other_address_nothing_is_open_and_it_says_why(bind: str) -> None:
-    assert refused(await asked(bind), 403).startswith(f"SAGA_API__BIND is {bind}: what changes something is open only")
+    reason = refused(await asked(bind), 403)
+    assert reason.startswith(f"SAGA_API__BIND is {bind}: what changes something is open on this machine only")
+    assert "SAGA_API__ADMIN_BIND" in reason
+
+
+async def test_a_unix_socket_is_of_this_machine() -> None:
+    assert (await asked("unix:/run/saga.sock", host="localhost")).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from saga_coordinator.service.drain import Drain
 from saga_coordinator.service.errors import StoreError
 from saga_coordinator.service.health import Health
 from saga_coordinator.service.http.app import build_api
-from saga_coordinator.service.http.routes import add_action_routes
+from saga_coordinator.service.http.routes import Actions, build_actions
 from saga_coordinator.service.kafka.publisher import KafkaPublisher
 from saga_coordinator.service.settings import KafkaSettings
 from tests.unit.handlers._support.brittle import Stores
@@ -57,12 +57,13 @@ class ActionRequest:
 @pytest.fixture
 async def asked(tmp_path: Path) -> AsyncIterator[ActionRequest]:
     fault, stores = Fault(), Stores()
-    api = build_api(Health(["store"]), lambda: b"", "text/plain")
+    actions = Actions()
+    api = build_api(Health(["store"]), lambda: b"", "text/plain", actions)
     async with open_coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT), worn=stores.worn) as it:
         transport = httpx.ASGITransport(api, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url=f"http://{BIND}") as client:
             asked = ActionRequest(it, client, fault, stores)
-            add_action_routes(api, it.operator, it.redrive, BIND, asked.door)
+            actions.open(build_actions(it.operator, it.redrive, BIND, asked.door))
             yield await asked.park()
 
 
@@ -212,13 +213,14 @@ async def test_when_the_coordinator_is_about_to_end_nothing_is_changed_any_more(
 
 
 async def test_before_kafka_was_reached_what_would_send_something_is_refused_and_why(tmp_path: Path) -> None:
-    api = build_api(Health(["store"]), lambda: b"", "text/plain")
+    actions = Actions()
+    api = build_api(Health(["store"]), lambda: b"", "text/plain", actions)
     publisher = KafkaPublisher(KafkaSettings(), ["t"])
     log = Log()
     async with open_coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed())
     async with open_coordinator(tmp_path / "saga.db", publisher=publisher) as it:
-        add_action_routes(api, it.operator, it.redrive, BIND, Drain())
+        actions.open(build_actions(it.operator, it.redrive, BIND, Drain()))
         before = it.everything()
         async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url=f"http://{BIND}") as client:
             path = f"/api/v1/instances/{instance_id('o-1')}/retry"

@@ -85,13 +85,13 @@ def test_a_port_in_use_is_named_with_the_variable_to_change() -> None:
     with listen("127.0.0.1:0") as taken:
         bind = f"127.0.0.1:{taken.getsockname()[1]}"
 
-        with pytest.raises(OSError, match=f"SAGA_API__BIND={bind}: another process listens on this port"):
+        with pytest.raises(OSError, match=f"SAGA_API__BIND={bind}: another process listens there"):
             listen(bind)
 
 
 @pytest.mark.parametrize("bind", ["8080", "localhost", "127.0.0.1:http", "127.0.0.1:70000", ":8080", ""])
 def test_an_address_that_is_none_is_refused(bind: str) -> None:
-    with pytest.raises(ValueError, match="is not host:port, such as"):
+    with pytest.raises(ValueError, match="must be HOST:PORT, such as"):
         listen(bind)
 
 

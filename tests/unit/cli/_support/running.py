@@ -11,9 +11,7 @@ from typing import TypeVar
 
 from saga_coordinator.contracts import Reply
 from saga_coordinator.service.drain import Drain
-from saga_coordinator.service.health import Health
-from saga_coordinator.service.http.app import build_api
-from saga_coordinator.service.http.routes import add_action_routes
+from saga_coordinator.service.http.routes import build_actions
 from saga_coordinator.service.http.server import listen, serve_api
 from tests.unit.handlers._support.coordinator import Coordinator, HandClock, open_coordinator
 from tests.unit.handlers._support.eventually import eventually
@@ -66,9 +64,8 @@ class Running:
         clock = HandClock()
         clock.time = datetime.now(UTC)
         async with open_coordinator(self._path, *catalog, clock=clock) as self.it, asyncio.TaskGroup() as tasks:
-            api = build_api(Health(), lambda: b"", "text/plain")
-            add_action_routes(api, self.it.operator, self.it.redrive, self.bind, Drain())
-            serving = tasks.create_task(serve_api(api, listener))
+            actions = build_actions(self.it.operator, self.it.redrive, self.bind, Drain())
+            serving = tasks.create_task(serve_api(actions, listener))
             self.two = await Two(self.it).begin()
             started()
             await self._stop.wait()
