@@ -1,4 +1,4 @@
-"""Whether the coordinator can do its work: named checks that its loops report on."""
+"""Whether the coordinator can do its work: checks before its start, and named checks that its loops report on."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -25,6 +25,20 @@ class Check:
     is_ok: bool
     since: datetime
     reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The result of one check before the start. `remedy` says what to do if it failed, else it is None."""
+
+    check: str
+    detail: str
+    remedy: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Return whether the check passed."""
+        return self.remedy is None
 
 
 def _now() -> datetime:

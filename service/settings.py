@@ -149,7 +149,3 @@ class Settings(BaseSettings):
     shutdown_timeout: float = Field(
         18.0, gt=0, le=20, description="Seconds to finish after SIGTERM; closing takes up to 10 more"
     )
-
-    @property
-    def sqlite_path(self) -> Path:
-        return Path(self.store.removeprefix("sqlite:///"))

@@ -10,13 +10,14 @@ from saga_coordinator.handlers.bootstrap import Handlers, wire_handlers
 from saga_coordinator.handlers.ports import Clock, Observer
 from saga_coordinator.handlers.routing import AnySaga, Routes
 from saga_coordinator.handlers.trace_context import Sampler
+from saga_coordinator.service.app import database
 from saga_coordinator.service.clock import SystemClock
 from saga_coordinator.service.drain import Drain
 from saga_coordinator.service.health import CHECKS, PUBLISHER, STORE, Health
 from saga_coordinator.service.kafka.consumer import KafkaConsumer
 from saga_coordinator.service.kafka.publisher import KafkaPublisher
 from saga_coordinator.service.settings import Settings
-from saga_coordinator.service.storage.sqlite.store import SqliteStore
+from saga_coordinator.service.storage.service_store import ServiceStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Service:
 
     settings: Settings
     routes: Routes
-    store: SqliteStore
+    store: ServiceStore
     publisher: KafkaPublisher
     handlers: Handlers
     consumer: KafkaConsumer
@@ -48,7 +49,7 @@ async def build_service(
     Raises `BadCatalog` when live instances need a definition that the catalog lacks, `StoreError`.
     """
     routes, health = Routes(catalog, settings.unknown_types), health or Health(CHECKS)
-    store = SqliteStore(settings.sqlite_path, routes.saga_of, partial(_report, health, STORE))
+    store = database.new_store(settings, routes.saga_of, partial(_report, health, STORE))
     topics = routes.topics_in | routes.topics_out
     publisher = KafkaPublisher(settings.kafka, topics, partial(_report, health, PUBLISHER))
     await store.open()
@@ -88,5 +89,5 @@ def _report(health: Health, check: str, problem: str | None) -> None:
 
 def _owner(settings: Settings) -> str:
     """Name this coordinator after its database: when it restarts it returns to its place in the group at once."""
-    file = str(settings.sqlite_path.resolve()).encode()
+    file = str(database.path_of(settings).resolve()).encode()
     return f"{settings.kafka.client_id}-{hashlib.sha256(file).hexdigest()[:12]}"

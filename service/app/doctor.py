@@ -1,12 +1,9 @@
 """Checks whether the service can run here: definitions, Kafka, topics, database, tracing. A failure has its remedy."""
 
 import asyncio
-import fcntl
 import os
 import ssl
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import httpx
@@ -20,32 +17,17 @@ from opentelemetry.util.re import parse_env_headers
 
 from saga_coordinator.handlers.routing import BadCatalog, Routes
 from saga_coordinator.sagas import UnsoundSaga
+from saga_coordinator.service.app import database
 from saga_coordinator.service.catalog import load_catalog
 from saga_coordinator.service.errors import StoreError
+from saga_coordinator.service.health import Finding
 from saga_coordinator.service.kafka.admin import State, Topic, describe_cluster, plan
 from saga_coordinator.service.kafka.errors import ClientError
 from saga_coordinator.service.settings import KafkaSettings, Settings
-from saga_coordinator.service.storage.sqlite.lock import lock_path
-from saga_coordinator.service.storage.sqlite.migrations import newest_schema
-from saga_coordinator.service.storage.sqlite.queries import open_queries
 from saga_coordinator.service.telemetry.environment import Kind, endpoint, unsupported
 
 TRACES_TIMEOUT: Final = 5.0
 PROTOBUF: Final = "application/x-protobuf"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The result of one check. `remedy` says what to do if it failed, else it is None."""
-
-    check: str
-    detail: str
-    remedy: str | None = None
-
-    @property
-    def ok(self) -> bool:
-        """Return whether the check passed."""
-        return self.remedy is None
 
 
 async def examine(settings: Settings) -> Sequence[Finding]:
@@ -55,7 +37,7 @@ async def examine(settings: Settings) -> Sequence[Finding]:
     findings = [definitions, broker]
     if routes is not None:
         findings += await _topics(settings.kafka, routes) if broker.ok else []
-    findings += _database(settings.sqlite_path, routes)
+    findings += _database(settings, routes)
     return [*findings, *traces]
 
 
@@ -102,28 +84,20 @@ def _topic(topic: Topic) -> Finding:
 # --- database
 
 
-def _database(path: Path, routes: Routes | None) -> Sequence[Finding]:
-    writable = _writable(path)
-    if path.exists():
-        return [writable, *_schema_findings(path, routes), _coordinator(path)]
-    return [writable, Finding("schema", f"none yet: the first `saga serve` makes {path}")]
+def _database(settings: Settings, routes: Routes | None) -> Iterator[Finding]:
+    yield database.check_access(settings)
+    if not (path := database.path_of(settings)).exists():
+        yield Finding("schema", f"none yet: the first `saga serve` makes {path}")
+        return
+    yield from _schema_findings(settings, routes)
+    yield database.check_lock(settings)
 
 
-def _writable(path: Path) -> Finding:
-    """Check without writing whether the coordinator could write."""
-    folder = next(each for each in path.absolute().parents if each.exists())
-    for place in (path, folder) if path.exists() else (folder,):
-        if not os.access(place, os.W_OK):
-            remedy = "let the service's user write it and its folder, or set SAGA_STORE to another place"
-            return Finding("database", f"{place} cannot be written", remedy)
-    return Finding("database", f"{path.absolute()} can be written")
-
-
-def _schema_findings(path: Path, routes: Routes | None) -> Iterator[Finding]:
+def _schema_findings(settings: Settings, routes: Routes | None) -> Iterator[Finding]:
     """Check the schema, and that every live instance has its definition."""
     try:
-        with open_queries(path) as reading:
-            yield Finding("schema", f"version {newest_schema()}")
+        with database.open_queries(settings) as reading:
+            yield Finding("schema", f"version {reading.schema}")
             live = reading.live_versions()
     except (StoreError, OSError) as error:
         remedy = "see whether SAGA_STORE is right and the disk is well; a newer schema needs the newer program"
@@ -139,21 +113,6 @@ def _live_finding(live: Sequence[tuple[str, int, int]], routes: Routes | None) -
         remedy = "add these versions to the catalog again; remove one only when its last instance has ended"
         return Finding("live instances", f"{detail}; without a definition: {', '.join(orphaned)}", remedy)
     return Finding("live instances", detail)
-
-
-def _coordinator(path: Path) -> Finding:
-    """Return whether a coordinator has the database open, which is no failure."""
-    lock = lock_path(path)
-    try:
-        with lock.open("rb") as guard:
-            fcntl.flock(guard, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return Finding("coordinator", f"one runs on this database: it holds {lock}")
-    except FileNotFoundError:
-        return Finding("coordinator", "none has ever run on this database")
-    except OSError as error:
-        return Finding("coordinator", f"{lock}: {error}", "let the service's user read it")
-    return Finding("coordinator", "none runs on this database")
 
 
 # --- tracing

@@ -72,7 +72,7 @@ async def _run(service: Service, stop: asyncio.Event, telemetry: Telemetry) -> N
             tasks.create_task(service.store.run_checkpoints(telemetry), name="checkpoints"),
         ]
         binds = {"api": settings.api.bind, "actions": settings.api.actions_bind}
-        logger().info("serving", **binds, store=str(settings.sqlite_path), pid=os.getpid())
+        logger().info("serving", **binds, store=settings.store, pid=os.getpid())
         await run(service, stop, telemetry)
         for task in background:
             task.cancel()

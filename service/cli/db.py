@@ -40,7 +40,7 @@ def restore(file: Annotated[Path, typer.Argument(help="A backup of this coordina
     restored = database.restore(settings, file)
     kept = f" What was there before is {restored.replaced}." if restored.replaced else ""
     content = f"schema {restored.content.schema}, {restored.content.instances} instances"
-    echo(f"{settings.sqlite_path} is now {file}: {content}.{kept}")
+    echo(f"{database.path_of(settings)} is now {file}: {content}.{kept}")
 
 
 @db.command("check")

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 import typer
 from rich.text import Text
 
-from saga_coordinator.service.app.doctor import Finding, examine
+from saga_coordinator.service.app.doctor import examine
 from saga_coordinator.service.cli.console import print_json, table
 from saga_coordinator.service.cli.environment import load_settings, silence_libraries, unknown_variables
 from saga_coordinator.service.cli.options import Json
+from saga_coordinator.service.health import Finding
 from saga_coordinator.service.views.text import escape
 
 

@@ -17,7 +17,7 @@ from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine import Status
 from saga_coordinator.sagas.testing.variants import scale_time
 from saga_coordinator.service.app.bootstrap import Service, build_service
-from saga_coordinator.service.app.queries import open_queries
+from saga_coordinator.service.app.database import open_queries
 from saga_coordinator.service.app.run import run
 from saga_coordinator.service.demo.audit import Audit, audit
 from saga_coordinator.service.demo.ledger import Effect

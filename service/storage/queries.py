@@ -128,6 +128,9 @@ class Queries(Protocol):
     A query raises `TimeoutError` when it takes too long, and `StoreError` when the store cannot be read.
     """
 
+    schema: int
+    """The number of its newest migration."""
+
     def instances(self, which: InstanceFilter, limit: int) -> Sequence[InstanceRow]:
         """Return instances, the one that was started last first."""
         ...

@@ -116,6 +116,7 @@ class SqliteQueries:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
+        self.schema = newest_schema()
 
     def instances(self, which: InstanceFilter, limit: int) -> Sequence[InstanceRow]:
         late, sendings = which.attention or (None, None)

@@ -16,6 +16,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from saga_coordinator.handlers.records import OutboxMessage, Record
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.service.app.bootstrap import Service, build_service
+from saga_coordinator.service.app.database import path_of
 from saga_coordinator.service.app.run import run
 from saga_coordinator.service.settings import KafkaSettings, Settings
 from tests.support.kafka.faulty_broker import FaultyBroker
@@ -140,7 +141,7 @@ class Running:
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """What stands in the database, read by a connection of its own."""
-        return look(self.service.settings.sqlite_path, sql)
+        return look(path_of(self.service.settings), sql)
 
 
 def look(path: Path, sql: str) -> list[tuple[Any, ...]]:

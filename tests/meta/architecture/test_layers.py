@@ -33,10 +33,9 @@ PACKAGES = (
     ),
     *("service/kafka", "service/simulation", "service/storage", "service/storage/sqlite", "service/views"),
 )
-OPENING = ("bootstrap", "database", "doctor", "queries")
 FILES = {
     "handlers/circle/two.py": "import saga_coordinator.handlers.circle.one\n",
-    **{f"service/app/{name}.py": "import saga_coordinator.service.storage.sqlite.store\n" for name in OPENING},
+    "service/app/database.py": "import saga_coordinator.service.storage.sqlite.store\n",
     "service/kafka/client.py": "import aiokafka\n",
     "service/storage/queries.py": "",
     "service/storage/sqlite/store.py": "import sqlite3\nimport aiosqlite\n",
@@ -70,7 +69,8 @@ def test_every_import_keeps_the_contracts_of_the_layers() -> None:
         ("service/stray.py", "", {SERVICE}),
         ("handlers/circle/one.py", "import saga_coordinator.handlers.circle.two", {CIRCLES}),
         ("service/demo/database.py", "import saga_coordinator.service.storage.sqlite.store", {SQLITE}),
-        ("service/app/database.py", "import aiosqlite", {DRIVERS}),
+        ("service/app/doctor.py", "import saga_coordinator.service.storage.sqlite.store", {SQLITE}),
+        ("service/app/store.py", "import aiosqlite", {DRIVERS}),
         ("service/app/broker.py", "import aiokafka.errors", {KAFKA}),
         ("service/cli/rows.py", "import saga_coordinator.service.storage.queries", {VIEWS}),
         ("service/http/rows.py", "import saga_coordinator.service.storage.queries", {VIEWS}),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 
+from saga_coordinator.service.app.database import path_of
 from saga_coordinator.service.settings import Settings
 from saga_coordinator.service.views.record import parse_place
 from tests.unit.handlers._support import fuzzed
@@ -41,7 +42,7 @@ def test_any_environment_gives_settings_or_says_which_is_wrong(environment: Mapp
             made = Settings()
         except (ValidationError, SettingsError):
             return
-        assert made.sqlite_path.name
+        assert path_of(made).name
         assert made.outbox_limit >= 1
 
 

@@ -1,0 +1,29 @@
+"""The store as the service runs it: the port of the handlers, opened and closed, counted and checkpointed."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from saga_coordinator.handlers.ports import Observer, Store
+from saga_coordinator.handlers.routing import LiveVersions
+
+
+class ServiceStore(Store, Protocol):
+    """A store that is opened with `open`, and closed with `close` on every path. Its methods raise `StoreError`."""
+
+    async def open(self) -> None:
+        """Make the store ready, and bring its schema up to date."""
+
+    async def close(self) -> None:
+        """Wait for the running transaction, and release everything."""
+
+    async def run_checkpoints(self, observer: Observer) -> None:
+        """Do what the store needs beside the transactions. Raises when nothing more can be written."""
+
+    async def live_versions(self) -> Sequence[LiveVersions]:
+        """Return the sagas and versions that have live instances, how many, and the keys of a few."""
+
+    async def count_by_status(self) -> Sequence[tuple[str, str, int]]:
+        """Return saga, status and number of the live instances."""
+
+    async def count_dead_letters(self) -> tuple[int, int]:
+        """Return how many dead letters there are, and behind how many of them an instance is parked."""
