@@ -41,13 +41,13 @@ def wire_handlers(
     group: str | None = None,
 ) -> Handlers:
     """Wire the handlers for a catalog's routes; `group` is the consumer group that dead letters name."""
-    leases, instance_cache = Leases(), InstanceCache()
+    leases, instance_cache = Leases(routes.names.replies), InstanceCache()
     relay = Relay(store, publisher, leases, observer)
     dispatcher = Dispatcher(routes, observer)
     unit_of_work = UnitOfWork(
         store=store,
         clock=clock,
-        encoder=Encoder(publisher.partition, publisher.max_message_bytes, group),
+        encoder=Encoder(publisher.partition, publisher.max_message_bytes, group, routes.names),
         sampler=sampler,
         instance_cache=instance_cache,
         relay=relay,

@@ -9,7 +9,7 @@ from saga_coordinator.contracts import BadEnvelope, CancelCommand, Command, Enve
 from saga_coordinator.contracts import envelope as wire
 from saga_coordinator.contracts.json_limits import check_json
 from saga_coordinator.handlers.records import Record
-from saga_coordinator.handlers.routing import REPLIES, Routes, Target, UnwantedPolicy
+from saga_coordinator.handlers.routing import Routes, Target, UnwantedPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def read(routes: Routes, record: Record) -> Arrival | Unreadable | Unwanted:
     try:
         envelope, payload = wire.read(record.headers, record.value)
         _check(envelope)
-        if record.place.topic == REPLIES:
+        if record.place.topic == routes.names.replies:
             return _reply(routes, record, envelope, payload)
         return _event(routes, record, envelope, payload)
     except ValueError as error:

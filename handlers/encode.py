@@ -13,8 +13,9 @@ from saga_coordinator.contracts import Envelope, Event, Message, Reply
 from saga_coordinator.contracts import envelope as wire
 from saga_coordinator.contracts.envelope import Headers
 from saga_coordinator.handlers.decode import Arrival
+from saga_coordinator.handlers.names import DEFAULT_NAMES, Names, dead_letter_topic
 from saga_coordinator.handlers.records import DeadLetter, OutboxMessage, ParentCommand
-from saga_coordinator.handlers.routing import REPLIES, AnySaga, dead_letter_topic
+from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.handlers.trace_context import SpanContext
 from saga_coordinator.sagas.machine import Decision, Instance, Send, Withdrawal, outcome_id
 
@@ -60,6 +61,7 @@ class Encoder:
     partition_of: PartitionOf
     max_bytes_of: MaxBytesOf = lambda _: MAX_MESSAGE_BYTES
     group: str | None = None
+    names: Names = DEFAULT_NAMES
 
     def messages(
         self, origin: Origin, decision: Decision[Any], span: SpanContext
@@ -86,8 +88,8 @@ class Encoder:
 
     def command(self, origin: Origin, send: Send, span: SpanContext) -> OutboxMessage:
         """Return the row that publishes a command."""
-        envelope = _envelope(origin, send.command_id, send.command, span)._replace(
-            reply_to=REPLIES,
+        envelope = self._envelope(origin, send.command_id, send.command, span)._replace(
+            reply_to=self.names.replies,
             step=send.step,
             direction=send.direction,
             attempt=send.attempt,
@@ -98,9 +100,9 @@ class Encoder:
     def outcome(self, origin: Origin, outcome: Event | Reply, span: SpanContext) -> Sent:
         """Return the row that publishes the outcome: an event, or a child's reply to its command."""
         child, parent = span.child("outcome"), origin.parent
-        envelope = _envelope(origin, outcome_id(origin.instance.id), type(outcome), child)
+        envelope = self._envelope(origin, outcome_id(origin.instance.id), type(outcome), child)
         if parent is None:
-            row = self._row(origin, envelope, origin.saga.outcome_topic, outcome.model_dump_json())
+            row = self._row(origin, envelope, self.names.outcomes(origin.saga.name), outcome.model_dump_json())
         else:
             envelope = envelope._replace(correlation_id=parent.correlation_id, causation_id=parent.command_id)
             row = self._row(origin, envelope, parent.reply_to, outcome.model_dump_json(), parent.key)
@@ -117,7 +119,7 @@ class Encoder:
         topic, key = dead_letter_topic(place.topic), record.key or b""
         row = OutboxMessage(
             message_id=f"dead-letter:{place}" + (f":{letter.instance_id}" if letter.instance_id else ""),
-            home=self.partition_of(REPLIES, key),
+            home=self.partition_of(self.names.replies, key),
             topic=topic,
             partition=self.partition_of(topic, key),
             key=record.key,
@@ -135,9 +137,22 @@ class Encoder:
 
     def _withdrawal(self, origin: Origin, withdrawal: Withdrawal, span: SpanContext) -> OutboxMessage:
         """Return the row that withdraws a command from a child saga; it follows the command on its topic."""
-        envelope = _envelope(origin, withdrawal.id, type(withdrawal.message), span)
+        envelope = self._envelope(origin, withdrawal.id, type(withdrawal.message), span)
         envelope = envelope._replace(step=withdrawal.step, attempt=withdrawal.attempt)
         return self._row(origin, envelope, withdrawal.command.topic, withdrawal.message.model_dump_json())
+
+    def _envelope(self, origin: Origin, id_: str, message: type[Message], span: SpanContext) -> Envelope:
+        """Return the attributes that all messages of an instance have."""
+        return Envelope(
+            id=id_,
+            type=message.message_type,
+            source=self.names.source(origin.saga.name),
+            time=origin.at.isoformat().replace("+00:00", "Z"),
+            subject=origin.instance.key,
+            correlation_id=origin.instance.id,
+            causation_id=origin.causation_id,
+            traceparent=span.traceparent(),
+        )
 
     def _row(
         self, origin: Origin, envelope: Envelope, topic: str, payload: str, key: str | None = None
@@ -166,20 +181,6 @@ def size_of(row: OutboxMessage) -> int:
     """Return how many bytes a row has in Kafka at most, in a batch of its own."""
     headers = sum(len(name.encode()) + len(raw or b"") + HEADER_FRAME for name, raw in row.headers)
     return len(row.key or b"") + len(row.value or b"") + headers + FRAME
-
-
-def _envelope(origin: Origin, id_: str, message: type[Message], span: SpanContext) -> Envelope:
-    """Return the attributes that all messages of an instance have."""
-    return Envelope(
-        id=id_,
-        type=message.message_type,
-        source=f"/saga-coordinator/{origin.saga.name}",
-        time=origin.at.isoformat().replace("+00:00", "Z"),
-        subject=origin.instance.key,
-        correlation_id=origin.instance.id,
-        causation_id=origin.causation_id,
-        traceparent=span.traceparent(),
-    )
 
 
 def _dead_letter_headers(letter: DeadLetter, raised: str | None, group: str | None) -> Headers:

@@ -3,13 +3,16 @@
 from collections.abc import Collection, Iterable, Sequence
 
 from saga_coordinator.handlers.records import Lease, LeaseMove, Place
-from saga_coordinator.handlers.routing import REPLIES
 
 
 class Leases:
-    """The leases that are owned, as far as it is known. No record of any other partition is processed."""
+    """The leases that are owned, as far as it is known. No record of any other partition is processed.
 
-    def __init__(self) -> None:
+    `replies` is the coordinator's reply topic.
+    """
+
+    def __init__(self, replies: str) -> None:
+        self._replies = replies
         self._held: dict[tuple[str, int], Lease] = {}
         self._taken_over: set[tuple[str, int]] = set()
 
@@ -29,10 +32,10 @@ class Leases:
 
     def homes(self) -> Sequence[Lease]:
         """Return the leases on the reply topic: their owner relays and fires timers for the instances of that home."""
-        return [lease for lease in self._held.values() if lease.topic == REPLIES]
+        return [lease for lease in self._held.values() if lease.topic == self._replies]
 
     def is_home(self, partition: int) -> bool:
-        return (REPLIES, partition) in self._held
+        return (self._replies, partition) in self._held
 
     def offsets(self) -> Iterable[tuple[tuple[str, int], int]]:
         """Return how far each owned partition is done."""

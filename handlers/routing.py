@@ -6,12 +6,11 @@ from enum import Enum, StrEnum
 from typing import Any, NamedTuple, TypeAlias
 
 from saga_coordinator.contracts import CancelCommand, Command, Event, Failure, Message, Reply
+from saga_coordinator.handlers.names import DEFAULT_NAMES, Names, dead_letter_topic, is_reply_topic
 from saga_coordinator.sagas import Saga
 from saga_coordinator.sagas.language.nodes import Receive
 from saga_coordinator.sagas.machine import Direction, Instance, address, instance_id
 from saga_coordinator.sagas.machine.progress import find_command
-
-REPLIES = "saga.replies.v1"
 
 AnySaga: TypeAlias = Saga[Any, Any]
 
@@ -84,7 +83,14 @@ class BadCatalog(Exception):
 class Routes:
     """An index of a catalog. Raises `BadCatalog` when two of its sagas contradict each other."""
 
-    def __init__(self, catalog: Iterable[AnySaga], unknown_types: UnwantedPolicy = UnwantedPolicy.IGNORE) -> None:
+    def __init__(
+        self,
+        catalog: Iterable[AnySaga],
+        *,
+        names: Names = DEFAULT_NAMES,
+        unknown_types: UnwantedPolicy = UnwantedPolicy.IGNORE,
+    ) -> None:
+        self.names = names
         self.unknown_types = unknown_types
         self.sagas: dict[tuple[str, int], AnySaga] = {}
         self.newest: dict[str, AnySaga] = {}
@@ -114,7 +120,7 @@ class Routes:
     @property
     def topics_in(self) -> frozenset[str]:
         """All topics that the coordinator reads."""
-        return self.event_topics | self.command_topics | {REPLIES}
+        return self.event_topics | self.command_topics | {self.names.replies}
 
     def understood(self, topic: str, type_: str) -> tuple[type[Message], list[Route]] | None:
         """Return the model of a message and what it does; None if no saga understands this type on this topic."""
@@ -132,7 +138,7 @@ class Routes:
     def topics_out(self) -> frozenset[str]:
         """All topics that the coordinator writes: commands, outcomes, dead letters."""
         commands = {command.topic for saga in self.sagas.values() for command in commands_of(saga)}
-        outcomes = {saga.outcome_topic for saga in self.sagas.values() if not saga.is_child}
+        outcomes = {self.names.outcomes(saga.name) for saga in self.sagas.values() if not saga.is_child}
         return frozenset(commands | outcomes | {dead_letter_topic(topic) for topic in self.topics_in})
 
     def saga_of(self, name: str, version: int) -> AnySaga:
@@ -150,6 +156,19 @@ class Routes:
         orphaned = [each for each in live if (each.saga, each.version) not in self.sagas]
         if orphaned:
             raise BadCatalog("\n".join(map(_orphaned, orphaned)))
+
+    def check_name(self, leased: Iterable[str], live: Iterable["LiveVersions"]) -> None:
+        """Raise `BadCatalog` if live instances expect their replies on the topic of another name.
+
+        `leased` are the topics that the coordinator of this database has read.
+        """
+        former = sorted(each for each in leased if is_reply_topic(each) and each not in self.topics_in)
+        if former and any(each.number for each in live):
+            raise BadCatalog(
+                f"live instances expect their replies on {former[0]}, and SAGA_NAME={self.names.coordinator} reads "
+                f"{self.names.replies}: restore the name until they have ended, or give this coordinator a database "
+                "of its own (SAGA_STORE)"
+            )
 
     def _add(self, saga: AnySaga) -> None:
         if (saga.name, saga.version) in self.sagas:
@@ -199,11 +218,6 @@ def commands_of(saga: AnySaga) -> Iterable[type[Command[Any]]]:
         yield step_plan.command
         if step_plan.undo is not None:
             yield step_plan.undo
-
-
-def dead_letter_topic(topic: str) -> str:
-    """Return where the dead letters of a topic are published."""
-    return f"{topic}-dlt"
 
 
 def address_of(saga: AnySaga, receive: Receive[Any], event: Message) -> str:

@@ -16,7 +16,7 @@ from saga_coordinator.handlers.records import (
     TransitionRecord,
     UnreadableInstance,
 )
-from saga_coordinator.handlers.routing import REPLIES, AnySaga, Target
+from saga_coordinator.handlers.routing import AnySaga, Target
 from saga_coordinator.handlers.trace_context import PendingCommand, Sampler, SpanContext, SpanPlacement, TraceContext
 from saga_coordinator.sagas import Cause
 from saga_coordinator.sagas.machine import (
@@ -153,7 +153,7 @@ class Session:
         self, saga: AnySaga, instance: Instance[Any], span: SpanContext, arrival: Arrival | None
     ) -> InstanceRecord:
         """Return an instance as it is before its first revision."""
-        home = self.encoder.partition_of(REPLIES, instance.key.encode())
+        home = self.encoder.partition_of(self.encoder.names.replies, instance.key.encode())
         parent = self.encoder.parent_of(arrival) if arrival is not None and saga.is_child else None
         return InstanceRecord(instance, 0, home, TraceContext(span), parent)
 

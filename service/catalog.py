@@ -1,9 +1,22 @@
 """Imports the sagas that a setting names."""
 
+from collections.abc import Sequence
 from importlib import import_module
 
-from saga_coordinator.handlers.routing import AnySaga, BadCatalog
+from saga_coordinator.handlers.names import Names
+from saga_coordinator.handlers.routing import AnySaga, BadCatalog, Routes
 from saga_coordinator.sagas import Saga
+from saga_coordinator.service.settings import Settings
+
+
+def load_routes(settings: Settings) -> Routes:
+    """Return the routes of the catalog that the settings name. Raises as `load_catalog`."""
+    return build_routes(load_catalog(settings.catalog), settings)
+
+
+def build_routes(catalog: Sequence[AnySaga], settings: Settings) -> Routes:
+    """Return the routes of a catalog under the coordinator's name. Raises `BadCatalog`."""
+    return Routes(catalog, names=Names(settings.name), unknown_types=settings.unknown_types)
 
 
 def load_catalog(name: str) -> tuple[AnySaga, ...]:

@@ -3,9 +3,19 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from saga_coordinator.handlers.names import DEFAULT_NAMES, Names
 from saga_coordinator.handlers.routing import UnwantedPolicy
 from saga_coordinator.service.addresses import MAX_PORT, UNIX, is_loopback, parse_address
 
@@ -60,8 +70,11 @@ class KafkaSettings(BaseModel):
     bootstrap_servers: Annotated[str, AfterValidator(_servers)] = Field(
         "127.0.0.1:9092", description="Brokers to connect to first, HOST:PORT, comma-separated"
     )
-    group: str = Field("saga-coordinator", description="Consumer group; all coordinators of one database share it")
-    client_id: str = Field("saga-coordinator", description="Name of this client in the broker's logs and quotas")
+    group: str = Field("saga-coordinator", description="Consumer group; by default SAGA_NAME-coordinator")
+    client_id: str = Field(
+        "saga-coordinator",
+        description="Name of this client in the broker's logs and quotas; by default SAGA_NAME-coordinator",
+    )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="Encryption and authentication of the connection"
     )
@@ -130,6 +143,11 @@ class Settings(BaseSettings):
         nested_model_default_partial_update=True,
     )
 
+    name: str = Field(
+        "saga",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        description="Name of this coordinator: its reply and outcome topics, sources and group begin with it",
+    )
     kafka: KafkaSettings = KafkaSettings()
     store: Annotated[str, AfterValidator(_sqlite_url)] = Field(
         "sqlite:///saga.db", description="Database; three slashes and a relative, four and an absolute path"
@@ -149,3 +167,11 @@ class Settings(BaseSettings):
     shutdown_timeout: float = Field(
         18.0, gt=0, le=20, description="Seconds to finish after SIGTERM; closing takes up to 10 more"
     )
+
+    @field_validator("kafka")
+    @classmethod
+    def _named(cls, kafka: KafkaSettings, info: ValidationInfo) -> KafkaSettings:
+        """Name the group and the client after the coordinator, unless they are set."""
+        client = Names(info.data.get("name", DEFAULT_NAMES.coordinator)).client
+        unset = {"group", "client_id"} - kafka.model_fields_set
+        return kafka.model_copy(update=dict.fromkeys(unset, client))

@@ -191,11 +191,6 @@ class Saga(Generic[E, D]):
         return compile_plan(self)
 
     @property
-    def outcome_topic(self) -> str:
-        """The topic of the outcome events. The outcome of a child goes to the reply topic of its command."""
-        return f"saga.{self.name}.outcomes.v1"
-
-    @property
     def is_child(self) -> bool:
         """Return whether it starts on a command, and answers it."""
         return issubclass(self.starts_on, Command)

@@ -11,6 +11,7 @@ from saga_coordinator.handlers.ports import Clock, Observer
 from saga_coordinator.handlers.routing import AnySaga, Routes
 from saga_coordinator.handlers.trace_context import Sampler
 from saga_coordinator.service.app import database
+from saga_coordinator.service.catalog import build_routes
 from saga_coordinator.service.clock import SystemClock
 from saga_coordinator.service.drain import Drain
 from saga_coordinator.service.health import CHECKS, PUBLISHER, STORE, Health
@@ -48,13 +49,15 @@ async def build_service(
 
     Raises `BadCatalog` when live instances need a definition that the catalog lacks, `StoreError`.
     """
-    routes, health = Routes(catalog, settings.unknown_types), health or Health(CHECKS)
+    routes, health = build_routes(catalog, settings), health or Health(CHECKS)
     store = database.new_store(settings, routes.saga_of, partial(_report, health, STORE))
     topics = routes.topics_in | routes.topics_out
     publisher = KafkaPublisher(settings.kafka, topics, partial(_report, health, PUBLISHER))
     await store.open()
     try:
-        routes.check_definitions(await store.live_versions())
+        live = await store.live_versions()
+        routes.check_definitions(live)
+        routes.check_name({lease.topic for lease in await store.leases()}, live)
         health.ok(STORE)
         handlers = wire_handlers(
             routes,

@@ -18,7 +18,7 @@ from opentelemetry.util.re import parse_env_headers
 from saga_coordinator.handlers.routing import BadCatalog, Routes
 from saga_coordinator.sagas import UnsoundSaga
 from saga_coordinator.service.app import database
-from saga_coordinator.service.catalog import load_catalog
+from saga_coordinator.service.catalog import load_routes
 from saga_coordinator.service.errors import StoreError
 from saga_coordinator.service.health import Finding
 from saga_coordinator.service.kafka.admin import State, Topic, describe_cluster, plan
@@ -46,7 +46,7 @@ async def examine(settings: Settings) -> Sequence[Finding]:
 
 def _definitions(settings: Settings) -> tuple[Routes | None, Finding]:
     try:
-        routes = Routes(load_catalog(settings.catalog))
+        routes = load_routes(settings)
     except (UnsoundSaga, BadCatalog) as error:
         return None, Finding("definitions", str(error), "correct what `saga lint` names, or SAGA_CATALOG")
     sagas = ", ".join(f"{name} v{version}" for name, version in routes.sagas)

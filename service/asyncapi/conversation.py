@@ -11,7 +11,8 @@ from pydantic_core import core_schema
 
 from saga_coordinator.contracts import CancelCommand, Command, Event, Failure, Message
 from saga_coordinator.contracts.messages.money import Amount
-from saga_coordinator.handlers.routing import REPLIES, AnySaga, Routes, commands_of
+from saga_coordinator.handlers.names import DEFAULT_NAMES, Names
+from saga_coordinator.handlers.routing import AnySaga, Routes, commands_of
 
 DIALECT: Final = GenerateJsonSchema.schema_dialect
 AMOUNT: Final[JsonSchemaValue] = {"type": "string", "pattern": r"^-?[0-9]{1,18}(\.[0-9]{1,9})?$"}
@@ -55,9 +56,9 @@ class WireMessage:
         return self.part in {Part.COMMAND, Part.WITHDRAWAL, Part.OUTCOME, Part.ANSWER}
 
 
-def conversation(catalog: Iterable[AnySaga]) -> tuple[WireMessage, ...]:
+def conversation(catalog: Iterable[AnySaga], names: Names = DEFAULT_NAMES) -> tuple[WireMessage, ...]:
     """Return every message, each once for a topic, sorted. Raises `BadCatalog`."""
-    routes = Routes(catalog)
+    routes = Routes(catalog, names=names)
     found = {(each.part, each.topic, each.type): each for each in _messages(routes)}
     return tuple(found[key] for key in sorted(found))
 
@@ -78,24 +79,24 @@ def _messages(routes: Routes) -> Iterator[WireMessage]:
             yield WireMessage(command, Part.COMMAND, command.topic, _answers(command))
             if command.cancellable:
                 yield WireMessage(CancelCommand, Part.WITHDRAWAL, command.topic)
-        yield from _ends(saga)
+        yield from _ends(saga, routes.names)
     for event, _ in routes.events.values():
         yield WireMessage(event, Part.EVENT, event.topic)
     for reply in routes.replies.values():
-        yield WireMessage(reply, Part.REPLY, REPLIES)
+        yield WireMessage(reply, Part.REPLY, routes.names.replies)
 
 
-def _ends(saga: AnySaga) -> Iterator[WireMessage]:
+def _ends(saga: AnySaga, names: Names) -> Iterator[WireMessage]:
     """Yield the outcomes of a saga, and the commands that start a child saga."""
     start = saga.starts_on
     if issubclass(start, Command):
         yield WireMessage(start, Part.TASK, start.topic, _answers(start))
         yield WireMessage(CancelCommand, Part.TASK, start.topic)
-        yield WireMessage(start.reply, Part.ANSWER, REPLIES)
-        yield WireMessage(Failure, Part.ANSWER, REPLIES)
+        yield WireMessage(start.reply, Part.ANSWER, names.replies)
+        yield WireMessage(Failure, Part.ANSWER, names.replies)
         return
     for outcome in (saga.on_completed, saga.on_compensated):
-        yield WireMessage(_returned_by(outcome), Part.OUTCOME, saga.outcome_topic)
+        yield WireMessage(_returned_by(outcome), Part.OUTCOME, names.outcomes(saga.name))
 
 
 def _answers(command: type[Command[Any]]) -> tuple[str, str]:

@@ -7,7 +7,7 @@ coordinator's: a participant receives what it sends. Payloads stand beside the d
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from saga_coordinator.handlers.routing import REPLIES, dead_letter_topic
+from saga_coordinator.handlers.names import Names, dead_letter_topic
 from saga_coordinator.service.asyncapi.conversation import Part, WireMessage, summary
 from saga_coordinator.service.asyncapi.headers import DEAD_LETTER, headers_of
 
@@ -31,15 +31,15 @@ _PURPOSES: Final = {
 _DEAD_LETTER: Final = "dead-letter"
 
 
-def document(messages: Sequence[WireMessage]) -> Node:
+def document(messages: Sequence[WireMessage], names: Names) -> Node:
     topics = sorted({each.topic for each in messages})
     return {
         "asyncapi": "3.1.0",
         "info": {"title": "saga-coordinator", "version": "1", "description": DESCRIPTION},
         "defaultContentType": "application/json",
         "channels": {**{topic: _channel(topic, messages) for topic in topics}, **dict(_dead_letter_channels(messages))},
-        "operations": dict(_operations(messages)),
-        "components": {"messages": _messages(messages), "schemas": _schemas(messages)},
+        "operations": dict(_operations(messages, names)),
+        "components": {"messages": _messages(messages), "schemas": _schemas(messages, names)},
     }
 
 
@@ -70,7 +70,7 @@ def _dead_letter_channels(messages: Iterable[WireMessage]) -> Iterator[tuple[str
 # --- operations
 
 
-def _operations(messages: Sequence[WireMessage]) -> Iterator[tuple[str, Node]]:
+def _operations(messages: Sequence[WireMessage], names: Names) -> Iterator[tuple[str, Node]]:
     for each in messages:
         action = "send" if each.is_sent else "receive"
         operation = {
@@ -81,8 +81,8 @@ def _operations(messages: Sequence[WireMessage]) -> Iterator[tuple[str, Node]]:
         }
         if each.answers:
             operation["reply"] = {
-                "channel": _ref("channels", REPLIES),
-                "messages": [_on_channel(REPLIES, answer) for answer in each.answers],
+                "channel": _ref("channels", names.replies),
+                "messages": [_on_channel(names.replies, answer) for answer in each.answers],
             }
         yield f"{action}-{each.type}-on-{each.topic}", operation
     for name, channel in _dead_letter_channels(messages):
@@ -136,9 +136,9 @@ def _message(message: WireMessage) -> Node:
     return described
 
 
-def _schemas(messages: Iterable[WireMessage]) -> Node:
+def _schemas(messages: Iterable[WireMessage], names: Names) -> Node:
     parts = {each.part for each in messages}
-    headers = {f"{part}-headers": headers_of(part) for part in Part if part in parts}
+    headers = {f"{part}-headers": headers_of(part, names) for part in Part if part in parts}
     return {**headers, f"{_DEAD_LETTER}-headers": DEAD_LETTER}
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from saga_coordinator.handlers.names import DEFAULT_NAMES, Names
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.sagas.catalog import catalog as own_catalog
 from saga_coordinator.service.asyncapi.changes import breaks
@@ -19,14 +20,14 @@ DOCUMENT: Final = "asyncapi.json"
 EXPORT: Final = "run `saga contracts export`"
 
 
-def export(folder: Path, catalog: Iterable[AnySaga] = own_catalog) -> list[Path]:
+def export(folder: Path, catalog: Iterable[AnySaga] = own_catalog, names: Names = DEFAULT_NAMES) -> list[Path]:
     """Bring `schemas/*.json` and `asyncapi.json` in a folder up to date, and return the files that were written.
 
     A schema whose change would break its readers or senders is left as it is; `check` reports it. No file is deleted.
     """
-    messages = conversation(catalog)
+    messages = conversation(catalog, names)
     written = []
-    for path, text in _texts(folder, messages).items():
+    for path, text in _texts(folder, messages, names).items():
         if not _is(path, text) and not list(_broken(path, messages)):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
@@ -34,14 +35,14 @@ def export(folder: Path, catalog: Iterable[AnySaga] = own_catalog) -> list[Path]
     return written
 
 
-def check(folder: Path, catalog: Iterable[AnySaga] = own_catalog) -> list[str]:
+def check(folder: Path, catalog: Iterable[AnySaga] = own_catalog, names: Names = DEFAULT_NAMES) -> list[str]:
     """Return the problems of the files in a folder, each with its remedy; nothing if they match the code."""
-    messages = conversation(catalog)
-    return list(_problems(folder, messages))
+    messages = conversation(catalog, names)
+    return list(_problems(folder, messages, names))
 
 
-def _problems(folder: Path, messages: tuple[WireMessage, ...]) -> Iterator[str]:
-    texts = _texts(folder, messages)
+def _problems(folder: Path, messages: tuple[WireMessage, ...], names: Names) -> Iterator[str]:
+    texts = _texts(folder, messages, names)
     for path, text in texts.items():
         if not path.exists():
             yield f"{path} is missing: {EXPORT}"
@@ -54,10 +55,10 @@ def _problems(folder: Path, messages: tuple[WireMessage, ...]) -> Iterator[str]:
             yield f"{path}: no saga sends or receives this message any more; delete the file when nobody relies on it"
 
 
-def _texts(folder: Path, messages: tuple[WireMessage, ...]) -> dict[Path, str]:
+def _texts(folder: Path, messages: tuple[WireMessage, ...], names: Names) -> dict[Path, str]:
     """Return the files as they should be. Their order never changes."""
     files = {folder / SCHEMAS / f"{type_}.json": _json(schema) for type_, schema in sorted(schemas(messages).items())}
-    return {**files, folder / DOCUMENT: _json(document(messages))}
+    return {**files, folder / DOCUMENT: _json(document(messages, names))}
 
 
 def _broken(path: Path, messages: Iterable[WireMessage]) -> Iterator[str]:

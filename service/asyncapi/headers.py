@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from saga_coordinator.handlers.routing import REPLIES
+from saga_coordinator.handlers.names import Names
 from saga_coordinator.service.asyncapi.conversation import Part
 
 _TEXT: Final = {"type": "string"}
@@ -25,8 +25,9 @@ _CORRELATION: Final = {
         "description": "The id of the message that this one follows from; on a reply the ce_id of its command.",
     },
 }
+_REPLY_TO: Final = {"description": "The topic on which the reply is expected."}
 _ORDER: Final = {
-    "ce_replyto": {"const": REPLIES, "description": "The topic on which the reply is expected."},
+    "ce_replyto": {**_TEXT, **_REPLY_TO},
     "ce_sagastep": {**_TEXT, "description": "The step that sends it."},
     "ce_sagadirection": {"enum": ["forward", "compensation"]},
     "ce_attempt": {**_TEXT, "pattern": "^[1-9][0-9]*$", "description": "Grows only after a definite refusal."},
@@ -73,7 +74,9 @@ DEAD_LETTER: Final[dict[str, Any]] = {
 }
 
 
-def headers_of(part: Part) -> dict[str, Any]:
+def headers_of(part: Part, names: Names) -> dict[str, Any]:
     """Return the schema of the headers that messages of this kind have. On Kafka every value is UTF-8 text."""
     properties, required = _PARTS[part]
+    if part is Part.COMMAND:
+        properties = properties | {"ce_replyto": {"const": names.replies, **_REPLY_TO}}
     return {"type": "object", "required": list(required), "properties": properties}

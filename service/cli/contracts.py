@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from saga_coordinator.handlers.names import Names
+from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.service.asyncapi import export as files
 from saga_coordinator.service.catalog import load_catalog
 from saga_coordinator.service.cli.console import echo, fail, print_json
@@ -28,9 +30,9 @@ def export(*, folder: Folder = HERE, json: Json = False) -> None:
 
     JSON: {"written": [PATH], "problems": [TEXT]}
     """
-    catalog = load_catalog(load_settings().catalog)
-    written = [str(path) for path in files.export(folder, catalog)]
-    problems = files.check(folder, catalog)
+    catalog, names = _load()
+    written = [str(path) for path in files.export(folder, catalog, names)]
+    problems = files.check(folder, catalog, names)
     if json:
         print_json({"written": written, "problems": problems})
     else:
@@ -45,10 +47,15 @@ def check(*, folder: Folder = HERE, json: Json = False) -> None:
 
     JSON: {"ok", "problems": [TEXT]}
     """
-    problems = files.check(folder, load_catalog(load_settings().catalog))
+    problems = files.check(folder, *_load())
     if json:
         print_json({"ok": not problems, "problems": problems})
     elif not problems:
         echo(f"{folder}: the files match the code")
     if problems:
         fail("\n".join(problems))
+
+
+def _load() -> tuple[tuple[AnySaga, ...], Names]:
+    settings = load_settings()
+    return load_catalog(settings.catalog), Names(settings.name)

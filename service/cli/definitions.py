@@ -7,18 +7,14 @@ import typer
 
 from saga_coordinator.handlers.routing import AnySaga, BadCatalog, Routes
 from saga_coordinator.sagas import Saga
-from saga_coordinator.service.catalog import load_catalog
+from saga_coordinator.service.catalog import load_routes
 from saga_coordinator.service.cli.console import fail
 from saga_coordinator.service.cli.environment import load_settings
 
 
-def load_routes() -> Routes:
-    return Routes(load_catalog(load_settings().catalog))
-
-
 def newest(name: str) -> AnySaga:
     """Return the newest version of a saga of the catalog; exit with 1 if there is none."""
-    sagas = load_routes().newest
+    sagas = load_routes(load_settings()).newest
     if name not in sagas:
         fail(_no_saga(name, sagas))
     return sagas[name]
@@ -27,7 +23,7 @@ def newest(name: str) -> AnySaga:
 def choose(name: str | None) -> list[AnySaga]:
     """Return the sagas at MODULE:NAME, or the newest version of a saga of the catalog, or of all."""
     if name is None:
-        return list(load_routes().newest.values())
+        return list(load_routes(load_settings()).newest.values())
     return list(sagas_at(name)) if ":" in name else [newest(name)]
 
 

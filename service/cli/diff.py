@@ -7,8 +7,10 @@ from rich.text import Text
 
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.sagas.versions.diff import Change, ChangeKind, differences
+from saga_coordinator.service.catalog import load_routes
 from saga_coordinator.service.cli.console import echo, print_json
-from saga_coordinator.service.cli.definitions import load_routes, saga_at, version_of
+from saga_coordinator.service.cli.definitions import saga_at, version_of
+from saga_coordinator.service.cli.environment import load_settings
 from saga_coordinator.service.cli.options import Json
 from saga_coordinator.service.views.text import escape
 
@@ -54,7 +56,7 @@ def _pair(first: str, second: str, third: str | None) -> tuple[AnySaga, AnySaga]
         return saga_at(first), saga_at(second)
     if not (second.isdecimal() and third.isdecimal()):
         raise typer.BadParameter(f"{second!r} and {third!r} have to be numbers of versions, such as 1 and 2")
-    routes = load_routes()
+    routes = load_routes(load_settings())
     return version_of(routes, first, int(second)), version_of(routes, first, int(third))
 
 

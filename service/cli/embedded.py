@@ -8,7 +8,8 @@ from typing import Final
 
 import typer
 
-from saga_coordinator.handlers.routing import AnySaga, Routes
+from saga_coordinator.handlers.routing import AnySaga
+from saga_coordinator.service.catalog import build_routes
 from saga_coordinator.service.cli.console import remark
 from saga_coordinator.service.cli.demo import demo_extra
 from saga_coordinator.service.cli.environment import fields, is_set
@@ -28,7 +29,7 @@ def embedded_kafka(settings: Settings, catalog: Sequence[AnySaga]) -> Iterator[S
     _refuse_replaced()
     with demo_extra():
         from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker  # noqa: PLC0415  an extra
-    topics = dict.fromkeys(topic_purposes(Routes(catalog)), PARTITIONS)
+    topics = dict.fromkeys(topic_purposes(build_routes(catalog, settings)), PARTITIONS)
     with EmbeddedBroker(topics) as broker, TemporaryDirectory(prefix="saga-embedded-") as folder:
         kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers, group=settings.kafka.group, fetch_wait=0.02)
         store = f"sqlite:///{folder}/saga.db"

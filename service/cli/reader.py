@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from saga_coordinator.handlers.routing import Routes
 from saga_coordinator.service.app.database import open_queries
-from saga_coordinator.service.catalog import load_catalog
+from saga_coordinator.service.catalog import load_routes
 from saga_coordinator.service.cli.environment import load_settings
 from saga_coordinator.service.views.instance import Reader
 
@@ -13,6 +12,6 @@ from saga_coordinator.service.views.instance import Reader
 @contextmanager
 def open_reader() -> Iterator[Reader]:
     settings = load_settings()
-    routes = Routes(load_catalog(settings.catalog))
+    routes = load_routes(settings)
     with open_queries(settings) as queries:
         yield Reader(queries, routes)

@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from saga_coordinator.handlers.routing import Routes
-from saga_coordinator.service.catalog import load_catalog
+from saga_coordinator.service.catalog import load_routes
 from saga_coordinator.service.cli.console import echo, fail, print_json, remark, table
 from saga_coordinator.service.cli.environment import load_settings, silence_libraries
 from saga_coordinator.service.cli.options import Json
@@ -69,7 +69,7 @@ def apply(
 def _load() -> tuple[KafkaSettings, Routes]:
     silence_libraries()
     settings = load_settings()
-    return settings.kafka, Routes(load_catalog(settings.catalog))
+    return settings.kafka, load_routes(settings)
 
 
 def _print(topics: Sequence[Topic], refused: Mapping[str, str], *, json: bool) -> None:

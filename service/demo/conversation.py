@@ -16,18 +16,18 @@ from saga_coordinator.contracts.messages.orders import OrderConfirmed, OrderPlac
 from saga_coordinator.contracts.messages.payments import ChargeCard, RefundCard
 from saga_coordinator.contracts.messages.reviews import ReviewFraud
 from saga_coordinator.contracts.messages.shipping import ShipOrder
-from saga_coordinator.handlers.routing import REPLIES
+from saga_coordinator.handlers.names import DEFAULT_NAMES
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine.ids import command_id, instance_id
 
 RawHeaders: TypeAlias = Sequence[tuple[str, bytes | None]]
 
 ORDERS: Final = OrderPlaced.topic
-OUTCOMES: Final = order_fulfilment.outcome_topic
+OUTCOMES: Final = DEFAULT_NAMES.outcomes(order_fulfilment.name)
 CONFIRMED: Final = OrderConfirmed.message_type
 REJECTED: Final = OrderRejected.message_type
 
-_SOURCE: Final = f"/saga-coordinator/{order_fulfilment.name}"
+_SOURCE: Final = DEFAULT_NAMES.source(order_fulfilment.name)
 _ATTEMPTS: Final = range(1, 33)
 
 
@@ -168,7 +168,7 @@ def deviations(command: Command) -> list[str]:
     instance = instance_id(order_fulfilment.name, command.order_id)
     expected = {
         "ce_source": (envelope.source, _SOURCE),
-        "ce_replyto": (envelope.reply_to, REPLIES),
+        "ce_replyto": (envelope.reply_to, DEFAULT_NAMES.replies),
         "ce_subject": (envelope.subject, command.order_id),
         "ce_sagadirection": (envelope.direction, direction),
         "ce_correlationid": (envelope.correlation_id, instance),

@@ -11,6 +11,7 @@ from functools import partial
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from saga_coordinator.handlers.names import DEFAULT_NAMES
 from saga_coordinator.handlers.ports import Observer
 from saga_coordinator.handlers.routing import Routes
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
@@ -80,7 +81,12 @@ async def run_demo(script: Script, tally: Tally, stop_early: threading.Event) ->
     ):
         servers = broker.bootstrap_servers
         kafka = KafkaSettings(bootstrap_servers=servers, fetch_wait=FETCH_WAIT)
-        settings = Settings(kafka=kafka, store=f"sqlite:///{folder}/saga.db", shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
+        settings = Settings(
+            name=DEFAULT_NAMES.coordinator,
+            kafka=kafka,
+            store=f"sqlite:///{folder}/saga.db",
+            shutdown_timeout=_SHUTDOWN_TIMEOUT_S,
+        )
         plan = Plan(orders=script.orders, seed=script.seed, per_s=script.per_s, mix=script.mix, patience_s=_PATIENCE_S)
         others = _Others(
             Participants(servers, None, script.behaviour, on_command=tally.on_command, warn=tally.warn),

@@ -7,8 +7,8 @@ from typing import Final
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from saga_coordinator.handlers.names import DEFAULT_NAMES
 from saga_coordinator.handlers.records import Committed, TransitionRecord, Verdict
-from saga_coordinator.handlers.routing import REPLIES
 from saga_coordinator.sagas.machine import Direction, Status
 from saga_coordinator.service.demo.command_handler import HandledCommand
 from saga_coordinator.service.demo.conversation import CONFIRMED
@@ -89,7 +89,7 @@ class Tally:
         decision = transition.decision
         self.statuses[decision.instance.id] = decision.instance.status
         self.commands += len(decision.commands)
-        self.replies += transition.record is not None and transition.record.place.topic == REPLIES
+        self.replies += transition.record is not None and transition.record.place.topic == DEFAULT_NAMES.replies
         self.sent_again += len(repeated_sends(transition))
         self.copies += transition.entry.verdict is Verdict.DUPLICATE
         for send in decision.commands:

@@ -19,7 +19,8 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.admin import ApiVersionRequest
 
-from saga_coordinator.handlers.routing import REPLIES, Routes, commands_of, dead_letter_topic
+from saga_coordinator.handlers.names import dead_letter_topic
+from saga_coordinator.handlers.routing import Routes, commands_of
 from saga_coordinator.service.kafka.aiokafka_internals import topic_errors
 from saga_coordinator.service.kafka.connection import connection
 from saga_coordinator.service.kafka.errors import describe_connection_failure, describe_refusal
@@ -62,10 +63,10 @@ class Topic:
 
 def topic_purposes(routes: Routes) -> Mapping[str, str]:
     """Return what each topic of a catalog is for, by its name."""
-    purposes = dict.fromkeys(routes.event_topics, "events in") | {REPLIES: "replies in"}
+    purposes = dict.fromkeys(routes.event_topics, "events in") | {routes.names.replies: "replies in"}
     for saga in routes.sagas.values():
         purposes |= {command.topic: "commands out" for command in commands_of(saga)}
-        purposes[saga.outcome_topic] = "outcomes out"
+        purposes[routes.names.outcomes(saga.name)] = "outcomes out"
     purposes |= {dead_letter_topic(topic): "dead letters out" for topic in routes.topics_in}
     return {name: purposes[name] for name in sorted(purposes)}
 

@@ -197,6 +197,7 @@ def show_instance(reader: Reader, row: InstanceRow, history: int, now: datetime)
         instance=instance,
         history=past.entries,
         now=now,
+        outcome_topic=reader.routes.names.outcomes(saga.name),
         is_outcome_unpublished=reader.queries.is_unpublished(outcome_id(row.id)),
         parked=parked,
     )

@@ -17,7 +17,7 @@ from saga_coordinator.handlers.records import (
     RecordVerdict,
     Verdict,
 )
-from saga_coordinator.handlers.routing import REPLIES, Routes
+from saga_coordinator.handlers.routing import Routes
 from saga_coordinator.sagas.machine import Direction, instance_id
 from saga_coordinator.service.storage.queries import AwaitsReply, InstanceFilter, InstanceRow, RecordRows
 from saga_coordinator.service.views.instance import Reader, load
@@ -181,7 +181,7 @@ def _by_key(reader: Reader, record: Record) -> Sequence[InstanceRow]:
 def _awaiting(reader: Reader, verdict: RecordVerdict) -> Sequence[InstanceRow]:
     """Return the live instances that a reply of this type could have been for."""
     commands = set(_commands_answered_with(reader.routes, verdict.message_type or ""))
-    if not commands or verdict.place.topic != REPLIES:
+    if not commands or verdict.place.topic != reader.routes.names.replies:
         return ()
     which = InstanceFilter(awaits=AwaitsReply(commands, verdict.at))
     return reader.queries.instances(which, MAX_CANDIDATES)
@@ -221,12 +221,11 @@ def _without_verdict(reader: Reader, place: Place) -> RecordExplanation:
 def _ignored(routes: Routes, place: Place, following: int) -> str:
     """Return why nothing is stored of a record that was processed."""
     wanted = f"wanted on {place.topic} are {', '.join(routes.known_on(place.topic))}"
-    kind = (
-        "is a tombstone" if place.topic == REPLIES else f"has a type that no saga wants ({wanted}), or is a tombstone"
-    )
+    other = "" if place.topic == routes.names.replies else f"has a type that no saga wants ({wanted}), or "
     return (
-        f"the partition is processed up to {following}, and nothing is stored of this offset: its record {kind}; "
-        "or it has no record, because it is a transaction's marker or was compacted away before it was read"
+        f"the partition is processed up to {following}, and nothing is stored of this offset: its record {other}"
+        "is a tombstone; or it has no record, because it is a transaction's marker or was compacted away before it was "
+        "read"
     )
 
 

@@ -38,6 +38,7 @@ class Case:
     instance: Instance[Any]
     history: Sequence[TimelineEntry]
     now: datetime
+    outcome_topic: str
     is_outcome_unpublished: bool
     parked: ParkedBehind | None = None
 
@@ -227,7 +228,7 @@ def _ended(case: Case, reason: str) -> str:
 
 def _outcome(case: Case) -> str:
     outcome = next((each.outcome for each in reversed(case.history) if each.outcome), "its outcome")
-    topic = case.saga.outcome_topic
+    topic = case.outcome_topic
     if case.is_outcome_unpublished:
         return f"{outcome} is not yet published to {topic}."
     return f"{outcome} was published to {topic}."

@@ -9,11 +9,11 @@ import pytest
 
 from saga_coordinator.handlers.ports import Conflict, Transaction
 from saga_coordinator.handlers.records import Changes, InstanceRecord, Lease, Place, Verdict
-from saga_coordinator.handlers.routing import REPLIES
 from saga_coordinator.sagas import Cause
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine import Block, Cancel, ReplyReceived, Signal, TimerFired, freeze, transition
 from tests.conformance._support.stores import TIME, Kind, OpenStore, begun, entry, later, starts
+from tests.unit.handlers._support.order_log import REPLIES
 
 MINUTE = timedelta(minutes=1)
 

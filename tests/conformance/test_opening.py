@@ -173,6 +173,17 @@ class TestSqlite:
             f"saga order-fulfilment version 2 has 1 live instance ('o-5') {missing}",
         ]
 
+    async def test_the_service_does_not_start_under_a_name_on_whose_topic_no_reply_will_come(
+        self, tmp_path: Path
+    ) -> None:
+        path, log = tmp_path / "saga.db", Log()
+        async with open_coordinator(path) as it:
+            await it.take(log.placed())
+        renamed = Settings(name="shop", store=f"sqlite:///{path}")
+        with pytest.raises(BadCatalog, match=r"saga\.replies\.v1, and SAGA_NAME=shop reads shop\.replies\.v1"):
+            async with build_service(renamed, [order_fulfilment], Watcher(), sampled):
+                pass
+
     async def test_of_many_instances_without_their_definition_the_first_are_named_i30(self, tmp_path: Path) -> None:
         path, log = tmp_path / "saga.db", Log()
         async with open_coordinator(path) as it:

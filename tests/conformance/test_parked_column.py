@@ -7,11 +7,10 @@ from pathlib import Path
 from saga_coordinator.contracts import Done
 from saga_coordinator.handlers.records import Place
 from saga_coordinator.handlers.redrive import DeadLetterRef, Outcome
-from saga_coordinator.handlers.routing import REPLIES
 from saga_coordinator.sagas.machine import instance_id
 from tests.unit.handlers._support.coordinator import Coordinator, open_coordinator
 from tests.unit.handlers._support.faulty import BAD, NO_FAULT, OLGA, wide
-from tests.unit.handlers._support.order_log import Log, attributes, header
+from tests.unit.handlers._support.order_log import REPLIES, Log, attributes, header
 from tests.unit.handlers._support.trips import hotel, hotel_booking, trip
 
 OLD = Path(__file__).parent / "databases" / "schema_3.sql"

@@ -13,7 +13,9 @@ from uuid import uuid4
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from saga_coordinator.handlers.names import DEFAULT_NAMES
 from saga_coordinator.handlers.records import OutboxMessage, Record
+from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.service.app.bootstrap import Service, build_service
 from saga_coordinator.service.app.database import path_of
@@ -161,6 +163,8 @@ async def serving(
     group: str | None = None,
     batch: int = 500,
     outbox_limit: int = 10_000,
+    name: str = DEFAULT_NAMES.coordinator,
+    saga: AnySaga = order_fulfilment,
 ) -> AsyncIterator[Running]:
     """The service on a broker and a database file. In the end it is drained, or, as by a crash, cut off where it is.
 
@@ -174,9 +178,9 @@ async def serving(
         fetch_wait=0.02,
         batch=batch,
     )
-    settings = Settings(kafka=kafka, store=f"sqlite:///{path}", outbox_limit=outbox_limit)
+    settings = Settings(name=name, kafka=kafka, store=f"sqlite:///{path}", outbox_limit=outbox_limit)
     watcher = Watcher()
-    async with build_service(settings, [order_fulfilment], watcher, sampled) as service:
+    async with build_service(settings, [saga], watcher, sampled) as service:
         running = Running(service, watcher)
         running.task = asyncio.create_task(run(service, running.stop, watcher))
         try:

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES
 from saga_coordinator.handlers.leases import Leases
+from saga_coordinator.handlers.names import DEFAULT_NAMES
 from saga_coordinator.handlers.records import Lease, OutboxMessage, OutboxRow
 from saga_coordinator.handlers.relay import Relay
-from saga_coordinator.handlers.routing import REPLIES
 from tests.resilience.worlds._support.loop import SimulatedLoop
 from tests.unit.handlers._support.coordinator import Watcher
 
@@ -64,8 +64,8 @@ def p99(lanes: list[tuple[str, int]], measured: list[tuple[str, int]]) -> float:
 
 
 async def _p99(chance: Random, lanes: list[tuple[str, int]], measured: set[tuple[str, int]]) -> float:
-    leases, topics, store = Leases(), Topics(chance), Forgetful()
-    leases.add(Lease(REPLIES, 0, 1, 0))
+    leases, topics, store = Leases(DEFAULT_NAMES.replies), Topics(chance), Forgetful()
+    leases.add(Lease(DEFAULT_NAMES.replies, 0, 1, 0))
     parts: Any = (store, topics, leases, Watcher())
     relay = Relay(*parts)
     running = asyncio.create_task(relay.run())

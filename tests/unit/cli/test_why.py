@@ -70,6 +70,7 @@ class Order:
                 instance=self.instance,
                 history=(),
                 now=self.at + after,
+                outcome_topic="saga.order-fulfilment.outcomes.v1",
                 is_outcome_unpublished=is_unpublished,
             )
         )

@@ -6,13 +6,12 @@ from functools import partial
 from pathlib import Path
 
 from saga_coordinator.handlers.replay import first_difference, replay
-from saga_coordinator.handlers.routing import REPLIES
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine import freeze
 from saga_coordinator.service.storage.queries import InstanceFilter
 from saga_coordinator.service.storage.sqlite.queries import open_queries
 from tests.unit.handlers._support.coordinator import Coordinator, open_coordinator, relaying
-from tests.unit.handlers._support.order_log import Log, instance_id
+from tests.unit.handlers._support.order_log import REPLIES, Log, instance_id
 from tests.unit.handlers.test_relay import Gate, Slow, worn
 
 RESERVE, CHARGE, SHIP = "inventory.reserve-stock.v1", "payments.charge-card.v1", "shipping.ship-order.v1"

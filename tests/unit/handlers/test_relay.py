@@ -9,12 +9,11 @@ from random import Random
 import pytest
 
 from saga_coordinator.handlers.records import Changes, OutboxMessage, OutboxRow
-from saga_coordinator.handlers.routing import REPLIES
 from saga_coordinator.service.storage.sqlite.store import SqliteStore
 from tests.unit.handlers._support.brittle import BrittleStore, Stores
 from tests.unit.handlers._support.coordinator import Coordinator, Wall, open_coordinator, relaying
 from tests.unit.handlers._support.eventually import eventually
-from tests.unit.handlers._support.order_log import Log
+from tests.unit.handlers._support.order_log import REPLIES, Log
 
 
 class Gate(Wall):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from saga_coordinator.contracts import Event
+from saga_coordinator.handlers.names import Names
 from saga_coordinator.handlers.routing import AnySaga, BadCatalog, Routes
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from tests.support import saga_kit
@@ -38,6 +39,12 @@ def test_the_topics_are_those_of_the_page() -> None:
         "orders.events.v1-dlt",
         "saga.replies.v1-dlt",
     }
+
+
+def test_the_topics_of_its_own_begin_with_the_name_of_the_coordinator() -> None:
+    default, named = Routes([order_fulfilment]), Routes([order_fulfilment], names=Names("shop"))
+    assert named.topics_in - default.topics_in == {"shop.replies.v1"}
+    assert named.topics_out - default.topics_out == {"shop.order-fulfilment.outcomes.v1", "shop.replies.v1-dlt"}
 
 
 def test_a_version_that_stands_twice_is_refused() -> None:

@@ -61,7 +61,7 @@ async def test_what_no_saga_wants_is_ignored_and_counted_and_nothing_is_stored_o
 @pytest.mark.parametrize("case", UNWANTED)
 async def test_what_no_saga_wants_is_dead_lettered_where_that_is_asked_for(tmp_path: Path, case: str) -> None:
     value, raw, reason = UNWANTED[case]
-    log, routes = Log(), Routes([order_fulfilment], UnwantedPolicy.DEAD_LETTER)
+    log, routes = Log(), Routes([order_fulfilment], unknown_types=UnwantedPolicy.DEAD_LETTER)
     async with open_coordinator(tmp_path / "saga.db", routes=routes) as it:
         unwanted = log.record(EVENTS, "o-1", value, raw)
         await it.take(unwanted, log.placed("o-9"))

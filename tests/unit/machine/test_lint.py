@@ -29,7 +29,6 @@ def test_a_sound_saga_is_accepted() -> None:
     )
     assert list(sound.plan.steps) == ["a", "b", "look", "ship", "z"]
     assert sound.plan.data_type is Data
-    assert sound.outcome_topic == "saga.made.outcomes.v1"
 
 
 def test_a_saga_of_every_word_is_accepted() -> None:

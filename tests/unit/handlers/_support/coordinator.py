@@ -14,7 +14,7 @@ from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES
 from saga_coordinator.handlers.ports import Publisher, Store
 from saga_coordinator.handlers.records import Committed, InstanceRecord, OutboxMessage, Place, Record
 from saga_coordinator.handlers.relay import Relay
-from saga_coordinator.handlers.routing import REPLIES, AnySaga, Routes
+from saga_coordinator.handlers.routing import AnySaga, Routes
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.service.storage.sqlite.store import Report, SqliteStore
 from tests.unit.handlers._support.order_log import type_of
@@ -211,7 +211,7 @@ async def open_coordinator(
     await sqlite.open()
     try:
         for home in (0, 1):
-            handlers.leases.add(await sqlite.acquire(REPLIES, home, "test"))
+            handlers.leases.add(await sqlite.acquire(routes.names.replies, home, "test"))
         yield Coordinator(path, routes, sqlite, clock, watcher, handlers)
     finally:
         await sqlite.close()

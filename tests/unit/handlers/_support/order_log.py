@@ -123,4 +123,4 @@ class Log:
         found = attributes(f"reply-{command.message_id}", type_, **(usual | headers))
         kept = tuple((name, raw) for name, raw in found.items() if raw)
         key = (command.key or b"").decode()
-        return self.record(REPLIES, key, value, kept, partition=partition)
+        return self.record(header(command, "ce_replyto") or REPLIES, key, value, kept, partition=partition)

@@ -15,6 +15,7 @@ from saga_coordinator.contracts.messages.shipping import OrderShipped, ShipOrder
 from saga_coordinator.handlers.decode import read
 from saga_coordinator.handlers.dispatch import Dispatcher
 from saga_coordinator.handlers.encode import Encoder
+from saga_coordinator.handlers.names import DEFAULT_NAMES
 from saga_coordinator.handlers.records import (
     Committed,
     InstanceRecord,
@@ -23,7 +24,7 @@ from saga_coordinator.handlers.records import (
     Record,
     TransitionRecord,
 )
-from saga_coordinator.handlers.routing import REPLIES, Routes
+from saga_coordinator.handlers.routing import Routes
 from saga_coordinator.handlers.session import Session
 from saga_coordinator.handlers.trace_context import Sampler
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
@@ -99,7 +100,7 @@ def reply_to(row: OutboxMessage, reply: Reply, relayed: Relayed = echoed) -> Rec
         causation_id=command.id,
         traceparent=relayed(command.traceparent),
     )
-    return _record(REPLIES, row.key or b"", reply.model_dump_json().encode(), envelope)
+    return _record(DEFAULT_NAMES.replies, row.key or b"", reply.model_dump_json().encode(), envelope)
 
 
 class Nobody:
