@@ -38,6 +38,11 @@ def check_access(settings: Settings) -> Finding:
     return examination.check_access(path_of(settings))
 
 
+def check_content(settings: Settings) -> Finding:
+    """Check whether the database is damaged, as far as seconds allow."""
+    return examination.check_content(path_of(settings))
+
+
 def check_lock(settings: Settings) -> Finding:
     """Check whether a coordinator runs on the database, which is no failure."""
     return examination.check_lock(path_of(settings))

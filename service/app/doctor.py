@@ -90,6 +90,7 @@ def _database(settings: Settings, routes: Routes | None) -> Iterator[Finding]:
         yield Finding("schema", f"none yet: the first `saga serve` makes {path}")
         return
     yield from _schema_findings(settings, routes)
+    yield database.check_content(settings)
     yield database.check_lock(settings)
 
 

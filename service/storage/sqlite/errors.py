@@ -7,7 +7,7 @@ _SYNC_FAILURES: Final = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IO
 
 _CORRUPTION: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
-_DAMAGED: Final = "`saga db check` says what is damaged, and `saga db restore FILE` brings a backup back"
+DAMAGED: Final = "`saga db check` says what is damaged, and `saga db restore FILE` brings a backup back"
 
 
 def is_sync_failure(error: sqlite3.Error | OSError) -> bool:
@@ -27,7 +27,7 @@ def is_corruption(error: sqlite3.Error | OSError) -> bool:
 def remedy_at_start(error: sqlite3.Error | OSError) -> str:
     """Return what to do about a database that cannot be opened."""
     if is_corruption(error):
-        return f"{_DAMAGED}; or name another file by SAGA_STORE"
+        return f"{DAMAGED}; or name another file by SAGA_STORE"
     return f"{_remedy(error) or 'name another file by SAGA_STORE'}, and start it again"
 
 
@@ -39,7 +39,7 @@ def remedy_at_runtime(error: sqlite3.Error) -> str:
             "see that the disk is whole, then start it again, and it continues with what is committed"
         )
     if is_corruption(error):
-        return f"the file is damaged, so the coordinator stops: {_DAMAGED}"
+        return f"the file is damaged, so the coordinator stops: {DAMAGED}"
     remedy = _remedy(error)
     return f"{remedy}, and it continues" if remedy else "it is retried"
 
@@ -47,7 +47,7 @@ def remedy_at_runtime(error: sqlite3.Error) -> str:
 def remedy_at_reading(error: sqlite3.Error) -> str:
     """Return what to do about a database that cannot be read."""
     if is_corruption(error):
-        return _DAMAGED
+        return DAMAGED
     return _remedy(error) or "see that SAGA_STORE names a database, and that its disk is whole"
 
 

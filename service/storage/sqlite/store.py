@@ -331,6 +331,6 @@ def _acquire_lock(path: Path) -> IO[str]:
         return acquire_lock(path)
     except BlockingIOError:
         raise StoreError(
-            f"another coordinator has {path} open (lock {lock_path(path)}): "
+            f"another coordinator has {path.resolve()} open (lock {lock_path(path)}): "
             "stop it first, or give this one a file of its own by SAGA_STORE"
         ) from None

@@ -11,6 +11,7 @@ from typing import ClassVar
 import pytest
 
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
+from saga_coordinator.service.storage.sqlite import examination
 from tests.unit.cli._support.said import Saga
 from tests.unit.cli._support.stories import placed, run_stories
 from tests.unit.handlers._support.coordinator import open_coordinator
@@ -183,3 +184,26 @@ def test_an_unsupported_protocol_is_reported(saga: Saga, monkeypatch: pytest.Mon
 
     assert said.code == 1
     assert "OTEL_EXPORTER_OTLP_PROTOCOL=grpc is not supported" in said.out
+
+
+@pytest.mark.usefixtures("reached")
+def test_a_damaged_database_is_reported_with_its_file_and_the_remedy(saga: Saga, store: Path) -> None:
+    run_stories(store, *(placed(f"o-{number}") for number in range(20)))
+    assert looked(saga, 0)["content"]["found"] == "no damage found"
+    with store.open("r+b") as damaged:
+        damaged.seek(store.stat().st_size // 2)
+        damaged.write(b"\xa5" * 20_000)
+
+    found = looked(saga, 1)["content"]
+
+    assert str(found["found"]).startswith(f"{store}: ")
+    assert found["remedy"] == "`saga db check` says what is damaged, and `saga db restore FILE` brings a backup back"
+
+
+def test_of_a_large_database_only_so_much_is_read_as_time_allows(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_stories(store, *(placed(f"o-{number}") for number in range(20)))
+    monkeypatch.setattr(examination, "STEPS_BETWEEN_CHECKS", 1)
+
+    found = examination.check_content(store, seconds=-1)
+
+    assert (found.ok, "`saga db check` reads all of it" in found.detail) == (True, True)
