@@ -11,8 +11,6 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel
-
 from saga_coordinator.contracts import Command, Event, Failure, Reply
 from saga_coordinator.sagas.language.cause import Cause
 from saga_coordinator.sagas.language.nodes import (
@@ -21,6 +19,7 @@ from saga_coordinator.sagas.language.nodes import (
     REPLY_TIMEOUT,
     Alternatives,
     Branch,
+    D,
     Delay,
     Duration,
     ForEach,
@@ -34,7 +33,6 @@ from saga_coordinator.sagas.language.nodes import (
 from saga_coordinator.sagas.language.plan import Plan, compile_plan
 from saga_coordinator.sagas.language.retry import PATIENT, Retry
 
-D = TypeVar("D", bound=BaseModel)
 E = TypeVar("E", bound=Event | Command[Any])
 R = TypeVar("R", bound=Reply)
 V = TypeVar("V", bound=Event)

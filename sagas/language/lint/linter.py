@@ -6,9 +6,6 @@ JSON. What starts a saga, and what it waits for, is checked here.
 """
 
 from collections.abc import Iterator
-from typing import TypeVar
-
-from pydantic import BaseModel
 
 from saga_coordinator.contracts import Command, Event
 from saga_coordinator.sagas.language.declaration import Declaration
@@ -17,6 +14,7 @@ from saga_coordinator.sagas.language.lint.phases import Phases
 from saga_coordinator.sagas.language.lint.signatures import Reader, data_of
 from saga_coordinator.sagas.language.nodes import (
     Branch,
+    D,
     Delay,
     ForEach,
     Node,
@@ -26,8 +24,6 @@ from saga_coordinator.sagas.language.nodes import (
     walk,
 )
 from saga_coordinator.sagas.language.retry import FOREVER, ONCE
-
-D = TypeVar("D", bound=BaseModel)
 
 
 class UnsoundSaga(Exception):

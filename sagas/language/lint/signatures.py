@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from types import UnionType
-from typing import Any, Generic, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Generic, Union, cast, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, TypeAdapter
 
@@ -12,9 +12,7 @@ from saga_coordinator.contracts import Command, Event, Failure, Message, Reply
 from saga_coordinator.sagas.language.cause import Cause
 from saga_coordinator.sagas.language.declaration import Declaration
 from saga_coordinator.sagas.language.lint.serializable import name_of, serialization_problems
-from saga_coordinator.sagas.language.nodes import Branch, Delay, ForEach, Receive, Step
-
-D = TypeVar("D", bound=BaseModel)
+from saga_coordinator.sagas.language.nodes import Branch, D, Delay, ForEach, Receive, Step
 
 Function = Callable[..., Any]
 
