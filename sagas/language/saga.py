@@ -142,7 +142,7 @@ def branch(
 
     The choice is recorded under `name` (the predicate's own name if none is given) and never evaluated again.
     """
-    return Branch(name or predicate.__name__, predicate, nodes, otherwise)
+    return Branch(name or str(getattr(predicate, "__name__", "?")), predicate, nodes, otherwise)
 
 
 def alternatives(*nodes: Node[D], name: str | None = None) -> Alternatives[D]:
