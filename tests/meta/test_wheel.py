@@ -1,17 +1,13 @@
 """The wheel works beside a project whose own packages are called `service`, `handlers`, `sagas` and `contracts`."""
 
-import os
-import subprocess
 import sys
-import sysconfig
 import tarfile
-import venv
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
 
-from tests.support.project_tree import ROOT
+from tests.meta._support.clean_run import run
 
 pytestmark = pytest.mark.slow
 
@@ -113,28 +109,6 @@ def test_each_package_is_its_owner_s():
 
 
 @pytest.fixture(scope="module")
-def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the sdist and the wheel of this tree."""
-    folder = tmp_path_factory.mktemp("dist")
-    run(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-t", "wheel", "-d", str(folder), cwd=ROOT)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def python(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of an environment with the wheel; its dependencies come from the environment of the tests."""
-    folder = tmp_path_factory.mktemp("venv")
-    venv.create(folder, with_pip=False, symlinks=True)
-    interpreter = folder / "bin" / "python"
-    [wheel] = dist.glob("*.whl")
-    uv = Path(sys.executable).with_name("uv")
-    run(uv, "pip", "install", "--quiet", "--offline", "--no-deps", "--python", interpreter, wheel, cwd=folder)
-    [site_packages] = folder.glob("lib/python*/site-packages")
-    (site_packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
-    return interpreter
-
-
-@pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project of a user, with the four packages of its own."""
     folder = tmp_path_factory.mktemp("project")
@@ -182,11 +156,3 @@ def files_of(folder: Path) -> list[str]:
     [wheel] = folder.glob("*.whl")
     with ZipFile(wheel) as opened:
         return sorted(opened.namelist())
-
-
-def run(*command: str | Path, cwd: Path) -> str:
-    """Run a command without the variables that would let it find our sources, and return what it wrote."""
-    without = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "SAGA_", "VIRTUAL"))}
-    ended = subprocess.run(command, cwd=cwd, env=without, capture_output=True, text=True, check=False, timeout=100)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    return ended.stdout
