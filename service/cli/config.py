@@ -35,7 +35,7 @@ def config(
     *,
     json: Json = False,
     markdown: Annotated[
-        bool, typer.Option("--markdown", help="Print the table of all settings, as in the README")
+        bool, typer.Option("--markdown", help="Print the table of all settings, as in docs/settings.md")
     ] = False,
 ) -> None:
     """Show all settings and where they come from.
@@ -71,7 +71,7 @@ def describe_settings(settings: Settings) -> tuple[Setting, ...]:
 
 
 def settings_table() -> str:
-    """Return the Markdown table of all settings, as it is in the README."""
+    """Return the Markdown table of all settings, as it is in docs/settings.md."""
     lines = ["| variable | default | meaning |", "|---|---|---|"]
     for name, _, field in fields():
         default = "" if field.default is None else f"`{format_value(field.default)}`"

@@ -115,9 +115,9 @@ def test_the_markdown_table_is_what_the_function_makes(saga: Saga) -> None:
     assert "| `SAGA_KAFKA__SASL_USERNAME` |  | User, with a SASL protocol |" in table
 
 
-def test_the_readme_holds_the_table_of_all_settings() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_page_holds_the_table_of_all_settings() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
 
-    assert BEGIN in readme, f"README.md has no {BEGIN} ... {END}: put the output of `saga config --markdown` between"
-    between = readme.split(BEGIN, 1)[1].split(END, 1)[0]
-    assert between.strip() == settings_table().strip(), "README.md is behind: run `saga config --markdown`"
+    assert BEGIN in page, f"docs/settings.md: put the output of `saga config --markdown` between {BEGIN} and {END}"
+    between = page.split(BEGIN, 1)[1].split(END, 1)[0]
+    assert between.strip() == settings_table().strip(), "docs/settings.md is behind: run `saga config --markdown`"
