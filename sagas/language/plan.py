@@ -3,14 +3,15 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Generic
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel
 
 from saga_coordinator.contracts import Event, Failure, Reply
 from saga_coordinator.sagas.language.cause import Cause
 from saga_coordinator.sagas.language.declaration import Declaration
 from saga_coordinator.sagas.language.lint import linter
 from saga_coordinator.sagas.language.nodes import (
-    D,
     Node,
     Receive,
     Scope,
@@ -20,6 +21,8 @@ from saga_coordinator.sagas.language.nodes import (
     steps_of,
     walk,
 )
+
+D = TypeVar("D", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,9 @@ An `Instance` and the `Draft` of its next state are asked in the same way.
 """
 
 from collections.abc import Mapping
-from typing import Any, Protocol, assert_never
+from typing import Any, Protocol, TypeVar, assert_never
+
+from pydantic import BaseModel
 
 from saga_coordinator.sagas.language.nodes import (
     Alternatives,
@@ -28,6 +30,8 @@ from saga_coordinator.sagas.machine.instance import (
     StepRun,
     WaitState,
 )
+
+D = TypeVar("D", bound=BaseModel)
 
 
 class State(Protocol):

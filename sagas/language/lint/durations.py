@@ -4,13 +4,14 @@ import math
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from itertools import takewhile
-from typing import assert_never
+from typing import TypeVar, assert_never
+
+from pydantic import BaseModel
 
 from saga_coordinator.sagas.language.declaration import Declaration
 from saga_coordinator.sagas.language.nodes import (
     Alternatives,
     Branch,
-    D,
     Delay,
     Duration,
     ForEach,
@@ -22,6 +23,8 @@ from saga_coordinator.sagas.language.nodes import (
     steps_of,
 )
 from saga_coordinator.sagas.language.retry import Retry
+
+D = TypeVar("D", bound=BaseModel)
 
 NOTHING = timedelta(0)
 

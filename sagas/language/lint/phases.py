@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, assert_never
+from typing import Any, TypeVar, assert_never
+
+from pydantic import BaseModel
 
 from saga_coordinator.contracts import Command
 from saga_coordinator.sagas.language.nodes import (
     Alternatives,
     Branch,
-    D,
     Delay,
     ForEach,
     Node,
@@ -17,6 +18,8 @@ from saga_coordinator.sagas.language.nodes import (
     Series,
     Step,
 )
+
+D = TypeVar("D", bound=BaseModel)
 
 
 @dataclass(slots=True)

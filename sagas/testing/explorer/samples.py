@@ -4,13 +4,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from saga_coordinator.contracts import Command, Event, Failure, Message, Reply
-from saga_coordinator.sagas.language.nodes import D, Receive
+from saga_coordinator.sagas.language.nodes import Receive
 from saga_coordinator.sagas.language.saga import Saga
 from saga_coordinator.sagas.testing.generate.messages import generate, has_choices
 
+D = TypeVar("D", bound=BaseModel)
 M = TypeVar("M", bound=Message)
 
 

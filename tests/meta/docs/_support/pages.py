@@ -56,8 +56,8 @@ def anchors(page: Path) -> set[str]:
 
 
 def named_tests(page: Path) -> set[str]:
-    """Return the tests that a page names: folders, files, or functions in a file."""
-    return set(_TEST.findall(page.read_text(encoding="utf-8")))
+    """Return the tests that a page names outside its code blocks: folders, files, or functions in a file."""
+    return set(_TEST.findall(_BLOCK.sub("", page.read_text(encoding="utf-8"))))
 
 
 def named_sources(page: Path) -> set[str]:
