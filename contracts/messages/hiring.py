@@ -1,6 +1,6 @@
 """The events about hiring: those that start and withdraw an onboarding, and its two outcomes."""
 
-from datetime import datetime
+from pydantic import AwareDatetime
 
 from saga_coordinator.contracts.message import Event
 
@@ -20,7 +20,7 @@ class HireAgreed(Event):
     full_name: str
     private_email: str
     role: str
-    starts_at: datetime
+    starts_at: AwareDatetime
     developer_servers: int = 0
 
 

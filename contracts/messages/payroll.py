@@ -1,6 +1,6 @@
 """The conversation with the payroll: start to pay."""
 
-from datetime import datetime
+from pydantic import AwareDatetime
 
 from saga_coordinator.contracts.message import Command, Done
 
@@ -14,4 +14,4 @@ class StartPay(Command[Done]):
     topic = TOPIC
 
     employee_id: str
-    starts_at: datetime
+    starts_at: AwareDatetime

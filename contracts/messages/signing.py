@@ -1,6 +1,6 @@
 """The conversation with the signing service: request a signature, and the event that it was given."""
 
-from datetime import datetime
+from pydantic import AwareDatetime
 
 from saga_coordinator.contracts.message import Command, Done, Event, Reply
 
@@ -25,7 +25,7 @@ class SendContract(Command[ContractSent]):
     full_name: str
     email: str
     role: str
-    starts_at: datetime
+    starts_at: AwareDatetime
 
 
 class WithdrawContract(Command[Done]):
@@ -45,4 +45,4 @@ class ContractSigned(Event):
     topic = "signing.events.v1"
 
     document_id: str
-    signed_at: datetime
+    signed_at: AwareDatetime

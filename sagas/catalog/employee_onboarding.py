@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from saga_coordinator import Cause, Retry, Saga, branch, delay, parallel, pivot, receive, series, step
 from saga_coordinator.contracts.messages.accounts import (
@@ -33,7 +33,7 @@ class OnboardingData(BaseModel):
     full_name: str
     private_email: str
     role: str
-    starts_at: datetime
+    starts_at: AwareDatetime
     developer_servers: int
     document_id: str = ""
     login: str | None = None

@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any, Generic, TypeVar, assert_never, get_type_hints
-
-from pydantic import BaseModel
+from typing import Any, Generic, assert_never, get_type_hints
 
 from saga_coordinator.contracts import Failure
 from saga_coordinator.sagas import Saga
@@ -14,6 +12,7 @@ from saga_coordinator.sagas.diagrams.text import describe_duration, describe_lis
 from saga_coordinator.sagas.language.nodes import (
     Alternatives,
     Branch,
+    D,
     Delay,
     ForEach,
     Node,
@@ -24,8 +23,6 @@ from saga_coordinator.sagas.language.nodes import (
 )
 from saga_coordinator.sagas.machine import Instance, Status
 from saga_coordinator.sagas.machine.progress import is_settled
-
-D = TypeVar("D", bound=BaseModel)
 
 
 def sketch(saga: Saga[Any, D], instance: Instance[D] | None = None) -> Sketch:

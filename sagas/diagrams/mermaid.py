@@ -6,16 +6,13 @@ to stands in words and as a class; the words say it without the colours.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
-
-from pydantic import BaseModel
+from typing import Any
 
 from saga_coordinator.sagas.diagrams.build import sketch
 from saga_coordinator.sagas.diagrams.model import Card, Cell, Group, Item, Kind, Sketch, Way
+from saga_coordinator.sagas.language.nodes import D
 from saga_coordinator.sagas.language.saga import Saga
 from saga_coordinator.sagas.machine import Instance
-
-D = TypeVar("D", bound=BaseModel)
 
 Ends = tuple[tuple[str, str], ...]
 """Where a piece of the way ends: (id of a box, label of the arrow that leaves it)."""

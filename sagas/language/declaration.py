@@ -2,15 +2,11 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar
-
-from pydantic import BaseModel
+from typing import Any, Protocol
 
 from saga_coordinator.contracts import Event, Failure, Reply
 from saga_coordinator.sagas.language.cause import Cause
-from saga_coordinator.sagas.language.nodes import Node
-
-D = TypeVar("D", bound=BaseModel)
+from saga_coordinator.sagas.language.nodes import D, Node
 
 
 class Declaration(Protocol[D]):

@@ -13,6 +13,7 @@ from saga_coordinator.contracts import Command, Event
 from saga_coordinator.sagas.language.retry import PATIENT, Retry
 
 D = TypeVar("D", bound=BaseModel)
+"""The data of a saga: what its instances remember."""
 
 Duration: TypeAlias = Union[timedelta, Callable[[D], timedelta]]  # noqa: UP007  a generic alias
 """A length of time, or a function that takes it from the data when it starts to count."""

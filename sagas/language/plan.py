@@ -3,15 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Generic, TypeVar
-
-from pydantic import BaseModel
+from typing import Generic
 
 from saga_coordinator.contracts import Event, Failure, Reply
 from saga_coordinator.sagas.language.cause import Cause
 from saga_coordinator.sagas.language.declaration import Declaration
 from saga_coordinator.sagas.language.lint import linter
 from saga_coordinator.sagas.language.nodes import (
+    D,
     Node,
     Receive,
     Scope,
@@ -21,8 +20,6 @@ from saga_coordinator.sagas.language.nodes import (
     steps_of,
     walk,
 )
-
-D = TypeVar("D", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,6 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel
-
 from saga_coordinator.contracts import Command, Event, Failure, Reply
 from saga_coordinator.sagas.language.cause import Cause
 from saga_coordinator.sagas.language.nodes import (
@@ -21,6 +19,7 @@ from saga_coordinator.sagas.language.nodes import (
     REPLY_TIMEOUT,
     Alternatives,
     Branch,
+    D,
     Delay,
     Duration,
     ForEach,
@@ -34,7 +33,6 @@ from saga_coordinator.sagas.language.nodes import (
 from saga_coordinator.sagas.language.plan import Plan, compile_plan
 from saga_coordinator.sagas.language.retry import PATIENT, Retry
 
-D = TypeVar("D", bound=BaseModel)
 E = TypeVar("E", bound=Event | Command[Any])
 R = TypeVar("R", bound=Reply)
 V = TypeVar("V", bound=Event)
@@ -144,7 +142,7 @@ def branch(
 
     The choice is recorded under `name` (the predicate's own name if none is given) and never evaluated again.
     """
-    return Branch(name or predicate.__name__, predicate, nodes, otherwise)
+    return Branch(name or str(getattr(predicate, "__name__", "?")), predicate, nodes, otherwise)
 
 
 def alternatives(*nodes: Node[D], name: str | None = None) -> Alternatives[D]:

@@ -2,15 +2,12 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
-
-from pydantic import BaseModel
+from typing import Any, Generic
 
 from saga_coordinator.contracts import CancelCommand, Command, Event, Reply
 from saga_coordinator.sagas.language.fast_init import fast_init
+from saga_coordinator.sagas.language.nodes import D
 from saga_coordinator.sagas.machine.instance import Direction, Instance
-
-D = TypeVar("D", bound=BaseModel)
 
 
 @fast_init

@@ -3,13 +3,12 @@
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Final, Generic, TypeVar
-
-from pydantic import BaseModel
+from typing import Any, Final, Generic
 
 from saga_coordinator.contracts import CancelCommand, Event, Reply
 from saga_coordinator.sagas.language.cause import Cause
 from saga_coordinator.sagas.language.nodes import (
+    D,
     Delay,
     ForEach,
     Receive,
@@ -36,8 +35,6 @@ from saga_coordinator.sagas.machine.instance import (
 )
 from saga_coordinator.sagas.machine.progress import is_abandoned
 from saga_coordinator.sagas.machine.signal import EventReceived
-
-D = TypeVar("D", bound=BaseModel)
 
 FIXED: Final = ("id", "saga", "version", "key", "started_at")
 """The fields of an instance that never change; a draft has all the others."""

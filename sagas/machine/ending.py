@@ -1,19 +1,14 @@
 """How an instance starts to compensate and how it ends: what a failure means, and what the outcome is."""
 
 from collections.abc import Collection
-from typing import TypeVar
-
-from pydantic import BaseModel
 
 from saga_coordinator.contracts import Event, Failure, Reply
 from saga_coordinator.sagas.language.cause import Cause
-from saga_coordinator.sagas.language.nodes import leaf
+from saga_coordinator.sagas.language.nodes import D, leaf
 from saga_coordinator.sagas.language.plan import Plan
 from saga_coordinator.sagas.machine.draft import Draft
 from saga_coordinator.sagas.machine.instance import Attempt, Direction, Progress, Status
 from saga_coordinator.sagas.machine.progress import is_past_pivot
-
-D = TypeVar("D", bound=BaseModel)
 
 
 def fail(draft: Draft[D], name: str | None, cause: Cause) -> None:

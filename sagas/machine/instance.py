@@ -4,14 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, Generic, TypeVar, get_origin, get_type_hints
-
-from pydantic import BaseModel
+from typing import Final, Generic, get_origin, get_type_hints
 
 from saga_coordinator.sagas.language.cause import Cause
 from saga_coordinator.sagas.language.fast_init import fast_init
-
-D = TypeVar("D", bound=BaseModel)
+from saga_coordinator.sagas.language.nodes import D
 
 
 class Status(StrEnum):

@@ -1,20 +1,17 @@
 """Operator actions: retry, skip, pause, resume, resolve; each is refused where it makes no sense."""
 
 from collections.abc import Iterator
-from typing import TypeVar, assert_never
-
-from pydantic import BaseModel
+from typing import assert_never
 
 from saga_coordinator.contracts import Done, Event, Failure, Message, Reply
 from saga_coordinator.sagas.language.cause import Cause
+from saga_coordinator.sagas.language.nodes import D
 from saga_coordinator.sagas.machine.decision import Ignored
 from saga_coordinator.sagas.machine.draft import Draft
 from saga_coordinator.sagas.machine.ending import end
 from saga_coordinator.sagas.machine.instance import CommandState, Direction, Progress, Status, WaitState
 from saga_coordinator.sagas.machine.progress import is_abandoned
 from saga_coordinator.sagas.machine.signal import OperatorAction, Pause, Resolve, Resume, RetryStep, SkipStep
-
-D = TypeVar("D", bound=BaseModel)
 
 FORWARD, COMPENSATION = Direction.FORWARD, Direction.COMPENSATION
 ASKED, WAITING, DONE = Progress.ASKED, Progress.WAITING, Progress.DONE

@@ -4,9 +4,7 @@ An `Instance` and the `Draft` of its next state are asked in the same way.
 """
 
 from collections.abc import Mapping
-from typing import Any, Protocol, TypeVar, assert_never
-
-from pydantic import BaseModel
+from typing import Any, Protocol, assert_never
 
 from saga_coordinator.sagas.language.nodes import (
     Alternatives,
@@ -30,8 +28,6 @@ from saga_coordinator.sagas.machine.instance import (
     StepRun,
     WaitState,
 )
-
-D = TypeVar("D", bound=BaseModel)
 
 
 class State(Protocol):

@@ -1,12 +1,11 @@
 """The first movement of a transition: apply a signal to the draft. It records, and sends nothing."""
 
 from datetime import datetime, timedelta
-from typing import TypeVar, assert_never
-
-from pydantic import BaseModel
+from typing import assert_never
 
 from saga_coordinator.contracts import Failure, Reply
 from saga_coordinator.sagas.language.cause import CANCELLED, Cause
+from saga_coordinator.sagas.language.nodes import D
 from saga_coordinator.sagas.language.retry import Retry
 from saga_coordinator.sagas.machine import ids
 from saga_coordinator.sagas.machine.decision import Ignored
@@ -29,8 +28,6 @@ from saga_coordinator.sagas.machine.signal import (
     Start,
     TimerFired,
 )
-
-D = TypeVar("D", bound=BaseModel)
 
 FORWARD, COMPENSATION = Direction.FORWARD, Direction.COMPENSATION
 ASKED, WAITING, DONE = Progress.ASKED, Progress.WAITING, Progress.DONE

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass, field, fields, make_dataclass
 from operator import attrgetter
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, Field, TypeAdapter
 
+from saga_coordinator.sagas.language.nodes import D
 from saga_coordinator.sagas.language.saga import Saga
 from saga_coordinator.sagas.machine.instance import FIELDS, Instance
-
-D = TypeVar("D", bound=BaseModel)
 
 STORED_AS: Final = {"attempts": "trials"}
 """The keys of fields that were renamed after instances were stored."""

@@ -28,14 +28,13 @@ definition in the instance's direction and send what is to be sent.
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Any, TypeVar, assert_never
-
-from pydantic import BaseModel
+from typing import Any, assert_never
 
 from saga_coordinator.sagas.language.cause import DEADLINE_PASSED, TIMED_OUT, Cause
 from saga_coordinator.sagas.language.nodes import (
     Alternatives,
     Branch,
+    D,
     Delay,
     ForEach,
     Node,
@@ -55,8 +54,6 @@ from saga_coordinator.sagas.machine.instance import Attempt, CommandState, Direc
 from saga_coordinator.sagas.machine.progress import may_have_effect
 from saga_coordinator.sagas.machine.signal import Signal, Start
 from saga_coordinator.sagas.machine.signals import apply
-
-D = TypeVar("D", bound=BaseModel)
 
 FORWARD, COMPENSATION = Direction.FORWARD, Direction.COMPENSATION
 ASKED, DONE, REFUSED, UNKNOWN = Progress.ASKED, Progress.DONE, Progress.REFUSED, Progress.UNKNOWN

@@ -2,10 +2,9 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel
-
+from saga_coordinator.sagas.language.nodes import D
 from saga_coordinator.sagas.language.saga import Saga
 from saga_coordinator.sagas.machine import (
     Cancel,
@@ -20,8 +19,6 @@ from saga_coordinator.sagas.machine import (
     transition,
 )
 from saga_coordinator.sagas.planning.undo_plan import UndoPlan, undo_plan
-
-D = TypeVar("D", bound=BaseModel)
 
 ENDS = {Status.RUNNING: Status.COMPLETED, Status.COMPENSATING: Status.COMPENSATED}
 """Where an instance ends if every participant succeeds; from any other status it stays there."""

@@ -3,19 +3,15 @@
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
-
-from pydantic import BaseModel
+from typing import Any
 
 from saga_coordinator.contracts import Command, Done, Failure
 from saga_coordinator.sagas.language.cause import Cause
-from saga_coordinator.sagas.language.nodes import Alternatives, Node, Step, leaf, map_nodes, walk
+from saga_coordinator.sagas.language.nodes import Alternatives, D, Node, Step, leaf, map_nodes, walk
 from saga_coordinator.sagas.language.plan import Plan
 from saga_coordinator.sagas.language.saga import Saga
 from saga_coordinator.sagas.machine import Direction, Instance, Progress, Resume, Status, StepRun
 from saga_coordinator.sagas.machine.transition import transition_by
-
-D = TypeVar("D", bound=BaseModel)
 
 FORWARD, COMPENSATION = Direction.FORWARD, Direction.COMPENSATION
 ASKED, WAITING, DONE = Progress.ASKED, Progress.WAITING, Progress.DONE

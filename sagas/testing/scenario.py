@@ -22,9 +22,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel
-
 from saga_coordinator.contracts import Command, Done, Event, Failure, Reply
+from saga_coordinator.sagas.language.nodes import D
 from saga_coordinator.sagas.language.saga import Saga
 from saga_coordinator.sagas.machine import (
     Cancel,
@@ -51,7 +50,6 @@ from saga_coordinator.sagas.machine import (
 )
 
 E = TypeVar("E", bound=Event | Command[Any])
-D = TypeVar("D", bound=BaseModel)
 C = TypeVar("C", bound=Command[Any])
 
 __tracebackhide__ = True  # pytest shows the line of the test, not those in here

@@ -2,17 +2,12 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
-from pydantic import BaseModel
-
-from saga_coordinator.contracts import Command, Event
-from saga_coordinator.sagas.language.nodes import Delay, Receive, Step, map_nodes
+from saga_coordinator.sagas.language.nodes import D, Delay, Receive, Step, map_nodes
 from saga_coordinator.sagas.language.retry import Retry
-from saga_coordinator.sagas.language.saga import Saga
+from saga_coordinator.sagas.language.saga import E, Saga
 
-E = TypeVar("E", bound=Event | Command[Any])
-D = TypeVar("D", bound=BaseModel)
 L = TypeVar("L")
 
 MAX_ATTEMPTS = 3

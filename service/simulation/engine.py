@@ -7,9 +7,10 @@ decides, and its commands go to the participants, which schedule their replies.
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeAlias, assert_never
+from functools import partial
+from typing import Any
 
-from saga_coordinator.contracts import Event, Message
+from saga_coordinator.contracts import Event, Message, Reply
 from saga_coordinator.handlers.dispatch import RAISED
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.sagas import Cause
@@ -31,7 +32,7 @@ from saga_coordinator.sagas.machine import (
     transition,
 )
 from saga_coordinator.service.simulation.agenda import Agenda, as_datetime, as_moment, microseconds
-from saga_coordinator.service.simulation.participants import Finishes, Job, OutageEnds, Participant, participants_of
+from saga_coordinator.service.simulation.participants import Job, Participant
 from saga_coordinator.service.simulation.roles import Roles, key_field, stream
 
 
@@ -94,43 +95,10 @@ class Run:
     instance: Instance[Any]
     began: int
     timer_at: int | None = None
-    jobs: dict[str, Job["Run"]] = field(default_factory=dict)
+    jobs: dict[str, Job] = field(default_factory=dict)
     reached: set[str] = field(default_factory=set)
     buffered: dict[str, tuple[Event, int]] = field(default_factory=dict)
     stalled_at: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Starts:
-    """The next instance starts."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class TimerFires:
-    """The timer of an instance; obsolete if an earlier one was scheduled since."""
-
-    run: Run
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
-class EventArrives:
-    """The event of a receive, which may not wait for it yet."""
-
-    run: Run
-    receive: Receive[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Cancels:
-    """The business cancels an instance."""
-
-    run: Run
-
-
-Occurrence: TypeAlias = Starts | TimerFires | EventArrives | Cancels | Finishes[Run] | OutageEnds[Run]
 
 
 class Simulation:
@@ -141,8 +109,10 @@ class Simulation:
         self.saga = saga
         self.roles = roles
         self.instances = instances
-        self.agenda: Agenda[Occurrence] = Agenda()
-        self.participants = participants_of(roles.participants, self.agenda, seed)
+        self.agenda = Agenda()
+        self.participants = {
+            name: Participant(name, model, self.agenda, seed) for name, model in roles.participants.items()
+        }
         self.tally = Tally()
         self.last_start = 0
         self._chances = {each: stream(seed, each) for each in ("arrivals", "starts", "events", "cancels")}
@@ -150,10 +120,9 @@ class Simulation:
         self._key_field: str | None = None
 
     def run(self) -> None:
-        """Process everything that is scheduled, up to the horizon."""
+        """Let everything happen that is scheduled, up to the horizon."""
         end = self._schedule_starts() + microseconds(self.roles.horizon)
-        for occurrence in self.agenda.until(end):
-            self._process(occurrence)
+        self.agenda.run(end)
         for run in self._runs:
             self.tally.endings.append(_ending(run, end))
 
@@ -161,28 +130,10 @@ class Simulation:
         """Schedule the start of every instance; return when the last one starts."""
         arrivals, chance, at = self.roles.arrivals, self._chances["arrivals"], 0.0
         for number in range(self.instances):
-            self.agenda.schedule(microseconds(at), Starts(number))
+            self.agenda.schedule(microseconds(at), partial(self._begin, number))
             self.last_start = microseconds(at)
             at += chance.expovariate(arrivals.rate) if arrivals.process == "poisson" else 1 / arrivals.rate
         return self.last_start
-
-    def _process(self, occurrence: Occurrence) -> None:
-        match occurrence:
-            case Starts():
-                self._begin(occurrence.number)
-            case Finishes():
-                self._finish(occurrence.participant, occurrence.job)
-            case TimerFires():
-                if occurrence.run.timer_at == occurrence.at:
-                    self._fire_timer(occurrence.run)
-            case EventArrives():
-                self._deliver(occurrence.run, occurrence.receive)
-            case Cancels():
-                self._signal(occurrence.run, Cancel(self._at, "cancelled in the simulation"))
-            case OutageEnds():
-                occurrence.participant.start_waiting_jobs()
-            case _:
-                assert_never(occurrence)
 
     # --- what happens
 
@@ -200,7 +151,7 @@ class Simulation:
             self._schedule_event(run, receive, after="start")
         cancel, chance = self.roles.cancel, self._chances["cancels"]
         if cancel is not None and chance.random() < cancel.share:
-            self.agenda.after(cancel.delay.draw(chance), Cancels(run))
+            self.agenda.after(cancel.delay.draw(chance), partial(self._cancel, run))
 
     def _start(self, number: int) -> Any:  # noqa: ANN401  the event, or a child's command
         """Draw the message that starts an instance, with a key of its own if the key is a field."""
@@ -211,14 +162,16 @@ class Simulation:
             return message
         return message.model_copy(update={self._key_field: f"{self.saga.name}-{number + 1}"})
 
-    def _finish(self, participant: Participant[Run], job: Job[Run]) -> None:
-        answer = participant.finish(job)
-        if answer is not None:
-            self._signal(job.owner, ReplyReceived(self._at, job.command_id, answer))
-        participant.start_waiting_jobs()
+    def _answer(self, run: Run, command_id: str, reply: Reply) -> None:
+        self._signal(run, ReplyReceived(self._at, command_id, reply))
 
-    def _fire_timer(self, run: Run) -> None:
-        """Fire a timer, or schedule the next one if nothing is due any more."""
+    def _cancel(self, run: Run) -> None:
+        self._signal(run, Cancel(self._at, "cancelled in the simulation"))
+
+    def _fire_timer(self, run: Run, at: int) -> None:
+        """Fire a timer, or schedule the next one if nothing is due any more. One that was replaced does nothing."""
+        if run.timer_at != at:
+            return
         next_timer_at = run.instance.next_timer_at
         run.timer_at = None
         if next_timer_at is not None and as_moment(next_timer_at) <= self.agenda.now:
@@ -258,7 +211,9 @@ class Simulation:
         for send in decision.commands:
             conduct = self.roles.conduct[send.command]
             self.tally.sent(send, is_repeated=send.command_id in run.jobs)
-            self.participants[conduct.participant].take(run, send.command_id, conduct, run.jobs)
+            self.participants[conduct.participant].take(
+                send.command_id, conduct, run.jobs, partial(self._answer, run, send.command_id)
+            )
         for withdrawal in decision.withdrawals:
             job = run.jobs[withdrawal.message.command_id]
             self.participants[job.conduct.participant].withdraw(job)
@@ -278,7 +233,7 @@ class Simulation:
         at = max(as_moment(next_timer_at), self.agenda.now)
         if run.timer_at is None or at < run.timer_at:
             run.timer_at = at
-            self.agenda.schedule(at, TimerFires(run, at))
+            self.agenda.schedule(at, partial(self._fire_timer, run, at))
 
     def _begin_receives(self, run: Run) -> None:
         """Schedule the events of the receives that wait now and did not before; deliver those that are buffered."""
@@ -297,7 +252,7 @@ class Simulation:
         coming, _ = self.roles.coming[receive.name]
         chance = self._chances["events"]
         if coming.after == after and chance.random() < coming.share:
-            self.agenda.after(coming.delay.draw(chance), EventArrives(run, receive))
+            self.agenda.after(coming.delay.draw(chance), partial(self._deliver, run, receive))
 
     def _apply_event(self, run: Run, receive: Receive[Any], event: Event) -> Ignored | None:
         wait = run.instance.waits.get(receive.name)

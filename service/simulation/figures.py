@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from saga_coordinator.sagas.machine import Status
 from saga_coordinator.service.percentile import percentile
 from saga_coordinator.service.simulation.agenda import SECOND
-from saga_coordinator.service.simulation.engine import Run, Simulation, Why
+from saga_coordinator.service.simulation.engine import Simulation, Why
 from saga_coordinator.service.simulation.participants import Participant
 
 PERCENTILES = (50, 90, 95, 99)
@@ -128,7 +128,7 @@ def spread(ordered: Sequence[float]) -> Spread:
     return Spread(len(ordered), round(mean, 6), p50, p90, p95, p99, round(ordered[-1], 6))
 
 
-def load(participant: Participant[Run], window: int) -> Load:
+def load(participant: Participant, window: int) -> Load:
     """Compute the load of a participant; `window` is the time during which instances started."""
     log = participant.log
     arrived, began, ended = log[0::3], log[1::3], log[2::3]

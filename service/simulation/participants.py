@@ -6,16 +6,14 @@ While it waits or is being carried out the copy is absorbed; later the same answ
 
 from array import array
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from functools import partial
 
 from saga_coordinator.contracts import Failure, Reply
 from saga_coordinator.service.simulation.agenda import Agenda, microseconds
-from saga_coordinator.service.simulation.model import Outage
-from saga_coordinator.service.simulation.roles import Conduct, ParticipantModel, stream
-
-O = TypeVar("O")  # noqa: E741  an owner
+from saga_coordinator.service.simulation.model import Outage, ParticipantBehaviour
+from saga_coordinator.service.simulation.roles import Conduct, stream
 
 CANCELLED = "cancelled"
 OUT = "out-of-service"
@@ -23,12 +21,11 @@ BUSY = "busy"
 
 
 @dataclass(slots=True, eq=False)
-class Job(Generic[O]):
-    """One command at a participant. `outcome` is the reply, once it is decided; `owner` is its instance."""
+class Job:
+    """One command at a participant. `outcome` is the reply, once it is decided; `answer` delivers it."""
 
-    owner: O
-    command_id: str
     conduct: Conduct
+    answer: Callable[[Reply], None]
     arrived: int
     began: int = 0
     is_done: bool = False
@@ -36,25 +33,10 @@ class Job(Generic[O]):
     outcome: Reply | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Finishes(Generic[O]):
-    """A participant has carried out a command, or failed to."""
-
-    participant: "Participant[O]"
-    job: Job[O]
-
-
-@dataclass(frozen=True, slots=True)
-class OutageEnds(Generic[O]):
-    """An outage has ended."""
-
-    participant: "Participant[O]"
-
-
-class Participant(Generic[O]):
+class Participant:
     """One participant. Its log has three times for each command that it carried out."""
 
-    def __init__(self, model: ParticipantModel, agenda: Agenda[Any], seed: int) -> None:
+    def __init__(self, name: str, model: ParticipantBehaviour, agenda: Agenda, seed: int) -> None:
         """Schedule the ends of outages."""
         self.model = model
         self.log = array("q")
@@ -62,34 +44,42 @@ class Participant(Generic[O]):
         self.answers = dict.fromkeys(("done", "refused", "retryable", "lost"), 0)
         self.requests = 0
         self._agenda = agenda
-        self._seed = seed
-        self._chances = {
-            purpose: stream(seed, f"{model.name}: {purpose}") for purpose in ("latency", "outcome", "loss")
-        }
-        self._waiting: deque[Job[O]] = deque()
+        self._chances = {purpose: stream(seed, f"{name}: {purpose}") for purpose in ("latency", "outcome", "loss")}
+        self._waiting: deque[Job] = deque()
         self._busy = 0
         for outage in model.outages:
-            agenda.schedule(microseconds(outage.begins + outage.lasts), OutageEnds(self))
+            agenda.schedule(microseconds(outage.begins + outage.lasts), self._start_waiting_jobs)
 
-    def take(self, owner: O, command_id: str, conduct: Conduct, jobs: dict[str, Job[O]]) -> None:
+    def take(self, command_id: str, conduct: Conduct, jobs: dict[str, Job], answer: Callable[[Reply], None]) -> None:
         """Receive a command; `jobs` are those of the same instance, by their ids."""
         self.requests += 1
         known = jobs.get(command_id)
         if known is not None and not known.is_done:
             return
-        job = Job(owner, command_id, conduct, self._agenda.now, outcome=known.outcome if known else None)
+        job = Job(conduct, answer, self._agenda.now, outcome=known.outcome if known else None)
         jobs[command_id] = job
         self._waiting.append(job)
-        self.start_waiting_jobs()
+        self._start_waiting_jobs()
 
-    def start_waiting_jobs(self) -> None:
+    def withdraw(self, job: Job) -> None:
+        if not job.is_done and self._hits("outcome", job.conduct.honoured):
+            job.is_unwanted = True
+
+    def _start_waiting_jobs(self) -> None:
         """Begin the waiting jobs for which there is room."""
         room = self.model.concurrency
         while self._waiting and (room is None or self._busy < room) and not self._is_out("nothing"):
             self._begin(self._waiting.popleft())
 
-    def finish(self, job: Job[O]) -> Reply | None:
-        """End a job; return its reply, None if it is lost."""
+    def _begin(self, job: Job) -> None:
+        self._busy += 1
+        job.began = self._agenda.now
+        if job.outcome is None:
+            job.outcome = self._outcome(job.conduct)
+        self._agenda.after(job.conduct.latency.draw(self._chances["latency"]), partial(self._finish, job))
+
+    def _finish(self, job: Job) -> None:
+        """End a job, answer it unless the reply is lost, and begin the next one."""
         self._busy -= 1
         job.is_done = True
         self.log.extend((job.arrived, job.began, self._agenda.now))
@@ -100,19 +90,9 @@ class Participant(Generic[O]):
             self.answers["done"] += 1
         if self._hits("loss", job.conduct.lost):
             self.answers["lost"] += 1
-            return None
-        return outcome
-
-    def withdraw(self, job: Job[O]) -> None:
-        if not job.is_done and self._hits("outcome", job.conduct.honoured):
-            job.is_unwanted = True
-
-    def _begin(self, job: Job[O]) -> None:
-        self._busy += 1
-        job.began = self._agenda.now
-        if job.outcome is None:
-            job.outcome = self._outcome(job.conduct)
-        self._agenda.after(job.conduct.latency.draw(self._chances["latency"]), Finishes(self, job))
+        else:
+            job.answer(outcome)
+        self._start_waiting_jobs()
 
     def _outcome(self, conduct: Conduct) -> Reply:
         chance = self._chances["outcome"]
@@ -125,7 +105,7 @@ class Participant(Generic[O]):
             return Failure(code=conduct.code, message="refused in the simulation", retryable=False)
         return conduct.replies.draw(chance)
 
-    def _outcome_in_the_end(self, job: Job[O]) -> Reply:
+    def _outcome_in_the_end(self, job: Job) -> Reply:
         """Return the reply that was decided; a child saga that was withdrawn meanwhile is compensated."""
         assert job.outcome is not None, "it was decided when it was begun"  # noqa: S101  for the type checker
         if job.is_unwanted and not isinstance(job.outcome, Failure):
@@ -137,12 +117,6 @@ class Participant(Generic[O]):
 
     def _hits(self, purpose: str, share: float) -> bool:
         return share > 0 and self._chances[purpose].random() < share
-
-
-def participants_of(
-    participants: tuple[ParticipantModel, ...], agenda: Agenda[Any], seed: int
-) -> Mapping[str, Participant[Any]]:
-    return {model.name: Participant(model, agenda, seed) for model in participants}
 
 
 def _again(code: str, conduct: Conduct) -> Failure:

@@ -12,7 +12,7 @@ from datetime import timedelta
 from saga_coordinator.sagas.diagrams.svg.elements import element, path
 from saga_coordinator.service.percentile import percentile
 from saga_coordinator.service.simulation.agenda import SECOND
-from saga_coordinator.service.simulation.engine import Run, Simulation
+from saga_coordinator.service.simulation.engine import Simulation
 from saga_coordinator.service.simulation.figures import Figures, cycle_times
 from saga_coordinator.service.simulation.participants import Participant
 from saga_coordinator.service.views.text import format_duration
@@ -237,7 +237,7 @@ def _beside(name: str, figures: Figures, top: float) -> Iterator[str]:
     yield text(24, top + 61, f"wait p99 {length(load.waited_p99)}", kind="faint")
 
 
-def _load(participant: Participant[Run], axis: Axis, floor: float) -> Iterator[str]:
+def _load(participant: Participant, axis: Axis, floor: float) -> Iterator[str]:
     """Draw what is carried out, and upon it what waits."""
     log, end = participant.log, axis.high * SECOND
     worked = _averages(log[1::3], log[2::3], end)

@@ -20,7 +20,7 @@ from saga_coordinator.service.simulation.model import (
     Coming,
     Latency,
     Model,
-    Outage,
+    ParticipantBehaviour,
     Samples,
     unknown_name,
 )
@@ -111,15 +111,6 @@ class Conduct:
     replies: Drawn[Reply]
 
 
-@dataclass(frozen=True, slots=True)
-class ParticipantModel:
-    """One participant: how many commands it carries out at once (None: any number), and its outages."""
-
-    name: str
-    concurrency: int | None
-    outages: tuple[Outage, ...]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roles:
     """All that happens around the instances of one saga."""
@@ -128,7 +119,7 @@ class Roles:
     horizon: float
     starts: Drawn[Message]
     conduct: Mapping[type[Command[Any]], Conduct]
-    participants: tuple[ParticipantModel, ...]
+    participants: Mapping[str, ParticipantBehaviour]
     coming: Mapping[str, tuple[Coming, Drawn[Event]]]
     cancel: Cancelling | None
 
@@ -152,7 +143,7 @@ def roles(saga: AnySaga, file: ModelFile, seed: int) -> Roles:
         horizon=model.horizon,
         starts=_messages(saga.starts_on, model.start, file, ("start",), seed),
         conduct={each: _conduct(each, model, file, seed) for each in commands.values()},
-        participants=tuple(_participant(name, model) for name in names),
+        participants={name: model.participants.get(name, ParticipantBehaviour()) for name in names},
         coming={name: _coming(saga, name, model, file, seed) for name in _receives(saga) if name in model.events},
         cancel=model.cancel,
     )
@@ -206,12 +197,6 @@ def _conduct(command: type[Command[Any]], model: Model, file: ModelFile, seed: i
         honoured=1.0 if honoured is None else honoured,
         replies=_messages(command.reply, samples, file, ("commands", type_, "replies"), seed),
     )
-
-
-def _participant(name: str, model: Model) -> ParticipantModel:
-    said = model.participants.get(name)
-    outages = sorted(said.outages, key=lambda each: each.begins) if said else ()
-    return ParticipantModel(name, said.concurrency if said else None, tuple(outages))
 
 
 def _coming(saga: AnySaga, name: str, model: Model, file: ModelFile, seed: int) -> tuple[Coming, Drawn[Event]]:

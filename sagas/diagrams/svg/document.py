@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, TypeVar, assert_never
-
-from pydantic import BaseModel
+from typing import Any, assert_never
 
 from saga_coordinator.sagas.diagrams.build import sketch
 from saga_coordinator.sagas.diagrams.model import Card, Kind, Mark
@@ -13,10 +11,9 @@ from saga_coordinator.sagas.diagrams.svg.layout import picture
 from saga_coordinator.sagas.diagrams.svg.look import CIRCLE, KIND_ICONS, MARK_ICONS, stylesheet
 from saga_coordinator.sagas.diagrams.svg.measures import PAD
 from saga_coordinator.sagas.diagrams.svg.shapes import Box, Frame, Line, Picture, Shape, Sign, Text
+from saga_coordinator.sagas.language.nodes import D
 from saga_coordinator.sagas.language.saga import Saga
 from saga_coordinator.sagas.machine import Instance
-
-D = TypeVar("D", bound=BaseModel)
 
 _BADGE = 30
 

@@ -4,14 +4,13 @@ import math
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from itertools import takewhile
-from typing import TypeVar, assert_never
-
-from pydantic import BaseModel
+from typing import assert_never
 
 from saga_coordinator.sagas.language.declaration import Declaration
 from saga_coordinator.sagas.language.nodes import (
     Alternatives,
     Branch,
+    D,
     Delay,
     Duration,
     ForEach,
@@ -23,8 +22,6 @@ from saga_coordinator.sagas.language.nodes import (
     steps_of,
 )
 from saga_coordinator.sagas.language.retry import Retry
-
-D = TypeVar("D", bound=BaseModel)
 
 NOTHING = timedelta(0)
 

@@ -1,22 +1,23 @@
 """The linter: what makes a saga sound, checked when it is declared. Each finding names saga, step and remedy.
 
-Each topic has its module: `structure.py` names and groups, `phases.py` what may stand before and after the pivot,
-`durations.py` times and retries, `signatures.py` what the functions take and return, `serializable.py` what survives
-JSON. What starts a saga, and what it waits for, is checked here.
+Each topic has its module: `arguments.py` what kind each argument is, `structure.py` names and groups, `phases.py` what
+may stand before and after the pivot, `durations.py` times and retries, `signatures.py` what the functions take and
+return, `serializable.py` what survives JSON. What starts a saga, and what it waits for, is checked here.
 """
 
 from collections.abc import Iterator
-from typing import TypeVar
-
-from pydantic import BaseModel
+from traceback import walk_stack
+from typing import Final
 
 from saga_coordinator.contracts import Command, Event
 from saga_coordinator.sagas.language.declaration import Declaration
 from saga_coordinator.sagas.language.lint import durations, phases, structure
+from saga_coordinator.sagas.language.lint.arguments import argument_problems
 from saga_coordinator.sagas.language.lint.phases import Phases
 from saga_coordinator.sagas.language.lint.signatures import Reader, data_of
 from saga_coordinator.sagas.language.nodes import (
     Branch,
+    D,
     Delay,
     ForEach,
     Node,
@@ -27,22 +28,34 @@ from saga_coordinator.sagas.language.nodes import (
 )
 from saga_coordinator.sagas.language.retry import FOREVER, ONCE
 
-D = TypeVar("D", bound=BaseModel)
+_LANGUAGE: Final = __name__.partition(".lint")[0]
 
 
 class UnsoundSaga(Exception):
     """A saga breaks the rules of the language; each line says where, what and what to do."""
 
     def __init__(self, saga: str, problems: list[str]) -> None:
-        super().__init__("\n".join(f"saga {saga}: {problem}" for problem in problems))
+        """Collect all problems of one saga, with the place in the code that declares it."""
+        place = _declared_at()
+        super().__init__("\n".join(": ".join((place, f"saga {saga}", problem)) for problem in problems))
         self.problems = tuple(problems)
+
+
+def _declared_at() -> str:
+    """Return the file and line that declare a saga: the innermost that are not in here."""
+    frames = ((frame.f_globals.get("__name__", ""), frame.f_code, line) for frame, line in walk_stack(None))
+    return next(
+        f"{code.co_filename}:{line}"
+        for module, code, line in frames
+        if not module.startswith(_LANGUAGE) and module not in {"dataclasses", "functools"}
+    )
 
 
 def inspect(saga: Declaration[D]) -> tuple[type[D], dict[str, StepPlan[D]]]:
     """Return the type of the data and what holds for each step, by name. Raises `UnsoundSaga` with every problem."""
-    problems = list(structure.structure_problems(saga.steps))
+    problems = list(structure.structure_problems(saga.steps)) or list(argument_problems(saga))
     if problems:
-        raise UnsoundSaga(saga.name, problems)
+        raise UnsoundSaga(str(saga.name), problems)
     problems += [*structure.of_names(saga), *durations.of_saga(saga), *_of_start(saga)]
     data_type = data_of(saga, problems)
     if data_type is None:

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, assert_never
-
-from pydantic import BaseModel
+from typing import Any, assert_never
 
 from saga_coordinator.contracts import Command
 from saga_coordinator.sagas.language.nodes import (
     Alternatives,
     Branch,
+    D,
     Delay,
     ForEach,
     Node,
@@ -18,8 +17,6 @@ from saga_coordinator.sagas.language.nodes import (
     Series,
     Step,
 )
-
-D = TypeVar("D", bound=BaseModel)
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass, replace
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import PurePath
@@ -10,12 +10,26 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
-from pydantic import BaseModel, Discriminator, JsonValue, Secret, SecretBytes, SecretStr, TypeAdapter
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    Discriminator,
+    FutureDatetime,
+    JsonValue,
+    NaiveDatetime,
+    PastDatetime,
+    Secret,
+    SecretBytes,
+    SecretStr,
+    TypeAdapter,
+)
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 from pydantic.fields import FieldInfo
 
-_TEXT = (str, Decimal, UUID, date, time, timedelta, Enum, PurePath)
+_TEXT = (str, Decimal, UUID, date, AwareDatetime, time, timedelta, Enum, PurePath)
 """What JSON writes as text, so that a union can have only one of them."""
+
+_MAYBE_NAIVE = (datetime, NaiveDatetime, PastDatetime, FutureDatetime)
 
 _SECRETS = (Secret, SecretStr, SecretBytes)
 
@@ -79,6 +93,8 @@ class _Look:
             yield f"{self.subject} is {kind.__name__}, for which JSON has no word: keep it as text, such as base64"
         elif issubclass(kind, float) and not (self.finite or _is_declared_finite(metadata)):
             yield f"{self.subject} may be nan or infinite, which JSON cannot say: declare it pydantic.FiniteFloat"
+        elif issubclass(kind, _MAYBE_NAIVE):
+            yield f"{self.subject} may be a time without a zone, which is no moment: declare it pydantic.AwareDatetime"
         elif issubclass(kind, Iterable) and not issubclass(kind, str | Enum | PurePath):
             yield from self.collection(kind, args)
 

@@ -1,10 +1,13 @@
 """The signatures of a saga's functions: which messages and data they take and return."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from dis import get_instructions
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
-from types import UnionType
-from typing import Any, Generic, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from itertools import pairwise
+from types import NoneType, UnionType
+from typing import Any, Generic, Union, cast, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, TypeAdapter
 
@@ -12,11 +15,14 @@ from saga_coordinator.contracts import Command, Event, Failure, Message, Reply
 from saga_coordinator.sagas.language.cause import Cause
 from saga_coordinator.sagas.language.declaration import Declaration
 from saga_coordinator.sagas.language.lint.serializable import name_of, serialization_problems
-from saga_coordinator.sagas.language.nodes import Branch, Delay, ForEach, Receive, Step
-
-D = TypeVar("D", bound=BaseModel)
+from saga_coordinator.sagas.language.nodes import Branch, D, Delay, ForEach, Receive, Step
 
 Function = Callable[..., Any]
+
+MAX_TOPIC = 245
+"""Kafka takes 249 characters, and `-dlt` comes after the name of a topic that is read."""
+
+_TOPIC = re.compile(rf"(?!\.{{1,2}}$)[a-zA-Z0-9._-]{{1,{MAX_TOPIC}}}")
 
 
 class Reader(Generic[D]):
@@ -167,6 +173,11 @@ class Reader(Generic[D]):
             self.problems.append(
                 f"{what} {message.__name__}, which has no topic: let its class say where it is published"
             )
+        elif travels_alone and issubclass(message, Event | Command) and not _TOPIC.fullmatch(str(message.topic)):
+            self.problems.append(
+                f"{what} {message.__name__}, whose topic {message.topic!r} is no name of a topic: "
+                f"write at most {MAX_TOPIC} letters, digits, dots, dashes and underscores, such as orders.events.v1"
+            )
 
 
 def hints(what: str, function: Function, problems: list[str]) -> tuple[list[Any], Any]:
@@ -185,7 +196,21 @@ def hints(what: str, function: Function, problems: list[str]) -> tuple[list[Any]
         problems.append(f"{what} is {type(function).__name__}, which carries no annotations: write a function with def")
         return [], None
     returns = found.pop("return", None)
+    if returns not in {None, NoneType} and _returns_nothing(function):
+        problems.append(f"{what} {name_of(function)} returns nothing on any path: end it with a return")
     return list(found.values()), returns
+
+
+def _returns_nothing(function: Function) -> bool:
+    """Return whether a function ends with None only, as one without a return does. One that always raises does not."""
+    code = getattr(function, "__code__", None)
+    steps = [] if code is None else list(get_instructions(code))
+    ends = [(before, end) for before, end in pairwise(steps) if end.opname.startswith("RETURN_")]
+    return bool(ends) and all(
+        end.argval is None if end.opname == "RETURN_CONST" else before.opname == "LOAD_CONST" and before.argval is None
+        for before, end in ends
+        if end.opname in {"RETURN_CONST", "RETURN_VALUE"}
+    )
 
 
 def data_of(saga: Declaration[D], problems: list[str]) -> type[D] | None:

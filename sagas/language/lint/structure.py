@@ -3,14 +3,12 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import TypeVar
-
-from pydantic import BaseModel
 
 from saga_coordinator.sagas.language.declaration import Declaration
 from saga_coordinator.sagas.language.nodes import (
     Alternatives,
     Branch,
+    D,
     Delay,
     ForEach,
     Node,
@@ -21,8 +19,6 @@ from saga_coordinator.sagas.language.nodes import (
     inside,
     walk,
 )
-
-D = TypeVar("D", bound=BaseModel)
 
 _KEBAB = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _NAMELESS = {"", "<lambda>", "?"}

@@ -4,14 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from saga_coordinator.contracts import Command, Event, Failure, Message, Reply
-from saga_coordinator.sagas.language.nodes import Receive
+from saga_coordinator.sagas.language.nodes import D, Receive
 from saga_coordinator.sagas.language.saga import Saga
 from saga_coordinator.sagas.testing.generate.messages import generate, has_choices
 
-D = TypeVar("D", bound=BaseModel)
 M = TypeVar("M", bound=Message)
 
 

@@ -46,7 +46,8 @@ def test_every_problem_of_an_unsound_saga_of_the_working_directory_is_reported(s
     assert (said.code, shown.code) == (1, 1)
     assert shown.json["problems"] == said.err.splitlines()
     assert len(shown.json["problems"]) == 3
-    assert all(problem.startswith("saga order-fulfilment: ") for problem in shown.json["problems"])
+    begins = f"{tmp_path}/unsound_catalog.py:6: saga order-fulfilment: "
+    assert all(problem.startswith(begins) for problem in shown.json["problems"])
     assert "step reserve-stock changes something before the pivot and cannot be undone: give it" in said.err
 
 

@@ -187,3 +187,33 @@ def test_a_command_that_names_no_reply_starts_no_child() -> None:
     assert problems_of_child(a, **parts) == (
         "it starts on Replyless, which names no reply to answer it with: declare it as Command[ItsReply]",
     )
+
+
+class Blank(Event):
+    """An event on a topic whose name no broker accepts."""
+
+    message_type = "made.blank.v1"
+    topic = "made events.v1"
+
+
+class Long(Event):
+    message_type = "made.long.v1"
+    topic = "e" * 246
+
+
+def key_of_blank(event: Blank) -> str:
+    return event.message_type
+
+
+def key_of_long(event: Long) -> str:
+    return event.message_type
+
+
+def test_a_topic_has_a_name_that_kafka_accepts_also_with_the_ending_of_its_dead_letters() -> None:
+    remedy = "write at most 245 letters, digits, dots, dashes and underscores, such as orders.events.v1"
+    assert problems_of(a, receive("r", Blank, key=key_of_blank)) == (
+        f"receive r: it awaits Blank, whose topic 'made events.v1' is no name of a topic: {remedy}",
+    )
+    assert problems_of(a, receive("r", Long, key=key_of_long)) == (
+        f"receive r: it awaits Long, whose topic '{'e' * 246}' is no name of a topic: {remedy}",
+    )

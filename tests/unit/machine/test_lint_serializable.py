@@ -12,11 +12,13 @@ from uuid import UUID
 
 import pytest
 from pydantic import (
+    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
     FiniteFloat,
     JsonValue,
+    NaiveDatetime,
     PrivateAttr,
     SecretStr,
     TypeAdapter,
@@ -88,7 +90,7 @@ class Record(TypedDict):
 
 
 STORABLE: tuple[Any, ...] = (
-    str, int, bool, Decimal, UUID, date, datetime, timedelta, Colour, PurePosixPath, Name, Many, Cat, Point, Pair,
+    str, int, bool, Decimal, UUID, date, AwareDatetime, timedelta, Colour, PurePosixPath, Name, Many, Cat, Point, Pair,
     Finite, JsonValue, FiniteFloat, int | None, Decimal | None, int | FiniteFloat, Literal["a", 1] | Decimal,
     tuple[str, ...], tuple[int, str], tuple[FiniteFloat, ...], Cat | tuple[int, ...],
     Mapping[str, int], Mapping[UUID, Cat], Mapping[int, str], Mapping[Literal["a", "b"], str],
@@ -100,6 +102,8 @@ LOST: dict[Any, str] = {
     float: "may be nan or infinite, which JSON cannot say: declare it pydantic.FiniteFloat",
     Rate: "may be nan or infinite, which JSON cannot say: declare it pydantic.FiniteFloat",
     tuple[float, ...]: "may be nan or infinite, which JSON cannot say: declare it pydantic.FiniteFloat",
+    datetime: "may be a time without a zone, which is no moment: declare it pydantic.AwareDatetime",
+    NaiveDatetime: "may be a time without a zone, which is no moment: declare it pydantic.AwareDatetime",
     bytes: "is bytes, for which JSON has no word: keep it as text, such as base64",
     SecretStr: "is a SecretStr, of which JSON keeps nothing but stars: keep a reference to it",
     set[str]: "is a set, which has no order that JSON could keep: declare it a tuple",
@@ -121,6 +125,9 @@ LOST: dict[Any, str] = {
     Mapping[tuple[int, int], str]: "has keys of tuple[int, int], and in JSON a key is text: let them be str",
     Mapping[Pair, str]: "has keys of Pair, and in JSON a key is text: let them be str",
     date | str: "is date or str, which look alike in JSON: let it be one of them, or models with a discriminator",
+    AwareDatetime | str: (
+        "is AwareDatetime or str, which look alike in JSON: let it be one of them, or models with a discriminator"
+    ),
     Colour | str: "is Colour or str, which look alike in JSON: let it be one of them, or models with a discriminator",
     Cat | Dog: "is Cat or Dog, which look alike in JSON: let it be one of them, or models with a discriminator",
     tuple[int, ...] | Pair: (

@@ -125,7 +125,7 @@ def test_a_participant_is_named_by_its_topic() -> None:
 def test_the_example_describes_every_participant_that_is_slow() -> None:
     parts = roles(order_fulfilment, ModelFile.read(EXAMPLE), 1)
 
-    assert {model.name for model in parts.participants if model.concurrency} == {
+    assert {name for name, model in parts.participants.items() if model.concurrency} == {
         "inventory",
         "payments",
         "reviews",

@@ -1,0 +1,115 @@
+"""The arguments of a definition: each is of the kind that its annotation says, for authors without a type checker."""
+
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import fields
+from datetime import timedelta
+from functools import cache
+from types import UnionType
+from typing import Any, Final, Union, assert_never, cast, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel
+
+from saga_coordinator.sagas.language.declaration import Declaration
+from saga_coordinator.sagas.language.lint.serializable import name_of
+from saga_coordinator.sagas.language.nodes import (
+    Alternatives,
+    Branch,
+    D,
+    Delay,
+    ForEach,
+    Parallel,
+    Receive,
+    Series,
+    Step,
+    walk,
+)
+from saga_coordinator.sagas.language.retry import Retry
+
+_CALLABLE: Final = get_origin(Callable[..., Any])
+_WORDS: Final[Mapping[Any, str]] = {
+    _CALLABLE: "a function",
+    type: "one class",
+    timedelta: "a timedelta",
+    Retry: "a Retry",
+    bool: "True or False",
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+    type(None): "None",
+}
+"""The kinds that are checked. What else stands in an annotation is checked elsewhere."""
+
+
+def argument_problems(saga: Declaration[D]) -> Iterator[str]:
+    """Yield each argument of another kind, so that nothing more can be checked. The tree must be one of nodes."""
+    yield from _of("it", saga)
+    for node in walk(saga.steps):
+        match node:
+            case Step():
+                yield from _of_step("step", node)
+            case ForEach():
+                yield from _of(f"for_each {node.name}", node)
+                yield from _of_step("for_each", node.step)
+            case Receive():
+                yield from _of(f"receive {node.name}", node)
+            case Delay():
+                yield from _of(f"delay {node.name}", node)
+            case Branch() | Alternatives():
+                yield from _of(f"{type(node).__name__.lower()} {node.name}", node)
+            case Series() | Parallel():
+                pass
+            case _:
+                assert_never(node)
+
+
+def _of_step(kind: str, step: Step[D]) -> Iterator[str]:
+    where = f"{kind} {step.name}"
+    yield from _of(where, step)
+    for name, retry in (("retry", step.retry), ("compensate_retry", step.compensate_retry)):
+        if isinstance(retry, Retry):
+            yield from _of(f"{where}: {name}", retry)
+
+
+def _of(where: str, thing: Any) -> Iterator[str]:  # noqa: ANN401  a dataclass of this language
+    for name, kinds in _kinds_of(cast("Hashable", type(thing))).items():
+        value = getattr(thing, name)
+        if kinds and not any(_is(value, kind) for kind in kinds):
+            wanted = " or ".join(_WORDS[kind] for kind in kinds if kind in _WORDS)
+            shown = name_of(value) if isinstance(value, type) or get_args(value) else repr(value)
+            yield f"{where} has {name}={shown}, which is not {wanted}: {_remedy(value, kinds)}"
+
+
+@cache
+def _kinds_of(declared: Hashable) -> Mapping[str, tuple[Any, ...]]:
+    """Return of which kinds each argument may be; none where a kind is not checked here."""
+    hints = get_type_hints(declared)
+    found = {each.name: tuple(dict.fromkeys(_kinds(hints[each.name]))) for each in fields(cast("Any", declared))}
+    return {name: kinds if all(kind in _WORDS for kind in kinds) else () for name, kinds in found.items()}
+
+
+def _kinds(hint: Any) -> Iterator[Any]:  # noqa: ANN401  types as values
+    origin = get_origin(hint)
+    if origin in {Union, UnionType}:
+        for each in get_args(hint):
+            yield from _kinds(each)
+    else:
+        yield origin or hint
+
+
+def _is(value: object, kind: Any) -> bool:  # noqa: ANN401  a type
+    if kind is _CALLABLE:
+        return callable(value)
+    if kind in {int, float}:
+        return isinstance(value, (int, kind)) and not isinstance(value, bool)
+    return isinstance(value, kind)
+
+
+def _remedy(value: object, kinds: tuple[Any, ...]) -> str:
+    is_number = isinstance(value, int | float)
+    if timedelta in kinds and is_number:
+        return f"write timedelta(seconds={value})"
+    if Retry in kinds and is_number:
+        return f"write Retry(attempts={value})"
+    if type in kinds and not isinstance(value, type) and isinstance(value, BaseModel):
+        return f"give it the class itself, {type(value).__name__}"
+    return f"give it {_WORDS[kinds[0]]}"
