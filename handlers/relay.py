@@ -11,6 +11,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Sequence
 
+from saga_coordinator.handlers.backoff import Backoff
 from saga_coordinator.handlers.leases import Leases
 from saga_coordinator.handlers.ports import Observer, Publisher, Store
 from saga_coordinator.handlers.records import Changes, OutboxRow
@@ -18,8 +19,6 @@ from saga_coordinator.handlers.records import Changes, OutboxRow
 MAX_BATCH = 1_000
 MAX_PUSHES = 10_000
 SWEEP_EVERY = 0.25
-INITIAL_BACKOFF = 0.1
-MAX_BACKOFF = 5.0
 
 
 class Relay:
@@ -146,7 +145,7 @@ class Relay:
 
     async def _publish(self, lane: tuple[str, int]) -> None:
         """Publish one lane until it is empty. After a failure begin with one row: others may be to blame for it."""
-        waiting, wait, most = self._lanes[lane], INITIAL_BACKOFF, MAX_BATCH
+        waiting, backoff, most = self._lanes[lane], Backoff(), MAX_BATCH
         try:
             while waiting:
                 rows = [waiting[index] for index in range(min(len(waiting), most))]
@@ -154,10 +153,11 @@ class Relay:
                     await self._publisher.publish(*lane, [row.message for row in rows])
                 except Exception as error:  # noqa: BLE001  whatever it is, the rows stay and are tried again
                     self._observer.on_error(f"{len(rows)} messages to {lane[0]}:{lane[1]} were not acknowledged", error)
-                    await asyncio.sleep(wait)
-                    wait, most = min(wait * 2, MAX_BACKOFF), 1
+                    await asyncio.sleep(backoff.next())
+                    most = 1
                 else:
-                    wait, most = INITIAL_BACKOFF, min(most * 2, MAX_BATCH)
+                    backoff.reset()
+                    most = min(most * 2, MAX_BATCH)
                     for row in rows:
                         waiting.popleft()
                         self._acknowledged.append(row.seq)

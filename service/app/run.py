@@ -6,9 +6,9 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
+from saga_coordinator.handlers.backoff import Backoff
 from saga_coordinator.handlers.ports import Observer
 from saga_coordinator.service.app.bootstrap import Service
-from saga_coordinator.service.backoff import Backoff
 from saga_coordinator.service.health import PUBLISHER
 from saga_coordinator.service.kafka.errors import ClientError
 

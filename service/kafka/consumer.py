@@ -12,10 +12,10 @@ from random import Random
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CorruptRecordException, KafkaError, NoOffsetForPartitionError
 
+from saga_coordinator.handlers.backoff import Backoff
 from saga_coordinator.handlers.bootstrap import Handlers
 from saga_coordinator.handlers.ports import Observer, Store
 from saga_coordinator.handlers.records import Lease, Place, Record
-from saga_coordinator.service.backoff import Backoff
 from saga_coordinator.service.health import KAFKA, STORE, Health
 from saga_coordinator.service.kafka import group_member
 from saga_coordinator.service.kafka.aiokafka_internals import consumer_error, stop_consumer

@@ -8,7 +8,7 @@ from random import Random
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
-from saga_coordinator.service.backoff import MAX_BACKOFF, Backoff
+from saga_coordinator.handlers.backoff import MAX_BACKOFF, Backoff
 
 REBALANCE_SETTLE_SECONDS = 3.0
 QUIET = 2 * MAX_BACKOFF

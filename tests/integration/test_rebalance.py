@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from saga_coordinator.handlers.backoff import INITIAL_BACKOFF
 from saga_coordinator.handlers.bootstrap import Handlers, wire_handlers
 from saga_coordinator.handlers.records import Lease
-from saga_coordinator.service.backoff import INITIAL_BACKOFF
 from saga_coordinator.service.clock import SystemClock
 from saga_coordinator.service.health import CHECKS, Health
 from saga_coordinator.service.kafka.consumer import KafkaConsumer

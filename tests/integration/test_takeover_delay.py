@@ -5,7 +5,7 @@ from typing import Final
 
 from aiokafka import TopicPartition
 
-from saga_coordinator.service.backoff import INITIAL_BACKOFF, MAX_BACKOFF
+from saga_coordinator.handlers.backoff import INITIAL_BACKOFF, MAX_BACKOFF
 from saga_coordinator.service.kafka.partitions import QUIET, Partitions
 
 ONE: Final = TopicPartition("orders.events.v1", 0)
