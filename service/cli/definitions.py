@@ -1,20 +1,18 @@
 """Finds the definitions that a command line names: in the catalog, or at a place in the code."""
 
 from collections.abc import Iterable
-from importlib import import_module
 
 import typer
 
-from saga_coordinator.handlers.routing import AnySaga, BadCatalog, Routes
-from saga_coordinator.sagas import Saga
-from saga_coordinator.service.catalog import load_routes
+from saga_coordinator.handlers.routing import AnySaga, Routes
+from saga_coordinator.service import catalog
 from saga_coordinator.service.cli.console import fail
 from saga_coordinator.service.cli.environment import load_settings
 
 
 def newest(name: str) -> AnySaga:
     """Return the newest version of a saga of the catalog; exit with 1 if there is none."""
-    sagas = load_routes(load_settings()).newest
+    sagas = catalog.load_routes(load_settings()).newest
     if name not in sagas:
         fail(_no_saga(name, sagas))
     return sagas[name]
@@ -23,7 +21,7 @@ def newest(name: str) -> AnySaga:
 def choose(name: str | None) -> list[AnySaga]:
     """Return the sagas at MODULE:NAME, or the newest version of a saga of the catalog, or of all."""
     if name is None:
-        return list(load_routes(load_settings()).newest.values())
+        return list(catalog.load_routes(load_settings()).newest.values())
     return list(sagas_at(name)) if ":" in name else [newest(name)]
 
 
@@ -52,14 +50,7 @@ def sagas_at(where: str) -> tuple[AnySaga, ...]:
     module, separator, attribute = where.partition(":")
     if not (module and separator and attribute):
         raise typer.BadParameter(f"{where!r} is no place in the code: write MODULE:NAME, such as sagas.catalog:catalog")
-    try:
-        found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise BadCatalog(f"{where}: {error}; name a module and a saga, or a tuple of sagas, in it") from error
-    sagas = tuple(found) if isinstance(found, tuple | list) else (found,)
-    if not sagas or not all(isinstance(each, Saga) for each in sagas):
-        raise BadCatalog(f"{where}: it must be a Saga, or a tuple of at least one")
-    return sagas
+    return catalog.sagas_at(where)
 
 
 def _no_saga(name: str, sagas: Iterable[str]) -> str:

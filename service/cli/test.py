@@ -3,16 +3,16 @@
 # ruff: noqa: PT028  `test` is the verb
 
 import sys
-from importlib import import_module
 from typing import Annotated, Any, Final
 
 import typer
 
 from saga_coordinator.contracts import Message
-from saga_coordinator.handlers.routing import AnySaga
+from saga_coordinator.handlers.routing import AnySaga, BadCatalog
 from saga_coordinator.sagas.testing.explorer.explore import Exploration, explore
 from saga_coordinator.sagas.testing.explorer.script import Place, place_of, script
 from saga_coordinator.sagas.testing.explorer.table import Cell, cells
+from saga_coordinator.service.catalog import values_at
 from saga_coordinator.service.cli.console import echo, fail, print_json, remark, table
 from saga_coordinator.service.cli.definitions import choose
 from saga_coordinator.service.cli.options import Json
@@ -74,13 +74,12 @@ def _samples(where: str | None) -> tuple[Message, ...]:
     """Return the messages at MODULE:NAME, where one may be as well as a tuple of them."""
     if where is None:
         return ()
-    module, _, attribute = where.partition(":")
     try:
-        found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise typer.BadParameter(f"{where}: {error}; write MODULE:NAME, a message or a tuple of messages") from error
-    given = tuple(found) if isinstance(found, tuple | list) else (found,)
-    if not all(isinstance(each, Message) for each in given):
+        found = values_at(where, "", "a message, or a tuple of messages,")
+    except BadCatalog as error:
+        raise typer.BadParameter(str(error)) from error
+    given = tuple(each for each in found if isinstance(each, Message))
+    if len(given) < len(found):
         raise typer.BadParameter(f"{where}: it must be a message, or a tuple of messages")
     return given
 
