@@ -22,6 +22,7 @@ from saga_coordinator.service.catalog import load_routes
 from saga_coordinator.service.errors import StoreError
 from saga_coordinator.service.health import Finding
 from saga_coordinator.service.kafka.admin import State, Topic, describe_cluster, plan
+from saga_coordinator.service.kafka.aiokafka_internals import missing_codecs
 from saga_coordinator.service.kafka.errors import ClientError
 from saga_coordinator.service.settings import KafkaSettings, Settings
 from saga_coordinator.service.telemetry.environment import Kind, endpoint, unsupported
@@ -34,7 +35,7 @@ async def examine(settings: Settings) -> Sequence[Finding]:
     """Run all checks; a failure is a finding, not an error."""
     routes, definitions = _definitions(settings)
     broker, traces = await asyncio.gather(_broker(settings.kafka), _traces())
-    findings = [definitions, broker]
+    findings = [definitions, _codecs(), broker]
     if routes is not None:
         findings += await _topics(settings.kafka, routes) if broker.ok else []
     findings += _database(settings, routes)
@@ -54,6 +55,14 @@ def _definitions(settings: Settings) -> tuple[Routes | None, Finding]:
 
 
 # --- Kafka
+
+
+def _codecs() -> Finding:
+    """Check whether records can be read that a producer has compressed."""
+    if missing := missing_codecs():
+        detail = f"records compressed with {', '.join(missing)} cannot be read, and stop their partitions"
+        return Finding("codecs", detail, "install the package cramjam beside this one (pip install cramjam)")
+    return Finding("codecs", "gzip, snappy, lz4 and zstd can be read")
 
 
 async def _broker(settings: KafkaSettings) -> Finding:

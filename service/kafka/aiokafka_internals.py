@@ -8,14 +8,21 @@ and a client that lost one is replaced. A client also waits for its broker befor
 # ruff: noqa: SLF001  there is no public way to any of it
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from functools import wraps
-from typing import Any
+from typing import Any, NamedTuple
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition, codec
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import AIOKafkaConnection, CloseReason
-from aiokafka.errors import KafkaConnectionError, KafkaError, ProducerClosed
+from aiokafka.consumer.fetcher import PartitionRecords
+from aiokafka.errors import (
+    CorruptRecordException,
+    KafkaConnectionError,
+    KafkaError,
+    ProducerClosed,
+    RecordTooLargeError,
+)
 from aiokafka.protocol.metadata import MetadataRequest
 
 STOP_TIMEOUT = 3.0
@@ -48,6 +55,60 @@ def expect_closed_connections() -> None:
             raise KafkaConnectionError(f"Connection at {self.host}:{self.port} broken: {error}") from error
 
     AIOKafkaConnection.send = send
+
+
+# --- records
+
+
+UNDECODABLE = (CorruptRecordException, RecordTooLargeError)
+
+
+class Undecodable(NamedTuple):
+    """A record that this client cannot decode: its batch is corrupt, or its compression codec is not installed."""
+
+    at: TopicPartition
+    offset: int
+    reason: str
+
+
+def undecodable(error: Exception) -> Undecodable:
+    """Return which record is meant by an error of the `UNDECODABLE`."""
+    if isinstance(error, RecordTooLargeError):
+        _, at, offset, _ = error.args
+        return Undecodable(at, offset, "its batch is longer than what was delivered")
+    return Undecodable(*error.args)
+
+
+def name_undecodable_records() -> None:
+    """Let every consumer raise an error that names the record that it cannot decode.
+
+    aiokafka raises whatever the decoder raises (an error of a codec, of a checksum, of UTF-8), at each poll, and does
+    not say of which partition.
+    """
+    decode = PartitionRecords.__next__
+    if hasattr(decode, "__wrapped__"):
+        return
+
+    @wraps(decode)
+    def named(self: PartitionRecords) -> Any:  # noqa: ANN401  aiokafka carries no types
+        try:
+            return decode(self)
+        except StopIteration:
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__} {error}"
+            raise CorruptRecordException(self._tp, self.next_fetch_offset, reason) from error
+
+    PartitionRecords.__next__ = named
+
+
+def missing_codecs() -> Sequence[str]:
+    """Return the compression codecs of Kafka that this client cannot decode."""
+    has = {"gzip": codec.has_gzip, "snappy": codec.has_snappy, "lz4": codec.has_lz4, "zstd": codec.has_zstd}
+    return [name for name, is_there in has.items() if not is_there()]
+
+
+# --- metadata
 
 
 async def topic_errors(admin: AIOKafkaAdminClient, names: Collection[str]) -> Mapping[str, int]:

@@ -10,15 +10,21 @@ from collections.abc import Collection, Mapping, Sequence
 from random import Random
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import CorruptRecordException, KafkaError, NoOffsetForPartitionError
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError
 
 from saga_coordinator.handlers.backoff import Backoff
 from saga_coordinator.handlers.bootstrap import Handlers
 from saga_coordinator.handlers.ports import Observer, Store
-from saga_coordinator.handlers.records import Lease, Place, Record
+from saga_coordinator.handlers.records import Lease, Record
 from saga_coordinator.service.health import KAFKA, STORE, Health
 from saga_coordinator.service.kafka import group_member
-from saga_coordinator.service.kafka.aiokafka_internals import consumer_error, stop_consumer
+from saga_coordinator.service.kafka.aiokafka_internals import (
+    UNDECODABLE,
+    Undecodable,
+    consumer_error,
+    stop_consumer,
+    undecodable,
+)
 from saga_coordinator.service.kafka.errors import describe_refusal
 from saga_coordinator.service.kafka.monitor import BrokerMonitor
 from saga_coordinator.service.kafka.partitions import Assignment, Partitions
@@ -29,7 +35,6 @@ POLL_TIMEOUT = 1.0
 COMMIT_INTERVAL = 1.0
 MONITOR_INTERVAL = 2.0
 LEASE_CHECK_INTERVAL = 2.0
-UNDECODABLE = (CorruptRecordException, UnicodeDecodeError)
 
 
 class KafkaConsumer:
@@ -66,7 +71,7 @@ class KafkaConsumer:
             health=health,
             observer=observer,
         )
-        self._one_by_one = False
+        self._undecodable: Undecodable | None = None
         self._leases_checked_at = -LEASE_CHECK_INTERVAL
         self.caught_up = asyncio.Event()
 
@@ -130,36 +135,40 @@ class KafkaConsumer:
             await self._catch_up(consumer)
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> Sequence[Record]:
-        """Poll once. After a record that cannot be decoded, poll one by one up to it and stop its partition there."""
-        limit = 1 if self._one_by_one else self._kafka.batch
+        """Poll once. Before a record that cannot be decoded, poll its partition one by one, and stop it there."""
+        if self._undecodable is not None and await self._has_reached(consumer, self._undecodable):
+            self._undecodable = None
+        one = () if self._undecodable is None else (self._undecodable.at,)
         try:
             async with asyncio.timeout(POLL_TIMEOUT):
-                polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=limit)
+                polled = await consumer.getmany(*one, timeout_ms=POLL_MS, max_records=1 if one else self._kafka.batch)
+        except UNDECODABLE as error:
+            self._undecodable = undecodable(error)
+            self._leases.clear()  # what was polled with it is lost: all partitions are read again from the database
+            return ()
         except TimeoutError:
             self._assignment.check_settled(self._kafka.group, self._kafka.request_timeout)
             return ()
         except NoOffsetForPartitionError:
             return ()  # it was assigned during the poll, and has no position before its lease is acquired
-        except UNDECODABLE:
-            if self._one_by_one:
-                await self._stop_undecodable(consumer)
-            self._one_by_one = not self._one_by_one
-            raise
         if not polled:
             self._partitions.note_empty_poll(consumer, time.monotonic())
-        self._one_by_one = self._one_by_one and bool(polled)
         return [group_member.to_record(each) for some in polled.values() for each in some]
 
-    async def _stop_undecodable(self, consumer: AIOKafkaConsumer) -> None:
-        """Stop the partitions whose next record cannot be decoded, so that the others continue."""
-        for at in consumer.assignment() - self._partitions.stopped():
-            try:
-                async with asyncio.timeout(POLL_TIMEOUT):
-                    await consumer.getmany(at, timeout_ms=POLL_MS, max_records=1)
-            except UNDECODABLE as error:
-                place = Place(at.topic, at.partition, await consumer.position(at))
-                remedy = "copy it with another client, then set next_offset in the table lease behind it by hand"
-                self._stop(consumer, at, f"{place} cannot be decoded: {error}", remedy)
+    async def _has_reached(self, consumer: AIOKafkaConsumer, record: Undecodable) -> bool:
+        """Stop a partition whose next record cannot be decoded, so that the others continue.
+
+        Return False while records are before it.
+        """
+        at, offset, reason = record
+        if at not in consumer.assignment() or (at.topic, at.partition) not in self._leases.owned():
+            return True
+        if await consumer.position(at) < offset:
+            return False
+        remedy = "copy it with another client, then set next_offset in the table lease behind it by hand"
+        self._stop(consumer, at, f"{at.topic}:{at.partition}:{offset} cannot be decoded: {reason}", remedy)
+        self._monitor.report(consumer)
+        return True
 
     async def _catch_up(self, consumer: AIOKafkaConsumer) -> None:
         """Set `caught_up` when the backlog is processed: it may answer commands that timers would send again."""
@@ -277,7 +286,7 @@ class KafkaConsumer:
         """
         self._leases.clear()
         self._handlers.instance_cache.clear()
-        if isinstance(error, KafkaError) and not error.retriable and not isinstance(error, UNDECODABLE):
+        if isinstance(error, KafkaError) and not error.retriable:
             await self._leave()
 
     async def _leave(self) -> None:

@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
 from saga_coordinator.handlers.records import Place, Record
-from saga_coordinator.service.kafka.aiokafka_internals import stop_consumer
+from saga_coordinator.service.kafka.aiokafka_internals import name_undecodable_records, stop_consumer
 from saga_coordinator.service.kafka.connection import connection
 from saga_coordinator.service.kafka.partitions import Assignment
 from saga_coordinator.service.settings import KafkaSettings
@@ -33,6 +33,7 @@ async def join(settings: KafkaSettings, topics: Collection[str], name: str, assi
 
     Raises `KafkaError`, `TimeoutError`; then nothing is left open.
     """
+    name_undecodable_records()
     options = connection(settings)
     session_ms = int(settings.session_timeout * 1000)
     options["request_timeout_ms"] = max(options["request_timeout_ms"], session_ms + 5_000)

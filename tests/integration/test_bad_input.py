@@ -9,7 +9,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.util import calc_crc32c
 
 from saga_coordinator.handlers.records import OutboxMessage, RawHeaders, Record
-from tests.integration._support.on_broker import TOPICS, World, look, serving
+from tests.integration._support.on_broker import TOPICS, Running, World, look, serving
 from tests.support.kafka.faulty_broker import FaultyBroker
 from tests.unit.handlers._support.eventually import eventually
 from tests.unit.handlers._support.order_log import EVENTS, REPLIES, attributes, header
@@ -74,9 +74,71 @@ class Garbled(BatchBuilder):  # type: ignore[misc]  # aiokafka carries no types
     """A batch in which a header's name is no UTF-8: Kafka does not mind, aiokafka cannot decode it."""
 
     def _build(self) -> bytearray:
-        raw = bytearray(super()._build()).replace(b"garbled", b"\xff" * 7)
-        raw[17:21] = struct.pack(">I", calc_crc32c(bytes(raw[21:])))
+        return with_checksum(self.spoilt(bytearray(super()._build())))
+
+    def spoilt(self, raw: bytearray) -> bytearray:
+        """Return the batch with what cannot be decoded."""
+        return raw.replace(b"garbled", b"\xff" * 7)
+
+
+class WithCodec(Garbled):
+    """A batch that says that it is compressed with a codec of this number, which it is not."""
+
+    codec = 0
+
+    def spoilt(self, raw: bytearray) -> bytearray:
+        raw[ATTRIBUTES.start + 1] = self.codec
         return raw
+
+
+class Gzipped(WithCodec):
+    codec = 1
+
+
+class Zstandard(WithCodec):
+    codec = 4
+
+
+class OfTheFuture(WithCodec):
+    codec = 7
+
+
+class Overwritten(BatchBuilder):  # type: ignore[misc]  # aiokafka carries no types
+    """A batch that does not have its checksum any more."""
+
+    def _build(self) -> bytearray:
+        raw = bytearray(super()._build())
+        raw[-1] ^= 0xFF
+        return raw
+
+
+CHECKSUM, ATTRIBUTES = slice(17, 21), slice(21, 23)
+
+
+def with_checksum(raw: bytearray) -> bytearray:
+    """Return a batch with the checksum of its content."""
+    raw[CHECKSUM] = struct.pack(">I", calc_crc32c(bytes(raw[ATTRIBUTES.start :])))
+    return raw
+
+
+@pytest.mark.parametrize("spoilt", [Gzipped, Zstandard, OfTheFuture, Overwritten])
+async def test_a_batch_that_cannot_be_decoded_stops_its_partition_only_i29(
+    tmp_path: Path, spoilt: type[BatchBuilder]
+) -> None:
+    with FaultyBroker(TOPICS) as broker:
+        async with World(broker) as world, serving(broker, tmp_path / "saga.db") as it:
+            await it.ready()
+            for record, kind in ((world.log.placed("o-good"), BatchBuilder), (world.log.placed("o-bad"), spoilt)):
+                batch = world.new_batch()
+                batch.append(key=record.key, value=record.value, timestamp=None, headers=list(record.headers))
+                batch.__class__ = kind
+                await world.send_batch(EVENTS, 0, batch)
+            await world.order(*(f"o-{number}" for number in range(10)))
+            await eventually(lambda: len(world.published_outcomes()) > 2, "orders of the other partition")
+            await eventually(lambda: it.leased().get((EVENTS, 0)) == 1, "what stands before it is taken in")
+            await eventually(lambda: is_named(it, f"{EVENTS}:0:1 cannot be decoded"), "readiness names the record")
+            assert it.rows("SELECT count(*) FROM dead_letter") == [(0,)]
+        assert look(tmp_path / "saga.db", STARTED_FROM_PARTITION_0) == [("o-good",)]
 
 
 async def test_a_record_that_no_client_can_decode_stops_and_reports_its_partition_and_the_others_continue_i29(
@@ -96,9 +158,13 @@ async def test_a_record_that_no_client_can_decode_stops_and_reports_its_partitio
                 await eventually(lambda: it.leased().get((EVENTS, 0)) == 1, "what stands before it is taken in")
                 await eventually(it.service.consumer.caught_up.is_set, "timers can fire")
 
-                reasons = [check.reason or "" for check in it.service.health.checks if not check.is_ok]
-                assert any(f"{EVENTS}:0:1 cannot be decoded" in reason for reason in reasons)
+                assert is_named(it, f"{EVENTS}:0:1 cannot be decoded")
         assert look(tmp_path / "saga.db", STARTED_FROM_PARTITION_0) == [("o-good",)]
+
+
+def is_named(it: Running, problem: str) -> bool:
+    """Return whether readiness names a problem."""
+    return any(problem in (check.reason or "") for check in it.service.health.checks if not check.is_ok)
 
 
 def own(row: OutboxMessage) -> RawHeaders:

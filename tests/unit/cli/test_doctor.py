@@ -73,6 +73,7 @@ def test_where_all_is_well_it_ends_with_0_and_names_every_topic(saga: Saga) -> N
     found = looked(saga, 0)
 
     assert found["definitions"]["found"] == "order-fulfilment v1"
+    assert found["codecs"]["found"] == "gzip, snappy, lz4 and zstd can be read"
     assert "Kafka" in str(found["broker"]["found"])
     assert found["topic saga.replies.v1"]["found"] == "4 partitions, replies in"
     assert sum(name.startswith("topic ") for name in found) == 10
