@@ -40,6 +40,11 @@ VERDICTS: Mapping[Ignored | None, Verdict] = {
 }
 
 
+def kind_of(signal: type[Signal]) -> str:
+    """Return the kind of the rows of a signal."""
+    return STORED_KINDS.get(signal) or signal.__name__.lower()
+
+
 def entry_of(decision: Decision[Any], seq: int, signal: Signal, arrival: Arrival | None, span: SpanContext) -> Entry:
     envelope = arrival.envelope if arrival else None
     causation_id, value = _content(signal, arrival)
@@ -47,7 +52,7 @@ def entry_of(decision: Decision[Any], seq: int, signal: Signal, arrival: Arrival
         instance_id=decision.instance.id,
         seq=seq,
         at=signal.at,
-        kind=STORED_KINDS.get(type(signal)) or type(signal).__name__.lower(),
+        kind=kind_of(type(signal)),
         verdict=VERDICTS.get(decision.ignored, Verdict.IGNORED),
         reason=_reason(decision, signal),
         message_id=envelope.id if envelope else None,

@@ -1,10 +1,12 @@
 """The store as the service runs it: the port of the handlers, opened and closed, counted and checkpointed."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from saga_coordinator.handlers.ports import Observer, Store
 from saga_coordinator.handlers.routing import LiveVersions
+from saga_coordinator.service.counts import Counts
 
 
 class ServiceStore(Store, Protocol):
@@ -22,8 +24,5 @@ class ServiceStore(Store, Protocol):
     async def live_versions(self) -> Sequence[LiveVersions]:
         """Return the sagas and versions that have live instances, how many, and the keys of a few."""
 
-    async def count_by_status(self) -> Sequence[tuple[str, str, int]]:
-        """Return saga, status and number of the live instances."""
-
-    async def count_dead_letters(self) -> tuple[int, int]:
-        """Return how many dead letters there are, and behind how many of them an instance is parked."""
+    async def counts(self, now: datetime) -> Counts:
+        """Return what the metrics show of the database."""

@@ -5,8 +5,8 @@ instances):
 
 - completion rate: `saga_duration_seconds_count{status="completed"}` / `saga_duration_seconds_count`;
 - cycle time: the quantiles of `saga_duration_seconds_bucket`; of one step, `saga_step_duration_seconds_bucket`;
-- error rate: (`saga_duration_seconds_count{status="compensated"}` + `saga_stalled_total`) /
-  `saga_duration_seconds_count`;
+- error rate: `saga_duration_seconds_count{status="compensated"}` / `saga_duration_seconds_count`. An instance that
+  stalls ends later, as one or the other: `saga_stalled_total` counts it beside that;
 - resource use: `process_cpu_time_seconds_total` / `saga_duration_seconds_count`.
 """
 
@@ -121,12 +121,43 @@ def _gauged(measures: Measures) -> Iterable[_Instrument]:
             "saga.instances", "{instance}", "Live instances", ("saga", "status"), lambda: measures.instances
         ),
         _Instrument(
+            "saga.check.ok", "1", "Whether a check of readiness passes: 1 or 0", ("check",), lambda: measures.checks
+        ),
+        _Instrument(
+            "saga.paused", "{instance}", "Live instances that are paused", ("saga",),
+            lambda: {(saga,): number for saga, number in measures.counts.paused},
+        ),
+        _Instrument(
+            "saga.unreadable", "{instance}", "Instances that could not be read since the start", (),
+            lambda: {(): measures.counts.unreadable},
+        ),
+        _Instrument(
+            "saga.timers.overdue", "{instance}", "Instances whose timer has been due for more than 10 s", (),
+            lambda: {(): measures.counts.overdue},
+        ),
+        _Instrument(
+            "saga.commands.unanswered", "{command}", "Commands that were sent and have no reply",
+            ("saga", "step", "direction"),
+            lambda: {each[:3]: each.number for each in measures.counts.unanswered},
+        ),
+        _Instrument(
+            "saga.commands.unanswered.age", "s", "Since when the oldest command without a reply waits",
+            ("saga", "step", "direction"), lambda: measures.unanswered_age,
+        ),
+        _Instrument(
             "saga.dead_letters.waiting", "{record}", "Dead letters that wait for an operator", (),
-            lambda: {(): measures.waiting.letters},
+            lambda: {(): measures.counts.dead_letters},
         ),
         _Instrument(
             "saga.parked", "{instance}", "Instances that are parked behind a dead letter", (),
-            lambda: {(): measures.waiting.parked},
+            lambda: {(): measures.counts.parked},
+        ),
+        _Instrument(
+            "saga.database.size", "By", "Size of the database file", (), lambda: {(): measures.counts.database_bytes}
+        ),
+        _Instrument(
+            "saga.database.wal.size", "By", "Size of the database's write-ahead log", (),
+            lambda: {(): measures.counts.wal_bytes},
         ),
         _Instrument(
             "saga.outbox.pending", "{message}", "Messages that are not published yet", (),
@@ -254,6 +285,6 @@ def _point(labels: dict[str, str], buckets: Buckets, since: int, now: int) -> Hi
         sum=buckets.total,
         bucket_counts=buckets.counts,
         explicit_bounds=BOUNDS,
-        min=buckets.minimum,
+        min=min(buckets.minimum, buckets.maximum),
         max=buckets.maximum,
     )

@@ -19,15 +19,23 @@ from tests.unit.handlers._support.faulty import NO_FAULT, Fault, Two, wide
 
 OLGA = Actor("olga", "to see what it costs")
 
-SMALL = re.compile(r"SCAN (outbox|lease|live|\(subquery-\d\)|(json_each|held) VIRTUAL TABLE INDEX 1:)")
+SMALL = re.compile(
+    r"SCAN (outbox|lease|live|sent|\(subquery-\d\)|(json_each|held|run|command) VIRTUAL TABLE INDEX [13]:)"
+)
 """What may be read whole: it is bounded, or made by the statement itself."""
 
 OF_THE_LIVE = re.compile(r"SCAN (instance|one) USING (COVERING )?INDEX instance_live")
 WAITING = re.compile(r"SCAN (dead_letter USING (COVERING )?INDEX \w+|CONSTANT ROW)")
 """What grows with what is alive, or waits for somebody, is read by an index that holds all that is asked for."""
 
-SORTED = ("FROM dead_letter WHERE (", "FROM parked WHERE (", "FROM held_event WHERE address", "SELECT saga, version")
-"""Results that may be sorted: the dead letters or buffered records of one instance, and a few live ones."""
+SORTED = (
+    "FROM dead_letter WHERE (",
+    "FROM parked WHERE (",
+    "FROM held_event WHERE address",
+    "SELECT saga, version",
+    "OVER alike",
+)
+"""Results that may be sorted: the rows of one instance, a few live ones, and what the metrics count."""
 
 
 async def test_each_statement_finds_its_rows_by_an_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,8 +83,7 @@ async def everything_happens(it: Coordinator, fault: Fault) -> None:
     await it.store.leases()
     await it.store.next_timer()
     await it.store.live_versions()
-    await it.store.count_by_status()
-    await it.store.count_dead_letters()
+    await it.store.counts(it.clock.now())
 
 
 def plan(connection: sqlite3.Connection, sql: str, parameters: Mapping[str, object]) -> list[str]:

@@ -20,7 +20,9 @@ import aiosqlite
 from saga_coordinator.handlers.ports import Observer
 from saga_coordinator.handlers.records import Lease, OutboxMessage, OutboxRow
 from saga_coordinator.handlers.routing import LiveVersions
+from saga_coordinator.service.counts import Counts
 from saga_coordinator.service.errors import StoreError
+from saga_coordinator.service.storage.sqlite.counting import count
 from saga_coordinator.service.storage.sqlite.errors import (
     is_corruption,
     is_sync_failure,
@@ -83,6 +85,7 @@ class SqliteStore:
         self._guard: IO[str] | None = None
         self._writer: aiosqlite.Connection | None = None
         self._reader: aiosqlite.Connection | None = None
+        self._counter: aiosqlite.Connection | None = None
         self._counters = Counters(0, 0)
         self._silent: set[str] = set()
         self._running: set[asyncio.Task[Any]] = set()
@@ -113,6 +116,7 @@ class SqliteStore:
         await migrate(self._writer, str(self._path))
         reading = f"{self._path.absolute().as_uri()}?mode=ro"
         self._reader = await aiosqlite.connect(reading, uri=True, isolation_level=None)
+        self._counter = await aiosqlite.connect(reading, uri=True, isolation_level=None)  # it may take seconds
         self._counters = await _last_numbers(self._reader)
 
     async def close(self) -> None:
@@ -120,10 +124,11 @@ class SqliteStore:
         if self._running:
             await asyncio.wait(self._running)
         # the last to close writes a checkpoint, and syncs what must not be synced again; the reader cannot
-        for connection in (self._writer, self._reader) if self._unusable else (self._reader, self._writer):
+        readers = (self._reader, self._counter)
+        for connection in (self._writer, *readers) if self._unusable else (*readers, self._writer):
             if connection is not None:
                 await connection.close()
-        self._reader = self._writer = None
+        self._reader = self._counter = self._writer = None
         if self._guard is not None:
             self._guard.close()
             self._guard = None
@@ -183,16 +188,10 @@ class SqliteStore:
             for saga, version, count, keys in await self._query(_LIVING, {"few": MAX_KEYS})
         ]
 
-    async def count_by_status(self) -> Sequence[tuple[str, str, int]]:
-        """Return saga, status and number of the live instances."""
-        sql = "SELECT saga, status, count(*) FROM instance WHERE ended_at IS NULL GROUP BY saga, status"
-        return [(saga, status, count) for saga, status, count in await self._query(sql)]
-
-    async def count_dead_letters(self) -> tuple[int, int]:
-        """Return how many dead letters there are, and behind how many of them an instance is parked."""
-        sql = "SELECT (SELECT count(*) FROM dead_letter), (SELECT count(*) FROM dead_letter WHERE parks = 1)"
-        [(letters, parked)] = await self._query(sql)
-        return letters, parked
+    async def counts(self, now: datetime) -> Counts:
+        """Return what the metrics show of the database."""
+        query = partial(self._query_on, _opened(self._counter))
+        return await count(query, self._path, now, len(self._silent))
 
     async def _transact(self, work: Callable[[SqliteTransaction], Awaitable[T]]) -> T:
         async with self._lock:
@@ -268,8 +267,13 @@ class SqliteStore:
             task.exception()
 
     async def _query(self, sql: str, parameters: Mapping[str, object] | None = None) -> Sequence[Sequence[Any]]:
+        return await self._query_on(_opened(self._reader), sql, parameters)
+
+    async def _query_on(
+        self, connection: aiosqlite.Connection, sql: str, parameters: Mapping[str, object] | None
+    ) -> Sequence[Sequence[Any]]:
         try:
-            rows = list(await self._open_reader.execute_fetchall(sql, parameters or {}))
+            rows = list(await connection.execute_fetchall(sql, parameters or {}))
         except sqlite3.Error as error:
             raise self._failed(_READS, error) from error
         if _READS in self._problems:
@@ -279,10 +283,6 @@ class SqliteStore:
     @property
     def _open_writer(self) -> aiosqlite.Connection:
         return _opened(self._writer)
-
-    @property
-    def _open_reader(self) -> aiosqlite.Connection:
-        return _opened(self._reader)
 
 
 def _rewrite_wal(database: Path) -> None:

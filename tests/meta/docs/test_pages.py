@@ -1,7 +1,7 @@
 """The documentation matches the project: files, links, tests, settings, metrics and diagrams."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,7 @@ import pytest
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.diagrams.mermaid import mermaid
 from saga_coordinator.sagas.diagrams.svg.document import svg
+from saga_coordinator.service.counts import Counts, Unanswered
 from saga_coordinator.service.telemetry.environment import resource_from_environment, scope
 from saga_coordinator.service.telemetry.measures import Measures
 from saga_coordinator.service.telemetry.metrics import Metrics
@@ -19,6 +20,7 @@ DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 OPERATING = ROOT / "docs" / "operating.md"
 HEADINGS = ("## Context", "## Decision", "## Consequences")
 A_MOMENT = timedelta(milliseconds=1)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("page", pages(), ids=shown)
@@ -82,7 +84,9 @@ def measured() -> set[str]:
     measures.compensations["s", "a"] += 1
     measures.stalled["s", "a"] += 1
     measures.dead_letters[("t",)] += 1
-    measures.set_instances([("s", "running", 1)])
+    unanswered = Unanswered("s", "a", "forward", 1, NOW)
+    measures.set_counts(Counts(instances=[("s", "running", 1)], paused=[("s", 1)], unanswered=[unanswered]), NOW)
+    measures.set_checks([("kafka", True)])
     measures.set_lag({("t", 0): 1})
     for durations, labels in ((measures.duration, ("s", "completed")), (measures.step_duration, ("s", "a", "forward"))):
         durations.add(labels, A_MOMENT)

@@ -1,11 +1,14 @@
 """What is counted, and under which labels."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from saga_coordinator.contracts import Envelope, Failure, Reply
 from saga_coordinator.handlers.records import Place, Record
+from saga_coordinator.handlers.routing import Routes
+from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine import Status
+from saga_coordinator.service.counts import Counts
 from saga_coordinator.service.telemetry.measures import BOUNDS, Durations, Measures
 from tests.unit.telemetry._support.story import Story, declining, order_cancelled, order_placed, willing
 
@@ -142,3 +145,37 @@ def test_a_partition_that_is_somebody_elses_has_no_lag_here() -> None:
     measures.set_lag({("orders.events.v1", 1): 0})
 
     assert measures.lag == {("orders.events.v1", "1"): 0}
+
+
+def test_every_counter_of_the_catalog_begins_at_0() -> None:
+    measures = Measures()
+    measures.expect(Routes([order_fulfilment]))
+
+    assert measures.stalled[SAGA, "ship-order"] == 0
+    assert {("", 0), ("charge-card", 0)} <= {(step, number) for (_, step), number in measures.stalled.items()}
+    assert measures.compensations == {(SAGA, "reserve-stock"): 0, (SAGA, "charge-card"): 0}
+    assert set(measures.dead_letters) == {("orders.events.v1",), ("saga.replies.v1",)}
+    assert measures.verdicts[("orders.events.v1", "unmatched")] == 0
+    assert (SAGA, "answer", "duplicate") in measures.transitions
+    assert counts(measures.duration) == {(SAGA, "completed"): 0, (SAGA, "compensated"): 0}
+    assert (SAGA, "charge-card", "compensation") in counts(measures.step_duration)
+    assert measures.instances == {(SAGA, "running"): 0, (SAGA, "compensating"): 0, (SAGA, "stalled"): 0}
+
+
+def test_what_was_counted_replaces_the_zeros_and_only_those() -> None:
+    measures = Measures()
+    measures.expect(Routes([order_fulfilment]))
+    measures.set_counts(Counts(instances=[(SAGA, "running", 7)]), datetime(2026, 1, 1, tzinfo=UTC))
+
+    assert measures.instances == {(SAGA, "running"): 7, (SAGA, "compensating"): 0, (SAGA, "stalled"): 0}
+
+
+def test_a_timer_that_became_due_in_a_downtime_has_no_lag() -> None:
+    measures, story = Measures(), Story()
+    story.takes(order_placed("o-1"))
+    story.wakes(timedelta(minutes=2, seconds=3))
+    measures.timers_from = story.instance.started_at + timedelta(hours=1)
+    for turn in story.turns:
+        measures.on_commit(turn)
+
+    assert list(measures.timer_lag.read()) == []

@@ -2,17 +2,20 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from threading import Thread
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from saga_coordinator.service.counts import Counts, Unanswered
 from saga_coordinator.service.telemetry.environment import resource_from_environment, scope
 from saga_coordinator.service.telemetry.measures import BOUNDS, Measures
 from saga_coordinator.service.telemetry.metrics import Metrics
 from tests.unit.telemetry._support.collector import Collector, collecting
 from tests.unit.telemetry._support.story import Story, declining, order_placed
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 Sample = tuple[str, tuple[tuple[str, str], ...]]
 
 
@@ -24,7 +27,21 @@ def measures() -> Measures:
     measures = Measures()
     for turn in story.turns:
         measures.on_commit(turn)
-    measures.set_instances([("order-fulfilment", "running", 3), ("order-fulfilment", "stalled", 1)])
+    measures.set_counts(
+        Counts(
+            instances=[("order-fulfilment", "running", 3), ("order-fulfilment", "stalled", 1)],
+            paused=[("order-fulfilment", 2)],
+            unanswered=[Unanswered("order-fulfilment", "charge-card", "forward", 5, NOW - timedelta(minutes=2))],
+            overdue=4,
+            unreadable=1,
+            dead_letters=6,
+            parked=3,
+            database_bytes=8192,
+            wal_bytes=4096,
+        ),
+        NOW,
+    )
+    measures.set_checks([("kafka", False), ("store", True)])
     measures.set_outbox(12, 1.5)
     measures.set_lag({("saga.replies.v1", 4): 99})
     return measures
@@ -62,6 +79,14 @@ def test_prometheus_reads_every_measure(metrics: Metrics) -> None:
     assert read["saga_step_duration_seconds_bucket", tuple(sorted((*step, ("le", "0.025"))))] == 3
     assert read["saga_step_duration_seconds_bucket", tuple(sorted((*step, ("le", "0.01"))))] == 0
     assert read["saga_step_duration_seconds_bucket", tuple(sorted((*step, ("le", "+Inf"))))] == 3
+    command = (("direction", "forward"), saga, ("step", "charge-card"))
+    assert read["saga_commands_unanswered", command] == 5
+    assert read["saga_commands_unanswered_age_seconds", command] == 120
+    assert read["saga_paused", (saga,)] == 2
+    assert (read["saga_timers_overdue", ()], read["saga_unreadable", ()]) == (4, 1)
+    assert (read["saga_dead_letters_waiting", ()], read["saga_parked", ()]) == (6, 3)
+    assert (read["saga_database_size_bytes", ()], read["saga_database_wal_size_bytes", ()]) == (8192, 4096)
+    assert (read["saga_check_ok", (("check", "kafka"),)], read["saga_check_ok", (("check", "store"),)]) == (0, 1)
     assert read["saga_outbox_pending", ()] == 12
     assert read["saga_outbox_age_seconds", ()] == 1.5
     assert read["saga_consumer_lag", (("partition", "4"), ("topic", "saga.replies.v1"))] == 99
@@ -74,7 +99,7 @@ def test_no_instance_is_ever_a_label(metrics: Metrics) -> None:
     values = {value for name, given in samples(metrics.text()) for _, value in given if name.startswith("saga_")}
 
     assert labels - {"service_name", "service_version", "service_instance_id"} <= {
-        "saga", "status", "signal", "verdict", "step", "direction", "topic", "partition", "le",
+        "saga", "status", "signal", "verdict", "step", "direction", "topic", "partition", "le", "check",
         "telemetry_sdk_language", "telemetry_sdk_name", "telemetry_sdk_version",
     }  # fmt: skip
     assert not [value for value in values if re.search(r"[0-9a-f]{8}-|o-\d", value)]
