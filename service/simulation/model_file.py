@@ -2,7 +2,6 @@
 
 import re
 import tomllib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -13,9 +12,6 @@ from saga_coordinator.service.simulation.model import Model
 
 Place: TypeAlias = tuple[str | int, ...]
 """Keys and indexes, from the top of the file."""
-
-_HEADER = re.compile(r"\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(#.*)?$")
-_KEY = re.compile(r"\s*((?:[A-Za-z0-9_.\- ]|\"[^\"]*\"|'[^']*')+?)\s*=")
 
 
 class ModelFile:
@@ -53,21 +49,7 @@ class ModelFile:
 
     def _describe(self, error: ErrorDetails) -> str:
         missing = error["loc"][-1:] if error["type"] == "missing" else ()
-        return self.problem((*self._place(error["loc"]), *missing), _reason(error))
-
-    def _place(self, location: Place) -> Place:
-        """Return pydantic's location without the names of union members, which are not in the file."""
-        here: Any = self._raw
-        place: list[str | int] = []
-        for key in location:
-            if _holds(here, key):
-                here = here[key]
-                place.append(key)
-        return tuple(place)
-
-
-def _holds(here: object, key: str | int) -> bool:
-    return key in here if isinstance(here, dict) else isinstance(here, list) and isinstance(key, int)
+        return self.problem((*_present(self._raw, error["loc"]), *missing), _reason(error))
 
 
 def _reason(error: ErrorDetails) -> str:
@@ -86,56 +68,31 @@ def _reason(error: ErrorDetails) -> str:
 
 
 def line_of(text: str, place: Place) -> int | None:
-    """Return the number of the line that says a place, or the nearest thing around it; None if nothing does."""
-    best, line, table = 0, None, ()  # type: int, int | None, Place
-    seen: dict[Place, int] = {}
-    for number, each in enumerate(text.splitlines(), start=1):
-        if header := _HEADER.match(each):
-            here = table = _table(header[2], seen, is_array=header[1] == "[[")
-        elif (key := _KEY.match(each)) is not None:
-            here = table + _keys(f"{key[1]} = 0")
-        else:
+    """Return the number of the line that says a place, or the nearest thing around it; None if nothing does.
+
+    The file is read up to each line: that line says what is there now and was not before.
+    """
+    best, line, whole = 0, None, 0  # type: int, int | None, int
+    lines = text.splitlines()
+    for number in range(1, len(lines) + 1):
+        try:
+            read = tomllib.loads("\n".join(lines[:number]))
+        except tomllib.TOMLDecodeError:  # in the middle of a value of several lines
             continue
-        shared = _shared(here, place)
-        if shared == len(here) and shared > best:
-            best, line = shared, number
+        if (depth := len(_present(read, place))) > best:
+            best, line = depth, whole + 1
+        whole = number
     return line
 
 
-def _table(header: str, seen: dict[Place, int], *, is_array: bool) -> Place:
-    """Return the place that a header opens; the tables of an array are counted."""
-    place: Place = ()
-    keys = _keys(f"[{header}]")
-    for number, key in enumerate(keys):
-        place = (*place, key)
-        if is_array and number == len(keys) - 1:
-            seen[place] = seen.get(place, -1) + 1
-        if place in seen:
-            place = (*place, seen[place])
-    return place
-
-
-def _keys(line: str) -> tuple[str, ...]:
-    """Return the keys that a header or the left side of a line names; none if it is neither."""
-    try:
-        here: Any = tomllib.loads(line)
-    except tomllib.TOMLDecodeError:
-        return ()
-    keys: list[str] = []
-    while isinstance(here, dict) and here:
-        key, here = next(iter(here.items()))
-        keys.append(key)
-    return tuple(keys)
-
-
-def _shared(one: Sequence[object], other: Sequence[object]) -> int:
-    """Count how many keys two places have in common, from the top."""
-    count = 0
-    for left, right in zip(one, other, strict=False):
-        if left != right:
-            break
-        count += 1
-    return count
+def _present(read: Any, place: Place) -> Place:  # noqa: ANN401  what TOML can hold
+    """Return the keys and indexes of a place that are there; others, such as the names of union members, are not."""
+    present: list[str | int] = []
+    for key in place:
+        if key in read if isinstance(read, dict) else isinstance(read, list) and key in range(len(read)):
+            read = read[key]
+            present.append(key)
+    return tuple(present)
 
 
 def _written(key: str | int) -> str:

@@ -18,6 +18,7 @@ from saga_coordinator.service.simulation.model import (
     Behaviour,
     Cancelling,
     Coming,
+    CommandBehaviour,
     Latency,
     Model,
     ParticipantBehaviour,
@@ -101,14 +102,14 @@ class Conduct:
     """How one type of command is carried out, with nothing left open."""
 
     participant: str
-    latency: Latency
-    retryable: float
-    retry_after: float | None
-    refused: float
-    code: str
-    lost: float
-    honoured: float
     replies: Drawn[Reply]
+    latency: Latency = AT_ONCE
+    retryable: float = 0.0
+    retry_after: float | None = None
+    refused: float = 0.0
+    code: str = REFUSED
+    lost: float = 0.0
+    honoured: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,26 +178,15 @@ def _receives(saga: AnySaga) -> Mapping[str, type[Event]]:
 
 def _conduct(command: type[Command[Any]], model: Model, file: ModelFile, seed: int) -> Conduct:
     name, type_ = participant_of(command), command.message_type
-    said: list[Behaviour] = [
-        each for each in (model.commands.get(type_), model.participants.get(name), model.default) if each
-    ]
-    samples = model.commands[type_].replies if type_ in model.commands else ()
-    retryable, refused = _first(said, "retryable") or 0.0, _first(said, "refused") or 0.0
-    if retryable + refused > 1:
-        text = f"retryable ({retryable}) and refused ({refused}) are more than 1 together: lower one"
+    own = model.commands.get(type_, CommandBehaviour())
+    levels: tuple[Behaviour, ...] = (model.default, model.participants.get(name, ParticipantBehaviour()), own)
+    said = {key: value for each in levels for key, value in each if key in Behaviour.model_fields and value is not None}
+    replies = _messages(command.reply, own.replies, file, ("commands", type_, "replies"), seed)
+    conduct = Conduct(participant=name, replies=replies, **said)
+    if conduct.retryable + conduct.refused > 1:
+        text = f"retryable ({conduct.retryable}) and refused ({conduct.refused}) are more than 1 together: lower one"
         raise ValueError(file.problem(("commands", type_), text))
-    honoured = _first(said, "honoured")
-    return Conduct(
-        participant=name,
-        latency=_first(said, "latency") or AT_ONCE,
-        retryable=retryable,
-        retry_after=_first(said, "retry_after"),
-        refused=refused,
-        code=_first(said, "code") or REFUSED,
-        lost=_first(said, "lost") or 0.0,
-        honoured=1.0 if honoured is None else honoured,
-        replies=_messages(command.reply, samples, file, ("commands", type_, "replies"), seed),
-    )
+    return conduct
 
 
 def _coming(saga: AnySaga, name: str, model: Model, file: ModelFile, seed: int) -> tuple[Coming, Drawn[Event]]:
@@ -209,11 +199,6 @@ def _messages(kind: Any, samples: Samples, file: ModelFile, place: Place, seed: 
     if samples:
         return given(kind, samples, file, place)
     return generated(kind, stream(seed, f"generated: {'.'.join(map(str, place))}"), file, place)
-
-
-def _first(said: Sequence[Behaviour], name: str) -> Any:  # noqa: ANN401  the field's own type
-    """Return the first that anybody says of a setting."""
-    return next((value for each in said if (value := getattr(each, name)) is not None), None)
 
 
 def stream(seed: int, purpose: str) -> Random:
