@@ -37,9 +37,7 @@ dead_letters = typer.Typer(
     rich_markup_mode=None,
 )
 
-Places = Annotated[
-    list[Place] | None, typer.Argument(parser=to_place, metavar=f"[{PLACE}]...", help="Where the records are")
-]
+Places = Annotated[list[Place] | None, typer.Argument(parser=to_place, metavar=PLACE, help="Where the records are")]
 OfInstance = Annotated[str | None, typer.Option(metavar="ID", help="Only those that failed for this instance")]
 Cause = Annotated[str | None, typer.Option(metavar="TEXT", help="Only those with this text in their cause")]
 

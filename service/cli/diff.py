@@ -27,7 +27,7 @@ def diff(
     second: Annotated[
         str, typer.Argument(metavar="V1|MODULE:NAME", help="Its old version, or the new one in the code")
     ],
-    third: Annotated[str | None, typer.Argument(metavar="[V2]", help="Its new version")] = None,
+    third: Annotated[str | None, typer.Argument(metavar="V2", help="Its new version")] = None,
     *,
     json: Json = False,
 ) -> None:

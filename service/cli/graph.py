@@ -24,7 +24,7 @@ WRITERS: dict[Form, Callable[[AnySaga, Instance[Any] | None], str]] = {"mermaid"
 
 def graph(
     saga: Annotated[
-        str | None, typer.Argument(metavar="[SAGA|MODULE:NAME]", help="Only this saga, or those at a place in the code")
+        str | None, typer.Argument(metavar="SAGA|MODULE:NAME", help="Only this saga, or those at a place in the code")
     ] = None,
     *,
     instance: Annotated[str | None, typer.Option(help="Draw the state of this instance (id or key) on it")] = None,

@@ -44,7 +44,7 @@ def retry(
 
 def skip(
     instance: Instance,
-    step: Annotated[str, typer.Argument(help="The step, as `saga show` names it")],
+    step: Annotated[str, typer.Argument(metavar="STEP", help="The step, as `saga show` names it")],
     *,
     reason: Reason,
     reply: Annotated[
@@ -92,7 +92,7 @@ def resume(instance: Instance, *, reason: Reason, saga: OfSaga = None, who: Who 
 
 def resolve(
     instance: Instance,
-    status: Annotated[FinalStatus, typer.Argument(help="What it was made by hand")],
+    status: Annotated[FinalStatus, typer.Argument(metavar="completed|compensated", help="What it was made by hand")],
     *,
     reason: Reason,
     saga: OfSaga = None,

@@ -6,6 +6,7 @@ import typer
 
 from saga_coordinator.handlers.routing import AnySaga, BadCatalog, Routes
 from saga_coordinator.sagas import UnsoundSaga
+from saga_coordinator.service.catalog import load_catalog
 from saga_coordinator.service.cli.console import echo, print_json, remark
 from saga_coordinator.service.cli.definitions import sagas_at
 from saga_coordinator.service.cli.environment import load_settings
@@ -13,7 +14,7 @@ from saga_coordinator.service.cli.options import Json
 
 
 def lint(
-    where: Annotated[str | None, typer.Argument(metavar="[MODULE:NAME]", help="A saga, or a tuple of sagas")] = None,
+    where: Annotated[str | None, typer.Argument(metavar="MODULE:NAME", help="A saga, or a tuple of sagas")] = None,
     *,
     json: Json = False,
 ) -> None:
@@ -26,10 +27,12 @@ def lint(
     sagas: tuple[AnySaga, ...] = ()
     problems: list[str] = []
     try:
-        sagas = sagas_at(where or load_settings().catalog)
+        sagas = sagas_at(where) if where else load_catalog(load_settings().catalog)
         Routes(sagas)
-    except (UnsoundSaga, BadCatalog) as error:
+    except UnsoundSaga as error:
         problems = str(error).splitlines()
+    except BadCatalog as error:
+        problems = [str(error)]
     if json:
         checked = [{"saga": each.name, "version": each.version, "steps": len(each.plan.steps)} for each in sagas]
         print_json({"ok": not problems, "sagas": checked, "problems": problems})

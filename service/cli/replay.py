@@ -15,7 +15,7 @@ from saga_coordinator.service.views.text import format_time
 
 def replay(
     instance: Annotated[
-        str | None, typer.Argument(metavar="[ID|KEY]", help="The instance's id or its business key; without it all")
+        str | None, typer.Argument(metavar="ID|KEY", help="The instance's id or its business key; without it all")
     ] = None,
     *,
     saga: OfSaga = None,

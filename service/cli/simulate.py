@@ -20,7 +20,7 @@ from saga_coordinator.service.simulation.roles import roles
 
 
 def simulate(
-    name: Annotated[str, typer.Argument(help="A saga of the catalog; its newest version")],
+    name: Annotated[str, typer.Argument(metavar="SAGA", help="A saga of the catalog; its newest version")],
     *,
     participants: Annotated[
         Path, typer.Option(help="TOML: who takes part, how fast, how reliable", exists=True, dir_okay=False)

@@ -75,7 +75,7 @@ def _samples(where: str | None) -> tuple[Message, ...]:
     if where is None:
         return ()
     try:
-        found = values_at(where, "", "a message, or a tuple of messages,")
+        found = values_at(where)
     except BadCatalog as error:
         raise typer.BadParameter(str(error)) from error
     given = tuple(each for each in found if isinstance(each, Message))

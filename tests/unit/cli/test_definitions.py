@@ -51,6 +51,53 @@ def test_every_problem_of_an_unsound_saga_of_the_working_directory_is_reported(s
     assert "step reserve-stock changes something before the pivot and cannot be undone: give it" in said.err
 
 
+@pytest.mark.parametrize(
+    ("files", "catalog", "reason"),
+    [
+        (
+            {"lacking.py": "x = 1\nimport nosuch\n"},
+            "lacking:catalog",
+            "importing lacking raises ModuleNotFoundError: No module named 'nosuch'\n  {here}/lacking.py:2 in <module>",
+        ),
+        (
+            {"importing.py": "import odd\n", "odd.py": "x = 1\ndef f(:\n"},
+            "importing:catalog",
+            "importing importing raises SyntaxError: invalid syntax (odd.py, line 2)\n  {here}/importing.py:1 in",
+        ),
+        (
+            {"raising.py": "def f():\n    return y\n\nf()\n"},
+            "raising:catalog",
+            "importing raising raises NameError: name 'y' is not defined\n  {here}/raising.py:4 in <module>\n  {here}",
+        ),
+        ({}, "nowhere.at:all", "there is no module nowhere: it is looked for in the working directory and"),
+        ({"number.py": "catalog = 5"}, "number:catalog", "it holds 5: it must be a saga, or a tuple of sagas"),
+        ({"empty.py": "catalog = ()"}, "empty:catalog", "it is empty: it must be a saga, or a tuple of at least one"),
+        ({"near.py": "catalog = ()"}, "near:katalog", "{here}/near.py has no 'katalog': did you mean near:catalog?"),
+    ],
+)
+def test_a_catalog_that_cannot_be_had_says_at_which_file_and_line(
+    saga: Saga, tmp_path: Path, files: dict[str, str], catalog: str, reason: str
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+
+    for verb in (["lint", catalog], ["graph", catalog]):
+        said = saga(*verb)
+        assert said.code == 1
+        assert f"{catalog}: {reason.format(here=tmp_path)}" in said.err
+        assert len(said.err.splitlines()) <= 4
+
+
+def test_a_catalog_of_one_saga_needs_no_comma(saga: Saga, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = (
+        "from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment\ncatalog = (order_fulfilment)"
+    )
+    (tmp_path / "catalog_of_one.py").write_text(source)
+    monkeypatch.setenv("SAGA_CATALOG", "catalog_of_one:catalog")
+
+    assert saga.does("lint").out == "ok: order-fulfilment v1, 5 steps\n"
+
+
 def test_an_unsound_catalog_is_one_reason_and_no_traceback_for_every_verb(
     saga: Saga, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,7 +126,7 @@ def test_a_place_that_is_none_is_a_wrong_command_line(saga: Saga) -> None:
 
 
 def test_an_error_that_nobody_has_expected_keeps_its_traceback(saga: Saga, tmp_path: Path) -> None:
-    (tmp_path / "broken_catalog.py").write_text("1 / 0\n")
+    (tmp_path / "broken_catalog.py").write_text("def __getattr__(name): return 1 / 0\n")
 
     with pytest.raises(ZeroDivisionError):
         saga("lint", "broken_catalog:catalog")
