@@ -194,18 +194,20 @@ class SqliteStore:
         return await count(query, self._path, now, len(self._silent))
 
     async def _transact(self, work: Callable[[SqliteTransaction], Awaitable[T]]) -> T:
-        async with self._lock:
-            self._check_usable()
-            is_slow = partial(self._note, _TRANSACTIONS, f"{self._path}: {_SLOW}")
-            slow = asyncio.get_running_loop().call_later(SLOW, is_slow)
-            try:
-                result = await self._commit(self._open_writer, work)
-            except sqlite3.Error as error:
-                raise self._failed(_TRANSACTIONS, error) from error
-            finally:
+        is_slow = partial(self._note, _TRANSACTIONS, f"{self._path}: {_SLOW}")
+        slow = asyncio.get_running_loop().call_later(SLOW, is_slow)
+        try:
+            async with self._lock:  # a checkpoint that the disk does not answer keeps it, too
+                self._check_usable()
+                try:
+                    result = await self._commit(self._open_writer, work)
+                except sqlite3.Error as error:
+                    raise self._failed(_TRANSACTIONS, error) from error
                 slow.cancel()
-            self._note(_TRANSACTIONS, None)
-            return result
+                self._note(_TRANSACTIONS, None)
+                return result
+        finally:
+            slow.cancel()
 
     async def _checkpoint(self) -> None:
         async with self._lock:
