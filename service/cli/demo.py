@@ -81,6 +81,8 @@ def place_orders(
 ) -> None:
     """Place orders and wait for their outcomes.
 
+    After SIGTERM or Ctrl-C it places no more orders and waits for the outcomes; a second one ends it at once.
+
     Prints one line of JSON. Exit code 1 if an order has no outcome, or two.
     """
     with demo_extra():

@@ -78,6 +78,7 @@ class Load:
         """Open the clients; the callbacks are called in the running thread with an order id, and with each outcome."""
         self.journal = Journal()
         self._plan = plan
+        self._most = plan.orders
         self._on_placed = on_placed
         self._on_outcome = on_outcome
         self._warn = warn
@@ -110,6 +111,15 @@ class Load:
             close_producer(self._producer, self._warn)
             self._consumer.close()
 
+    def close(self) -> None:
+        """Place no more orders: `run` returns when those that were placed have their outcomes."""
+        self._most = len(self.journal.placed)
+
+    @property
+    def _left(self) -> int:
+        """How many orders are still to be placed."""
+        return max(0, self._most - len(self.journal.placed))
+
     def _listen(self) -> None:
         """Read all partitions from their present ends on: no outcome of an order of ours can be missed."""
         limit = time.monotonic() + self._plan.patience_s
@@ -126,24 +136,22 @@ class Load:
         self._consumer.assign(places)
 
     def _is_running(self) -> bool:
-        placed_all = len(self.journal.placed) >= self._plan.orders
-        if placed_all and not self._in_flight and not self._extras:
+        if not self._left and not self._in_flight and not self._extras:
             return False
         idle_s = time.perf_counter() - self._last_moved
         return idle_s < self._plan.patience_s or not self._in_flight
 
     def _orders_due(self) -> int:
         """Return how many orders to place now."""
-        placed = len(self.journal.placed)
-        left = self._plan.orders - placed
         if self._plan.per_s is None:
-            return min(left, self._plan.window - len(self._in_flight))
-        return min(left, 1 + int((time.perf_counter() - self._started) * self._plan.per_s) - placed)
+            return min(self._left, self._plan.window - len(self._in_flight))
+        due = 1 + int((time.perf_counter() - self._started) * self._plan.per_s)
+        return min(self._left, due - len(self.journal.placed))
 
     def _wait_s(self) -> float:
         """Return for how long to receive before something is to be placed again."""
         until = [time.perf_counter() + _IDLE_WAIT_S]
-        if self._plan.per_s is not None and len(self.journal.placed) < self._plan.orders:
+        if self._plan.per_s is not None and self._left:
             until.append(self._started + len(self.journal.placed) / self._plan.per_s)
         if self._extras:
             until.append(self._extras[0][0])

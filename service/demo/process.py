@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
@@ -26,7 +27,8 @@ def run_participants(
 ) -> int:
     """Run the five participants until SIGTERM or SIGINT: print a line when they are ready, and one at their end."""
     gc.set_threshold(_GC_THRESHOLD)
-    stop = _stop_on_signals()
+    stop = threading.Event()
+    _on_signals(stop.set)
     ready: dict[str, object] = {"ready": "participants", "names": PARTICIPANTS, "group": GROUP}
     participants = Participants(
         bootstrap_servers, ledger_dir, behaviour, on_ready=lambda: print_json(ready), properties=properties
@@ -40,10 +42,14 @@ def run_participants(
 
 
 def run_load(bootstrap_servers: str, plan: Plan, journal: Path | None, properties: Properties) -> int:
-    """Run the shop: print one line with the report; return 1 if an order has no outcome or more than one."""
+    """Run the shop: print one line with the report; return 1 if an order has no outcome or more than one.
+
+    On SIGTERM or SIGINT it places no more orders and waits for the outcomes; on a second one it stops at once.
+    """
     gc.set_threshold(_GC_THRESHOLD)
-    load = Load(bootstrap_servers, plan, properties=properties)
-    report = load.run(_stop_on_signals())
+    load, stop = Load(bootstrap_servers, plan, properties=properties), threading.Event()
+    _on_signals(load.close, stop.set)
+    report = load.run(stop)
     if journal is not None:
         load.journal.write(journal)
     print_json({**asdict(report), "cpu_s": round(time.process_time(), 3)})
@@ -56,12 +62,12 @@ def print_json(value: dict[str, object]) -> None:
     sys.stdout.flush()
 
 
-def _stop_on_signals() -> threading.Event:
-    stop = threading.Event()
+def _on_signals(*actions: Callable[[], None]) -> None:
+    """Take the first action at the first SIGTERM or SIGINT, the second at the second; the last one also later."""
+    waiting = iter(actions)
 
-    def request_stop(_signal: int, _frame: FrameType | None) -> None:
-        stop.set()
+    def act(_signal: int, _frame: FrameType | None) -> None:
+        next(waiting, actions[-1])()
 
-    signal.signal(signal.SIGTERM, request_stop)
-    signal.signal(signal.SIGINT, request_stop)
-    return stop
+    signal.signal(signal.SIGTERM, act)
+    signal.signal(signal.SIGINT, act)

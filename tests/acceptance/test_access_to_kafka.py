@@ -105,8 +105,7 @@ def test_a_revoked_right_is_reported_and_nothing_is_lost_when_it_is_granted_agai
 ) -> None:
     on = (ResourceType.TOPIC, topic, ResourcePatternType.LITERAL)
     with business_on(allowed.bootstrap_servers, tmp_path, variables=as_user(allowed)) as shop:
-        shop.order(60)
-        shop.is_at_work()
+        shop.keep_ordering()
         allow(allowed, on, operation, permission=AclPermissionType.DENY)
         shop.is_not_ready(topic, "TopicAuthorizationFailedError", "allow user saga")
         assert shop.serve.exit_code is None

@@ -22,7 +22,9 @@ STEPS: Final = {
 }
 """After the clock is correct again, some instances wait an hour for a timer that was set too late."""
 
-ORDERS, PER_S = 300, 20
+WINDOW: Final = 20
+"""Orders in flight: as many come as the machine completes."""
+
 BETWEEN_STEPS: Final = 200
 """Rows of history: some 30 orders."""
 
@@ -39,14 +41,13 @@ def test_a_clock_that_steps_by_an_hour_loses_nothing_and_sends_nothing_twice_i21
     shared_kafka: JavaKafka, tmp_path: Path, steps: tuple[int, ...]
 ) -> None:
     clock = FakeClock(tmp_path)
-    with under_load(shared_kafka, tmp_path, seeded(), orders=ORDERS, pace={"rate": PER_S}) as scene:
+    with under_load(shared_kafka, tmp_path, seeded(), window=WINDOW) as scene:
         assert scene.serve.stop() == 0
         scene.serve.variables.update(clock.variables)
         scene.serve.start()
         before = 0
         for after in steps:
             scene.wait_for(evidence.count(scene.serve.store, "history") + BETWEEN_STEPS)
-            assert scene.shop.exit_code is None, "all orders were over before the clock was set"
             scene.make_noise()
             is_set(scene, clock, before, after)
             before = after

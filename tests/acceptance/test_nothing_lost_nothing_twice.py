@@ -14,24 +14,23 @@ from tests.support.kafka.java import JavaKafka
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(180)]
 
-ORDER_COUNT: Final = 200
+WINDOW: Final = 40
 KILLS: Final = 5
 RESTARTS: Final = 3
 """Of the broker alone: a client may lose itself at one in ten of them (decision 27)."""
 
 UNDER_LOAD: Final = range(50, 900)
-"""History rows after which something may be killed: the whole run writes some 1,400."""
+"""History rows after which something may be killed: an order writes some seven."""
 
 
 def test_nothing_is_lost_and_nothing_is_done_twice_whatever_is_killed(own_kafka: JavaKafka, tmp_path: Path) -> None:
     """The service is killed five times and the broker once, each after so much work that chance decides."""
     chance = seeded()
-    with under_load(own_kafka, tmp_path, chance, orders=ORDER_COUNT, pace={"window": 40}) as scene:
+    with under_load(own_kafka, tmp_path, chance, window=WINDOW) as scene:
         victims = ["service"] * (KILLS - 1)
         victims.insert(chance.randrange(KILLS), "broker")
         for victim, moment in zip(victims, sorted(chance.sample(UNDER_LOAD, len(victims))), strict=True):
             scene.wait_for(moment)
-            assert scene.shop.exit_code is None, f"all orders were over before the {victim} was killed"
             scene.make_noise()
             if victim == "broker":
                 kill_both(scene)
@@ -47,10 +46,9 @@ def test_nothing_is_lost_and_nothing_is_done_twice_when_the_broker_alone_is_kill
     own_kafka: JavaKafka, tmp_path: Path
 ) -> None:
     chance = seeded()
-    with under_load(own_kafka, tmp_path, chance, orders=ORDER_COUNT, pace={"window": 40}) as scene:
+    with under_load(own_kafka, tmp_path, chance, window=WINDOW) as scene:
         scene.wait_for(chance.choice(UNDER_LOAD))
         scene.serve.is_ready_within(READY_WITHIN_S)
-        assert scene.shop.exit_code is None, "all orders were over before the broker was killed"
         scene.make_noise()
         for _ in range(RESTARTS):
             scene.kafka.kill()

@@ -36,7 +36,7 @@ def _parser() -> ArgumentParser:
 
     load = roles.add_parser("load", help="place orders and wait for their outcomes")
     _add_kafka(load)
-    load.add_argument("--orders", type=int, default=200)
+    load.add_argument("--orders", type=int, default=sys.maxsize, help="until SIGTERM without it")
     load.add_argument("--window", type=int, default=400, help="orders in flight")
     load.add_argument("--rate", type=float, help="orders a second, instead of a window")
     load.add_argument("--seed", type=int, default=int(time.time()), help="makes the orders; one seed, the same orders")

@@ -30,13 +30,16 @@ SAME_IN_EVERY_COPY: Final = (
 class Left:
     """What a whole run has left. `noise` is how many records were sent that cannot be read."""
 
-    orders: int
     noise: int
     placed: Journal
     folder: Path
     store: Path
     said: list[Published]
     heard: list[Published]
+
+    @property
+    def orders(self) -> int:
+        return len(self.placed.placed)
 
 
 def every_order_has_one_outcome_and_every_ledger_nets_to_zero_or_one_i1_i8_i15(left: Left) -> None:

@@ -29,16 +29,17 @@ class Business:
     serve: Serve
     participants: Participants
     shops: list[Shop] = field(default_factory=list)
+    open: Shop | None = None
 
-    def order(self, orders: int, *, window: int = 10) -> Shop:
+    def order(self, orders: int) -> Shop:
         """Open one more shop, that places so many orders."""
-        name = f"shop-{len(self.shops)}"
-        seed = len(self.shops)
-        shop = Shop(self.folder, self.address, mix={}, name=name, orders=orders, window=window, seed=seed)
-        self.ending.enter_context(shop)
-        shop.start()
-        self.shops.append(shop)
-        return shop
+        return self._opened(orders=orders, window=10)
+
+    def keep_ordering(self, *, window: int = 10) -> Shop:
+        """Open a shop that places orders until `ends`, and wait until the service is at work."""
+        self.open = self._opened(window=window)
+        self.is_at_work()
+        return self.open
 
     def is_at_work(self, more: int = 50) -> None:
         """Wait until the service has done so much more."""
@@ -56,14 +57,25 @@ class Business:
         return until(reason, f"not ready because of {words}: {self.serve.get('/readyz')}", within)
 
     def ends(self, within: float = 60.0) -> None:
-        """See every order end once, and everything stop well."""
+        """See the service at work, every order end once, and everything stop well."""
+        if self.open:
+            self.is_at_work()
+            self.open.close(within)
         for shop in self.shops:
-            assert shop.ended(within) == 0, shop.log
+            shop.ends(within)
         assert self.serve.stop() == self.participants.stop() == 0
         placed = {key: value for shop in self.shops for key, value in shop.journal.placed.items()}
         outcomes = [each for shop in self.shops for each in shop.journal.outcomes]
         found = audit(read_ledgers(self.participants.ledgers), outcomes, placed)
         assert found.violations == ()
+
+    def _opened(self, **options: int) -> Shop:
+        number = len(self.shops)
+        shop = Shop(self.folder, self.address, mix={}, name=f"shop-{number}", seed=number, **options)
+        self.ending.enter_context(shop)
+        shop.start()
+        self.shops.append(shop)
+        return shop
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """A service under load: orders of every kind, participants that misbehave, records that cannot be read."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -39,6 +39,10 @@ BEHAVIOUR: Final = {
     "think_time_s": 0.05,
 }
 MIX: Final = {"large": 0.1, "duplicates": 0.2, "cancels": 0.1, "early_cancels": 0.05, "cancel_within_s": 0.4}
+
+
+AFTERWARDS: Final = 300
+"""Rows of history that the service writes under load after the test has done its worst: some 40 orders."""
 
 
 @dataclass
@@ -80,12 +84,10 @@ class Scene:
 
 
 @contextmanager
-def under_load(
-    kafka: JavaKafka, folder: Path, chance: Random, *, orders: int, pace: Mapping[str, object]
-) -> Iterator[Scene]:
-    """Place all orders while the block goes on, then wait until nothing moves any more, and stop.
+def under_load(kafka: JavaKafka, folder: Path, chance: Random, *, window: int) -> Iterator[Scene]:
+    """Place orders while the block goes on and a little longer, then wait until nothing moves any more, and stop.
 
-    `pace` is an option of the shop: `window`, orders in flight, or `rate`, orders a second.
+    So many orders are in flight: as many come as the machine completes, however slow it is.
     """
     seed = chance.randrange(1 << 32)
     address = kafka.bootstrap_servers
@@ -93,20 +95,21 @@ def under_load(
     with (
         Serve(folder, address, SAGA_CATALOG=SHORT_TIMEOUTS, **IMPATIENT) as serve,
         Participants(folder, address, BEHAVIOUR | {"seed": chance.randrange(1 << 32)}) as participants,
-        Shop(folder, address, mix={**MIX}, name="shop", orders=orders, settle=3, seed=seed, **pace) as shop,
+        Shop(folder, address, mix={**MIX}, settle=3, window=window, seed=seed) as shop,
     ):
         for each in (serve, participants, shop):
             each.start()
         scene = Scene(kafka, serve, participants, shop, Witness(address, serve))
         yield scene
-        assert shop.ended(within=240) == 0, shop.log
+        scene.wait_for(evidence.count(serve.store, "history") + AFTERWARDS)
+        shop.close(within=240)
         wait_until_nothing_moves(address, serve)
         assert serve.stop() == 0
         assert participants.stop() == 0
         scene.witness.look()
         said, heard = evidence.published(address, OUTPUTS), evidence.published(address, INPUTS)
     unreadable = scene.noises * UNREADABLE_EACH_TIME
-    scene.left = Left(orders, unreadable, shop.journal, folder, serve.store, said, heard)
+    scene.left = Left(unreadable, shop.journal, folder, serve.store, said, heard)
 
 
 def make_noise(address: str) -> None:

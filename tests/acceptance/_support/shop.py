@@ -1,6 +1,7 @@
 """The shop as a program: places orders on Kafka, and ends well when each has had exactly one outcome."""
 
 import json
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +13,10 @@ SETTLE_S: Final = 0.5
 
 
 class Shop(Program):
-    """`options` are those of the demo's shop; its journal and its log are called after `name`."""
+    """`options` are those of the demo's shop; its journal and its log are called after `name`.
+
+    Without `orders` it places them until `close`: what a test does to the service, it does under load.
+    """
 
     def __init__(
         self,
@@ -27,6 +31,15 @@ class Shop(Program):
         given = {"settle": SETTLE_S, "mix": json.dumps(mix), "journal": self._journal} | options
         words = [word for option, value in given.items() for word in (f"--{option}", str(value))]
         super().__init__(demo("load", bootstrap_servers, *words), folder / f"{name}.log", {})
+
+    def close(self, within: float) -> None:
+        """Let it place no more orders, and see each that it has placed end once."""
+        self.send(signal.SIGTERM)
+        self.ends(within)
+
+    def ends(self, within: float) -> None:
+        """See each of its orders end once."""
+        assert self.ended(within) == 0, self.log
 
     @property
     def journal(self) -> Journal:

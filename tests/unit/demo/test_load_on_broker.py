@@ -156,6 +156,15 @@ def test_it_stops_when_stop_is_set(broker: EmbeddedBroker) -> None:
     assert 0 < report.orders < 1000
 
 
+def test_once_closed_it_places_no_more_and_waits_for_the_outcomes(broker: EmbeddedBroker) -> None:
+    load = Load(broker.bootstrap_servers, Plan(orders=1000, seed=1, window=5), on_outcome=lambda _: load.close())
+    with judged(broker, decide):
+        report = load.run()
+
+    assert 5 <= report.orders < 1000
+    assert report.missing == 0
+
+
 def test_without_a_topic_for_outcomes_it_says_what_to_do() -> None:
     with EmbeddedBroker({ORDERS: 1}) as bare:
         load = Load(bare.bootstrap_servers, Plan(orders=1, seed=1, patience_s=0.5))
