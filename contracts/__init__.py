@@ -1,4 +1,4 @@
-"""What is said: the messages of each conversation, and the envelope they travel in."""
+"""The messages between the coordinator and its participants, and the envelope that they travel in."""
 
 from saga_coordinator.contracts.envelope import BadEnvelope, Envelope
 from saga_coordinator.contracts.message import CancelCommand, Command, Done, Event, Failure, Message, Reply

@@ -1,4 +1,4 @@
-"""Imports the sagas that a setting names."""
+"""Imports sagas from their place in the code, MODULE:NAME, and builds the routes of a catalog."""
 
 import difflib
 import importlib

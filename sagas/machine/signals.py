@@ -1,4 +1,4 @@
-"""The first movement of a transition: apply a signal to the draft. It records, and sends nothing."""
+"""Applies a signal to the draft, as the first part of a transition: it records, and sends nothing."""
 
 from datetime import datetime, timedelta
 from typing import assert_never

@@ -1,4 +1,4 @@
-"""Builds the service from the settings: the one place that names the concrete classes."""
+"""Builds the service from the settings: the handlers, wired to Kafka and to the database."""
 
 import hashlib
 from collections.abc import AsyncIterator, Sequence

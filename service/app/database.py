@@ -1,4 +1,4 @@
-"""The database that SAGA_STORE names: its store and its queries, its checks and its backup. Only here it is SQLite."""
+"""The database that SAGA_STORE names: store, queries, checks, backup. No other module knows that it is SQLite."""
 
 from contextlib import AbstractContextManager
 from pathlib import Path

@@ -12,7 +12,7 @@ from typing import Any, Final
 from saga_coordinator.handlers.names import DEFAULT_NAMES, Names
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.sagas.catalog import catalog as own_catalog
-from saga_coordinator.service.asyncapi.changes import breaks
+from saga_coordinator.service.asyncapi.compatibility import breaks
 from saga_coordinator.service.asyncapi.conversation import WireMessage, conversation, schemas
 from saga_coordinator.service.asyncapi.document import SCHEMAS, document
 

@@ -1,4 +1,4 @@
-"""`saga lint`: definitions, checked."""
+"""`saga lint`: checks definitions, and prints every problem with its remedy."""
 
 from typing import Annotated
 

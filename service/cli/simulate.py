@@ -16,7 +16,7 @@ from saga_coordinator.service.simulation.engine import Simulation, Why
 from saga_coordinator.service.simulation.figures import Figures, Load, Spread, figures
 from saga_coordinator.service.simulation.model_file import ModelFile
 from saga_coordinator.service.simulation.plot import drawn, length, share
-from saga_coordinator.service.simulation.roles import roles
+from saga_coordinator.service.simulation.resolved_model import resolve
 
 
 def simulate(
@@ -57,11 +57,11 @@ def simulate(
 def _simulation(saga: AnySaga, path: Path, instances: int, seed: int) -> Simulation:
     """Read the model and prepare the simulation; exit with 2 where the model is wrong."""
     try:
-        parts = roles(saga, ModelFile.read(path), seed)
+        model = resolve(saga, ModelFile.read(path), seed)
     except ValueError as error:
         remark(str(error))
         raise typer.Exit(2) from None
-    return Simulation(saga, parts, instances, seed)
+    return Simulation(saga, model, instances, seed)
 
 
 def show(figures: Figures) -> None:

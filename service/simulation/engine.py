@@ -33,7 +33,7 @@ from saga_coordinator.sagas.machine import (
 )
 from saga_coordinator.service.simulation.agenda import Agenda, as_datetime, as_moment, microseconds
 from saga_coordinator.service.simulation.participants import Job, Participant
-from saga_coordinator.service.simulation.roles import Roles, key_field, stream
+from saga_coordinator.service.simulation.resolved_model import ResolvedModel, key_field, stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +104,14 @@ class Run:
 class Simulation:
     """A number of instances of one saga. After `run`, `tally` and `participants` hold the results."""
 
-    def __init__(self, saga: AnySaga, roles: Roles, instances: int, seed: int) -> None:
+    def __init__(self, saga: AnySaga, model: ResolvedModel, instances: int, seed: int) -> None:
         """Prepare; nothing happens yet."""
         self.saga = saga
-        self.roles = roles
+        self.model = model
         self.instances = instances
         self.agenda = Agenda()
         self.participants = {
-            name: Participant(name, model, self.agenda, seed) for name, model in roles.participants.items()
+            name: Participant(name, each, self.agenda, seed) for name, each in model.participants.items()
         }
         self.tally = Tally()
         self.last_start = 0
@@ -121,14 +121,14 @@ class Simulation:
 
     def run(self) -> None:
         """Let everything happen that is scheduled, up to the horizon."""
-        end = self._schedule_starts() + microseconds(self.roles.horizon)
+        end = self._schedule_starts() + microseconds(self.model.horizon)
         self.agenda.run(end)
         for run in self._runs:
             self.tally.endings.append(_ending(run, end))
 
     def _schedule_starts(self) -> int:
         """Schedule the start of every instance; return when the last one starts."""
-        arrivals, chance, at = self.roles.arrivals, self._chances["arrivals"], 0.0
+        arrivals, chance, at = self.model.arrivals, self._chances["arrivals"], 0.0
         for number in range(self.instances):
             self.agenda.schedule(microseconds(at), partial(self._begin, number))
             self.last_start = microseconds(at)
@@ -149,13 +149,13 @@ class Simulation:
         self._carry_out(run, decision)
         for receive in self.saga.plan.receives:
             self._schedule_event(run, receive, after="start")
-        cancel, chance = self.roles.cancel, self._chances["cancels"]
+        cancel, chance = self.model.cancel, self._chances["cancels"]
         if cancel is not None and chance.random() < cancel.share:
             self.agenda.after(cancel.delay.draw(chance), partial(self._cancel, run))
 
     def _start(self, number: int) -> Any:  # noqa: ANN401  the event, or a child's command
         """Draw the message that starts an instance, with a key of its own if the key is a field."""
-        message: Message = self.roles.starts.draw(self._chances["starts"])
+        message: Message = self.model.starts.draw(self._chances["starts"])
         if number == 0:
             self._key_field = key_field(message, self.saga.correlate)
         if self._key_field is None:
@@ -181,7 +181,7 @@ class Simulation:
 
     def _deliver(self, run: Run, receive: Receive[Any]) -> None:
         """Deliver an event; one that arrives early is buffered as long as the receive says."""
-        _, events = self.roles.coming[receive.name]
+        _, events = self.model.coming[receive.name]
         event = events.draw(self._chances["events"])
         self.tally.happened(receive.name, "arrived")
         if self._apply_event(run, receive, event) is Ignored.EARLY:
@@ -209,7 +209,7 @@ class Simulation:
         if decision.ignored is not None:
             return
         for send in decision.commands:
-            conduct = self.roles.conduct[send.command]
+            conduct = self.model.conduct[send.command]
             self.tally.sent(send, is_repeated=send.command_id in run.jobs)
             self.participants[conduct.participant].take(
                 send.command_id, conduct, run.jobs, partial(self._answer, run, send.command_id)
@@ -249,7 +249,7 @@ class Simulation:
                 self.tally.happened(receive.name, "unmatched")
 
     def _schedule_event(self, run: Run, receive: Receive[Any], *, after: str) -> None:
-        coming, _ = self.roles.coming[receive.name]
+        coming, _ = self.model.coming[receive.name]
         chance = self._chances["events"]
         if coming.after == after and chance.random() < coming.share:
             self.agenda.after(coming.delay.draw(chance), partial(self._deliver, run, receive))

@@ -13,7 +13,7 @@ from functools import partial
 from saga_coordinator.contracts import Failure, Reply
 from saga_coordinator.service.simulation.agenda import Agenda, microseconds
 from saga_coordinator.service.simulation.model import Outage, ParticipantBehaviour
-from saga_coordinator.service.simulation.roles import Conduct, stream
+from saga_coordinator.service.simulation.resolved_model import Conduct, stream
 
 CANCELLED = "cancelled"
 OUT = "out-of-service"

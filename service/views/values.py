@@ -1,4 +1,4 @@
-"""How views are made from what they show, and their one JSON form, for `--json` and HTTP."""
+"""Makes views from the values that they show, and JSON from views, for `--json` and HTTP."""
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass

@@ -8,9 +8,9 @@ from saga_coordinator.sagas.diagrams.build import sketch
 from saga_coordinator.sagas.diagrams.model import Card, Kind, Mark
 from saga_coordinator.sagas.diagrams.svg.elements import element, path
 from saga_coordinator.sagas.diagrams.svg.layout import picture
-from saga_coordinator.sagas.diagrams.svg.look import CIRCLE, KIND_ICONS, MARK_ICONS, stylesheet
-from saga_coordinator.sagas.diagrams.svg.measures import PAD
 from saga_coordinator.sagas.diagrams.svg.shapes import Box, Frame, Line, Picture, Shape, Sign, Text
+from saga_coordinator.sagas.diagrams.svg.sizes import PAD
+from saga_coordinator.sagas.diagrams.svg.stylesheet import CIRCLE, KIND_ICONS, MARK_ICONS, stylesheet
 from saga_coordinator.sagas.language.nodes import D
 from saga_coordinator.sagas.language.saga import Saga
 from saga_coordinator.sagas.machine import Instance

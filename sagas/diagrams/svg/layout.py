@@ -5,7 +5,9 @@ from dataclasses import replace
 from math import ceil
 
 from saga_coordinator.sagas.diagrams.model import Cell, Mark, Sketch
-from saga_coordinator.sagas.diagrams.svg.measures import (
+from saga_coordinator.sagas.diagrams.svg.placement import row_shapes
+from saga_coordinator.sagas.diagrams.svg.shapes import FACES, Line, Picture, Shape, Sign, Stroke, Style, Text
+from saga_coordinator.sagas.diagrams.svg.sizes import (
     LANE_NAME,
     LINE,
     SizedCell,
@@ -15,8 +17,6 @@ from saga_coordinator.sagas.diagrams.svg.measures import (
     size_item,
     size_row,
 )
-from saga_coordinator.sagas.diagrams.svg.placing import row_shapes
-from saga_coordinator.sagas.diagrams.svg.shapes import FACES, Line, Picture, Shape, Sign, Stroke, Style, Text
 
 MARGIN = 24
 MIN_WIDTH = 560

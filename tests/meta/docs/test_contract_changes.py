@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from saga_coordinator.service.asyncapi.changes import breaks
+from saga_coordinator.service.asyncapi.compatibility import breaks
 from saga_coordinator.service.asyncapi.export import check, export
 from tests.support.project_tree import ROOT
 

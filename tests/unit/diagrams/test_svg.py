@@ -16,7 +16,7 @@ from saga_coordinator.sagas.catalog.employee_onboarding import employee_onboardi
 from saga_coordinator.sagas.catalog.server_provisioning import server_provisioning
 from saga_coordinator.sagas.diagrams.model import Mark
 from saga_coordinator.sagas.diagrams.svg.document import svg
-from saga_coordinator.sagas.diagrams.svg.look import DAY, MARK_ICONS, NIGHT
+from saga_coordinator.sagas.diagrams.svg.stylesheet import DAY, MARK_ICONS, NIGHT
 from saga_coordinator.sagas.language.nodes import Branch
 from saga_coordinator.sagas.testing.scenario import Scenario
 from saga_coordinator.sagas.testing.scenario import given as begin

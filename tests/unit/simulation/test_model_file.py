@@ -7,7 +7,7 @@ import pytest
 
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.service.simulation.model_file import ModelFile, line_of
-from saga_coordinator.service.simulation.roles import participant_of, roles
+from saga_coordinator.service.simulation.resolved_model import participant_of, resolve
 from tests.support.project_tree import ROOT
 from tests.support.saga_kit import command, point_of_no_return, saga
 
@@ -18,7 +18,7 @@ JUST_ONE = saga(point_of_no_return("only"))
 def complaints(text: str) -> list[str]:
     """What is said of a model for order fulfilment."""
     with pytest.raises(ValueError, match=r"model\.toml") as refused:
-        roles(order_fulfilment, ModelFile("model.toml", text), 1)
+        resolve(order_fulfilment, ModelFile("model.toml", text), 1)
     return str(refused.value).splitlines()
 
 
@@ -87,7 +87,7 @@ def test_a_file_that_is_no_text_is_reported(tmp_path: Path) -> None:
 
 def test_a_cancel_that_the_saga_does_not_know_is_reported() -> None:
     with pytest.raises(ValueError, match="cancel: saga made has no cancel_on: nothing cancels it; leave this table"):
-        roles(replace(JUST_ONE, cancel_on=None), ModelFile("m", "[cancel]\nshare = 1\ndelay = 1"), 1)
+        resolve(replace(JUST_ONE, cancel_on=None), ModelFile("m", "[cancel]\nshare = 1\ndelay = 1"), 1)
 
 
 def test_the_nearest_line_is_reported_where_a_thing_stands_on_none_of_its_own() -> None:
@@ -112,7 +112,7 @@ refused = 0.2
 [commands."made.do-only.v1"]
 refused = 0.3
 """
-    conduct = roles(JUST_ONE, ModelFile("m", model), 1).conduct[command("only")]
+    conduct = resolve(JUST_ONE, ModelFile("m", model), 1).conduct[command("only")]
 
     assert (conduct.refused, conduct.lost, conduct.latency.draw) == (0.3, 0.2, conduct.latency.draw)
     assert conduct.latency.model_dump() == {"kind": "constant", "value": 1.0}
@@ -123,7 +123,7 @@ def test_a_participant_is_named_by_its_topic() -> None:
 
 
 def test_the_example_describes_every_participant_that_is_slow() -> None:
-    parts = roles(order_fulfilment, ModelFile.read(EXAMPLE), 1)
+    parts = resolve(order_fulfilment, ModelFile.read(EXAMPLE), 1)
 
     assert {name for name, model in parts.participants.items() if model.concurrency} == {
         "inventory",

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from saga_coordinator.contracts.messages.orders import OrderPlaced
 from saga_coordinator.sagas.testing.generate.messages import generate_at_random
 from saga_coordinator.sagas.testing.generate.patterns import text_for
-from saga_coordinator.service.simulation.roles import key_field
+from saga_coordinator.service.simulation.resolved_model import key_field
 
 
 class Colour(StrEnum):

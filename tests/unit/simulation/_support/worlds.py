@@ -10,7 +10,7 @@ from saga_coordinator.sagas.machine import Direction, Status
 from saga_coordinator.service.simulation.engine import Simulation, Why
 from saga_coordinator.service.simulation.figures import Figures, figures
 from saga_coordinator.service.simulation.model_file import ModelFile
-from saga_coordinator.service.simulation.roles import roles
+from saga_coordinator.service.simulation.resolved_model import resolve
 from tests.support.saga_kit import Data, Did, command
 
 AnySaga = Saga[Any, Any]
@@ -18,7 +18,7 @@ AnySaga = Saga[Any, Any]
 
 def simulated(saga: AnySaga, model: str, instances: int = 1, seed: int = 1) -> Simulation:
     """Run instances of a saga in the world of a model."""
-    simulation = Simulation(saga, roles(saga, ModelFile("model.toml", model), seed), instances, seed)
+    simulation = Simulation(saga, resolve(saga, ModelFile("model.toml", model), seed), instances, seed)
     simulation.run()
     return simulation
 

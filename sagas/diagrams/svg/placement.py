@@ -10,7 +10,8 @@ from itertools import pairwise
 from math import ceil
 
 from saga_coordinator.sagas.diagrams.model import Kind, Way
-from saga_coordinator.sagas.diagrams.svg.measures import (
+from saga_coordinator.sagas.diagrams.svg.shapes import FACES, Box, Frame, Line, Shape, Stroke, Style, Text
+from saga_coordinator.sagas.diagrams.svg.sizes import (
     GAP,
     ICON,
     LINE,
@@ -23,7 +24,6 @@ from saga_coordinator.sagas.diagrams.svg.measures import (
     SizedRow,
     levels_of,
 )
-from saga_coordinator.sagas.diagrams.svg.shapes import FACES, Box, Frame, Line, Shape, Stroke, Style, Text
 
 NO_RETURN = "point of no return"
 

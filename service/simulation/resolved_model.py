@@ -1,4 +1,4 @@
-"""What a model's file says of the commands and events of one saga, with the messages that are drawn."""
+"""The model of a file resolved for one saga: how each command is carried out, which events come, the messages drawn."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -113,7 +113,7 @@ class Conduct:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Roles:
+class ResolvedModel:
     """All that happens around the instances of one saga."""
 
     arrivals: Arrivals
@@ -131,7 +131,7 @@ def participant_of(command: type[Command[Any]]) -> str:
     return found[1] if found else command.topic
 
 
-def roles(saga: AnySaga, file: ModelFile, seed: int) -> Roles:
+def resolve(saga: AnySaga, file: ModelFile, seed: int) -> ResolvedModel:
     """Return what the file says for this saga. Raises `ValueError` with everything in it that does not fit the saga."""
     model = file.model()
     commands = {each.message_type: each for each in commands_of(saga)}
@@ -139,7 +139,7 @@ def roles(saga: AnySaga, file: ModelFile, seed: int) -> Roles:
     problems = list(_unknown(saga, model, file, (commands, names)))
     if problems:
         raise ValueError("\n".join(problems))
-    return Roles(
+    return ResolvedModel(
         arrivals=model.arrivals,
         horizon=model.horizon,
         starts=_messages(saga.starts_on, model.start, file, ("start",), seed),
