@@ -1,7 +1,8 @@
-"""All settings, read once from the environment: `SAGA_*`, with `__` between a group and its field."""
+"""All settings, read once: from the environment, `SAGA_*` with `__` between a group and its field, and from a file."""
 
+import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -13,11 +14,26 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from saga_coordinator.handlers.names import DEFAULT_NAMES, Names
 from saga_coordinator.handlers.routing import UnwantedPolicy
-from saga_coordinator.service.addresses import MAX_PORT, UNIX, is_loopback, parse_address
+from saga_coordinator.service.addresses import UNIX, Address, is_loopback, parse_address
+from saga_coordinator.service.key_files import (
+    check_certificates,
+    check_key_pair,
+    check_password,
+    check_readable,
+    read_password,
+)
+
+FILE: Final = "SAGA_SETTINGS"
+"""The variable that names a file with settings."""
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 
@@ -41,25 +57,18 @@ def _local_bind(address: str) -> str:
 
 
 def _servers(addresses: str) -> str:
-    for address in addresses.split(","):
-        host, _, port = address.strip().rpartition(":")
-        if not host or "/" in host or not port.isdecimal() or not 0 < int(port) <= MAX_PORT:
-            raise ValueError("must be HOST:PORT with commas between them, such as kafka-1:9092,kafka-2:9092")
-    return addresses
-
-
-def _file(path: Path) -> Path:
-    """Check that a file exists."""
     try:
-        is_there = path.is_file()
-    except OSError as error:
-        raise ValueError(f"cannot be a file: {error.strerror}") from error
-    if not is_there:
-        raise ValueError("there is no such file")
-    return path
+        parsed = [parse_address(address.strip()) for address in addresses.split(",")]
+    except ValueError:
+        parsed = []
+    if not parsed or any("/" in host or not port for host, port in parsed):
+        raise ValueError("must be HOST:PORT with commas between them, such as kafka-1:9092,kafka-2:9092,[::1]:9092")
+    return ",".join(map(str, parsed))
 
 
-ExistingFile = Annotated[Path, AfterValidator(_file)]
+ReadableFile = Annotated[Path, AfterValidator(check_readable)]
+PasswordFile = Annotated[ReadableFile, AfterValidator(check_password)]
+CertificateFile = Annotated[ReadableFile, AfterValidator(check_certificates)]
 
 
 class KafkaSettings(BaseModel):
@@ -83,26 +92,61 @@ class KafkaSettings(BaseModel):
     )
     sasl_username: str | None = Field(None, description="User, with a SASL protocol")
     sasl_password: SecretStr | None = Field(None, description="Password, with a SASL protocol")
-    sasl_password_file: ExistingFile | None = Field(None, description="File that contains the password")
-    ssl_cafile: ExistingFile | None = Field(None, description="Certificate authorities, PEM; the system's by default")
-    ssl_certfile: ExistingFile | None = Field(None, description="Client certificate, PEM, if brokers require one")
-    ssl_keyfile: ExistingFile | None = Field(None, description="Key of the client certificate, PEM")
+    sasl_password_file: PasswordFile | None = Field(None, description="File that contains the password")
+    ssl_cafile: CertificateFile | None = Field(
+        None, description="Certificate authorities, PEM; by default the system's"
+    )
+    ssl_certfile: CertificateFile | None = Field(None, description="Client certificate, PEM, if brokers require one")
+    ssl_keyfile: ReadableFile | None = Field(None, description="Key of the client certificate, PEM")
     request_timeout: float = Field(10.0, gt=0, description="Seconds until a request to Kafka counts as lost")
     session_timeout: float = Field(45.0, ge=1, description="Seconds without a heartbeat until the group removes it")
     fetch_wait: float = Field(0.2, gt=0, le=5, description="Seconds that the broker may hold an empty fetch")
     batch: int = Field(500, ge=1, le=10_000, description="Maximum number of records per transaction")
+
+    @field_validator("sasl_mechanism", "sasl_username", "sasl_password", "sasl_password_file")
+    @classmethod
+    def _used_by_sasl(cls, value: object, info: ValidationInfo) -> object:
+        return _used_by("SASL", value, info)
+
+    @field_validator("ssl_cafile", "ssl_certfile", "ssl_keyfile")
+    @classmethod
+    def _used_by_tls(cls, value: object, info: ValidationInfo) -> object:
+        return _used_by("SSL", value, info)
 
     @model_validator(mode="after")
     def _complete(self) -> "KafkaSettings":
         has_password = self.sasl_password is not None or self.sasl_password_file is not None
         if self.security_protocol.startswith("SASL") and not (self.sasl_username and has_password):
             raise ValueError(f"{self.security_protocol} needs sasl_username, and sasl_password or sasl_password_file")
+        if self.sasl_password is not None and self.sasl_password_file is not None:
+            raise ValueError("sasl_password and sasl_password_file are both set: remove one of them")
+        if self.ssl_keyfile is not None and self.ssl_certfile is None:
+            raise ValueError("ssl_keyfile needs ssl_certfile, the certificate of that key")
+        if self.ssl_certfile is not None and (problem := check_key_pair(self.ssl_certfile, self.ssl_keyfile)):
+            name, path = ("keyfile", self.ssl_keyfile) if self.ssl_keyfile else ("certfile", self.ssl_certfile)
+            raise ValueError(f"ssl_{name}={path} {problem}: it must be the key of ssl_certfile={self.ssl_certfile}")
         return self
 
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """The brokers to connect to first."""
+        return tuple(map(parse_address, self.bootstrap_servers.split(",")))
+
     def password(self) -> str | None:
+        """Return the password. It is read from its file again at each call, as it may have changed."""
         if self.sasl_password_file is not None:
-            return self.sasl_password_file.read_text(encoding="utf-8").strip()
+            return read_password(self.sasl_password_file)
         return self.sasl_password.get_secret_value() if self.sasl_password else None
+
+
+def _used_by(security: str, value: object, info: ValidationInfo) -> object:
+    """Refuse a setting that the security protocol does not use."""
+    protocol = info.data.get("security_protocol", security)
+    if security not in protocol:
+        others = "SASL_PLAINTEXT or SASL_SSL" if security == "SASL" else "SSL or SASL_SSL"
+        name = "SAGA_KAFKA__SECURITY_PROTOCOL"
+        raise ValueError(f"is not used with {name}={protocol}: set that to {others}, or unset this")
+    return value
 
 
 class ApiSettings(BaseModel):
@@ -139,10 +183,10 @@ class Settings(BaseSettings):
         env_prefix="SAGA_",
         env_nested_delimiter="__",
         frozen=True,
-        extra="ignore",
-        nested_model_default_partial_update=True,
+        extra="forbid",
     )
 
+    settings: ReadableFile | None = Field(None, description="TOML file with settings; a variable overrides it")
     name: str = Field(
         "saga",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
@@ -167,6 +211,19 @@ class Settings(BaseSettings):
     shutdown_timeout: float = Field(
         18.0, gt=0, le=20, description="Seconds to finish after SIGTERM; closing takes up to 10 more"
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the hook's form
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the hook's form
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the environment, and then the file that it names."""
+        file = os.environ.get(FILE)
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
 
     @field_validator("kafka")
     @classmethod

@@ -6,14 +6,13 @@ from typing import Annotated
 
 import typer
 
-from saga_coordinator.service.cli.console import print_json, remark, table
+from saga_coordinator.service.cli.console import print_json, table
 from saga_coordinator.service.cli.environment import (
     fields,
     format_value,
     is_secret,
-    is_set,
     load_settings,
-    unknown_variables,
+    origin,
 )
 from saga_coordinator.service.cli.options import Json
 from saga_coordinator.service.settings import Settings
@@ -42,7 +41,7 @@ def config(
 
     Secrets are masked.
 
-    JSON: [{"name", "value", "default", "origin": "environment|default", "description", "secret"}]
+    JSON: [{"name", "value", "default", "origin": "environment|file|default", "description", "secret"}]
     """
     settings = describe_settings(load_settings())
     if json:
@@ -52,8 +51,6 @@ def config(
     else:
         rows = [(each.name, each.value or "", each.default or "", each.origin, each.description) for each in settings]
         table(("variable", "value", "default", "from", "meaning"), rows)
-    for problem in unknown_variables():
-        remark(f"saga: {problem}")
 
 
 def describe_settings(settings: Settings) -> tuple[Setting, ...]:
@@ -62,7 +59,7 @@ def describe_settings(settings: Settings) -> tuple[Setting, ...]:
             name=name,
             value=format_value(reduce(getattr, path, settings)),
             default=format_value(field.default),
-            origin="environment" if is_set(path) else "default",
+            origin=origin(path) or "default",
             description=field.description or "",
             secret=is_secret(field),
         )

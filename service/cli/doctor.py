@@ -8,7 +8,7 @@ from rich.text import Text
 
 from saga_coordinator.service.app.doctor import examine
 from saga_coordinator.service.cli.console import print_json, table
-from saga_coordinator.service.cli.environment import load_settings, silence_libraries, unknown_variables
+from saga_coordinator.service.cli.environment import load_settings, silence_libraries
 from saga_coordinator.service.cli.options import Json
 from saga_coordinator.service.health import Finding
 from saga_coordinator.service.views.text import escape
@@ -23,8 +23,7 @@ def doctor(*, json: Json = False) -> None:
     """
     silence_libraries()
     settings = load_settings()
-    findings = [Finding("settings", problem, "rename or remove it") for problem in unknown_variables()]
-    findings += asyncio.run(examine(settings))
+    findings = asyncio.run(examine(settings))
     is_well = all(each.ok for each in findings)
     if json:
         checks = [

@@ -12,7 +12,7 @@ from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.service.catalog import build_routes
 from saga_coordinator.service.cli.console import remark
 from saga_coordinator.service.cli.demo import demo_extra
-from saga_coordinator.service.cli.environment import fields, is_set
+from saga_coordinator.service.cli.environment import fields, origin
 from saga_coordinator.service.kafka.admin import PARTITIONS, topic_purposes
 from saga_coordinator.service.settings import KafkaSettings, Settings
 
@@ -44,7 +44,7 @@ def embedded_kafka(settings: Settings, catalog: Sequence[AnySaga]) -> Iterator[S
 
 def _refuse_replaced() -> None:
     """Exit with 2 if the environment names a broker or a database: nobody must mistake the embedded ones for them."""
-    names = [name for name, path, _ in fields() if path in REPLACED and is_set(path)]
+    names = [name for name, path, _ in fields() if path in REPLACED and origin(path)]
     if names:
         remark(
             f"saga: --embedded starts a broker and a database of its own: unset {' and '.join(names)}, "

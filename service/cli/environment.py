@@ -4,9 +4,11 @@ import difflib
 import json
 import logging
 import os
+import pathlib
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 import typer
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -14,12 +16,17 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import SettingsError
 
 from saga_coordinator.service.cli.console import remark
-from saga_coordinator.service.settings import Settings
+from saga_coordinator.service.settings import FILE, Settings
 
 PREFIX: Final = "SAGA_"
 BETWEEN: Final = "__"
 TEST_PREFIX: Final = "SAGA_TEST_"
 """Variables that belong to the tests."""
+
+SERVICE_LINK: Final = re.compile(
+    r"SAGA(_\w+)?_(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
+)
+"""Variables that Kubernetes gives to every container for a service whose name begins with `saga`."""
 
 CREDENTIALS: Final = re.compile(r"//[^/@]*@")
 
@@ -27,29 +34,37 @@ Path = tuple[str, ...]
 
 
 def load_settings() -> Settings:
-    """Return the settings of the environment; print each wrong variable and exit with 2 if there is one."""
+    """Return the settings; print each that is wrong or unknown, and exit with 2 if there is one."""
+    wrong = list(unknown_variables())
     try:
-        return Settings()
-    except (ValidationError, SettingsError) as error:
-        for problem in problems(error):
-            remark(f"saga: {problem}")
-        raise typer.Exit(2) from error
+        settings = Settings()
+    except (SettingsError, ValueError, OSError) as error:
+        wrong += problems(error)
+    else:
+        if not wrong:
+            return settings
+    for problem in dict.fromkeys(wrong):
+        remark(f"saga: {problem}")
+    raise typer.Exit(2)
 
 
-def problems(error: ValidationError | SettingsError) -> Iterator[str]:
+def problems(error: SettingsError | ValueError | OSError) -> Iterator[str]:
     """Yield which variable is wrong, what it holds unless that is secret, and what it must be."""
     if isinstance(error, SettingsError):
         yield from _group_problems()
+        return
+    if not isinstance(error, ValidationError):
+        yield f"{FILE}={os.environ.get(FILE)}: must be a file in TOML, such as [kafka] with batch = 500: {error}"
         return
     known = {path: name for name, path, _ in fields()}
     secret = {path for _, path, field in fields() if is_secret(field)}
     for each in error.errors(include_url=False, include_context=False):
         path = tuple(str(part) for part in each["loc"])
         if each["type"] == "extra_forbidden":
-            yield _unknown(_variable(path))
+            yield _unknown(_variable(path)) + _where(path)
         elif path in known:
             given = "" if path in secret else f"={format_value(each['input'])}"
-            yield f"{known[path]}{given}: {_requirement(each['msg'])}"
+            yield f"{known[path]}{given}{_where(path)}: {_requirement(each['msg'])}"
         else:
             yield f"{_variable(path)}{BETWEEN}*: {_requirement(each['msg'])}"
 
@@ -57,8 +72,9 @@ def problems(error: ValidationError | SettingsError) -> Iterator[str]:
 def unknown_variables() -> Iterator[str]:
     """Yield which variables look like settings and are none, so that a misspelt one is not silently ignored."""
     known = {name for name, _, _ in fields()} | {_variable((group,)) for group in Settings.model_fields}
-    for name in sorted(os.environ):
-        if name.upper().startswith(PREFIX) and not name.startswith(TEST_PREFIX) and name.upper() not in known:
+    for name, value in sorted(os.environ.items()):
+        upper = name.upper()
+        if upper.startswith(PREFIX) and upper not in known and not _is_of_others(upper, value):
             yield _unknown(name)
 
 
@@ -71,12 +87,21 @@ def fields(model: type[BaseModel] = Settings, path: Path = ()) -> Iterator[tuple
             yield _variable((*path, name)), (*path, name), field
 
 
-def is_set(path: Path) -> bool:
-    """Return whether the environment sets a field, by its own variable or in its group's JSON."""
+def origin(path: Path) -> str | None:
+    """Return where a field is set: "environment" (by its own variable or in its group's JSON), "file", or None."""
     environment = _environment()
-    if _variable(path) in environment:
-        return True
-    return len(path) > 1 and path[-1] in json.loads(environment.get(_variable(path[:-1]), "{}"))
+    group = environment.get(_variable(path[:-1]), "{}") if len(path) > 1 else "{}"
+    if _variable(path) in environment or path[-1] in json.loads(group):
+        return "environment"
+    if (file := environment.get(FILE)) is None:
+        return None
+    try:
+        whole: Any = tomllib.loads(pathlib.Path(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    for name in path:
+        whole = whole.get(name) if isinstance(whole, dict) else None
+    return None if whole is None else "file"
 
 
 def is_secret(field: FieldInfo) -> bool:
@@ -95,6 +120,18 @@ def silence_libraries() -> None:
 
 def _variable(path: Path) -> str:
     return PREFIX + BETWEEN.join(path).upper()
+
+
+def _is_of_others(name: str, value: str) -> bool:
+    """Return whether a variable belongs to the tests, or is one that Kubernetes makes of a service of this name."""
+    if name.startswith(TEST_PREFIX) or SERVICE_LINK.fullmatch(name):
+        return True
+    return name.endswith("_PORT") and value.startswith(("tcp://", "udp://", "sctp://"))
+
+
+def _where(path: Path) -> str:
+    """Return in which file a field is set, if it is."""
+    return f" (in {os.environ.get(FILE)})" if origin(path) == "file" else ""
 
 
 def _unknown(name: str) -> str:

@@ -15,7 +15,7 @@ from saga_coordinator.service.app import serve as serving
 from saga_coordinator.service.catalog import load_catalog
 from saga_coordinator.service.cli.console import remark
 from saga_coordinator.service.cli.embedded import embedded_kafka
-from saga_coordinator.service.cli.environment import load_settings, unknown_variables
+from saga_coordinator.service.cli.environment import load_settings
 from saga_coordinator.service.settings import Settings
 from saga_coordinator.service.telemetry.logs import Format, configure, logger
 from saga_coordinator.service.telemetry.observer import Telemetry
@@ -38,8 +38,6 @@ def serve(*, embedded: Embedded = False) -> None:
     """
     settings = load_settings()
     configure(settings.log.level, Format(settings.log.format))
-    for problem in unknown_variables():
-        logger().warning(problem)
     catalog = load_catalog(settings.catalog)
     telemetry = _telemetry(settings)
     broker = embedded_kafka(settings, catalog) if embedded else nullcontext(settings)

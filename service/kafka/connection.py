@@ -20,9 +20,10 @@ def connection(settings: KafkaSettings) -> dict[str, Any]:
             cafile=_text(settings.ssl_cafile),
             certfile=_text(settings.ssl_certfile),
             keyfile=_text(settings.ssl_keyfile),
+            password="",
         )
     return {
-        "bootstrap_servers": settings.bootstrap_servers.split(","),
+        "bootstrap_servers": [str(each) for each in settings.addresses],
         "client_id": settings.client_id,
         "metadata_max_age_ms": METADATA_MAX_AGE_S * 1000,
         "request_timeout_ms": int(settings.request_timeout * 1000),

@@ -33,12 +33,11 @@ async def describe_connection_failure(settings: KafkaSettings, error: Exception)
     """Return why there is no connection, and what to do; `error` is what the client raised."""
     reason: Exception = error
     options = connection(settings)
-    del options["metadata_max_age_ms"]
-    for server in options.pop("bootstrap_servers"):
-        host, _, port = server.strip().rpartition(":")
+    del options["metadata_max_age_ms"], options["bootstrap_servers"]
+    for host, port in settings.addresses:
         try:
             async with asyncio.timeout(settings.request_timeout):
-                conn = await create_conn(host, int(port), **options)
+                conn = await create_conn(host, port, **options)
         except (OSError, KafkaError) as refused:
             reason = refused
         else:

@@ -31,6 +31,15 @@ TOPICS: Final = (ResourceType.TOPIC, "*", ResourcePatternType.LITERAL)
 GROUPS: Final = (ResourceType.GROUP, "saga-coordinator-", ResourcePatternType.PREFIXED)
 
 
+PLAINTEXT: Final = dict.fromkeys(
+    [
+        f"SAGA_KAFKA__{name}"
+        for name in ("SECURITY_PROTOCOL", "SASL_MECHANISM", "SASL_USERNAME", "SASL_PASSWORD", "SSL_CAFILE")
+    ],
+    "",
+)
+
+
 @pytest.fixture(scope="module")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JavaKafka]:
     """A Kafka with one user, whose topics are there."""
@@ -66,7 +75,7 @@ def test_the_right_user_works_over_sasl_ssl(allowed: JavaKafka, tmp_path: Path) 
         ({"SAGA_KAFKA__SASL_USERNAME": "nobody"}, ("SaslAuthenticationFailed", "SAGA_KAFKA__SASL_USERNAME=nobody")),
         ({"SAGA_KAFKA__SASL_MECHANISM": "SCRAM-SHA-256"}, ("SCRAM-SHA-256", "SAGA_KAFKA__SASL_MECHANISM")),
         ({"SAGA_KAFKA__SSL_CAFILE": ""}, ("CERTIFICATE_VERIFY_FAILED", "SAGA_KAFKA__SSL_CAFILE")),
-        ({"SAGA_KAFKA__SECURITY_PROTOCOL": "PLAINTEXT"}, ("SAGA_KAFKA__SECURITY_PROTOCOL=PLAINTEXT",)),
+        (PLAINTEXT, ("SAGA_KAFKA__SECURITY_PROTOCOL=PLAINTEXT",)),
     ],
     ids=["password", "user", "mechanism", "authority", "protocol"],
 )

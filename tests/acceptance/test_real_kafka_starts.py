@@ -173,7 +173,7 @@ def bare_machine(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """Have programs and jars only in `folder`."""
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", str(folder))
-    monkeypatch.setenv("SAGA_KAFKA_CACHE", str(folder))
+    monkeypatch.setenv("SAGA_TEST_KAFKA_CACHE", str(folder))
 
 
 def program(folder: Path, name: str, script: str) -> None:

@@ -60,7 +60,7 @@ def _by_coverage(atheris: Any, name: str, seconds: int, folder: str) -> None:  #
 
 def _by_hypothesis(name: str, seconds: int) -> None:
     """Try new examples until the time has expired. An error ends it, and hypothesis prints how to repeat it."""
-    os.environ["SAGA_PROPERTIES"] = "soak"
+    os.environ["SAGA_TEST_PROPERTIES"] = "soak"
     until, rounds = time.monotonic() + seconds, 0
     found = _found(name)
     while time.monotonic() < until:

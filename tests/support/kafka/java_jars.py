@@ -38,7 +38,7 @@ def java_command() -> str:
 
 
 def kafka_jars() -> Path:
-    """The folder with Kafka's jars (43 MB), within SAGA_KAFKA_CACHE or else ~/.cache/saga-coordinator.
+    """The folder with Kafka's jars (43 MB), within SAGA_TEST_KAFKA_CACHE or else ~/.cache/saga-coordinator.
 
     The first call on a machine fetches them, which takes some seconds; processes that ask at once fetch them once.
     """
@@ -76,7 +76,7 @@ _POM: Final = f"""\
 
 
 def _jars_folder() -> Path:
-    cache = os.environ.get("SAGA_KAFKA_CACHE")
+    cache = os.environ.get("SAGA_TEST_KAFKA_CACHE")
     folder = Path(cache) if cache else Path.home() / ".cache" / "saga-coordinator"
     return folder / f"kafka-{KAFKA_VERSION}"
 

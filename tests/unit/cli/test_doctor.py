@@ -97,11 +97,10 @@ def test_one_failure_hides_no_other(saga: Saga, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("SAGA_CATALOG", "no_such_module:catalog")
     monkeypatch.setenv("SAGA_KAFKA__REQUEST_TIMEOUT", "0.5")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
-    monkeypatch.setenv("SAGA_STROE", "sqlite:///x.db")
 
     found = looked(saga, 1)
 
-    assert {name for name, each in found.items() if not each["ok"]} == {"settings", "definitions", "broker", "tracing"}
+    assert {name for name, each in found.items() if not each["ok"]} == {"definitions", "broker", "tracing"}
     assert "SAGA_KAFKA__BOOTSTRAP_SERVERS" in str(found["broker"]["remedy"])
     assert "the service runs without it too" in str(found["tracing"]["remedy"])
 

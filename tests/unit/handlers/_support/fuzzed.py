@@ -18,7 +18,7 @@ from tests.unit.handlers._support.order_log import (
     placed_value,
 )
 
-IS_SOAKED: Final = os.environ.get("SAGA_PROPERTIES") == "soak"
+IS_SOAKED: Final = os.environ.get("SAGA_TEST_PROPERTIES") == "soak"
 
 
 def tried(examples: int) -> settings:
