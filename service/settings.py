@@ -1,6 +1,7 @@
 """All settings, read once: from the environment, `SAGA_*` with `__` between a group and its field, and from a file."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -42,6 +43,12 @@ def _sqlite_url(url: str) -> str:
     if not url.startswith("sqlite:///") or url == "sqlite:///":
         raise ValueError("must be sqlite:///relative/file.db or sqlite:////absolute/file.db")
     return url
+
+
+def _place(name: str) -> str:
+    if not re.fullmatch(r"[\w.]+:\w+", name):
+        raise ValueError("must be MODULE:NAME, such as subscriptions:catalog")
+    return name
 
 
 def _bind(address: str) -> str:
@@ -198,9 +205,8 @@ class Settings(BaseSettings):
     )
     api: ApiSettings = ApiSettings()
     log: LogSettings = LogSettings()
-    catalog: str = Field(
+    catalog: Annotated[str, AfterValidator(_place)] = Field(
         "saga_coordinator.sagas.catalog:catalog",
-        pattern=r"^[\w.]+:\w+$",
         description="Sagas to run: MODULE:NAME of a tuple of them",
     )
     unknown_types: UnwantedPolicy = Field(

@@ -58,6 +58,7 @@ def test_each_wrong_setting_is_named_with_what_it_must_be_and_ends_with_2(
         "SAGA_KAFKA__BOOTSTRAP": "b:1",
         "SAGA_STORE": "postgres://x",
         "SAGA_API__BIND": "8080",
+        "SAGA_CATALOG": "onboarding",
     }.items():
         monkeypatch.setenv(name, value)
 
@@ -66,6 +67,7 @@ def test_each_wrong_setting_is_named_with_what_it_must_be_and_ends_with_2(
     assert said.code == 2
     assert sorted(said.err.splitlines()) == [
         "saga: SAGA_API__BIND=8080: must be HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080",
+        "saga: SAGA_CATALOG=onboarding: must be MODULE:NAME, such as subscriptions:catalog",
         "saga: SAGA_KAFKA__BATCH=many: must be a valid integer, unable to parse string as an integer",
         "saga: SAGA_KAFKA__BOOTSTRAP is no setting: did you mean SAGA_KAFKA__BOOTSTRAP_SERVERS?",
         "saga: SAGA_KAFKA__SECURITY_PROTOCOL=TLS: must be 'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or 'SASL_SSL'",
