@@ -1,6 +1,7 @@
 """The partitions that this coordinator owns: since which epoch, and up to which offset they are done."""
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 
 from saga_coordinator.handlers.records import Lease, LeaseMove, Place
 
@@ -29,6 +30,10 @@ class Leases:
 
     def owned(self) -> Iterable[tuple[str, int]]:
         return tuple(self._held)
+
+    def leases(self) -> Collection[Lease]:
+        """Return the leases that are owned."""
+        return tuple(self._held.values())
 
     def homes(self) -> Sequence[Lease]:
         """Return the leases on the reply topic: their owner relays and fires timers for the instances of that home."""
@@ -60,7 +65,8 @@ class Leases:
     def advance(self, places: Iterable[Place]) -> None:
         """Note that all records at these places are done."""
         for move in self.moves(places):
-            self.add(Lease(move.topic, move.partition, move.epoch, move.next_offset))
+            held = self._held[move.topic, move.partition]
+            self.add(replace(held, epoch=move.epoch, next_offset=move.next_offset))
 
     def reconcile(self, actual: Iterable[Lease]) -> None:
         """Correct what is known of leases: one of another epoch belongs to another coordinator now."""

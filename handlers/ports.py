@@ -5,8 +5,10 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from saga_coordinator.handlers.records import (
+    Actor,
     Changes,
     Committed,
+    DatabaseIdentity,
     DeadLetterQueue,
     EarlyEvent,
     EventSubscription,
@@ -15,7 +17,9 @@ from saga_coordinator.handlers.records import (
     LeaseMove,
     OutboxMessage,
     OutboxRow,
+    PartitionOfTopic,
     Place,
+    SetPosition,
     UnreadableInstance,
 )
 
@@ -66,21 +70,43 @@ class Store(Protocol):
         A cancelled caller does not split it. When the commit itself fails its outcome is unknown.
         """
 
-    async def acquire(self, topic: str, partition: int, owner: str) -> Lease:
-        """Acquire the lease of a partition, in a new epoch."""
-
     @property
     def is_shared(self) -> bool:
         """Whether other coordinators write to it too."""
-
-    async def leases(self) -> Sequence[Lease]:
-        """Return all leases."""
 
     async def unsent(self) -> Sequence[OutboxRow]:
         """Return all rows of the outbox, in order. The intake limits how many there are."""
 
     async def next_timer(self) -> datetime | None:
         """Return when the next timer is due, or None."""
+
+
+class LeaseStore(Protocol):
+    """The part of the database that says which partitions it has read, how far, and of which Kafka."""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other coordinators write to it too."""
+
+    async def identity(self) -> DatabaseIdentity:
+        """Return which database this is."""
+
+    async def leases(self) -> Sequence[Lease]:
+        """Return all leases."""
+
+    async def register(self, cluster_id: str | None, partitions: Sequence[PartitionOfTopic]) -> None:
+        """Remember the cluster, and partitions that exist; what is known already stays as it is."""
+
+    async def acquire(
+        self, topic: str, partition: int, owner: str, *, start: int | None = None, topic_id: str | None = None
+    ) -> Lease:
+        """Acquire the lease of a partition, in a new epoch; if it has no position or topic id, it gets these."""
+
+    async def set_positions(self, positions: Sequence[SetPosition], cluster_id: str | None, by: Actor) -> None:
+        """Set positions in a new epoch, as an operator says, and remember who says so."""
+
+    async def confirm(self, partitions: Collection[tuple[str, int]]) -> None:
+        """Forget that an operator has set these positions: the group has committed them."""
 
 
 class Publisher(Protocol):

@@ -55,13 +55,39 @@ class Verdict(StrEnum):
 class Lease:
     """Who owns a partition: all transactions of an epoch precede those of the next.
 
-    `next_offset` is the first that is not done; None on a partition of which nothing was ever read.
+    `next_offset` is the first that is not done; None on a partition of which nothing was ever read. A lease of epoch 0
+    was never acquired. `topic_id` is Kafka's id of the topic that was read, None if it is not known; `is_set` means
+    that an operator has set the position, whatever the group has committed.
     """
 
     topic: str
     partition: int
     epoch: int
     next_offset: int | None
+    topic_id: str | None = None
+    is_set: bool = False
+
+
+class PartitionOfTopic(NamedTuple):
+    """A partition, and Kafka's id of its topic; None if the broker reports none."""
+
+    topic: str
+    partition: int
+    topic_id: str | None
+
+
+class SetPosition(NamedTuple):
+    """From where an operator wants a partition to be read."""
+
+    at: PartitionOfTopic
+    next_offset: int
+
+
+class DatabaseIdentity(NamedTuple):
+    """Which database this is, and the id of the Kafka cluster that it belongs to, None as long as it is not known."""
+
+    id: str
+    cluster_id: str | None
 
 
 class LeaseMove(NamedTuple):

@@ -36,6 +36,8 @@ from saga_coordinator.service.key_files import (
 FILE: Final = "SAGA_SETTINGS"
 """The variable that names a file with settings."""
 
+StartFrom = Literal["beginning", "end", "none"]
+
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -108,6 +110,9 @@ class KafkaSettings(BaseModel):
     request_timeout: float = Field(10.0, gt=0, description="Seconds until a request to Kafka counts as lost")
     session_timeout: float = Field(45.0, ge=1, description="Seconds without a heartbeat until the group removes it")
     fetch_wait: float = Field(0.2, gt=0, le=5, description="Seconds that the broker may hold an empty fetch")
+    start_from: StartFrom = Field(
+        "none", description="Where to begin a topic that has records at the first start; none: not before it is said"
+    )
     batch: int = Field(500, ge=1, le=10_000, description="Maximum number of records per transaction")
 
     @field_validator("sasl_mechanism", "sasl_username", "sasl_password", "sasl_password_file")

@@ -1,6 +1,5 @@
 """Builds the service from the settings: the handlers, wired to Kafka and to the database."""
 
-import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from functools import partial
 
 from saga_coordinator.handlers.bootstrap import Handlers, wire_handlers
 from saga_coordinator.handlers.ports import Clock, Observer
+from saga_coordinator.handlers.records import DatabaseIdentity
 from saga_coordinator.handlers.routing import AnySaga, Routes
 from saga_coordinator.handlers.trace_context import Sampler
 from saga_coordinator.service.app import database
@@ -71,7 +71,7 @@ async def build_service(
         consumer = KafkaConsumer(
             settings=settings,
             topics=routes.topics_in,
-            owner=_owner(settings),
+            owner=_owner(settings, await store.identity()),
             handlers=handlers,
             store=store,
             health=health,
@@ -90,7 +90,6 @@ def _report(health: Health, check: str, problem: str | None) -> None:
         health.failing(check, problem)
 
 
-def _owner(settings: Settings) -> str:
+def _owner(settings: Settings, identity: DatabaseIdentity) -> str:
     """Name this coordinator after its database: when it restarts it returns to its place in the group at once."""
-    file = str(database.path_of(settings).resolve()).encode()
-    return f"{settings.kafka.client_id}-{hashlib.sha256(file).hexdigest()[:12]}"
+    return f"{settings.kafka.client_id}-{identity.id}"

@@ -31,7 +31,12 @@ def embedded_kafka(settings: Settings, catalog: Sequence[AnySaga]) -> Iterator[S
         from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker  # noqa: PLC0415  an extra
     topics = dict.fromkeys(topic_purposes(build_routes(catalog, settings)), PARTITIONS)
     with EmbeddedBroker(topics) as broker, TemporaryDirectory(prefix="saga-embedded-") as folder:
-        kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers, group=settings.kafka.group, fetch_wait=0.02)
+        kafka = KafkaSettings(
+            bootstrap_servers=broker.bootstrap_servers,
+            group=settings.kafka.group,
+            fetch_wait=0.02,
+            start_from="beginning",  # every record of this broker is new
+        )
         store = f"sqlite:///{folder}/saga.db"
         remark(
             f"saga: an embedded Kafka broker with {len(topics)} topics, for development only: it keeps everything in "

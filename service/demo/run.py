@@ -80,7 +80,7 @@ async def run_demo(script: Script, tally: Tally, stop_early: threading.Event) ->
         ThreadPoolExecutor(2, "saga-demo") as threads,
     ):
         servers = broker.bootstrap_servers
-        kafka = KafkaSettings(bootstrap_servers=servers, fetch_wait=FETCH_WAIT)
+        kafka = KafkaSettings(bootstrap_servers=servers, fetch_wait=FETCH_WAIT, start_from="beginning")
         settings = Settings(
             name=DEFAULT_NAMES.coordinator,
             kafka=kafka,

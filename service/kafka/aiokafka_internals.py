@@ -8,8 +8,10 @@ and a client that lost one is replaced. A client also waits for its broker befor
 # ruff: noqa: SLF001  there is no public way to any of it
 
 import asyncio
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from functools import wraps
+from io import BytesIO
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition, codec
@@ -23,7 +25,19 @@ from aiokafka.errors import (
     ProducerClosed,
     RecordTooLargeError,
 )
+from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.metadata import MetadataRequest
+from aiokafka.protocol.types import (
+    AbstractType,
+    Boolean,
+    CompactArray,
+    CompactString,
+    Int16,
+    Int32,
+    Schema,
+    TaggedFields,
+)
+from aiokafka.structs import OffsetAndMetadata
 
 STOP_TIMEOUT = 3.0
 CLOSE_TIMEOUT = 1.0
@@ -116,6 +130,143 @@ async def topic_errors(admin: AIOKafkaAdminClient, names: Collection[str]) -> Ma
     request = MetadataRequest(sorted(names), allow_auto_topic_creation=False)
     response = (await admin._send_request(request)).to_object()
     return {each["topic"]: each["error_code"] for each in response["topics"]}
+
+
+# --- the ids of the cluster and of its topics, which aiokafka does not ask for
+
+
+class TopicDescription(NamedTuple):
+    """A topic that exists: its id as Kafka's tools print it, None if the broker gives none, and its partitions."""
+
+    id: str | None
+    partitions: Collection[int]
+
+
+class ClusterDescription(NamedTuple):
+    """The id of a cluster, None if the broker gives none, and those of some topics that exist."""
+
+    id: str | None
+    topics: Mapping[str, TopicDescription]
+
+
+async def describe_topics(consumer: AIOKafkaConsumer, names: Collection[str]) -> ClusterDescription:
+    """Return the ids of the cluster and of its topics; Kafka has ids of topics since 2.8. No topic is created."""
+    client = consumer._client
+    node = client.get_random_node()
+    try:
+        response = await client.send(node, _TopicIdsRequest(names))
+    except NotImplementedError:  # aiokafka's word for a version that the broker does not have
+        response = await client.send(node, MetadataRequest(sorted(names), allow_auto_topic_creation=False))
+    described = response.to_object()
+    topics = {
+        each["topic"]: TopicDescription(each.get("topic_id"), sorted(at["partition"] for at in each["partitions"]))
+        for each in described["topics"]
+        if not each["error_code"]
+    }
+    return ClusterDescription(described.get("cluster_id"), topics)
+
+
+async def committed_offsets(
+    consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition]
+) -> Mapping[TopicPartition, OffsetAndMetadata]:
+    """Return what the consumer's group has committed, with its metadata. The consumer need not be a member."""
+    committed: Mapping[TopicPartition, OffsetAndMetadata] = await consumer._coordinator.fetch_committed_offsets(
+        sorted(partitions)
+    )
+    return committed
+
+
+async def wait_for_assignment(consumer: AIOKafkaConsumer) -> None:
+    """Return when a consumer that was started without a subscription has joined the group."""
+    await consumer._subscription.wait_for_assignment()
+
+
+class _Uuid(AbstractType[str | None]):  # type: ignore[misc]  # aiokafka carries no types
+    @classmethod
+    def encode(cls, value: str | None) -> bytes:  # noqa: ARG003  the form of every type
+        """Write no id: a topic is asked for by its name."""
+        return bytes(16)
+
+    @classmethod
+    def decode(cls, data: BytesIO) -> str | None:
+        """Return an id as Kafka's tools print it, None if there is none."""
+        value = data.read(16)
+        return urlsafe_b64encode(value).decode().rstrip("=") if any(value) else None
+
+
+class _TopicIdsResponse(Response):  # type: ignore[misc]  # aiokafka carries no types
+    API_KEY, API_VERSION = 3, 10
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "brokers",
+            CompactArray(
+                ("node_id", Int32),
+                ("host", CompactString("utf-8")),
+                ("port", Int32),
+                ("rack", CompactString("utf-8")),
+                ("tags", TaggedFields),
+            ),
+        ),
+        ("cluster_id", CompactString("utf-8")),
+        ("controller_id", Int32),
+        (
+            "topics",
+            CompactArray(
+                ("error_code", Int16),
+                ("topic", CompactString("utf-8")),
+                ("topic_id", _Uuid),
+                ("is_internal", Boolean),
+                (
+                    "partitions",
+                    CompactArray(
+                        ("error_code", Int16),
+                        ("partition", Int32),
+                        ("leader", Int32),
+                        ("leader_epoch", Int32),
+                        ("replicas", CompactArray(Int32)),
+                        ("isr", CompactArray(Int32)),
+                        ("offline_replicas", CompactArray(Int32)),
+                        ("tags", TaggedFields),
+                    ),
+                ),
+                ("topic_authorized_operations", Int32),
+                ("tags", TaggedFields),
+            ),
+        ),
+        ("cluster_authorized_operations", Int32),
+        ("tags", TaggedFields),
+    )
+
+
+class _TopicIdsRequestStruct(RequestStruct):  # type: ignore[misc]  # aiokafka carries no types
+    FLEXIBLE_VERSION = True
+    API_KEY, API_VERSION = 3, 10
+    RESPONSE_TYPE = _TopicIdsResponse
+    SCHEMA = Schema(
+        (
+            "topics",
+            CompactArray(("topic_id", _Uuid), ("topic", CompactString("utf-8")), ("tags", TaggedFields)),
+        ),
+        ("allow_auto_topic_creation", Boolean),
+        ("include_cluster_authorized_operations", Boolean),
+        ("include_topic_authorized_operations", Boolean),
+        ("tags", TaggedFields),
+    )
+
+
+class _TopicIdsRequest(Request[_TopicIdsRequestStruct]):  # type: ignore[misc]  # aiokafka carries no types
+    """The metadata request in its version 10 (KIP-516); aiokafka 0.14 has those up to 5."""
+
+    API_KEY = 3
+
+    def __init__(self, names: Collection[str]) -> None:
+        self._names = sorted(names)
+
+    def build(self, request_struct_class: type[_TopicIdsRequestStruct]) -> _TopicIdsRequestStruct:
+        """Return the request; it creates no topic."""
+        topics: list[tuple[None, str, dict[int, bytes]]] = [(None, name, {}) for name in self._names]
+        return request_struct_class(topics, False, False, False, {})  # noqa: FBT003  in the order of the schema
 
 
 # --- tasks

@@ -14,8 +14,9 @@ from aiokafka.errors import KafkaError, NoOffsetForPartitionError
 
 from saga_coordinator.handlers.backoff import Backoff
 from saga_coordinator.handlers.bootstrap import Handlers
-from saga_coordinator.handlers.ports import Observer, Store
+from saga_coordinator.handlers.ports import LeaseStore, Observer
 from saga_coordinator.handlers.records import Lease, Record
+from saga_coordinator.service.errors import NotReady
 from saga_coordinator.service.health import KAFKA, STORE, Health
 from saga_coordinator.service.kafka import group_member
 from saga_coordinator.service.kafka.aiokafka_internals import (
@@ -26,6 +27,7 @@ from saga_coordinator.service.kafka.aiokafka_internals import (
     undecodable,
 )
 from saga_coordinator.service.kafka.errors import describe_refusal
+from saga_coordinator.service.kafka.guard import Guard, Stop, committed_as
 from saga_coordinator.service.kafka.monitor import BrokerMonitor
 from saga_coordinator.service.kafka.partitions import Assignment, Partitions
 from saga_coordinator.service.settings import Settings
@@ -47,7 +49,7 @@ class KafkaConsumer:
         topics: Collection[str],
         owner: str,
         handlers: Handlers,
-        store: Store,
+        store: LeaseStore,
         health: Health,
         observer: Observer,
     ) -> None:
@@ -70,7 +72,9 @@ class KafkaConsumer:
             leases=handlers.leases,
             health=health,
             observer=observer,
+            on_recreated=self.acquire_again,
         )
+        self._guard = Guard(settings, topics, store)
         self._undecodable: Undecodable | None = None
         self._leases_checked_at = -LEASE_CHECK_INTERVAL
         self.caught_up = asyncio.Event()
@@ -93,8 +97,12 @@ class KafkaConsumer:
             await self._leave()
 
     async def commit_offsets(self) -> None:
-        """Commit the leases' offsets to Kafka at intervals, for lag tools. Nothing depends on its success."""
+        """Commit the leases' offsets to Kafka at intervals, for lag tools and for the guard.
+
+        Nothing waits for it: what was not committed is less that a lost database is recognised by.
+        """
         committed: dict[TopicPartition, int] = {}
+        database_id = (await self._store.identity()).id
         while True:
             await asyncio.sleep(COMMIT_INTERVAL)
             offsets = {TopicPartition(*each): offset for each, offset in self._leases.offsets()}
@@ -102,7 +110,7 @@ class KafkaConsumer:
                 continue
             try:
                 async with asyncio.timeout(self._kafka.request_timeout):
-                    await self._consumer.commit(offsets)
+                    await self._consumer.commit(committed_as(database_id, offsets))
                 committed = offsets
             except (KafkaError, TimeoutError, ValueError) as error:
                 self._observer.on_error("offsets were not committed to Kafka", error)
@@ -118,6 +126,10 @@ class KafkaConsumer:
     def lag(self) -> Mapping[tuple[str, int], int]:
         """Return how many records of each partition were not processed when the broker was last asked."""
         return self._monitor.lag
+
+    def acquire_again(self) -> None:
+        """Acquire all leases again before the next poll: something that they depend on has changed."""
+        self._assignment.note_change()
 
     async def _poll_once(self) -> None:
         """Follow the assignment, poll once, and process the records."""
@@ -165,7 +177,8 @@ class KafkaConsumer:
             return True
         if await consumer.position(at) < offset:
             return False
-        remedy = "copy it with another client, then set next_offset in the table lease behind it by hand"
+        behind = f"`saga positions set {at.topic}/{at.partition} {offset + 1}`"
+        remedy = f"copy it with another client, then read on behind it, by {behind}"
         self._stop(consumer, at, f"{at.topic}:{at.partition}:{offset} cannot be decoded: {reason}", remedy)
         self._monitor.report(consumer)
         return True
@@ -213,11 +226,26 @@ class KafkaConsumer:
         missing = consumer.assignment() - owned - self._partitions.not_to_acquire(now)
         if missing and self._assignment.is_settled():
             logs = await self._log_ranges(consumer, missing)
-            acquired = {at: await self._store.acquire(at.topic, at.partition, self._owner) for at in sorted(logs)}
-            for at, lease in acquired.items():
-                self._seek(consumer, at, lease, logs[at])
+            for lease in await self._admitted(consumer, logs):
+                self._seek(consumer, lease, logs[TopicPartition(lease.topic, lease.partition)])
             await self._handlers.relay.load()  # at once: rows written for these homes now have older ones before them
             self._monitor.report(consumer)
+
+    async def _admitted(self, consumer: AIOKafkaConsumer, logs: group_member.LogRanges) -> Sequence[Lease]:
+        """Acquire the leases of the partitions that the guard lets this database read; stop the others."""
+        state = await self._guard.admit(consumer)
+        acquired = []
+        for at, start in (await self._guard.starts(state, logs)).items():
+            if isinstance(start, Stop):
+                consumer.seek(at, logs[at][0])
+                self._stop(consumer, at, *start)
+            else:
+                topic_id = state.topic_id(at.topic)
+                acquired.append(
+                    await self._store.acquire(at.topic, at.partition, self._owner, start=start, topic_id=topic_id)
+                )
+        await self._guard.claim(consumer, state, acquired)
+        return acquired
 
     async def _log_ranges(
         self, consumer: AIOKafkaConsumer, missing: Collection[TopicPartition]
@@ -240,22 +268,16 @@ class KafkaConsumer:
         consumer.seek(at, 0)
         consumer.pause(at)
 
-    def _seek(self, consumer: AIOKafkaConsumer, at: TopicPartition, lease: Lease, log: tuple[int, int]) -> None:
-        """Seek to the database's offset; if the log does not contain it, stop the partition and never jump."""
-        first, end = log
-        offset = first if lease.next_offset is None else lease.next_offset
-        consumer.seek(at, offset)
+    def _seek(self, consumer: AIOKafkaConsumer, lease: Lease, log: tuple[int, int]) -> None:
+        """Read a partition from the database's offset on."""
+        at = TopicPartition(lease.topic, lease.partition)
+        consumer.seek(at, lease.next_offset)
         state = self._partitions[at]
         if state.problem is not None:
             state.problem = None
             consumer.resume(at)
-        if first <= offset <= end:
-            self._leases.add(lease)
-            state.backlog_end = end
-            return
-        problem = f"{at.topic}:{at.partition} is done up to {offset}, but its log reaches from {first} to {end}"
-        remedy = "its records were trimmed or the topic was created again; set next_offset in the table lease by hand"
-        self._stop(consumer, at, problem, remedy)
+        self._leases.add(lease)
+        _, state.backlog_end = log
 
     def _stop(self, consumer: AIOKafkaConsumer, at: TopicPartition, problem: str, remedy: str) -> None:
         """Read nothing more from a partition until the next rebalance, and let readiness report why."""
@@ -275,18 +297,21 @@ class KafkaConsumer:
             name = group_member.member_name(self._owner, retired)
             self._assignment = Assignment()
             self._partitions.clear()
-            self._consumer = await group_member.join(self._kafka, self._topics, name, self._assignment)
+            self._consumer = await group_member.join(
+                self._kafka, self._topics, name, self._assignment, self._guard.admit
+            )
         return self._consumer
 
     async def _reset(self, error: Exception) -> None:
         """Forget everything that may be wrong: leases and instances are read again; the consumer seeks or is replaced.
 
         A consumer whose heartbeat or coordination met an error that is not retriable raises it at every poll, and
-        never returns to its group.
+        never returns to its group. A database that must read nothing takes no partition away from others.
         """
         self._leases.clear()
         self._handlers.instance_cache.clear()
-        if isinstance(error, KafkaError) and not error.retriable:
+        is_fatal = isinstance(error, KafkaError) and not error.retriable
+        if is_fatal or isinstance(error, NotReady):
             await self._leave()
 
     async def _leave(self) -> None:

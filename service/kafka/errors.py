@@ -22,6 +22,7 @@ from aiokafka.errors import (
     UnsupportedSaslMechanismError,
 )
 
+from saga_coordinator.service.errors import NotReady
 from saga_coordinator.service.kafka.connection import connection
 from saga_coordinator.service.settings import KafkaSettings
 
@@ -60,6 +61,8 @@ def describe_refusal(settings: KafkaSettings, error: BaseException) -> str:
             return f"{_describe(error)}; set SAGA_KAFKA__SESSION_TIMEOUT to seconds between {limits}"
         case MessageSizeTooLargeError() | RecordListTooLargeError():
             return f"{_describe(error)}; raise max.message.bytes of the topic to 1048588 or more, and it continues"
+        case NotReady():
+            return str(error)
         case _:
             return _describe(error)
 

@@ -2,14 +2,18 @@
 
 import asyncio
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
 from saga_coordinator.handlers.records import Place, Record
-from saga_coordinator.service.kafka.aiokafka_internals import name_undecodable_records, stop_consumer
+from saga_coordinator.service.kafka.aiokafka_internals import (
+    name_undecodable_records,
+    stop_consumer,
+    wait_for_assignment,
+)
 from saga_coordinator.service.kafka.connection import connection
 from saga_coordinator.service.kafka.partitions import Assignment
 from saga_coordinator.service.settings import KafkaSettings
@@ -28,10 +32,16 @@ def member_name(owner: str, retired: Collection[str]) -> str:
     return f"{owner}-{hashlib.sha256(' '.join(sorted(retired)).encode()).hexdigest()[:12]}"
 
 
-async def join(settings: KafkaSettings, topics: Collection[str], name: str, assignment: Assignment) -> AIOKafkaConsumer:
+Admit = Callable[[AIOKafkaConsumer], Awaitable[object]]
+"""Asks Kafka by a consumer that is no member yet whether it may join, and raises if it may not."""
+
+
+async def join(
+    settings: KafkaSettings, topics: Collection[str], name: str, assignment: Assignment, admit: Admit
+) -> AIOKafkaConsumer:
     """Start a consumer that joins the group under a name; its rebalances are recorded in `assignment`.
 
-    Raises `KafkaError`, `TimeoutError`; then nothing is left open.
+    Raises `KafkaError`, `TimeoutError`, and whatever `admit` raises; then nothing is left open.
     """
     name_undecodable_records()
     options = connection(settings)
@@ -49,10 +59,12 @@ async def join(settings: KafkaSettings, topics: Collection[str], name: str, assi
         heartbeat_interval_ms=min(3_000, session_ms // 3),
         fetch_max_wait_ms=int(settings.fetch_wait * 1000),
     )
-    consumer.subscribe(topics=list(topics), listener=assignment)
     try:
         async with asyncio.timeout(settings.request_timeout * 1.5):
             await consumer.start()
+            await admit(consumer)
+            consumer.subscribe(topics=list(topics), listener=assignment)
+            await wait_for_assignment(consumer)
     except BaseException as error:
         if problem := await stop_consumer(consumer):
             error.add_note(f"and it did not stop: {type(problem).__name__} {problem}")

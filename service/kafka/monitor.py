@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -10,11 +10,15 @@ from aiokafka.errors import KafkaError
 from saga_coordinator.handlers.leases import Leases
 from saga_coordinator.handlers.ports import Observer
 from saga_coordinator.service.health import KAFKA, Health
+from saga_coordinator.service.kafka.aiokafka_internals import ClusterDescription, describe_topics
 from saga_coordinator.service.kafka.partitions import Partitions
 
 
 class BrokerMonitor:
-    """Reports whether partitions can be read, and how far they lag. `patience` is in seconds."""
+    """Reports whether partitions can be read, and how far they lag. `patience` is in seconds.
+
+    `on_recreated` is called when a topic is no longer the one that its leases know.
+    """
 
     def __init__(
         self,
@@ -25,6 +29,7 @@ class BrokerMonitor:
         leases: Leases,
         health: Health,
         observer: Observer,
+        on_recreated: Callable[[], None],
     ) -> None:
         self._topics = topics
         self._patience = patience
@@ -32,6 +37,7 @@ class BrokerMonitor:
         self._leases = leases
         self._health = health
         self._observer = observer
+        self._on_recreated = on_recreated
         self.lag: dict[tuple[str, int], int] = {}
 
     async def check(self, consumer: AIOKafkaConsumer) -> None:
@@ -42,6 +48,7 @@ class BrokerMonitor:
         try:
             async with asyncio.timeout(self._patience):
                 ends = await consumer.end_offsets(asked)
+                described = await describe_topics(consumer, self._topics)
         except (KafkaError, TimeoutError) as error:
             unknown = self._unknown(consumer)
             topics = ", ".join(sorted(at.topic for at in unknown))
@@ -51,6 +58,8 @@ class BrokerMonitor:
         else:
             offsets = {TopicPartition(*each): offset for each, offset in self._leases.offsets()}
             self.lag = {at: max(0, ends[at] - offset) for at, offset in offsets.items() if at in ends}
+            if self._is_recreated(described):
+                self._on_recreated()
             self.report(consumer)
 
     def report(self, consumer: AIOKafkaConsumer) -> None:
@@ -66,6 +75,12 @@ class BrokerMonitor:
             self._health.failing(KAFKA, "; ".join(problems))
         else:
             self._health.ok(KAFKA)
+
+    def _is_recreated(self, described: ClusterDescription) -> bool:
+        """Return whether a topic has another id than its leases know."""
+        ids = {topic: each.id for topic, each in described.topics.items()}
+        known = [(lease.topic_id, ids.get(lease.topic)) for lease in self._leases.leases()]
+        return any(before and now and before != now for before, now in known)
 
     def _unknown(self, consumer: AIOKafkaConsumer) -> set[TopicPartition]:
         """Return a partition of each topic that the broker last denied: asking for its end asks for it again."""

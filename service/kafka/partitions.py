@@ -33,6 +33,10 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka c
         self._has_changed, self._changed_at = True, time.monotonic()
         self._revoked_at = None
 
+    def note_change(self) -> None:
+        """Let the next `pop_change` return True, though the group has assigned nothing else."""
+        self._has_changed = True
+
     def is_fresh(self) -> bool:
         """Return whether it changed a moment ago: a commit of the generation before would start another rebalance."""
         return time.monotonic() - self._changed_at < REBALANCE_SETTLE_SECONDS

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from saga_coordinator.handlers.ports import Observer, Store
+from saga_coordinator.handlers.ports import LeaseStore, Observer, Store
 from saga_coordinator.handlers.routing import LiveVersions
 from saga_coordinator.service.counts import Counts
 
 
-class ServiceStore(Store, Protocol):
+class ServiceStore(Store, LeaseStore, Protocol):
     """A store that is opened with `open`, and closed with `close` on every path. Its methods raise `StoreError`."""
 
     async def open(self) -> None:

@@ -1,12 +1,14 @@
 """The leases of any store fence: they move by compare-and-set, and never back."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from saga_coordinator.handlers.ports import Transaction
-from saga_coordinator.handlers.records import Lease, LeaseMove
-from tests.conformance._support.stores import OpenStore
+from saga_coordinator.handlers.records import Actor, Lease, LeaseMove, PartitionOfTopic, SetPosition
+from tests.conformance._support.stores import Kind, OpenStore, known
 
 
 async def moved(store: OpenStore, *moves: LeaseMove) -> Sequence[Lease]:
@@ -90,3 +92,52 @@ async def test_all_leases_are_returned(store: OpenStore) -> None:
     await store.acquire("t", 1, "you")
     await moved(store, LeaseMove("t", 0, 1, None, 5))
     assert await store.leases() == [Lease("t", 0, 1, 5), Lease("t", 1, 2, None)]
+
+
+async def test_a_database_has_an_id_that_it_keeps_and_no_other_has(
+    store: OpenStore, kind: Kind, tmp_path: Path
+) -> None:
+    identity = await store.identity()
+    assert (UUID(identity.id).version, identity.cluster_id) == (4, None)
+    await store.close()
+    again, other = kind.new(tmp_path, known), kind.new(tmp_path / "other", known)
+    (tmp_path / "other").mkdir()
+    await again.open()
+    await other.open()
+    try:
+        assert await again.identity() == identity
+        assert await other.identity() != identity
+    finally:
+        await again.close()
+        await other.close()
+
+
+async def test_partitions_of_a_new_topic_are_registered_once_and_not_acquired(store: OpenStore) -> None:
+    await store.register("cluster-1", [PartitionOfTopic("t", 0, "id-1"), PartitionOfTopic("t", 1, "id-1")])
+    await store.acquire("t", 1, "me", start=5, topic_id="id-2")
+    await store.register("cluster-2", [PartitionOfTopic("t", 1, "id-3")])
+    assert await store.leases() == [Lease("t", 0, 0, None, "id-1"), Lease("t", 1, 1, 5, "id-1")]
+    assert (await store.identity()).cluster_id == "cluster-1"
+
+
+async def test_a_position_and_a_topic_id_are_given_once(store: OpenStore) -> None:
+    assert await store.acquire("t", 0, "me", start=5, topic_id="id-1") == Lease("t", 0, 1, 5, "id-1")
+    assert await store.acquire("t", 0, "me", start=9, topic_id="id-2") == Lease("t", 0, 2, 5, "id-1")
+
+
+async def test_a_position_that_an_operator_sets_fences_its_owner_and_is_marked_until_it_is_confirmed(
+    store: OpenStore, kind: Kind, tmp_path: Path
+) -> None:
+    await store.acquire("t", 0, "me", start=5, topic_id="id-1")
+    there, new = PartitionOfTopic("t", 0, "id-2"), PartitionOfTopic("u", 0, "id-3")
+    await store.set_positions([SetPosition(there, 2), SetPosition(new, 7)], "cluster-2", Actor("olga", "it is needed"))
+    assert await moved(store, LeaseMove("t", 0, 1, 5, 6)) == [Lease("t", 0, 2, 2, "id-2", is_set=True)]
+    assert await store.acquire("u", 0, "me", start=0) == Lease("u", 0, 2, 7, "id-3", is_set=True)
+    await store.confirm([("t", 0)])
+    assert await store.leases() == [Lease("t", 0, 2, 2, "id-2"), Lease("u", 0, 2, 7, "id-3", is_set=True)]
+    assert (await store.identity()).cluster_id == "cluster-2"
+    audit = kind.look(tmp_path, "SELECT who, why, topic, topic_id, before, next_offset FROM position_audit ORDER BY 3")
+    assert audit == [
+        ("olga", "it is needed", "t", "id-2", 5, 2),
+        ("olga", "it is needed", "u", "id-3", None, 7),
+    ]

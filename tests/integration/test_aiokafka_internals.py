@@ -4,11 +4,18 @@ import inspect
 from asyncio import Future
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import AIOKafkaConnection, CloseReason
+from aiokafka.structs import OffsetAndMetadata
 
-from saga_coordinator.service.kafka.aiokafka_internals import consumer_error, producer_error, topic_errors
+from saga_coordinator.service.kafka.aiokafka_internals import (
+    committed_offsets,
+    consumer_error,
+    describe_topics,
+    producer_error,
+    topic_errors,
+)
 from saga_coordinator.service.kafka.connection import connection
 from saga_coordinator.service.settings import KafkaSettings
 from tests.support.kafka.faulty_broker import FaultyBroker
@@ -45,6 +52,13 @@ async def test_the_private_parts_of_its_clients_are_those_that_the_service_uses(
             assert callable(producer._message_accumulator.fail_all)  # noqa: SLF001
             assert (consumer_error(consumer), producer_error(producer)) == (None, None)
             assert await topic_errors(admin, ["t", "nobody-made-it"]) == {"t": 0, "nobody-made-it": UNKNOWN_TOPIC}
+            cluster_id, described = await describe_topics(consumer, ["t", "nobody-made-it"])
+            assert (cluster_id or "").startswith("mockCluster")
+            assert [(name, len(each.id or ""), each.partitions) for name, each in described.items()] == [("t", 22, [0])]
+            await consumer.commit({TopicPartition("t", 0): (0, "metadata")})
+            assert await committed_offsets(consumer, [TopicPartition("t", 0)]) == {
+                TopicPartition("t", 0): OffsetAndMetadata(0, "metadata")
+            }
         finally:
             for client in clients:
                 await (client.close() if client is admin else client.stop())
@@ -56,7 +70,15 @@ def test_a_connection_is_closed_with_a_reason_after_a_request_that_it_cannot_wri
 
 
 def test_no_other_file_of_the_service_uses_a_private_part() -> None:
-    private = ("._client", "._coordinator", "._fetcher", "._sender", "._message_accumulator", "._sync_task")
+    private = (
+        "._client",
+        "._coordinator",
+        "._fetcher",
+        "._sender",
+        "._message_accumulator",
+        "._sync_task",
+        "._subscription",
+    )
     files = [file for file in (ROOT / "service/kafka").glob("*.py") if file.name != "aiokafka_internals.py"]
     assert len(files) > 5
     found = {file.name: part for file in files for part in private if part in file.read_text(encoding="utf-8")}

@@ -25,11 +25,13 @@ class Hasty:
         self._acquire = it.service.store.acquire
         it.service.store.acquire = self.acquire  # type: ignore[method-assign]  # the store that is wired already
 
-    async def acquire(self, topic: str, partition: int, owner: str) -> Lease:
+    async def acquire(
+        self, topic: str, partition: int, owner: str, *, start: int | None = None, topic_id: str | None = None
+    ) -> Lease:
         if (topic, partition) == (REPLIES, PARTITIONS - 1) and not self.has_acted:
             await self._act(instance_id(self._order))
             self.has_acted = True
-        return await self._acquire(topic, partition, owner)
+        return await self._acquire(topic, partition, owner, start=start, topic_id=topic_id)
 
     async def _act(self, id_: str) -> None:
         await self._operator.skip(id_, "reserve-stock", b'{"reservation_id": "R-1"}', OLGA)

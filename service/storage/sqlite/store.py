@@ -9,7 +9,7 @@ import asyncio
 import json
 import os
 import sqlite3
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -18,10 +18,19 @@ from typing import IO, Any, Final, TypeVar
 import aiosqlite
 
 from saga_coordinator.handlers.ports import Observer
-from saga_coordinator.handlers.records import Lease, OutboxMessage, OutboxRow
+from saga_coordinator.handlers.records import (
+    Actor,
+    DatabaseIdentity,
+    Lease,
+    OutboxMessage,
+    OutboxRow,
+    PartitionOfTopic,
+    SetPosition,
+)
 from saga_coordinator.handlers.routing import LiveVersions
 from saga_coordinator.service.counts import Counts
 from saga_coordinator.service.errors import StoreError
+from saga_coordinator.service.storage.sqlite import leases
 from saga_coordinator.service.storage.sqlite.counting import count
 from saga_coordinator.service.storage.sqlite.errors import (
     is_corruption,
@@ -153,9 +162,24 @@ class SqliteStore:
             except sqlite3.Error as error:
                 observer.on_error("the WAL was not written back into the database", error)
 
-    async def acquire(self, topic: str, partition: int, owner: str) -> Lease:
-        """Take a partition over, in a new epoch."""
-        return await self.transact(lambda tx: tx.acquire(topic, partition, owner))
+    async def identity(self) -> DatabaseIdentity:
+        ((id_, cluster_id),) = await self._query(leases.IDENTITY)
+        return DatabaseIdentity(id_, cluster_id)
+
+    async def acquire(
+        self, topic: str, partition: int, owner: str, *, start: int | None = None, topic_id: str | None = None
+    ) -> Lease:
+        at = PartitionOfTopic(topic, partition, topic_id)
+        return await self.transact(lambda tx: leases.acquire(tx.connection, at, owner, start))
+
+    async def register(self, cluster_id: str | None, partitions: Sequence[PartitionOfTopic]) -> None:
+        await self.transact(lambda tx: leases.register(tx.connection, cluster_id, partitions))
+
+    async def set_positions(self, positions: Sequence[SetPosition], cluster_id: str | None, by: Actor) -> None:
+        await self.transact(lambda tx: leases.set_positions(tx.connection, positions, cluster_id, by))
+
+    async def confirm(self, partitions: Collection[tuple[str, int]]) -> None:
+        await self.transact(lambda tx: leases.confirm(tx.connection, partitions))
 
     @property
     def is_shared(self) -> bool:
@@ -163,8 +187,7 @@ class SqliteStore:
         return False
 
     async def leases(self) -> Sequence[Lease]:
-        sql = "SELECT topic, partition, epoch, next_offset FROM lease ORDER BY topic, partition"
-        return [Lease(*row) for row in await self._query(sql)]
+        return [leases.to_lease(row) for row in await self._query(f"{leases.LEASES} ORDER BY topic, partition")]
 
     async def unsent(self) -> Sequence[OutboxRow]:
         sql = "SELECT seq, message_id, home, topic, partition, key, headers, value FROM outbox ORDER BY seq"

@@ -28,6 +28,7 @@ from saga_coordinator.handlers.records import (
 from saga_coordinator.handlers.routing import AnySaga, BadCatalog
 from saga_coordinator.handlers.trace_context import TraceContext
 from saga_coordinator.sagas.machine import Snapshot, freeze, thaw
+from saga_coordinator.service.storage.sqlite import leases
 from saga_coordinator.service.storage.sqlite.rows import (
     AT,
     EARLY_EVENTS,
@@ -49,15 +50,6 @@ from saga_coordinator.service.storage.sqlite.rows import (
 Definitions = Callable[[str, int], AnySaga]
 
 _COLUMNS = "id, saga, version, correlation, data, state, trail, parked, parent, revision, home, ended_at"
-_ADVANCE = (
-    "WITH move AS (SELECT json_extract(value, '$[0]') AS topic, json_extract(value, '$[1]') AS partition,"
-    " json_extract(value, '$[2]') AS epoch, json_extract(value, '$[3]') AS expected,"
-    " json_extract(value, '$[4]') AS next_offset FROM json_each(?))"
-    " UPDATE lease SET next_offset = move.next_offset FROM move"
-    " WHERE lease.topic = move.topic AND lease.partition = move.partition AND lease.epoch = move.epoch"
-    " AND lease.next_offset IS move.expected AND ifnull(lease.next_offset, 0) <= move.next_offset"
-    " RETURNING topic, partition"
-)
 _HISTORY = (
     "INSERT INTO history (instance, seq, at, kind, verdict, reason, message_id, message_type, message_source,"
     ' causation_id, value, decided, topic, partition, "offset", trace_id, span_id)'
@@ -82,26 +74,14 @@ class SqliteTransaction:
     def __init__(
         self, connection: aiosqlite.Connection, counters: Counters, definitions: Definitions, silent: set[str]
     ) -> None:
-        self._connection = connection
+        self.connection = connection
         self._counters = counters
         self._definitions = definitions
         self._silent = silent
         self.unreadable_instances: dict[str, UnreadableInstance] = {}
 
     async def advance(self, moves: Sequence[LeaseMove]) -> Sequence[Lease]:
-        moved = await self._read(_ADVANCE, (to_json(moves).decode(),))
-        missed = {(each.topic, each.partition) for each in moves} - {(topic, partition) for topic, partition in moved}
-        return [await self._lease(*each) for each in sorted(missed)]
-
-    async def acquire(self, topic: str, partition: int, owner: str) -> Lease:
-        rows = await self._read(
-            "INSERT INTO lease (topic, partition, epoch, owner, next_offset) VALUES (?, ?, 1, ?, NULL)"
-            " ON CONFLICT (topic, partition) DO UPDATE SET epoch = epoch + 1, owner = excluded.owner"
-            " RETURNING epoch, next_offset",
-            (topic, partition, owner),
-        )
-        [(epoch, next_offset)] = rows
-        return Lease(topic, partition, epoch, next_offset)
+        return await leases.advance(self.connection, moves)
 
     async def load(self, ids: Collection[str]) -> Mapping[str, InstanceRecord]:
         rows = await self._read(
@@ -149,7 +129,7 @@ class SqliteTransaction:
         """Write everything; see `saga_coordinator.handlers.ports.Transaction`."""
         rows = [OutboxRow(self._next_seq(), message) for message in changes.outbox]
         await write(
-            self._connection,
+            self.connection,
             [
                 *self._instances(changes),
                 Statement(_HISTORY, [_history_row(each) for each in changes.entries]),
@@ -180,13 +160,6 @@ class SqliteTransaction:
             must_match=True,
         )
 
-    async def _lease(self, topic: str, partition: int) -> Lease:
-        """Return a lease; one that was never acquired is in epoch 0."""
-        sql = "SELECT epoch, next_offset FROM lease WHERE topic = ? AND partition = ?"
-        for epoch, next_offset in await self._read(sql, (topic, partition)):
-            return Lease(topic, partition, epoch, next_offset)
-        return Lease(topic, partition, 0, None)
-
     async def _early_events(self, condition: str, order: str, parameters: tuple[object, int]) -> Sequence[EarlyEvent]:
         sql = f'{EARLY_EVENTS} WHERE {condition} ORDER BY {order}, topic, partition, "offset" LIMIT ?'
         return [early_event(row) for row in await self._read(sql, parameters)]
@@ -215,7 +188,7 @@ class SqliteTransaction:
         return self._counters.instance
 
     async def _read(self, sql: str, parameters: Iterable[object]) -> Sequence[Sequence[Any]]:
-        return list(await self._connection.execute_fetchall(sql, parameters))
+        return list(await self.connection.execute_fetchall(sql, parameters))
 
 
 def _subscriptions(changes: Changes) -> Iterator[Statement]:

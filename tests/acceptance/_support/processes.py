@@ -118,6 +118,7 @@ class Serve(Program):
         settings = {
             "SAGA_KAFKA__BOOTSTRAP_SERVERS": bootstrap_servers,
             "SAGA_KAFKA__GROUP": self.group,
+            "SAGA_KAFKA__START_FROM": "beginning",
             "SAGA_STORE": f"sqlite:///{self.store}",
             "SAGA_API__BIND": self.address,
         }

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from saga_coordinator.contracts.messages.orders import OrderPlaced
-from saga_coordinator.handlers.ports import Store
+from saga_coordinator.handlers.ports import LeaseStore, Store
 from saga_coordinator.handlers.records import (
     Changes,
     DeadLetter,
@@ -34,7 +34,7 @@ ODD_HEADERS = (("ce_id", b"1"), ("ce_id", b"2"), ("all", bytes(range(256))), (""
 """Headers that a store may not change: repeated, binary, empty, beyond ASCII."""
 
 
-class OpenStore(Store, Protocol):
+class OpenStore(Store, LeaseStore, Protocol):
     """A store that can be opened and closed."""
 
     async def open(self) -> None: ...

@@ -20,7 +20,7 @@ from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.service.app.bootstrap import Service, build_service
 from saga_coordinator.service.app.database import path_of
 from saga_coordinator.service.app.run import run
-from saga_coordinator.service.settings import KafkaSettings, Settings
+from saga_coordinator.service.settings import KafkaSettings, Settings, StartFrom
 from tests.support.kafka.faulty_broker import FaultyBroker
 from tests.unit.handlers._support.coordinator import Watcher, sampled
 from tests.unit.handlers._support.eventually import eventually
@@ -146,6 +146,13 @@ class Running:
         return look(path_of(self.service.settings), sql)
 
 
+def member(it: Running) -> AIOKafkaConsumer:
+    """The consumer of the service: only a member of the group may commit for it."""
+    consumer = it.service.consumer._consumer  # noqa: SLF001
+    assert consumer is not None
+    return consumer
+
+
 def look(path: Path, sql: str) -> list[tuple[Any, ...]]:
     """What stands in a database."""
     with closing(sqlite3.connect(path)) as connection:
@@ -165,6 +172,7 @@ async def serving(
     outbox_limit: int = 10_000,
     name: str = DEFAULT_NAMES.coordinator,
     saga: AnySaga = order_fulfilment,
+    start_from: StartFrom = "beginning",
 ) -> AsyncIterator[Running]:
     """The service on a broker and a database file. In the end it is drained, or, as by a crash, cut off where it is.
 
@@ -177,6 +185,7 @@ async def serving(
         request_timeout=request_timeout,
         fetch_wait=0.02,
         batch=batch,
+        start_from=start_from,
     )
     settings = Settings(name=name, kafka=kafka, store=f"sqlite:///{path}", outbox_limit=outbox_limit)
     watcher = Watcher()

@@ -12,6 +12,9 @@ from aiokafka.partitioner import murmur2
 
 from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES
 from saga_coordinator.handlers.records import OutboxMessage, RawHeaders
+from saga_coordinator.service.kafka.aiokafka_internals import ClusterDescription, TopicDescription
+from saga_coordinator.service.kafka.guard import Committed, KafkaState
+from tests.resilience.worlds._support.database import CLUSTER_ID, DATABASE_ID
 from tests.resilience.worlds._support.loop import Life, current_life
 
 PARTITIONS = 2
@@ -136,7 +139,7 @@ class Publisher:
 
 
 class Consumer:
-    """What the feed uses of `AIOKafkaConsumer`."""
+    """What the feed uses of `AIOKafkaConsumer`, and what the guard asks it for."""
 
     broker: ClassVar[Broker]
 
@@ -154,15 +157,13 @@ class Consumer:
     def subscribe(self, *, topics: Sequence[str], listener: object) -> None:
         """Subscribe to topics; a member that subscribes again rejoins."""
         self.topics, self._listener = sorted(topics), listener
-        if self.broker.members.get(self.name) is self:
-            self.broker.join(self)
+        self.broker.join(self)
 
     def partitions_for_topic(self, topic: str) -> set[int]:  # noqa: ARG002  the library's own form
         return set(range(PARTITIONS))
 
     async def start(self) -> None:
         await self._ask()
-        self.broker.join(self)
 
     async def stop(self) -> None:
         await asyncio.sleep(0)
@@ -200,13 +201,24 @@ class Consumer:
         await self._ask()
         return {at: len(self.broker.log(*at)) for at in places}
 
-    async def commit(self, offsets: dict[TopicPartition, int]) -> None:
+    async def commit(self, offsets: dict[TopicPartition, tuple[int, str]]) -> None:
         await self._ask()
         if self._generation != self.broker.generation:
+            self._follow()  # the library joins again beside the call
             raise KafkaConnectionError
-        for at, offset in offsets.items():
+        for at, (offset, _) in offsets.items():
             self.broker.hinted(at, offset)
             self.broker.hints[at] = offset
+
+    async def read_state(self, topics: Sequence[str]) -> KafkaState:
+        """What the guard asks Kafka for."""
+        await self._ask()
+        committed = {at: Committed(offset, DATABASE_ID) for at, offset in self.broker.hints.items()}
+        return KafkaState(await self.describe_topics(topics), committed)
+
+    async def describe_topics(self, topics: Sequence[str]) -> ClusterDescription:
+        await asyncio.sleep(0)
+        return ClusterDescription(CLUSTER_ID, {each: TopicDescription(None, range(PARTITIONS)) for each in topics})
 
     async def getmany(self, *places: TopicPartition, timeout_ms: int, max_records: int) -> dict[TopicPartition, Any]:  # noqa: ARG002  the library's own form
         """Bring what is there, after following the group."""

@@ -15,7 +15,7 @@ from saga_coordinator.service.app import run as running
 from saga_coordinator.service.app.bootstrap import Service
 from saga_coordinator.service.drain import Drain
 from saga_coordinator.service.health import CHECKS, Health
-from saga_coordinator.service.kafka import consumer, group_member, monitor, partitions
+from saga_coordinator.service.kafka import consumer, group_member, guard, monitor, partitions
 from saga_coordinator.service.kafka.consumer import KafkaConsumer
 from saga_coordinator.service.settings import KafkaSettings, Settings
 from tests.resilience.worlds._support.broker import Broker, Consumer, Publisher
@@ -23,7 +23,9 @@ from tests.resilience.worlds._support.database import Database, SimulatedStore
 from tests.resilience.worlds._support.loop import Life, SimulatedLoop
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-SETTINGS = Settings(kafka=KafkaSettings(request_timeout=2.0, batch=20), store="sqlite:///simulated.db")
+SETTINGS = Settings(
+    kafka=KafkaSettings(request_timeout=2.0, batch=20, start_from="beginning"), store="sqlite:///simulated.db"
+)
 
 
 @dataclass
@@ -113,14 +115,19 @@ def in_place_of_kafka(broker: Broker) -> Iterator[None]:
     members: Any = group_member
     polling: Any = consumer
     timed: tuple[Any, ...] = (consumer, partitions, monitor)
-    real = members.AIOKafkaConsumer, polling.consumer_error
-    members.AIOKafkaConsumer, polling.consumer_error = Consumer, lambda _: None
+    guarding: Any = guard
+    watching: Any = monitor
+    real = members.AIOKafkaConsumer, members.wait_for_assignment, polling.consumer_error, guarding.read_state
+    describe_topics, watching.describe_topics = watching.describe_topics, Consumer.describe_topics
+    members.AIOKafkaConsumer, members.wait_for_assignment = Consumer, lambda _: asyncio.sleep(0)
+    polling.consumer_error, guarding.read_state = lambda _: None, Consumer.read_state
     for module in timed:
         module.time = _LoopTime
     try:
         yield
     finally:
-        members.AIOKafkaConsumer, polling.consumer_error = real
+        members.AIOKafkaConsumer, members.wait_for_assignment, polling.consumer_error, guarding.read_state = real
+        watching.describe_topics = describe_topics
         for module in timed:
             module.time = time
 

@@ -13,7 +13,9 @@ from typing import TypeVar
 
 from saga_coordinator.handlers.ports import Conflict
 from saga_coordinator.handlers.records import (
+    Actor,
     Changes,
+    DatabaseIdentity,
     DeadLetter,
     DeadLetterQueue,
     EarlyEvent,
@@ -25,8 +27,10 @@ from saga_coordinator.handlers.records import (
     OutboxMessage,
     OutboxRow,
     ParentCommand,
+    PartitionOfTopic,
     Place,
     RecordVerdict,
+    SetPosition,
     UnreadableInstance,
 )
 from saga_coordinator.handlers.routing import Routes
@@ -58,6 +62,9 @@ class Row:
     is_parked: bool
     next_timer_at: datetime | None
     has_ended: bool
+
+
+DATABASE_ID, CLUSTER_ID = "the-database-of-the-world", "the-cluster-of-the-world"
 
 
 @dataclass
@@ -148,11 +155,17 @@ class Session:
             self._staged.append(lambda at=at, epoch=epoch, owner=owner, act=act: self._moved(at, epoch, owner, act))  # type: ignore[misc]  # the defaults bind what the loop has now
         return missed
 
-    async def acquire(self, topic: str, partition: int, owner: str) -> Lease:
+    async def acquire(self, topic: str, partition: int, owner: str, start: int | None) -> Lease:
         await self._hop()
-        epoch, _, next_offset = self._database.leases.get((topic, partition), (0, "", None))
+        epoch, _, known = self._database.leases.get((topic, partition), (0, "", None))
+        next_offset = start if known is None else known
         self._staged.append(lambda: self._database.leases.update({(topic, partition): (epoch + 1, owner, next_offset)}))
         return Lease(topic, partition, epoch + 1, next_offset)
+
+    async def register(self, partitions: Sequence[PartitionOfTopic]) -> None:
+        await self._hop()
+        new = {(at.topic, at.partition): (0, "", None) for at in partitions}
+        self._staged.append(lambda: self._database.leases.update(new | self._database.leases))
 
     async def load(self, ids: Collection[str]) -> Mapping[str, InstanceRecord]:
         await self._hop()
@@ -248,8 +261,30 @@ class SimulatedStore:
         task.add_done_callback(self._ended)
         return await asyncio.shield(task)
 
-    async def acquire(self, topic: str, partition: int, owner: str) -> Lease:
-        return await self.transact(lambda tx: tx.acquire(topic, partition, owner))
+    async def identity(self) -> DatabaseIdentity:
+        await asyncio.sleep(0)
+        return DatabaseIdentity(DATABASE_ID, CLUSTER_ID)
+
+    async def register(self, cluster_id: str | None, partitions: Sequence[PartitionOfTopic]) -> None:
+        assert cluster_id == CLUSTER_ID
+        await self.transact(lambda tx: tx.register(partitions))
+
+    async def acquire(
+        self,
+        topic: str,
+        partition: int,
+        owner: str,
+        *,
+        start: int | None = None,
+        topic_id: str | None = None,  # noqa: ARG002  no topic is created again in a world
+    ) -> Lease:
+        return await self.transact(lambda tx: tx.acquire(topic, partition, owner, start))
+
+    async def set_positions(self, positions: Sequence[SetPosition], cluster_id: str | None, by: Actor) -> None:
+        raise NotImplementedError("nobody sets a position in a world")
+
+    async def confirm(self, partitions: Collection[tuple[str, int]]) -> None:
+        assert not partitions
 
     async def leases(self) -> Sequence[Lease]:
         await asyncio.sleep(0)
