@@ -1,7 +1,8 @@
 """From a record to its message and where that goes, or to the reason why it cannot be read or is ignored."""
 
+import re
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 from pydantic import ValidationError
 
@@ -10,6 +11,8 @@ from saga_coordinator.contracts import envelope as wire
 from saga_coordinator.contracts.json_limits import check_json
 from saga_coordinator.handlers.records import Record
 from saga_coordinator.handlers.routing import Routes, Target, UnwantedPolicy
+
+_RAISED: Final = re.compile(r"\b(raised \w+):.*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +169,11 @@ def describe_error(error: Exception) -> str:
     except Exception:  # noqa: BLE001  the saga's own class: not even this may stop a partition
         words = "without a text: its __str__ raises, too"
     return _storable(f"{type(error).__name__}: {words}")
+
+
+def without_words(cause: str) -> str:
+    """Return a cause without the words of an exception, which may hold secrets: its class remains."""
+    return _RAISED.sub(r"\1", cause)
 
 
 def _storable(text: str) -> str:

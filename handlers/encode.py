@@ -12,7 +12,7 @@ from typing import Any, Final
 from saga_coordinator.contracts import Envelope, Event, Message, Reply
 from saga_coordinator.contracts import envelope as wire
 from saga_coordinator.contracts.envelope import Headers
-from saga_coordinator.handlers.decode import Arrival
+from saga_coordinator.handlers.decode import Arrival, without_words
 from saga_coordinator.handlers.names import DEFAULT_NAMES, Names, dead_letter_topic
 from saga_coordinator.handlers.records import DeadLetter, OutboxMessage, ParentCommand
 from saga_coordinator.handlers.routing import AnySaga
@@ -193,7 +193,7 @@ def _dead_letter_headers(letter: DeadLetter, raised: str | None, group: str | No
         ("kafka_dlt-original-timestamp", record.timestamp.to_bytes(8, "big", signed=True)),
         ("kafka_dlt-original-timestamp-type", TIMESTAMP_TYPES[timestamp_type]),
         ("kafka_dlt-exception-fqcn", (REFUSED if letter.instance_id else UNREADABLE).encode()),
-        ("kafka_dlt-exception-message", letter.cause.encode(errors="replace")),
+        ("kafka_dlt-exception-message", without_words(letter.cause).encode(errors="replace")),
     )
     headers += (("kafka_dlt-exception-cause-fqcn", raised.encode()),) if raised else ()
     return headers + ((("kafka_dlt-original-consumer-group", group.encode()),) if group else ())

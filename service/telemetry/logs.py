@@ -16,11 +16,13 @@ from typing import TextIO
 
 import structlog
 
-from saga_coordinator.handlers.records import Committed, TransitionRecord
+from saga_coordinator.handlers.decode import without_words
+from saga_coordinator.handlers.records import Committed, DeadLetter, TransitionRecord
 from saga_coordinator.sagas.machine import Status
 from saga_coordinator.service.telemetry import transitions
 
 NAME = "saga"
+CLIENT = "aiokafka"
 MAX_KEYS = 1_000
 
 _SUPPRESSED = "suppressed"
@@ -85,9 +87,14 @@ class _LibraryRateLimit(logging.Filter):
         self._rate_limit = RateLimit()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether a record is logged, and set on it how many like it were suppressed."""
+        """Return whether a record is logged, and set on it how many like it were suppressed.
+
+        An error of Kafka's client is a warning: it reconnects, and what does not end is reported by our own lines.
+        """
         if record.name == NAME:
             return True
+        if record.name.partition(".")[0] == CLIENT and record.levelno > logging.WARNING:
+            record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
         suppressed = self._rate_limit.suppressed(f"{record.name} {fingerprint(str(record.msg))}")
         setattr(record, _SUPPRESSED, suppressed)
         return suppressed is not None
@@ -143,6 +150,8 @@ class LogLines:
                 self._log.debug("signal received", **_facts(transition), **_decided(transition))
             if transition.decision.instance.status is Status.STALLED and transitions.entered(transition) is not None:
                 self._stalled(transition)
+        for letter in committed.changes.dead_letters:
+            self._dead_lettered(letter)
 
     def on_error(self, what: str, error: BaseException) -> None:
         """Log that something failed and will be retried: texts that differ in ids and numbers only once a second."""
@@ -156,9 +165,18 @@ class LogLines:
             facts["where"] = where
         self._log.warning(what, **facts)
 
+    def _dead_lettered(self, letter: DeadLetter) -> None:
+        """Log a dead letter, and of those of a topic with a like cause only one a second."""
+        cause, place = without_words(letter.cause), letter.record.place
+        suppressed = self._rate_limit.suppressed(f"{place.topic} {fingerprint(cause)}")
+        if suppressed is None:
+            return
+        facts = {"record": str(place), "cause": cause, "instance": letter.instance_id, _SUPPRESSED: suppressed}
+        self._log.warning("record dead-lettered", **{name: fact for name, fact in facts.items() if fact})
+
     def _stalled(self, transition: TransitionRecord) -> None:
         stall = transition.decision.instance.stall
-        facts = {} if stall is None else {"step": stall.step, "code": stall.code, "reason": stall.message}
+        facts = {} if stall is None else {"step": stall.step, "code": stall.code, "reason": transitions.reason(stall)}
         self._log.error("instance stalled: an operator has to decide", **_facts(transition), **facts)
 
 

@@ -236,7 +236,7 @@ def _step_status(transition: TransitionRecord, attributes: Attributes) -> tuple[
     if problem is None:
         return UNSET, _events(transition, about)
     attributes[names.ERROR_TYPE] = problem.code
-    description = f"{problem.step or transition.saga.name}: {problem.message}"
+    description = f"{problem.step or transition.saga.name}: {transitions.reason(problem)}"
     return Status(StatusCode.ERROR, description[:MAX_DESCRIPTION]), _events(transition, about)
 
 

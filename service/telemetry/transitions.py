@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
+from saga_coordinator.handlers.dispatch import RAISED
 from saga_coordinator.handlers.records import TransitionRecord, Verdict
 from saga_coordinator.sagas import CANCELLED, Cause
 from saga_coordinator.sagas.machine import CommandState, Direction, Progress, Status
@@ -68,6 +69,11 @@ def problem(transition: TransitionRecord, at: About | None) -> Cause | None:
     if _progress(transition, at) is Progress.REFUSED:
         return Cause(at.step, Progress.REFUSED, f"{at.step} was refused by its participant")
     return None
+
+
+def reason(cause: Cause) -> str:
+    """Return why an instance stalled, without the words of an exception, which may hold secrets."""
+    return cause.message.partition(":")[0] if cause.code == RAISED else cause.message
 
 
 def is_done(transition: TransitionRecord, at: About) -> bool:

@@ -79,7 +79,7 @@ async def test_what_a_saga_raised_is_named_by_its_class(tmp_path: Path) -> None:
         headers = dict(row.headers)
         assert headers["kafka_dlt-exception-fqcn"] == b"saga.coordinator.RecordRefusedBySaga"
         assert headers["kafka_dlt-exception-cause-fqcn"] == b"builtins.ArithmeticError"
-        assert headers["kafka_dlt-exception-message"] == b"the saga raised ArithmeticError: on purpose"
+        assert headers["kafka_dlt-exception-message"] == b"the saga raised ArithmeticError"
         assert "kafka_dlt-original-consumer-group" not in headers, "this coordinator is in no group"
         assert row.message_id == f"dead-letter:{failing.place}:{BAD}"
         assert (row.key, row.value, row.headers[: len(failing.headers)]) == (

@@ -4,13 +4,17 @@ import io
 import json
 import logging
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 
 from saga_coordinator.contracts import Envelope, Failure, Reply
+from saga_coordinator.handlers.records import Place, Record
 from saga_coordinator.service.telemetry import logs
 from saga_coordinator.service.telemetry.logs import Format, LogLines, RateLimit, fingerprint
+from tests.unit.handlers._support.coordinator import open_coordinator
+from tests.unit.handlers._support.faulty import NO_FAULT, Fault, Two, wide
 from tests.unit.telemetry._support.story import Story, declining, order_placed
 
 Said = Callable[[], list[dict[str, object]]]
@@ -191,3 +195,49 @@ def test_text_for_people(stream: io.StringIO) -> None:
     assert "spans=3" in stream.getvalue()
     with pytest.raises(json.JSONDecodeError):
         json.loads(stream.getvalue())
+
+
+CARD = "4111 1111 1111 1111"
+
+
+async def test_what_an_exception_says_of_a_card_reaches_no_line_and_no_header(
+    tmp_path: Path, stream: io.StringIO, said: Said
+) -> None:
+    logs.configure(stream=stream)
+    lines, fault = LogLines(), Fault()
+    async with open_coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
+        two = await Two(it).begin()
+        fault.words = f"no such card: {CARD}"
+        await it.take(two.says("a"))
+        for turn in it.watcher.turns:
+            lines.on_commit(turn)
+        [(cause,)] = it.rows("SELECT cause FROM dead_letter")
+        [letter] = [row for row in it.messages if row.topic.endswith("-dlt")]
+
+    [line] = [each for each in said() if each["event"] == "record dead-lettered"]
+    assert CARD in cause, "the database has it"
+    assert (line["level"], line["cause"]) == ("warning", cause.partition(":")[0])
+    assert CARD not in stream.getvalue()
+    added = [(value or b"").decode(errors="replace") for name, value in letter.headers if name.startswith("kafka_dlt")]
+    assert CARD not in "".join(added)
+
+
+def test_unreadable_records_of_a_topic_are_one_line_a_second(stream: io.StringIO, said: Said) -> None:
+    logs.configure(stream=stream)
+    lines, story = LogLines(), Story()
+    story.takes(*(Record(Place("orders.events.v1", 0, number), 0, None, b"not JSON", ()) for number in range(5)))
+    for turn in story.turns:
+        lines.on_commit(turn)
+
+    (line,) = said()
+    assert (line["event"], line["record"]) == ("record dead-lettered", "orders.events.v1:0:0")
+    assert line["cause"]
+
+
+def test_a_client_that_reconnects_is_no_error(stream: io.StringIO, said: Said) -> None:
+    logs.configure(stream=stream)
+
+    logging.getLogger("aiokafka.conn").error("Unable connect to node with id 1")
+    logging.getLogger("another").error("lost")
+
+    assert [line["level"] for line in said()] == ["warning", "error"]

@@ -23,12 +23,13 @@ class Fault:
     """What is broken: functions raise for the keys that stand in it."""
 
     keys: set[str] = field(default_factory=lambda: {"bad"})
+    words: str = "on purpose"
 
     def __call__(self, function: Callable[..., T]) -> Callable[..., T]:
         @wraps(function)
         def wrapped(first: Any, *more: Any) -> T:  # noqa: ANN401  data or event, and what comes with it
             if (first.key if hasattr(first, "key") else first.trip) in self.keys:
-                raise ArithmeticError("on purpose")
+                raise ArithmeticError(self.words)
             return function(first, *more)
 
         return wrapped
