@@ -39,9 +39,14 @@ def remark(text: str) -> None:
     _console(stderr=True).print(escape(text, WHITESPACE), soft_wrap=True)
 
 
+def report(problem: str) -> None:
+    """Print what is wrong on standard error."""
+    remark(f"saga: {problem}")
+
+
 def fail(reason: str) -> NoReturn:
     """Print the reason on standard error, and exit with 1."""
-    remark(f"saga: {reason}")
+    report(reason)
     raise typer.Exit(1)
 
 

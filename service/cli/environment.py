@@ -7,7 +7,7 @@ import os
 import pathlib
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import typer
@@ -15,7 +15,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import SettingsError
 
-from saga_coordinator.service.cli.console import remark
+from saga_coordinator.service.cli.console import report
 from saga_coordinator.service.settings import FILE, Settings
 
 PREFIX: Final = "SAGA_"
@@ -33,7 +33,7 @@ CREDENTIALS: Final = re.compile(r"//[^/@]*@")
 Path = tuple[str, ...]
 
 
-def load_settings() -> Settings:
+def load_settings(report: Callable[[str], None] = report) -> Settings:
     """Return the settings; print each that is wrong or unknown, and exit with 2 if there is one."""
     wrong = list(unknown_variables())
     try:
@@ -44,7 +44,7 @@ def load_settings() -> Settings:
         if not wrong:
             return settings
     for problem in dict.fromkeys(wrong):
-        remark(f"saga: {problem}")
+        report(problem)
     raise typer.Exit(2)
 
 

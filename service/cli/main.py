@@ -4,9 +4,7 @@ Exit code 0: done. 1: failed, with the reason on standard error. 2: a wrong comm
 is on standard output, and with `--json` nothing else is.
 """
 
-import errno
 import sys
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
@@ -82,12 +80,14 @@ class Verbs(TyperGroup):
         try:
             return super().invoke(ctx)
         except Exception as error:
-            reasons = list(_reasons(error))
-            if None in reasons:
-                raise
+            # ruff: noqa: PLC0415  only a failure pays for these imports
             from saga_coordinator.service.cli.console import fail
+            from saga_coordinator.service.cli.failures import reasons
 
-            fail("\nsaga: ".join(str(each) for each in reasons))
+            sentences = list(reasons(error))
+            if None in sentences:
+                raise
+            fail("\nsaga: ".join(str(each) for each in sentences))
 
 
 app = typer.Typer(
@@ -126,32 +126,3 @@ def _import_from_working_directory() -> None:
     here = str(Path.cwd())
     if sys.path[0] != here:
         sys.path.insert(0, here)
-
-
-def _reasons(error: BaseException) -> Iterator[str | None]:
-    """Yield why something failed, in sentences; None for an error that no user can cause."""
-    if isinstance(error, BaseExceptionGroup):
-        for each in error.exceptions:
-            yield from _reasons(each)
-    elif type(error) is LookupError or (isinstance(error, _expected()) and not _is_broken_pipe(error)):
-        yield str(error) or type(error).__name__
-    else:
-        yield None
-
-
-def _expected() -> tuple[type[BaseException], ...]:
-    """Return what the environment, the settings or the author of a saga can cause. The message says what to do."""
-    # ruff: noqa: PLC0415  only a failure pays for these imports
-    from saga_coordinator.handlers.routing import BadCatalog
-    from saga_coordinator.sagas import UnsoundSaga
-    from saga_coordinator.service.app.run import ShutdownTimeout
-    from saga_coordinator.service.errors import StoreError
-    from saga_coordinator.service.kafka.admin import NoSuchTopic
-    from saga_coordinator.service.kafka.errors import ClientError
-
-    return (UnsoundSaga, BadCatalog, NoSuchTopic, ShutdownTimeout, StoreError, ClientError, OSError)
-
-
-def _is_broken_pipe(error: BaseException) -> bool:
-    """Return whether the reader of the output has gone: typer ends such a run quietly."""
-    return isinstance(error, OSError) and error.errno == errno.EPIPE

@@ -43,7 +43,7 @@ def test_a_disk_that_does_not_answer_keeps_it_from_being_ready_and_not_from_endi
         with stuck(pid):
             shop.is_not_ready('"store"', "a transaction has not ended for 10 s", "see that the disk answers")
             shop.serve.send(signal.SIGTERM)
-            until(lambda: "saga: not ended within 28 s" in shop.serve.log, "it ends itself", STOP_WITHIN_S)
+            until(lambda: "not ended within 28 s" in shop.serve.log, "it ends itself", STOP_WITHIN_S)
         assert shop.serve.ended(within=5) == 1, "its last thread has waited for the disk"
         shop.serve.start()
         shop.ends()

@@ -58,7 +58,7 @@ def test_it_ends_at_once_and_says_why_and_it_starts_when_that_is_put_right(
         with trouble(database):
             serve.start(ready=False)
             assert serve.ended(within=ENDS_WITHIN_S) == 1
-        [message] = [line for line in serve.log.splitlines() if line.startswith("saga: ")]
+        [message] = serve.failures()
         assert all(word in message for word in (str(database), *words)), message
         assert "Traceback" not in serve.log
         starts(serve)

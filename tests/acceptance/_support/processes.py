@@ -105,6 +105,10 @@ class Program:
         """The JSON objects among the lines that it wrote."""
         return [json.loads(line) for line in self.log.splitlines() if line.startswith("{") and line.endswith("}")]
 
+    def failures(self) -> list[str]:
+        """Why it did not start or ended: the errors among its lines."""
+        return [str(line["event"]) for line in self.objects() if line["level"] == "error"]
+
 
 class Serve(Program):
     """`saga serve` on a database file in `folder`: one consumer group and one HTTP port for all its runs."""

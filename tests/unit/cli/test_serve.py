@@ -1,5 +1,6 @@
 """`saga serve` as a process: it starts, reports readiness, drains on a signal, and says why it cannot start."""
 
+import json
 import os
 import signal
 import socket
@@ -81,10 +82,17 @@ def free_port() -> int:
 
 
 def refused(folder: Path, bootstrap_servers: str, **settings: str) -> tuple[int, str]:
-    """Exit code and last line of a service that does not start."""
+    """Exit code and last error of a service that does not start."""
     with serving(folder, bootstrap_servers, **settings) as served:
         code = served.process.wait(LIMIT)
-    return code, served.log.read_text().splitlines()[-1]
+    return code, failure(served.log)
+
+
+def failure(log: Path) -> str:
+    """The sentence of the last line, which is an error of the log."""
+    line = json.loads(log.read_text().splitlines()[-1])
+    assert line["level"] == "error"
+    return str(line["event"])
 
 
 @pytest.fixture
@@ -131,9 +139,9 @@ def test_a_damaged_database_ends_it_with_1_and_names_file_and_remedy(
             damaged.write(b"\xa5" * (store.stat().st_size - 3 * 4096))
         code = served.process.wait(LIMIT)
 
-    message = served.log.read_text().splitlines()[-1]
+    message = failure(served.log)
     assert (code, "Traceback" in served.log.read_text()) == (1, False)
-    assert message.startswith(f"saga: {store}: database disk image is malformed; the file is damaged")
+    assert message.startswith(f"{store}: database disk image is malformed; the file is damaged")
     assert "`saga db restore FILE` brings a backup back" in message
 
 
@@ -180,7 +188,7 @@ def test_missing_topics_are_all_named_with_the_command_that_creates_them(tmp_pat
 
     assert (code, again) == (1, 1), "a client has made the topics unasked"
     missing = ", ".join(sorted(topics_of_orders(1).keys() - there))
-    assert message == f"saga: topics are missing: {missing}; create them by `saga topics apply`"
+    assert message == f"topics are missing: {missing}; create them by `saga topics apply`"
 
 
 def test_a_missing_topic_of_events_is_reported_too(tmp_path: Path) -> None:
@@ -190,7 +198,7 @@ def test_a_missing_topic_of_events_is_reported_too(tmp_path: Path) -> None:
         code, message = refused(tmp_path, broker.bootstrap_servers)
 
     assert code == 1
-    assert message.startswith("saga: topics are missing: orders.events.v1;")
+    assert message.startswith("topics are missing: orders.events.v1;")
 
 
 def test_a_database_that_another_coordinator_has_is_one_reason(tmp_path: Path, fresh: FaultyBroker) -> None:
@@ -200,7 +208,7 @@ def test_a_database_that_another_coordinator_has_is_one_reason(tmp_path: Path, f
         code, message = refused(tmp_path / "second", fresh.bootstrap_servers)
 
     assert code == 1
-    assert message.startswith("saga: another coordinator has")
+    assert message.startswith("another coordinator has")
     assert "SAGA_STORE" in message
 
 
@@ -216,11 +224,11 @@ def test_a_port_that_is_taken_is_one_reason(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "code", "message"),
     [
-        ({"SAGA_CATALOG": "no_such_module:catalog"}, 1, "saga: SAGA_CATALOG=no_such_module:catalog: No module named"),
-        ({"SAGA_STORE": "sqlite:////proc/saga.db"}, 1, "saga: "),
-        ({"SAGA_KAFKA__BATCH": "0"}, 2, "saga: SAGA_KAFKA__BATCH=0: must be greater than or equal to 1"),
+        ({"SAGA_CATALOG": "no_such_module:catalog"}, 1, "SAGA_CATALOG=no_such_module:catalog: No module named"),
+        ({"SAGA_STORE": "sqlite:////proc/saga.db"}, 1, ""),
+        ({"SAGA_KAFKA__BATCH": "0"}, 2, "SAGA_KAFKA__BATCH=0: must be greater than or equal to 1"),
         ({"OTEL_BSP_MAX_QUEUE_SIZE": "x", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}, 2,
-         "saga: OTEL_BSP_MAX_QUEUE_SIZE='x' is not a positive whole number"),
+         "OTEL_BSP_MAX_QUEUE_SIZE='x' is not a positive whole number"),
     ],
 )  # fmt: skip
 def test_what_keeps_it_from_starting_is_one_line_and_its_exit_code(
@@ -247,5 +255,14 @@ def test_a_live_instance_without_its_definition_keeps_it_from_starting_i30(
 
     assert code == 1
     assert message.startswith(
-        "saga: saga order-fulfilment version 1 has 2 live instances ('o-1', 'o-2') but is not in the catalog: add it"
+        "saga order-fulfilment version 1 has 2 live instances ('o-1', 'o-2') but is not in the catalog: add it"
     )
+
+
+@pytest.mark.parametrize("settings", [{"SAGA_KAFKA__BATCH": "0"}, {"SAGA_CATALOG": "no_such_module:catalog"}])
+def test_on_a_console_the_reason_is_a_sentence(tmp_path: Path, settings: dict[str, str]) -> None:
+    with serving(tmp_path, "127.0.0.1:1", SAGA_LOG__FORMAT="console", **settings) as served:
+        served.process.wait(LIMIT)
+
+    (line,) = served.log.read_text().splitlines()
+    assert line.startswith(f"saga: {next(iter(settings))}")
