@@ -59,7 +59,7 @@ class Metrics:
         meter = self._provider.get_meter(scope.name, scope.version, scope.schema_url)
         for each in (*_counted(measures), *_of_process(), _lost(dropped)):
             meter.create_observable_counter(each.name, [each.observe], each.unit, each.description)
-        for each in (*_gauged(measures), *_memory()):
+        for each in (*_gauged(measures), *_counted_in_database(measures), *_memory()):
             meter.create_observable_gauge(each.name, [each.observe], each.unit, each.description)
 
     def text(self) -> bytes:
@@ -124,6 +124,23 @@ def _gauged(measures: Measures) -> Iterable[_Instrument]:
             "saga.check.ok", "1", "Whether a check of readiness passes: 1 or 0", ("check",), lambda: measures.checks
         ),
         _Instrument(
+            "saga.outbox.pending", "{message}", "Messages that are not published yet", (),
+            lambda: {(): measures.outbox.pending},
+        ),
+        _Instrument(
+            "saga.outbox.age", "s", "Age of the oldest unpublished message", (), lambda: {(): measures.outbox.age}
+        ),
+        _Instrument(
+            "saga.consumer.lag", "{record}", "Records that are not processed yet", ("topic", "partition"),
+            lambda: measures.lag,
+        ),
+    )  # fmt: skip
+
+
+def _counted_in_database(measures: Measures) -> Iterable[_Instrument]:
+    """Return the gauges of what is counted in the database."""
+    return (
+        _Instrument(
             "saga.paused", "{instance}", "Live instances that are paused", ("saga",),
             lambda: {(saga,): number for saga, number in measures.counts.paused},
         ),
@@ -158,17 +175,6 @@ def _gauged(measures: Measures) -> Iterable[_Instrument]:
         _Instrument(
             "saga.database.wal.size", "By", "Size of the database's write-ahead log", (),
             lambda: {(): measures.counts.wal_bytes},
-        ),
-        _Instrument(
-            "saga.outbox.pending", "{message}", "Messages that are not published yet", (),
-            lambda: {(): measures.outbox.pending},
-        ),
-        _Instrument(
-            "saga.outbox.age", "s", "Age of the oldest unpublished message", (), lambda: {(): measures.outbox.age}
-        ),
-        _Instrument(
-            "saga.consumer.lag", "{record}", "Records that are not processed yet", ("topic", "partition"),
-            lambda: measures.lag,
         ),
     )  # fmt: skip
 
