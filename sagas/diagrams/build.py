@@ -6,7 +6,7 @@ from typing import Any, Generic, assert_never, get_type_hints
 
 from saga_coordinator.contracts import Failure
 from saga_coordinator.sagas import Saga
-from saga_coordinator.sagas.diagrams.model import Card, Cell, Group, Item, Kind, Mark, Sketch, State, Way
+from saga_coordinator.sagas.diagrams.model import Card, CardKind, CardState, Cell, Group, Item, Mark, Sketch, Way
 from saga_coordinator.sagas.diagrams.states import NOT_REACHED, States
 from saga_coordinator.sagas.diagrams.text import describe_duration, describe_list, in_a_line, limit, ordinal, sendings
 from saga_coordinator.sagas.language.nodes import (
@@ -81,27 +81,27 @@ class Sketcher(Generic[D]):
     def start(self) -> Card:
         state = None
         if self.instance is not None and self.states is not None:
-            state = State(Mark.DONE, "started", (f"at {self.states.calendar.format(self.instance.started_at)}",))
-        return Card(kind=Kind.START, name="start", title=self.saga.starts_on.message_type, state=state)
+            state = CardState(Mark.DONE, "started", (f"at {self.states.calendar.format(self.instance.started_at)}",))
+        return Card(kind=CardKind.START, name="start", title=self.saga.starts_on.message_type, state=state)
 
     def outcome(self, status: Status) -> Card:
         function = self.saga.on_completed if status is Status.COMPLETED else self.saga.on_compensated
         made = Failure if function is None else get_type_hints(function)["return"]
         return Card(
-            kind=Kind.OUTCOME,
+            kind=CardKind.OUTCOME,
             name=status.value,
             title=made.message_type,
             details=(status.value,),
             state=self._outcome_state(status),
         )
 
-    def _outcome_state(self, status: Status) -> State | None:
+    def _outcome_state(self, status: Status) -> CardState | None:
         if self.instance is None or self.states is None:
             return None
         ended = self.instance.ended_at
         if self.instance.status is not status or ended is None:
             return NOT_REACHED
-        return State(Mark.DONE, status.value, (f"at {self.states.calendar.format(ended)}",))
+        return CardState(Mark.DONE, status.value, (f"at {self.states.calendar.format(ended)}",))
 
     # --- nodes
 
@@ -133,7 +133,7 @@ class Sketcher(Generic[D]):
             Way(tuple(self.items(nodes)), label, "taken" if chosen is holds else "")
             for label, holds, nodes in (("yes", True, node.nodes), ("no", False, node.otherwise))
         )
-        return Group(rule="", ways=ways, choice=Card(kind=Kind.CHOICE, name=node.name, title=node.name))
+        return Group(rule="", ways=ways, choice=Card(kind=CardKind.CHOICE, name=node.name, title=node.name))
 
     def _alternatives(self, node: Alternatives[D]) -> Group:
         ways = (
@@ -173,28 +173,28 @@ class Sketcher(Generic[D]):
 
     def _step(self, step: Step[D]) -> Cell:
         name, rule = step.name, self.saga.plan.steps[step.name]
-        kind = Kind.PIVOT if step.is_pivot else Kind.CHILD if rule.command.cancellable else Kind.STEP
-        words = {Kind.PIVOT: "pivot: no way back", Kind.CHILD: "carried out by a child saga"}
+        kind = CardKind.PIVOT if step.is_pivot else CardKind.CHILD if rule.command.cancellable else CardKind.STEP
+        words = {CardKind.PIVOT: "pivot: no way back", CardKind.CHILD: "carried out by a child saga"}
         lines = (words[kind],) if kind in words else ()
         card = self._sending(step, kind, lines, self.states.of_step(name) if self.states else None)
         return Cell(card, self._undo(step, self.states.of_undo(name) if self.states else None))
 
     def _each(self, node: ForEach[D]) -> Cell:
         states = self.states
-        card = self._sending(node.step, Kind.EACH, (), states.of_list(node.name) if states else None)
+        card = self._sending(node.step, CardKind.EACH, (), states.of_list(node.name) if states else None)
         return Cell(card, self._undo(node.step, states.of_list_undo(node.step) if states else None))
 
-    def _sending(self, step: Step[D], kind: Kind, lines: tuple[str, ...], state: State | None) -> Card:
+    def _sending(self, step: Step[D], kind: CardKind, lines: tuple[str, ...], state: CardState | None) -> Card:
         rule = self.saga.plan.steps[step.name]
         details = (rule.command.message_type, f"within {describe_duration(step.timeout)}{sendings(rule.retry)}")
         return Card(kind=kind, name=step.name, title=step.name, lines=lines, details=details, state=state)
 
-    def _undo(self, step: Step[D], state: State | None) -> Card | None:
+    def _undo(self, step: Step[D], state: CardState | None) -> Card | None:
         undo = self.saga.plan.steps[step.name].undo
         if step.compensate is None or undo is None:
             return None
         return Card(
-            kind=Kind.UNDO,
+            kind=CardKind.UNDO,
             name=f"undo {step.name}",
             title=step.compensate.__name__,
             details=(undo.message_type,),
@@ -204,7 +204,7 @@ class Sketcher(Generic[D]):
     def _receive(self, node: Receive[D]) -> Card:
         lines = (f"receives {node.event.message_type}", f"within {describe_duration(node.timeout)}")
         state = self.states.of_receive(node.name) if self.states else None
-        return Card(kind=Kind.RECEIVE, name=node.name, title=node.name, lines=lines, state=state)
+        return Card(kind=CardKind.RECEIVE, name=node.name, title=node.name, lines=lines, state=state)
 
     def _delay(self, node: Delay[D]) -> Card:
         if node.until is not None:
@@ -212,4 +212,4 @@ class Sketcher(Generic[D]):
         else:
             line = f"waits {describe_duration(node.lasts or timedelta(0))}"
         state = self.states.of_delay(node.name) if self.states else None
-        return Card(kind=Kind.DELAY, name=node.name, title=node.name, lines=(line,), state=state)
+        return Card(kind=CardKind.DELAY, name=node.name, title=node.name, lines=(line,), state=state)

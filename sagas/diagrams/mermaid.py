@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from saga_coordinator.sagas.diagrams.build import sketch
-from saga_coordinator.sagas.diagrams.model import Card, Cell, Group, Item, Kind, Sketch, Way
+from saga_coordinator.sagas.diagrams.model import Card, CardKind, Cell, Group, Item, Sketch, Way
 from saga_coordinator.sagas.language.nodes import D
 from saga_coordinator.sagas.language.saga import Saga
 from saga_coordinator.sagas.machine import Instance
@@ -28,13 +28,13 @@ _CLASSES = (
     "classDef now stroke-width:4px",
 )
 _SHAPES = {
-    Kind.START: ('(["', '"])'),
-    Kind.OUTCOME: ('(["', '"])'),
-    Kind.PIVOT: ('{{"', '"}}'),
-    Kind.CHILD: ('[["', '"]]'),
-    Kind.RECEIVE: ('>"', '"]'),
-    Kind.DELAY: ('("', '")'),
-    Kind.CHOICE: ('{"', '"}'),
+    CardKind.START: ('(["', '"])'),
+    CardKind.OUTCOME: ('(["', '"])'),
+    CardKind.PIVOT: ('{{"', '"}}'),
+    CardKind.CHILD: ('[["', '"]]'),
+    CardKind.RECEIVE: ('>"', '"]'),
+    CardKind.DELAY: ('("', '")'),
+    CardKind.CHOICE: ('{"', '"}'),
 }
 _BOX = ('["', '"]')
 
@@ -157,11 +157,11 @@ def _label(way: Way) -> str:
 
 
 def _lines_of(card: Card) -> Iterator[str]:
-    yield f"undo: {card.title}" if card.kind is Kind.UNDO else card.title
+    yield f"undo: {card.title}" if card.kind is CardKind.UNDO else card.title
     yield from card.lines
-    if card.state is not None and card.kind is not Kind.START and card.kind is not Kind.OUTCOME:
+    if card.state is not None and card.kind is not CardKind.START and card.kind is not CardKind.OUTCOME:
         yield f"now: {card.state.words}" if card.state.is_now else card.state.words
-        yield from card.state.more if card.state.is_now or card.kind is Kind.EACH else ()
+        yield from card.state.more if card.state.is_now or card.kind is CardKind.EACH else ()
 
 
 def _escaped(text: str) -> str:

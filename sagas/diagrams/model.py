@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TypeAlias, Union
 
 
-class Kind(StrEnum):
+class CardKind(StrEnum):
     """What a card stands for."""
 
     START = "start"
@@ -36,7 +36,7 @@ class Mark(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class CardState:
     """How far a card of an instance has come: a mark, the same in words, and what else is known, line by line."""
 
     mark: Mark
@@ -49,12 +49,12 @@ class State:
 class Card:
     """One box. `lines` belong to it in every picture, `details` only where there is room for them."""
 
-    kind: Kind
+    kind: CardKind
     name: str
     title: str
     lines: tuple[str, ...] = ()
     details: tuple[str, ...] = ()
-    state: State | None = None
+    state: CardState | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from saga_coordinator.sagas.diagrams.model import Mark, State
+from saga_coordinator.sagas.diagrams.model import CardState, Mark
 from saga_coordinator.sagas.diagrams.text import Calendar, in_a_line
 from saga_coordinator.sagas.language.nodes import Step
 from saga_coordinator.sagas.machine import CommandState, Direction, Instance, Progress
@@ -26,8 +26,8 @@ _WORDS = {
 _OPEN = {Progress.ASKED, Progress.WAITING}
 _MAX_NAMED = 3
 
-NOT_REACHED = State(Mark.AHEAD, "not reached")
-NOT_SENT = State(Mark.AHEAD, "not sent")
+NOT_REACHED = CardState(Mark.AHEAD, "not reached")
+NOT_SENT = CardState(Mark.AHEAD, "not sent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +42,23 @@ class States:
 
     # --- steps
 
-    def of_step(self, name: str) -> State:
+    def of_step(self, name: str) -> CardState:
         run = self.instance.steps.get(name)
         return NOT_REACHED if run is None else self._of_command(name, run.forward, Direction.FORWARD)
 
-    def of_undo(self, name: str) -> State:
+    def of_undo(self, name: str) -> CardState:
         """Return how far the compensation of a step has come."""
         run = self.instance.steps.get(name)
         if run is None or run.compensation is None:
             return NOT_SENT
         return self._of_command(name, run.compensation, Direction.COMPENSATION)
 
-    def _of_command(self, name: str, command: CommandState, direction: Direction) -> State:
+    def _of_command(self, name: str, command: CommandState, direction: Direction) -> CardState:
         is_undo = direction is Direction.COMPENSATION
         words = _WORDS.get(command.progress, "undone" if is_undo else "done")
         times = f", sent {command.sendings} times" if command.sendings > 1 else ""
         mark = Mark.UNDONE if is_undo and command.progress is Progress.DONE else _MARKS[command.progress]
-        return State(mark, words + times, tuple(self._times_of(command)), self._is_now(name, command, direction))
+        return CardState(mark, words + times, tuple(self._times_of(command)), self._is_now(name, command, direction))
 
     def _times_of(self, command: CommandState) -> Iterator[str]:
         yield f"sent {self.calendar.format(command.asked_at)}"
@@ -77,14 +77,14 @@ class States:
 
     # --- lists
 
-    def of_list(self, name: str) -> State:
+    def of_list(self, name: str) -> CardState:
         names = self.instance.lists.get(name)
         if names is None:
             return NOT_REACHED
         commands = {each: run.forward for each in names if (run := self.instance.steps.get(each))}
         return self._of_list(commands, len(names), Direction.FORWARD)
 
-    def of_list_undo(self, step: Step[Any]) -> State:
+    def of_list_undo(self, step: Step[Any]) -> CardState:
         """Return how many steps of a for-each are undone, of those that have to be."""
         names = self.instance.lists.get(step.name, {})
         runs = {each: run for each in names if (run := self.instance.steps.get(each))}
@@ -94,7 +94,7 @@ class States:
         total = sum(run.compensation is not None or may_have_effect(run.forward, step) for run in runs.values())
         return self._of_list(undone, total, Direction.COMPENSATION)
 
-    def _of_list(self, commands: Mapping[str, CommandState], total: int, direction: Direction) -> State:
+    def _of_list(self, commands: Mapping[str, CommandState], total: int, direction: Direction) -> CardState:
         is_undo = direction is Direction.COMPENSATION
         done = sum(each.progress is Progress.DONE for each in commands.values())
         open_ = sum(each.progress in _OPEN for each in commands.values())
@@ -105,29 +105,29 @@ class States:
         is_now = any(self._is_now(name, each, direction) for name, each in commands.items())
         good = Mark.UNDONE if is_undo else Mark.DONE
         mark = Mark.REFUSED if failed else good if done == total else Mark.ASKED if open_ else Mark.WAITING
-        return State(mark, words, tuple(_failures(failed)), is_now)
+        return CardState(mark, words, tuple(_failures(failed)), is_now)
 
     # --- waits
 
-    def of_receive(self, name: str) -> State:
+    def of_receive(self, name: str) -> CardState:
         given_up = "did not arrive" if name in self._failed_at() else "given up"
         return self._of_wait(name, "awaiting the event", "received", given_up)
 
-    def of_delay(self, name: str) -> State:
+    def of_delay(self, name: str) -> CardState:
         return self._of_wait(name, "waiting", "ended", "given up")
 
-    def _of_wait(self, name: str, waiting: str, done: str, given_up: str) -> State:
+    def _of_wait(self, name: str, waiting: str, done: str, given_up: str) -> CardState:
         wait = self.instance.waits.get(name)
         if wait is None:
             return NOT_REACHED
         since = f"since {self.calendar.format(wait.since)}"
         if wait.progress is Progress.ASKED:
             until = f"until {self.calendar.format(wait.due_at)}"
-            return State(Mark.WAITING, waiting, (since, until), not self.instance.status.is_final)
+            return CardState(Mark.WAITING, waiting, (since, until), not self.instance.status.is_final)
         if wait.progress is Progress.DONE:
-            return State(Mark.DONE, done, (since,))
+            return CardState(Mark.DONE, done, (since,))
         stall = self.instance.stall
-        return State(Mark.REFUSED, given_up, (since,), stall is not None and stall.step == name)
+        return CardState(Mark.REFUSED, given_up, (since,), stall is not None and stall.step == name)
 
     def _failed_at(self) -> set[str | None]:
         """Return the steps at which the instance, or one of its alternatives, has failed."""

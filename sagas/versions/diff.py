@@ -42,7 +42,7 @@ class ChangeKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class DeclaredNode:
     """A named node: what it is, what stands around it (outermost first), and what was declared of it."""
 
     name: str
@@ -117,7 +117,7 @@ def differences(old: AnySaga, new: AnySaga) -> list[Change]:
     return [*changes, *_of_parts(parts_of(old), parts_of(new)), *_of_fields(fields_of(old), fields_of(new))]
 
 
-def _of_parts(old: Mapping[str, Part], new: Mapping[str, Part]) -> Iterator[Change]:
+def _of_parts(old: Mapping[str, DeclaredNode], new: Mapping[str, DeclaredNode]) -> Iterator[Change]:
     for name, part in old.items():
         if name not in new:
             yield Change(ChangeKind.REMOVED, f"{part.kind} {name}", _place(part), REMOVED + _lost(part, old, new))
@@ -129,7 +129,7 @@ def _of_parts(old: Mapping[str, Part], new: Mapping[str, Part]) -> Iterator[Chan
         yield from _of_part(old[name], part, is_in_order=name in stays)
 
 
-def _of_part(was: Part, now: Part, *, is_in_order: bool) -> Iterator[Change]:
+def _of_part(was: DeclaredNode, now: DeclaredNode, *, is_in_order: bool) -> Iterator[Change]:
     subject = f"{now.kind} {now.name}"
     if was.around != now.around:
         yield Change(ChangeKind.MOVED, subject, f"{_place(was)} -> {_place(now)}", MOVED)
@@ -159,7 +159,7 @@ def _differing(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[tuple
             yield fact, f"{fact}: {was} -> {new[fact]}"
 
 
-def _lost(part: Part, old: Mapping[str, Part], new: Mapping[str, Part]) -> str:
+def _lost(part: DeclaredNode, old: Mapping[str, DeclaredNode], new: Mapping[str, DeclaredNode]) -> str:
     """Return what a removed step leaves behind, and whether a new one may be the same under another name."""
     lost = UNDONE_BEFORE if part.facts.get("compensation", "none") != "none" else ""
     command = part.facts.get("command")
@@ -167,7 +167,7 @@ def _lost(part: Part, old: Mapping[str, Part], new: Mapping[str, Part]) -> str:
     return lost + "".join(f"; if it is {name} now, say so in the mapping of `saga migrate`" for name in alike)
 
 
-def _place(part: Part) -> str:
+def _place(part: DeclaredNode) -> str:
     return "in " + ", ".join(reversed(part.around)) if part.around else "in the main sequence"
 
 
@@ -185,7 +185,7 @@ def _in_order(old: Sequence[str], new: Sequence[str]) -> set[str]:
 # --- the parts of a definition
 
 
-def parts_of(saga: AnySaga) -> dict[str, Part]:
+def parts_of(saga: AnySaga) -> dict[str, DeclaredNode]:
     """Return the named nodes of a definition, in its order."""
     return {part.name: part for part in _parts(saga, saga.steps, ())}
 
@@ -219,10 +219,10 @@ def length(duration: object) -> str:
             return f"from the data ({getattr(duration, '__name__', 'a function')})"
 
 
-def _parts(saga: AnySaga, nodes: Iterable[Node[Any]], around: tuple[str, ...]) -> Iterator[Part]:
+def _parts(saga: AnySaga, nodes: Iterable[Node[Any]], around: tuple[str, ...]) -> Iterator[DeclaredNode]:
     for node in nodes:
         if not isinstance(node, Series | Parallel):
-            yield Part(node.name, *_declared(saga, node, around))
+            yield DeclaredNode(node.name, *_declared(saga, node, around))
         for label, inner in _inside(node):
             yield from _parts(saga, inner, (*around, *label))
 

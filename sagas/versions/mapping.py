@@ -10,7 +10,7 @@ from pydantic_core import to_json
 from saga_coordinator.sagas.language.cause import Cause
 from saga_coordinator.sagas.language.nodes import leaf
 from saga_coordinator.sagas.machine.instance import BY_NAME, Instance
-from saga_coordinator.sagas.versions.diff import AnySaga, Part, parts_of
+from saga_coordinator.sagas.versions.diff import AnySaga, DeclaredNode, parts_of
 
 V = TypeVar("V")
 
@@ -130,8 +130,8 @@ class VersionPair:
     old: AnySaga
     new: AnySaga
     by: VersionMapping
-    was: Mapping[str, Part]
-    now: Mapping[str, Part]
+    was: Mapping[str, DeclaredNode]
+    now: Mapping[str, DeclaredNode]
 
     def is_kept(self, name: str) -> bool:
         """Return whether a node of the old version is one of the same kind in the new one."""

@@ -25,7 +25,7 @@ from saga_coordinator.service.kafka.admin import State, Topic, describe_cluster,
 from saga_coordinator.service.kafka.aiokafka_internals import missing_codecs
 from saga_coordinator.service.kafka.errors import ClientError
 from saga_coordinator.service.settings import KafkaSettings, Settings
-from saga_coordinator.service.telemetry.environment import Kind, endpoint, unsupported
+from saga_coordinator.service.telemetry.environment import ExportKind, endpoint, unsupported
 
 TRACES_TIMEOUT: Final = 5.0
 PROTOBUF: Final = "application/x-protobuf"
@@ -131,7 +131,7 @@ def _live_finding(live: Sequence[tuple[str, int, int]], routes: Routes | None) -
 async def _traces() -> Sequence[Finding]:
     """Check whether the collector accepts an export, by sending an empty one."""
     unsupported_findings = [Finding("tracing", detail, "correct that variable") for detail in unsupported()]
-    url = endpoint(Kind.TRACES)
+    url = endpoint(ExportKind.TRACES)
     if url is None:
         return unsupported_findings or [
             Finding("tracing", "nothing is exported: OTEL_EXPORTER_OTLP_ENDPOINT is not set")

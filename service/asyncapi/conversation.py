@@ -20,7 +20,7 @@ AMOUNT: Final[JsonSchemaValue] = {"type": "string", "pattern": r"^-?[0-9]{1,18}(
 _AMOUNT_CHECK: Final = TypeAdapter(Amount).core_schema.get("function")
 
 
-class Part(StrEnum):
+class MessageRole(StrEnum):
     """What a message is in the conversation.
 
     The coordinator sends commands, withdrawals of them, outcomes and the answers of child sagas; it reads the others.
@@ -41,7 +41,7 @@ class WireMessage:
     """One message on one topic. `answers`: the types of the replies to a command."""
 
     message: type[Message]
-    part: Part
+    part: MessageRole
     topic: str
     answers: tuple[str, ...] = ()
 
@@ -53,7 +53,7 @@ class WireMessage:
     @property
     def is_sent(self) -> bool:
         """Return whether the coordinator sends it."""
-        return self.part in {Part.COMMAND, Part.WITHDRAWAL, Part.OUTCOME, Part.ANSWER}
+        return self.part in {MessageRole.COMMAND, MessageRole.WITHDRAWAL, MessageRole.OUTCOME, MessageRole.ANSWER}
 
 
 def conversation(catalog: Iterable[AnySaga], names: Names = DEFAULT_NAMES) -> tuple[WireMessage, ...]:
@@ -76,27 +76,27 @@ def summary(message: type[Message]) -> str:
 def _messages(routes: Routes) -> Iterator[WireMessage]:
     for saga in routes.sagas.values():
         for command in commands_of(saga):
-            yield WireMessage(command, Part.COMMAND, command.topic, _answers(command))
+            yield WireMessage(command, MessageRole.COMMAND, command.topic, _answers(command))
             if command.cancellable:
-                yield WireMessage(CancelCommand, Part.WITHDRAWAL, command.topic)
+                yield WireMessage(CancelCommand, MessageRole.WITHDRAWAL, command.topic)
         yield from _ends(saga, routes.names)
     for event, _ in routes.events.values():
-        yield WireMessage(event, Part.EVENT, event.topic)
+        yield WireMessage(event, MessageRole.EVENT, event.topic)
     for reply in routes.replies.values():
-        yield WireMessage(reply, Part.REPLY, routes.names.replies)
+        yield WireMessage(reply, MessageRole.REPLY, routes.names.replies)
 
 
 def _ends(saga: AnySaga, names: Names) -> Iterator[WireMessage]:
     """Yield the outcomes of a saga, and the commands that start a child saga."""
     start = saga.starts_on
     if issubclass(start, Command):
-        yield WireMessage(start, Part.TASK, start.topic, _answers(start))
-        yield WireMessage(CancelCommand, Part.TASK, start.topic)
-        yield WireMessage(start.reply, Part.ANSWER, names.replies)
-        yield WireMessage(Failure, Part.ANSWER, names.replies)
+        yield WireMessage(start, MessageRole.TASK, start.topic, _answers(start))
+        yield WireMessage(CancelCommand, MessageRole.TASK, start.topic)
+        yield WireMessage(start.reply, MessageRole.ANSWER, names.replies)
+        yield WireMessage(Failure, MessageRole.ANSWER, names.replies)
         return
     for outcome in (saga.on_completed, saga.on_compensated):
-        yield WireMessage(_returned_by(outcome), Part.OUTCOME, names.outcomes(saga.name))
+        yield WireMessage(_returned_by(outcome), MessageRole.OUTCOME, names.outcomes(saga.name))
 
 
 def _answers(command: type[Command[Any]]) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from saga_coordinator.handlers.names import Names, dead_letter_topic
-from saga_coordinator.service.asyncapi.conversation import Part, WireMessage, summary
+from saga_coordinator.service.asyncapi.conversation import MessageRole, WireMessage, summary
 from saga_coordinator.service.asyncapi.headers import DEAD_LETTER, headers_of
 
 Node = dict[str, Any]
@@ -20,13 +20,13 @@ their key is the correlation key. A message is identified by its `ce_type`; read
 """
 
 _PURPOSES: Final = {
-    Part.COMMAND: "Commands to one participant, which answers each on the topic that `ce_replyto` names.",
-    Part.OUTCOME: "How instances of a saga have ended: one event each.",
-    Part.EVENT: "Business events, of which some start or cancel instances.",
-    Part.REPLY: "The participants' replies to commands.",
-    Part.WITHDRAWAL: "Withdrawals of commands to one participant.",
-    Part.ANSWER: "The replies of child sagas to their commands.",
-    Part.TASK: "Commands that start child sagas, and their withdrawals.",
+    MessageRole.COMMAND: "Commands to one participant, which answers each on the topic that `ce_replyto` names.",
+    MessageRole.OUTCOME: "How instances of a saga have ended: one event each.",
+    MessageRole.EVENT: "Business events, of which some start or cancel instances.",
+    MessageRole.REPLY: "The participants' replies to commands.",
+    MessageRole.WITHDRAWAL: "Withdrawals of commands to one participant.",
+    MessageRole.ANSWER: "The replies of child sagas to their commands.",
+    MessageRole.TASK: "Commands that start child sagas, and their withdrawals.",
 }
 _DEAD_LETTER: Final = "dead-letter"
 
@@ -131,14 +131,14 @@ def _message(message: WireMessage) -> Node:
         "payload": {"$ref": f"./{SCHEMAS}/{message.type}.json"},
         "bindings": {"kafka": {"key": {"type": "string", "description": "The correlation key."}}},
     }
-    if message.part is not Part.EVENT:
+    if message.part is not MessageRole.EVENT:
         described["correlationId"] = {"location": "$message.header#/ce_correlationid"}
     return described
 
 
 def _schemas(messages: Iterable[WireMessage], names: Names) -> Node:
     parts = {each.part for each in messages}
-    headers = {f"{part}-headers": headers_of(part, names) for part in Part if part in parts}
+    headers = {f"{part}-headers": headers_of(part, names) for part in MessageRole if part in parts}
     return {**headers, f"{_DEAD_LETTER}-headers": DEAD_LETTER}
 
 

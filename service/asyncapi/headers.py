@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from saga_coordinator.handlers.names import Names
-from saga_coordinator.service.asyncapi.conversation import Part
+from saga_coordinator.service.asyncapi.conversation import MessageRole
 
 _TEXT: Final = {"type": "string"}
 
@@ -39,13 +39,13 @@ _LINKED: Final = tuple(_CORRELATION)
 _ORDERED: Final = ("ce_replyto", "ce_sagastep", "ce_sagadirection", "ce_attempt")
 
 _PARTS: Final = {
-    Part.COMMAND: ({**_EVERY, **_CORRELATION, **_ORDER}, (*_BY_US, *_LINKED, *_ORDERED)),
-    Part.OUTCOME: ({**_EVERY, **_CORRELATION}, (*_BY_US, *_LINKED)),
-    Part.EVENT: (_EVERY, _NEEDED),
-    Part.WITHDRAWAL: ({**_EVERY, **_CORRELATION}, (*_BY_US, *_LINKED)),
-    Part.ANSWER: ({**_EVERY, **_CORRELATION}, (*_BY_US, "ce_causationid")),
-    Part.TASK: ({**_EVERY, **_CORRELATION, **_ORDER}, _NEEDED),
-    Part.REPLY: ({**_EVERY, **_CORRELATION}, (*_NEEDED, *_LINKED)),
+    MessageRole.COMMAND: ({**_EVERY, **_CORRELATION, **_ORDER}, (*_BY_US, *_LINKED, *_ORDERED)),
+    MessageRole.OUTCOME: ({**_EVERY, **_CORRELATION}, (*_BY_US, *_LINKED)),
+    MessageRole.EVENT: (_EVERY, _NEEDED),
+    MessageRole.WITHDRAWAL: ({**_EVERY, **_CORRELATION}, (*_BY_US, *_LINKED)),
+    MessageRole.ANSWER: ({**_EVERY, **_CORRELATION}, (*_BY_US, "ce_causationid")),
+    MessageRole.TASK: ({**_EVERY, **_CORRELATION, **_ORDER}, _NEEDED),
+    MessageRole.REPLY: ({**_EVERY, **_CORRELATION}, (*_NEEDED, *_LINKED)),
 }
 
 DEAD_LETTER: Final[dict[str, Any]] = {
@@ -74,9 +74,9 @@ DEAD_LETTER: Final[dict[str, Any]] = {
 }
 
 
-def headers_of(part: Part, names: Names) -> dict[str, Any]:
+def headers_of(part: MessageRole, names: Names) -> dict[str, Any]:
     """Return the schema of the headers that messages of this kind have. On Kafka every value is UTF-8 text."""
     properties, required = _PARTS[part]
-    if part is Part.COMMAND:
+    if part is MessageRole.COMMAND:
         properties = properties | {"ce_replyto": {"const": names.replies, **_REPLY_TO}}
     return {"type": "object", "required": list(required), "properties": properties}

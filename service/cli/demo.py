@@ -86,9 +86,9 @@ def place_orders(
     Prints one line of JSON. Exit code 1 if an order has no outcome, or two.
     """
     with demo_extra():
-        from saga_coordinator.service.demo.load import Plan
+        from saga_coordinator.service.demo.load import LoadPlan
         from saga_coordinator.service.demo.process import run_load
-    plan = Plan(
+    plan = LoadPlan(
         orders=orders or ENDLESS,
         seed=int(time.time()) if seed is None else seed,
         window=window,

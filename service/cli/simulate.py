@@ -13,7 +13,7 @@ from saga_coordinator.service.cli.console import echo, print_json, remark, table
 from saga_coordinator.service.cli.definitions import newest
 from saga_coordinator.service.cli.options import Json
 from saga_coordinator.service.simulation.engine import Simulation, Why
-from saga_coordinator.service.simulation.figures import Figures, Load, Spread, figures
+from saga_coordinator.service.simulation.figures import Figures, ParticipantLoad, Spread, figures
 from saga_coordinator.service.simulation.model_file import ModelFile
 from saga_coordinator.service.simulation.plot import drawn, length, share
 from saga_coordinator.service.simulation.resolved_model import resolve
@@ -119,7 +119,7 @@ def _events(figures: Figures) -> Iterator[list[str]]:
         yield [receive, *(f"{counts.get(what, 0):,}" for what in ("arrived", "buffered", "unmatched"))]
 
 
-def _load(load: Load) -> list[str]:
+def _load(load: ParticipantLoad) -> list[str]:
     """Write what a participant bore. Where it has any number of places there is no share of them."""
     counts = (load.requests, load.done, load.refused, load.retryable, load.lost)
     return [

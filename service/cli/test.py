@@ -10,8 +10,8 @@ import typer
 from saga_coordinator.contracts import Message
 from saga_coordinator.handlers.routing import AnySaga, BadCatalog
 from saga_coordinator.sagas.testing.explorer.explore import Exploration, explore
-from saga_coordinator.sagas.testing.explorer.script import Place, place_of, script
-from saga_coordinator.sagas.testing.explorer.table import Cell, cells
+from saga_coordinator.sagas.testing.explorer.script import SagaLocation, place_of, script
+from saga_coordinator.sagas.testing.explorer.table import TableCell, cells
 from saga_coordinator.service.catalog import values_at
 from saga_coordinator.service.cli.console import echo, fail, print_json, remark, table
 from saga_coordinator.service.cli.definitions import choose
@@ -59,14 +59,14 @@ def test(
         )
 
 
-def _saga(name: str) -> tuple[AnySaga, Place]:
+def _saga(name: str) -> tuple[AnySaga, SagaLocation]:
     """Return a saga of the catalog by its name, or the one at MODULE:NAME, and where Python finds it."""
     found = choose(name)
     if len(found) != 1:
         fail(f"{name} holds {len(found)} sagas: name one of them")
     module, _, attribute = name.partition(":")
     if attribute and getattr(sys.modules[module], attribute) is found[0]:
-        return found[0], Place(module, attribute)
+        return found[0], SagaLocation(module, attribute)
     return found[0], place_of(found[0], sys.modules[found[0].begin.__module__])
 
 
@@ -97,12 +97,12 @@ def _print(found: Exploration, scripts: list[str]) -> None:
         echo(f"\n{each.invariant}: {each.problem}\n\n{text}")
 
 
-def _row(cell: Cell) -> tuple[str, ...]:
+def _row(cell: TableCell) -> tuple[str, ...]:
     ends = (cell.completed, cell.compensated, cell.stalled)
     return (_named(cell), cell.fault, str(cell.hits), *(str(count) if count else "" for count in ends))
 
 
-def _named(cell: Cell) -> str:
+def _named(cell: TableCell) -> str:
     if cell.step is None:
         return "(the whole)"
     return cell.step if cell.direction == "forward" else f"undo of {cell.step}"

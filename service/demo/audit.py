@@ -8,15 +8,15 @@ from typing import Final, NamedTuple, TypeAlias
 
 from saga_coordinator.contracts.messages.reviews import ReviewFraud
 from saga_coordinator.service.demo.conversation import COMMANDS, CONFIRMED, REJECTED
-from saga_coordinator.service.demo.journal import Outcome
-from saga_coordinator.service.demo.ledger import Ledger
+from saga_coordinator.service.demo.journal import ReceivedOutcome
+from saga_coordinator.service.demo.ledger import EffectLedger
 
 _REVIEW: Final = ReviewFraud.message_type
 _STEPS: Final = tuple(kind.type for kind in COMMANDS.values() if kind.compensates is None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Audit:
+class AuditReport:
     """What was found; each finding is a sentence."""
 
     orders: int
@@ -41,7 +41,9 @@ class Audit:
         return not self.violations
 
 
-def audit(ledgers: Mapping[str, Ledger], outcomes: Iterable[Outcome], placed: Mapping[str, bool]) -> Audit:
+def audit(
+    ledgers: Mapping[str, EffectLedger], outcomes: Iterable[ReceivedOutcome], placed: Mapping[str, bool]
+) -> AuditReport:
     """Compare ledgers and outcomes, after everything has come to rest.
 
     Args:
@@ -54,7 +56,7 @@ def audit(ledgers: Mapping[str, Ledger], outcomes: Iterable[Outcome], placed: Ma
     verdicts = {order: next(iter(by_id.values())).type for order, by_id in by_order.items()}
     effects = _effects(ledgers)
     noted = (f"{each.participant}: {what}" for each in ledgers.values() for what in each.violations)
-    return Audit(
+    return AuditReport(
         orders=len(placed),
         completed=sum(verdict == CONFIRMED for verdict in verdicts.values()),
         compensated=sum(verdict == REJECTED for verdict in verdicts.values()),
@@ -83,7 +85,7 @@ _Effects: TypeAlias = Mapping[str, Mapping[str, _Effect]]
 """Order id to step type to its effect."""
 
 
-def _effects(ledgers: Mapping[str, Ledger]) -> _Effects:
+def _effects(ledgers: Mapping[str, EffectLedger]) -> _Effects:
     effects: defaultdict[str, defaultdict[str, _Effect]] = defaultdict(lambda: defaultdict(_Effect))
     for ledger in ledgers.values():
         for entry in ledger.entries:
@@ -93,9 +95,9 @@ def _effects(ledgers: Mapping[str, Ledger]) -> _Effects:
     return effects
 
 
-def _by_order(outcomes: Iterable[Outcome]) -> dict[str, dict[str, Outcome]]:
+def _by_order(outcomes: Iterable[ReceivedOutcome]) -> dict[str, dict[str, ReceivedOutcome]]:
     """Return order id to message id to outcome."""
-    by_order: dict[str, dict[str, Outcome]] = defaultdict(dict)
+    by_order: dict[str, dict[str, ReceivedOutcome]] = defaultdict(dict)
     for each in outcomes:
         by_order[each.order_id].setdefault(each.message_id, each)
     return by_order
@@ -113,15 +115,15 @@ def _done_twice(effects: _Effects) -> Iterator[str]:
                 yield f"{step} stands {effect.net} times for order {order}"
 
 
-def _two_outcomes(by_order: Mapping[str, Mapping[str, Outcome]]) -> Iterator[str]:
+def _two_outcomes(by_order: Mapping[str, Mapping[str, ReceivedOutcome]]) -> Iterator[str]:
     for order, by_id in by_order.items():
         if len(by_id) > 1:
             named = ", ".join(f"{each.type} {each.message_id}" for each in by_id.values())
             yield f"order {order} has {len(by_id)} outcomes: {named}"
 
 
-def _two_contents(outcomes: Iterable[Outcome]) -> Iterator[str]:
-    first: dict[str, Outcome] = {}
+def _two_contents(outcomes: Iterable[ReceivedOutcome]) -> Iterator[str]:
+    first: dict[str, ReceivedOutcome] = {}
     for each in outcomes:
         if first.setdefault(each.message_id, each) != each:
             yield f"the outcome {each.message_id} of order {each.order_id} came with two contents"

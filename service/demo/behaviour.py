@@ -6,7 +6,7 @@ from typing import Annotated, Final, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeFloat, ValidationError
 
-from saga_coordinator.service.demo.conversation import COMMAND_NAMES, PARTICIPANTS, CommandKind, Reply, failure
+from saga_coordinator.service.demo.conversation import COMMAND_NAMES, PARTICIPANTS, CommandKind, EncodedReply, failure
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -54,7 +54,7 @@ class Behaviour(BaseModel):
     drops_trace: frozenset[Annotated[str, AfterValidator(_participant)]] = frozenset()
     checks: bool = True  # hold every command against the published page; a benchmark saves this work
 
-    def refusal(self, kind: CommandKind, order_id: str, command_id: str) -> Reply | None:
+    def refusal(self, kind: CommandKind, order_id: str, command_id: str) -> EncodedReply | None:
         """Return the failure that this command gets instead of an effect, or None when it is carried out."""
         name = kind.name
         if self.happens("declines", name, order_id):

@@ -17,7 +17,7 @@ _CLOSE_LIMIT_S: Final = 5.0
 _SILENCE_S: Final = 30.0
 
 
-class Record(NamedTuple):
+class FetchedRecord(NamedTuple):
     """A record in Kafka."""
 
     topic: str
@@ -87,7 +87,7 @@ def new_producer(bootstrap_servers: str, properties: Properties, warn: Warn) -> 
     )
 
 
-def fetch(consumer: Consumer, wait_s: float, warn: Warn) -> list[Record]:
+def fetch(consumer: Consumer, wait_s: float, warn: Warn) -> list[FetchedRecord]:
     """Return all fetched records, or the first that arrive within `wait_s` seconds. Raises `KafkaException`."""
     first = consumer.poll(wait_s)
     if first is None:
@@ -139,8 +139,8 @@ def _is_good(message: Message, warn: Warn) -> bool:
     return False
 
 
-def _record(message: Message) -> Record:
+def _record(message: Message) -> FetchedRecord:
     # A consumer's headers are a list of names and bytes; the stubs allow all that a producer takes.
     headers = cast("RawHeaders", message.headers() or ())
     place = (message.topic() or "", message.partition() or 0, message.offset() or 0)
-    return Record(*place, message.key(), message.value(), headers)
+    return FetchedRecord(*place, message.key(), message.value(), headers)

@@ -7,24 +7,24 @@ from pathlib import Path
 from typing import TypeAlias
 
 from saga_coordinator.service.demo.behaviour import Behaviour, chance
-from saga_coordinator.service.demo.clients import Record, Warn
+from saga_coordinator.service.demo.clients import FetchedRecord, Warn
 from saga_coordinator.service.demo.conversation import (
-    Command,
+    EncodedReply,
     Malformed,
-    Reply,
+    ReceivedCommand,
     deviations,
     read_command,
     wrong_value,
 )
-from saga_coordinator.service.demo.ledger import Effect, Entry, open_ledgers
+from saga_coordinator.service.demo.ledger import Effect, LedgerEntry, open_ledgers
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A reply to send, `after_s` seconds from now."""
 
-    command: Command
-    reply: Reply
+    command: ReceivedCommand
+    reply: EncodedReply
     message_id: str
     after_s: float
 
@@ -60,7 +60,7 @@ class CommandHandler:
         self._warn = warn
         self._delayed: set[str] = set()
 
-    def read(self, record: Record) -> Command | None:
+    def read(self, record: FetchedRecord) -> ReceivedCommand | None:
         """Return the command in a record; one that cannot be carried out is counted, noted and warned about."""
         command = read_command(record.topic, record.key, record.value, record.headers)
         if isinstance(command, Malformed):
@@ -73,7 +73,7 @@ class CommandHandler:
         self.ledgers[record.topic.split(".")[0]].add_violation(f"the record at {place} is no command: {wrong}")
         return None
 
-    def delivery_delay(self, command: Command) -> float:
+    def delivery_delay(self, command: ReceivedCommand) -> float:
         """Return for how many seconds this delivery waits before `execute`; mostly 0."""
         behaviour, kind = self._behaviour, command.kind
         first = command.id not in self._delayed and not self.ledgers[kind.participant].has(command.id)
@@ -82,7 +82,7 @@ class CommandHandler:
             return behaviour.late_by_s
         return 0.0
 
-    def execute(self, command: Command) -> list[Answer]:
+    def execute(self, command: ReceivedCommand) -> list[Answer]:
         """Carry out, compensate or refuse the command, once for its id; return the same reply for every repeat."""
         self.commands += 1
         ledger = self.ledgers[command.kind.participant]
@@ -99,7 +99,7 @@ class CommandHandler:
         self._notify(command, entry, answers, repeat=False)
         return answers
 
-    def drops_trace(self, command: Command) -> bool:
+    def drops_trace(self, command: ReceivedCommand) -> bool:
         return command.kind.participant in self._behaviour.drops_trace
 
     def flush(self) -> None:
@@ -111,7 +111,7 @@ class CommandHandler:
         for ledger in self.ledgers.values():
             ledger.close()
 
-    def _answers(self, command: Command, reply: Reply) -> list[Answer]:
+    def _answers(self, command: ReceivedCommand, reply: EncodedReply) -> list[Answer]:
         behaviour, name = self._behaviour, command.kind.name
         if behaviour.happens("lost_replies", name, command.id):
             return []
@@ -122,7 +122,7 @@ class CommandHandler:
             message_ids.append(message_ids[0] if same else f"re-{command.id}-again")
         return [Answer(command, reply, each, behaviour.think_time_s + late) for each in message_ids]
 
-    def _notify(self, command: Command, entry: Entry, answers: list[Answer], *, repeat: bool) -> None:
+    def _notify(self, command: ReceivedCommand, entry: LedgerEntry, answers: list[Answer], *, repeat: bool) -> None:
         if self._on_command is not None:
             kind, effect = command.kind, entry.effect
             self._on_command(

@@ -76,7 +76,7 @@ PARTICIPANTS: Final = tuple(dict.fromkeys(kind.participant for kind in COMMANDS.
 COMMAND_TOPICS: Final = tuple(dict.fromkeys(kind.model.topic for kind in COMMANDS.values()))
 
 
-class Command(NamedTuple):
+class ReceivedCommand(NamedTuple):
     """A command as it was read from its record. `fingerprint` covers all that a second copy must repeat."""
 
     kind: CommandKind
@@ -99,33 +99,35 @@ class Malformed(NamedTuple):
     reason: str
 
 
-class Reply(NamedTuple):
+class EncodedReply(NamedTuple):
     """The reply to a command: `ce_type` and JSON value."""
 
     type: str
     value: str
 
 
-def encoded(reply: contracts.Reply) -> Reply:
-    return Reply(reply.message_type, reply.model_dump_json())
+def encoded(reply: contracts.Reply) -> EncodedReply:
+    return EncodedReply(reply.message_type, reply.model_dump_json())
 
 
 DONE: Final = encoded(Done())
 
 
-def reply_with(kind: CommandKind, reference: str) -> Reply:
+def reply_with(kind: CommandKind, reference: str) -> EncodedReply:
     """Return the reply that says that the command was carried out, with the participant's reference if it has one."""
     if kind.reference is None:
         return DONE
-    return Reply(kind.model.reply.message_type, to_json({kind.reference: reference}).decode())
+    return EncodedReply(kind.model.reply.message_type, to_json({kind.reference: reference}).decode())
 
 
-def failure(code: str, message: str, *, retryable: bool) -> Reply:
+def failure(code: str, message: str, *, retryable: bool) -> EncodedReply:
     """Return the reply that says that the command was not carried out, and whether a retry can help."""
     return encoded(Failure(code=code, message=message, retryable=retryable))
 
 
-def read_command(topic: str, key: bytes | None, value: bytes | None, headers: RawHeaders) -> Command | Malformed:
+def read_command(
+    topic: str, key: bytes | None, value: bytes | None, headers: RawHeaders
+) -> ReceivedCommand | Malformed:
     """Read what a reply needs; `wrong_value` and `deviations` check the rest."""
     try:
         envelope, body = read(headers, value)
@@ -141,7 +143,7 @@ def read_command(topic: str, key: bytes | None, value: bytes | None, headers: Ra
         return Malformed(f"it has no {', '.join(name for name, text in needed.items() if not text)}")
     if (envelope.compensates is None) != (kind.compensates is None):
         return Malformed("ce_compensates belongs on a compensation, and on nothing else")
-    return Command(kind, order_id, reply_to, envelope, headers, body, _fingerprint(order_id, envelope, body))
+    return ReceivedCommand(kind, order_id, reply_to, envelope, headers, body, _fingerprint(order_id, envelope, body))
 
 
 def _fingerprint(order_id: str, of: Envelope, body: bytes) -> str:
@@ -149,7 +151,7 @@ def _fingerprint(order_id: str, of: Envelope, body: bytes) -> str:
     return blake2b(text.encode() + body, digest_size=8).hexdigest()
 
 
-def wrong_value(command: Command) -> str | None:
+def wrong_value(command: ReceivedCommand) -> str | None:
     """Return why the value of a command cannot be carried out, or None."""
     try:
         message = command.kind.model.model_validate_json(command.value)
@@ -162,7 +164,7 @@ def wrong_value(command: Command) -> str | None:
     return None
 
 
-def deviations(command: Command) -> list[str]:
+def deviations(command: ReceivedCommand) -> list[str]:
     """Return what differs from the published page without hindering the work, each as a clause about the command."""
     envelope, direction = command.envelope, command.kind.direction
     instance = instance_id(order_fulfilment.name, command.order_id)
@@ -188,7 +190,9 @@ def deviations(command: Command) -> list[str]:
     return found
 
 
-def reply_headers(command: Command, reply: Reply, message_id: str, *, at: str, traced: bool = True) -> Headers:
+def reply_headers(
+    command: ReceivedCommand, reply: EncodedReply, message_id: str, *, at: str, traced: bool = True
+) -> Headers:
     """Return the headers of a reply: its own id, source and time; correlation and trace context of the command."""
     asked = command.envelope
     return write(

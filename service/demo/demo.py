@@ -15,9 +15,9 @@ from saga_coordinator.service.demo.live_view import follow
 from saga_coordinator.service.demo.report import as_object, opening, summary
 from saga_coordinator.service.demo.run import DemoResult, run_demo
 from saga_coordinator.service.demo.script import Script
-from saga_coordinator.service.demo.tally import Tally
+from saga_coordinator.service.demo.tally import DemoTally
 from saga_coordinator.service.errors import BrokerError, NotReady
-from saga_coordinator.service.telemetry.environment import Kind, endpoint
+from saga_coordinator.service.telemetry.environment import ExportKind, endpoint
 from saga_coordinator.service.telemetry.logs import configure
 
 _LIBRARIES: Final = ("aiokafka", "asyncio")
@@ -32,10 +32,10 @@ def demo(orders: int, *, as_json: bool) -> int:
     With `as_json` standard output gets one JSON object at the end, nothing else. Raises `ValueError` for less than one
     order.
     """
-    script, tally, received = Script.for_orders(orders), Tally(), list[int]()
+    script, tally, received = Script.for_orders(orders), DemoTally(), list[int]()
     shown, remarks = _console(), _console(stderr=True)
     result = None
-    if endpoint(Kind.TRACES) is not None:
+    if endpoint(ExportKind.TRACES) is not None:
         configure("error")
     _collect_logs(tally)
     if not as_json:
@@ -58,7 +58,7 @@ def demo(orders: int, *, as_json: bool) -> int:
     return 0 if result.ok else 1
 
 
-async def _run(script: Script, tally: Tally, shown: Console | None, received: list[int]) -> DemoResult:
+async def _run(script: Script, tally: DemoTally, shown: Console | None, received: list[int]) -> DemoResult:
     """Run, with the picture beside it; SIGINT and SIGTERM end it early, and are noted."""
     stop_early, loop = threading.Event(), asyncio.get_running_loop()
 
@@ -76,7 +76,7 @@ async def _run(script: Script, tally: Tally, shown: Console | None, received: li
     return result
 
 
-def _print_warnings(remarks: Console, tally: Tally) -> None:
+def _print_warnings(remarks: Console, tally: DemoTally) -> None:
     """Print what failed and was tried again; the result says whether it did any harm."""
     for sentence in tally.warnings[:_MAX_WARNINGS]:
         remarks.print(f"saga demo: {sentence}", style="yellow", soft_wrap=True)
@@ -92,7 +92,7 @@ def _leaves(group: BaseExceptionGroup) -> Iterator[BaseException]:
             yield error
 
 
-def _collect_logs(tally: Tally) -> None:
+def _collect_logs(tally: DemoTally) -> None:
     """Let the warnings of libraries go to the tally: on the terminal they would tear the picture."""
     for name in _LIBRARIES:
         logger = logging.getLogger(name)
@@ -103,7 +103,7 @@ def _collect_logs(tally: Tally) -> None:
 class _Collector(logging.Handler):
     """Notes what libraries log from warnings on."""
 
-    def __init__(self, tally: Tally) -> None:
+    def __init__(self, tally: DemoTally) -> None:
         super().__init__(logging.WARNING)
         self._tally = tally
 

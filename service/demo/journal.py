@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ReceivedOutcome:
     """An outcome event as it was received; a copy of it carries the same message id."""
 
     order_id: str
@@ -22,7 +22,7 @@ class Journal:
     """Orders by id, each with whether it needs a fraud review, and all outcome events in the order of their arrival."""
 
     placed: dict[str, bool] = field(default_factory=dict)
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[ReceivedOutcome] = field(default_factory=list)
 
     @classmethod
     def read(cls, path: Path) -> "Journal":

@@ -14,9 +14,9 @@ from saga_coordinator.service.demo.conversation import (
     COMMANDS,
     DONE,
     PARTICIPANTS,
-    Command,
     CommandKind,
-    Reply,
+    EncodedReply,
+    ReceivedCommand,
     failure,
     reply_with,
 )
@@ -36,7 +36,7 @@ _NET: Final = {Effect.DONE: 1, Effect.COMPENSATED: -1}
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """One command id and its effect; `compensates` is the command id that a compensation takes back."""
 
     command_id: str
@@ -44,7 +44,7 @@ class Entry:
     order_id: str
     fingerprint: str
     effect: Effect
-    reply: Reply
+    reply: EncodedReply
     compensates: str | None = None
 
     @property
@@ -53,10 +53,10 @@ class Entry:
         return _NET.get(self.effect, 0)
 
 
-_ENTRY: Final = TypeAdapter(Entry)
+_ENTRY: Final = TypeAdapter(LedgerEntry)
 
 
-class Ledger:
+class EffectLedger:
     """The effects of one participant. In memory, and in an append-only file of JSON lines if it has a path.
 
     `flush` writes what is new in one piece; a torn last line, left by a kill, is cut off when the file is opened again.
@@ -66,7 +66,7 @@ class Ledger:
     def __init__(self, participant: str, path: Path | None = None) -> None:
         self.participant: Final = participant
         self.repeats = 0
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, LedgerEntry] = {}
         self._compensated: set[str] = set()
         self._violations: list[str] = []
         self._unwritten: list[object] = []
@@ -80,7 +80,7 @@ class Ledger:
         return ledger
 
     @property
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[LedgerEntry]:
         """Iterate over every command id once, in the order of their arrival."""
         return iter(self._entries.values())
 
@@ -92,7 +92,7 @@ class Ledger:
     def has(self, command_id: str) -> bool:
         return command_id in self._entries
 
-    def find_repeat(self, command: Command) -> Entry | None:
+    def find_repeat(self, command: ReceivedCommand) -> LedgerEntry | None:
         """Return the first entry of this id, or None. A repeat is counted; another content is a violation."""
         entry = self._entries.get(command.id)
         if entry is None:
@@ -103,7 +103,7 @@ class Ledger:
             self.add_violation(f"{command.kind.type} {command.id} of order {command.order_id} came with two contents")
         return entry
 
-    def execute(self, command: Command, refusal: Reply | None) -> Entry:
+    def execute(self, command: ReceivedCommand, refusal: EncodedReply | None) -> LedgerEntry:
         """Carry out or refuse a command on its first delivery; a fenced one has no effect in any case."""
         if command.id in self._compensated:
             late = failure("compensated-already", "this command was compensated before it came", retryable=False)
@@ -131,7 +131,7 @@ class Ledger:
         if self._file is not None:
             self._file.close()
 
-    def _compensate(self, command: Command, original_id: str) -> Entry:
+    def _compensate(self, command: ReceivedCommand, original_id: str) -> LedgerEntry:
         original = self._entries.get(original_id)
         if original is not None and original.type != command.kind.compensates:
             self.add_violation(
@@ -142,14 +142,14 @@ class Ledger:
             self.add_violation(f"{command.kind.type} {command.id} names a reference that {original_id} never gave")
         return self._record(command, Effect.COMPENSATED if done else Effect.NOTHING_TO_COMPENSATE, DONE)
 
-    def _record(self, command: Command, effect: Effect, reply: Reply) -> Entry:
+    def _record(self, command: ReceivedCommand, effect: Effect, reply: EncodedReply) -> LedgerEntry:
         kind, compensates = command.kind, command.envelope.compensates
-        entry = Entry(command.id, kind.type, command.order_id, command.fingerprint, effect, reply, compensates)
+        entry = LedgerEntry(command.id, kind.type, command.order_id, command.fingerprint, effect, reply, compensates)
         self._add(entry)
         self._unwritten.append(entry)
         return entry
 
-    def _add(self, entry: Entry) -> None:
+    def _add(self, entry: LedgerEntry) -> None:
         self._entries[entry.command_id] = entry
         if entry.compensates is not None and entry.effect is not Effect.REFUSED:
             self._compensated.add(entry.compensates)
@@ -175,27 +175,29 @@ class Ledger:
                     self._add(entry)
 
 
-def open_ledgers(directory: Path | None) -> dict[str, Ledger]:
+def open_ledgers(directory: Path | None) -> dict[str, EffectLedger]:
     """Return the ledgers of all participants by name: in memory, or each in `<directory>/<participant>.jsonl`."""
     if directory is not None:
         directory.mkdir(parents=True, exist_ok=True)
-    return {name: Ledger(name, None if directory is None else directory / f"{name}.jsonl") for name in PARTICIPANTS}
+    return {
+        name: EffectLedger(name, None if directory is None else directory / f"{name}.jsonl") for name in PARTICIPANTS
+    }
 
 
-def read_ledgers(directory: Path) -> dict[str, Ledger]:
+def read_ledgers(directory: Path) -> dict[str, EffectLedger]:
     """Return the ledgers that `open_ledgers` left in a directory, to look at.
 
     Raises:
         FileNotFoundError: One of the files is missing.
     """
-    return {name: Ledger.read(directory / f"{name}.jsonl") for name in PARTICIPANTS}
+    return {name: EffectLedger.read(directory / f"{name}.jsonl") for name in PARTICIPANTS}
 
 
 def _reference(kind: CommandKind, command_id: str) -> str:
     return f"{kind.participant}-{command_id}"
 
 
-def _names_its_reference(command: Command, original_id: str) -> bool:
+def _names_its_reference(command: ReceivedCommand, original_id: str) -> bool:
     original = COMMANDS[command.kind.compensates or ""]
     try:
         named = from_json(command.value).get(original.reference)

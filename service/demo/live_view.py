@@ -14,7 +14,7 @@ from rich.text import Text
 
 from saga_coordinator.sagas.machine import Status
 from saga_coordinator.service.demo.script import Script
-from saga_coordinator.service.demo.tally import Tally
+from saga_coordinator.service.demo.tally import DemoTally
 
 COLOURS: Final[Mapping[Status, str]] = {
     Status.RUNNING: "cyan",
@@ -31,7 +31,7 @@ _LINES_WITHOUT_EVENTS: Final = 15
 _MIN_EVENTS, _MAX_EVENTS = 3, 20
 
 
-async def follow(console: Console, script: Script, tally: Tally) -> None:
+async def follow(console: Console, script: Script, tally: DemoTally) -> None:
     """Show the tally until cancelled: lines where a terminal cannot be overwritten, or colours are not wanted."""
     rates = _Rates()
     if not console.is_terminal or console.is_dumb_terminal or console.no_color:
@@ -57,7 +57,7 @@ class _Rates:
     def __init__(self) -> None:
         self._samples: deque[_Sample] = deque()
 
-    def sample(self, tally: Tally) -> _Sample:
+    def sample(self, tally: DemoTally) -> _Sample:
         """Note the figures of the tally, and return their growth a second."""
         self._samples.append(_Sample(tally.seconds, tally.commands, tally.replies, tally.spans))
         while self._samples[-1].at - self._samples[0].at > _RATE_OVER_S:
@@ -67,7 +67,7 @@ class _Rates:
         return _Sample(seconds, *(round((now - then) / seconds) for then, now in zip(first[1:], last[1:], strict=True)))
 
 
-def _line(script: Script, tally: Tally, per_s: _Sample) -> Text:
+def _line(script: Script, tally: DemoTally, per_s: _Sample) -> Text:
     if not tally.placed:
         return Text(f"{tally.seconds:4.0f} s  {tally.phase}")
     count = tally.count()
@@ -76,12 +76,12 @@ def _line(script: Script, tally: Tally, per_s: _Sample) -> Text:
     return Text(f"{tally.seconds:4.0f} s  {done}: {statuses}; {per_s.commands} commands/s")
 
 
-def _picture(console: Console, script: Script, tally: Tally, per_s: _Sample) -> RenderableType:
+def _picture(console: Console, script: Script, tally: DemoTally, per_s: _Sample) -> RenderableType:
     events = _notable_events(console, tally)
     return Group(_progress(script, tally), Text(), _figures(script, tally, per_s), Text(), *events)
 
 
-def _progress(script: Script, tally: Tally) -> Table:
+def _progress(script: Script, tally: DemoTally) -> Table:
     grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
     grid.add_column(ratio=1)
     grid.add_column(justify="right", no_wrap=True)
@@ -91,7 +91,7 @@ def _progress(script: Script, tally: Tally) -> Table:
     return grid
 
 
-def _figures(script: Script, tally: Tally, per_s: _Sample) -> Table:
+def _figures(script: Script, tally: DemoTally, per_s: _Sample) -> Table:
     """Lay statuses, with bars, beside what is counted."""
     count = tally.count()
     grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
@@ -114,7 +114,7 @@ def _figures(script: Script, tally: Tally, per_s: _Sample) -> Table:
     return grid
 
 
-def _notable_events(console: Console, tally: Tally) -> list[Text]:
+def _notable_events(console: Console, tally: DemoTally) -> list[Text]:
     """Return the last notable events, as many as the terminal has room for, and the last warning: one line each."""
     room = min(max(console.height - _LINES_WITHOUT_EVENTS, _MIN_EVENTS), _MAX_EVENTS)
     lines = [

@@ -13,8 +13,8 @@ from uuid import uuid4
 from confluent_kafka import TopicPartition
 
 from saga_coordinator.service.demo.clients import (
+    FetchedRecord,
     Properties,
-    Record,
     Warn,
     close_producer,
     fetch,
@@ -24,8 +24,8 @@ from saga_coordinator.service.demo.clients import (
     to_stderr,
 )
 from saga_coordinator.service.demo.conversation import CONFIRMED, ORDERS, OUTCOMES, REJECTED
-from saga_coordinator.service.demo.journal import Journal, Outcome
-from saga_coordinator.service.demo.orders import Event, Mix, extra_events, is_large, order_event, order_id
+from saga_coordinator.service.demo.journal import Journal, ReceivedOutcome
+from saga_coordinator.service.demo.orders import Mix, OrderMessage, extra_events, is_large, order_event, order_id
 from saga_coordinator.service.percentile import percentile
 
 _IDLE_WAIT_S: Final = 0.1
@@ -34,7 +34,7 @@ _ANSWER_LIMIT_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class LoadPlan:
     """What to place, and how fast."""
 
     orders: int
@@ -62,16 +62,16 @@ class LoadReport:
     p99_ms: float
 
 
-class Load:
+class Shop:
     """One run of a plan. `journal` holds what was placed and what came back."""
 
     def __init__(
         self,
         bootstrap_servers: str,
-        plan: Plan,
+        plan: LoadPlan,
         *,
         on_placed: Callable[[str], None] | None = None,
-        on_outcome: Callable[[Outcome], None] | None = None,
+        on_outcome: Callable[[ReceivedOutcome], None] | None = None,
         properties: Properties | None = None,
         warn: Warn = to_stderr,
     ) -> None:
@@ -87,7 +87,7 @@ class Load:
         self._in_flight: dict[str, float] = {}
         self._latencies: list[float] = []
         self._finished_at: list[float] = []
-        self._extras: list[tuple[float, int, Event]] = []
+        self._extras: list[tuple[float, int, OrderMessage]] = []
         self._sequence = count()
         self._started = 0.0
         self._last_moved = 0.0
@@ -179,10 +179,10 @@ class Load:
         if self._on_placed is not None:
             self._on_placed(order)
 
-    def _send(self, event: Event) -> None:
+    def _send(self, event: OrderMessage) -> None:
         send(self._producer, ORDERS, event.key, event.value, event.headers)
 
-    def _receive(self, records: list[Record]) -> None:
+    def _receive(self, records: list[FetchedRecord]) -> None:
         now = time.perf_counter()
         for record in records:
             outcome = self._outcome(record)
@@ -197,13 +197,13 @@ class Load:
             if self._on_outcome is not None:
                 self._on_outcome(outcome)
 
-    def _outcome(self, record: Record) -> Outcome | None:
+    def _outcome(self, record: FetchedRecord) -> ReceivedOutcome | None:
         headers = {name: (value or b"").decode() for name, value in record.headers}
         kind, message_id = headers.get("ce_type", ""), headers.get("ce_id", "")
         if kind not in (CONFIRMED, REJECTED) or not message_id or not record.key:
             self._warn(f"the record at {record.topic}:{record.partition}:{record.offset} is no outcome: {headers}")
             return None
-        return Outcome(record.key.decode(), kind, message_id, (record.value or b"").decode())
+        return ReceivedOutcome(record.key.decode(), kind, message_id, (record.value or b"").decode())
 
     def _wait_for_copies(self) -> None:
         """Receive a little longer: a second outcome would come now."""

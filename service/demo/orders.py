@@ -47,7 +47,7 @@ class Mix(BaseModel):
     traced: Traced = Traced.SAMPLED
 
 
-class Event(NamedTuple):
+class OrderMessage(NamedTuple):
     """A message as a Kafka producer takes it."""
 
     key: bytes
@@ -65,7 +65,7 @@ def is_large(number: int, seed: int, mix: Mix) -> bool:
     return _hits(mix.large, "large", number, seed)
 
 
-def order_event(number: int, seed: int, mix: Mix, *, at: str) -> Event:
+def order_event(number: int, seed: int, mix: Mix, *, at: str) -> OrderMessage:
     """Return the event that places order `number`. `at` is its `ce_time`; all else follows from number and seed."""
     chosen = iter(shake_128(f"order/{seed}/{number}".encode()).digest(48))
     lines = [_line(_ARTICLES, chosen) for _ in range(1 + next(chosen) % 3)]
@@ -83,15 +83,15 @@ def order_event(number: int, seed: int, mix: Mix, *, at: str) -> Event:
     return _event(placed, at, _traceparent("placed", number, seed, mix))
 
 
-def cancel_event(number: int, seed: int, mix: Mix, *, at: str) -> Event:
+def cancel_event(number: int, seed: int, mix: Mix, *, at: str) -> OrderMessage:
     """Return the event that cancels order `number`, in a trace of its own."""
     cancelled = OrderCancelled(order_id=order_id(number, seed), reason="the customer changed their mind")
     return _event(cancelled, at, _traceparent("cancelled", number, seed, mix))
 
 
-def extra_events(number: int, seed: int, mix: Mix, *, at: str) -> list[tuple[float, Event]]:
+def extra_events(number: int, seed: int, mix: Mix, *, at: str) -> list[tuple[float, OrderMessage]]:
     """Return what comes beside the order itself: (seconds after the order, event); below zero is before it."""
-    extras: list[tuple[float, Event]] = []
+    extras: list[tuple[float, OrderMessage]] = []
     if _hits(mix.early_cancels, "early cancel", number, seed):
         extras.append((-_delay("order after its cancel", number, seed, mix), cancel_event(number, seed, mix, at=at)))
     elif _hits(mix.cancels, "cancel", number, seed):
@@ -123,9 +123,9 @@ def _traceparent(what: str, number: int, seed: int, mix: Mix) -> str | None:
     return f"00-{ids[:32]}-{ids[32:]}-{'01' if mix.traced is Traced.SAMPLED else '00'}"
 
 
-def _event(message: OrderPlaced | OrderCancelled, at: str, traceparent: str | None) -> Event:
+def _event(message: OrderPlaced | OrderCancelled, at: str, traceparent: str | None) -> OrderMessage:
     kind, key = message.message_type, message.order_id
     envelope = Envelope(
         id=f"{kind}/{key}", type=kind, source="/demo/shop", time=at, subject=key, traceparent=traceparent
     )
-    return Event(key.encode(), message.model_dump_json().encode(), write(envelope))
+    return OrderMessage(key.encode(), message.model_dump_json().encode(), write(envelope))

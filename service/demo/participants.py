@@ -13,8 +13,8 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from saga_coordinator.service.demo.behaviour import Behaviour
 from saga_coordinator.service.demo.clients import (
+    FetchedRecord,
     Properties,
-    Record,
     Warn,
     close_producer,
     fetch,
@@ -24,7 +24,7 @@ from saga_coordinator.service.demo.clients import (
     to_stderr,
 )
 from saga_coordinator.service.demo.command_handler import Answer, CommandHandler, Watch
-from saga_coordinator.service.demo.conversation import COMMAND_TOPICS, Command, reply_headers
+from saga_coordinator.service.demo.conversation import COMMAND_TOPICS, ReceivedCommand, reply_headers
 
 GROUP: Final = "demo-participants"
 
@@ -66,7 +66,7 @@ class Participants:
         self._producer = new_producer(bootstrap_servers, properties or {}, warn)
         self._positions: dict[_Place, int] = {}
         self._committed: dict[_Place, int] = {}
-        self._waiting: list[tuple[float, int, Record, Command | Answer]] = []
+        self._waiting: list[tuple[float, int, FetchedRecord, ReceivedCommand | Answer]] = []
         self._sequence = count()
 
     def run(self, stop: threading.Event) -> None:
@@ -89,7 +89,7 @@ class Participants:
         due = [self._waiting[0][0] - time.monotonic()] if self._waiting else []
         return max(0.0, min([_IDLE_WAIT_S, *due]))
 
-    def _receive(self, records: Iterable[Record]) -> None:
+    def _receive(self, records: Iterable[FetchedRecord]) -> None:
         """Carry out what came and what is due, write the ledgers, send what is to be sent at once."""
         answers: list[Answer] = []
         for record in records:
@@ -105,14 +105,14 @@ class Participants:
         self.handler.flush()
         self._send(answers)
 
-    def _execute(self, record: Record, command: Command) -> list[Answer]:
+    def _execute(self, record: FetchedRecord, command: ReceivedCommand) -> list[Answer]:
         answers = self.handler.execute(command)
         for answer in answers:
             if answer.after_s:
                 self._wait(answer.after_s, record, answer)
         return [answer for answer in answers if not answer.after_s]
 
-    def _wait(self, seconds: float, record: Record, what: Command | Answer) -> None:
+    def _wait(self, seconds: float, record: FetchedRecord, what: ReceivedCommand | Answer) -> None:
         heappush(self._waiting, (time.monotonic() + seconds, next(self._sequence), record, what))
 
     def _due(self) -> list[Answer]:

@@ -15,7 +15,7 @@ from typing import Final
 from saga_coordinator.service.demo.behaviour import Behaviour
 from saga_coordinator.service.demo.clients import Properties
 from saga_coordinator.service.demo.conversation import PARTICIPANTS
-from saga_coordinator.service.demo.load import Load, Plan
+from saga_coordinator.service.demo.load import LoadPlan, Shop
 from saga_coordinator.service.demo.participants import GROUP, Participants
 
 _GC_THRESHOLD: Final = 100_000
@@ -41,13 +41,13 @@ def run_participants(
     return 0
 
 
-def run_load(bootstrap_servers: str, plan: Plan, journal: Path | None, properties: Properties) -> int:
+def run_load(bootstrap_servers: str, plan: LoadPlan, journal: Path | None, properties: Properties) -> int:
     """Run the shop: print one line with the report; return 1 if an order has no outcome or more than one.
 
     On SIGTERM or SIGINT it places no more orders and waits for the outcomes; on a second one it stops at once.
     """
     gc.set_threshold(_GC_THRESHOLD)
-    load, stop = Load(bootstrap_servers, plan, properties=properties), threading.Event()
+    load, stop = Shop(bootstrap_servers, plan, properties=properties), threading.Event()
     _on_signals(load.close, stop.set)
     report = load.run(stop)
     if journal is not None:

@@ -12,11 +12,11 @@ from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.service.demo.live_view import COLOURS
 from saga_coordinator.service.demo.run import DemoResult
 from saga_coordinator.service.demo.script import FETCH_WAIT, Script
-from saga_coordinator.service.demo.story import Story
-from saga_coordinator.service.demo.tally import Tally
+from saga_coordinator.service.demo.story import OrderStory
+from saga_coordinator.service.demo.tally import DemoTally
 from saga_coordinator.service.demo.trace_tree import trace_ids, trace_tree
 from saga_coordinator.service.percentile import percentile
-from saga_coordinator.service.telemetry.environment import Kind, endpoint
+from saga_coordinator.service.telemetry.environment import ExportKind, endpoint
 from saga_coordinator.service.views.text import format_direction, format_duration
 from saga_coordinator.service.views.timeline import timeline
 
@@ -35,13 +35,13 @@ def opening(script: Script) -> RenderableType:
         f"On purpose shipping refuses {refused} orders, and payments loses {lost} replies.",
         f"Time limits are divided by {script.time_scale:g}: {step.name} waits {waits} for its reply, not {declared}.",
     ]
-    if (exported_to := endpoint(Kind.TRACES)) is not None:
+    if (exported_to := endpoint(ExportKind.TRACES)) is not None:
         lines.append(f"Traces are exported to {exported_to}.")
     title = f"saga demo: {script.orders:,} orders through {order_fulfilment.name}, {script.per_s:.0f} a second"
     return Group(Text(title, "bold"), *map(Text, lines), Text())
 
 
-def summary(script: Script, tally: Tally, result: DemoResult) -> RenderableType:
+def summary(script: Script, tally: DemoTally, result: DemoResult) -> RenderableType:
     """Return the result for people, with the story of one order."""
     orders, waited = result.report, format_duration(timedelta(seconds=120 / script.time_scale))
     remark = (
@@ -66,7 +66,7 @@ def summary(script: Script, tally: Tally, result: DemoResult) -> RenderableType:
     )
 
 
-def as_object(script: Script, tally: Tally, result: DemoResult) -> dict[str, object]:
+def as_object(script: Script, tally: DemoTally, result: DemoResult) -> dict[str, object]:
     """Return the result as it is written in JSON. Durations are in seconds."""
     found, story = result.audit, result.story
     return {
@@ -92,7 +92,7 @@ def as_object(script: Script, tally: Tally, result: DemoResult) -> dict[str, obj
     }
 
 
-def _statuses(tally: Tally, result: DemoResult) -> Table:
+def _statuses(tally: DemoTally, result: DemoResult) -> Table:
     drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 3, 0, 0))
     for heading in ("status", "orders", "cycle time p50", "p99"):
         drawn.add_column(heading, justify="left" if heading == "status" else "right", no_wrap=True)
@@ -119,7 +119,7 @@ def _verdict(result: DemoResult) -> list[Text]:
     return lines
 
 
-def _figures(tally: Tally, result: DemoResult) -> Table:
+def _figures(tally: DemoTally, result: DemoResult) -> Table:
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(justify="right", no_wrap=True)
     grid.add_column()
@@ -134,7 +134,7 @@ def _figures(tally: Tally, result: DemoResult) -> Table:
     return grid
 
 
-def _story(story: Story) -> RenderableType:
+def _story(story: OrderStory) -> RenderableType:
     """Return one order's whole story: its end, its trace, its history."""
     instance, cause = story.instance, story.instance.cause
     took = (instance.ended_at - instance.started_at) if instance.ended_at else timedelta()
@@ -151,7 +151,7 @@ def _story(story: Story) -> RenderableType:
     )
 
 
-def _history(story: Story) -> Table:
+def _history(story: OrderStory) -> Table:
     """Return the history with a column of times: milliseconds since the order was placed."""
     drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     drawn.add_column("at ms", justify="right", no_wrap=True)

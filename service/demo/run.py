@@ -20,18 +20,18 @@ from saga_coordinator.sagas.testing.variants import scale_time
 from saga_coordinator.service.app.bootstrap import Service, build_service
 from saga_coordinator.service.app.database import open_queries
 from saga_coordinator.service.app.run import run
-from saga_coordinator.service.demo.audit import Audit, audit
+from saga_coordinator.service.demo.audit import AuditReport, audit
 from saga_coordinator.service.demo.ledger import Effect
-from saga_coordinator.service.demo.load import Load, LoadReport, Plan
+from saga_coordinator.service.demo.load import LoadPlan, LoadReport, Shop
 from saga_coordinator.service.demo.participants import Participants
 from saga_coordinator.service.demo.script import FETCH_WAIT, Script
-from saga_coordinator.service.demo.story import Story
-from saga_coordinator.service.demo.tally import Tally
+from saga_coordinator.service.demo.story import OrderStory
+from saga_coordinator.service.demo.tally import DemoTally
 from saga_coordinator.service.errors import NotReady
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from saga_coordinator.service.settings import KafkaSettings, Settings
 from saga_coordinator.service.storage.queries import InstanceFilter
-from saga_coordinator.service.telemetry.environment import Kind, endpoint
+from saga_coordinator.service.telemetry.environment import ExportKind, endpoint
 from saga_coordinator.service.telemetry.observer import Observers, Telemetry
 
 _PARTITIONS: Final = 4
@@ -51,10 +51,10 @@ class DemoResult:
     """
 
     report: LoadReport
-    audit: Audit
+    audit: AuditReport
     statuses: Mapping[Status, int]
     compensated_effects: int
-    story: Story | None
+    story: OrderStory | None
 
     @property
     def ok(self) -> bool:
@@ -63,7 +63,7 @@ class DemoResult:
         return self.audit.ok and ended == self.report.orders > 0
 
 
-async def run_demo(script: Script, tally: Tally, stop_early: threading.Event) -> DemoResult:
+async def run_demo(script: Script, tally: DemoTally, stop_early: threading.Event) -> DemoResult:
     """Run a demo to its end, or until `stop_early` is set. Nothing that was started is left behind.
 
     Raises:
@@ -87,10 +87,12 @@ async def run_demo(script: Script, tally: Tally, stop_early: threading.Event) ->
             store=f"sqlite:///{folder}/saga.db",
             shutdown_timeout=_SHUTDOWN_TIMEOUT_S,
         )
-        plan = Plan(orders=script.orders, seed=script.seed, per_s=script.per_s, mix=script.mix, patience_s=_PATIENCE_S)
+        plan = LoadPlan(
+            orders=script.orders, seed=script.seed, per_s=script.per_s, mix=script.mix, patience_s=_PATIENCE_S
+        )
         others = _Others(
             Participants(servers, None, script.behaviour, on_command=tally.on_command, warn=tally.warn),
-            Load(servers, plan, on_placed=tally.on_order, on_outcome=tally.on_outcome, warn=tally.warn),
+            Shop(servers, plan, on_placed=tally.on_order, on_outcome=tally.on_outcome, warn=tally.warn),
             threads,
         )
         async with (
@@ -106,12 +108,12 @@ class _Others:
     """Participants and shop, and the threads that they run in."""
 
     participants: Participants
-    shop: Load
+    shop: Shop
     threads: ThreadPoolExecutor
 
 
 async def _run(
-    service: Service, observer: Observer, others: _Others, tally: Tally, stop_early: threading.Event
+    service: Service, observer: Observer, others: _Others, tally: DemoTally, stop_early: threading.Event
 ) -> LoadReport:
     """Run all until the shop has every outcome; then drain the service, and stop the participants."""
     stop, stop_participants = asyncio.Event(), threading.Event()
@@ -136,9 +138,9 @@ async def _run(
 
 
 @asynccontextmanager
-async def _observing(settings: Settings, tally: Tally) -> AsyncIterator[Observer]:
+async def _observing(settings: Settings, tally: DemoTally) -> AsyncIterator[Observer]:
     """Yield the tally as the observer, beside one that exports traces if a variable says where to."""
-    if endpoint(Kind.TRACES) is None:
+    if endpoint(ExportKind.TRACES) is None:
         yield tally
         return
     telemetry = Telemetry(settings.kafka.group)
@@ -168,7 +170,7 @@ def _always(_trace_id: str) -> bool:
     return True
 
 
-def _result(settings: Settings, report: LoadReport, others: _Others, tally: Tally) -> DemoResult:
+def _result(settings: Settings, report: LoadReport, others: _Others, tally: DemoTally) -> DemoResult:
     ledgers, journal, count = others.participants.handler.ledgers, others.shop.journal, tally.count()
     effects = [entry.effect for ledger in ledgers.values() for entry in ledger.entries]
     return DemoResult(
@@ -180,7 +182,7 @@ def _result(settings: Settings, report: LoadReport, others: _Others, tally: Tall
     )
 
 
-def _whole(story: Story, settings: Settings, tally: Tally) -> Story:
+def _whole(story: OrderStory, settings: Settings, tally: DemoTally) -> OrderStory:
     """Add to a story what the database, the participants and the shop know."""
     with open_queries(settings) as queries:
         (row,) = queries.instances(InstanceFilter(ids=[story.instance.id]), 1)

@@ -17,7 +17,7 @@ _Score: TypeAlias = tuple[bool, bool, bool, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class OrderStory:
     """An instance that has ended, and its spans so far; at the end of the demo, also all else about its order.
 
     `placed_at` is in nanoseconds since 1970, by the shop's clock.
@@ -35,7 +35,7 @@ class Stories:
     """Collects the spans of instances that still run, and of the most instructive one that has ended."""
 
     def __init__(self) -> None:
-        self.best: Story | None = None
+        self.best: OrderStory | None = None
         self._spans: defaultdict[str, list[ReadableSpan]] = defaultdict(list)
         self._ended: set[str] = set()
 
@@ -51,11 +51,11 @@ class Stories:
             instance = each.decision.instance
             if instance.status.is_final and instance.id not in self._ended:
                 self._ended.add(instance.id)
-                ended = Story(each.saga, instance, self._spans.pop(instance.id, []))
+                ended = OrderStory(each.saga, instance, self._spans.pop(instance.id, []))
                 self.best = ended if self.best is None else max(self.best, ended, key=_score)
 
 
-def _score(story: Story) -> _Score:
+def _score(story: OrderStory) -> _Score:
     """Rate a story: best is one that was compensated because a step refused, after another one had to be sent again."""
     instance = story.instance
     runs = instance.steps.values()

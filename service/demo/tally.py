@@ -12,7 +12,7 @@ from saga_coordinator.handlers.records import Committed, TransitionRecord, Verdi
 from saga_coordinator.sagas.machine import Direction, Status
 from saga_coordinator.service.demo.command_handler import HandledCommand
 from saga_coordinator.service.demo.conversation import CONFIRMED
-from saga_coordinator.service.demo.journal import Outcome
+from saga_coordinator.service.demo.journal import ReceivedOutcome
 from saga_coordinator.service.demo.notable_event import NotableEvent, notable_event, repeated_sends
 from saga_coordinator.service.demo.story import Stories
 from saga_coordinator.service.telemetry.conventions import SCOPE, SERVICE_NAME
@@ -21,7 +21,7 @@ from saga_coordinator.service.telemetry.spans import SpanMaker
 _MAX_EVENTS: Final = 30
 
 
-class Tally:
+class DemoTally:
     """The figures of one demo. An observer of the coordinator; the other methods are called by other threads.
 
     Each figure is written by one thread only. Times are nanoseconds since 1970.
@@ -78,7 +78,7 @@ class Tally:
     def on_order(self, order_id: str) -> None:
         self.placed[order_id] = time.time_ns()
 
-    def on_outcome(self, outcome: Outcome) -> None:
+    def on_outcome(self, outcome: ReceivedOutcome) -> None:
         """Note that the shop has received an outcome; the first one for an order ends its cycle."""
         if outcome.order_id not in self._ended:
             self._ended.add(outcome.order_id)

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from saga_coordinator.service.demo.command_handler import HandledCommand
 from saga_coordinator.service.demo.ledger import Effect
-from saga_coordinator.service.demo.story import Story, brief
+from saga_coordinator.service.demo.story import OrderStory, brief
 from saga_coordinator.service.telemetry.conventions import (
     ATTEMPT,
     DIRECTION,
@@ -43,7 +43,7 @@ class _Node(NamedTuple):
     children: list["_Node"]
 
 
-def trace_tree(story: Story) -> Table:
+def trace_tree(story: OrderStory) -> Table:
     """Return the tree with a column of times: milliseconds since the order was placed, and how long a span lasted."""
     drawn = Table(box=None, pad_edge=False, show_header=True, header_style="bold", padding=(0, 1, 0, 0))
     drawn.add_column("at ms", justify="right", no_wrap=True)
@@ -57,7 +57,7 @@ def trace_tree(story: Story) -> Table:
     return drawn
 
 
-def trace_ids(story: Story) -> list[str]:
+def trace_ids(story: OrderStory) -> list[str]:
     """Return the ids of the traces of an order, in the order of their beginnings."""
     return list(dict.fromkeys(f"{_context(span)[0]:032x}" for span in sorted(story.spans, key=_start)))
 
@@ -65,7 +65,7 @@ def trace_ids(story: Story) -> list[str]:
 class _Tree:
     """Makes nodes of the spans of a story."""
 
-    def __init__(self, story: Story) -> None:
+    def __init__(self, story: OrderStory) -> None:
         self._placed_at = story.placed_at
         self._spans = sorted(story.spans, key=_start)
         self._handled = _by_span(self._spans, story)
@@ -117,7 +117,7 @@ class _Tree:
         return f", attempt {attempt}" if attempt not in {"", "1"} else ""
 
 
-def _by_span(spans: list[ReadableSpan], story: Story) -> dict[int, HandledCommand]:
+def _by_span(spans: list[ReadableSpan], story: OrderStory) -> dict[int, HandledCommand]:
     """Return the handled commands by the span that sent each: commands of one name arrive in the order of sending."""
     handled: defaultdict[str, deque[HandledCommand]] = defaultdict(deque)
     for each in story.handled:

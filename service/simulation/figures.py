@@ -33,7 +33,7 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class ParticipantLoad:
     """The load of one participant.
 
     `requests` are all commands that it was sent, `carried_out` those that it has worked on. `busy` is the share of its
@@ -75,7 +75,7 @@ class Figures:
     stalls: Sequence[tuple[Why, int]]
     events: Mapping[str, Mapping[str, int]]
     raised: Mapping[str, int]
-    participants: Mapping[str, Load]
+    participants: Mapping[str, ParticipantLoad]
 
     def as_json(self) -> dict[str, object]:
         figures = asdict(self)
@@ -128,7 +128,7 @@ def spread(ordered: Sequence[float]) -> Spread:
     return Spread(len(ordered), round(mean, 6), p50, p90, p95, p99, round(ordered[-1], 6))
 
 
-def load(participant: Participant, window: int) -> Load:
+def load(participant: Participant, window: int) -> ParticipantLoad:
     """Compute the load of a participant; `window` is the time during which instances started."""
     log = participant.log
     arrived, began, ended = log[0::3], log[1::3], log[2::3]
@@ -136,7 +136,7 @@ def load(participant: Participant, window: int) -> Load:
     worked = sum(max(min(e, window) - b, 0) for b, e in zip(began, ended, strict=True))
     at_once = worked / window if window else 0.0
     places = participant.model.concurrency
-    return Load(
+    return ParticipantLoad(
         requests=participant.requests,
         carried_out=len(arrived),
         **participant.answers,

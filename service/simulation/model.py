@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from saga_coordinator.contracts.message import MAX_RETRY_AFTER
 
 
-class Part(BaseModel):
+class Table(BaseModel):
     """A table. An unknown key is refused, with the list of those that are known."""
 
     model_config = ConfigDict(frozen=True)
@@ -67,7 +67,7 @@ Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=MAX_DURATIO
 MoreThanNothing = Annotated[Seconds, Field(gt=0)]
 
 
-class Constant(Part):
+class Constant(Table):
     """Always the same."""
 
     kind: Literal["constant"]
@@ -77,7 +77,7 @@ class Constant(Part):
         return self.value
 
 
-class Uniform(Part):
+class Uniform(Table):
     """Uniform from `low` to `high`."""
 
     kind: Literal["uniform"]
@@ -94,7 +94,7 @@ class Uniform(Part):
         return chance.uniform(self.low, self.high)
 
 
-class Exponential(Part):
+class Exponential(Table):
     """Exponential, with this mean."""
 
     kind: Literal["exponential"]
@@ -104,7 +104,7 @@ class Exponential(Part):
         return min(chance.expovariate(1 / self.mean), MAX_DURATION)
 
 
-class Lognormal(Part):
+class Lognormal(Table):
     """Lognormal, with this median and 99th percentile: what services are like."""
 
     kind: Literal["lognormal"]
@@ -122,7 +122,7 @@ class Lognormal(Part):
         return min(chance.lognormvariate(math.log(self.median), spread), MAX_DURATION)
 
 
-class Measured(Part):
+class Measured(Table):
     """One of these measured `values`, all equally likely."""
 
     kind: Literal["measured"]
@@ -149,7 +149,7 @@ Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 """How many of all, 0 to 1."""
 
 
-class Sample(Part):
+class Sample(Table):
     """One possible message: its fields, and its weight beside the others."""
 
     data: Mapping[str, Any]
@@ -159,7 +159,7 @@ class Sample(Part):
 Samples: TypeAlias = tuple[Sample, ...]
 
 
-class Behaviour(Part):
+class Behaviour(Table):
     """How a command is carried out; what is left out is inherited from one level up.
 
     Of all commands the share `retryable` fails and may be asked again, at the earliest after `retry_after`; the share
@@ -182,7 +182,7 @@ class CommandBehaviour(Behaviour):
     replies: Samples = ()
 
 
-class Outage(Part):
+class Outage(Table):
     """An outage of a participant: from `begins`, counted from the first start, for `lasts`.
 
     Meanwhile it answers nothing and commands wait (`nothing`; what it had begun it ends), or everything that it begins
@@ -201,14 +201,14 @@ class ParticipantBehaviour(Behaviour):
     outages: tuple[Outage, ...] = ()
 
 
-class Arrivals(Part):
+class Arrivals(Table):
     """How instances start: `rate` a second, by chance (`poisson`) or evenly (`uniform`)."""
 
     rate: Annotated[float, Field(gt=0, le=1_000_000)] = 1.0
     process: Literal["poisson", "uniform"] = "poisson"
 
 
-class Coming(Part):
+class Coming(Table):
     """The event that a `receive` waits for: it comes in this share of instances, so long `after` it is waited for.
 
     Or after the instance's start: then it may come early.
@@ -220,14 +220,14 @@ class Coming(Part):
     samples: Samples = ()
 
 
-class Cancelling(Part):
+class Cancelling(Table):
     """The business cancels this share of instances, so long after their start."""
 
     share: Share
     delay: Latency
 
 
-class Model(Part):
+class Model(Table):
     """The whole file. `horizon` is how long after the last start the simulation ends at the latest.
 
     `participants` are named by their topic (`payments` reads `payments.commands.v1`), `commands` by their type, and

@@ -29,7 +29,7 @@ OTLP = "otlp"
 HTTP_PROTOBUF = "http/protobuf"
 
 
-class Kind(StrEnum):
+class ExportKind(StrEnum):
     """What is exported. Each kind has variables of its own that take precedence over the common ones."""
 
     TRACES = "TRACES"
@@ -63,7 +63,7 @@ def is_disabled() -> bool:
     return os.environ.get(OTEL_SDK_DISABLED, "").strip().lower() == "true"
 
 
-def endpoint(kind: Kind) -> str | None:
+def endpoint(kind: ExportKind) -> str | None:
     """Return the endpoint of an export, or None if no variable names one."""
     if is_disabled() or OTLP not in _exporters(kind):
         return None
@@ -85,7 +85,7 @@ def batch_limits_from_environment() -> BatchLimits:
 
 def unsupported() -> Iterator[str]:
     """Yield what the variables ask for and is not supported, each with its remedy."""
-    for kind in Kind:
+    for kind in ExportKind:
         for name in _exporters(kind) - {OTLP, "none"}:
             yield f"OTEL_{kind}_EXPORTER={name} is not supported: set {OTLP} or none"
         for variable in (f"OTEL_EXPORTER_OTLP_{kind}_PROTOCOL", OTEL_EXPORTER_OTLP_PROTOCOL):
@@ -97,7 +97,7 @@ def unsupported() -> Iterator[str]:
                 )
 
 
-def _exporters(kind: Kind) -> set[str]:
+def _exporters(kind: ExportKind) -> set[str]:
     named = os.environ.get(f"OTEL_{kind}_EXPORTER") or OTLP
     return {name.strip().lower() for name in named.split(",")}
 

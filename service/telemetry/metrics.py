@@ -35,7 +35,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
-from saga_coordinator.service.telemetry.environment import Kind, endpoint
+from saga_coordinator.service.telemetry.environment import ExportKind, endpoint
 from saga_coordinator.service.telemetry.measures import BOUNDS, Buckets, Durations, Labels, Measures
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -53,7 +53,7 @@ class Metrics:
         self._one_at_a_time = Lock()
         durations = DurationMetrics(measures, scope)
         readers: list[MetricReader] = [PrometheusReader(self._registry, durations)]
-        if endpoint(Kind.METRICS):
+        if endpoint(ExportKind.METRICS):
             readers.append(OtlpReader(OTLPMetricExporter(), durations))
         self._provider = MeterProvider(readers, resource=resource, shutdown_on_exit=False)
         meter = self._provider.get_meter(scope.name, scope.version, scope.schema_url)

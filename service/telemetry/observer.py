@@ -10,7 +10,7 @@ from saga_coordinator.handlers.ports import Observer
 from saga_coordinator.handlers.records import Committed
 from saga_coordinator.handlers.trace_context import Sampler
 from saga_coordinator.service.telemetry.environment import (
-    Kind,
+    ExportKind,
     batch_limits_from_environment,
     endpoint,
     resource_from_environment,
@@ -49,7 +49,7 @@ class Telemetry:
         for problem in unsupported():
             logger().warning(problem)
         if self._export is not None:
-            logger().info("traces are exported", endpoint=endpoint(Kind.TRACES))
+            logger().info("traces are exported", endpoint=endpoint(ExportKind.TRACES))
             self._export.start()
 
     async def stop(self, within: float = STOP_TIMEOUT) -> None:
@@ -83,7 +83,7 @@ class Telemetry:
 
 
 def _span_export(maker: SpanMaker) -> SpanExport | None:
-    if endpoint(Kind.TRACES) is None:
+    if endpoint(ExportKind.TRACES) is None:
         return None
     return SpanExport(maker, FastSpanExporter(maker.resource, maker.scope), batch_limits_from_environment())
 

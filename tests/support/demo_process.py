@@ -13,7 +13,7 @@ from saga_coordinator.service.demo.audit import audit
 from saga_coordinator.service.demo.behaviour import Behaviour, from_json
 from saga_coordinator.service.demo.journal import Journal
 from saga_coordinator.service.demo.ledger import read_ledgers
-from saga_coordinator.service.demo.load import Plan
+from saga_coordinator.service.demo.load import LoadPlan
 from saga_coordinator.service.demo.orders import Mix
 from saga_coordinator.service.demo.process import print_json, run_load, run_participants
 
@@ -63,7 +63,7 @@ def _participants(given: Namespace) -> int:
 
 
 def _load(given: Namespace) -> int:
-    plan = Plan(orders=given.orders, seed=given.seed, window=given.window, per_s=given.rate, mix=given.mix,
+    plan = LoadPlan(orders=given.orders, seed=given.seed, window=given.window, per_s=given.rate, mix=given.mix,
                 patience_s=given.patience, settle_s=given.settle)  # fmt: skip
     return run_load(given.bootstrap_servers, plan, given.journal, given.properties)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, assert_never
 
 from saga_coordinator.sagas.diagrams.build import sketch
-from saga_coordinator.sagas.diagrams.model import Card, Kind, Mark
+from saga_coordinator.sagas.diagrams.model import Card, CardKind, Mark
 from saga_coordinator.sagas.diagrams.svg.elements import element, path
 from saga_coordinator.sagas.diagrams.svg.layout import picture
 from saga_coordinator.sagas.diagrams.svg.shapes import Box, Frame, Line, Picture, Shape, Sign, Text
@@ -79,13 +79,13 @@ def _box(box: Box) -> Iterator[str]:
 def _outline(box: Box) -> Iterator[str]:
     """Draw the edge of a card, which shows its kind."""
     match box.card.kind:
-        case Kind.CHOICE:
+        case CardKind.CHOICE:
             x, y = box.middle
             corners = ((box.x, y), (x, box.y), (box.x + box.width, y), (x, box.y + box.height))
             yield element("path", class_="card", d=f"{path(corners)}z")
-        case Kind.START | Kind.OUTCOME:
+        case CardKind.START | CardKind.OUTCOME:
             yield _rect(box, "card", min(box.height // 2, 22))
-        case Kind.CHILD:
+        case CardKind.CHILD:
             yield _rect(box, "card", 5)
             yield _rect(replace(box, x=box.x + 4, y=box.y + 4, width=box.width - 8, height=box.height - 8), "card", 3)
         case _:

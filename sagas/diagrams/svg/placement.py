@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil
 
-from saga_coordinator.sagas.diagrams.model import Kind, Way
+from saga_coordinator.sagas.diagrams.model import CardKind, Way
 from saga_coordinator.sagas.diagrams.svg.shapes import FACES, Box, Frame, Line, Shape, Stroke, Style, Text
 from saga_coordinator.sagas.diagrams.svg.sizes import (
     GAP,
@@ -71,7 +71,7 @@ def _back_lines(row: SizedRow, placed: Placed, level: int) -> Iterator[Line]:
     lane = level + row.drop
     start: tuple[tuple[int, int], ...] = ()
     for item, left in reversed(placed):
-        if isinstance(item, SizedCell) and item.card.card.kind is Kind.PIVOT:
+        if isinstance(item, SizedCell) and item.card.card.kind is CardKind.PIVOT:
             middle = left + item.card.width // 2
             start = ((middle, level + item.card.height // 2), (middle, lane))
         elif item.has_compensation:
@@ -86,11 +86,11 @@ def _cell(cell: SizedCell, x: int, level: int, row: SizedRow) -> Iterator[Shape]
     if cell.undo is not None:
         lane = level + row.drop
         middle = x + card.width // 2
-        if card.card.kind is not Kind.START:
+        if card.card.kind is not CardKind.START:
             yield Line(((middle, top + card.height), (middle, lane - cell.undo.half)), Stroke.LINK, has_arrow=False)
         yield _box(cell.undo, x, lane - cell.undo.half)
     yield _box(card, x, top)
-    if card.card.kind is Kind.PIVOT:
+    if card.card.kind is CardKind.PIVOT:
         line = x + cell.width
         yield Line(((line, level - row.up), (line, level + row.down)), Stroke.PIVOT, has_arrow=False)
         yield Text(line - 6, level - card.half - PIVOT_STRIP + LINE - 4, NO_RETURN, Style.PIVOT, is_end=True)
@@ -99,7 +99,7 @@ def _cell(cell: SizedCell, x: int, level: int, row: SizedRow) -> Iterator[Shape]
 def _box(sized: SizedCard, x: int, y: int) -> Box:
     """Put a card into its place, and its lines of text into it."""
     texts, icon, base = [], None, y + PAD + 10
-    has_icon = sized.card.kind not in {Kind.START, Kind.OUTCOME, Kind.STEP}
+    has_icon = sized.card.kind not in {CardKind.START, CardKind.OUTCOME, CardKind.STEP}
     is_state = False
     for line, style in sized.lines:
         if style is Style.STATE and icon is None:

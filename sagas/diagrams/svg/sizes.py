@@ -11,7 +11,7 @@ from itertools import pairwise
 from math import ceil
 from typing import TypeAlias, Union
 
-from saga_coordinator.sagas.diagrams.model import Card, Cell, Group, Item, Kind, Way
+from saga_coordinator.sagas.diagrams.model import Card, CardKind, Cell, Group, Item, Way
 from saga_coordinator.sagas.diagrams.svg.shapes import FACES, Style
 
 CARD = 200
@@ -111,7 +111,7 @@ def broken(text: str, style: Style, room: float) -> tuple[tuple[str, Style], ...
 
 def size_card(card: Card) -> SizedCard:
     """Give a card the height that its texts need, all of which fit into its width."""
-    if card.kind is Kind.CHOICE:
+    if card.kind is CardKind.CHOICE:
         return _size_diamond(card)
     room = CARD - 2 * PAD
     is_now = card.state is not None and card.state.is_now
@@ -141,7 +141,7 @@ def size_item(item: Item) -> SizedItem:
 
 def _size_cell(cell: Cell) -> SizedCell:
     card = size_card(cell.card)
-    is_pivot = cell.card.kind is Kind.PIVOT
+    is_pivot = cell.card.kind is CardKind.PIVOT
     return SizedCell(
         card=card,
         undo=size_card(cell.undo) if cell.undo else None,
@@ -170,7 +170,7 @@ def size_row(items: tuple[SizedItem, ...]) -> SizedRow:
 
 
 def _has_compensation(item: SizedItem) -> bool:
-    return item.has_compensation or (isinstance(item, SizedCell) and item.card.card.kind is Kind.PIVOT)
+    return item.has_compensation or (isinstance(item, SizedCell) and item.card.card.kind is CardKind.PIVOT)
 
 
 def _size_group(group: Group) -> SizedGroup:

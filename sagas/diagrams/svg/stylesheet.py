@@ -3,7 +3,7 @@
 Nothing hangs on a colour: every state has an icon and a word, and what is still ahead a broken edge.
 """
 
-from saga_coordinator.sagas.diagrams.model import Kind, Mark
+from saga_coordinator.sagas.diagrams.model import CardKind, Mark
 from saga_coordinator.sagas.diagrams.svg.shapes import FACES
 
 ICON_SIZE = 14
@@ -20,12 +20,12 @@ MARK_ICONS = {
 CIRCLE = "M7 0.8A6.2 6.2 0 1 0 7.01 0.8z"
 
 KIND_ICONS = {
-    Kind.PIVOT: "M2.5 13.5V1H12L9.4 4L12 7H2.5",
-    Kind.CHILD: "M1 1H13V13H1zM4 4H10V10H4z",
-    Kind.EACH: "M4 1H13V10M1 4H10V13H1z",
-    Kind.RECEIVE: "M1 2.5H13V11.5H1zM1 2.5L7 7.5L13 2.5",
-    Kind.DELAY: "M7 0.8A6.2 6.2 0 1 0 7.01 0.8zM7 3.4V7L9.6 8.6",
-    Kind.UNDO: "M13 7H1.6M6 2.6L1.4 7L6 11.4",
+    CardKind.PIVOT: "M2.5 13.5V1H12L9.4 4L12 7H2.5",
+    CardKind.CHILD: "M1 1H13V13H1zM4 4H10V10H4z",
+    CardKind.EACH: "M4 1H13V10M1 4H10V13H1z",
+    CardKind.RECEIVE: "M1 2.5H13V11.5H1zM1 2.5L7 7.5L13 2.5",
+    CardKind.DELAY: "M7 0.8A6.2 6.2 0 1 0 7.01 0.8zM7 3.4V7L9.6 8.6",
+    CardKind.UNDO: "M13 7H1.6M6 2.6L1.4 7L6 11.4",
 }
 
 DAY = {

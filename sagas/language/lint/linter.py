@@ -14,7 +14,7 @@ from saga_coordinator.sagas.language.declaration import Declaration
 from saga_coordinator.sagas.language.lint import durations, phases, structure
 from saga_coordinator.sagas.language.lint.arguments import argument_problems
 from saga_coordinator.sagas.language.lint.phases import Phases
-from saga_coordinator.sagas.language.lint.signatures import Reader, data_of
+from saga_coordinator.sagas.language.lint.signatures import SignatureChecker, data_of
 from saga_coordinator.sagas.language.nodes import (
     Branch,
     D,
@@ -63,7 +63,7 @@ def inspect(saga: Declaration[D]) -> tuple[type[D], dict[str, StepPlan[D]]]:
     paths = Phases(problems)
     paths.follow(saga.steps, frozenset({False}))
     steps: dict[str, StepPlan[D]] = {}
-    reader = Reader(saga, data_type, problems)
+    reader = SignatureChecker(saga, data_type, problems)
     reader.starts()
     for node in walk(saga.steps):
         problems += structure.of_group(node)
@@ -75,7 +75,7 @@ def inspect(saga: Declaration[D]) -> tuple[type[D], dict[str, StepPlan[D]]]:
     return data_type, steps
 
 
-def _inspect_node(node: Node[D], reader: Reader[D], paths: Phases, steps: dict[str, StepPlan[D]]) -> None:
+def _inspect_node(node: Node[D], reader: SignatureChecker[D], paths: Phases, steps: dict[str, StepPlan[D]]) -> None:
     """Check one node, and add what holds for its steps. A group is checked by its members."""
     problems, saga = reader.problems, reader.saga
     match node:
@@ -97,7 +97,9 @@ def _inspect_node(node: Node[D], reader: Reader[D], paths: Phases, steps: dict[s
             return
 
 
-def _step_plan(step: Step[D], reader: Reader[D], paths: Phases, each: ForEach[D] | None = None) -> StepPlan[D]:
+def _step_plan(
+    step: Step[D], reader: SignatureChecker[D], paths: Phases, each: ForEach[D] | None = None
+) -> StepPlan[D]:
     seen = paths.seen[step.name]
     item, adapter = reader.item(each) if each else (None, None)
     command, undo = reader.step(step, *([item] if each else []))

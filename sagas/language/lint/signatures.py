@@ -25,7 +25,7 @@ MAX_TOPIC = 245
 _TOPIC = re.compile(rf"(?!\.{{1,2}}$)[a-zA-Z0-9._-]{{1,{MAX_TOPIC}}}")
 
 
-class Reader(Generic[D]):
+class SignatureChecker(Generic[D]):
     """Reads the functions of one saga, and collects what is wrong with them."""
 
     def __init__(self, saga: Declaration[D], data: type[D], problems: list[str]) -> None:

@@ -18,7 +18,7 @@ from saga_coordinator.sagas.machine import (
     address,
 )
 from saga_coordinator.sagas.testing.explorer.samples import Samples, keyed
-from saga_coordinator.sagas.testing.explorer.world import Behaviour, World
+from saga_coordinator.sagas.testing.explorer.world import Misbehaviour, World
 from saga_coordinator.sagas.testing.invariants.ledger import FORWARD, CommandKey, Ledger, SentCommand
 
 MAX_UNANSWERED = 3
@@ -49,10 +49,10 @@ class Fault(StrEnum):
 
 
 _BEHAVIOURS = {
-    Fault.BUSY: Behaviour.BUSY,
-    Fault.LATE: Behaviour.LATE,
-    Fault.SILENT: Behaviour.SILENT,
-    Fault.NEVER: Behaviour.SILENT,
+    Fault.BUSY: Misbehaviour.BUSY,
+    Fault.LATE: Misbehaviour.LATE,
+    Fault.SILENT: Misbehaviour.SILENT,
+    Fault.NEVER: Misbehaviour.SILENT,
 }
 
 
@@ -105,11 +105,11 @@ def spend(world: World, move: Move) -> World:
     )
 
 
-def behaviour(world: World, key: CommandKey, sent: SentCommand) -> Behaviour | None:
+def behaviour(world: World, key: CommandKey, sent: SentCommand) -> Misbehaviour | None:
     """Return how a command is answered. A participant that is asked without end answers well in the end."""
     found, ledger = world.behaviours.get(key), world.ledger
     is_endless = ledger.retry(key).is_endless
-    if found is Behaviour.BUSY:
+    if found is Misbehaviour.BUSY:
         return None if is_endless and ledger.sendings(key) > MAX_UNANSWERED else found
     is_pivot = key[1] is FORWARD and ledger.step_plan(key[0]).step.is_pivot
     return None if (is_endless or is_pivot) and sent.sendings >= MAX_UNANSWERED else found
@@ -125,12 +125,12 @@ def _answers(world: World, key: CommandKey, sent: SentCommand, samples: Samples)
             replies: tuple[Reply, ...] = (*good, WITHDRAWN) if sent.send.command_id in ledger.withdrawn else good
             yield from (_answer(world, key, sent, reply) for reply in replies)
             yield from _bad_answers(world, key, sent)
-        case Behaviour.LATE:
+        case Misbehaviour.LATE:
             may_be_done = sent.due_at > ledger.now or ledger.step_plan(key[0]).step.undo_when_unknown
             yield from (_answer(world, key, sent, reply) for reply in ((*good, NO) if may_be_done else (NO,)))
-        case Behaviour.BUSY:
+        case Misbehaviour.BUSY:
             yield _answer(world, key, sent, BUSY)
-        case Behaviour.SILENT:
+        case Misbehaviour.SILENT:
             return
 
 
@@ -192,7 +192,7 @@ def _blocking(world: World, due: datetime) -> Iterator[CommandKey]:
     """Yield what is answered before a timer fires, if nothing goes wrong."""
     ledger = world.ledger
     for key, sent in ledger.unanswered():
-        if sent.due_at <= due and behaviour(world, key, sent) in {None, Behaviour.BUSY}:
+        if sent.due_at <= due and behaviour(world, key, sent) in {None, Misbehaviour.BUSY}:
             yield key
     for node in ledger.saga.plan.receives:
         will_come = ledger.is_awaited(node.name) and (node.name, FORWARD) not in world.behaviours

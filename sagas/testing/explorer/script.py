@@ -30,23 +30,23 @@ from saga_coordinator.sagas.testing.variants import MAX_ATTEMPTS, cap_retries
 _TESTING = "saga_coordinator.sagas.testing"
 
 
-class Place(NamedTuple):
+class SagaLocation(NamedTuple):
     """Where Python finds a saga."""
 
     module: str
     name: str
 
 
-def place_of(saga: AnySaga, *modules: ModuleType) -> Place:
+def place_of(saga: AnySaga, *modules: ModuleType) -> SagaLocation:
     """Return where a saga is found by name, in the first of these modules that has it."""
     for module in modules:
         for name, value in vars(module).items():
             if value is saga:
-                return Place(module.__name__, name)
-    return Place(saga.begin.__module__, saga.name.replace("-", "_"))
+                return SagaLocation(module.__name__, name)
+    return SagaLocation(saga.begin.__module__, saga.name.replace("-", "_"))
 
 
-def script(found: Counterexample, saga: AnySaga, place: Place) -> str:
+def script(found: Counterexample, saga: AnySaga, place: SagaLocation) -> str:
     """Write the test. Its words say what the saga did up to the last move; then comes what does not hold."""
     source, capped = Source(), cap_retries(saga)
     given, name = source.name(f"{_TESTING}.scenario", "given"), source.name(*place)

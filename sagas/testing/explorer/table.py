@@ -10,7 +10,7 @@ from saga_coordinator.sagas.testing.explorer.moves import Fault, Hit, Move
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class TableCell:
     """`hits`: at so many moments it happens; the others: in how many distinct ways the instance ends after it.
 
     After it nothing more goes wrong; before it, as much may have as the depth allows.
@@ -25,7 +25,7 @@ class Cell:
     stalled: int
 
 
-def cells(found: Exploration) -> list[Cell]:
+def cells(found: Exploration) -> list[TableCell]:
     """Return a cell for everything that happened, in the order of the definition, what goes well first."""
     ends = _ends(found)
     after: dict[Hit, int] = defaultdict(int)
@@ -39,7 +39,7 @@ def cells(found: Exploration) -> list[Cell]:
     faults = list(Fault)
     hits = sorted(after, key=lambda hit: (_place(order, hit), hit.step or "", faults.index(hit.fault)))
     return [
-        Cell(
+        TableCell(
             hit.step,
             hit.direction,
             hit.fault,

@@ -6,11 +6,11 @@ from datetime import timedelta
 from enum import StrEnum
 
 from saga_coordinator.sagas.machine import Direction, Progress, Status
-from saga_coordinator.sagas.testing.invariants.ledger import CommandKey, Ledger, Result, SentCommand
+from saga_coordinator.sagas.testing.invariants.ledger import CommandKey, CommandResult, Ledger, SentCommand
 from saga_coordinator.sagas.testing.invariants.observation import Observation
 
 
-class Behaviour(StrEnum):
+class Misbehaviour(StrEnum):
     """How a participant behaves from now on; one without a fault answers in time, and with a success."""
 
     BUSY = "always answers that it may be asked again"
@@ -26,7 +26,7 @@ class World:
     """
 
     ledger: Ledger
-    behaviours: Mapping[CommandKey, Behaviour]
+    behaviours: Mapping[CommandKey, Misbehaviour]
     faults: int
     undo_faults: int
     faults_in_all: int
@@ -36,7 +36,7 @@ class World:
         if seen.decision.ignored:
             return replace(self, ledger=seen.after)
         late = {
-            key: Behaviour.LATE
+            key: Misbehaviour.LATE
             for key, sent in seen.after.unanswered()
             if sent.due_at <= seen.after.now and key not in self.behaviours
         }
@@ -77,7 +77,7 @@ def _progress(ledger: Ledger, name: str) -> Iterator[object]:
 
 
 def _sent(ledger: Ledger, key: CommandKey, sent: SentCommand) -> object:
-    if sent.result in {Result.DONE, Result.REFUSED}:
+    if sent.result in {CommandResult.DONE, CommandResult.REFUSED}:
         return (sent.send.attempt, sent.result)
     since = ledger.now - sent.first_at if ledger.retry(key).total is not None and not sent.result else None
     due = max(sent.due_at - ledger.now, timedelta(0)) if sent.result is None else None
@@ -87,4 +87,4 @@ def _sent(ledger: Ledger, key: CommandKey, sent: SentCommand) -> object:
 def _is_settled(ledger: Ledger, key: CommandKey) -> bool:
     """Return whether a command is never sent again, so that its participant's behaviour no longer matters."""
     sent = ledger.sent.get(key)
-    return sent is not None and sent[-1].result in {Result.DONE, Result.REFUSED, Result.TOO_LATE}
+    return sent is not None and sent[-1].result in {CommandResult.DONE, CommandResult.REFUSED, CommandResult.TOO_LATE}

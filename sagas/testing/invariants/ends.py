@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from saga_coordinator.contracts import Event, Failure, Reply
 from saga_coordinator.sagas.language.cause import Cause
 from saga_coordinator.sagas.machine import Block, Cancel, Resolve, RetryStep, SkipStep, Status
-from saga_coordinator.sagas.testing.invariants.ledger import COMPENSATION, FORWARD, Result
+from saga_coordinator.sagas.testing.invariants.ledger import COMPENSATION, FORWARD, CommandResult
 from saga_coordinator.sagas.testing.invariants.observation import Observation, being_compensated, is_in, may_give_up
 from saga_coordinator.sagas.testing.invariants.order import path
 
@@ -42,13 +42,13 @@ def i18_before_the_pivot_backward_after_it_forward(seen: Observation) -> Iterato
     pivot, after = seen.received.pivot, seen.after
     if after.is_resolved:
         return
-    if pivot is not None and pivot.result is Result.DONE:
+    if pivot is not None and pivot.result is CommandResult.DONE:
         for send in seen.decision.commands:
             if send.direction is COMPENSATION:
                 yield f"the pivot is done, and {send.step} is undone"
         if after.instance.status in {Status.COMPENSATING, Status.COMPENSATED}:
             yield f"the pivot is done, and it is {after.instance.status}"
-    is_refused = pivot is not None and seen.key == (pivot.send.step, FORWARD) and pivot.result is not Result.DONE
+    is_refused = pivot is not None and seen.key == (pivot.send.step, FORWARD) and pivot.result is not CommandResult.DONE
     if pivot is not None and after.instance.cause is not None and seen.given_up and not is_refused:
         yield "it compensates, though the pivot was sent"
 
@@ -98,7 +98,7 @@ def no_failure_is_ignored(seen: Observation) -> Iterator[str]:
     undone = being_compensated(after)
     for name in path(after.saga.steps, after.instance):
         newest = after.last(name)
-        is_refused = newest is not None and newest.result is Result.REFUSED
+        is_refused = newest is not None and newest.result is CommandResult.REFUSED
         is_overdue = newest is not None and newest.result is None and newest.due_at <= after.now
         if name in after.waits:
             is_overdue = after.is_awaited(name) and after.waits[name].due_at <= after.now

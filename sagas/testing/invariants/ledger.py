@@ -32,7 +32,7 @@ CommandKey = tuple[str, Direction]
 """A step in one direction."""
 
 
-class Result(StrEnum):
+class CommandResult(StrEnum):
     """What is known of a command that was answered."""
 
     DONE = "done"
@@ -49,7 +49,7 @@ class SentCommand:
     sendings: int
     first_at: datetime
     due_at: datetime
-    result: Result | None = None
+    result: CommandResult | None = None
     reply: Reply | None = None
 
 
@@ -133,21 +133,21 @@ class Ledger:
         """Return whether a step was answered with a success, or a wait has ended well."""
         sent = self.last(name)
         if sent is not None:
-            return sent.result is Result.DONE
+            return sent.result is CommandResult.DONE
         wait = self.instance.waits.get(name)
         return wait is not None and wait.progress is Progress.DONE
 
     def may_be_done(self, step: str) -> bool:
         """Return whether a step that can be undone has, or may have, taken effect."""
         sent, plan = self.last(step), self.step_plan(step)
-        if sent is None or plan.undo is None or sent.result in {Result.BUSY, Result.REFUSED}:
+        if sent is None or plan.undo is None or sent.result in {CommandResult.BUSY, CommandResult.REFUSED}:
             return False
-        return sent.result is Result.DONE or plan.step.undo_when_unknown
+        return sent.result is CommandResult.DONE or plan.step.undo_when_unknown
 
     def is_undone(self, step: str) -> bool:
         """Return whether the undo of a step was acknowledged."""
         undo = self.last(step, COMPENSATION)
-        return undo is not None and undo.result is Result.DONE
+        return undo is not None and undo.result is CommandResult.DONE
 
     def is_awaited(self, receive: str) -> bool:
         wait = self.instance.waits.get(receive)
@@ -250,12 +250,12 @@ def _answer(ledger: Ledger, answer: ReplyReceived) -> Ledger:
     return replace(_change(answered, undo_key, due_at=ledger.instance.paused_at or ledger.now), overtaken=overtaken)
 
 
-def _result(reply: Reply, *, has_undo: bool) -> Result:
+def _result(reply: Reply, *, has_undo: bool) -> CommandResult:
     if not isinstance(reply, Failure):
-        return Result.DONE
+        return CommandResult.DONE
     if has_undo:
-        return Result.TOO_LATE
-    return Result.BUSY if reply.retryable else Result.REFUSED
+        return CommandResult.TOO_LATE
+    return CommandResult.BUSY if reply.retryable else CommandResult.REFUSED
 
 
 def _is_awaited(ledger: Ledger, key: CommandKey) -> bool:
@@ -304,7 +304,7 @@ def _skip(ledger: Ledger, skip: SkipStep) -> Ledger:
         return skipped
     key = skip.step, COMPENSATION if run.compensation else FORWARD
     reply = skip.reply if isinstance(skip.reply, Reply) else Done()
-    return _change(skipped, key, result=Result.DONE, reply=reply)
+    return _change(skipped, key, result=CommandResult.DONE, reply=reply)
 
 
 def _block(ledger: Ledger, command_id: str) -> Ledger:
@@ -314,4 +314,4 @@ def _block(ledger: Ledger, command_id: str) -> Ledger:
         return ledger
     if ledger.sent[key][-1].sendings > 1:
         return _change(ledger, key, due_at=ledger.now)
-    return _change(ledger, key, result=Result.REFUSED)
+    return _change(ledger, key, result=CommandResult.REFUSED)

@@ -12,8 +12,8 @@ from saga_coordinator.sagas.testing.invariants.ledger import (
     COMPENSATION,
     FORWARD,
     CommandKey,
+    CommandResult,
     Ledger,
-    Result,
 )
 from saga_coordinator.sagas.testing.invariants.order import AnySaga, order_of
 
@@ -116,9 +116,9 @@ def retry_wait(ledger: Ledger, key: CommandKey) -> timedelta:
 def may_give_up(ledger: Ledger, key: CommandKey) -> bool:
     """Return whether nothing is left to try: refused, or the retry is used up."""
     newest = ledger.sent[key][-1]
-    if newest.result is Result.REFUSED or key[0] in ledger.restarted:
+    if newest.result is CommandResult.REFUSED or key[0] in ledger.restarted:
         return True
-    if newest.result is Result.BUSY:
+    if newest.result is CommandResult.BUSY:
         return not ledger.may_send_again(key, ledger.now + retry_wait(ledger, key))
     is_pivot = key[1] is FORWARD and ledger.step_plan(key[0]).step.is_pivot
     is_overdue = newest.result is None and newest.due_at <= ledger.now

@@ -6,7 +6,7 @@ from uuid import UUID, uuid5
 
 from saga_coordinator.sagas.language.nodes import Branch, ForEach, leaf
 from saga_coordinator.sagas.machine import Progress, Status
-from saga_coordinator.sagas.testing.invariants.ledger import FORWARD, Result, SentCommand
+from saga_coordinator.sagas.testing.invariants.ledger import FORWARD, CommandResult, SentCommand
 from saga_coordinator.sagas.testing.invariants.observation import Observation, retry_wait
 from saga_coordinator.sagas.testing.invariants.order import front
 
@@ -31,7 +31,7 @@ def i9_a_new_id_only_after_a_definite_not_done(seen: Observation) -> Iterator[st
             problem = "" if send.attempt == 1 else "its first attempt has another number"
         elif before.send.command_id == send.command_id:
             problem = f"it has answered: {before.result}" if _is_answered(before) else ""
-        elif before.result is not Result.BUSY and not (is_restarted and before.result is Result.REFUSED):
+        elif before.result is not CommandResult.BUSY and not (is_restarted and before.result is CommandResult.REFUSED):
             problem = "it has a new id, though the old one may have been carried out"
         else:
             problem = "" if send.attempt == before.send.attempt + 1 else "its attempts are not counted one by one"
@@ -40,7 +40,7 @@ def i9_a_new_id_only_after_a_definite_not_done(seen: Observation) -> Iterator[st
 
 
 def _is_answered(sent: SentCommand) -> bool:
-    return sent.result in {Result.DONE, Result.BUSY, Result.REFUSED}
+    return sent.result in {CommandResult.DONE, CommandResult.BUSY, CommandResult.REFUSED}
 
 
 def i9_no_more_sendings_than_the_retry_allows(seen: Observation) -> Iterator[str]:
@@ -61,7 +61,7 @@ def i9_nothing_is_sent_again_before_the_time(seen: Observation) -> Iterator[str]
             continue
         state = seen.before.instance.steps[send.step].command_state(send.direction)
         retry_at = state.due_at if state else None
-        due_at = retry_at if before.result is Result.BUSY else before.due_at
+        due_at = retry_at if before.result is CommandResult.BUSY else before.due_at
         if due_at is None or due_at > seen.signal.at:
             yield f"{send.step} is sent again before its time"
 
@@ -69,7 +69,7 @@ def i9_nothing_is_sent_again_before_the_time(seen: Observation) -> Iterator[str]
 def the_wait_of_a_retry_is_as_declared(seen: Observation) -> Iterator[str]:
     """A busy step is sent again after first, factor, cap and jitter of its retry, and not before its `retry_after`."""
     key, received = seen.key, seen.received
-    if key is None or received.sent[key][-1].result is not Result.BUSY or seen.decision.ignored:
+    if key is None or received.sent[key][-1].result is not CommandResult.BUSY or seen.decision.ignored:
         return
     state = seen.after.instance.steps[key[0]].command_state(key[1])
     due_at = seen.signal.at + retry_wait(received, key)

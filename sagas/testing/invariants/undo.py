@@ -6,7 +6,7 @@ from uuid import UUID, uuid5
 from saga_coordinator.contracts import Failure
 from saga_coordinator.sagas.language.nodes import ForEach, leaf
 from saga_coordinator.sagas.machine import Block, ReplyReceived, Status
-from saga_coordinator.sagas.testing.invariants.ledger import COMPENSATION, FORWARD, Ledger, Result
+from saga_coordinator.sagas.testing.invariants.ledger import COMPENSATION, FORWARD, CommandResult, Ledger
 from saga_coordinator.sagas.testing.invariants.observation import Observation, being_compensated, is_in, may_give_up
 
 
@@ -83,7 +83,7 @@ def i16_an_undo_that_cannot_be_done_stalls(seen: Observation) -> Iterator[str]:
     for (step, direction), attempts in after.sent.items():
         newest = attempts[-1]
         is_overdue = newest.result is None and newest.due_at <= after.now
-        is_refused = newest.result is Result.REFUSED
+        is_refused = newest.result is CommandResult.REFUSED
         if direction is COMPENSATION and (is_refused or is_overdue):
             yield f"the undo of {step} was given up, and it continues"
 
@@ -104,7 +104,7 @@ def i16_a_stall_has_its_reason(seen: Observation) -> Iterator[str]:
     keys = [key for key in ((name, FORWARD), (name, COMPENSATION)) if key in received.sent]
     if not any(may_give_up(received, key) for key in keys):
         yield f"it stalls because of {name}, which could be sent again"
-    is_past_pivot = received.pivot is not None and received.pivot.result is Result.DONE
+    is_past_pivot = received.pivot is not None and received.pivot.result is CommandResult.DONE
     if not is_past_pivot and (name, COMPENSATION) not in received.sent:
         yield f"it stalls because of {name}, though it can be compensated"
 
@@ -119,7 +119,7 @@ def i17_a_late_success_sends_its_undo_again(seen: Observation) -> Iterator[str]:
         return
     if seen.after.instance.data != before.instance.data:
         yield f"{key[0]} changes the data after its undo was sent"
-    if undo.result is Result.DONE and not seen.decision.ignored:
+    if undo.result is CommandResult.DONE and not seen.decision.ignored:
         yield f"{key[0]} was undone, and its late answer changes something"
     is_news = before.sent[key][-1].result is None
     if undo.result is None and is_news and seen.after.instance.is_active and undo.send not in seen.decision.commands:
@@ -160,5 +160,5 @@ def _is_full(ledger: Ledger, step: str) -> bool:
     for node in ledger.order.nodes:
         if isinstance(node, ForEach) and node.name == leaf(step) and node.limit is not None:
             undos = [ledger.last(name, COMPENSATION) for name in ledger.instance.lists[node.name]]
-            return sum(undo is not None and undo.result is not Result.DONE for undo in undos) >= node.limit
+            return sum(undo is not None and undo.result is not CommandResult.DONE for undo in undos) >= node.limit
     return False

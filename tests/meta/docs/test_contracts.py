@@ -25,7 +25,7 @@ from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment, or
 from saga_coordinator.sagas.testing.scenario import BEGINNING, Scenario, given
 from saga_coordinator.service.asyncapi.conversation import conversation
 from saga_coordinator.service.asyncapi.export import check, export
-from saga_coordinator.service.demo.conversation import DONE, Command, read_command, reply_headers
+from saga_coordinator.service.demo.conversation import DONE, ReceivedCommand, read_command, reply_headers
 from tests.support.project_tree import ROOT
 
 COMMITTED = ROOT / "contracts"
@@ -116,7 +116,7 @@ def test_the_headers_of_sent_messages_are_those_of_the_document() -> None:
 def test_a_reply_written_from_the_documentation_has_the_headers_of_the_document() -> None:
     row = command_of(given(order_fulfilment, PLACED))
     command = read_command(row.topic, row.key, row.value, row.headers)
-    assert isinstance(command, Command)
+    assert isinstance(command, ReceivedCommand)
     headers = reply_headers(command, DONE, "re-1", at=datetime.now(UTC).isoformat())
     texts = {name: raw.decode() for name, raw in headers}
     jsonschema.validate(texts, headers_of("saga.done.v1"))

@@ -2,33 +2,33 @@
 
 from pathlib import Path
 
-from saga_coordinator.service.demo.audit import Audit, audit
+from saga_coordinator.service.demo.audit import AuditReport, audit
 from saga_coordinator.service.demo.behaviour import Behaviour
 from saga_coordinator.service.demo.conversation import CONFIRMED, REJECTED
-from saga_coordinator.service.demo.journal import Journal, Outcome
-from saga_coordinator.service.demo.ledger import Ledger, open_ledgers
+from saga_coordinator.service.demo.journal import Journal, ReceivedOutcome
+from saga_coordinator.service.demo.ledger import EffectLedger, open_ledgers
 from tests.unit.demo._support.by_hand import command
 
 FORWARD = ("reserve-stock", "charge-card", "ship-order", "notify-customer")
 
 
-def carry_out(ledgers: dict[str, Ledger], order: str, *names: str) -> None:
+def carry_out(ledgers: dict[str, EffectLedger], order: str, *names: str) -> None:
     for name in names:
         it = command(name, order)
         ledgers[it.kind.participant].execute(it, Behaviour(declines={}).refusal(it.kind, order, it.id))
 
 
-def outcome(order: str, kind: str, message_id: str | None = None, value: str = "{}") -> Outcome:
-    return Outcome(order, kind, message_id or f"outcome of {order}", value)
+def outcome(order: str, kind: str, message_id: str | None = None, value: str = "{}") -> ReceivedOutcome:
+    return ReceivedOutcome(order, kind, message_id or f"outcome of {order}", value)
 
 
-def confirmed(*names: str, large: bool = False) -> Audit:
+def confirmed(*names: str, large: bool = False) -> AuditReport:
     ledgers = open_ledgers(None)
     carry_out(ledgers, "o-1", *names)
     return audit(ledgers, [outcome("o-1", CONFIRMED)], {"o-1": large})
 
 
-def rejected(*names: str) -> Audit:
+def rejected(*names: str) -> AuditReport:
     ledgers = open_ledgers(None)
     carry_out(ledgers, "o-1", *names)
     return audit(ledgers, [outcome("o-1", REJECTED)], {"o-1": False})

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from saga_coordinator.service.demo.behaviour import Behaviour
 from saga_coordinator.service.demo.command_handler import Answer, CommandHandler, HandledCommand
-from saga_coordinator.service.demo.conversation import Command
-from saga_coordinator.service.demo.ledger import Effect, Ledger
+from saga_coordinator.service.demo.conversation import ReceivedCommand
+from saga_coordinator.service.demo.ledger import Effect, EffectLedger
 from tests.unit.demo._support.by_hand import command, record
 
 WILLING = {"ship-order": 0.0}
@@ -90,7 +90,7 @@ def test_a_command_that_differs_from_the_page_is_carried_out_and_objected_to() -
     with answering(Behaviour()) as participants:
         it = record("charge-card", "o-1")
         odd = participants.read(type(it)(it.topic, 0, 0, it.key, it.value, [*it.headers, ("ce_subject", b"o-2")]))
-        assert isinstance(odd, Command)
+        assert isinstance(odd, ReceivedCommand)
         answers = participants.execute(odd)
 
     assert len(answers) == 1
@@ -119,5 +119,5 @@ def test_what_was_answered_is_in_the_file_after_flush(tmp_path: Path) -> None:
     participants.execute(command("reserve-stock", "o-1"))
     participants.flush()
 
-    assert [entry.order_id for entry in Ledger.read(tmp_path / "inventory.jsonl").entries] == ["o-1"]
+    assert [entry.order_id for entry in EffectLedger.read(tmp_path / "inventory.jsonl").entries] == ["o-1"]
     participants.close()

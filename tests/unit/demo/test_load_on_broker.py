@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from saga_coordinator.service.demo.clients import Record
+from saga_coordinator.service.demo.clients import FetchedRecord
 from saga_coordinator.service.demo.conversation import CONFIRMED, ORDERS, OUTCOMES, REJECTED
-from saga_coordinator.service.demo.load import Load, Plan
+from saga_coordinator.service.demo.load import LoadPlan, Shop
 from saga_coordinator.service.demo.orders import Mix
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.unit.demo._support.hands import Hands
@@ -17,7 +17,7 @@ from tests.unit.demo._support.hands import Hands
 pytestmark = pytest.mark.slow
 
 
-def verdict(record: Record) -> str:
+def verdict(record: FetchedRecord) -> str:
     return REJECTED if (record.key or b"").endswith(b"3") else CONFIRMED
 
 
@@ -26,9 +26,9 @@ def publish(hands: Hands, order: str, kind: str, message_id: str) -> None:
 
 
 @contextmanager
-def judged(broker: EmbeddedBroker, judge: Callable[[Hands, Record], None]) -> Iterator[list[Record]]:
+def judged(broker: EmbeddedBroker, judge: Callable[[Hands, FetchedRecord], None]) -> Iterator[list[FetchedRecord]]:
     """While it lasts, every record on the orders' topic is handed to `judge`; yields all of them."""
-    seen: list[Record] = []
+    seen: list[FetchedRecord] = []
     stop = threading.Event()
 
     def listen() -> None:
@@ -48,7 +48,7 @@ def judged(broker: EmbeddedBroker, judge: Callable[[Hands, Record], None]) -> It
         thread.join(20)
 
 
-def decide(hands: Hands, record: Record) -> None:
+def decide(hands: Hands, record: FetchedRecord) -> None:
     if dict(record.headers)["ce_type"] == b"orders.order-placed.v1":
         order = (record.key or b"").decode()
         publish(hands, order, verdict(record), f"outcome of {order}")
@@ -56,7 +56,7 @@ def decide(hands: Hands, record: Record) -> None:
 
 def test_every_order_is_placed_once_and_its_outcome_counted_and_measured(broker: EmbeddedBroker) -> None:
     placed: list[str] = []
-    load = Load(broker.bootstrap_servers, Plan(orders=60, seed=1, window=10, settle_s=0.1), on_placed=placed.append)
+    load = Shop(broker.bootstrap_servers, LoadPlan(orders=60, seed=1, window=10, settle_s=0.1), on_placed=placed.append)
     with judged(broker, decide) as seen:
         report = load.run()
 
@@ -82,25 +82,25 @@ def test_no_more_orders_are_in_flight_than_the_window_holds(broker: EmbeddedBrok
         nonlocal open_orders
         open_orders -= 1
 
-    plan = Plan(orders=40, seed=1, window=7, settle_s=0.0)
+    plan = LoadPlan(orders=40, seed=1, window=7, settle_s=0.0)
     with judged(broker, decide):
-        Load(broker.bootstrap_servers, plan, on_placed=opened, on_outcome=closed).run()
+        Shop(broker.bootstrap_servers, plan, on_placed=opened, on_outcome=closed).run()
 
     assert most == 7
 
 
 def test_an_open_loop_keeps_its_rate_whatever_becomes_of_the_orders(broker: EmbeddedBroker) -> None:
     times: list[float] = []
-    plan = Plan(orders=50, seed=1, per_s=100, patience_s=0.2, settle_s=0.0)
+    plan = LoadPlan(orders=50, seed=1, per_s=100, patience_s=0.2, settle_s=0.0)
 
-    report = Load(broker.bootstrap_servers, plan, on_placed=lambda _: times.append(time.perf_counter())).run()
+    report = Shop(broker.bootstrap_servers, plan, on_placed=lambda _: times.append(time.perf_counter())).run()
 
     assert report.missing == 50
     assert times[-1] - times[0] >= 0.48
 
 
 def test_a_copy_of_an_outcome_and_a_second_one_are_counted_apart(broker: EmbeddedBroker) -> None:
-    def twice(hands: Hands, record: Record) -> None:
+    def twice(hands: Hands, record: FetchedRecord) -> None:
         order = (record.key or b"").decode()
         decide(hands, record)
         if order.endswith("1"):
@@ -109,29 +109,29 @@ def test_a_copy_of_an_outcome_and_a_second_one_are_counted_apart(broker: Embedde
             publish(hands, order, REJECTED, f"another outcome of {order}")
 
     with judged(broker, twice):
-        report = Load(broker.bootstrap_servers, Plan(orders=10, seed=1, settle_s=1.0)).run()
+        report = Shop(broker.bootstrap_servers, LoadPlan(orders=10, seed=1, settle_s=1.0)).run()
 
     assert (report.duplicates_of_outcome, report.second_outcomes, report.missing) == (1, 1, 0)
 
 
 def test_orders_without_outcome_are_missing_once_patience_ends(broker: EmbeddedBroker) -> None:
-    def forget_one(hands: Hands, record: Record) -> None:
+    def forget_one(hands: Hands, record: FetchedRecord) -> None:
         if not (record.key or b"").endswith(b"5"):
             decide(hands, record)
 
     with judged(broker, forget_one):
-        report = Load(broker.bootstrap_servers, Plan(orders=10, seed=1, patience_s=1.0, settle_s=0.0)).run()
+        report = Shop(broker.bootstrap_servers, LoadPlan(orders=10, seed=1, patience_s=1.0, settle_s=0.0)).run()
 
     assert (report.missing, report.completed + report.compensated) == (1, 9)
 
 
 def test_outcomes_of_orders_of_another_shop_do_not_count(broker: EmbeddedBroker) -> None:
-    def gossip(hands: Hands, record: Record) -> None:
+    def gossip(hands: Hands, record: FetchedRecord) -> None:
         publish(hands, "an order of somebody else", CONFIRMED, "x")
         decide(hands, record)
 
     with judged(broker, gossip):
-        report = Load(broker.bootstrap_servers, Plan(orders=3, seed=1, settle_s=0.2)).run()
+        report = Shop(broker.bootstrap_servers, LoadPlan(orders=3, seed=1, settle_s=0.2)).run()
 
     assert (report.completed + report.compensated, report.second_outcomes) == (3, 0)
 
@@ -139,7 +139,7 @@ def test_outcomes_of_orders_of_another_shop_do_not_count(broker: EmbeddedBroker)
 def test_duplicates_and_cancellations_go_out_beside_the_orders(broker: EmbeddedBroker) -> None:
     mix = Mix(duplicates=1.0, cancels=0.5, early_cancels=0.5, cancel_within_s=0.1)
     with judged(broker, decide) as seen:
-        report = Load(broker.bootstrap_servers, Plan(orders=20, seed=1, mix=mix, settle_s=0.5)).run()
+        report = Shop(broker.bootstrap_servers, LoadPlan(orders=20, seed=1, mix=mix, settle_s=0.5)).run()
 
     kinds = [dict(record.headers)["ce_type"] for record in seen]
     assert kinds.count(b"orders.order-placed.v1") == 40
@@ -149,15 +149,15 @@ def test_duplicates_and_cancellations_go_out_beside_the_orders(broker: EmbeddedB
 
 def test_it_stops_when_stop_is_set(broker: EmbeddedBroker) -> None:
     stop = threading.Event()
-    plan = Plan(orders=1000, seed=1, window=5, settle_s=0.0)
+    plan = LoadPlan(orders=1000, seed=1, window=5, settle_s=0.0)
     with judged(broker, decide):
-        report = Load(broker.bootstrap_servers, plan, on_outcome=lambda _: stop.set()).run(stop)
+        report = Shop(broker.bootstrap_servers, plan, on_outcome=lambda _: stop.set()).run(stop)
 
     assert 0 < report.orders < 1000
 
 
 def test_once_closed_it_places_no_more_and_waits_for_the_outcomes(broker: EmbeddedBroker) -> None:
-    load = Load(broker.bootstrap_servers, Plan(orders=1000, seed=1, window=5), on_outcome=lambda _: load.close())
+    load = Shop(broker.bootstrap_servers, LoadPlan(orders=1000, seed=1, window=5), on_outcome=lambda _: load.close())
     with judged(broker, decide):
         report = load.run()
 
@@ -167,6 +167,6 @@ def test_once_closed_it_places_no_more_and_waits_for_the_outcomes(broker: Embedd
 
 def test_without_a_topic_for_outcomes_it_says_what_to_do() -> None:
     with EmbeddedBroker({ORDERS: 1}) as bare:
-        load = Load(bare.bootstrap_servers, Plan(orders=1, seed=1, patience_s=0.5))
+        load = Shop(bare.bootstrap_servers, LoadPlan(orders=1, seed=1, patience_s=0.5))
         with pytest.raises(RuntimeError, match=r"saga\.order-fulfilment\.outcomes\.v1.*saga topics apply"):
             load.run()

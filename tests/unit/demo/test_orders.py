@@ -8,8 +8,8 @@ import pytest
 
 from saga_coordinator.service.demo.behaviour import from_json
 from saga_coordinator.service.demo.orders import (
-    Event,
     Mix,
+    OrderMessage,
     Traced,
     cancel_event,
     extra_events,
@@ -21,7 +21,7 @@ from saga_coordinator.service.demo.orders import (
 AT = "2026-01-01T12:00:00+00:00"
 
 
-def body(event: Event) -> dict[str, object]:
+def body(event: OrderMessage) -> dict[str, object]:
     fields = json.loads(event.value)
     assert isinstance(fields, dict)
     return fields

@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from saga_coordinator.service.demo.behaviour import Behaviour
-from saga_coordinator.service.demo.clients import Record
+from saga_coordinator.service.demo.clients import FetchedRecord
 from saga_coordinator.service.demo.conversation import COMMANDS, CommandKind
 from saga_coordinator.service.demo.participants import GROUP, Participants
 from tests.support.kafka.faulty_broker import FaultyBroker
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 WILLING = Behaviour(declines={})
 
 
-def headers_of(record: Record) -> dict[str, bytes]:
+def headers_of(record: FetchedRecord) -> dict[str, bytes]:
     return {name: value for name, value in record.headers if value is not None}
 
 

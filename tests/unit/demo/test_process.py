@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from saga_coordinator.service.demo.conversation import CONFIRMED
-from saga_coordinator.service.demo.journal import Journal, Outcome
-from saga_coordinator.service.demo.ledger import Effect, Ledger, open_ledgers
+from saga_coordinator.service.demo.journal import Journal, ReceivedOutcome
+from saga_coordinator.service.demo.ledger import Effect, EffectLedger, open_ledgers
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.support.demo_process import main
 from tests.unit.demo._support.by_hand import command, wait_until
@@ -67,7 +67,7 @@ def test_killed_between_effect_and_reply_they_answer_after_a_restart_and_do_noth
     with participants(broker, tmp_path, "{}"):
         (reply,) = hands.wait_for(1)
 
-    ledger = Ledger.read(path)
+    ledger = EffectLedger.read(path)
     assert dict(reply.headers)["ce_type"] == b"payments.card-charged.v1"
     assert [entry.effect for entry in ledger.entries] == [Effect.DONE]
     assert ledger.repeats == 1
@@ -83,11 +83,11 @@ def test_the_audit_of_what_processes_left_ends_with_0_or_1(tmp_path: Path, capsy
     journal = tmp_path / "journal.jsonl"
     asked = ["audit", "--ledgers", str(tmp_path), "--journal", str(journal)]
 
-    Journal({"o-1": False}, [Outcome("o-1", CONFIRMED, "x", "{}")]).write(journal)
+    Journal({"o-1": False}, [ReceivedOutcome("o-1", CONFIRMED, "x", "{}")]).write(journal)
     assert main(asked) == 0
     assert json.loads(capsys.readouterr().out)["ok"] is True
 
-    Journal({"o-1": False, "o-2": False}, [Outcome("o-1", CONFIRMED, "x", "{}")]).write(journal)
+    Journal({"o-1": False, "o-2": False}, [ReceivedOutcome("o-1", CONFIRMED, "x", "{}")]).write(journal)
     assert main(asked) == 1
     assert json.loads(capsys.readouterr().out)["lost"] == ["order o-2 was placed and has no outcome"]
 

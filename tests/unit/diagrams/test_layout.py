@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 
 from saga_coordinator.sagas import Saga, parallel
 from saga_coordinator.sagas.diagrams.build import sketch
-from saga_coordinator.sagas.diagrams.model import Kind, Mark, cards_of
+from saga_coordinator.sagas.diagrams.model import CardKind, Mark, cards_of
 from saga_coordinator.sagas.diagrams.svg.layout import MARKS, picture
 from saga_coordinator.sagas.diagrams.svg.shapes import Box, Face, Frame, Line, Picture, Sign, Stroke, Text
 from saga_coordinator.sagas.language.nodes import Branch, ForEach, Step, walk
@@ -129,7 +129,7 @@ def no_line_runs_through_a_box(_: Scenario[Data], drawn: Picture) -> None:
         for stroke in Stroke
         for line in lines(drawn, stroke)
         for box in boxes(drawn).values()
-        if box.card.kind is not Kind.CHOICE
+        if box.card.kind is not CardKind.CHOICE
         for (x1, y1), (x2, y2) in pairwise(line.points)
         if min(x1, x2) < box.x + box.width
         and max(x1, x2) > box.x
@@ -142,7 +142,7 @@ def no_line_runs_through_a_box(_: Scenario[Data], drawn: Picture) -> None:
 def no_words_stand_on_a_box_an_edge_or_other_words(_: Scenario[Data], drawn: Picture) -> None:
     words = [*(each for each in drawn.shapes if isinstance(each, Text)), *(t for f in frames(drawn) for t in f.texts)]
     areas = [(text.text, area_of(text)) for text in words]
-    cards = [box for box in boxes(drawn).values() if box.card.kind is not Kind.CHOICE]
+    cards = [box for box in boxes(drawn).values() if box.card.kind is not CardKind.CHOICE]
     assert [(text, box.card.name) for text, area in areas for box in cards if overlap(area, box)] == []
     assert [(one, other) for (one, a), (other, b) in combinations(areas, 2) if overlap(a, b)] == []
     assert [text for text, area in areas for f in frames(drawn) if overlap(area, f) and not holds(f, area)] == []
@@ -161,7 +161,7 @@ def every_line_of_the_way_back_goes_from_edge_to_edge(_: Scenario[Data], drawn: 
 def every_undo_stands_beneath_its_step(_: Scenario[Data], drawn: Picture) -> None:
     placed = boxes(drawn)
     for name, undo in placed.items():
-        if undo.card.kind is Kind.UNDO:
+        if undo.card.kind is CardKind.UNDO:
             step = placed[name.removeprefix("undo ")]
             assert step.x == undo.x
             assert step.y + step.height < undo.y

@@ -4,7 +4,7 @@ import pytest
 
 from saga_coordinator.service.telemetry.environment import (
     BatchLimits,
-    Kind,
+    ExportKind,
     batch_limits_from_environment,
     endpoint,
     resource_from_environment,
@@ -39,7 +39,7 @@ def test_what_is_exported_to_where(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
 
-    assert (endpoint(Kind.TRACES), endpoint(Kind.METRICS)) == (traces, metrics)
+    assert (endpoint(ExportKind.TRACES), endpoint(ExportKind.METRICS)) == (traces, metrics)
 
 
 def test_the_service_has_a_name_and_a_version() -> None:

@@ -8,8 +8,8 @@ from saga_coordinator.sagas import Saga
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.testing.explorer.explore import Exploration, explore
 from saga_coordinator.sagas.testing.explorer.moves import Fault
-from saga_coordinator.sagas.testing.explorer.table import Cell, cells
-from saga_coordinator.sagas.testing.invariants.ledger import FORWARD, Result
+from saga_coordinator.sagas.testing.explorer.table import TableCell, cells
+from saga_coordinator.sagas.testing.invariants.ledger import FORWARD, CommandResult
 from saga_coordinator.service.pytest_plugin import SagaMatrix
 from tests.support.saga_kit import Data
 from tests.unit.testing._support.sample_sagas import SAGAS, event, is_child, listed, parent, starts, tries, two_steps
@@ -88,7 +88,9 @@ def test_an_alternative_that_fails_leads_to_the_next() -> None:
 def test_a_child_that_is_withdrawn_may_have_finished_all_the_same() -> None:
     found = explore(parent, starts("parent"))
     withdrawn = [world for world in found.worlds if world.ledger.withdrawn]
-    assert {Result.DONE, Result.REFUSED} <= {world.ledger.sent["child", FORWARD][-1].result for world in withdrawn}
+    assert {CommandResult.DONE, CommandResult.REFUSED} <= {
+        world.ledger.sent["child", FORWARD][-1].result for world in withdrawn
+    }
 
 
 def test_a_child_is_tried_on_its_command() -> None:
@@ -106,7 +108,7 @@ def test_without_a_fault_each_start_has_one_end() -> None:
     assert not [world for world in found.worlds if world.ledger.instance.cause]
 
 
-def ends(cell: Cell) -> set[str]:
+def ends(cell: TableCell) -> set[str]:
     """In which statuses the instance ends."""
     return {name for name in ("completed", "compensated", "stalled") if getattr(cell, name)}
 

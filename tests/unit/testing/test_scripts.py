@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from saga_coordinator.sagas.testing.explorer.explore import explore
-from saga_coordinator.sagas.testing.explorer.script import Place, place_of, script
+from saga_coordinator.sagas.testing.explorer.script import SagaLocation, place_of, script
 from tests.meta.proof._support.driver import what_comes_of
 from tests.unit.testing._support import sample_sagas, unguarded
 
@@ -30,7 +30,9 @@ def test_a_compensation_that_takes_an_answer_for_granted_is_found_with_the_short
     found = explore(unguarded.unguarded)
 
     text = script(
-        found.counterexamples[0], unguarded.unguarded, Place("tests.unit.testing._support.unguarded", "unguarded")
+        found.counterexamples[0],
+        unguarded.unguarded,
+        SagaLocation("tests.unit.testing._support.unguarded", "unguarded"),
     )
 
     assert text == WRITTEN
@@ -38,13 +40,13 @@ def test_a_compensation_that_takes_an_answer_for_granted_is_found_with_the_short
 
 
 def test_a_saga_is_named_as_the_first_module_names_it_that_has_it() -> None:
-    assert place_of(sample_sagas.group, unguarded, sample_sagas) == Place(
+    assert place_of(sample_sagas.group, unguarded, sample_sagas) == SagaLocation(
         "tests.unit.testing._support.sample_sagas", "group"
     )
 
 
 def test_a_saga_that_no_module_names_is_named_after_itself() -> None:
-    assert place_of(sample_sagas.group) == Place("tests.support.saga_kit", "made")
+    assert place_of(sample_sagas.group) == SagaLocation("tests.support.saga_kit", "made")
 
 
 @pytest.mark.parametrize("depth", [0, 1])

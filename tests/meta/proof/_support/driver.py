@@ -6,7 +6,7 @@ import sys
 from saga_coordinator.contracts import Message
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.testing.explorer.explore import Exploration, explore
-from saga_coordinator.sagas.testing.explorer.script import Place, script
+from saga_coordinator.sagas.testing.explorer.script import SagaLocation, script
 from saga_coordinator.sagas.testing.invariants.order import AnySaga
 from tests.unit.testing._support.sample_sagas import SAGAS, starts
 
@@ -16,10 +16,11 @@ ENOUGH = 20_000
 
 def main() -> None:
     """Write {"invariant", "script", "fails"}, or null: a test that shows the violation, and how it ends here."""
-    tried: list[tuple[AnySaga, tuple[Message, ...], Place]] = [
-        (saga, starts(name), Place("tests.unit.testing._support.sample_sagas", name)) for name, saga in SAGAS.items()
+    tried: list[tuple[AnySaga, tuple[Message, ...], SagaLocation]] = [
+        (saga, starts(name), SagaLocation("tests.unit.testing._support.sample_sagas", name))
+        for name, saga in SAGAS.items()
     ]
-    place = Place("saga_coordinator.sagas.catalog.order_fulfilment", "order_fulfilment")
+    place = SagaLocation("saga_coordinator.sagas.catalog.order_fulfilment", "order_fulfilment")
     for saga, events, where in [*tried, (order_fulfilment, (), place)]:
         found = explore(saga, events, max_states=ENOUGH, first_only=True)
         if found.counterexamples:
@@ -28,7 +29,7 @@ def main() -> None:
     sys.stdout.write("null")
 
 
-def result_of(found: Exploration, place: Place) -> dict[str, str | None]:
+def result_of(found: Exploration, place: SagaLocation) -> dict[str, str | None]:
     first = found.counterexamples[0]
     text = script(first, found.given, place)
     return {"invariant": first.invariant, "script": text, "fails": what_comes_of(text)}

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
-from saga_coordinator.service.demo.clients import Record
-from saga_coordinator.service.demo.conversation import Command, read_command
+from saga_coordinator.service.demo.clients import FetchedRecord
+from saga_coordinator.service.demo.conversation import ReceivedCommand, read_command
 
 TRACEPARENT: Final = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -68,17 +68,17 @@ def topic(name: str) -> str:
     return f"{_COMMANDS[name][0]}.commands.v1"
 
 
-def record(name: str, order: str, *, attempt: int = 1, **changed: object) -> Record:
+def record(name: str, order: str, *, attempt: int = 1, **changed: object) -> FetchedRecord:
     """A command as it lies in Kafka; `changed` fields of its value differ from what is usual."""
     fields = list(headers(name, order, attempt).items())
-    return Record(topic(name), 0, 0, order.encode(), value(name, order, **changed), fields)
+    return FetchedRecord(topic(name), 0, 0, order.encode(), value(name, order, **changed), fields)
 
 
-def command(name: str, order: str, *, attempt: int = 1, **changed: object) -> Command:
+def command(name: str, order: str, *, attempt: int = 1, **changed: object) -> ReceivedCommand:
     """A command as a participant reads it."""
     it = record(name, order, attempt=attempt, **changed)
     read = read_command(it.topic, it.key, it.value, it.headers)
-    assert isinstance(read, Command)
+    assert isinstance(read, ReceivedCommand)
     return read
 
 

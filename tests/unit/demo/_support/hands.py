@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from saga_coordinator.service.demo.clients import Record, close_producer, fetch, new_consumer, new_producer, send
+from saga_coordinator.service.demo.clients import FetchedRecord, close_producer, fetch, new_consumer, new_producer, send
 from tests.unit.demo._support.by_hand import headers, topic, value, wait_until
 
 QUICK_TAKEOVER: Final = {"session.timeout.ms": 1500, "heartbeat.interval.ms": 300}
@@ -17,7 +17,7 @@ class Hands:
     """A consumer and a producer for one test."""
 
     def __init__(self, bootstrap_servers: str) -> None:
-        self.received: list[Record] = []
+        self.received: list[FetchedRecord] = []
         self.warnings: list[str] = []
         self._producer: Producer = new_producer(bootstrap_servers, {}, self.warnings.append)
         self._consumer: Consumer = new_consumer(bootstrap_servers, f"hands-{uuid4()}", {}, self.warnings.append)
@@ -45,13 +45,13 @@ class Hands:
         send(self._producer, to, key.encode(), content, list(fields.items()))
         assert self._producer.flush(10) == 0
 
-    def take(self) -> list[Record]:
+    def take(self) -> list[FetchedRecord]:
         """What has arrived since the last time."""
         fresh = fetch(self._consumer, 0.05, self.warnings.append)
         self.received += fresh
         return fresh
 
-    def wait_for(self, number: int) -> list[Record]:
+    def wait_for(self, number: int) -> list[FetchedRecord]:
         """All that was received, once it is at least so many records."""
 
         def arrived() -> bool:
