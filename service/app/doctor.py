@@ -21,7 +21,7 @@ from saga_coordinator.service.app import database
 from saga_coordinator.service.catalog import load_routes
 from saga_coordinator.service.errors import StoreError
 from saga_coordinator.service.health import Finding
-from saga_coordinator.service.kafka.admin import State, Topic, describe_cluster, plan
+from saga_coordinator.service.kafka.admin import Topic, TopicState, describe_cluster, plan
 from saga_coordinator.service.kafka.aiokafka_internals import missing_codecs
 from saga_coordinator.service.kafka.errors import ClientError
 from saga_coordinator.service.settings import KafkaSettings, Settings
@@ -85,7 +85,7 @@ async def _topics(settings: KafkaSettings, routes: Routes) -> Sequence[Finding]:
 
 def _topic(topic: Topic) -> Finding:
     name = f"topic {topic.name}"
-    if topic.state is State.MISSING:
+    if topic.state is TopicState.MISSING:
         return Finding(name, f"is missing ({topic.purpose})", "create it: saga topics apply")
     return Finding(name, f"{topic.partitions} partitions, {topic.purpose}")
 

@@ -13,14 +13,14 @@ from saga_coordinator.service.cli.console import echo, fail, print_json, remark,
 from saga_coordinator.service.cli.environment import load_settings, silence_libraries
 from saga_coordinator.service.cli.options import Json
 from saga_coordinator.service.kafka import admin
-from saga_coordinator.service.kafka.admin import State, Topic
+from saga_coordinator.service.kafka.admin import Topic, TopicState
 from saga_coordinator.service.settings import KafkaSettings
 from saga_coordinator.service.views.values import to_json
 
 MARKS: Final = {
-    State.EXISTS: Text("✔ exists", "green"),
-    State.MISSING: Text("✘ missing", "red"),
-    State.DIFFERS: Text("≠ differs", "yellow"),
+    TopicState.EXISTS: Text("✔ exists", "green"),
+    TopicState.MISSING: Text("✘ missing", "red"),
+    TopicState.DIFFERS: Text("≠ differs", "yellow"),
 }
 
 Partitions = Annotated[int, typer.Option(min=1, max=1000, help="Partitions of a topic that is created")]
@@ -39,7 +39,7 @@ def plan(*, partitions: Partitions = 4, json: Json = False) -> None:
     settings, routes = _load()
     planned = asyncio.run(admin.plan(settings, routes, partitions))
     _print(planned, {}, json=json)
-    missing = [topic.name for topic in planned if topic.state is State.MISSING]
+    missing = [topic.name for topic in planned if topic.state is TopicState.MISSING]
     if missing:
         remark(f"{len(missing)} of {len(planned)} topics are missing: `saga topics apply` creates them.")
 
@@ -78,7 +78,7 @@ def _print(topics: Sequence[Topic], refused: Mapping[str, str], *, json: bool) -
         return
     rows = [(MARKS[topic.state], topic.name, str(topic.partitions or ""), topic.purpose) for topic in topics]
     table(("state", "topic", "partitions", "for"), rows)
-    if any(topic.state is State.DIFFERS for topic in topics):
+    if any(topic.state is TopicState.DIFFERS for topic in topics):
         echo("\nThe partitions of a topic that exists are never changed: its keys would move to others.")
 
 

@@ -41,7 +41,7 @@ class NoSuchTopic(LookupError):
     """A topic that the coordinator needs does not exist: `saga topics apply` creates it."""
 
 
-class State(StrEnum):
+class TopicState(StrEnum):
     """Whether a topic is as it should be."""
 
     EXISTS = "exists"
@@ -56,7 +56,7 @@ class Topic:
 
     name: str
     purpose: str
-    state: State
+    state: TopicState
     partitions: int
     wanted: int
 
@@ -79,7 +79,7 @@ async def plan(settings: KafkaSettings, routes: Routes, partitions: int = PARTIT
     """
     async with _admin(settings) as admin:
         topics = await _plan(admin, routes, partitions)
-        await _check_visible(admin, settings, [each.name for each in topics if each.state is State.MISSING])
+        await _check_visible(admin, settings, [each.name for each in topics if each.state is TopicState.MISSING])
         return topics
 
 
@@ -92,7 +92,7 @@ async def apply(
     topics as they are then, and by name the reasons why some could not be created. Raises as `plan` does.
     """
     async with _admin(settings) as admin:
-        missing = [topic for topic in await _plan(admin, routes, partitions) if topic.state is State.MISSING]
+        missing = [topic for topic in await _plan(admin, routes, partitions) if topic.state is TopicState.MISSING]
         refused: dict[str, str] = {}
         if missing:
             replicas = replication or await _replicas(admin)
@@ -209,10 +209,10 @@ async def _check_visible(admin: AIOKafkaAdminClient, settings: KafkaSettings, mi
         raise ConnectionError(f"Kafka does not show {', '.join(hidden)}: {describe_refusal(settings, denied)}")
 
 
-def _state(has: int | None, wanted: int) -> State:
+def _state(has: int | None, wanted: int) -> TopicState:
     if has is None:
-        return State.MISSING
-    return State.EXISTS if has == wanted else State.DIFFERS
+        return TopicState.MISSING
+    return TopicState.EXISTS if has == wanted else TopicState.DIFFERS
 
 
 async def _replicas(admin: AIOKafkaAdminClient) -> int:

@@ -26,7 +26,7 @@ from saga_coordinator.service.settings import Settings, StartFrom
 MARK: Final = "saga-database="
 
 
-class Committed(NamedTuple):
+class CommittedOffset(NamedTuple):
     """What a group has committed for a partition, and the database that did so, None if that is not known."""
 
     offset: int
@@ -45,7 +45,7 @@ class KafkaState:
     """What Kafka says of the topics that are read. Asked for before the database: its offsets are then never behind."""
 
     cluster: ClusterDescription
-    committed: Mapping[TopicPartition, Committed]
+    committed: Mapping[TopicPartition, CommittedOffset]
 
     def topic_id(self, topic: str) -> str | None:
         """Return Kafka's id of a topic, None if it is not known."""
@@ -68,7 +68,9 @@ async def read_state(consumer: AIOKafkaConsumer, topics: Collection[str]) -> Kaf
     cluster = await describe_topics(consumer, topics)
     partitions = [TopicPartition(topic, each) for topic, found in cluster.topics.items() for each in found.partitions]
     committed = await committed_offsets(consumer, partitions)
-    return KafkaState(cluster, {at: Committed(each.offset, _marked(each.metadata)) for at, each in committed.items()})
+    return KafkaState(
+        cluster, {at: CommittedOffset(each.offset, _marked(each.metadata)) for at, each in committed.items()}
+    )
 
 
 def _marked(metadata: str | None) -> str | None:

@@ -159,7 +159,7 @@ class Sample(Table):
 Samples: TypeAlias = tuple[Sample, ...]
 
 
-class Behaviour(Table):
+class InheritedBehaviour(Table):
     """How a command is carried out; what is left out is inherited from one level up.
 
     Of all commands the share `retryable` fails and may be asked again, at the earliest after `retry_after`; the share
@@ -176,7 +176,7 @@ class Behaviour(Table):
     honoured: Share | None = None
 
 
-class CommandBehaviour(Behaviour):
+class CommandBehaviour(InheritedBehaviour):
     """How one type of command is carried out."""
 
     replies: Samples = ()
@@ -194,7 +194,7 @@ class Outage(Table):
     answers: Literal["nothing", "retryable"] = "nothing"
 
 
-class ParticipantBehaviour(Behaviour):
+class ParticipantBehaviour(InheritedBehaviour):
     """A participant, which reads one command topic. At most `concurrency` commands are carried out at once."""
 
     concurrency: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
@@ -237,7 +237,7 @@ class Model(Table):
     horizon: MoreThanNothing = 30 * UNITS["d"]
     arrivals: Arrivals = Arrivals()
     start: Samples = ()
-    default: Behaviour = Behaviour()
+    default: InheritedBehaviour = InheritedBehaviour()
     participants: Mapping[str, ParticipantBehaviour] = {}
     commands: Mapping[str, CommandBehaviour] = {}
     events: Mapping[str, Coming] = {}

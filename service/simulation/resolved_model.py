@@ -15,10 +15,10 @@ from saga_coordinator.sagas.testing.generate.messages import generate_at_random
 from saga_coordinator.service.simulation.model import (
     AT_ONCE,
     Arrivals,
-    Behaviour,
     Cancelling,
     Coming,
     CommandBehaviour,
+    InheritedBehaviour,
     Latency,
     Model,
     ParticipantBehaviour,
@@ -179,8 +179,13 @@ def _receives(saga: AnySaga) -> Mapping[str, type[Event]]:
 def _conduct(command: type[Command[Any]], model: Model, file: ModelFile, seed: int) -> Conduct:
     name, type_ = participant_of(command), command.message_type
     own = model.commands.get(type_, CommandBehaviour())
-    levels: tuple[Behaviour, ...] = (model.default, model.participants.get(name, ParticipantBehaviour()), own)
-    said = {key: value for each in levels for key, value in each if key in Behaviour.model_fields and value is not None}
+    levels: tuple[InheritedBehaviour, ...] = (model.default, model.participants.get(name, ParticipantBehaviour()), own)
+    said = {
+        key: value
+        for each in levels
+        for key, value in each
+        if key in InheritedBehaviour.model_fields and value is not None
+    }
     replies = _messages(command.reply, own.replies, file, ("commands", type_, "replies"), seed)
     conduct = Conduct(participant=name, replies=replies, **said)
     if conduct.retryable + conduct.refused > 1:

@@ -42,7 +42,7 @@ class Telemetry:
         self._export = _span_export(SpanMaker(resource, scope(), group))
         self.metrics = Metrics(self.measures, resource, scope(), self._dropped)
         self._log_lines = LogLines()
-        self._guard = Guard()
+        self._guard = ObserverGuard()
 
     def start(self) -> None:
         """Start to export traces, if a variable names an endpoint."""
@@ -110,7 +110,7 @@ class Observers:
 
     def __init__(self, *observers: Observer) -> None:
         self._observers = observers
-        self._guard = Guard()
+        self._guard = ObserverGuard()
 
     def on_commit(self, committed: Committed) -> None:
         for each in self._observers:
@@ -121,7 +121,7 @@ class Observers:
             self._guard.call(each.on_error, what, error)
 
 
-class Guard:
+class ObserverGuard:
     """Calls observers. What they raise is logged, and fails neither the coordinator nor the other observers."""
 
     def __init__(self) -> None:

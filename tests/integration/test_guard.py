@@ -5,7 +5,7 @@ from aiokafka import TopicPartition
 
 from saga_coordinator.handlers.records import DatabaseIdentity, Lease
 from saga_coordinator.service.kafka.aiokafka_internals import ClusterDescription
-from saga_coordinator.service.kafka.guard import Committed, KafkaState, Stop, database_problem, start_of
+from saga_coordinator.service.kafka.guard import CommittedOffset, KafkaState, Stop, database_problem, start_of
 from saga_coordinator.service.settings import Settings, StartFrom
 
 AT = TopicPartition("t", 0)
@@ -65,23 +65,27 @@ MINE = DatabaseIdentity("mine", "cluster-1")
     [
         ([], {}, None),
         ([left_at(7)], {}, None),
-        ([left_at(7)], {AT: Committed(7, "mine")}, None),
-        ([left_at(7)], {AT: Committed(3, "mine")}, None),
-        ([left_at(7)], {AT: Committed(7, None)}, None),
-        ([left_at(None)], {AT: Committed(0, None)}, None),
-        ([left_at(7)], {AT: Committed(8, "mine")}, "went back: its consumer group"),
-        ([left_at(7)], {AT: Committed(8, None)}, "went back: its consumer group"),
-        ([OTHER], {AT: Committed(1, "mine")}, "went back: its consumer group"),
-        ([left_at(7)], {AT: Committed(0, "yours")}, "belongs to the database yours"),
-        ([], {AT: Committed(0, "yours")}, "belongs to the database yours"),
-        ([], {AT: Committed(1, None)}, "the database sqlite:///saga.db is empty"),
-        ([Lease("t", 0, 0, None, "id-1")], {AT: Committed(1, None)}, "the database sqlite:///saga.db is empty"),
-        ([Lease("t", 0, 1, 7, "id-1", is_set=True)], {AT: Committed(9, "yours")}, None),
-        ([Lease("t", 0, 1, 7, is_set=True)], {AT: Committed(9, None), ("t", 1): Committed(1, "yours")}, "yours"),
+        ([left_at(7)], {AT: CommittedOffset(7, "mine")}, None),
+        ([left_at(7)], {AT: CommittedOffset(3, "mine")}, None),
+        ([left_at(7)], {AT: CommittedOffset(7, None)}, None),
+        ([left_at(None)], {AT: CommittedOffset(0, None)}, None),
+        ([left_at(7)], {AT: CommittedOffset(8, "mine")}, "went back: its consumer group"),
+        ([left_at(7)], {AT: CommittedOffset(8, None)}, "went back: its consumer group"),
+        ([OTHER], {AT: CommittedOffset(1, "mine")}, "went back: its consumer group"),
+        ([left_at(7)], {AT: CommittedOffset(0, "yours")}, "belongs to the database yours"),
+        ([], {AT: CommittedOffset(0, "yours")}, "belongs to the database yours"),
+        ([], {AT: CommittedOffset(1, None)}, "the database sqlite:///saga.db is empty"),
+        ([Lease("t", 0, 0, None, "id-1")], {AT: CommittedOffset(1, None)}, "the database sqlite:///saga.db is empty"),
+        ([Lease("t", 0, 1, 7, "id-1", is_set=True)], {AT: CommittedOffset(9, "yours")}, None),
+        (
+            [Lease("t", 0, 1, 7, is_set=True)],
+            {AT: CommittedOffset(9, None), ("t", 1): CommittedOffset(1, "yours")},
+            "yours",
+        ),
     ],
 )
 def test_a_database_reads_only_in_a_group_that_has_nothing_from_another_and_nothing_newer(
-    leases: list[Lease], committed: dict[TopicPartition, Committed], problem: str | None
+    leases: list[Lease], committed: dict[TopicPartition, CommittedOffset], problem: str | None
 ) -> None:
     state = KafkaState(ClusterDescription("cluster-1", {}), committed)
     found = database_problem(state, MINE, leases, Settings())

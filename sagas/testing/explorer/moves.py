@@ -19,7 +19,7 @@ from saga_coordinator.sagas.machine import (
 )
 from saga_coordinator.sagas.testing.explorer.samples import Samples, keyed
 from saga_coordinator.sagas.testing.explorer.world import Misbehaviour, World
-from saga_coordinator.sagas.testing.invariants.ledger import FORWARD, CommandKey, Ledger, SentCommand
+from saga_coordinator.sagas.testing.invariants.ledger import FORWARD, CommandKey, CommandRecord, Ledger
 
 MAX_UNANSWERED = 3
 """After so many sendings a participant that is asked without limit answers: otherwise no story would end."""
@@ -105,7 +105,7 @@ def spend(world: World, move: Move) -> World:
     )
 
 
-def behaviour(world: World, key: CommandKey, sent: SentCommand) -> Misbehaviour | None:
+def behaviour(world: World, key: CommandKey, sent: CommandRecord) -> Misbehaviour | None:
     """Return how a command is answered. A participant that is asked without end answers well in the end."""
     found, ledger = world.behaviours.get(key), world.ledger
     is_endless = ledger.retry(key).is_endless
@@ -118,7 +118,7 @@ def behaviour(world: World, key: CommandKey, sent: SentCommand) -> Misbehaviour 
 # --- answers
 
 
-def _answers(world: World, key: CommandKey, sent: SentCommand, samples: Samples) -> Iterator[Move]:
+def _answers(world: World, key: CommandKey, sent: CommandRecord, samples: Samples) -> Iterator[Move]:
     ledger, good = world.ledger, samples.replies[sent.send.command.reply]
     match behaviour(world, key, sent):
         case None:
@@ -134,7 +134,7 @@ def _answers(world: World, key: CommandKey, sent: SentCommand, samples: Samples)
             return
 
 
-def _bad_answers(world: World, key: CommandKey, sent: SentCommand) -> Iterator[Move]:
+def _bad_answers(world: World, key: CommandKey, sent: CommandRecord) -> Iterator[Move]:
     left = world.faults if key[1] is FORWARD else world.undo_faults
     if not left or key in world.behaviours:
         return
@@ -145,7 +145,7 @@ def _bad_answers(world: World, key: CommandKey, sent: SentCommand) -> Iterator[M
         yield _answer(world, key, sent, BUSY, Fault.BUSY)
 
 
-def _answer(world: World, key: CommandKey, sent: SentCommand, reply: Reply, fault: Fault | None = None) -> Move:
+def _answer(world: World, key: CommandKey, sent: CommandRecord, reply: Reply, fault: Fault | None = None) -> Move:
     now, hits = world.ledger.now, (Hit(*key, fault),) if fault else ()
     return Move(ReplyReceived(now, sent.send.command_id, reply), now, *key, hits, sent.send.attempt)
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from saga_coordinator.sagas.machine import Direction, Progress, Status
-from saga_coordinator.sagas.testing.invariants.ledger import CommandKey, CommandResult, Ledger, SentCommand
+from saga_coordinator.sagas.testing.invariants.ledger import CommandKey, CommandRecord, CommandResult, Ledger
 from saga_coordinator.sagas.testing.invariants.observation import Observation
 
 
@@ -76,7 +76,7 @@ def _progress(ledger: Ledger, name: str) -> Iterator[object]:
             yield (state.progress, state.attempt, state.sendings, due, since)
 
 
-def _sent(ledger: Ledger, key: CommandKey, sent: SentCommand) -> object:
+def _sent(ledger: Ledger, key: CommandKey, sent: CommandRecord) -> object:
     if sent.result in {CommandResult.DONE, CommandResult.REFUSED}:
         return (sent.send.attempt, sent.result)
     since = ledger.now - sent.first_at if ledger.retry(key).total is not None and not sent.result else None

@@ -42,7 +42,7 @@ class CommandResult(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class SentCommand:
+class CommandRecord:
     """A command that was sent, once or more often under the same id; `result` is what its `reply` says."""
 
     send: Send
@@ -77,7 +77,7 @@ class Ledger:
     start: Any
     now: datetime
     latest: datetime
-    sent: Mapping[CommandKey, tuple[SentCommand, ...]] = field(default_factory=dict)
+    sent: Mapping[CommandKey, tuple[CommandRecord, ...]] = field(default_factory=dict)
     waits: Mapping[str, ExpectedWait] = field(default_factory=dict)
     received: Mapping[str, Event] = field(default_factory=dict)
     overtaken: Mapping[str, int] = field(default_factory=dict)
@@ -92,12 +92,12 @@ class Ledger:
     def step_plan(self, step: str) -> StepPlan[Any]:
         return self.saga.plan.step(step)
 
-    def last(self, step: str, direction: Direction = FORWARD) -> SentCommand | None:
+    def last(self, step: str, direction: Direction = FORWARD) -> CommandRecord | None:
         """Return the newest attempt of a step."""
         attempts = self.sent.get((step, direction))
         return attempts[-1] if attempts else None
 
-    def unanswered(self) -> Iterator[tuple[CommandKey, SentCommand]]:
+    def unanswered(self) -> Iterator[tuple[CommandKey, CommandRecord]]:
         """Yield the newest attempts that were never answered."""
         for key, attempts in self.sent.items():
             if attempts[-1].result is None:
@@ -159,7 +159,7 @@ class Ledger:
         return [step for step, direction in self.sent if direction is FORWARD]
 
     @property
-    def pivot(self) -> SentCommand | None:
+    def pivot(self) -> CommandRecord | None:
         """The newest attempt of the pivot, if it was sent."""
         return next((sent for name in self.saga.plan.pivots if (sent := self.last(name))), None)
 
@@ -219,7 +219,7 @@ def _length(duration: timedelta | Callable[[Any], timedelta], decision: Decision
     return duration if isinstance(duration, timedelta) else duration(decision.instance.data)
 
 
-def _send(sent: dict[CommandKey, tuple[SentCommand, ...]], send: Send, now: datetime, due_at: datetime) -> None:
+def _send(sent: dict[CommandKey, tuple[CommandRecord, ...]], send: Send, now: datetime, due_at: datetime) -> None:
     """Record a command: a new one, or one that was sent before under the same id."""
     key = send.step, send.direction
     before = sent.get(key, ())
@@ -227,10 +227,10 @@ def _send(sent: dict[CommandKey, tuple[SentCommand, ...]], send: Send, now: date
         again = replace(before[-1], sendings=before[-1].sendings + 1, due_at=due_at)
         sent[key] = (*before[:-1], again)
     else:
-        sent[key] = (*before, SentCommand(send, 1, now, due_at))
+        sent[key] = (*before, CommandRecord(send, 1, now, due_at))
 
 
-def _change(ledger: Ledger, key: CommandKey, **changes: Any) -> Ledger:  # noqa: ANN401  fields of a SentCommand
+def _change(ledger: Ledger, key: CommandKey, **changes: Any) -> Ledger:  # noqa: ANN401  fields of a CommandRecord
     """Change the newest attempt of a step."""
     attempts = ledger.sent[key]
     return replace(ledger, sent={**ledger.sent, key: (*attempts[:-1], replace(attempts[-1], **changes))})
@@ -263,7 +263,7 @@ def _is_awaited(ledger: Ledger, key: CommandKey) -> bool:
     return state is not None and state.progress is Progress.ASKED
 
 
-def _extended(ledger: Ledger, key: CommandKey, unsent: tuple[str, ...]) -> tuple[SentCommand, ...]:
+def _extended(ledger: Ledger, key: CommandKey, unsent: tuple[str, ...]) -> tuple[CommandRecord, ...]:
     """Return the attempts of a step, with a new timeout for one that is overdue and was not published yet."""
     attempts = ledger.sent[key]
     newest = attempts[-1]
@@ -274,7 +274,7 @@ def _extended(ledger: Ledger, key: CommandKey, unsent: tuple[str, ...]) -> tuple
     return _shifted(attempts, due_at - newest.due_at)
 
 
-def _shifted(attempts: tuple[SentCommand, ...], by: timedelta) -> tuple[SentCommand, ...]:
+def _shifted(attempts: tuple[CommandRecord, ...], by: timedelta) -> tuple[CommandRecord, ...]:
     return tuple(replace(each, first_at=each.first_at + by, due_at=each.due_at + by) for each in attempts)
 
 

@@ -6,7 +6,7 @@ from uuid import UUID, uuid5
 
 from saga_coordinator.sagas.language.nodes import Branch, ForEach, leaf
 from saga_coordinator.sagas.machine import Progress, Status
-from saga_coordinator.sagas.testing.invariants.ledger import FORWARD, CommandResult, SentCommand
+from saga_coordinator.sagas.testing.invariants.ledger import FORWARD, CommandRecord, CommandResult
 from saga_coordinator.sagas.testing.invariants.observation import Observation, retry_wait
 from saga_coordinator.sagas.testing.invariants.order import front
 
@@ -39,7 +39,7 @@ def i9_a_new_id_only_after_a_definite_not_done(seen: Observation) -> Iterator[st
             yield f"{send.step} is sent again, but {problem}"
 
 
-def _is_answered(sent: SentCommand) -> bool:
+def _is_answered(sent: CommandRecord) -> bool:
     return sent.result in {CommandResult.DONE, CommandResult.BUSY, CommandResult.REFUSED}
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,6 +81,19 @@ def test_no_module_or_class_has_a_name_that_says_nothing() -> None:
     ]
     offenders = [f"{place} {name}" for place, name in named if words(name) & EMPTY_WORDS]
     assert offenders == [], "Name each after the one thing it does or is; if that is hard, it is two things."
+
+
+def test_a_class_has_a_name_of_its_own() -> None:
+    """Except for the messages of an example, and requests that are named like the action that they ask for."""
+    places: dict[str, list[str]] = defaultdict(list)
+    for module in modules():
+        if "/contracts/messages/" in module.as_posix() or module.name == "schemas.py":
+            continue
+        for node in parsed(module).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(shown(module))
+    twice = {name: found for name, found in places.items() if len(found) > 1}
+    assert twice == {}, "One word, one thing: name the less general one for what it is."
 
 
 def test_a_port_has_at_most_10_methods() -> None:

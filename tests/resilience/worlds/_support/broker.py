@@ -13,7 +13,7 @@ from aiokafka.partitioner import murmur2
 from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES
 from saga_coordinator.handlers.records import OutboxMessage, RawHeaders
 from saga_coordinator.service.kafka.aiokafka_internals import ClusterDescription, TopicDescription
-from saga_coordinator.service.kafka.guard import Committed, KafkaState
+from saga_coordinator.service.kafka.guard import CommittedOffset, KafkaState
 from tests.resilience.worlds._support.database import CLUSTER_ID, DATABASE_ID
 from tests.resilience.worlds._support.loop import Life, current_life
 
@@ -213,7 +213,7 @@ class Consumer:
     async def read_state(self, topics: Sequence[str]) -> KafkaState:
         """What the guard asks Kafka for."""
         await self._ask()
-        committed = {at: Committed(offset, DATABASE_ID) for at, offset in self.broker.hints.items()}
+        committed = {at: CommittedOffset(offset, DATABASE_ID) for at, offset in self.broker.hints.items()}
         return KafkaState(await self.describe_topics(topics), committed)
 
     async def describe_topics(self, topics: Sequence[str]) -> ClusterDescription:
