@@ -20,10 +20,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from typing import Any, Generic, TypeVar
 
 from saga_coordinator.contracts import Command, Done, Event, Failure, Reply
-from saga_coordinator.sagas.language.nodes import D
+from saga_coordinator.sagas.language.nodes import D, Delay, ForEach, Receive, Step, leaf, walk
 from saga_coordinator.sagas.language.saga import Saga
 from saga_coordinator.sagas.machine import (
     Cancel,
@@ -129,7 +130,16 @@ class Scenario(Generic[D]):
         return self._answer(step, COMPENSATION, None, Failure(code=code, message=message, retryable=retryable))
 
     def happens(self, event: Event, *, id: str | None = None, source: str = "/") -> Scenario[D]:  # noqa: A002  the word for it
-        """A business event comes. `id`: its message id, unique within `source`; without it each event has its own."""
+        """A business event comes: one that cancels, or that is awaited, unless `ignores` follows.
+
+        `id`: its message id, unique within `source`; without it each event has its own.
+        """
+        if type(event) is self.saga.cancel_on:
+            return self._act(Cancel(self.at, event.message_type), f"it happens: {event!r}")
+        awaited = tuple(node.event for node in self.saga.plan.receives)
+        if not isinstance(event, awaited):
+            names = ", ".join(each.__name__ for each in awaited) or "no event"
+            raise self._objection(f"nobody awaits {type(event).__name__}: saga {self.saga.name} receives {names}")
         event_id = id or f"event-{len(self.story)}"
         received = EventReceived(self.at, event, destination(self.saga, event), event_id, source)
         return self._act(received, f"it happens: {event!r}")
@@ -165,12 +175,14 @@ class Scenario(Generic[D]):
 
     def retries(self, step: str | None = None, who: str = "operator", why: str = "put right") -> Scenario[D]:
         """An operator lets a step, or all that a stalled instance gave up, be asked again."""
+        self._check_known(*([step] if step else []))
         return self._act(RetryStep(self.at, who, why, step), f"{step or 'all'} retried by {who}: {why}")
 
     def skips(
         self, step: str, reply: Reply | Event | None = None, who: str = "operator", why: str = "done by hand"
     ) -> Scenario[D]:
         """An operator takes a step, its compensation or a wait for done."""
+        self._check_known(step)
         return self._act(SkipStep(self.at, who, why, step, reply), f"{step} skipped by {who} with {reply!r}: {why}")
 
     def resolves(self, status: Status, who: str = "operator", why: str = "done by hand") -> Scenario[D]:
@@ -189,6 +201,7 @@ class Scenario(Generic[D]):
 
     def withdraws(self, *steps: str) -> Scenario[D]:
         """The last word has withdrawn the commands of these steps, which child sagas carry out."""
+        self._check_known(*steps)
         if self.withdrawn != steps:
             raise self._objection(f"expected to withdraw  {', '.join(steps)}", f"withdrew  {', '.join(self.withdrawn)}")
         return self
@@ -197,7 +210,7 @@ class Scenario(Generic[D]):
         """The last word has changed nothing, for this reason."""
         if self.ignored is not why:
             raise self._objection(f"expected it to be ignored: {why}", f"it was ignored:            {self.ignored}")
-        return self
+        return replace(self, is_named=True)
 
     def ends(self, status: Status, outcome: Event | Reply | None = None) -> Scenario[D]:
         """The instance has ended or stalled with this status, and with this outcome (None: any)."""
@@ -211,6 +224,7 @@ class Scenario(Generic[D]):
     # --- how
 
     def _answer(self, step: str, direction: Direction, attempt: int | None, reply: Reply) -> Scenario[D]:
+        self._check_known(step)
         sends = [send for send in self.sent if (send.step, send.direction) == (step, direction)]
         if not sends or (attempt or 1) > sends[-1].attempt:
             raise self._objection(f"{label(step, direction)} cannot be answered: it was not sent")
@@ -229,6 +243,8 @@ class Scenario(Generic[D]):
 
     def _name(self, direction: Direction, expected: Sequence[str | Command[Any]]) -> Scenario[D]:
         """Compare the next commands of the last word with the expected ones."""
+        self._check_known(*(each for each in expected if isinstance(each, str)))
+        self._check_awaited()
         here, rest = self.unnamed[: len(expected)], self.unnamed[len(expected) :]
         matches = [is_expected(send, direction, each) for send, each in zip(here, expected, strict=False)]
         if len(here) < len(expected) or not all(matches) or (not expected and rest):
@@ -240,9 +256,26 @@ class Scenario(Generic[D]):
         return replace(self, unnamed=rest, is_named=True)
 
     def _check_all_named(self) -> None:
-        """Refuse commands that were not expected, if others of the same word were."""
+        """Refuse commands that were not expected, if others of the same word were, and an event that nobody awaited."""
+        self._check_awaited()
         if self.is_named and self.unnamed:
             raise self._objection("expected  nothing more", f"sent      {'; '.join(map(describe, self.unnamed))}")
+
+    def _check_awaited(self) -> None:
+        """Refuse an event that was ignored, unless `ignores` has said so."""
+        signal = self.transitions[-1][0]
+        if self.ignored is not None and not self.is_named and isinstance(signal, EventReceived):
+            kind = type(signal.event).__name__
+            raise self._objection(f"nobody awaited {kind}: it was ignored as {self.ignored}; say so by ignores(...)")
+
+    def _check_known(self, *steps: str) -> None:
+        """Refuse a step that the saga does not have."""
+        known = [each.name for each in walk(self.saga.steps) if isinstance(each, Step | ForEach | Receive | Delay)]
+        for step in steps:
+            if leaf(step) not in known:
+                near = get_close_matches(leaf(step), known, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"
+                raise self._objection(f"saga {self.saga.name} has no step {step!r}: {hint}")
 
     def _objection(self, *problem: str) -> AssertionError:
         """Return an error with what does not hold, and the story so far."""

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from saga_coordinator.sagas import alternatives, delay, parallel
-from saga_coordinator.sagas.machine import Ignored, Progress, Status
+from saga_coordinator.sagas.machine import EventReceived, Ignored, Progress, Status, transition
 from saga_coordinator.sagas.testing.scenario import BEGINNING, given
 from tests.support.saga_kit import (
     HOUR,
@@ -108,4 +108,6 @@ def test_one_inside_alternatives_ends_with_the_alternative_that_failed() -> None
 
 
 def test_no_event_ends_it() -> None:
-    given(WAITS, Begun()).replies("a", Did()).happens(Paid()).ignores(Ignored.LATE)
+    waiting = given(WAITS, Begun()).replies("a", Did())
+    paid = EventReceived(waiting.at, Paid(), waiting.instance.id, "e-1")
+    assert transition(WAITS, waiting.instance, paid).ignored is Ignored.LATE

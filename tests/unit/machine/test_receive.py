@@ -157,7 +157,8 @@ def test_with_expects_it_is_found_by_the_key_that_the_data_hold() -> None:
 
 
 def test_an_event_of_another_kind_is_not_taken() -> None:
-    WAITING.happens(Stopped(key="k-1")).ignores(Ignored.LATE)
+    stopped = EventReceived(WAITING.at, Stopped(key="k-1"), WAITING.instance.id, "e-1")
+    assert transition(WAITING.saga, WAITING.instance, stopped).ignored is Ignored.LATE
 
 
 def test_it_is_dropped_when_the_instance_compensates() -> None:

@@ -17,7 +17,10 @@ from tests.support.saga_kit import (
     Data,
     Did,
     Finished,
+    Paid,
+    Stopped,
     asks,
+    awaits,
     command,
     compensatable,
     point_of_no_return,
@@ -222,3 +225,44 @@ def test_overdue_timers_fire_at_once_after_a_sleep_and_not_in_the_past() -> None
 
 def test_a_reply_can_arrive_before_a_timer_that_became_due_in_downtime() -> None:
     BEGUN.sleeps(MINUTE).replies("a", Did()).expects().replies("b", Did()).expects("ship")
+
+
+# --- what a test must not pass over
+
+
+WAITS = saga(compensatable("a"), awaits("payment"), point_of_no_return("ship"))
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        (lambda: BEGUN.expects("a", "bb"), "saga made has no step 'bb': did you mean 'b'?"),
+        (lambda: BEGUN.replies("shipp", Did()), "saga made has no step 'shipp': did you mean 'ship'?"),
+        (lambda: BEGUN.fails("zzz", code="no"), "saga made has no step 'zzz': it has a, b, ship, notify"),
+        (lambda: UNDOING.undoes("a", "c"), "saga made has no step 'c': it has a, b, ship, notify"),
+        (lambda: BEGUN.withdraws("notifi"), "saga made has no step 'notifi': did you mean 'notify'?"),
+        (lambda: BEGUN.retries("sip"), "saga made has no step 'sip': did you mean 'ship'?"),
+        (lambda: BEGUN.skips("sip"), "saga made has no step 'sip': did you mean 'ship'?"),
+    ],
+)
+def test_a_misspelt_step_is_reported_with_the_nearest_one(word: Callable[[], object], hint: str) -> None:
+    assert objection(word).startswith(f"{hint}\n")
+
+
+def test_an_event_that_the_saga_never_receives_fails() -> None:
+    assert objection(lambda: BEGUN.happens(Paid())).startswith("nobody awaits Paid: saga made receives no event\n")
+    assert objection(lambda: given(WAITS, Begun()).happens(Begun())).startswith(
+        "nobody awaits Begun: saga made receives Paid\n"
+    )
+
+
+def test_an_event_that_comes_too_early_fails_unless_the_test_says_so() -> None:
+    early = given(WAITS, Begun()).happens(Paid())
+
+    for word in (lambda: early.replies("a", Did()), early.expects, lambda: early.ends(Status.RUNNING)):
+        assert objection(word).startswith("nobody awaited Paid: it was ignored as early; say so by ignores(...)\n")
+    early.ignores(Ignored.EARLY).replies("a", Did()).expects().happens(Paid()).expects("ship")
+
+
+def test_the_event_that_cancels_a_saga_cancels_it() -> None:
+    given(WAITS, Begun()).replies("a", Did()).happens(Stopped(key="k-1")).undoes("a")
