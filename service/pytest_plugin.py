@@ -29,7 +29,6 @@ class SagaMatrix(Protocol):
         self, saga: Saga[Any, Any], samples: Iterable[Message] = (), *, depth: int = 1, max_states: int = MAX_STATES
     ) -> Exploration:
         """Try the saga; fail with the shortest test that violates an invariant, or if not everything could be tried."""
-        ...
 
 
 @pytest.fixture

@@ -75,15 +75,6 @@ def plan_migration(old: AnySaga, new: AnySaga, instance: Instance[Any], by: Vers
     return Migration(Disposition.MOVES, (), draft, data_read.dropped)
 
 
-def moved(instance: Instance[Any], old: AnySaga, new: AnySaga, by: VersionMapping = SAME_NAMES) -> Instance[Any]:
-    """Return the instance as one of the new version. Raises `ValueError`, with the reasons, if it cannot be moved."""
-    migration = plan_migration(old, new, instance, by)
-    if migration.instance is None:
-        why = f"{migration.fate}: {'; '.join(migration.reasons)}"
-        raise ValueError(f"saga {old.name}: instance {instance.id} stays in version {old.version}, {why}")
-    return migration.instance
-
-
 # --- needs a mapping: a name that is gone
 
 SAYS_THE_SAME: Final = {

@@ -133,38 +133,29 @@ class Queries(Protocol):
 
     def instances(self, which: InstanceFilter, limit: int) -> Sequence[InstanceRow]:
         """Return instances, the one that was started last first."""
-        ...
 
     def history(self, row: InstanceRow, limit: int) -> Sequence[Entry]:
         """Return the newest entries of the history of an instance, in order."""
-        ...
 
     def record(self, place: Place) -> RecordRows: ...
 
     def dead_letters(self, which: DeadLetterFilter, limit: int) -> Sequence[DeadLetter]:
         """Return dead letters, the newest first."""
-        ...
 
     def parked(self, ids: Collection[str]) -> Mapping[str, ParkedBehind]:
         """Return those of the instances that are parked, and behind what."""
-        ...
 
     def queue(self, instance_id: str, limit: int) -> Sequence[QueuedRecord]:
         """Return the records that wait for a parked instance, in order."""
-        ...
 
     def partitions(self, topic: str) -> Sequence[PartitionRow]:
         """Return the partitions of a topic that were read, in order."""
-        ...
 
     def is_unpublished(self, message_id: str) -> bool:
         """Return whether a message still waits in the outbox."""
-        ...
 
     def backlog(self) -> Backlog:
         """Return how many dead letters and unpublished messages there are."""
-        ...
 
     def live_versions(self) -> Sequence[tuple[str, int, int]]:
         """Return the sagas and versions that have live instances, and how many."""
-        ...

@@ -105,14 +105,6 @@ class Text:
     style: Style
     is_end: bool = False
 
-    @property
-    def left(self) -> float:
-        return self.x - self.width if self.is_end else self.x
-
-    @property
-    def width(self) -> float:
-        return FACES[self.style].width(self.text)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Box:

@@ -42,11 +42,9 @@ class Chance(Protocol):
 
     def randint(self, low: int, high: int, /) -> int:
         """Return a whole number from low to high, both included."""
-        ...
 
     def uniform(self, low: float, high: float, /) -> float:
         """Return a number from low to high."""
-        ...
 
 
 def generate(model: type[M], *, large: bool = False) -> M:

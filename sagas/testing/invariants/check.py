@@ -62,7 +62,6 @@ class Story(Protocol):
     @property
     def transitions(self) -> Sequence[tuple[Signal, Decision[Any]]]:
         """What was received and decided, the start first."""
-        ...
 
 
 def check(story: Story) -> None:

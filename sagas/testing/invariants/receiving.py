@@ -6,15 +6,12 @@ from typing import Any
 from saga_coordinator.contracts import Failure
 from saga_coordinator.sagas.language.nodes import leaf
 from saga_coordinator.sagas.machine import (
-    Block,
     EventReceived,
     ReplyReceived,
-    RetryStep,
     SkipStep,
     WaitState,
     freeze,
     thaw,
-    transition,
 )
 from saga_coordinator.sagas.testing.invariants.ledger import COMPENSATION, Ledger
 from saga_coordinator.sagas.testing.invariants.observation import Observation, is_abandoned
@@ -96,16 +93,6 @@ def an_awaited_event_is_received(seen: Observation) -> Iterator[str]:
 def _event_of(by: EventReceived | WaitState) -> tuple[str | None, str | None]:
     """Return what is unique to an event: the sender's own id for it."""
     return (by.source if isinstance(by, EventReceived) else by.event_source), by.event_id
-
-
-def i10_a_copy_of_a_signal_changes_nothing(seen: Observation) -> Iterator[str]:
-    """A second copy of any signal is ignored, except that an operator may retry twice."""
-    if isinstance(seen.signal, RetryStep | Block):
-        return
-    again = transition(seen.after.saga, seen.after.instance, seen.signal)
-    is_same = again.instance is seen.after.instance and not again.commands and again.outcome is None
-    if not (again.ignored and again.reason and is_same):
-        yield f"a copy of {seen.signal} changes something"
 
 
 def i3_read_again_it_is_the_same(ledger: Ledger) -> Iterator[str]:

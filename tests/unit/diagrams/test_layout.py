@@ -12,7 +12,7 @@ from saga_coordinator.sagas import Saga, parallel
 from saga_coordinator.sagas.diagrams.build import sketch
 from saga_coordinator.sagas.diagrams.model import CardKind, Mark, cards_of
 from saga_coordinator.sagas.diagrams.svg.layout import MARKS, picture
-from saga_coordinator.sagas.diagrams.svg.shapes import Box, Face, Frame, Line, Picture, Sign, Stroke, Text
+from saga_coordinator.sagas.diagrams.svg.shapes import FACES, Box, Face, Frame, Line, Picture, Sign, Stroke, Text
 from saga_coordinator.sagas.language.nodes import Branch, ForEach, Step, walk
 from saga_coordinator.sagas.testing.scenario import Scenario
 from saga_coordinator.sagas.testing.scenario import given as begin
@@ -63,9 +63,17 @@ def within(outer: Box | Frame, y: int) -> bool:
     return outer.y < y < outer.y + outer.height
 
 
+def width_of(text: Text) -> float:
+    return FACES[text.style].width(text.text)
+
+
+def left_of(text: Text) -> float:
+    return text.x - width_of(text) if text.is_end else text.x
+
+
 def area_of(text: Text) -> Frame:
     """The letters of a text, as something that takes room."""
-    return Frame(x=floor(text.left), y=text.y - 9, width=floor(text.width), height=10, texts=())
+    return Frame(x=floor(left_of(text)), y=text.y - 9, width=floor(width_of(text)), height=10, texts=())
 
 
 def names_of(definition: Saga[Begun, Data]) -> Iterator[str]:
@@ -106,8 +114,8 @@ def everything_lies_inside_the_picture(_: Scenario[Data], drawn: Picture) -> Non
             case Line():
                 assert all(0 <= x <= drawn.width and 0 <= y <= drawn.height for x, y in shape.points)
             case Text():
-                assert shape.left >= 0
-                assert shape.left + shape.width <= drawn.width
+                assert left_of(shape) >= 0
+                assert left_of(shape) + width_of(shape) <= drawn.width
                 assert shape.y < drawn.height
             case Sign():
                 assert 0 <= shape.x < drawn.width
@@ -117,8 +125,8 @@ def every_text_fits_into_its_box(_: Scenario[Data], drawn: Picture) -> None:
     placed: list[Box | Frame] = [*boxes(drawn).values(), *frames(drawn)]
     for box in placed:
         for text in box.texts:
-            assert box.x < text.left
-            assert text.left + text.width <= box.x + box.width, text
+            assert box.x < left_of(text)
+            assert left_of(text) + width_of(text) <= box.x + box.width, text
             assert box.y < text.y - 8
             assert text.y < box.y + box.height
 

@@ -27,7 +27,7 @@ from saga_coordinator.sagas.machine import (
 )
 from saga_coordinator.sagas.testing.scenario import Scenario
 from saga_coordinator.sagas.versions.mapping import VersionMapping, faults
-from saga_coordinator.sagas.versions.migration import Disposition, moved, plan_migration
+from saga_coordinator.sagas.versions.migration import Disposition, plan_migration
 from tests.support.saga_kit import Begun, Data, Did, saga
 from tests.unit.diagrams._support.any_saga import Happened, any_stories
 from tests.unit.properties._support.profile import thorough
@@ -115,9 +115,10 @@ def test_whatever_was_done_is_undone_by_the_new_version_too(
     judgement = plan_migration(story.saga, new, story.instance, by)
     event(f"{judgement.fate}")
     assert (judgement.instance is None) is bool(judgement.reasons)
-    if judgement.fate is not Disposition.MOVES:
+    instance = judgement.instance
+    if instance is None:
         return
-    instance = moved(story.instance, story.saga, new, by)
+    assert judgement.fate is Disposition.MOVES
     assert instance.version == new.version
     assert thaw(new, instance.id, instance.key, freeze(instance)) == instance
     assert instance.next_timer_at == story.instance.next_timer_at

@@ -12,7 +12,7 @@ from saga_coordinator.sagas.language.nodes import ForEach, Node, Receive
 from saga_coordinator.sagas.machine import Status
 from saga_coordinator.sagas.testing.scenario import Scenario, given
 from saga_coordinator.sagas.versions.mapping import VersionMapping, faults
-from saga_coordinator.sagas.versions.migration import Disposition, Migration, moved, plan_migration
+from saga_coordinator.sagas.versions.migration import Disposition, Migration, plan_migration
 from tests.support.saga_kit import (
     Begun,
     Data,
@@ -69,8 +69,6 @@ def test_a_step_that_is_done_and_gone_would_lose_its_undo() -> None:
     migration = judged(A_DONE, compensatable("b"), *END)
     assert migration.fate is Disposition.REFUSED
     assert migration.reasons == ("the undo of a would be lost: version 2 would not undo it",)
-    with pytest.raises(ValueError, match=r"stays in version 1, refused: the undo of a would be lost"):
-        moved(A_DONE.instance, OLD, version(compensatable("b"), *END))
 
 
 def test_a_step_that_is_done_and_has_no_compensation_any_more_is_refused() -> None:
