@@ -28,6 +28,8 @@ class Handlers:
     timers: Timers
     operator: Interventions
     redrive: Redrive
+    in_doubt: dict[str, str]
+    """Instances that stall when they start, each with the reason."""
 
 
 def wire_handlers(
@@ -43,7 +45,8 @@ def wire_handlers(
     """Wire the handlers for a catalog's routes; `group` is the consumer group that dead letters name."""
     leases, instance_cache = Leases(routes.names.replies), InstanceCache()
     relay = Relay(store, publisher, leases, observer)
-    dispatcher = Dispatcher(routes, observer)
+    in_doubt: dict[str, str] = {}
+    dispatcher = Dispatcher(routes, observer, in_doubt)
     unit_of_work = UnitOfWork(
         store=store,
         clock=clock,
@@ -64,4 +67,5 @@ def wire_handlers(
         timers=timers,
         operator=Interventions(routes, dispatcher, unit_of_work),
         redrive=Redrive(routes, dispatcher, unit_of_work),
+        in_doubt=in_doubt,
     )

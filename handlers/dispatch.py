@@ -5,7 +5,7 @@ for its instance is dead-lettered, and the instance is parked behind it: what co
 What the same record does to other instances is not touched by that.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import assert_never
 
 from saga_coordinator.contracts import CancelCommand, Command, Envelope, Event, Failure
@@ -30,6 +30,7 @@ from saga_coordinator.handlers.records import (
     RecordVerdict,
     Verdict,
 )
+from saga_coordinator.handlers.recovery import IN_DOUBT
 from saga_coordinator.handlers.routing import AnySaga, Role, Routes, Target, awaited_reply
 from saga_coordinator.handlers.session import Session
 from saga_coordinator.sagas import Cause
@@ -52,9 +53,11 @@ NOT_BY_THIS_VERSION = "the version of the saga that its instance keeps is neithe
 class Dispatcher:
     """Applies records and timers in a session, by the routes of a catalog."""
 
-    def __init__(self, routes: Routes, observer: Observer) -> None:
+    def __init__(self, routes: Routes, observer: Observer, in_doubt: Mapping[str, str] | None = None) -> None:
+        """`in_doubt` are instances that stall when they start, each with the reason; see `recovery`."""
         self._routes = routes
         self._observer = observer
+        self._in_doubt = {} if in_doubt is None else in_doubt
 
     def dispatch(self, session: Session, arrival: Arrival | Unreadable | Unwanted) -> None:
         """Give one record its verdict. What a saga's own function raises concerns this record and one instance."""
@@ -154,6 +157,9 @@ class Dispatcher:
             return False
         saga = self._saga_of(record) if record else target.route.saga
         decision = session.apply(saga, record, _signal(session, arrival, target), arrival)
+        if record is None and (reason := self._in_doubt.get(decision.instance.id)):
+            started = session.find(decision.instance.id)
+            session.apply(saga, started, Block(session.at, Cause(None, IN_DOUBT, reason)))
         return decision.ignored is not Ignored.EARLY
 
     def _apply_reply(self, session: Session, arrival: ReplyArrival, record: InstanceRecord | None) -> None:

@@ -11,9 +11,9 @@ from saga_coordinator.handlers.records import Actor
 from saga_coordinator.handlers.routing import AnySaga, BadCatalog, Routes
 from saga_coordinator.handlers.session import Session
 from saga_coordinator.handlers.unit_of_work import UnitOfWork
-from saga_coordinator.sagas.machine import Cancel, Decision, Instance, OperatorAction, SkipStep
+from saga_coordinator.sagas.machine import Block, Cancel, Decision, Instance, OperatorAction, SkipStep
 
-BuildSignal: TypeAlias = Callable[[AnySaga, Instance[Any], datetime], OperatorAction | Cancel]
+BuildSignal: TypeAlias = Callable[[AnySaga, Instance[Any], datetime], OperatorAction | Cancel | Block]
 
 
 class Interventions:
@@ -24,7 +24,7 @@ class Interventions:
         self._dispatcher = dispatcher
         self._unit_of_work = unit_of_work
 
-    async def act(self, id_: str, build: Callable[[datetime], OperatorAction | Cancel]) -> Decision[Any] | None:
+    async def act(self, id_: str, build: Callable[[datetime], OperatorAction | Cancel | Block]) -> Decision[Any] | None:
         """Apply `build(now)` to an instance, and return the decision: `ignored` and `reason` if it was refused.
 
         None: there is no such instance. Raises `Conflict` if the instance changes faster than it can be written,

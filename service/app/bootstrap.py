@@ -33,6 +33,7 @@ class Service:
     consumer: KafkaConsumer
     health: Health
     drain: Drain
+    is_recovering: bool = False
 
 
 @asynccontextmanager
@@ -44,6 +45,7 @@ async def build_service(
     *,
     clock: Clock | None = None,
     health: Health | None = None,
+    is_recovering: bool = False,
 ) -> AsyncIterator[Service]:
     """Open the store and wire the service; close everything on every path.
 
@@ -76,8 +78,10 @@ async def build_service(
             store=store,
             health=health,
             observer=observer,
+            is_recovering=is_recovering,
         )
-        yield Service(settings, routes, store, publisher, handlers, consumer, health, Drain())
+        drain = Drain()
+        yield Service(settings, routes, store, publisher, handlers, consumer, health, drain, is_recovering)
     finally:
         await publisher.stop()
         await store.close()

@@ -8,6 +8,7 @@ from typing import Any
 
 from saga_coordinator.handlers.backoff import Backoff
 from saga_coordinator.handlers.ports import Observer
+from saga_coordinator.service.app import recovery
 from saga_coordinator.service.app.bootstrap import Service
 from saga_coordinator.service.health import PUBLISHER
 from saga_coordinator.service.kafka.errors import ClientError
@@ -44,9 +45,10 @@ async def _run_until_stopped(service: Service, stop: asyncio.Event, observer: Ob
         commits = tasks.create_task(_supervise(service.consumer.commit_offsets), name="offset commits")
         monitor = tasks.create_task(_supervise(service.consumer.watch), name="broker monitor")
         consumer = tasks.create_task(_supervise(partial(service.consumer.run, stop)), name="consumer")
+        recovering = tasks.create_task(_complete_recovery(service), name="recovery")
         await stop.wait()
         idle = () if service.consumer.caught_up.is_set() else (timers,)
-        for loop in (commits, monitor, *idle):
+        for loop in (commits, monitor, recovering, *idle):
             loop.cancel()
         try:
             async with asyncio.timeout(service.settings.shutdown_timeout):
@@ -61,6 +63,11 @@ async def _run_until_stopped(service: Service, stop: asyncio.Event, observer: Ob
         finally:
             relay.cancel()
         return True
+
+
+async def _complete_recovery(service: Service) -> None:
+    if service.is_recovering:
+        await recovery.complete(service)
 
 
 async def _supervise(loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -87,6 +94,8 @@ async def _connect(service: Service, observer: Observer) -> None:
     while True:
         try:
             await service.publisher.start()
+            if service.is_recovering:
+                await recovery.prepare(service)
         except (OSError, ClientError) as error:
             reason = str(error) if isinstance(error, ConnectionError) else f"no connection to Kafka: {error}"
             service.health.failing(PUBLISHER, reason)

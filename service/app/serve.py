@@ -29,7 +29,14 @@ COUNT_INTERVAL = 5.0
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-async def serve(settings: Settings, catalog: Sequence[AnySaga], telemetry: Telemetry, stop: asyncio.Event) -> None:
+async def serve(
+    settings: Settings,
+    catalog: Sequence[AnySaga],
+    telemetry: Telemetry,
+    stop: asyncio.Event,
+    *,
+    is_recovering: bool = False,
+) -> None:
     """Serve until `stop` is set, then finish the work in progress. Everything is closed again on every path.
 
     Raises, alone or in a group, with a message for the operator: `BadCatalog`, `StoreError` (also when a sync fails
@@ -41,7 +48,9 @@ async def serve(settings: Settings, catalog: Sequence[AnySaga], telemetry: Telem
     try:
         async with asyncio.TaskGroup() as servers:
             apis = [servers.create_task(each, name="api") for each in _apis(settings.api, health, telemetry, actions)]
-            async with build_service(settings, catalog, telemetry, telemetry.sampler, health=health) as service:
+            async with build_service(
+                settings, catalog, telemetry, telemetry.sampler, health=health, is_recovering=is_recovering
+            ) as service:
                 handlers, bind = service.handlers, settings.api.actions_bind
                 actions.open(build_actions(handlers.operator, handlers.redrive, bind, service.drain))
                 await _run(service, stop, telemetry)

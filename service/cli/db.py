@@ -11,6 +11,7 @@ from saga_coordinator.service.cli.environment import load_settings
 from saga_coordinator.service.cli.options import Json
 
 REMEDY = "restore a backup (`saga db restore FILE`), or use the one that `saga db check FILE` finds whole"
+RECOVER = "If the coordinator has worked since that backup, start it by `saga serve --recover`."
 
 db = typer.Typer(
     help="The database file: backup, restore, check.",
@@ -40,7 +41,7 @@ def restore(file: Annotated[Path, typer.Argument(help="A backup of this coordina
     restored = database.restore(settings, file)
     kept = f" What was there before is {restored.replaced}." if restored.replaced else ""
     content = f"schema {restored.content.schema}, {restored.content.instances} instances"
-    echo(f"{database.path_of(settings)} is now {file}: {content}.{kept}")
+    echo(f"{database.path_of(settings)} is now {file}: {content}.{kept} {RECOVER}")
 
 
 @db.command("check")

@@ -36,7 +36,13 @@ Embedded = Annotated[
 ]
 
 
-def serve(*, embedded: Embedded = False) -> None:
+Recover = Annotated[
+    bool,
+    typer.Option("--recover", help="The database went back: what was decided since stalls, and is not decided again"),
+]
+
+
+def serve(*, embedded: Embedded = False, recover: Recover = False) -> None:
     """Run the coordinator until SIGTERM or SIGINT.
 
     It then drains, and ends with 0. A second signal ends it at once.
@@ -45,7 +51,7 @@ def serve(*, embedded: Embedded = False) -> None:
     settings = load_settings(report)
     configure(settings.log.level, Format(settings.log.format))
     try:
-        _serve(settings, report, embedded=embedded)
+        _serve(settings, report, embedded=embedded, recover=recover)
     except Exception as error:
         sentences = [each for each in reasons(error) if each is not None]
         if len(sentences) < len(list(reasons(error))):
@@ -63,18 +69,20 @@ def _reporter() -> Report:
     return lambda problem: logger().error(problem)
 
 
-def _serve(settings: Settings, report: Report, *, embedded: bool) -> None:
+def _serve(settings: Settings, report: Report, *, embedded: bool, recover: bool) -> None:
     catalog = load_catalog(settings.catalog)
     telemetry = _telemetry(settings, report)
     broker = embedded_kafka(settings, catalog) if embedded else nullcontext(settings)
     with broker as served, asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_until_signal(served, catalog, telemetry, report))
+        runner.run(_until_signal(served, catalog, telemetry, report, recover=recover))
 
 
-async def _until_signal(settings: Settings, catalog: Sequence[AnySaga], telemetry: Telemetry, report: Report) -> None:
+async def _until_signal(
+    settings: Settings, catalog: Sequence[AnySaga], telemetry: Telemetry, report: Report, *, recover: bool
+) -> None:
     stop = asyncio.Event()
     _stop_on_signals(stop, settings.shutdown_timeout + CLOSE_TIMEOUT, report)
-    await serving.serve(settings, catalog, telemetry, stop)
+    await serving.serve(settings, catalog, telemetry, stop, is_recovering=recover)
 
 
 def _telemetry(settings: Settings, report: Report) -> Telemetry:

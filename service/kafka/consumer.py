@@ -52,6 +52,7 @@ class KafkaConsumer:
         store: LeaseStore,
         health: Health,
         observer: Observer,
+        is_recovering: bool = False,
     ) -> None:
         self._settings = settings
         self._kafka = settings.kafka
@@ -74,7 +75,7 @@ class KafkaConsumer:
             observer=observer,
             on_recreated=self.acquire_again,
         )
-        self._guard = Guard(settings, topics, store)
+        self._guard = Guard(settings, topics, store, is_recovering=is_recovering)
         self._undecodable: Undecodable | None = None
         self._leases_checked_at = -LEASE_CHECK_INTERVAL
         self.caught_up = asyncio.Event()
@@ -106,7 +107,7 @@ class KafkaConsumer:
         while True:
             await asyncio.sleep(COMMIT_INTERVAL)
             offsets = {TopicPartition(*each): offset for each, offset in self._leases.offsets()}
-            if self._consumer is None or offsets == committed or self._assignment.is_fresh():
+            if self._consumer is None or offsets == committed or not self._may_commit():
                 continue
             try:
                 async with asyncio.timeout(self._kafka.request_timeout):
@@ -114,6 +115,10 @@ class KafkaConsumer:
                 committed = offsets
             except (KafkaError, TimeoutError, ValueError) as error:
                 self._observer.on_error("offsets were not committed to Kafka", error)
+
+    def _may_commit(self) -> bool:
+        """Return whether to commit: during a recovery the committed offsets show that the database went back."""
+        return not self._assignment.is_fresh() and not self._guard.is_recovering
 
     async def watch(self) -> None:
         """Check at intervals whether the broker answers, and how far each partition lags."""
@@ -193,6 +198,7 @@ class KafkaConsumer:
                 self._partitions[at].backlog_end = None
         known = {TopicPartition(*each) for each in self._leases.owned()} | self._partitions.unreadable()
         if assigned and assigned <= known and not self._partitions.backlog():
+            self._guard.is_recovering = False
             self.caught_up.set()
 
     async def _check_leases(self, consumer: AIOKafkaConsumer) -> None:

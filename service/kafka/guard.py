@@ -80,17 +80,22 @@ def _marked(metadata: str | None) -> str | None:
 class Guard:
     """Looks at Kafka, and says what the database may read of it."""
 
-    def __init__(self, settings: Settings, topics: Collection[str], store: LeaseStore) -> None:
+    def __init__(
+        self, settings: Settings, topics: Collection[str], store: LeaseStore, *, is_recovering: bool = False
+    ) -> None:
         self._settings = settings
         self._topics = topics
         self._store = store
+        self.is_recovering = is_recovering
+        """Whether a database that went back reads what lies between, and commits nothing meanwhile."""
 
     async def admit(self, consumer: AIOKafkaConsumer) -> KafkaState:
         """Return what Kafka says. Raises `NotReady` if database, group and cluster do not belong together."""
         async with asyncio.timeout(self._settings.kafka.request_timeout):
             state = await read_state(consumer, self._topics)
         identity, leases = await self._store.identity(), await self._store.leases()
-        if problem := database_problem(state, identity, leases, self._settings):
+        problem = database_problem(state, identity, leases, self._settings, is_recovering=self.is_recovering)
+        if problem:
             raise NotReady(problem)
         return state
 
@@ -120,7 +125,7 @@ class Guard:
             for lease in leases
             if lease.is_set or (lease.topic, lease.partition) not in ours
         }
-        if unclaimed:
+        if unclaimed and not self.is_recovering:
             async with asyncio.timeout(self._settings.kafka.request_timeout):
                 await consumer.commit(committed_as(identity.id, unclaimed))
             await self.admit(consumer)
@@ -128,9 +133,17 @@ class Guard:
 
 
 def database_problem(
-    state: KafkaState, identity: DatabaseIdentity, leases: Sequence[Lease], settings: Settings
+    state: KafkaState,
+    identity: DatabaseIdentity,
+    leases: Sequence[Lease],
+    settings: Settings,
+    *,
+    is_recovering: bool = False,
 ) -> str | None:
-    """Return why this database must read nothing at all and what to do, or None."""
+    """Return why this database must read nothing at all and what to do, or None.
+
+    One that is recovering may be behind what its group has committed, and not empty.
+    """
     group, store = settings.kafka.group, settings.store
     if state.cluster.id and identity.cluster_id and state.cluster.id != identity.cluster_id:
         return (
@@ -154,6 +167,8 @@ def database_problem(
         if committed.offset > (done or 0):
             if not any(each.epoch for each in leases):
                 return f"the consumer group {group} has committed offsets, and the database {store} is empty: {_LOST}"
+            if is_recovering:
+                continue
             return (
                 f"the database {store} went back: its consumer group {group} has committed {at.topic}:{at.partition} "
                 f"up to {committed.offset}, and it has processed that up to {done or 0}: {_OLDER}"

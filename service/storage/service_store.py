@@ -1,6 +1,6 @@
 """The store as the service runs it: the port of the handlers, opened and closed, counted and checkpointed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -23,6 +23,15 @@ class ServiceStore(Store, LeaseStore, Protocol):
 
     async def live_versions(self) -> Sequence[LiveVersions]:
         """Return the sagas and versions that have live instances, how many, and the keys of a few."""
+
+    async def newest_entry(self) -> datetime:
+        """Return the time of the newest entry of a history; without one, the earliest time there is."""
+
+    async def doubts(self) -> Mapping[str, str]:
+        """Return the instances that stall when they start, each with the reason."""
+
+    async def set_doubts(self, doubts: Mapping[str, str]) -> None:
+        """Replace them."""
 
     async def counts(self, now: datetime) -> Counts:
         """Return what the metrics show of the database."""

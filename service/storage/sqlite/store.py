@@ -211,6 +211,19 @@ class SqliteStore:
             for saga, version, count, keys in await self._query(_LIVING, {"few": MAX_KEYS})
         ]
 
+    async def newest_entry(self) -> datetime:
+        """Return the time of the newest entry of a history. It reads all of them."""
+        [(at,)] = await self._query("SELECT max(at) FROM history")
+        return to_time(at or 0)
+
+    async def doubts(self) -> Mapping[str, str]:
+        """Return the instances that stall when they start, each with the reason."""
+        return {row[0]: row[1] for row in await self._query("SELECT instance_id, reason FROM doubt")}
+
+    async def set_doubts(self, doubts: Mapping[str, str]) -> None:
+        """Replace them."""
+        await self.transact(lambda tx: tx.set_doubts(doubts))
+
     async def counts(self, now: datetime) -> Counts:
         """Return what the metrics show of the database."""
         query = partial(self._query_on, _opened(self._counter))

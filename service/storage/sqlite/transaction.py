@@ -125,6 +125,14 @@ class SqliteTransaction:
         waiting = await self._read(f"{QUEUED} WHERE {which} ORDER BY seq", named)
         return DeadLetterQueue([letter(each) for each in letters], [queued(each) for each in waiting])
 
+    async def set_doubts(self, doubts: Mapping[str, str]) -> None:
+        """Replace the instances that stall when they start."""
+        statements = [
+            Statement("DELETE FROM doubt WHERE TRUE OR ? IS NULL", [("",)]),
+            Statement("INSERT INTO doubt VALUES (?, ?)", sorted(doubts.items())),
+        ]
+        await write(self.connection, statements)
+
     async def save(self, changes: Changes) -> Sequence[OutboxRow]:
         """Write everything; see `saga_coordinator.handlers.ports.Transaction`."""
         rows = [OutboxRow(self._next_seq(), message) for message in changes.outbox]

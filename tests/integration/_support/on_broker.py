@@ -173,6 +173,7 @@ async def serving(
     name: str = DEFAULT_NAMES.coordinator,
     saga: AnySaga = order_fulfilment,
     start_from: StartFrom = "beginning",
+    is_recovering: bool = False,
 ) -> AsyncIterator[Running]:
     """The service on a broker and a database file. In the end it is drained, or, as by a crash, cut off where it is.
 
@@ -189,7 +190,7 @@ async def serving(
     )
     settings = Settings(name=name, kafka=kafka, store=f"sqlite:///{path}", outbox_limit=outbox_limit)
     watcher = Watcher()
-    async with build_service(settings, [saga], watcher, sampled) as service:
+    async with build_service(settings, [saga], watcher, sampled, is_recovering=is_recovering) as service:
         running = Running(service, watcher)
         running.task = asyncio.create_task(run(service, running.stop, watcher))
         try:

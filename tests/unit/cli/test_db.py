@@ -123,7 +123,8 @@ def test_a_restored_backup_replaces_the_database_and_what_lies_beside_it(
     assert keys(store) == ["o-1"]
     [kept] = tmp_path.glob("saga.db.replaced-*")
     assert said.out == (
-        f"{store} is now backup.db: schema {newest_schema()}, 1 instances. What was there before is {kept}.\n"
+        f"{store} is now backup.db: schema {newest_schema()}, 1 instances. What was there before is {kept}. "
+        "If the coordinator has worked since that backup, start it by `saga serve --recover`.\n"
     )
     assert keys(kept) == ["o-killed"]
     assert saga.does("db", "check").out.startswith(f"{store} is whole")
@@ -155,7 +156,7 @@ def test_a_backup_replaces_a_database_that_is_gone_and_keeps_its_permissions(
 
     said = saga.does("db", "restore", "backup.db")
 
-    assert "before" not in said.out
+    assert "What was there before" not in said.out
     assert keys(store) == ["o-1"]
     assert (tmp_path / "backup.db").exists()
 
