@@ -147,13 +147,13 @@ def _story(story: OrderStory) -> RenderableType:
         trace_tree(story),
         Text(),
         Text("Its history in the database", "bold"),
-        _history(story),
+        history(story),
     )
 
 
-def _history(story: OrderStory) -> Table:
+def history(story: OrderStory) -> Table:
     """Return the history with a column of times: milliseconds since the order was placed."""
-    drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    drawn = Table(box=None, expand=True, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     drawn.add_column("at ms", justify="right", no_wrap=True)
     for heading in ("what came in", "what was sent"):
         drawn.add_column(heading, no_wrap=True, overflow="ellipsis", ratio=1)
