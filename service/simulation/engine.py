@@ -91,7 +91,6 @@ class Tally:
 class Run:
     """One instance and its jobs at participants. `timer_at` is the timer that is scheduled for it."""
 
-    number: int
     instance: Instance[Any]
     began: int
     timer_at: int | None = None
@@ -144,7 +143,7 @@ class Simulation:
         except Exception as error:  # noqa: BLE001  the saga's own function: the service dead-letters the record
             self.tally.raised[f"{type(error).__name__}: {error}"] += 1
             return
-        run = Run(number, decision.instance, self.agenda.now)
+        run = Run(decision.instance, self.agenda.now)
         self._runs.append(run)
         self._carry_out(run, decision)
         for receive in self.saga.plan.receives:
