@@ -19,6 +19,12 @@ _MACHINERY: Final = ("<frozen importlib", importlib.__file__, __file__)
 """Files whose frames import a module and say nothing about it."""
 
 
+def demo_note(settings: Settings) -> str | None:
+    """Return a sentence if no catalog is set, so that nobody mistakes the sagas of the demo for their own."""
+    is_set = "catalog" in settings.model_fields_set
+    return None if is_set else "SAGA_CATALOG is not set: these are the sagas of the demo"
+
+
 def load_routes(settings: Settings) -> Routes:
     """Return the routes of the catalog that the settings name. Raises as `load_catalog`."""
     return build_routes(load_catalog(settings.catalog), settings)

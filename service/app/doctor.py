@@ -18,7 +18,7 @@ from opentelemetry.util.re import parse_env_headers
 from saga_coordinator.handlers.routing import BadCatalog, Routes
 from saga_coordinator.sagas import UnsoundSaga
 from saga_coordinator.service.app import database
-from saga_coordinator.service.catalog import load_routes
+from saga_coordinator.service.catalog import demo_note, load_routes
 from saga_coordinator.service.errors import StoreError
 from saga_coordinator.service.health import Finding
 from saga_coordinator.service.kafka.admin import Topic, TopicState, describe_cluster, plan
@@ -51,7 +51,8 @@ def _definitions(settings: Settings) -> tuple[Routes | None, Finding]:
     except (UnsoundSaga, BadCatalog) as error:
         return None, Finding("definitions", str(error), "correct what `saga lint` names, or SAGA_CATALOG")
     sagas = ", ".join(f"{name} v{version}" for name, version in routes.sagas)
-    return routes, Finding("definitions", sagas)
+    note = demo_note(settings)
+    return routes, Finding("definitions", f"{sagas}. {note}" if note else sagas)
 
 
 # --- Kafka

@@ -8,8 +8,8 @@ import typer
 from saga_coordinator.handlers.names import Names
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.service.asyncapi import export as files
-from saga_coordinator.service.catalog import load_catalog
 from saga_coordinator.service.cli.console import echo, fail, print_json
+from saga_coordinator.service.cli.definitions import load_catalog
 from saga_coordinator.service.cli.environment import load_settings
 from saga_coordinator.service.cli.options import Json
 
@@ -58,4 +58,4 @@ def check(*, folder: Folder = HERE, json: Json = False) -> None:
 
 def _load() -> tuple[tuple[AnySaga, ...], Names]:
     settings = load_settings()
-    return load_catalog(settings.catalog), Names(settings.name)
+    return load_catalog(settings), Names(settings.name)

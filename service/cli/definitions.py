@@ -6,13 +6,26 @@ import typer
 
 from saga_coordinator.handlers.routing import AnySaga, Routes
 from saga_coordinator.service import catalog
-from saga_coordinator.service.cli.console import fail
+from saga_coordinator.service.cli.console import fail, remark
 from saga_coordinator.service.cli.environment import load_settings
+from saga_coordinator.service.settings import Settings
+
+
+def load_routes(settings: Settings) -> Routes:
+    """Return the routes of the catalog, with a remark if it is that of the demo."""
+    _remark_demo(settings)
+    return catalog.load_routes(settings)
+
+
+def load_catalog(settings: Settings) -> tuple[AnySaga, ...]:
+    """Return the sagas of the catalog, with a remark if it is that of the demo."""
+    _remark_demo(settings)
+    return catalog.load_catalog(settings.catalog)
 
 
 def newest(name: str) -> AnySaga:
     """Return the newest version of a saga of the catalog; exit with 1 if there is none."""
-    sagas = catalog.load_routes(load_settings()).newest
+    sagas = load_routes(load_settings()).newest
     if name not in sagas:
         fail(_no_saga(name, sagas))
     return sagas[name]
@@ -21,7 +34,7 @@ def newest(name: str) -> AnySaga:
 def choose(name: str | None) -> list[AnySaga]:
     """Return the sagas at MODULE:NAME, or the newest version of a saga of the catalog, or of all."""
     if name is None:
-        return list(catalog.load_routes(load_settings()).newest.values())
+        return list(load_routes(load_settings()).newest.values())
     return list(sagas_at(name)) if ":" in name else [newest(name)]
 
 
@@ -55,3 +68,8 @@ def sagas_at(where: str) -> tuple[AnySaga, ...]:
 
 def _no_saga(name: str, sagas: Iterable[str]) -> str:
     return f"there is no saga {name!r} in the catalog; it has {', '.join(sorted(sagas))}"
+
+
+def _remark_demo(settings: Settings) -> None:
+    if note := catalog.demo_note(settings):
+        remark(note)

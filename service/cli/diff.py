@@ -7,9 +7,8 @@ from rich.text import Text
 
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.sagas.versions.diff import Change, ChangeKind, differences
-from saga_coordinator.service.catalog import load_routes
 from saga_coordinator.service.cli.console import echo, print_json
-from saga_coordinator.service.cli.definitions import saga_at, version_of
+from saga_coordinator.service.cli.definitions import load_routes, saga_at, version_of
 from saga_coordinator.service.cli.environment import load_settings
 from saga_coordinator.service.cli.options import Json
 from saga_coordinator.service.views.text import escape

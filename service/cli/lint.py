@@ -6,9 +6,8 @@ import typer
 
 from saga_coordinator.handlers.routing import AnySaga, BadCatalog, Routes
 from saga_coordinator.sagas import UnsoundSaga
-from saga_coordinator.service.catalog import load_catalog
 from saga_coordinator.service.cli.console import echo, print_json, remark
-from saga_coordinator.service.cli.definitions import sagas_at
+from saga_coordinator.service.cli.definitions import load_catalog, sagas_at
 from saga_coordinator.service.cli.environment import load_settings
 from saga_coordinator.service.cli.options import Json
 
@@ -27,7 +26,7 @@ def lint(
     sagas: tuple[AnySaga, ...] = ()
     problems: list[str] = []
     try:
-        sagas = sagas_at(where) if where else load_catalog(load_settings().catalog)
+        sagas = sagas_at(where) if where else load_catalog(load_settings())
         Routes(sagas)
     except UnsoundSaga as error:
         problems = str(error).splitlines()

@@ -54,6 +54,10 @@ VERBS: Final = {
 class Verbs(TyperGroup):
     """The verbs of `saga`. An error that a user can cause ends in a sentence; any other keeps its traceback."""
 
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401  typer keeps the types of its groups private
+        super().__init__(**settings)
+        self.commands = dict.fromkeys(VERBS, self)  # typer suggests these names to who misspells one
+
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002  typer keeps the type of its context private
         """Return the names of all verbs."""
         return list(VERBS)

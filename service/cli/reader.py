@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from saga_coordinator.service.app.database import open_queries
-from saga_coordinator.service.catalog import load_routes
+from saga_coordinator.service.cli.definitions import load_routes
 from saga_coordinator.service.cli.environment import load_settings
 from saga_coordinator.service.views.instance import Reader
 

@@ -13,7 +13,7 @@ import typer
 
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.service.app import serve as serving
-from saga_coordinator.service.catalog import load_catalog
+from saga_coordinator.service.catalog import demo_note, load_catalog
 from saga_coordinator.service.cli import console
 from saga_coordinator.service.cli.embedded import embedded_kafka
 from saga_coordinator.service.cli.environment import load_settings
@@ -71,6 +71,8 @@ def _reporter() -> Report:
 
 def _serve(settings: Settings, report: Report, *, embedded: bool, recover: bool) -> None:
     catalog = load_catalog(settings.catalog)
+    if note := demo_note(settings):
+        logger().info(note)
     telemetry = _telemetry(settings, report)
     broker = embedded_kafka(settings, catalog) if embedded else nullcontext(settings)
     with broker as served, asyncio.Runner(loop_factory=_loop_factory()) as runner:

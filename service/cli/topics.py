@@ -8,8 +8,8 @@ import typer
 from rich.text import Text
 
 from saga_coordinator.handlers.routing import Routes
-from saga_coordinator.service.catalog import load_routes
 from saga_coordinator.service.cli.console import echo, fail, print_json, remark, table
+from saga_coordinator.service.cli.definitions import load_routes
 from saga_coordinator.service.cli.environment import load_settings, silence_libraries
 from saga_coordinator.service.cli.options import Json
 from saga_coordinator.service.kafka import admin

@@ -19,6 +19,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     for name in os.environ:
         if name.startswith(("SAGA_", "OTEL_")) and not name.startswith("SAGA_TEST_"):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("SAGA_CATALOG", "saga_coordinator.sagas.catalog:catalog")
     monkeypatch.setenv("SAGA_STORE", f"sqlite:///{tmp_path}/saga.db")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))

@@ -29,7 +29,7 @@ def test_every_setting_is_shown_with_value_default_and_origin(saga: Saga, monkey
     }
     origins = {name: each["origin"] for name, each in shown.items()}
     assert (origins["SAGA_LOG__LEVEL"], origins["SAGA_API__BIND"]) == ("environment", "environment")
-    assert (origins["SAGA_LOG__FORMAT"], origins["SAGA_CATALOG"]) == ("default", "default")
+    assert (origins["SAGA_LOG__FORMAT"], origins["SAGA_OUTBOX_LIMIT"]) == ("default", "default")
     assert shown["SAGA_API__BIND"]["value"] == "127.0.0.1:9999"
 
 

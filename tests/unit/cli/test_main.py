@@ -112,3 +112,23 @@ def test_completion_is_offered() -> None:
     )  # fmt: skip
 
     assert shown.stdout.split() == ["topics"]
+
+
+@pytest.mark.parametrize("arguments", [["lint"], ["graph"], ["ls"], ["why", "o-1"], ["contracts", "check"]])
+def test_without_a_catalog_it_says_that_the_sagas_are_those_of_the_demo(
+    saga: Saga, store: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    run_stories(store, placed("o-1"))
+    assert "demo" not in saga(*arguments).err
+
+    monkeypatch.delenv("SAGA_CATALOG")
+
+    assert "SAGA_CATALOG is not set: these are the sagas of the demo" in saga(*arguments).err.splitlines()
+
+
+@pytest.mark.parametrize(("word", "verb"), [("list", "lint"), ("expain", "explain"), ("topic", "topics")])
+def test_a_misspelt_verb_is_answered_with_the_nearest(saga: Saga, word: str, verb: str) -> None:
+    said = saga(word)
+
+    assert said.code == 2
+    assert f"No such command '{word}'. Did you mean '{verb}'" in said.err
