@@ -16,6 +16,7 @@ from saga_coordinator.service.clock import SystemClock
 from saga_coordinator.service.drain import Drain
 from saga_coordinator.service.health import CHECKS, PUBLISHER, STORE, Health
 from saga_coordinator.service.kafka.consumer import KafkaConsumer
+from saga_coordinator.service.kafka.positions import Positions
 from saga_coordinator.service.kafka.publisher import KafkaPublisher
 from saga_coordinator.service.settings import Settings
 from saga_coordinator.service.storage.service_store import ServiceStore
@@ -31,6 +32,7 @@ class Service:
     publisher: KafkaPublisher
     handlers: Handlers
     consumer: KafkaConsumer
+    positions: Positions
     health: Health
     drain: Drain
     is_recovering: bool = False
@@ -80,8 +82,8 @@ async def build_service(
             observer=observer,
             is_recovering=is_recovering,
         )
-        drain = Drain()
-        yield Service(settings, routes, store, publisher, handlers, consumer, health, drain, is_recovering)
+        positions, drain = Positions(settings.kafka, routes.topics_in, store, consumer.acquire_again), Drain()
+        yield Service(settings, routes, store, publisher, handlers, consumer, positions, health, drain, is_recovering)
     finally:
         await publisher.stop()
         await store.close()

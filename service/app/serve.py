@@ -51,8 +51,9 @@ async def serve(
             async with build_service(
                 settings, catalog, telemetry, telemetry.sampler, health=health, is_recovering=is_recovering
             ) as service:
-                handlers, bind = service.handlers, settings.api.actions_bind
-                actions.open(build_actions(handlers.operator, handlers.redrive, bind, service.drain))
+                handlers, set_positions = service.handlers, service.positions.set
+                bind, drain = settings.api.actions_bind, service.drain
+                actions.open(build_actions(handlers.operator, handlers.redrive, set_positions, bind, drain))
                 await _run(service, stop, telemetry)
             for api in apis:
                 api.cancel()

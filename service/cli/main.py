@@ -34,6 +34,7 @@ VERBS: Final = {
     "config": Verb("config", "Show all settings and where they come from."),
     "version": Verb("version", "Print the version."),
     "db": Verb("db", "The database file: backup, restore, check."),
+    "positions": Verb("positions", "From where topics are read."),
     "topics": Verb("topics", "The Kafka topics that the catalog needs."),
     "demo": Verb("demo", "Run orders through a whole system, and check the result."),
     "contracts": Verb("contracts", "The messages of the catalog as JSON Schemas and AsyncAPI."),

@@ -1,10 +1,10 @@
-"""The routes that change something: operator actions on instances and on dead letters.
+"""The routes that change something: operator actions on instances, dead letters and positions.
 
 `POST` with a JSON body that says who and why. They answer 200 with the result, even if it was refused; a problem when
 the request makes no sense, there is no such instance, or the store does not answer. `access.py` decides who may ask.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from saga_coordinator.handlers.decode import describe_error, describe_validation_error
 from saga_coordinator.handlers.interventions import Interventions
 from saga_coordinator.handlers.ports import Conflict
-from saga_coordinator.handlers.records import Place
+from saga_coordinator.handlers.records import Actor, Place, SetPosition
 from saga_coordinator.handlers.redrive import DeadLetterRef, Redrive, Result
 from saga_coordinator.handlers.routing import BadCatalog
 from saga_coordinator.sagas.machine import Cancel, Decision, OperatorAction, Pause, Resolve, Resume, RetryStep
@@ -47,15 +47,20 @@ ACTIONS: Final[dict[str, tuple[type[schemas.ActionRequest], Callable[..., Operat
 }
 """The body of each request, and the signal that it becomes: both have the same fields."""
 
-Work = Callable[[], Awaitable[Decision[Any] | Result | None]]
+Work = Callable[[], Awaitable[Decision[Any] | Result | Sequence[SetPosition] | None]]
+SetPositions = Callable[[str, int | None, str, Actor], Awaitable[Sequence[SetPosition]]]
+"""Sets from where a topic is read, or one of its partitions. Raises `ValueError`, `NotReady`."""
 
 
-def build_actions(operator: Interventions, redrive: Redrive, bind: str, drain: Drain) -> FastAPI:
+def build_actions(
+    operator: Interventions, redrive: Redrive, set_positions: SetPositions, bind: str, drain: Drain
+) -> FastAPI:
     """Return the routes that change something, for an API that is bound to `bind`. They are refused once it drains."""
     actions, answers = FastAPI(docs_url=None, redoc_url=None, openapi_url=None), _Answers(drain)
     add_problem_handlers(actions)
     actions.include_router(_instances(operator, answers))
     actions.include_router(_dead_letters(redrive, answers))
+    actions.include_router(_positions(set_positions, answers))
     actions.add_middleware(LocalAccess, bind=bind)
     return actions
 
@@ -138,6 +143,18 @@ def _instances(operator: Interventions, answers: _Answers) -> APIRouter:
     @router.post("/skip")
     async def skip(request: Request, id_: str, body: schemas.Skip, key: Key = None) -> Response:
         return await answers.to(request, key, body, lambda: operator.skip(id_, body.step, body.raw_reply(), body.by()))
+
+    return router
+
+
+def _positions(set_positions: SetPositions, answers: _Answers) -> APIRouter:
+    router = APIRouter(prefix="/api/v1/positions")
+
+    @router.post("/{topic}")
+    async def position(request: Request, topic: str, body: schemas.Position, key: Key = None) -> Response:
+        return await answers.to(
+            request, key, body, lambda: set_positions(topic, body.partition, body.position, body.by())
+        )
 
     return router
 

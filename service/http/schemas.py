@@ -47,6 +47,13 @@ class Resolve(ActionRequest):
     status: Literal[Status.COMPLETED, Status.COMPENSATED]
 
 
+class Position(ActionRequest):
+    """From where a topic is read, or one of its partitions."""
+
+    partition: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    position: Name
+
+
 class DeadLetterRequest(ActionRequest):
     """The instance for which a record failed, if it failed for several."""
 

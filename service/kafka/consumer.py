@@ -279,8 +279,8 @@ class KafkaConsumer:
         at = TopicPartition(lease.topic, lease.partition)
         consumer.seek(at, lease.next_offset)
         state = self._partitions[at]
-        if state.problem is not None:
-            state.problem = None
+        state.problem = None
+        if at in consumer.paused():
             consumer.resume(at)
         self._leases.add(lease)
         _, state.backlog_end = log

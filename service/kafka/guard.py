@@ -160,8 +160,8 @@ def database_problem(
         if committed.database_id not in {None, identity.id}:
             return (
                 f"the consumer group {group} belongs to the database {committed.database_id}, and {store} is the "
-                f"database {identity.id}: if another coordinator runs in this group, let one of them have another "
-                f"group (SAGA_KAFKA__GROUP); if that database was lost, {_RESTORE}"
+                f"database {identity.id}: if another coordinator runs in this group, give one of them another name by "
+                f"SAGA_NAME; if that database was lost, {_RESTORE}"
             )
         done = None if lease is None else lease.next_offset
         if committed.offset > (done or 0):

@@ -108,11 +108,16 @@ class RecordRows:
 
 
 class PartitionRow(NamedTuple):
-    """A partition. `first_offset` has left a trace, the first to do so; `next_offset` is the first not processed."""
+    """A partition. `first_offset` has left a trace, the first to do so; `next_offset` is the first not processed.
 
+    `topic_id` is Kafka's id of its topic, None if it is not known.
+    """
+
+    topic: str
     partition: int
     first_offset: int | None
     next_offset: int | None
+    topic_id: str | None
 
 
 class Backlog(NamedTuple):
@@ -148,8 +153,8 @@ class Queries(Protocol):
     def queue(self, instance_id: str, limit: int) -> Sequence[QueuedRecord]:
         """Return the records that wait for a parked instance, in order."""
 
-    def partitions(self, topic: str) -> Sequence[PartitionRow]:
-        """Return the partitions of a topic that were read, in order."""
+    def partitions(self, topic: str | None = None) -> Sequence[PartitionRow]:
+        """Return the partitions that the database knows, of one topic or all, in order."""
 
     def is_unpublished(self, message_id: str) -> bool:
         """Return whether a message still waits in the outbox."""

@@ -1,10 +1,10 @@
-"""The results of operator actions, on instances and on dead letters."""
+"""The results of operator actions, on instances, dead letters and positions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from saga_coordinator.handlers.records import Place, Verdict
+from saga_coordinator.handlers.records import Place, SetPosition, Verdict
 from saga_coordinator.handlers.redrive import Outcome, Result, types_sent
 from saga_coordinator.sagas.machine import Decision, Status
 from saga_coordinator.service.views.values import view
@@ -41,7 +41,27 @@ class DeadLetterResult:
     parked_behind: Place | None
 
 
-def result_of(done: Decision[Any] | Result) -> ActionResult | DeadLetterResult:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionResult:
+    """From where a partition is read."""
+
+    topic: str
+    partition: int
+    next_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class PositionsResult:
+    """From where the partitions of a topic are read."""
+
+    positions: Sequence[PositionResult]
+
+
+def result_of(
+    done: Decision[Any] | Result | Sequence[SetPosition],
+) -> ActionResult | DeadLetterResult | PositionsResult:
+    if isinstance(done, Sequence):
+        return PositionsResult([view(PositionResult, each.at, next_offset=each.next_offset) for each in done])
     if isinstance(done, Result):
         records = [view(RecordResult, each) for each in done.records]
         return view(DeadLetterResult, done, end=done.outcome, records=records, parked_behind=done.head)

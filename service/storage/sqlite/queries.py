@@ -209,10 +209,10 @@ class SqliteQueries:
         rows = self._query(f"{QUEUED} WHERE instance_id = ? ORDER BY seq LIMIT ?", (instance_id, limit))
         return [queued(row) for row in rows]
 
-    def partitions(self, topic: str) -> Sequence[PartitionRow]:
+    def partitions(self, topic: str | None = None) -> Sequence[PartitionRow]:
         sql = (
-            f"SELECT partition, (SELECT min(first) FROM ({_FIRST_OFFSETS})), next_offset FROM lease WHERE topic = ?"  # noqa: S608  own text
-            " ORDER BY partition"
+            f"SELECT topic, partition, (SELECT min(first) FROM ({_FIRST_OFFSETS})), next_offset, topic_id FROM lease"  # noqa: S608  own text
+            " WHERE topic = ifnull(?, topic) ORDER BY topic, partition"
         )
         return [PartitionRow(*row) for row in self._query(sql, (topic,))]
 

@@ -33,6 +33,18 @@ def test_a_pause_and_its_end(saga: Saga) -> None:
 
 
 @pytest.mark.usefixtures("beside")
+def test_a_position_is_set_and_listed(saga: Saga) -> None:
+    done = saga.does("positions", "set", "made.events.v1/1", "7", *WHY)
+    assert done.out == "made.events.v1/1 is read from offset 7 on\n"
+    listed = saga.does("positions", "ls", "--json").json
+    assert {"topic": "made.events.v1", "partition": 1, "next_offset": 7, "topic_id": None} in listed
+    assert "made.events.v1" in saga.does("positions", "ls").out
+    refused = saga("positions", "set", "made.events.v1", "soon", *WHY)
+    assert (refused.code, refused.err) == (1, "saga: soon is no position\n")
+    assert saga("positions", "set", "made.events.v1/x", "7", *WHY).code == 2
+
+
+@pytest.mark.usefixtures("beside")
 def test_a_retry_that_has_no_answer_yet_is_still_waiting(saga: Saga) -> None:
     shown = saga.does("retry", "bad", "--step", "a", "--wait", "0", *WHY, "--json").json
     assert (shown["end"], shown["why"], shown["sent"]) == ("still waiting", "for a", ["made.do-a.v1"])

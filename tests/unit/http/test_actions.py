@@ -2,14 +2,14 @@
 
 import asyncio
 from base64 import b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from saga_coordinator.handlers.records import Record
+from saga_coordinator.handlers.records import Actor, PartitionOfTopic, Record, SetPosition
 from saga_coordinator.service.drain import Drain
 from saga_coordinator.service.errors import StoreError
 from saga_coordinator.service.health import Health
@@ -54,6 +54,14 @@ class ActionRequest:
         return await self.post(f"instances/{BAD}/{verb}", body, **headers)
 
 
+async def set_positions(topic: str, partition: int | None, position: str, by: Actor) -> Sequence[SetPosition]:
+    """Set positions as a coordinator with Kafka would."""
+    if position == "never":
+        raise ValueError("never is no position")
+    chosen = (0, 1) if partition is None else (partition,)
+    return [SetPosition(PartitionOfTopic(topic, each, by.who), 7) for each in chosen]
+
+
 @pytest.fixture
 async def asked(tmp_path: Path) -> AsyncIterator[ActionRequest]:
     fault, stores = Fault(), Stores()
@@ -63,7 +71,7 @@ async def asked(tmp_path: Path) -> AsyncIterator[ActionRequest]:
         transport = httpx.ASGITransport(api, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url=f"http://{BIND}") as client:
             asked = ActionRequest(it, client, fault, stores)
-            actions.open(build_actions(it.operator, it.redrive, BIND, asked.door))
+            actions.open(build_actions(it.operator, it.redrive, set_positions, BIND, asked.door))
             yield await asked.park()
 
 
@@ -220,10 +228,23 @@ async def test_before_kafka_was_reached_what_would_send_something_is_refused_and
     async with open_coordinator(tmp_path / "saga.db") as it:
         await it.take(log.placed())
     async with open_coordinator(tmp_path / "saga.db", publisher=publisher) as it:
-        actions.open(build_actions(it.operator, it.redrive, BIND, Drain()))
+        actions.open(build_actions(it.operator, it.redrive, set_positions, BIND, Drain()))
         before = it.everything()
         async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url=f"http://{BIND}") as client:
             path = f"/api/v1/instances/{instance_id('o-1')}/retry"
             answer = await client.post(path, json=OLGA | {"step": "charge-card"})
         assert "Kafka was not reached" in problem(answer, 503)
         assert it.everything() == before
+
+
+async def test_a_position_is_set_for_a_topic_or_one_of_its_partitions_and_a_wrong_one_is_a_problem(
+    asked: ActionRequest,
+) -> None:
+    done = await asked.post("positions/orders.events.v1", {"position": "end"})
+    assert done.json() == {
+        "positions": [{"topic": "orders.events.v1", "partition": each, "next_offset": 7} for each in (0, 1)]
+    }
+    one = await asked.post("positions/orders.events.v1", {"position": "7", "partition": 1})
+    assert [each["partition"] for each in one.json()["positions"]] == [1]
+    refused = await asked.post("positions/orders.events.v1", {"position": "never"})
+    assert problem(refused, 422) == "never is no position"

@@ -15,7 +15,7 @@ SEEDS = (
     in_text("an offset goes back", "_ADVANCE", " AND ifnull(lease.next_offset, 0) <= move.next_offset", ""),
     in_text(
         "a takeover begins no epoch",
-        "SqliteTransaction.acquire",
+        "_ACQUIRE",
         "DO UPDATE SET epoch = epoch + 1, owner",
         "DO UPDATE SET owner",
     ),

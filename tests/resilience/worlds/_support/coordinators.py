@@ -103,7 +103,7 @@ class Coordinator:
             health=health,
             observer=watch,
         )
-        parts: Any = (SETTINGS, routes, store, publisher, handlers, polling, health, Drain())
+        parts: Any = (SETTINGS, routes, store, publisher, handlers, polling, None, health, Drain())
         service = Service(*parts)  # the store and the publisher are simulated ones
         await running._run_until_stopped(service, asyncio.Event(), watch)  # noqa: SLF001  without the collector's settings
 

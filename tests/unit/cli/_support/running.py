@@ -1,7 +1,7 @@
 """A coordinator that runs beside the command line, with its API on a socket, as `saga serve` has it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,6 +10,7 @@ from threading import Event, Thread
 from typing import TypeVar
 
 from saga_coordinator.contracts import Reply
+from saga_coordinator.handlers.records import Actor, PartitionOfTopic, SetPosition
 from saga_coordinator.service.drain import Drain
 from saga_coordinator.service.http.routes import build_actions
 from saga_coordinator.service.http.server import listen, serve_api
@@ -55,6 +56,14 @@ class Running:
         self._loop.run_until_complete(self._served(started))
         self._loop.close()
 
+    async def set_positions(self, topic: str, partition: int | None, position: str, by: Actor) -> Sequence[SetPosition]:
+        """Set partition 0 of a topic to an offset."""
+        if not position.isdecimal():
+            raise ValueError(f"{position} is no position")
+        positions = [SetPosition(PartitionOfTopic(topic, partition or 0, None), int(position))]
+        await self.it.store.set_positions(positions, None, by)
+        return positions
+
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
 
@@ -64,7 +73,7 @@ class Running:
         clock = HandClock()
         clock.time = datetime.now(UTC)
         async with open_coordinator(self._path, *catalog, clock=clock) as self.it, asyncio.TaskGroup() as tasks:
-            actions = build_actions(self.it.operator, self.it.redrive, self.bind, Drain())
+            actions = build_actions(self.it.operator, self.it.redrive, self.set_positions, self.bind, Drain())
             serving = tasks.create_task(serve_api(actions, listener))
             self.two = await Two(self.it).begin()
             started()
