@@ -38,7 +38,6 @@ ENV PATH=/opt/saga/bin:$PATH \
     SAGA_API__ADMIN_BIND=127.0.0.1:8081 \
     SAGA_STORE=sqlite:////var/lib/saga/saga.db
 USER 10001:10001
-VOLUME /var/lib/saga
 EXPOSE 8080
 
 # SIGTERM drains: what is in hand is committed and sent within 30 s. Give `docker stop` more than that: --time 40.

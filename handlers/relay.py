@@ -32,6 +32,7 @@ class Relay:
         self._lanes: defaultdict[tuple[str, int], deque[OutboxRow]] = defaultdict(deque)
         self._busy: set[tuple[str, int]] = set()
         self._known: set[int] = set()
+        self._bytes = 0
         self._early: list[OutboxRow] | None = None
         self._acknowledged: list[int] = []
         self._pushes: deque[tuple[int, float]] = deque(maxlen=MAX_PUSHES)
@@ -44,6 +45,10 @@ class Relay:
     def pending(self) -> int:
         """How many rows are not acknowledged yet."""
         return sum(map(len, self._lanes.values()))
+
+    def is_over(self, limit: int, max_bytes: int) -> bool:
+        """Return whether more rows, or more bytes of values, are not acknowledged yet."""
+        return self.pending > limit or self._bytes > max_bytes
 
     @property
     def age(self) -> float:
@@ -88,6 +93,7 @@ class Relay:
         for row in rows:
             if row.seq not in self._known:
                 self._known.add(row.seq)
+                self._bytes += len(row.message.value or b"")
                 self._idle.clear()
                 self._lanes[row.message.topic, row.message.partition].append(row)
         if rows:
@@ -160,6 +166,7 @@ class Relay:
                     most = min(most * 2, MAX_BATCH)
                     for row in rows:
                         waiting.popleft()
+                        self._bytes -= len(row.message.value or b"")
                         self._acknowledged.append(row.seq)
         finally:
             self._busy.discard(lane)

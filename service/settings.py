@@ -113,6 +113,7 @@ class KafkaSettings(BaseModel):
     start_from: StartFrom = Field(
         "none", description="Where to begin a topic that has records at the first start; none: not before it is said"
     )
+    rack: str | None = Field(None, description="Rack or zone of this client: records come from its nearest replica")
     batch: int = Field(500, ge=1, le=10_000, description="Maximum number of records per transaction")
 
     @field_validator("sasl_mechanism", "sasl_username", "sasl_password", "sasl_password_file")
@@ -219,6 +220,9 @@ class Settings(BaseSettings):
         description="Whether records of a type that no saga wants, and tombstones, are ignored, or `dead-letter`",
     )
     outbox_limit: int = Field(10_000, ge=1, description="Number of unpublished messages at which the intake stops")
+    outbox_bytes: int = Field(
+        256_000_000, ge=1_000_000, description="Bytes of unpublished messages at which the intake stops"
+    )
     shutdown_timeout: float = Field(
         18.0, gt=0, le=20, description="Seconds to finish after SIGTERM; closing takes up to 10 more"
     )

@@ -113,10 +113,11 @@ async def _fire_timers(service: Service, observer: Observer, stop: asyncio.Event
     A batch of timers is never cancelled: its messages would be committed, and not published before the next start.
     """
     await service.consumer.caught_up.wait()
-    relay, limit = service.handlers.relay, service.settings.outbox_limit
+    relay, settings = service.handlers.relay, service.settings
     while not stop.is_set():
         try:
-            more = relay.pending <= limit and await service.handlers.timers.fire_due()
+            is_full = relay.is_over(settings.outbox_limit, settings.outbox_bytes)
+            more = not is_full and await service.handlers.timers.fire_due()
         except Exception as error:  # noqa: BLE001  the store reports its failure, and the timers fire later
             observer.on_error("timers did not fire", error)
             more = False

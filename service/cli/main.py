@@ -4,10 +4,17 @@ Exit code 0: done. 1: failed, with the reason on standard error. 2: a wrong comm
 is on standard output, and with `--json` nothing else is.
 """
 
+import os
+import signal
 import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
+
+if os.getpid() == 1:  # a signal without a handler is dropped for PID 1: it must not wait for the imports below
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda number, _frame: sys.exit(128 + number))
+
 
 import typer
 from typer.core import TyperGroup

@@ -55,6 +55,7 @@ async def join(
         auto_offset_reset="none",  # a log that is trimmed ahead of us is an error, not a place to jump to
         isolation_level="read_committed",
         max_poll_records=settings.batch,
+        client_rack=settings.rack,
         session_timeout_ms=session_ms,
         heartbeat_interval_ms=min(3_000, session_ms // 3),
         fetch_max_wait_ms=int(settings.fetch_wait * 1000),

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from saga_coordinator.service.counts import Counts, Unanswered
 from saga_coordinator.service.storage.sqlite.rows import from_time, to_time
+from saga_coordinator.service.storage.sqlite.wal import size_of, wal_of
 
 OVERDUE_AFTER: Final = timedelta(seconds=10)
 
@@ -51,8 +52,8 @@ async def count(query: Query, path: Path, now: datetime, unreadable: int) -> Cou
         unreadable=unreadable,
         dead_letters=dead_letters,
         parked=parked,
-        database_bytes=_size(path),
-        wal_bytes=_size(path.with_name(path.name + "-wal")),
+        database_bytes=size_of(path),
+        wal_bytes=size_of(wal_of(path)),
     )
 
 
@@ -60,10 +61,3 @@ def _unanswered(row: Sequence[Any]) -> Unanswered:
     saga, step, direction, number, asked_at, first = row
     since = datetime.fromisoformat(asked_at)
     return Unanswered(saga, step, direction, number, since if first is None else min(since, to_time(first)))
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0

@@ -42,6 +42,7 @@ from saga_coordinator.service.storage.sqlite.lock import acquire_lock, lock_path
 from saga_coordinator.service.storage.sqlite.migrations import migrate
 from saga_coordinator.service.storage.sqlite.rows import to_headers, to_time
 from saga_coordinator.service.storage.sqlite.transaction import Counters, Definitions, SqliteTransaction
+from saga_coordinator.service.storage.sqlite.wal import SIZE_LIMIT, describe_readers, size_of, wal_of
 
 T = TypeVar("T")
 
@@ -56,6 +57,7 @@ _PRAGMAS = (
     "PRAGMA busy_timeout = 5000",
     "PRAGMA foreign_keys = OFF",  # history is written in the order of its instances, by one writer
     "PRAGMA cache_size = -65536",
+    f"PRAGMA journal_size_limit = {SIZE_LIMIT}",
     "PRAGMA wal_autocheckpoint = 0",  # `checkpoint` does it: SQLite's own does not report a failed sync
 )
 
@@ -159,12 +161,19 @@ class SqliteStore:
             await asyncio.sleep(CHECKPOINT_INTERVAL)
             try:
                 await self.checkpoint()
+                self._report_growth(observer)
             except sqlite3.Error as error:
                 observer.on_error("the WAL was not written back into the database", error)
 
     async def identity(self) -> DatabaseIdentity:
         ((id_, cluster_id),) = await self._query(leases.IDENTITY)
         return DatabaseIdentity(id_, cluster_id)
+
+    def _report_growth(self, observer: Observer) -> None:
+        """Report a WAL that is too large: after a checkpoint only a program that reads keeps it from being reused."""
+        if (size := size_of(wal_of(self._path))) > 2 * SIZE_LIMIT:
+            what = f"{wal_of(self._path)} has {size >> 20} MiB and only grows"
+            observer.on_error(what, TimeoutError(f"{describe_readers(self._path)}: end it, and the log is cut"))
 
     async def acquire(
         self, topic: str, partition: int, owner: str, *, start: int | None = None, topic_id: str | None = None
@@ -329,7 +338,7 @@ def _rewrite_wal(database: Path) -> None:
     After a failed sync the operating system may still show what never reached the disk, and call it written. SQLite
     would read it as committed, and what follows it in the file would be lost with it in a power cut.
     """
-    wal = database.with_name(database.name + "-wal")
+    wal = wal_of(database)
     if not wal.exists():
         return
     descriptor, offset = os.open(wal, os.O_RDWR), 0

@@ -59,6 +59,7 @@ def test_each_wrong_setting_is_named_with_what_it_must_be_and_ends_with_2(
         "SAGA_STORE": "postgres://x",
         "SAGA_API__BIND": "8080",
         "SAGA_CATALOG": "onboarding",
+        "SAGA_LOG__FORMAT": "console",
     }.items():
         monkeypatch.setenv(name, value)
 

@@ -140,14 +140,19 @@ class Looks:
         self._relay = it.relay
         self.count = 0
 
-    @property
-    def pending(self) -> int:
+    def is_over(self, limit: int, max_bytes: int) -> bool:
         self.count += 1
-        return self._relay.pending
+        return self._relay.is_over(limit, max_bytes)
 
 
 def service(it: Coordinator, *, relay: Looks | Relay, timers: ObservedTimers | Timers, **more: object) -> Any:  # noqa: ANN401  the parts that fire timers
     """The parts of a service that fire timers: the backlog is processed, and the outbox may have 7 messages."""
     handlers = replace(it.handlers, relay=cast("Relay", relay), timers=cast("Timers", timers))
-    parts = {"settings": Settings(outbox_limit=7), "consumer": Quiet(), "handlers": handlers, "drain": Drain()}
+    parts = {
+        "settings": Settings(outbox_limit=7),
+        "consumer": Quiet(),
+        "handlers": handlers,
+        "drain": Drain(),
+        "is_recovering": False,
+    }
     return SimpleNamespace(**(parts | more))

@@ -84,7 +84,7 @@ SEEDS = (
     Seed(
         "too much unsent does not stop the intake",
         "KafkaConsumer._poll_once",
-        "self._handlers.relay.pending > self._settings.outbox_limit",
+        "self._handlers.relay.is_over(...)",
         "False",
     ),
     Seed(
