@@ -249,7 +249,7 @@ def test_without_a_coordinator_it_says_where_it_was_looked_for(
     monkeypatch.setenv("SAGA_API__BIND", "127.0.0.1:1")
     said = saga("dead-letters", "discard", f"{EVENTS}:0:0", *WHY)
     assert said.code == 1
-    assert said.err.startswith("saga: no coordinator answers at http://127.0.0.1:1: start `saga serve`")
+    assert said.err.startswith("saga: no coordinator answers at 127.0.0.1:1: start `saga serve`")
 
 
 def test_the_value_of_an_edit_comes_from_standard_input_too(saga: Saga, beside: Running) -> None:

@@ -31,7 +31,7 @@ def test_what_is_wrong_in_the_file_is_named_with_the_file(
     (tmp_path / "saga.toml").write_text('stroe = "sqlite:///x.db"\n[kafka]\nbatch = "many"\nbatches = 3\n')
     monkeypatch.setenv("SAGA_SETTINGS", "saga.toml")
 
-    said = saga("serve")
+    said = saga("ls")
 
     assert said.code == 2
     assert sorted(said.err.splitlines()) == [
@@ -79,7 +79,7 @@ def test_a_variable_that_is_no_setting_is_refused_with_the_nearest_name(
 ) -> None:
     monkeypatch.setenv(wrong, CANARY)
 
-    said = saga("serve")
+    said = saga("ls")
 
     assert (said.code, said.err) == (2, f"saga: {wrong} is no setting: did you mean {meant}?\n")
 
@@ -138,6 +138,6 @@ def test_settings_that_contradict_each_other_are_refused(
     for name, value in variables.items():
         monkeypatch.setenv(f"SAGA_KAFKA__{name}", value)
 
-    said = saga("serve")
+    said = saga("ls")
 
     assert (said.code, said.err) == (2, f"saga: {refusal}\n")
