@@ -47,6 +47,8 @@ def serve(*, embedded: Embedded = False, recover: Recover = False) -> None:
 
     It then drains, and ends with 0. A second signal ends it at once.
     """
+    if embedded and recover:
+        raise typer.BadParameter("the database of --embedded is empty, and did not go back", param_hint="--recover")
     report = _reporter()
     settings = load_settings(report)
     configure(settings.log.level, Format(settings.log.format))

@@ -61,19 +61,26 @@ def test_it_is_refused_beside_a_broker_or_a_database_of_the_settings(variables: 
     )
 
 
+def test_it_is_refused_as_a_recovery() -> None:
+    code, message = refused({}, SAGA, *EMBEDDED, "--recover")
+
+    assert code == 2
+    assert "the database of --embedded is empty, and did not go back" in message
+
+
 def test_without_the_extra_it_says_what_to_install() -> None:
     without = "import sys; sys.modules['confluent_kafka'] = None; from saga_coordinator.service.cli.main import main"
-    code, message = refused({}, sys.executable, "-c", f"{without}; main()")
+    code, message = refused({}, sys.executable, "-c", f"{without}; main()", *EMBEDDED)
 
     assert code == 1
     assert "saga-coordinator[demo]" in message
     assert "Traceback" not in message
 
 
-def refused(variables: dict[str, str], *program: str) -> tuple[int, str]:
+def refused(variables: dict[str, str], *command: str | Path) -> tuple[int, str]:
     """Exit code and standard error of a start that fails."""
     ended = subprocess.run(
-        [*(program or (SAGA,)), *EMBEDDED], env=os.environ | variables,
+        command or (SAGA, *EMBEDDED), env=os.environ | variables,
         capture_output=True, text=True, check=False, timeout=LIMIT,
     )  # fmt: skip
     return ended.returncode, ended.stderr

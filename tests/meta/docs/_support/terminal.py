@@ -9,7 +9,9 @@ import re
 import shlex
 import subprocess
 import time
+import urllib.request
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple, Self
@@ -120,6 +122,8 @@ class Terminal:
         until(printed, f"$ {line}\n{program.log[before:]}", LIMIT)
         for each in program.log[before:].splitlines():
             self.variables.update(export(each))
+        if line.startswith("saga serve"):
+            until(lambda: is_ready(self.variables["SAGA_API__BIND"]), f"it is ready\n{program.log[before:]}", LIMIT)
 
     def _run(self, line: str) -> tuple[int, str]:
         """Run a command to its end; return its exit code and what it printed."""
@@ -134,6 +138,15 @@ class Terminal:
             timeout=LIMIT,
         )
         return ran.returncode, ran.stdout
+
+
+def is_ready(address: str) -> bool:
+    """Return whether a coordinator says that it is ready."""
+    try:
+        with urllib.request.urlopen(f"http://{address}/readyz", timeout=LIMIT) as answer:
+            return bool(answer.status == HTTPStatus.OK)
+    except OSError:
+        return False
 
 
 def export(line: str) -> dict[str, str]:
