@@ -7,22 +7,12 @@ from typing import Any
 
 from saga_coordinator.sagas import Retry
 from saga_coordinator.sagas.language.nodes import ForEach
-
-_UNITS = (("day", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedelta(minutes=1)))
+from saga_coordinator.sagas.language.wording import format_duration
 
 
 def describe_duration(length: timedelta | Callable[..., Any]) -> str:
     """Return a duration such as `1 h 30 min`; the name of the function if one takes it from the data."""
-    if callable(length):
-        return length.__name__
-    words, rest = [], length
-    for unit, size in _UNITS:
-        count, rest = divmod(rest, size)
-        if count:
-            words.append(f"{count} {unit}{'s' if unit == 'day' and count > 1 else ''}")
-    if rest or not words:
-        words.append(f"{rest.total_seconds():g} s")
-    return " ".join(words)
+    return length.__name__ if callable(length) else format_duration(length)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ from saga_coordinator.sagas.language.nodes import (
 )
 from saga_coordinator.sagas.language.plan import Plan
 from saga_coordinator.sagas.language.saga import Saga
+from saga_coordinator.sagas.language.wording import format_duration, format_times
 from saga_coordinator.sagas.machine import ids
 from saga_coordinator.sagas.machine.decision import Decision
 from saga_coordinator.sagas.machine.draft import Draft
@@ -123,7 +124,7 @@ def _give_up_overdue(draft: Draft[D]) -> None:
     deadline_at = draft.deadline_at
     if deadline_at is not None and deadline_at <= draft.at and draft.status is Status.RUNNING:
         within = deadline_at - draft.instance.started_at
-        fail(draft, None, Cause(None, DEADLINE_PASSED, f"not past the pivot within {within}"))
+        fail(draft, None, Cause(None, DEADLINE_PASSED, f"not past the pivot within {format_duration(within)}"))
     _fire_waits(draft)
     overdue, undos = _overdue(draft)
     for name, command in overdue:
@@ -131,14 +132,14 @@ def _give_up_overdue(draft: Draft[D]) -> None:
         may_retry = step_plan.step.is_pivot or step_plan.retry.allows(command.sendings, draft.spent(command))
         if not may_retry and draft.goes_forward(name):
             draft.set_progress(name, FORWARD, UNKNOWN)
-            fail(draft, name, _timed_out_cause(draft, name, command))
+            fail(draft, name, _timed_out_cause(name, command))
     for name, _ in overdue:
         if draft.is_active and not draft.goes_forward(name):
             draft.set_progress(name, FORWARD, UNKNOWN)
     for name, undo in undos:
         if not draft.plan.step(name).step.compensate_retry.allows(undo.sendings, draft.spent(undo)):
             draft.set_progress(name, COMPENSATION, UNKNOWN)
-            draft.enter_stalled(_timed_out_cause(draft, name, undo))
+            draft.enter_stalled(_timed_out_cause(name, undo))
 
 
 def _fire_waits(draft: Draft[D]) -> None:
@@ -166,9 +167,9 @@ def _overdue(draft: Draft[D]) -> tuple[list[tuple[str, CommandState]], list[tupl
     return commands, undos
 
 
-def _timed_out_cause(draft: Draft[D], name: str, command: CommandState) -> Cause:
-    within = command.due_at - command.asked_at if command.due_at else draft.plan.step(name).step.timeout
-    return Cause(name, TIMED_OUT, f"no answer within {within}, sent {command.sendings} times")
+def _timed_out_cause(name: str, command: CommandState) -> Cause:
+    within = f" within {format_duration(command.due_at - command.asked_at)}" if command.due_at else ""
+    return Cause(name, TIMED_OUT, f"no answer{within}, sent {format_times(command.sendings)}")
 
 
 # --- walk: send what is to be sent ---------------------------------------------------------------------------------

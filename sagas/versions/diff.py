@@ -26,6 +26,7 @@ from saga_coordinator.sagas.language.nodes import (
 )
 from saga_coordinator.sagas.language.retry import Retry
 from saga_coordinator.sagas.language.saga import Saga
+from saga_coordinator.sagas.language.wording import format_duration
 
 AnySaga: TypeAlias = Saga[Any, Any]
 Facts: TypeAlias = Mapping[str, str]
@@ -214,7 +215,7 @@ def length(duration: object) -> str:
         case None:
             return "none"
         case timedelta():
-            return str(duration)
+            return format_duration(duration)
         case _:
             return f"from the data ({getattr(duration, '__name__', 'a function')})"
 
@@ -297,7 +298,7 @@ def _tried(node: Alternatives[Any]) -> str:
 
 def _retry(retry: Retry) -> str:
     often = "without limit" if retry.attempts is None else f"{retry.attempts} times"
-    within = "" if retry.total is None else f" within {retry.total}"
+    within = "" if retry.total is None else f" within {format_duration(retry.total)}"
     return f"{often}{within}, after {retry.first} x {retry.factor:g} up to {retry.cap}, jitter {retry.jitter:g}"
 
 

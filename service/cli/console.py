@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NoReturn
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -19,6 +21,10 @@ PIPE_WIDTH = 200
 """Columns where there is no terminal: nothing is cut off for a program that reads along."""
 
 WHITESPACE = "\n\t"
+GAP: Final = 2
+"""Columns between those of a table."""
+
+MIN_WIDTH: Final = 20
 
 MARKS: Final = {
     Status.RUNNING: ("▶", "cyan"),
@@ -29,14 +35,28 @@ MARKS: Final = {
 }
 
 
-def echo(text: str | Text) -> None:
-    """Print a paragraph. Control characters in a string are made visible, markup is left as it is."""
-    _console(stderr=False).print(escape(text, WHITESPACE) if isinstance(text, str) else text, soft_wrap=True)
+def echo(text: str | Text, *, indent: int = 0) -> None:
+    """Print a paragraph: wrapped at words on a terminal, in one line elsewhere; all lines but the first are indented.
+
+    Control characters in a string are made visible, markup is left as it is.
+    """
+    _print(text, stderr=False, indent=indent)
+
+
+def explain(sentences: Sequence[str]) -> None:
+    """Print an explanation: a line for each sentence on a terminal, in one line elsewhere."""
+    for each in sentences if _is_wrapped(_console(stderr=False)) else [" ".join(sentences)]:
+        echo(each, indent=2)
+
+
+def verbatim(text: str) -> None:
+    """Print a value as it is, in its own lines. Control characters are made visible."""
+    _console(stderr=False).print(escape(text, WHITESPACE), soft_wrap=True)
 
 
 def remark(text: str) -> None:
-    """Print a line on standard error."""
-    _console(stderr=True).print(escape(text, WHITESPACE), soft_wrap=True)
+    """Print a paragraph on standard error, as `echo`."""
+    _print(text, stderr=True)
 
 
 def report(problem: str) -> None:
@@ -51,13 +71,29 @@ def fail(reason: str) -> NoReturn:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
-    """Print a table. Control characters in its cells are made visible."""
-    drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for heading in headings:
-        drawn.add_column(heading, overflow="fold")
-    for row in rows:
-        drawn.add_row(*(Text(escape(cell)) if isinstance(cell, str) else cell for cell in row))
-    _console(stderr=False).print(drawn)
+    """Print a table that breaks no word; where it is too wide, each row as a block of lines.
+
+    Control characters in its cells are made visible.
+    """
+    console = _console(stderr=False)
+    drawn = [[Text(escape(cell)) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    columns = list(zip(*([Text(each) for each in headings], *drawn), strict=True))
+    widths = _fit([_extent(column) for column in columns], console.width - GAP * (len(headings) - 1))
+    if widths is None:
+        for row in drawn:
+            _print_block(console, headings, row)
+        return
+    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, GAP, 0, 0))
+    for heading, width in zip(headings, widths, strict=True):
+        grid.add_column(heading, width=width)
+    for row in drawn:
+        grid.add_row(*row)
+    console.print(grid)
+
+
+def width() -> int:
+    """Return how many columns there are to print in."""
+    return _console(stderr=False).width
 
 
 def print_json(value: object) -> None:
@@ -70,9 +106,71 @@ def status_mark(status: Status, *, is_paused: bool) -> Text:
     return Text(f"{icon} {status}{', paused' if is_paused else ''}", style=style)
 
 
+def _extent(column: Iterable[Text]) -> tuple[int, int]:
+    """Return the length of the longest word of a column, and of its longest line."""
+    cells = list(column)
+    words = (cell_len(word) for cell in cells for word in cell.plain.split())
+    return max(words, default=0), max((cell_len(line) for cell in cells for line in cell.plain.splitlines()), default=0)
+
+
+def _fit(extents: Sequence[tuple[int, int]], room: int) -> Sequence[int] | None:
+    """Return the widths of columns that fit into the room, None if a word would have to be broken."""
+    if sum(word for word, _ in extents) > room:
+        return None
+    widths = [line for _, line in extents]
+    while (excess := sum(widths) - room) > 0:
+        slack = [width - word for width, (word, _) in zip(widths, extents, strict=True)]
+        widest = slack.index(max(slack))
+        widths[widest] -= min(excess, max(1, slack[widest] // 2))
+    return widths
+
+
+def _print_block(console: Console, headings: Sequence[str], row: Sequence[Text]) -> None:
+    """Print a row as a block: its first cell, then each other one behind its heading."""
+    named = max(map(len, headings)) + GAP
+    for number, (heading, cell) in enumerate(zip(headings, row, strict=True)):
+        if not cell.plain:
+            continue
+        line = cell if number == 0 else Text.assemble((f"  {heading}".ljust(named + 2), "bold"), cell)
+        _print_wrapped(console, line, 0 if number == 0 else named + 2)
+
+
+def _print(text: str | Text, *, stderr: bool, indent: int = 0) -> None:
+    console = _console(stderr=stderr)
+    shown = Text(escape(text, WHITESPACE)) if isinstance(text, str) else text
+    if _is_wrapped(console):
+        _print_wrapped(console, shown, indent)
+    else:
+        console.print(shown, soft_wrap=True)
+
+
+def _print_wrapped(console: Console, text: Text, indent: int) -> None:
+    """Print a paragraph wrapped at words; one that is longer than a line stays whole."""
+    for paragraph in text.split("\n", allow_blank=True):
+        line_text = paragraph.plain
+        hanging = indent or len(line_text) - len(line_text.lstrip())
+        breaks = _breaks(line_text, max(console.width, MIN_WIDTH), hanging)
+        for number, line in enumerate(paragraph.divide(list(breaks))):
+            line.rstrip()
+            console.print(Text(" " * hanging if number else "").append_text(line), soft_wrap=True)
+
+
+def _breaks(line: str, room: int, hanging: int) -> Iterator[int]:
+    """Yield where a line is broken, between words, so that its parts fit into the room; all but the first hang."""
+    start = 0
+    for word in re.finditer(r"\S+", line):
+        if word.start() > start and cell_len(line[start : word.end()]) > room - (hanging if start else 0):
+            start = word.start()
+            yield start
+
+
+def _is_wrapped(console: Console) -> bool:
+    return console.is_terminal or "COLUMNS" in os.environ
+
+
 def _console(*, stderr: bool) -> Console:
     """Return a console. It has colours on a terminal only, and never with NO_COLOR."""
     console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
+    if not _is_wrapped(console):
         console.width = PIPE_WIDTH
     return console

@@ -10,9 +10,10 @@ from typing import Annotated, Any, Final
 import typer
 
 from saga_coordinator.handlers.records import Place
+from saga_coordinator.sagas.language.wording import format_duration
 from saga_coordinator.service.cli.client import call
-from saga_coordinator.service.cli.console import echo, fail, print_json, remark, table
-from saga_coordinator.service.cli.options import PLACE, Json, Reason, RecordPlace, Who, actor, read, to_place
+from saga_coordinator.service.cli.console import echo, fail, print_json, remark, table, verbatim
+from saga_coordinator.service.cli.options import PLACE, Cursor, Json, Reason, RecordPlace, Who, actor, read, to_place
 from saga_coordinator.service.cli.reader import open_reader
 from saga_coordinator.service.views.dead_letters import (
     DeadLetterDetail,
@@ -22,7 +23,7 @@ from saga_coordinator.service.views.dead_letters import (
     show_dead_letters,
     value_of,
 )
-from saga_coordinator.service.views.text import format_duration, format_time
+from saga_coordinator.service.views.text import format_time
 
 MAX_SHOWN: Final = 20
 MAX_AT_ONCE: Final = 1_000
@@ -49,18 +50,16 @@ def ls(
     instance: OfInstance = None,
     cause: Cause = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many")] = 20,
-    before: Annotated[
-        str | None, typer.Option(metavar="CURSOR", help="The next page, as the last one names it")
-    ] = None,
+    cursor: Cursor = None,
     json: Json = False,
 ) -> None:
     """List dead letters, the newest first.
 
-    JSON: {"dead_letters": [{"place", "at", "cause", "instance", "parks", "waiting"}], "next": CURSOR for --before}
+    JSON: {"dead_letters": [{"place", "at", "cause", "instance", "parks", "waiting"}], "next": CURSOR}
     """
     with open_reader() as reader:
         try:
-            page = list_dead_letters(reader.queries, limit, topic=topic, instance=instance, cause=cause, before=before)
+            page = list_dead_letters(reader.queries, limit, topic=topic, instance=instance, cause=cause, before=cursor)
         except ValueError as error:
             raise typer.BadParameter(str(error)) from error
     if json:
@@ -69,9 +68,9 @@ def ls(
     if page.dead_letters:
         table(("place", "age", "cause", "instance", "waiting"), [_row(each) for each in page.dead_letters])
     else:
-        echo("There is no dead letter" + (" like this." if topic or instance or cause or before else "."))
+        echo("There is no dead letter" + (" like this." if topic or instance or cause or cursor else "."))
     if page.next:
-        remark(f"There are more: saga dead-letters ls --before {page.next}")
+        remark(f"There are more: saga dead-letters ls --cursor {page.next}")
 
 
 @dead_letters.command("show")
@@ -118,7 +117,7 @@ def edit(
     if json:
         print_json({"place": place, "end": result["end"], "why": result["why"], "difference": lines})
     else:
-        echo("\n".join(lines) or "Nothing is different.")
+        verbatim("\n".join(lines) or "Nothing is different.")
         _print_result(result)
     _exit([result])
 
@@ -209,10 +208,10 @@ def _print_letter(letter: DeadLetterDetail) -> None:
     if letter.instance:
         role = "is parked behind it" if letter.parks else "is the one that it failed for"
         echo(f"instance {letter.instance} {role}")
-    echo(f"  key: {letter.record.key}")
+    verbatim(f"  key: {letter.record.key}")
     for name, value in letter.record.headers:
-        echo(f"  {name}: {value}")
-    echo(f"\n{letter.record.value}")
+        verbatim(f"  {name}: {value}")
+    verbatim(f"\n{letter.record.value}")
     if letter.audit:
         echo("\nwhat was done")
         for audit in letter.audit:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Final
 
-from saga_coordinator.service.cli.console import echo, print_json, table
+from saga_coordinator.service.cli.console import echo, print_json, table, verbatim
 from saga_coordinator.service.cli.options import Json, RecordPlace
 from saga_coordinator.service.cli.reader import open_reader
 from saga_coordinator.service.views.record import RecordExplanation, explain_record
@@ -41,7 +41,7 @@ def _print(explanation: RecordExplanation) -> None:
         echo(f"  {line}")
     if record := explanation.record:
         for name, value in (("key", record.key), ("headers", record.headers), ("value", record.value)):
-            echo(f"  {name}: {str(value)[:MAX_SHOWN]}")
+            verbatim(f"  {name}: {str(value)[:MAX_SHOWN]}")
     if found := explanation.candidates:
         is_its_own = set(explanation.instances) >= {each.id for each in found}
         echo("\nits instance" if is_its_own else "\nnearest instances")

@@ -23,6 +23,7 @@ def to_place(text: str) -> Place:
 PLACE = "TOPIC:PARTITION:OFFSET"
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else")]
+Cursor = Annotated[str | None, typer.Option(help="The next page, as the last one names it")]
 OfSaga = Annotated[str | None, typer.Option(help="Only instances of this saga")]
 Instance = Annotated[str, typer.Argument(metavar="ID|KEY", help="The instance's id or its business key")]
 History = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many entries of the history, the newest")]

@@ -8,13 +8,14 @@ from typing import Final
 from rich.text import Text
 
 from saga_coordinator.handlers.records import Verdict
+from saga_coordinator.sagas.language.wording import format_duration
 from saga_coordinator.sagas.machine import Progress
-from saga_coordinator.service.cli.console import echo, print_json, status_mark, table
+from saga_coordinator.service.cli.console import echo, explain, print_json, status_mark, table, verbatim, width
 from saga_coordinator.service.cli.options import History, Instance, Json, OfSaga
 from saga_coordinator.service.cli.reader import open_reader
 from saga_coordinator.service.views.instance import InstanceDetail, StepView, find, show_instance
 from saga_coordinator.service.views.pending import CommandView, WaitView
-from saga_coordinator.service.views.text import escape, format_direction, format_duration, format_time
+from saga_coordinator.service.views.text import escape, format_direction, format_time
 from saga_coordinator.service.views.timeline import TimelineEntry
 
 STYLES: Final = {
@@ -27,13 +28,16 @@ STYLES: Final = {
 
 Cells = Sequence[str | Text]
 
+TWO_LINES_BELOW: Final = 120
+"""Columns below which an entry of the history is two lines instead of a row."""
+
 
 def show(instance: Instance, *, saga: OfSaga = None, history: History = 500, json: Json = False) -> None:
     """Show one instance with its steps, history, data and trace.
 
-    JSON: {"id", "saga", "version", "key", "status", "why", "attention", "parked", "started_at", "ended_at",
-    "deadline_at", "paused_at", "next_timer_at", "cause", "stall", "choices", "attempts", "trace_id", "revision",
-    "home", "data", "steps": [{"name", "kind": "step|receive|delay", "pivot", "compensatable", "forward",
+    JSON: {"id", "saga", "version", "key", "status", "why", "sentences": [TEXT], "attention", "parked", "started_at",
+    "ended_at", "deadline_at", "paused_at", "next_timer_at", "cause", "stall", "choices", "attempts", "trace_id",
+    "revision", "home", "data", "steps": [{"name", "kind": "step|receive|delay", "pivot", "compensatable", "forward",
     "compensation"}], "waits": {NAME: {"name", "kind": "event|time", "progress", "since", "due_at", "event_id",
     "event_source"}},
     "history": [{"seq", "at", "kind", "summary", "verdict", "reason", "message_id", "message_type", "message_source",
@@ -50,16 +54,27 @@ def show(instance: Instance, *, saga: OfSaga = None, history: History = 500, jso
 def _print(detail: InstanceDetail) -> None:
     status = status_mark(detail.status, is_paused=detail.paused_at is not None)
     echo(Text.assemble((escape(f"{detail.key}  "), "bold"), status, f"  {detail.saga} v{detail.version}"))
-    echo(detail.why)
+    explain(detail.sentences)
     echo(f"\ninstance {detail.id}   trace {detail.trace_id}   revision {detail.revision}   home {detail.home}\n")
     headings = ("step", "forward", "sent", "took", "compensation", "sent", "took")
     table(headings, [_step(each, detail.waits.get(each.name)) for each in detail.steps])
     is_cut = detail.revision > len(detail.history)
     echo(f"\nhistory, its last {len(detail.history)} of {detail.revision} entries" if is_cut else "\nhistory")
-    headings = ("seq", "after", "what came in", "took", "then", "sent", "place")
-    table(headings, [_entry(each, detail.started_at) for each in detail.history])
+    entries = [_entry(each, detail.started_at) for each in detail.history]
+    if width() < TWO_LINES_BELOW:
+        for entry in entries:
+            _print_entry(*entry)
+    else:
+        table(("seq", "after", "what came in", "work", "status", "sent", "place"), entries)
     echo("\ndata")
-    echo(codec.dumps(detail.data, indent=2, ensure_ascii=False))
+    verbatim(codec.dumps(detail.data, indent=2, ensure_ascii=False))
+
+
+def _print_entry(seq: str, after: str, what: str, work: str, status: str, sent: str, place: str) -> None:  # noqa: PLR0917  the columns of the table
+    """Print an entry in two lines: what came in and the status that follows, what was sent and where the record is."""
+    echo(f"{seq:>3}  {after}  {what}{f', after {work}' if work else ''}  → {status}", indent=5)
+    if more := "  ".join(filter(None, (f"sent {sent}" if sent else "", place))):
+        echo(f"     {more}", indent=5)
 
 
 def _step(step: StepView, wait: WaitView | None) -> Cells:
@@ -86,7 +101,7 @@ def _command(command: CommandView | None, absent: str, *, done: str) -> Cells:
     return text, str(command.sendings), "" if command.took_s is None else format_duration(command.took_s)
 
 
-def _entry(entry: TimelineEntry, started_at: datetime) -> Cells:
+def _entry(entry: TimelineEntry, started_at: datetime) -> tuple[str, str, str, str, str, str, str]:
     verdict = "" if entry.verdict is Verdict.APPLIED else f" [{entry.verdict}]"
     reason = f" {entry.reason}" if entry.reason else ""
     took = "" if entry.took_s is None else format_duration(entry.took_s)

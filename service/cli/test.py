@@ -13,7 +13,7 @@ from saga_coordinator.sagas.testing.explorer.explore import Exploration, explore
 from saga_coordinator.sagas.testing.explorer.script import SagaLocation, place_of, script
 from saga_coordinator.sagas.testing.explorer.table import TableCell, cells
 from saga_coordinator.service.catalog import values_at
-from saga_coordinator.service.cli.console import echo, fail, print_json, remark, table
+from saga_coordinator.service.cli.console import echo, fail, print_json, remark, table, verbatim
 from saga_coordinator.service.cli.definitions import choose
 from saga_coordinator.service.cli.options import Json
 
@@ -88,13 +88,14 @@ def _print(found: Exploration, scripts: list[str]) -> None:
     table(HEADINGS, [_row(cell) for cell in cells(found)])
     echo("")
     for what, count in found.probed.items():
-        echo(f"{what}: ignored, {count} times")
+        echo(f"{what}: ignored, {_counted(count, 'time')}")
     states, edges = _counted(len(found.worlds), "state"), _counted(len(found.edges), "transition")
     echo(f"saga {found.saga.name}: {states}, {edges}, {_counted(len(scripts), 'violation')}")
     for name in () if found.unfinished else found.unreached:
         remark(f"{name} was never reached: give a sample that leads there (--samples MODULE:NAME)")
     for each, text in zip(found.counterexamples, scripts, strict=True):
-        echo(f"\n{each.invariant}: {each.problem}\n\n{text}")
+        echo(f"\n{each.invariant}: {each.problem}\n")
+        verbatim(text)
 
 
 def _row(cell: TableCell) -> tuple[str, ...]:

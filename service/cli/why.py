@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from saga_coordinator.service.cli.console import echo, print_json
+from saga_coordinator.service.cli.console import explain, print_json
 from saga_coordinator.service.cli.options import History, Instance, Json, OfSaga
 from saga_coordinator.service.cli.reader import open_reader
 from saga_coordinator.service.views.instance import find, show_instance
@@ -20,4 +20,4 @@ def why(instance: Instance, *, saga: OfSaga = None, history: History = 500, json
     if json:
         print_json({"id": detail.id, "status": detail.status, "why": detail.why})
     else:
-        echo(detail.why)
+        explain(detail.sentences)

@@ -7,10 +7,11 @@ from pydantic_core import from_json
 from saga_coordinator.handlers.records import TransitionRecord
 from saga_coordinator.sagas import CANCELLED, TIMED_OUT, Cause
 from saga_coordinator.sagas.language.nodes import duration_of
+from saga_coordinator.sagas.language.wording import format_duration
 from saga_coordinator.sagas.machine import Direction, Ignored, Send, Status
 from saga_coordinator.service.demo.story import brief
 from saga_coordinator.service.telemetry.transitions import about, entered, retry_at, turning_cause
-from saga_coordinator.service.views.text import format_duration, format_list
+from saga_coordinator.service.views.text import format_list
 
 
 class NotableEvent(NamedTuple):

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
+from saga_coordinator.sagas.language.wording import format_duration
 from saga_coordinator.service.demo.live_view import COLOURS
 from saga_coordinator.service.demo.run import DemoResult
 from saga_coordinator.service.demo.script import FETCH_WAIT, Script
@@ -17,7 +18,7 @@ from saga_coordinator.service.demo.tally import DemoTally
 from saga_coordinator.service.demo.trace_tree import trace_ids, trace_tree
 from saga_coordinator.service.percentile import percentile
 from saga_coordinator.service.telemetry.environment import ExportKind, endpoint
-from saga_coordinator.service.views.text import format_direction, format_duration
+from saga_coordinator.service.views.text import format_direction
 from saga_coordinator.service.views.timeline import timeline
 
 MAX_VIOLATIONS: Final = 10

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from saga_coordinator.sagas.diagrams.svg.elements import element, path
+from saga_coordinator.sagas.language.wording import format_duration
 from saga_coordinator.service.percentile import percentile
 from saga_coordinator.service.simulation.agenda import SECOND
 from saga_coordinator.service.simulation.engine import Simulation
 from saga_coordinator.service.simulation.figures import Figures, cycle_times
 from saga_coordinator.service.simulation.participants import Participant
-from saga_coordinator.service.views.text import format_duration
 
 STEPS = (
     0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600,

@@ -60,6 +60,7 @@ class InstanceSummary:
     key: str
     status: Status
     paused_at: datetime | None
+    stall: Cause | None
     started_at: datetime
     ended_at: datetime | None
     age_s: timedelta
@@ -94,7 +95,7 @@ class StepView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceDetail:
-    """An instance whole."""
+    """An instance whole. `why` is its explanation, which consists of the `sentences`."""
 
     id: str
     saga: str
@@ -102,6 +103,7 @@ class InstanceDetail:
     key: str
     status: Status
     why: str
+    sentences: tuple[str, ...]
     attention: tuple[str, ...]
     parked: ParkedView | None
     started_at: datetime
@@ -201,10 +203,12 @@ def show_instance(reader: Reader, row: InstanceRow, history: int, now: datetime)
         is_outcome_unpublished=reader.queries.is_unpublished(outcome_id(row.id)),
         parked=parked,
     )
+    sentences = why(case)
     return view(
         InstanceDetail,
         instance,
-        why=why(case),
+        why=" ".join(sentences),
+        sentences=sentences,
         attention=_attention(instance, parked, now),
         parked=_parked(parked),
         trace_id=row.trace.root.trace_id,
@@ -225,6 +229,7 @@ def _summary(
         row,
         status=Status(row.status),
         paused_at=instance.paused_at if instance else None,
+        stall=instance.stall if instance else None,
         age_s=(row.ended_at or now) - row.started_at,
         waits_for=pending_commands(instance) if instance else (),
         waits_until=pending_waits(instance) if instance else (),

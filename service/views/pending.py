@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
+from saga_coordinator.sagas.language.wording import format_duration
 from saga_coordinator.sagas.machine import CommandState, Direction, Instance, Progress, Status, WaitState
-from saga_coordinator.service.views.text import format_direction, format_duration
+from saga_coordinator.service.views.text import format_direction
 from saga_coordinator.service.views.values import view
 
 TIMER_LATE: Final = timedelta(seconds=10)
@@ -69,16 +70,23 @@ def pending_waits(instance: Instance[Any]) -> tuple[WaitView, ...]:
 
 def describe(pending: CommandView | WaitView, now: datetime) -> str:
     """Return what is waited for and since when, or for how long."""
+    is_open_ended = isinstance(pending, CommandView) or pending.kind == "event"
+    if not is_open_ended or pending.progress is Progress.WAITING:
+        return describe_place(pending, now)
+    since = pending.asked_at if isinstance(pending, CommandView) else pending.since
+    return f"{describe_place(pending, now)} since {format_duration(now - since)}"
+
+
+def describe_place(pending: CommandView | WaitView, now: datetime) -> str:
+    """Return what is waited for, and when that ends if a time is waited for."""
     match pending:
         case CommandView(progress=Progress.WAITING, due_at=due_at):
             name = f"{format_direction(pending.step, pending.direction)} again"
             return f"{name} in {format_duration(due_at - now)}" if due_at else name
         case CommandView():
-            return (
-                f"{format_direction(pending.step, pending.direction)} since {format_duration(now - pending.asked_at)}"
-            )
+            return format_direction(pending.step, pending.direction)
         case WaitView(kind="event"):
-            return f"event {pending.name} since {format_duration(now - pending.since)}"
+            return f"event {pending.name}"
         case WaitView():
             return (
                 f"{pending.name} for {format_duration(pending.due_at - now)} more"

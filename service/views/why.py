@@ -13,12 +13,13 @@ from saga_coordinator.handlers.dispatch import RAISED
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.handlers.session import UNSENDABLE
 from saga_coordinator.sagas import CANCELLED, DEADLINE_PASSED, TIMED_OUT, Cause
+from saga_coordinator.sagas.language.wording import format_duration, format_times
 from saga_coordinator.sagas.machine import CommandState, Direction, Instance, Progress, Status, StepRun, TimerFired
 from saga_coordinator.sagas.machine.progress import to_compensate
 from saga_coordinator.sagas.planning.preview import Preview, preview
 from saga_coordinator.service.storage.queries import ParkedBehind
 from saga_coordinator.service.views.pending import TIMER_LATE, CommandView, WaitView, pending_commands, pending_waits
-from saga_coordinator.service.views.text import format_duration, format_list, format_time
+from saga_coordinator.service.views.text import format_list, format_time
 from saga_coordinator.service.views.timeline import TimelineEntry
 
 REMEDIES: Final = {
@@ -43,9 +44,9 @@ class Case:
     parked: ParkedBehind | None = None
 
 
-def why(case: Case) -> str:
-    """Return why an instance is where it is."""
-    return " ".join([*_sentences(case), *(_parked(case.parked) if case.parked else ())])
+def why(case: Case) -> tuple[str, ...]:
+    """Return why an instance is where it is, in sentences."""
+    return (*_sentences(case), *(_parked(case.parked) if case.parked else ()))
 
 
 def describe_cause(cause: Cause) -> str:
@@ -102,7 +103,7 @@ def _live(case: Case) -> Iterator[str]:
 
 def _command(case: Case, command: CommandView) -> str:
     name = _command_name(case, command)
-    sent = f"sent {command.sendings} time{'s' if command.sendings > 1 else ''}"
+    sent = f"sent {format_times(command.sendings)}"
     if command.progress is Progress.WAITING:
         then = f" at {format_time(command.due_at)}" if command.due_at else ""
         return f"{name} was refused for the moment, {sent}; it is sent again{then}, under a new id."
@@ -199,7 +200,7 @@ def _limit(case: Case, command: CommandView) -> str:
     if retry.attempts is None or (is_forward and step_plan.step.is_pivot):
         limit = "until it answers"
     else:
-        limit = f"{retry.attempts} times in all"
+        limit = f"{format_times(retry.attempts)} in all"
     return limit if retry.total is None else f"{limit}, for {format_duration(retry.total)} at most"
 
 

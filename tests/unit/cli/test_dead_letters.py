@@ -61,9 +61,9 @@ def test_they_are_filtered_and_paged(saga: Saga, beside: Running) -> None:
     assert places("--topic", "orders.events.v1") == []
     assert places("--cause", "%") == []
     first = saga.does("dead-letters", "ls", "--limit", "1", "--json").json
-    assert places("--before", first["next"]) == [str(failing.place)]
+    assert places("--cursor", first["next"]) == [str(failing.place)]
     assert [each["place"] for each in first["dead_letters"]] == [str(unreadable.place)]
-    assert saga("dead-letters", "ls", "--before", "x:y").code == 2
+    assert saga("dead-letters", "ls", "--cursor", "x:y").code == 2
 
 
 def test_an_empty_list_says_so(saga: Saga, store: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 from tests.unit.cli._support.said import Saga
 
 PLACES = ("saga_coordinator.sagas.catalog.order_fulfilment:order_fulfilment", "tests.unit.cli._support.versions:second")
-CHANGED = "step notify-customer: timeout: 0:05:00 -> 7 days, 0:00:00"
+CHANGED = "step notify-customer: timeout: 5 min -> 7 days"
 
 
 @pytest.fixture(autouse=True)

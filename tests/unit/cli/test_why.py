@@ -64,7 +64,7 @@ class Order:
         )
 
     def why(self, after: timedelta = SECOND, *, is_unpublished: bool = False) -> str:
-        return why(
+        sentences = why(
             Case(
                 saga=order_fulfilment,
                 instance=self.instance,
@@ -74,6 +74,7 @@ class Order:
                 is_outcome_unpublished=is_unpublished,
             )
         )
+        return " ".join(sentences)
 
 
 def test_a_step_without_retry_counts_as_unknown_after_its_timeout_and_what_was_done_is_undone() -> None:
@@ -81,7 +82,7 @@ def test_a_step_without_retry_counts_as_unknown_after_its_timeout_and_what_was_d
     order.answer("charge-card")
 
     assert (
-        "It waits for reserve-stock (inventory.reserve-stock.v1) since 2026-01-01 12:00:00Z (1 s ago), sent 1 time; "
+        "It waits for reserve-stock (inventory.reserve-stock.v1) since 2026-01-01 12:00:00Z (1 s ago), sent once; "
         "without a reply by 2026-01-01 12:05:00Z it counts as unknown, "
         "and what was done is undone: charge-card and reserve-stock."
     ) in order.why()
@@ -109,7 +110,7 @@ def test_a_retryable_failure_is_asked_again_under_a_new_id() -> None:
     due = order.instance.steps["charge-card"].forward.due_at
 
     assert due is not None
-    assert f"was refused for the moment, sent 1 time; it is sent again at {due:%Y-%m-%d %H:%M:%S}Z" in shown
+    assert f"was refused for the moment, sent once; it is sent again at {due:%Y-%m-%d %H:%M:%S}Z" in shown
 
 
 def test_the_deadline_is_shown_until_the_pivot_is_sent() -> None:
@@ -182,10 +183,8 @@ def test_a_passed_deadline_and_an_unanswered_step_are_shown_as_such() -> None:
     late.wake(48 * HOUR)
     silent.wake(5 * MINUTE)
 
-    assert "It is compensated because its deadline passed: not past the pivot within 2 days, 0:00:00." in late.why()
-    assert (
-        "It is compensated because reserve-stock did not answer: no answer within 0:05:00, sent 1 times" in silent.why()
-    )
+    assert "It is compensated because its deadline passed: not past the pivot within 2 days." in late.why()
+    assert "It is compensated because reserve-stock did not answer: no answer within 5 min, sent once" in silent.why()
 
 
 def test_a_stalled_instance_says_what_stopped_it_what_is_not_undone_and_that_an_operator_decides() -> None:

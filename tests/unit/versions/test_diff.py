@@ -188,7 +188,7 @@ def test_the_data_and_what_holds_for_the_whole_are_compared() -> None:
 
     assert [detail for _, subject, detail in shown(changes) if subject == "saga"] == [
         "is cancelled by: made.stopped.v1 -> nothing",
-        "deadline: 1:00:00 -> 2:00:00",
+        "deadline: 1 h -> 2 h",
         "outcome when compensated: made.unwound.v1 -> made.finished.v1",
     ]
     assert [line for line in shown(changes) if line[1].startswith("data field")] == [
