@@ -145,6 +145,11 @@ class KafkaSettings(BaseModel):
         """The brokers to connect to first."""
         return tuple(map(parse_address, self.bootstrap_servers.split(",")))
 
+    @property
+    def has_files(self) -> bool:
+        """Whether credentials are in files, which may change while the service runs."""
+        return any((self.sasl_password_file, self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile))
+
     def password(self) -> str | None:
         """Return the password. It is read from its file again at each call, as it may have changed."""
         if self.sasl_password_file is not None:

@@ -23,7 +23,7 @@ from saga_coordinator.service.errors import StoreError
 from saga_coordinator.service.health import Finding
 from saga_coordinator.service.kafka.admin import Topic, TopicState, describe_cluster, plan
 from saga_coordinator.service.kafka.aiokafka_internals import missing_codecs
-from saga_coordinator.service.kafka.errors import ClientError
+from saga_coordinator.service.kafka.errors import ClientError, diagnose
 from saga_coordinator.service.settings import KafkaSettings, Settings
 from saga_coordinator.service.telemetry.environment import ExportKind, endpoint, unsupported
 
@@ -71,8 +71,7 @@ async def _broker(settings: KafkaSettings) -> Finding:
     try:
         cluster = await describe_cluster(settings)
     except (OSError, TimeoutError, ClientError) as error:
-        text = f"no answer from {servers}: {str(error) or type(error).__name__}"
-        return Finding("broker", text, "start Kafka, or set SAGA_KAFKA__BOOTSTRAP_SERVERS and its security")
+        return Finding("broker", *await diagnose(settings, error))
     return Finding("broker", f"{servers}, {cluster.brokers} in the cluster, protocol of {cluster.release}")
 
 

@@ -19,7 +19,7 @@ from saga_coordinator.service.cli.embedded import embedded_kafka
 from saga_coordinator.service.cli.environment import load_settings
 from saga_coordinator.service.cli.failures import reasons
 from saga_coordinator.service.settings import Settings
-from saga_coordinator.service.telemetry.logs import Format, configure, logger
+from saga_coordinator.service.telemetry.logs import Format, configure, logger, on_loop_error
 from saga_coordinator.service.telemetry.observer import Telemetry
 
 Report = Callable[[str], None]
@@ -84,6 +84,7 @@ def _serve(settings: Settings, report: Report, *, embedded: bool, recover: bool)
 async def _until_signal(
     settings: Settings, catalog: Sequence[AnySaga], telemetry: Telemetry, report: Report, *, recover: bool
 ) -> None:
+    asyncio.get_running_loop().set_exception_handler(on_loop_error)
     stop = asyncio.Event()
     _stop_on_signals(stop, settings.shutdown_timeout + CLOSE_TIMEOUT, report)
     await serving.serve(settings, catalog, telemetry, stop, is_recovering=recover)

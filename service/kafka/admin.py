@@ -23,7 +23,7 @@ from saga_coordinator.handlers.names import dead_letter_topic
 from saga_coordinator.handlers.routing import Routes, commands_of
 from saga_coordinator.service.kafka.aiokafka_internals import topic_errors
 from saga_coordinator.service.kafka.connection import connection
-from saga_coordinator.service.kafka.errors import describe_connection_failure, describe_refusal
+from saga_coordinator.service.kafka.errors import NO_CONNECTION, describe_refusal, diagnose
 from saga_coordinator.service.settings import KafkaSettings
 
 PARTITIONS: Final = 4
@@ -170,14 +170,11 @@ async def _admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(**connection(settings))
     try:
         async with asyncio.timeout(settings.request_timeout):
-            try:
-                await admin.start()
-            except (OSError, KafkaError) as error:
-                raise ConnectionError(await describe_connection_failure(settings, error)) from error
+            await admin.start()
         async with asyncio.timeout(settings.request_timeout + CREATE_TIMEOUT):
             yield admin
-    except TimeoutError as error:
-        raise ConnectionError(f"Kafka at {settings.bootstrap_servers} did not answer in time: {error}") from error
+    except NO_CONNECTION as error:
+        raise ConnectionError(str(await diagnose(settings, error))) from error
     finally:
         await close(admin)
 

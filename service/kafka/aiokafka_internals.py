@@ -8,6 +8,7 @@ and a client that lost one is replaced. A client also waits for its broker befor
 # ruff: noqa: SLF001  there is no public way to any of it
 
 import asyncio
+import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from functools import wraps
@@ -41,6 +42,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 STOP_TIMEOUT = 3.0
 CLOSE_TIMEOUT = 1.0
+STALE_AFTER = 20.0
 
 Task = asyncio.Future[Any]
 
@@ -69,6 +71,35 @@ def expect_closed_connections() -> None:
             raise KafkaConnectionError(f"Connection at {self.host}:{self.port} broken: {error}") from error
 
     AIOKafkaConnection.send = send
+
+
+def renew_credentials(client: AIOKafkaConsumer | AIOKafkaProducer, options: Mapping[str, Any]) -> None:
+    """Let a client open its next connections with these credentials; those that are open stay."""
+    inner = client._client if isinstance(client, AIOKafkaConsumer) else client.client
+    inner._ssl_context = options["ssl_context"]
+    inner._sasl_plain_password = options["sasl_plain_password"]
+
+
+class MetadataAge:
+    """Since when no broker that a client knows has answered it: they may all have new addresses by now.
+
+    A client asks every few seconds, but only the brokers that it knows, and never again the bootstrap servers.
+    """
+
+    def __init__(self, client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+        inner = client._client if isinstance(client, AIOKafkaConsumer) else client.client
+        self._cluster = inner.cluster
+        self._answered = -1
+        self._since = time.monotonic()
+
+    def check(self) -> TimeoutError | None:
+        """Return an error if the client has to be replaced by one that starts from the bootstrap servers."""
+        answered, now = self._cluster._last_successful_refresh_ms, time.monotonic()
+        if answered != self._answered:
+            self._answered, self._since = answered, now
+        if now - self._since < STALE_AFTER:
+            return None
+        return TimeoutError(f"no broker that it knows has answered for {now - self._since:.0f} s")
 
 
 # --- records

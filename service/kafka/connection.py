@@ -1,27 +1,48 @@
 """How a Kafka client connects: address, encryption and authentication, from the settings."""
 
+import ssl
+import time
 from typing import Any, Final
 
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.helpers import create_ssl_context
 
-from saga_coordinator.service.kafka.aiokafka_internals import expect_closed_connections
+from saga_coordinator.service.kafka.aiokafka_internals import expect_closed_connections, renew_credentials
 from saga_coordinator.service.settings import KafkaSettings
 
 METADATA_MAX_AGE_S: Final = 5
 """How soon a topic's new partitions are seen; they are then read from their beginning."""
+RENEW_INTERVAL, RENEW_INTERVAL_OF_FAILING = 60.0, 5.0
+"""Seconds after which password and certificates are read from their files again."""
+
+
+class Credentials:
+    """The credentials of one client, which are read again at intervals, and soon after a failure."""
+
+    def __init__(self, settings: KafkaSettings, client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+        self._settings = settings
+        self._client = client
+        self._read_at = time.monotonic()
+
+    def renew(self, *, is_failing: bool) -> None:
+        """Read the files again. Raises `ConnectionError` if they cannot be used; then the client keeps what it has."""
+        now, interval = time.monotonic(), RENEW_INTERVAL_OF_FAILING if is_failing else RENEW_INTERVAL
+        if self._settings.has_files and now - self._read_at > interval:
+            self._read_at = now
+            renew_credentials(self._client, connection(self._settings))
 
 
 def connection(settings: KafkaSettings) -> dict[str, Any]:
-    """Return the arguments of every aiokafka client of this service."""
+    """Return the arguments of every aiokafka client, with the credentials that the files hold now.
+
+    Raises `ConnectionError` if a file cannot be used any more.
+    """
     expect_closed_connections()
-    ssl_context = None
-    if settings.security_protocol in {"SSL", "SASL_SSL"}:
-        ssl_context = create_ssl_context(
-            cafile=_text(settings.ssl_cafile),
-            certfile=_text(settings.ssl_certfile),
-            keyfile=_text(settings.ssl_keyfile),
-            password="",
-        )
+    try:
+        ssl_context, password = _ssl_context(settings), settings.password()
+    except (OSError, ValueError) as error:
+        names = "SAGA_KAFKA__SSL_CAFILE, SSL_CERTFILE, SSL_KEYFILE and SASL_PASSWORD_FILE"
+        raise ConnectionError(f"a file of {names} cannot be used any more: {error}") from error
     return {
         "bootstrap_servers": [str(each) for each in settings.addresses],
         "client_id": settings.client_id,
@@ -31,8 +52,20 @@ def connection(settings: KafkaSettings) -> dict[str, Any]:
         "ssl_context": ssl_context,
         "sasl_mechanism": settings.sasl_mechanism if settings.security_protocol.startswith("SASL") else "PLAIN",
         "sasl_plain_username": settings.sasl_username,
-        "sasl_plain_password": settings.password(),
+        "sasl_plain_password": password,
     }
+
+
+def _ssl_context(settings: KafkaSettings) -> ssl.SSLContext | None:
+    if settings.security_protocol not in {"SSL", "SASL_SSL"}:
+        return None
+    context: ssl.SSLContext = create_ssl_context(
+        cafile=_text(settings.ssl_cafile),
+        certfile=_text(settings.ssl_certfile),
+        keyfile=_text(settings.ssl_keyfile),
+        password="",
+    )
+    return context
 
 
 def _text(path: object) -> str | None:

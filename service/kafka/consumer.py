@@ -21,12 +21,14 @@ from saga_coordinator.service.health import KAFKA, STORE, Health
 from saga_coordinator.service.kafka import group_member
 from saga_coordinator.service.kafka.aiokafka_internals import (
     UNDECODABLE,
+    MetadataAge,
     Undecodable,
     consumer_error,
     stop_consumer,
     undecodable,
 )
-from saga_coordinator.service.kafka.errors import describe_refusal
+from saga_coordinator.service.kafka.connection import Credentials
+from saga_coordinator.service.kafka.errors import describe_failure
 from saga_coordinator.service.kafka.guard import Guard, Stop, committed_as
 from saga_coordinator.service.kafka.monitor import BrokerMonitor
 from saga_coordinator.service.kafka.partitions import Assignment, Partitions
@@ -68,7 +70,7 @@ class KafkaConsumer:
         self._partitions = Partitions(Random(owner))  # noqa: S311  it only spreads delays
         self._monitor = BrokerMonitor(
             topics=topics,
-            patience=settings.kafka.request_timeout,
+            settings=settings.kafka,
             partitions=self._partitions,
             leases=handlers.leases,
             health=health,
@@ -77,6 +79,8 @@ class KafkaConsumer:
         )
         self._guard = Guard(settings, topics, store, is_recovering=is_recovering)
         self._undecodable: Undecodable | None = None
+        self._credentials: Credentials
+        self._metadata_age: MetadataAge
         self._leases_checked_at = -LEASE_CHECK_INTERVAL
         self.caught_up = asyncio.Event()
 
@@ -91,7 +95,7 @@ class KafkaConsumer:
                 except Exception as error:  # noqa: BLE001  nothing is lost: everything is read again from the database
                     self._observer.on_error("the consumer starts again", error)
                     if self._health.holds(STORE):  # else the store has failed, and has reported it
-                        self._health.failing(KAFKA, describe_refusal(self._kafka, error))
+                        self._health.failing(KAFKA, await describe_failure(self._kafka, error))
                     await self._reset(error)
                     await _wait(stop, backoff.next())
         finally:
@@ -293,9 +297,9 @@ class KafkaConsumer:
         self._observer.on_error(problem, LookupError(remedy))
 
     async def _connect(self) -> AIOKafkaConsumer:
-        """Return the consumer; one that has none, or that lost a task, is replaced."""
-        if self._consumer is not None and (error := consumer_error(self._consumer)):
-            self._observer.on_error("the consumer has lost one of its tasks and is replaced", error)
+        """Return the consumer; one that lost a task, or whose brokers do not answer, is replaced."""
+        if self._consumer is not None and (error := consumer_error(self._consumer) or self._metadata_age.check()):
+            self._observer.on_error("the consumer is replaced", error)
             self._leases.clear()
             await self._leave()
         if self._consumer is None:
@@ -306,6 +310,9 @@ class KafkaConsumer:
             self._consumer = await group_member.join(
                 self._kafka, self._topics, name, self._assignment, self._guard.admit
             )
+            self._credentials = Credentials(self._kafka, self._consumer)
+            self._metadata_age = MetadataAge(self._consumer)
+        self._credentials.renew(is_failing=not self._health.holds(KAFKA))
         return self._consumer
 
     async def _reset(self, error: Exception) -> None:

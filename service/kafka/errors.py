@@ -1,13 +1,16 @@
 """Why Kafka refuses a connection or a request, and what to do about it.
 
-aiokafka only logs why the first connection fails, and raises that there is none. So one more is tried here.
+aiokafka only logs why the first connection fails, and of a broker behind it says no more than its number. So the
+connections are tried here once more: to the addresses that are set, and to those that their brokers advertise.
 """
 
 import asyncio
+import errno
+import socket
 import ssl
-from typing import Final
+from typing import Any, Final, NamedTuple
 
-from aiokafka.conn import create_conn
+from aiokafka.conn import AIOKafkaConnection, create_conn
 from aiokafka.errors import (
     AuthenticationFailedError,
     ClusterAuthorizationFailedError,
@@ -16,12 +19,15 @@ from aiokafka.errors import (
     KafkaConnectionError,
     KafkaError,
     MessageSizeTooLargeError,
+    NodeNotReadyError,
     RecordListTooLargeError,
     SaslAuthenticationFailed,
     TopicAuthorizationFailedError,
     UnsupportedSaslMechanismError,
 )
+from aiokafka.protocol.metadata import MetadataRequest
 
+from saga_coordinator.service.addresses import Address
 from saga_coordinator.service.errors import NotReady
 from saga_coordinator.service.kafka.connection import connection
 from saga_coordinator.service.settings import KafkaSettings
@@ -29,21 +35,69 @@ from saga_coordinator.service.settings import KafkaSettings
 ClientError: Final = KafkaError
 """Any error of the Kafka client."""
 
+NO_CONNECTION: Final = (KafkaConnectionError, NodeNotReadyError, TimeoutError)
+"""What the client raises when a broker cannot be reached. It does not say which one, or why."""
 
-async def describe_connection_failure(settings: KafkaSettings, error: Exception) -> str:
-    """Return why there is no connection, and what to do; `error` is what the client raised."""
-    reason: Exception = error
-    options = connection(settings)
-    del options["metadata_max_age_ms"], options["bootstrap_servers"]
-    for host, port in settings.addresses:
+
+class Problem(NamedTuple):
+    """Why there is no connection, and what to do."""
+
+    cause: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.cause}; {self.remedy}"
+
+
+async def describe_failure(settings: KafkaSettings, error: BaseException) -> str:
+    """Return why a request failed, and what to do: there was no connection, or Kafka has refused it."""
+    return (
+        str(await diagnose(settings, error)) if isinstance(error, NO_CONNECTION) else describe_refusal(settings, error)
+    )
+
+
+async def diagnose(settings: KafkaSettings, error: BaseException) -> Problem:
+    """Return why there is no connection; `error` is what the client raised."""
+    try:
+        async with asyncio.timeout(1.5 * settings.request_timeout):
+            return await _diagnose(settings, error)
+    except TimeoutError:
+        cause = f"no connection to Kafka at {settings.bootstrap_servers}: {_describe(error)}"
+        return Problem(cause, _remedy(settings, settings.addresses[0], TimeoutError()))
+
+
+async def _diagnose(settings: KafkaSettings, error: BaseException) -> Problem:
+    problem = None
+    for address in settings.addresses:
         try:
-            async with asyncio.timeout(settings.request_timeout):
-                conn = await create_conn(host, port, **options)
+            brokers = await _ask_brokers(settings, address)
         except (OSError, KafkaError) as refused:
-            reason = refused
+            cause = f"no connection to Kafka at {settings.bootstrap_servers}: {_reason(settings, address, refused)}"
+            problem = Problem(cause, _remedy(settings, address, refused))
         else:
-            conn.close()
-    return f"no connection to Kafka at {settings.bootstrap_servers}: {_describe(reason)}; {_remedy(settings, reason)}"
+            advertised = await _diagnose_advertised(settings, address, brokers)
+            failed = f"Kafka at {address} answers, but a request failed: {_describe(error)}"
+            return advertised or Problem(failed, "it is tried again; what does the broker's log say?")
+    assert problem is not None, "there is at least one address"  # noqa: S101  for the type checker
+    return problem
+
+
+async def _diagnose_advertised(settings: KafkaSettings, asked: Address, brokers: list[Address]) -> Problem | None:
+    """Return why a broker cannot be reached at the address that it advertises, None if all can be."""
+    for address in brokers:
+        try:
+            (await _connect(settings, address)).close()
+        except (OSError, KafkaError) as refused:
+            reason = _reason(settings, address, refused)
+            cause = f"Kafka at {asked} answers, but a broker advertises {address}: {reason}"
+            if isinstance(refused, OSError) and not isinstance(refused, ssl.SSLError):
+                remedy = (
+                    f"let {address.host} be resolved and reached from here, "
+                    "or correct advertised.listeners of that broker"
+                )
+                return Problem(cause, remedy)
+            return Problem(cause, _remedy(settings, address, refused))
+    return None
 
 
 def describe_refusal(settings: KafkaSettings, error: BaseException) -> str:
@@ -67,8 +121,44 @@ def describe_refusal(settings: KafkaSettings, error: BaseException) -> str:
             return _describe(error)
 
 
-def _remedy(settings: KafkaSettings, error: Exception) -> str:
-    """Return which setting may be wrong."""
+# --- one connection
+
+
+async def _connect(settings: KafkaSettings, address: Address) -> AIOKafkaConnection:
+    """Connect, and authenticate. Raises `OSError`, `KafkaError`."""
+    options = connection(settings)
+    del options["metadata_max_age_ms"], options["bootstrap_servers"]
+    async with asyncio.timeout(settings.request_timeout):
+        return await create_conn(address.host, address.port, **options)
+
+
+async def _ask_brokers(settings: KafkaSettings, address: Address) -> list[Address]:
+    """Return the addresses that the brokers of a cluster advertise. Raises `OSError`, `KafkaError`."""
+    conn = await _connect(settings, address)
+    try:
+        async with asyncio.timeout(settings.request_timeout):
+            response: Any = await conn.send(MetadataRequest([]))
+    finally:
+        conn.close()
+    return [Address(host, port) for _, host, port, *_ in response.brokers]
+
+
+def _reason(settings: KafkaSettings, address: Address, error: BaseException) -> str:
+    """Return why a connection failed, in words if that is what an operating system or OpenSSL says."""
+    match error:
+        case socket.gaierror():
+            return f"the name {address.host} cannot be resolved"
+        case TimeoutError():
+            return f"{address} did not answer within {settings.request_timeout:g} s"
+        case OSError() if _is_refused(error):
+            return f"nothing listens at {address} (connection refused)"
+        case _:
+            return _describe(error)
+
+
+def _remedy(settings: KafkaSettings, address: Address, error: BaseException) -> str:
+    """Return what to do about one cause."""
+    servers, protocol = "SAGA_KAFKA__BOOTSTRAP_SERVERS", settings.security_protocol
     match error:
         case UnsupportedSaslMechanismError():
             return f"the broker does not know {settings.sasl_mechanism}: is SAGA_KAFKA__SASL_MECHANISM right?"
@@ -77,15 +167,40 @@ def _remedy(settings: KafkaSettings, error: Exception) -> str:
                 f"are SAGA_KAFKA__SASL_USERNAME={settings.sasl_username}, its password and "
                 f"SAGA_KAFKA__SASL_MECHANISM={settings.sasl_mechanism} right?"
             )
+        case ssl.SSLError():
+            return _remedy_of_tls(settings, address, error)
+        case KafkaConnectionError():
+            return f"is it running, are {servers} and SAGA_KAFKA__SECURITY_PROTOCOL={protocol} right?"
+        case socket.gaierror():
+            return f"correct the name in {servers}, or let it be resolved here (DNS)"
+        case OSError() if _is_refused(error):
+            return f"start the broker, or correct its port in {servers}"
+        case TimeoutError():
+            return f"is {servers} right, does a firewall drop the connection, is the broker overloaded?"
+        case _:
+            return f"is it running, and is {servers} right?"
+
+
+def _remedy_of_tls(settings: KafkaSettings, address: Address, error: ssl.SSLError) -> str:
+    match error:
+        case ssl.SSLCertVerificationError(verify_code=62 | 64):  # X509_V_ERR_HOSTNAME_MISMATCH, _IP_ADDRESS_MISMATCH
+            return f"the broker's certificate names other hosts than {address.host}: use one of its names, or renew it"
+        case ssl.SSLCertVerificationError(verify_code=10):  # X509_V_ERR_CERT_HAS_EXPIRED
+            return "the broker's certificate has expired: renew it"
+        case ssl.SSLCertVerificationError(verify_code=9):  # X509_V_ERR_CERT_NOT_YET_VALID
+            return "the broker's certificate is not valid yet: are the clocks right?"
         case ssl.SSLCertVerificationError():
             return "is SAGA_KAFKA__SSL_CAFILE the authority that signed the broker's certificate?"
-        case ssl.SSLError() | KafkaConnectionError():
-            return (
-                "is it running, are SAGA_KAFKA__BOOTSTRAP_SERVERS and "
-                f"SAGA_KAFKA__SECURITY_PROTOCOL={settings.security_protocol} right?"
-            )
+        case ssl.SSLError() if "ALERT" in (error.reason or ""):
+            return "the broker refuses the client certificate: are SAGA_KAFKA__SSL_CERTFILE and its key right?"
         case _:
-            return "is it running, and is SAGA_KAFKA__BOOTSTRAP_SERVERS right?"
+            protocol = settings.security_protocol
+            return f"has that port TLS: is SAGA_KAFKA__SECURITY_PROTOCOL={protocol} right?"
+
+
+def _is_refused(error: OSError) -> bool:
+    """Return whether nothing listens: a name with several addresses gives the errors of all of them in one text."""
+    return error.errno == errno.ECONNREFUSED or f"[Errno {errno.ECONNREFUSED}]" in str(error)
 
 
 def _describe(error: BaseException) -> str:

@@ -11,11 +11,13 @@ from saga_coordinator.handlers.leases import Leases
 from saga_coordinator.handlers.ports import Observer
 from saga_coordinator.service.health import KAFKA, Health
 from saga_coordinator.service.kafka.aiokafka_internals import ClusterDescription, describe_topics
+from saga_coordinator.service.kafka.errors import describe_failure, describe_refusal
 from saga_coordinator.service.kafka.partitions import Partitions
+from saga_coordinator.service.settings import KafkaSettings
 
 
 class BrokerMonitor:
-    """Reports whether partitions can be read, and how far they lag. `patience` is in seconds.
+    """Reports whether partitions can be read, and how far they lag.
 
     `on_recreated` is called when a topic is no longer the one that its leases know.
     """
@@ -24,7 +26,7 @@ class BrokerMonitor:
         self,
         *,
         topics: Collection[str],
-        patience: float,
+        settings: KafkaSettings,
         partitions: Partitions,
         leases: Leases,
         health: Health,
@@ -32,7 +34,8 @@ class BrokerMonitor:
         on_recreated: Callable[[], None],
     ) -> None:
         self._topics = topics
-        self._patience = patience
+        self._settings = settings
+        self._patience = settings.request_timeout
         self._partitions = partitions
         self._leases = leases
         self._health = health
@@ -50,10 +53,8 @@ class BrokerMonitor:
                 ends = await consumer.end_offsets(asked)
                 described = await describe_topics(consumer, self._topics)
         except (KafkaError, TimeoutError) as error:
-            unknown = self._unknown(consumer)
-            topics = ", ".join(sorted(at.topic for at in unknown))
-            problem = f"the broker does not describe {topics}" if unknown else "the broker does not answer"
-            self._health.failing(KAFKA, f"{problem}: {type(error).__name__} {error}")
+            problem = await self._describe(consumer, error)
+            self._health.failing(KAFKA, problem)
             self._observer.on_error(problem, error)
         else:
             offsets = {TopicPartition(*each): offset for each, offset in self._leases.offsets()}
@@ -61,6 +62,13 @@ class BrokerMonitor:
             if self._is_recreated(described):
                 self._on_recreated()
             self.report(consumer)
+
+    async def _describe(self, consumer: AIOKafkaConsumer, error: Exception) -> str:
+        """Return why the broker does not answer, by connecting to it once more."""
+        topics = ", ".join(sorted(at.topic for at in self._unknown(consumer)))
+        if topics:
+            return f"the broker does not describe {topics}: {describe_refusal(self._settings, error)}"
+        return await describe_failure(self._settings, error)
 
     def report(self, consumer: AIOKafkaConsumer) -> None:
         """Report to readiness which partitions cannot be read, if any."""

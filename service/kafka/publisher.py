@@ -17,8 +17,8 @@ from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES, size_of
 from saga_coordinator.handlers.records import OutboxMessage
 from saga_coordinator.service.errors import NotReady
 from saga_coordinator.service.kafka.admin import NoSuchTopic, TopicLimits, check_topics
-from saga_coordinator.service.kafka.aiokafka_internals import producer_error, stop_producer
-from saga_coordinator.service.kafka.connection import connection
+from saga_coordinator.service.kafka.aiokafka_internals import MetadataAge, producer_error, stop_producer
+from saga_coordinator.service.kafka.connection import Credentials, connection
 from saga_coordinator.service.kafka.errors import describe_refusal
 from saga_coordinator.service.settings import KafkaSettings
 
@@ -39,6 +39,9 @@ class KafkaPublisher:
         self._problems: dict[tuple[str, int], str] = {}
         self._limits: Mapping[str, TopicLimits] = {}
         self._producer: AIOKafkaProducer | None = None
+        self._credentials: Credentials
+        self._metadata_age: MetadataAge
+        self._is_failing = False
         self._connecting = asyncio.Lock()
 
     async def start(self) -> None:
@@ -75,9 +78,11 @@ class KafkaPublisher:
         try:
             await self._publish(topic, partition, rows)
         except (OSError, KafkaError) as error:
+            self._is_failing = True
             self._problems[topic, partition] = f"{topic}:{partition}: {describe_refusal(self._settings, error)}"
             self._report("; ".join(self._problems.values()))
             raise
+        self._is_failing = False
         if self._problems and self._problems.pop((topic, partition), ""):
             self._report("; ".join(self._problems.values()) or None)
 
@@ -93,13 +98,17 @@ class KafkaPublisher:
             raise
 
     async def _connect(self) -> AIOKafkaProducer:
-        """Return the producer; lanes that find none, or one that has lost its task, wait for the first to start one."""
-        if self._producer is not None and producer_error(self._producer):
+        """Return the producer; lanes that find none, or one that cannot recover, wait for the first to start one."""
+        if self._producer is not None and (producer_error(self._producer) or self._metadata_age.check()):
             await self.stop()
+        if self._producer is not None:
+            self._credentials.renew(is_failing=self._is_failing)
         if self._producer is None:
             async with self._connecting:
                 if self._producer is None:
                     self._producer = await self._start_producer()
+                    self._credentials = Credentials(self._settings, self._producer)
+                    self._metadata_age = MetadataAge(self._producer)
         return self._producer
 
     async def _start_producer(self) -> AIOKafkaProducer:

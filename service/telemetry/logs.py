@@ -4,6 +4,7 @@ The event and its facts are apart, so that lines can be searched: `event` says w
 others say of which. A warning that repeats is logged once a second, with how often it was suppressed.
 """
 
+import asyncio
 import logging
 import re
 import sys
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from time import monotonic
-from typing import TextIO
+from typing import Any, TextIO
 
 import structlog
 
@@ -65,6 +66,20 @@ def logger() -> structlog.typing.FilteringBoundLogger:
     """Return the logger of our own lines: `logger().info("serving", api=...)`."""
     log: structlog.typing.FilteringBoundLogger = structlog.get_logger(NAME)
     return log
+
+
+def on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what an event loop reports. What becomes of a connection that was given up is no error of ours.
+
+    uvloop reports a TLS handshake that was cancelled, by a time-out or by SIGTERM, with a traceback: it failed after
+    nobody waited for it any more, or had something to send that could not be sent any more.
+    """
+    error = context.get("exception")
+    is_closed = isinstance(error, RuntimeError) and "the handler is closed" in str(error)
+    if isinstance(error, OSError) or (is_closed and "transport" in context):
+        logger().debug("a connection that was given up has failed", error=repr(error))
+    else:
+        loop.default_exception_handler(context)
 
 
 def _formatter(*, is_text: bool, is_coloured: bool) -> logging.Formatter:

@@ -35,7 +35,7 @@ class JavaKafka:
         self._given_folder = folder
         self._secured = secured
         self._folder = Path()
-        self._port = self._secured_port = 0
+        self._port = self._secured_port = self._controller_port = self._next_port = 0
         self._process: ChildProcess | None = None
         self._ending = ExitStack()
 
@@ -48,8 +48,8 @@ class JavaKafka:
         """Start it, having fetched Kafka if this machine never did; returns once it answers."""
         with ExitStack() as ending:
             self._folder = self._given_folder or Path(ending.enter_context(_temporary_folder()))
-            self._port, self._secured_port, controller_port = _free_ports()
-            self._write_settings(controller_port)
+            self._port, self._secured_port, self._controller_port, self._next_port = _free_ports()
+            self._write_settings()
             _format(self._settings_file, self._secured.options() if self._secured else ())
             ending.callback(self.stop)
             self._start()
@@ -66,6 +66,11 @@ class JavaKafka:
     def bootstrap_servers(self) -> str:
         """Where clients connect, `127.0.0.1:<port>`; a restart does not change it."""
         return f"127.0.0.1:{self._port}"
+
+    @property
+    def next_servers(self) -> str:
+        """Where clients connect after it has moved."""
+        return f"127.0.0.1:{self._next_port}"
 
     @property
     def secured_servers(self) -> str:
@@ -95,6 +100,13 @@ class JavaKafka:
         self.stop()
         self._start()
 
+    def move(self) -> None:
+        """Start it again with the same data at another address. Returns once it answers."""
+        self.stop()
+        self._port, self._next_port = self._next_port, self._port
+        self._write_settings()
+        self._start()
+
     def pause(self) -> None:
         """Freeze it (SIGSTOP): its connections stay open, and nobody answers."""
         self._running().freeze()
@@ -111,13 +123,13 @@ class JavaKafka:
     def _settings_file(self) -> Path:
         return self._folder / "server.properties"
 
-    def _write_settings(self, controller_port: int) -> None:
+    def _write_settings(self) -> None:
         listeners, protocols = f"PLAINTEXT://127.0.0.1:{self._port}", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"
         if self._secured:
             listeners += f",SECURED://{self.secured_servers}"
             protocols += ",SECURED:SASL_SSL"
         settings = _SETTINGS.format(
-            listeners=listeners, protocols=protocols, controller_port=controller_port, folder=self._folder
+            listeners=listeners, protocols=protocols, controller_port=self._controller_port, folder=self._folder
         )
         self._settings_file.write_text(settings + (self._secured.settings(self._folder) if self._secured else ""))
 
@@ -208,11 +220,11 @@ def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="saga-kafka-")
 
 
-def _free_ports() -> tuple[int, int, int]:
+def _free_ports() -> tuple[int, int, int, int]:
     # None that the system gives to outgoing connections: while the broker is down, a client that tries to reach it
     # could be given its very port, would then be connected to itself, and the broker could not come back.
     free = filter(_is_free, secrets.SystemRandom().sample(_PORTS, 200))
-    return next(free), next(free), next(free)
+    return next(free), next(free), next(free), next(free)
 
 
 def _is_free(port: int) -> bool:

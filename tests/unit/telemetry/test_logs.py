@@ -1,8 +1,10 @@
 """The log: JSON with trace and instance ids, with limited repetition, and at no cost for suppressed levels."""
 
+import asyncio
 import io
 import json
 import logging
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -45,6 +47,26 @@ def stalling(command: Envelope) -> Reply | None:
     if command.direction == "compensation":
         return Failure(code="lost", message="no such reservation", retryable=False)
     return declining("ship-order")(command)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_logged"),
+    [
+        (ssl.SSLCertVerificationError(1, "certificate verify failed"), False),
+        (RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed"), False),
+        (RuntimeError("a defect of ours"), True),
+    ],
+)
+async def test_a_handshake_that_was_given_up_leaves_no_traceback_and_a_defect_does(
+    stream: io.StringIO, said: Said, *, error: Exception, is_logged: bool
+) -> None:
+    logs.configure(stream=stream)
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(logs.on_loop_error)
+
+    loop.call_exception_handler({"message": "Fatal error on SSL protocol", "exception": error, "transport": None})
+
+    assert [line["level"] for line in said()] == (["error"] if is_logged else [])
 
 
 def test_a_line_is_one_json_object_with_its_facts(stream: io.StringIO, said: Said) -> None:
