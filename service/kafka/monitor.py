@@ -57,10 +57,14 @@ class BrokerMonitor:
             self._health.failing(KAFKA, problem)
             self._observer.on_error(problem, error)
         else:
+            assigned = consumer.assignment()
+            for at in assigned & ends.keys():
+                ends[at] = max(ends[at], consumer.highwater(at) or 0)  # the end is only that of ended transactions
             offsets = {TopicPartition(*each): offset for each, offset in self._leases.offsets()}
             self.lag = {at: max(0, ends[at] - offset) for at, offset in offsets.items() if at in ends}
             if self._is_recreated(described):
                 self._on_recreated()
+            self._partitions.note_open_transactions(consumer, assigned & offsets.keys(), time.monotonic())
             self.report(consumer)
 
     async def _describe(self, consumer: AIOKafkaConsumer, error: Exception) -> str:
@@ -77,6 +81,7 @@ class BrokerMonitor:
         remedy = f"its fetches have failed for {self._patience:.0f} s: what does the broker's log say?"
         problems = [
             *self._partitions.problems(),
+            *self._partitions.held_up(time.monotonic()),
             *(f"{at.topic}:{at.partition} cannot be read; {remedy}" for at in unanswered if at in owned),
         ]
         if problems:

@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -11,6 +11,9 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from saga_coordinator.handlers.backoff import MAX_BACKOFF, Backoff
 
 REBALANCE_SETTLE_SECONDS = 3.0
+OPEN_TRANSACTION = 30.0
+"""Seconds: so long a producer's transaction may be open; Kafka itself ends it after a minute by default."""
+
 QUIET = 2 * MAX_BACKOFF
 """Seconds: a partition that was owned for so long starts again with the first backoff."""
 
@@ -69,6 +72,7 @@ class Partition:
 
     `problem` says why nothing is read from it; one that is also `stopped` is not acquired before the next rebalance.
     `backlog_end` is where its log ended when it was acquired, until the consumer is there.
+    `held_up_at` is the first offset of another producer's transaction that is open, `held_up_since` since when.
     `answered` is when its last fetch was answered, by the wall clock, and `unanswered_since` since when that stands.
     """
 
@@ -77,6 +81,8 @@ class Partition:
     acquire_at: float = 0.0
     backoff: Backoff = field(default_factory=Backoff)
     backlog_end: int | None = None
+    held_up_at: int | None = None
+    held_up_since: float = 0.0
     answered: int | None = None
     unanswered_since: float | None = None
 
@@ -137,6 +143,25 @@ class Partitions:
             state = self._states[at]
             if state.unanswered_since is None or state.answered != answered:
                 state.answered, state.unanswered_since = answered, now
+
+    def note_open_transactions(
+        self, consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition], now: float
+    ) -> None:
+        """Record which partitions have records that no consumer gets before another producer ends its transaction."""
+        for at in partitions:
+            state, stable, end = self._states[at], consumer.last_stable_offset(at), consumer.highwater(at)
+            held_up_at = stable if stable is not None and end is not None and 0 <= stable < end else None
+            if held_up_at != state.held_up_at:
+                state.held_up_at, state.held_up_since = held_up_at, now
+
+    def held_up(self, now: float) -> Sequence[str]:
+        """Return which partitions have waited for so long for a transaction that it may never end."""
+        return [
+            f"{at.topic}:{at.partition} waits at offset {state.held_up_at} for another producer's transaction, which is "
+            f"open for {now - state.held_up_since:.0f} s: end it, or find it by `kafka-transactions.sh find-hanging`"
+            for at, state in self._states.items()
+            if state.held_up_at is not None and now - state.held_up_since > OPEN_TRANSACTION
+        ]
 
     def unanswered(self, consumer: AIOKafkaConsumer, seconds: float, now: float) -> Sequence[TopicPartition]:
         """Return the partitions whose fetches have not been answered for so long. aiokafka only logs that."""

@@ -1,4 +1,4 @@
-"""A Kafka that gets another address, or other credentials, while the service runs: it is found again without a restart."""
+"""A Kafka that gets another address, or other credentials: the service finds it again without a restart."""
 
 from collections.abc import Iterator
 from pathlib import Path

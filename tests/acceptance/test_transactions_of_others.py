@@ -41,19 +41,52 @@ def test_a_log_that_ends_with_a_marker_is_caught_up_with_and_its_gaps_are_explai
         )
         explained = serve.verb("explain", f"{topic}:{partition}:{int(str(offset)) + 1}", "--json")
         [marker] = json.loads(explained.stdout)
-        assert marker["verdict"] in {"no record", "not processed yet"}
+        assert marker["verdict"] in {"ignored", "not processed yet"}
         assert serve.stop() == 0
+
+
+def test_an_open_transaction_counts_as_lag_and_is_named(shared_kafka: JavaKafka, tmp_path: Path) -> None:
+    recreate_topics(shared_kafka)
+    address = shared_kafka.bootstrap_servers
+    with Serve(tmp_path, address, SAGA_CATALOG=SHORT_TIMEOUTS) as serve:
+        serve.start()
+        shop = Producer({"bootstrap.servers": address, "transactional.id": str(uuid4())})
+        shop.init_transactions(30)
+        begin(shop, "in an open transaction")
+        until(lambda: sum(lags(serve)) == 1, "the record counts as lag")
+        until(lambda: "for another producer's transaction" in readiness(serve), "readiness names it", within=60)
+        shop.commit_transaction(30)
+        serve.is_ready_within(20)
+        until(lambda: evidence.count(serve.store, "instance") == 1, "it has started")
+        assert serve.stop() == 0
+
+
+def lags(serve: Serve) -> list[float]:
+    """The lag of each partition."""
+    answer = serve.get("/metrics")
+    lines = answer.body.splitlines() if answer else []
+    return [float(line.rpartition(" ")[2]) for line in lines if line.startswith("saga_consumer_lag{")]
+
+
+def readiness(serve: Serve) -> str:
+    answer = serve.get("/readyz")
+    return "" if answer is None else answer.body
+
+
+def begin(shop: Producer, order: str) -> None:
+    """Place an order in a transaction of its own, and leave that open."""
+    headers = {"ce_specversion": "1.0", "ce_id": str(uuid4()), "ce_source": "/shop", "ce_type": PLACED}
+    shop.begin_transaction()
+    shop.produce(ORDERS, json.dumps(order_fields(order)).encode(), "one key", headers={**headers})
+    shop.flush(30)
 
 
 def place(shop: Producer, order: str, *, is_kept: bool) -> None:
     """Place an order in a transaction of its own, and keep it or take it back."""
-    headers = {"ce_specversion": "1.0", "ce_id": str(uuid4()), "ce_source": "/shop", "ce_type": PLACED}
-    shop.begin_transaction()
-    shop.produce(ORDERS, json.dumps(order_fields(order)).encode(), "one key", headers={**headers})
+    begin(shop, order)
     if is_kept:
         shop.commit_transaction(30)
     else:
-        shop.flush(30)
         shop.abort_transaction(30)
 
 
