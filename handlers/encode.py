@@ -152,6 +152,7 @@ class Encoder:
             correlation_id=origin.instance.id,
             causation_id=origin.causation_id,
             traceparent=span.traceparent(),
+            tracestate=span.state,
         )
 
     def _row(

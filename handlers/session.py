@@ -161,7 +161,7 @@ class Session:
         self, record: InstanceRecord | None, name: tuple[str, int], signal: Signal, arrival: Arrival | None
     ) -> SpanPlacement:
         """Return where the span of a signal stands: in the trace of its message, or in a new one."""
-        incoming = trace_context.parse(arrival.envelope.traceparent) if arrival else None
+        incoming = trace_context.parse(arrival.envelope.traceparent, arrival.envelope.tracestate) if arrival else None
         if record is None:
             return trace_context.at_start(name[0], incoming, self._sampler, in_new_trace=self._is_redrive)
         if arrival is None or self._is_redrive:

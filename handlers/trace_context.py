@@ -1,6 +1,7 @@
 """The trace of an instance, derived: ids from the instance and its messages, so that a repeat makes the same spans.
 
-Trace context is read and written as W3C Trace Context, version 00. A malformed one is as good as none.
+Trace context is read and written as W3C Trace Context, version 00. A malformed one is as good as none. `tracestate` is
+passed on with everything that stays in its trace.
 
 A start continues the trace of its event, or begins one that has the instance's id. A reply continues the trace of the
 command that it answers, beneath the span that comes with it if that is of the same trace, else beneath the span that
@@ -25,22 +26,26 @@ _TRACEPARENT = re.compile(
 )
 """Not version ff; nothing after the flags in version 00; no id of zeros only (section 3.2)."""
 
+_TRACESTATE = re.compile(r"[\x20-\x7e]{1,512}")
+"""Its members are not read; 512 characters have to be passed on (section 3.3)."""
+
 Sampler = Callable[[str], bool]
 """Decides by trace id whether a trace that begins here is sampled."""
 
 
 class SpanContext(NamedTuple):
-    """One span: its ids in lower-case hex, and whether it is sampled."""
+    """One span: its ids in lower-case hex, whether it is sampled, and the `tracestate` of its trace."""
 
     trace_id: str
     span_id: str
     sampled: bool
+    state: str | None = None
 
     def traceparent(self) -> str:
         return f"00-{self.trace_id}-{self.span_id}-0{int(self.sampled)}"
 
     def child(self, name: str) -> "SpanContext":
-        return SpanContext(self.trace_id, derived_span(self.span_id, name), self.sampled)
+        return self._replace(span_id=derived_span(self.span_id, name))
 
 
 class PendingCommand(NamedTuple):
@@ -62,16 +67,18 @@ class TraceContext(NamedTuple):
     last_message: str | None = None
 
     def to_json(self) -> str:
-        asks = {id_: [each.span.traceparent(), each.at] for id_, each in self.pending.items()}
-        fields = {"root": self.root.traceparent(), "asks": asks, "last": self.last_message}
-        return pydantic_core.to_json(fields).decode()
+        asks = {id_: [each.span.traceparent(), each.at, each.span.state] for id_, each in self.pending.items()}
+        root, state = self.root.traceparent(), self.root.state
+        return pydantic_core.to_json({"root": root, "state": state, "asks": asks, "last": self.last_message}).decode()
 
     @classmethod
     def from_json(cls, text: str) -> "TraceContext":
         fields = json.loads(text)
-        asks = fields["asks"].items()
-        pending = {id_: PendingCommand(_parse_stored(span), datetime.fromisoformat(at)) for id_, (span, at) in asks}
-        return cls(_parse_stored(fields["root"]), pending, fields["last"])
+        pending = {
+            id_: PendingCommand(_parse_stored(span, *state), datetime.fromisoformat(at))
+            for id_, (span, at, *state) in fields["asks"].items()  # rows of before have no tracestate
+        }
+        return cls(_parse_stored(fields["root"], fields.get("state")), pending, fields["last"])
 
 
 class SpanPlacement(NamedTuple):
@@ -86,7 +93,7 @@ def at_start(instance_id: str, incoming: SpanContext | None, sampler: Sampler, *
     """Return the placement of the span of a start: in the trace of its event, or in a new one that links to it."""
     span_id, links = derived_span(instance_id, 1), (incoming,) if incoming else ()
     if incoming is not None and not in_new_trace:
-        return SpanPlacement(SpanContext(incoming.trace_id, span_id, incoming.sampled), incoming, links)
+        return SpanPlacement(incoming._replace(span_id=span_id), incoming, links)
     trace_id = derived_trace(instance_id, 1) if in_new_trace else instance_id.replace("-", "")
     sampled = incoming.sampled if incoming else sampler(trace_id)
     return SpanPlacement(SpanContext(trace_id, span_id, sampled), None, links)
@@ -97,9 +104,9 @@ def at_message(
 ) -> SpanPlacement:
     """Return the placement of the span of a message for a running instance; `name` is its id and revision."""
     sender = pending.span if pending else trace.root
-    span = SpanContext(sender.trace_id, derived_span(*name), sender.sampled)
+    span = sender._replace(span_id=derived_span(*name))
     if incoming is not None and incoming.trace_id == sender.trace_id:
-        return SpanPlacement(span, incoming, (incoming,))
+        return SpanPlacement(span._replace(state=incoming.state or sender.state), incoming, (incoming,))
     return SpanPlacement(span, sender, (incoming,) if incoming else ())
 
 
@@ -109,13 +116,14 @@ def in_new_trace(trace: TraceContext, name: tuple[str, int], incoming: SpanConte
     return SpanPlacement(SpanContext(derived_trace(*name), derived_span(*name), trace.root.sampled), None, links)
 
 
-def parse(traceparent: str | None) -> SpanContext | None:
-    """Read a header; None if it is absent or malformed."""
+def parse(traceparent: str | None, tracestate: str | None = None) -> SpanContext | None:
+    """Read the two headers; None if the first is absent or malformed. The second is passed on as it is, or dropped."""
     match = _TRACEPARENT.fullmatch(traceparent) if traceparent else None
     if match is None:
         return None
     trace_id, span_id, flags = match.groups()
-    return SpanContext(trace_id, span_id, int(flags, 16) & 1 == 1)
+    state = tracestate if tracestate and _TRACESTATE.fullmatch(tracestate) else None
+    return SpanContext(trace_id, span_id, int(flags, 16) & 1 == 1, state)
 
 
 def derived_span(*names: object) -> str:
@@ -128,8 +136,8 @@ def derived_trace(*names: object) -> str:
     return sha1("/".join(map(str, names)).encode(), usedforsecurity=False).hexdigest()[:32]
 
 
-def _parse_stored(traceparent: str) -> SpanContext:
-    span = parse(traceparent)
+def _parse_stored(traceparent: str, state: str | None = None) -> SpanContext:
+    span = parse(traceparent, state)
     if span is None:
         raise ValueError(f"{traceparent!r} in the store is no traceparent: the row was changed by hand")
     return span

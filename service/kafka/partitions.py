@@ -157,7 +157,7 @@ class Partitions:
     def held_up(self, now: float) -> Sequence[str]:
         """Return which partitions have waited for so long for a transaction that it may never end."""
         return [
-            f"{at.topic}:{at.partition} waits at offset {state.held_up_at} for another producer's transaction, which is "
+            f"{at.topic}:{at.partition} waits at offset {state.held_up_at} for another producer's transaction, "
             f"open for {now - state.held_up_since:.0f} s: end it, or find it by `kafka-transactions.sh find-hanging`"
             for at, state in self._states.items()
             if state.held_up_at is not None and now - state.held_up_since > OPEN_TRANSACTION

@@ -39,6 +39,33 @@ async def test_a_start_goes_on_with_the_trace_of_its_event(coordinator: Coordina
     assert coordinator.rows("SELECT trace_id, span_id FROM history") == [(TRACE, hop.placement.span.span_id)]
 
 
+async def test_the_tracestate_is_passed_on_with_its_trace_also_after_a_restart(tmp_path: Path) -> None:
+    log, path = Log(), tmp_path / "saga.db"
+    placed = log.placed(traceparent=INCOMING)
+    placed = placed._replace(headers=(*placed.headers, ("tracestate", b"shop=1,other=a")))
+    async with open_coordinator(path) as it:
+        await it.take(placed)
+        commands = it.messages
+        assert {header(row, "tracestate") for row in commands} == {"shop=1,other=a"}
+    async with open_coordinator(path) as it:
+        await it.take(log.answer(commands[0]), log.answer(commands[1], traceparent=""))
+        assert [header(row, "tracestate") for row in it.messages] == ["shop=1,other=a"]
+        bank = log.answer(it.messages[0], tracestate="bank=2")
+        await it.take(bank)
+        assert header(it.messages[1], "tracestate") == "bank=2", "a reply in the trace brings its own"
+
+
+@pytest.mark.parametrize(
+    ("traceparent", "tracestate"), [("", "shop=1"), ("nonsense", "shop=1"), (INCOMING, "x" * 513), (INCOMING, "a\t=1")]
+)
+async def test_a_tracestate_that_is_malformed_or_has_no_trace_is_dropped(
+    coordinator: Coordinator, traceparent: str, tracestate: str
+) -> None:
+    placed = Log().placed(traceparent=traceparent)
+    await coordinator.take(placed._replace(headers=(*placed.headers, ("tracestate", tracestate.encode()))))
+    assert {header(row, "tracestate") for row in coordinator.messages} == {None}
+
+
 async def test_without_a_context_the_trace_has_the_id_of_the_instance(coordinator: Coordinator) -> None:
     await coordinator.take(Log().placed())
     hop = last_hop(coordinator)
