@@ -12,14 +12,13 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from saga_coordinator.contracts.json_limits import unique_keys
+from saga_coordinator.contracts.media_type import BATCH, CLOUDEVENTS, STRUCTURED, looks_like, media_type
 
 Headers = tuple[tuple[str, bytes], ...]
 
 MAX_HEADERS = 64
 MAX_HEADER_BYTES = 16 * 1024
 
-_STRUCTURED = "application/cloudevents+json"
-_BATCH = "application/cloudevents-batch"
 _NAMES = (
     "ce_id",
     "ce_type",
@@ -85,15 +84,37 @@ def read(headers: Sequence[tuple[str, bytes | None]], value: bytes | None) -> tu
     Raises `BadEnvelope` when the record is no CloudEvent, or goes beyond the limits on headers.
     """
     named = _decoded(headers)
-    content_type = named.get("content-type", "").lower()
-    if content_type.startswith(_BATCH):
-        raise BadEnvelope(f"content-type {content_type!r}: a batch of CloudEvents; send each as a record of its own")
-    if content_type.startswith(_STRUCTURED):
+    content_type = media_type(named)
+    if content_type.startswith(CLOUDEVENTS):
+        _check_format(content_type)
         attributes, payload = _structured(value)
         return _envelope(named | attributes, "attribute "), payload
     if value is None:
         raise BadEnvelope("the record has no value (a tombstone): send the message as JSON")
-    return _envelope(named, "header ce_"), value
+    try:
+        return _envelope(named, "header ce_"), value
+    except BadEnvelope as error:
+        raise BadEnvelope(f"{error}{_hint(named, value)}") from None
+
+
+def _check_format(content_type: str) -> None:
+    """Refuse structured events in another format than JSON, and batches."""
+    if content_type.startswith(BATCH):
+        raise BadEnvelope(f"content-type {content_type!r}: a batch of CloudEvents; send each as a record of its own")
+    if content_type != STRUCTURED:
+        raise BadEnvelope(
+            f"content-type {content_type!r}: CloudEvents in structured mode are read as {STRUCTURED} only"
+        )
+
+
+def _hint(named: dict[str, str], value: bytes) -> str:
+    """Return what a record without the attributes of an event looks like."""
+    if any(name.startswith("ce_") for name in named):
+        return ""
+    if b'"specversion"' in value[:MAX_HEADER_BYTES]:
+        return f"; its value looks like an event in structured mode: send content-type {STRUCTURED} with it"
+    guess = looks_like(value)
+    return f"; its value is no event in structured mode either: {guess}" if guess else ""
 
 
 def _decoded(headers: Sequence[tuple[str, bytes | None]]) -> dict[str, str]:
@@ -166,7 +187,8 @@ def _structured(value: bytes | None) -> tuple[dict[str, str], bytes]:
     try:
         whole = json.loads(value or b"", object_pairs_hook=unique_keys)
     except (ValueError, RecursionError) as error:
-        raise BadEnvelope(f"the value of a structured CloudEvent is not JSON: {error}") from None
+        reason = looks_like(value) or error
+        raise BadEnvelope(f"the value of a structured CloudEvent is not JSON: {reason}") from None
     if not isinstance(whole, dict):
         raise BadEnvelope("the value of a structured CloudEvent must be a JSON object")
     payload = _data(whole)
@@ -181,11 +203,14 @@ def _structured(value: bytes | None) -> tuple[dict[str, str], bytes]:
 
 def _data(whole: dict[str, object]) -> bytes:
     """Remove the data from a structured event, and return it as JSON bytes; none if it has no data."""
-    if "data_base64" in whole:
+    data, encoded = whole.pop("data", None), whole.pop("data_base64", None)
+    if data is not None and encoded is not None:
+        raise BadEnvelope("attributes data and data_base64 are both there: send one of them")
+    if encoded is not None:
         try:
-            return base64.b64decode(str(whole.pop("data_base64")), validate=True)
+            return base64.b64decode(str(encoded), validate=True)
         except ValueError as error:
             raise BadEnvelope(f"attribute data_base64: {error}; send the JSON object as data instead") from None
-    if "data" not in whole:
+    if data is None:
         return b""
-    return json.dumps(whole.pop("data"), separators=(",", ":"), ensure_ascii=False).encode(errors="surrogatepass")
+    return json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode(errors="surrogatepass")

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from saga_coordinator.contracts import BadEnvelope, CancelCommand, Command, Envelope, Event, Message, Reply
 from saga_coordinator.contracts import envelope as wire
 from saga_coordinator.contracts.json_limits import check_json
+from saga_coordinator.contracts.media_type import looks_like
 from saga_coordinator.handlers.records import Record
 from saga_coordinator.handlers.routing import Routes, Target, UnwantedPolicy
 
@@ -135,7 +136,12 @@ def _message(model: type[M], payload: bytes) -> M:
     """Read a message. Raises `ValueError` for one that is wrong, or whose JSON is odd."""
     if not payload:
         raise BadEnvelope(f"{model.message_type} has no data: send the message itself as JSON")
-    message = model.model_validate_json(payload)
+    try:
+        message = model.model_validate_json(payload)
+    except ValidationError:
+        if guess := looks_like(payload):
+            raise BadEnvelope(f"{model.message_type} is not JSON: {guess}") from None
+        raise
     check_json(payload)
     return message
 

@@ -139,7 +139,7 @@ def test_a_structured_event_is_read_too() -> None:
 
 
 def test_a_structured_event_may_carry_its_data_in_base64() -> None:
-    value = {**EVENT, "data_base64": base64.b64encode(b'{"b":2}').decode()}
+    value = {**EVENT, "data": None, "data_base64": base64.b64encode(b'{"b":2}').decode()}
 
     assert read(STRUCTURED, json.dumps(value).encode())[1] == b'{"b":2}'
 
@@ -152,7 +152,61 @@ def test_the_trace_of_a_structured_event_comes_from_its_attributes_else_from_the
     assert read(headers, value)[0].traceparent == "of the event"
 
 
+@pytest.mark.parametrize(
+    ("name", "content_type"),
+    [
+        ("content-type", "Application/CloudEvents+JSON"),
+        ("content-type", "application/cloudevents+json; charset=UTF-8"),
+        ("content-type", ' application/cloudevents+json ;charset="utf-8"'),
+        ("content-type", '"application/cloudevents+json"'),
+        ("Content-Type", "application/cloudevents+json"),
+        ("contentType", "application/cloudevents+json"),
+        ("content_type", "application/cloudevents+json"),
+    ],
+)
+def test_the_content_type_of_a_structured_event_may_be_written_in_any_way(name: str, content_type: str) -> None:
+    assert read(((name, content_type.encode()),), json.dumps(EVENT).encode())[0] == LEAST
+
+
+def test_data_that_are_null_are_as_good_as_none() -> None:
+    in_base64 = {**EVENT, "data": None, "data_base64": base64.b64encode(b'{"b":2}').decode()}
+
+    assert json.loads(read(STRUCTURED, json.dumps({**EVENT, "data_base64": None}).encode())[1]) == {"a": 1}
+    assert read(STRUCTURED, json.dumps(in_base64).encode())[1] == b'{"b":2}'
+    assert read(STRUCTURED, json.dumps({**EVENT, "data": None}).encode())[1] == b""
+
+
 # --- bad input
+
+
+def test_a_structured_event_with_data_twice_is_refused() -> None:
+    assert refused_event(data_base64="e30=") == "attributes data and data_base64 are both there: send one of them"
+
+
+@pytest.mark.parametrize("content_type", ["application/cloudevents+avro", "application/cloudevents"])
+def test_a_structured_event_in_another_format_is_refused_by_its_name(content_type: str) -> None:
+    assert refused({"content-type": content_type.encode()}, b"\0\0\0\0\7avro") == (
+        f"content-type {content_type!r}: in structured mode only application/cloudevents+json is read"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "guess"),
+    [
+        (json.dumps({"specversion": "1.0", "id": "1"}).encode(), "its value looks like an event in structured mode"),
+        (b'\xef\xbb\xbf{"a": 1}', "it begins with a byte order mark: send UTF-8 without one"),
+        ('{"a": 1}'.encode("utf-16"), "it looks like UTF-16: send UTF-8"),
+        ('{"a": 1}'.encode("utf-16-be"), "it looks like UTF-16: send UTF-8"),
+        (b"\0\0\0\1\2\x06abc", "magic byte and schema id 258 of a schema registry: send plain JSON"),
+        (b"\x1f\x8b\x08", "it looks like gzip"),
+        (b"<order/>", "it looks like XML: send JSON"),
+    ],
+)
+def test_what_is_no_event_is_refused_with_what_it_looks_like(value: bytes, guess: str) -> None:
+    cause = refused({}, value)
+
+    assert cause.startswith("header ce_specversion is missing")
+    assert guess in cause
 
 
 @pytest.mark.parametrize("name", ["specversion", "id", "source", "type"])
@@ -226,7 +280,7 @@ def test_a_structured_event_without_data_has_an_empty_payload() -> None:
 
 @pytest.mark.parametrize("data", ["!", "e3", "é", 5])
 def test_data_that_are_no_base64_are_refused(data: object) -> None:
-    assert refused_event(data_base64=data).startswith("attribute data_base64: ")
+    assert refused_event(data=None, data_base64=data).startswith("attribute data_base64: ")
 
 
 # --- limits

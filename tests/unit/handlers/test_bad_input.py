@@ -48,6 +48,13 @@ def nested(levels: int) -> object:
 
 BAD_EVENTS: dict[str, tuple[bytes | None, RawHeaders, str]] = {
     "not JSON": (b"{", event_headers(), "OrderPlaced: the value: Invalid JSON"),
+    "with a byte order mark": (
+        b"\xef\xbb\xbf" + placed_value("o-1"),
+        event_headers(),
+        "it begins with a byte order mark",
+    ),
+    "in UTF-16": (placed_value("o-1").decode().encode("utf-16"), event_headers(), "it looks like UTF-16: send UTF-8"),
+    "of a schema registry": (b"\0\0\0\0\7" + placed_value("o-1"), event_headers(), "schema id 7 of a schema registry"),
     "empty": (b"", event_headers(), "orders.order-placed.v1 has no data: send the message itself as JSON"),
     "not UTF-8": (b'{"order_id": "\xff"}', event_headers(), "Invalid JSON"),
     "no object": (b'"o-1"', event_headers(), "OrderPlaced: the value: Input should be an object"),
