@@ -18,7 +18,7 @@ from typing import Any, TextIO
 import structlog
 
 from saga_coordinator.handlers.decode import without_words
-from saga_coordinator.handlers.records import Committed, DeadLetter, TransitionRecord
+from saga_coordinator.handlers.records import Committed, DeadLetter, RecordVerdict, TransitionRecord
 from saga_coordinator.sagas.machine import Status
 from saga_coordinator.service.telemetry import transitions
 
@@ -158,6 +158,7 @@ class LogLines:
         self._log = logger().bind()
         self._is_debug = self._log.is_enabled_for(logging.DEBUG)
         self._rate_limit = RateLimit()
+        self._ignored_kinds: set[tuple[str, str | None]] = set()
 
     def on_commit(self, committed: Committed) -> None:
         for transition in committed.transitions:
@@ -167,6 +168,8 @@ class LogLines:
                 self._stalled(transition)
         for letter in committed.changes.dead_letters:
             self._dead_lettered(letter)
+        for unwanted in committed.changes.unwanted:
+            self._ignored(unwanted)
 
     def on_error(self, what: str, error: BaseException) -> None:
         """Log that something failed and will be retried: texts that differ in ids and numbers only once a second."""
@@ -188,6 +191,13 @@ class LogLines:
             return
         facts = {"record": str(place), "cause": cause, "instance": letter.instance_id, _SUPPRESSED: suppressed}
         self._log.warning("record dead-lettered", **{name: fact for name, fact in facts.items() if fact})
+
+    def _ignored(self, record: RecordVerdict) -> None:
+        """Log the first record of each type that is ignored on a topic: the type may be misspelt."""
+        kind = record.place.topic, record.message_type
+        if kind not in self._ignored_kinds and len(self._ignored_kinds) < MAX_KEYS:
+            self._ignored_kinds.add(kind)
+            self._log.info("records of a type are ignored", record=str(record.place), reason=record.reason)
 
     def _stalled(self, transition: TransitionRecord) -> None:
         stall = transition.decision.instance.stall

@@ -6,13 +6,14 @@ import json
 import logging
 import ssl
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import structlog
 
 from saga_coordinator.contracts import Envelope, Failure, Reply
-from saga_coordinator.handlers.records import Place, Record
+from saga_coordinator.handlers.records import Changes, Committed, Place, Record, RecordVerdict, Verdict
 from saga_coordinator.service.telemetry import logs
 from saga_coordinator.service.telemetry.logs import Format, LogLines, RateLimit, fingerprint
 from tests.unit.handlers._support.coordinator import open_coordinator
@@ -263,3 +264,19 @@ def test_a_client_that_reconnects_is_no_error(stream: io.StringIO, said: Said) -
     logging.getLogger("another").error("lost")
 
     assert [line["level"] for line in said()] == ["warning", "error"]
+
+
+def test_the_first_record_of_each_ignored_type_is_named_with_the_types_that_are_wanted(
+    stream: io.StringIO, said: Said
+) -> None:
+    logs.configure(stream=stream)
+    lines, at = LogLines(), datetime(2026, 1, 1, tzinfo=UTC)
+    for offset, type_ in enumerate(("orders.order-praised.v1", "orders.order-praised.v1", None)):
+        place = Place("orders.events.v1", 0, offset)
+        unwanted = RecordVerdict(place, at, Verdict.IGNORED, f"{type_} is not wanted", "m-1", type_)
+        lines.on_commit(Committed((), Changes(unwanted=[unwanted]), at, at))
+
+    assert [(line["level"], line["record"], line["reason"]) for line in said()] == [
+        ("info", "orders.events.v1:0:0", "orders.order-praised.v1 is not wanted"),
+        ("info", "orders.events.v1:0:2", "None is not wanted"),
+    ]
