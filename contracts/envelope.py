@@ -102,9 +102,7 @@ def _check_format(content_type: str) -> None:
     if content_type.startswith(BATCH):
         raise BadEnvelope(f"content-type {content_type!r}: a batch of CloudEvents; send each as a record of its own")
     if content_type != STRUCTURED:
-        raise BadEnvelope(
-            f"content-type {content_type!r}: CloudEvents in structured mode are read as {STRUCTURED} only"
-        )
+        raise BadEnvelope(f"content-type {content_type!r}: in structured mode only {STRUCTURED} is read")
 
 
 def _hint(named: dict[str, str], value: bytes) -> str:

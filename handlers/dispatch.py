@@ -232,8 +232,9 @@ def dead_letter(session: Session, unreadable: Unreadable, instance_id: str = "")
 
 def add_verdict(session: Session, record: Record, envelope: Envelope, verdict: Verdict, reason: str) -> None:
     """Note the verdict on a record that reaches no instance."""
-    verdicts = session.changes.verdicts
-    verdicts.append(RecordVerdict(record.place, session.at, verdict, reason, envelope.id, envelope.type))
+    session.changes.verdicts.append(
+        RecordVerdict(record.place, session.at, verdict, reason, envelope.id, envelope.type)
+    )
 
 
 def ignore(session: Session, unwanted: Unwanted) -> None:

@@ -22,7 +22,7 @@ from saga_coordinator.service.catalog import demo_note, load_routes
 from saga_coordinator.service.errors import StoreError
 from saga_coordinator.service.health import Finding
 from saga_coordinator.service.kafka.admin import Topic, TopicState, describe_cluster, plan
-from saga_coordinator.service.kafka.aiokafka_internals import missing_codecs
+from saga_coordinator.service.kafka.connection import missing_codecs
 from saga_coordinator.service.kafka.errors import ClientError, diagnose
 from saga_coordinator.service.settings import KafkaSettings, Settings
 from saga_coordinator.service.telemetry.environment import ExportKind, endpoint, unsupported

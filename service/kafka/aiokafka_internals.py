@@ -10,12 +10,12 @@ and a client that lost one is replaced. A client also waits for its broker befor
 import asyncio
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from functools import wraps
 from io import BytesIO
 from typing import Any, NamedTuple
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition, codec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.consumer.fetcher import PartitionRecords
@@ -145,15 +145,6 @@ def name_undecodable_records() -> None:
             raise CorruptRecordException(self._tp, self.next_fetch_offset, reason) from error
 
     PartitionRecords.__next__ = named
-
-
-def missing_codecs() -> Sequence[str]:
-    """Return the compression codecs of Kafka that this client cannot decode."""
-    has = {"gzip": codec.has_gzip, "snappy": codec.has_snappy, "lz4": codec.has_lz4, "zstd": codec.has_zstd}
-    return [name for name, is_there in has.items() if not is_there()]
-
-
-# --- metadata
 
 
 async def topic_errors(admin: AIOKafkaAdminClient, names: Collection[str]) -> Mapping[str, int]:

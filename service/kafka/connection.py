@@ -2,9 +2,10 @@
 
 import ssl
 import time
+from collections.abc import Sequence
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, codec
 from aiokafka.helpers import create_ssl_context
 
 from saga_coordinator.service.kafka.aiokafka_internals import expect_closed_connections, renew_credentials
@@ -21,7 +22,7 @@ class Credentials:
 
     def __init__(self, settings: KafkaSettings, client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
         self._settings = settings
-        self._client = client
+        self._holder = client
         self._read_at = time.monotonic()
 
     def renew(self, *, is_failing: bool) -> None:
@@ -29,7 +30,7 @@ class Credentials:
         now, interval = time.monotonic(), RENEW_INTERVAL_OF_FAILING if is_failing else RENEW_INTERVAL
         if self._settings.has_files and now - self._read_at > interval:
             self._read_at = now
-            renew_credentials(self._client, connection(self._settings))
+            renew_credentials(self._holder, connection(self._settings))
 
 
 def connection(settings: KafkaSettings) -> dict[str, Any]:
@@ -54,6 +55,12 @@ def connection(settings: KafkaSettings) -> dict[str, Any]:
         "sasl_plain_username": settings.sasl_username,
         "sasl_plain_password": password,
     }
+
+
+def missing_codecs() -> Sequence[str]:
+    """Return the compression codecs of Kafka that this client cannot decode."""
+    has = {"gzip": codec.has_gzip, "snappy": codec.has_snappy, "lz4": codec.has_lz4, "zstd": codec.has_zstd}
+    return [name for name, is_there in has.items() if not is_there()]
 
 
 def _ssl_context(settings: KafkaSettings) -> ssl.SSLContext | None:

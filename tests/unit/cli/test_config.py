@@ -63,7 +63,7 @@ def test_each_wrong_setting_is_named_with_what_it_must_be_and_ends_with_2(
     }.items():
         monkeypatch.setenv(name, value)
 
-    said = saga("serve")
+    said = saga("ls")
 
     assert said.code == 2
     assert sorted(said.err.splitlines()) == [

@@ -32,7 +32,7 @@ def refused(saga: Saga, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     def start(**variables: object) -> str:
         for name, value in variables.items():
             monkeypatch.setenv(name, str(value))
-        said = saga("serve")
+        said = saga("ls")
         assert said.code == 2, said
         return said.err
 

@@ -138,8 +138,8 @@ SEEDS = (
     Seed(
         "a message has a new id in each copy of its decision",
         "Encoder.command",
-        "_envelope(origin, $id, ...)",
-        "_envelope(origin, f'{$id}-{origin.at.timestamp()}', ...)",
+        "self._envelope(origin, $id, ...)",
+        "self._envelope(origin, f'{$id}-{origin.at.timestamp()}', ...)",
     ),
     Seed(
         "the undo of an unknown step is skipped",
@@ -182,7 +182,7 @@ SEEDS = (
     Seed(
         "a buffered event expires without a verdict",
         "Dispatcher.expire",
-        "add_verdict($session, $arrival, Verdict.UNMATCHED, $reason)",
+        "add_verdict(...)",
         "pass",
     ),
 )

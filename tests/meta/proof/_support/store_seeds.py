@@ -138,13 +138,13 @@ SEEDS = (
     Seed(
         "a producer that has lost its task is kept",
         "KafkaPublisher._connect",
-        "self._producer is not None and producer_error($producer)",
-        "False",
+        "producer_error($producer)",
+        "None",
     ),
     Seed(
         "a consumer that has lost a task is kept",
         "KafkaConsumer._connect",
-        "self._consumer is not None and ($error := consumer_error(self._consumer))",
-        "($error := None)",
+        "consumer_error(self._consumer)",
+        "None",
     ),
 )
