@@ -224,7 +224,8 @@ def test_a_port_that_is_taken_is_one_reason(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "code", "message"),
     [
-        ({"SAGA_CATALOG": "no_such_module:catalog"}, 1, "SAGA_CATALOG=no_such_module:catalog: No module named"),
+        ({"SAGA_CATALOG": "no_such_module:catalog"}, 1,
+         "SAGA_CATALOG=no_such_module:catalog: there is no module no_such_module"),
         ({"SAGA_STORE": "sqlite:////proc/saga.db"}, 1, ""),
         ({"SAGA_KAFKA__BATCH": "0"}, 2, "SAGA_KAFKA__BATCH=0: must be greater than or equal to 1"),
         ({"OTEL_BSP_MAX_QUEUE_SIZE": "x", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}, 2,
