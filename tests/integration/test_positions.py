@@ -15,6 +15,7 @@ from tests.unit.handlers._support.order_log import EVENTS, REPLIES
 pytestmark = pytest.mark.slow
 
 OLGA = Actor("olga", "the topic is ours")
+ORDERS = ("o-1", "o-2")
 
 
 @pytest.mark.parametrize(("position", "found"), [("beginning", {"o-1", "o-2"}), ("end", {"o-2"})])
@@ -69,15 +70,18 @@ async def test_a_database_continues_where_a_lost_one_ended_when_an_operator_says
 
 async def test_an_older_copy_continues_from_where_an_operator_says(tmp_path: Path) -> None:
     with FaultyBroker(TOPICS) as broker:
-        await complete(broker, tmp_path / "saga.db", "o-1")
+        await complete(broker, tmp_path / "saga.db", ORDERS[0])
         shutil.copy(tmp_path / "saga.db", tmp_path / "backup.db")
-        await complete(broker, tmp_path / "saga.db", "o-2")
-        async with serving(broker, tmp_path / "backup.db", group=GROUP) as it:
+        await complete(broker, tmp_path / "saga.db", ORDERS[1])
+        async with World(broker) as world, serving(broker, tmp_path / "backup.db", group=GROUP) as it:
             await is_refused(it, "went back")
             for topic in (EVENTS, REPLIES):
                 await it.service.positions.set(topic, None, "beginning", OLGA)
             await it.ready()
-            await eventually(lambda: len(it.rows("SELECT 1 FROM instance WHERE status = 'completed'")) == 2, "again")
+            await eventually(lambda: len(it.rows("SELECT 1 FROM instance")) == len(ORDERS), "both are known")
+            await world.send(*(world.log.answer(row) for row in world.received if row.topic.endswith(".commands.v1")))
+            completed = "SELECT 1 FROM instance WHERE status = 'completed'"
+            await eventually(lambda: len(it.rows(completed)) == len(ORDERS), "both are completed")
 
 
 async def test_a_position_that_is_set_back_under_way_is_read_from_there(tmp_path: Path) -> None:
