@@ -44,7 +44,7 @@ _FROZEN = ConfigDict(frozen=True, extra="forbid")
 def _sqlite_url(url: str) -> str:
     if not url.startswith("sqlite:///") or url == "sqlite:///":
         raise ValueError("must be sqlite:///relative/file.db or sqlite:////absolute/file.db")
-    return url
+    return f"sqlite:///{Path(url.removeprefix('sqlite:///')).absolute()}"
 
 
 def _place(name: str) -> str:
@@ -212,7 +212,9 @@ class Settings(BaseSettings):
     )
     kafka: KafkaSettings = KafkaSettings()
     store: Annotated[str, AfterValidator(_sqlite_url)] = Field(
-        "sqlite:///saga.db", description="Database; three slashes and a relative, four and an absolute path"
+        "sqlite:///saga.db",
+        validate_default=True,
+        description="Database; three slashes and a relative, four and an absolute path",
     )
     api: ApiSettings = ApiSettings()
     log: LogSettings = LogSettings()

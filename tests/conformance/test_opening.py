@@ -60,12 +60,21 @@ async def unreadable_instances(id_: str, tx: Transaction) -> UnreadableInstance:
     return tx.unreadable_instances[id_]
 
 
+def made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def names_in(folder: Path) -> list[str]:
+    return [each.name for each in folder.iterdir()]
+
+
 class TestSqlite:
     """What only a store on one file has to care about."""
 
     @pytest.mark.parametrize("folder", ["plain", "with space", "per%20cent", "a?b=c", "a#b", "ü"])
     async def test_it_opens_in_a_folder_of_any_name(self, tmp_path: Path, folder: str) -> None:
-        store = SqliteStore(tmp_path / folder / "saga.db", known)
+        store = SqliteStore(made(tmp_path / folder) / "saga.db", known)
         await store.open()
         try:
             await store.transact(lambda tx: tx.save(starts(begun())))
@@ -74,6 +83,11 @@ class TestSqlite:
             await store.close()
         assert (tmp_path / folder / "saga.db").stat().st_size > 0
 
+    async def test_a_folder_that_does_not_exist_is_not_made(self, tmp_path: Path) -> None:
+        with pytest.raises(StoreError, match=r"there is no folder .*lost: mount its volume"):
+            await SqliteStore(tmp_path / "lost" / "saga.db", known).open()
+        assert names_in(tmp_path) == []
+
     @pytest.mark.parametrize("name", ["saga.db", "link.db", "folder/saga.db"])
     async def test_a_second_store_on_the_same_file_is_refused(self, tmp_path: Path, name: str) -> None:
         (tmp_path / "link.db").symlink_to("saga.db")
@@ -81,7 +95,7 @@ class TestSqlite:
         first, second = SqliteStore(tmp_path / "saga.db", known), SqliteStore(tmp_path / name, known)
         await first.open()
         try:
-            with pytest.raises(StoreError, match=r"saga\.db open .* SAGA_STORE"):
+            with pytest.raises(StoreError, match=r"saga\.db open .* by SAGA_NAME and SAGA_STORE"):
                 await second.open()
         finally:
             await second.close()

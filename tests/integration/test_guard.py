@@ -74,8 +74,8 @@ MINE = DatabaseIdentity("mine", "cluster-1")
         ([OTHER], {AT: CommittedOffset(1, "mine")}, "went back: its consumer group"),
         ([left_at(7)], {AT: CommittedOffset(0, "yours")}, "belongs to the database yours"),
         ([], {AT: CommittedOffset(0, "yours")}, "belongs to the database yours"),
-        ([], {AT: CommittedOffset(1, None)}, "the database sqlite:///saga.db is empty"),
-        ([Lease("t", 0, 0, None, "id-1")], {AT: CommittedOffset(1, None)}, "the database sqlite:///saga.db is empty"),
+        ([], {AT: CommittedOffset(1, None)}, "saga.db is empty"),
+        ([Lease("t", 0, 0, None, "id-1")], {AT: CommittedOffset(1, None)}, "saga.db is empty"),
         ([Lease("t", 0, 1, 7, "id-1", is_set=True)], {AT: CommittedOffset(9, "yours")}, None),
         (
             [Lease("t", 0, 1, 7, is_set=True)],

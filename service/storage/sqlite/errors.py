@@ -1,6 +1,7 @@
 """What to do about a database file that cannot be used, by SQLite's error."""
 
 import sqlite3
+from pathlib import Path
 from typing import Final
 
 _SYNC_FAILURES: Final = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
@@ -29,6 +30,13 @@ def remedy_at_start(error: sqlite3.Error | OSError) -> str:
     if is_corruption(error):
         return f"{DAMAGED}; or name another file by SAGA_STORE"
     return f"{_remedy(error) or 'name another file by SAGA_STORE'}, and start it again"
+
+
+def no_folder(database: Path) -> str:
+    """Return what to do about a folder that does not exist: one that is made would hide a lost volume, or a typo."""
+    return (
+        f"there is no folder {database.absolute().parent}: mount its volume, correct SAGA_STORE, or create the folder"
+    )
 
 
 def remedy_at_runtime(error: sqlite3.Error) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from saga_coordinator.service.health import Finding
-from saga_coordinator.service.storage.sqlite.errors import DAMAGED, remedy_at_reading
+from saga_coordinator.service.storage.sqlite.errors import DAMAGED, no_folder, remedy_at_reading
 from saga_coordinator.service.storage.sqlite.lock import lock_path
 
 CONTENT_TIMEOUT: Final = 3.0
@@ -18,7 +18,9 @@ STEPS_BETWEEN_CHECKS: Final = 20_000
 
 def check_access(path: Path) -> Finding:
     """Check whether the file, or a new one in its folder, could be written."""
-    folder = next(each for each in path.absolute().parents if each.exists())
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        return Finding("database", f"{path} has no folder", no_folder(path))
     for place in (path, folder) if path.exists() else (folder,):
         if not os.access(place, os.W_OK):
             remedy = "let the service's user write it and its folder, or set SAGA_STORE to another place"

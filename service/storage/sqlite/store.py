@@ -35,6 +35,7 @@ from saga_coordinator.service.storage.sqlite.counting import count
 from saga_coordinator.service.storage.sqlite.errors import (
     is_corruption,
     is_sync_failure,
+    no_folder,
     remedy_at_runtime,
     remedy_at_start,
 )
@@ -116,7 +117,8 @@ class SqliteStore:
             raise
 
     async def _open(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        if not self._path.parent.is_dir():
+            raise StoreError(f"database {self._path} cannot be used: {no_folder(self._path)}")
         self._guard = _acquire_lock(self._path)
         _rewrite_wal(self._path.resolve())
         sqlite3.connect(self._path).close()  # aiosqlite leaves a thread behind when it cannot
@@ -379,5 +381,6 @@ def _acquire_lock(path: Path) -> IO[str]:
     except BlockingIOError:
         raise StoreError(
             f"another coordinator has {path.resolve()} open (lock {lock_path(path)}): "
-            "stop it first, or give this one a file of its own by SAGA_STORE"
+            "stop it, if it is the same one; one that is to run beside it needs another name and another database, by "
+            "SAGA_NAME and SAGA_STORE"
         ) from None
