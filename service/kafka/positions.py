@@ -42,7 +42,7 @@ class Positions:
         if topic not in self._topics:
             raise ValueError(f"{topic} is none of the topics that are read: {', '.join(sorted(self._topics))}")
         try:
-            async with asyncio.timeout(2 * self._settings.request_timeout), self._client() as client:
+            async with asyncio.timeout(2 * self._settings.request_timeout), self._connected() as client:
                 state = await read_state(client, [topic])
                 chosen = _chosen(state, topic, partition)
                 offsets = await _offsets(client, chosen, position, state)
@@ -54,7 +54,7 @@ class Positions:
         return positions
 
     @asynccontextmanager
-    async def _client(self) -> AsyncIterator[AIOKafkaConsumer]:
+    async def _connected(self) -> AsyncIterator[AIOKafkaConsumer]:
         """Yield a client that knows the group, and is no member of it."""
         client = AIOKafkaConsumer(**connection(self._settings), group_id=self._settings.group, enable_auto_commit=False)
         try:
