@@ -79,7 +79,13 @@ async def _topics(settings: KafkaSettings, routes: Routes) -> Sequence[Finding]:
     try:
         topics = await plan(settings, routes)
     except (OSError, ClientError) as error:
-        return [Finding("topics", str(error), "let this user describe topics (ACL Describe)")]
+        return [
+            Finding(
+                "topics",
+                str(error),
+                "let this user describe topics (ACL Describe); `saga topics acls` lists all rights that it needs",
+            )
+        ]
     return [_topic(topic) for topic in topics]
 
 
@@ -87,7 +93,7 @@ def _topic(topic: Topic) -> Finding:
     name = f"topic {topic.name}"
     if topic.state is TopicState.MISSING:
         return Finding(name, f"is missing ({topic.purpose})", "create it: saga topics apply")
-    return Finding(name, f"{topic.partitions} partitions, {topic.purpose}")
+    return Finding(name, f"{topic.partitions} partitions, {topic.purpose}", "; ".join(topic.advice) or None)
 
 
 # --- database

@@ -13,6 +13,7 @@ from saga_coordinator.service.cli.definitions import load_routes
 from saga_coordinator.service.cli.environment import load_settings, silence_libraries
 from saga_coordinator.service.cli.options import Json
 from saga_coordinator.service.kafka import admin
+from saga_coordinator.service.kafka.acls import acls as needed_acls
 from saga_coordinator.service.kafka.admin import Topic, TopicState
 from saga_coordinator.service.settings import KafkaSettings
 from saga_coordinator.service.views.values import to_json
@@ -34,7 +35,7 @@ topics = typer.Typer(
 def plan(*, partitions: Partitions = 4, json: Json = False) -> None:
     """Show which topics exist, are missing, or differ.
 
-    JSON: [{"name", "purpose", "state": "exists|missing|differs", "partitions", "wanted"}]
+    JSON: [{"name", "purpose", "state": "exists|missing|differs", "partitions", "wanted", "advice": [TEXT]}]
     """
     settings, routes = _load()
     planned = asyncio.run(admin.plan(settings, routes, partitions))
@@ -42,6 +43,28 @@ def plan(*, partitions: Partitions = 4, json: Json = False) -> None:
     missing = [topic.name for topic in planned if topic.state is TopicState.MISSING]
     if missing:
         remark(f"{len(missing)} of {len(planned)} topics are missing: `saga topics apply` creates them.")
+
+
+@topics.command("acls")
+def acls(
+    *,
+    principal: Annotated[
+        str | None, typer.Option(help="Whose rights; without it User: and SAGA_KAFKA__SASL_USERNAME")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Print the rights that the coordinator needs, as commands of Kafka's own tool.
+
+    JSON: [{"resource": "topic|group", "name", "operation", "purpose", "optional"}]
+    """
+    settings, routes = _load()
+    needed = needed_acls(settings, routes)
+    if json:
+        print_json([each._asdict() for each in needed])
+        return
+    owner = principal or f"User:{settings.sasl_username or settings.client_id}"
+    for each in needed:
+        echo(f"{each.command(settings, owner)}  # {each.purpose}{', optional' if each.optional else ''}")
 
 
 @topics.command("apply")
@@ -53,7 +76,7 @@ def apply(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Create the missing topics.
+    """Create the missing topics, with a retention of 14 days and, of three replicas, two that must acknowledge.
 
     Topics that exist are neither changed nor deleted.
 
@@ -76,6 +99,9 @@ def _print(topics: Sequence[Topic], refused: Mapping[str, str], *, json: bool) -
     if json:
         print_json([_to_json(topic, refused) for topic in topics])
         return
+    for topic in topics:
+        for advice in topic.advice:
+            remark(f"{topic.name}: {advice}")
     rows = [(MARKS[topic.state], topic.name, str(topic.partitions or ""), topic.purpose) for topic in topics]
     table(("state", "topic", "partitions", "for"), rows)
     if any(topic.state is TopicState.DIFFERS for topic in topics):

@@ -32,6 +32,10 @@ CLOSE_TIMEOUT: Final = 3.0
 CREATE_TIMEOUT: Final = 15.0
 POLL_INTERVAL: Final = 0.1
 LIMIT: Final = "max.message.bytes"
+RETENTION: Final = "retention.ms"
+MIN_INSYNC: Final = "min.insync.replicas"
+MIN_RETENTION_MS: Final = 14 * 24 * 3600 * 1000
+"""Two weeks: a redelivery, a restore and a long outage find their records."""
 FETCH: Final = 1
 RELEASES: Final = ((18, "4.1"), (17, "3.9"), (16, "3.7"), (15, "3.5"), (13, "3.1"), (12, "2.7"), (11, "2.3"))
 """The newest version of the Fetch request, and the first release of Kafka that has it."""
@@ -59,6 +63,8 @@ class Topic:
     state: TopicState
     partitions: int
     wanted: int
+    advice: Sequence[str] = ()
+    """What should be changed by hand, each with the command."""
 
 
 def topic_purposes(routes: Routes) -> Mapping[str, str]:
@@ -93,10 +99,12 @@ async def apply(
     """
     async with _admin(settings) as admin:
         missing = [topic for topic in await _plan(admin, routes, partitions) if topic.state is TopicState.MISSING]
+        await _check_visible(admin, settings, [topic.name for topic in missing])
         refused: dict[str, str] = {}
         if missing:
             replicas = replication or await _replicas(admin)
-            created = [NewTopic(topic.name, partitions, replicas) for topic in missing]
+            configs = {RETENTION: str(MIN_RETENTION_MS), MIN_INSYNC: str(insync_for(replicas))}
+            created = [NewTopic(topic.name, partitions, replicas, topic_configs=configs) for topic in missing]
             refused = dict(_refusals(await admin.create_topics(created)))
             await _wait_for_leaders(admin, {topic.name for topic in missing} - refused.keys())
         return await _plan(admin, routes, partitions), refused
@@ -155,13 +163,37 @@ def _release(api_versions: Sequence[tuple[int, int, int]]) -> str:
 
 async def _max_batch_bytes(admin: AIOKafkaAdminClient, names: Collection[str]) -> Mapping[str, int]:
     """Return how many bytes a batch of each topic may have, as far as the broker reports it to this client."""
-    wanted = [ConfigResource(ConfigResourceType.TOPIC, name, {LIMIT: None}) for name in sorted(names)]
+    configs = await _configs(admin, names, LIMIT)
+    return {name: values[LIMIT] for name, values in configs.items() if LIMIT in values}
+
+
+async def _configs(admin: AIOKafkaAdminClient, names: Collection[str], *keys: str) -> Mapping[str, Mapping[str, int]]:
+    """Return some numbers of the configuration of each topic, as far as the broker reports them to this client."""
+    wanted = [ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(keys)) for name in sorted(names)]
     try:
-        answers = await admin.describe_configs(wanted)
+        answers = await admin.describe_configs(wanted) if wanted else []
     except (IncompatibleBrokerVersion, NotImplementedError):
         return {}
     resources = (resource for answer in answers for resource in answer.resources)
-    return {name: int(value) for _, _, _, name, entries in resources for _, value, *_ in entries}
+    return {name: {key: int(value) for key, value, *_ in entries} for _, _, _, name, entries in resources}
+
+
+def insync_for(replicas: int) -> int:
+    """Return how many replicas have to acknowledge: with three, one may fail, and no message is lost or refused."""
+    return 2 if replicas >= MAX_REPLICAS else 1
+
+
+def _advice(name: str, replicas: int, configs: Mapping[str, int], brokers: int) -> Iterator[str]:
+    """Yield what should be changed of a topic that exists, and how."""
+    alter = f"kafka-configs.sh --alter --topic {name} --add-config"
+    if replicas < min(MAX_REPLICAS, brokers):
+        yield f"{replicas} of {min(MAX_REPLICAS, brokers)} replicas: add them by kafka-reassign-partitions.sh"
+    insync = insync_for(replicas)
+    if configs.get(MIN_INSYNC, insync) < insync:
+        yield f"{MIN_INSYNC} is {configs[MIN_INSYNC]}: a failing broker loses messages: {alter} {MIN_INSYNC}={insync}"
+    if 0 <= (kept := configs.get(RETENTION, -1)) < MIN_RETENTION_MS:
+        days = f"{kept / (24 * 3600 * 1000):g} days, less than 14 or than the age of your oldest backup"
+        yield f"{RETENTION} is {days}: {alter} {RETENTION}={MIN_RETENTION_MS}"
 
 
 @asynccontextmanager
@@ -189,10 +221,22 @@ async def close(client: Any) -> None:  # noqa: ANN401  aiokafka carries no types
 
 
 async def _plan(admin: AIOKafkaAdminClient, routes: Routes, partitions: int) -> Sequence[Topic]:
-    existing = {each["topic"]: len(each["partitions"]) for each in await admin.describe_topics()}
+    purposes = topic_purposes(routes)
+    existing = {
+        each["topic"]: each["partitions"] for each in await admin.describe_topics() if each["topic"] in purposes
+    }
+    configs = await _configs(admin, existing, RETENTION, MIN_INSYNC)
+    brokers = len((await admin.describe_cluster())["brokers"]) if configs else 0
     return [
-        Topic(name, purpose, _state(existing.get(name), partitions), existing.get(name, 0), partitions)
-        for name, purpose in topic_purposes(routes).items()
+        Topic(
+            name,
+            purpose,
+            _state(len(existing[name]) if name in existing else None, partitions),
+            len(existing.get(name, ())),
+            partitions,
+            tuple(_advice(name, _replication(existing[name]), configs[name], brokers)) if name in configs else (),
+        )
+        for name, purpose in purposes.items()
     ]
 
 
@@ -204,6 +248,10 @@ async def _check_visible(admin: AIOKafkaAdminClient, settings: KafkaSettings, mi
     errors = await topic_errors(admin, missing)
     if hidden := sorted(topic for topic, code in errors.items() if code == denied.errno):
         raise ConnectionError(f"Kafka does not show {', '.join(hidden)}: {describe_refusal(settings, denied)}")
+
+
+def _replication(partitions: Sequence[Mapping[str, Any]]) -> int:
+    return min((len(each["replicas"]) for each in partitions), default=0)
 
 
 def _state(has: int | None, wanted: int) -> TopicState:

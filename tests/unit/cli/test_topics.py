@@ -5,6 +5,7 @@ import socket
 import pytest
 from confluent_kafka.admin import AdminClient
 
+from saga_coordinator.service.kafka import admin
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.support.kafka.java import JavaKafka
 from tests.unit.cli._support.said import Saga
@@ -105,6 +106,10 @@ def test_apply_creates_what_is_missing_once_and_changes_nothing(
     assert first == again
     assert {each["name"]: each["partitions"] for each in first} == topics_of_orders(3) | {"orders.events.v1": 7}
     assert {each["state"] for each in first} == {"exists", "differs"}
+    [advice] = next(each["advice"] for each in first if each["name"] == "orders.events.v1")
+    assert advice.startswith("retention.ms is 7 days, less than 14 or than the age of your oldest backup: ")
+    assert advice.endswith("kafka-configs.sh --alter --topic orders.events.v1 --add-config retention.ms=1209600000")
+    assert {tuple(each["advice"]) for each in first if each["name"] != "orders.events.v1"} == {()}
     listed = AdminClient({"bootstrap.servers": own_kafka.bootstrap_servers}).list_topics(timeout=10).topics
     assert len(listed["saga.replies.v1"].partitions) == 3
     assert len(listed["foreign"].partitions) == 1
@@ -122,3 +127,41 @@ def test_a_topic_that_the_broker_refuses_is_named_with_its_reason(
 
     assert said.code == 1
     assert "orders.events.v1 was not created: InvalidReplicationFactorError" in said.err
+
+
+def test_the_rights_are_those_of_its_topics_and_its_group_and_none_on_the_cluster(
+    saga: Saga, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAGA_KAFKA__BOOTSTRAP_SERVERS", "kafka:9092")
+    needed = saga.does("topics", "acls", "--json").json
+
+    def having(operation: str) -> set[str]:
+        return {each["name"] for each in needed if each["operation"] == operation}
+
+    read = {"orders.events.v1", "saga.replies.v1"}
+    assert having("Read") == read | {"saga-coordinator"}
+    assert having("Write") == topics_of_orders(1).keys() - read
+    assert having("DescribeConfigs") == having("Write") | {"saga.replies.v1"}
+    assert {each["operation"] for each in needed if not each["optional"]} == {"Read", "Write"}
+    assert {each["resource"] for each in needed} == {"topic", "group"}
+    lines = saga.does("topics", "acls", "--principal", "User:CN=shop").out.splitlines()
+    assert lines[0] == (
+        "kafka-acls.sh --bootstrap-server kafka:9092 --add --allow-principal User:CN=shop --operation Read "
+        "--group saga-coordinator  # its place in the group, and its offsets"
+    )
+
+
+@pytest.mark.parametrize(
+    ("replicas", "configs", "brokers", "words"),
+    [
+        (3, {"min.insync.replicas": 2, "retention.ms": 1_209_600_000}, 3, []),
+        (3, {"min.insync.replicas": 1, "retention.ms": -1}, 5, ["min.insync.replicas is 1"]),
+        (1, {"min.insync.replicas": 1, "retention.ms": 86_400_000}, 3, ["1 of 3 replicas", "retention.ms is 1 days"]),
+        (1, {"min.insync.replicas": 1}, 1, []),
+    ],
+)
+def test_a_topic_that_can_lose_messages_is_advised_on(
+    replicas: int, configs: dict[str, int], brokers: int, words: list[str]
+) -> None:
+    advice = list(admin._advice("t", replicas, configs, brokers))  # noqa: SLF001  a cluster of three costs too much
+    assert [text[: len(word)] for text, word in zip(advice, words, strict=True)] == words
