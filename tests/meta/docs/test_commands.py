@@ -24,6 +24,7 @@ CHANGES = [ROOT / "CHANGELOG.md", *(ROOT / "docs" / "decisions").glob("*.md")]
 PAGES = [page for page in pages() if page not in CHANGES]
 EXAMPLES = {
     "PLACE": "orders.events.v1:0:7",
+    "TOPIC:PARTITION:OFFSET": "orders.events.v1:0:7",
     "PLACE...": "orders.events.v1:0:7",
     "FILE": "README.md",
     "model.toml": "docs/examples/order-fulfilment.toml",
