@@ -46,7 +46,7 @@ class Relay:
         """How many rows are not acknowledged yet."""
         return sum(map(len, self._lanes.values()))
 
-    def is_over(self, limit: int, max_bytes: int) -> bool:
+    def exceeds(self, limit: int, max_bytes: int) -> bool:
         """Return whether more rows, or more bytes of values, are not acknowledged yet."""
         return self.pending > limit or self._bytes > max_bytes
 

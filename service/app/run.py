@@ -116,7 +116,7 @@ async def _fire_timers(service: Service, observer: Observer, stop: asyncio.Event
     relay, settings = service.handlers.relay, service.settings
     while not stop.is_set():
         try:
-            is_full = relay.is_over(settings.outbox_limit, settings.outbox_bytes)
+            is_full = relay.exceeds(settings.outbox_limit, settings.outbox_bytes)
             more = not is_full and await service.handlers.timers.fire_due()
         except Exception as error:  # noqa: BLE001  the store reports its failure, and the timers fire later
             observer.on_error("timers did not fire", error)

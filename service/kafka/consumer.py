@@ -148,7 +148,7 @@ class KafkaConsumer:
             self._partitions.clear()
         await self._acquire_leases(consumer)
         await self._check_leases(consumer)
-        if self._handlers.relay.is_over(self._settings.outbox_limit, self._settings.outbox_bytes):
+        if self._handlers.relay.exceeds(self._settings.outbox_limit, self._settings.outbox_bytes):
             await asyncio.sleep(POLL_MS / 1000)
             return
         await self._handlers.intake.receive(await self._poll(consumer))

@@ -140,9 +140,9 @@ class Looks:
         self._relay = it.relay
         self.count = 0
 
-    def is_over(self, limit: int, max_bytes: int) -> bool:
+    def exceeds(self, limit: int, max_bytes: int) -> bool:
         self.count += 1
-        return self._relay.is_over(limit, max_bytes)
+        return self._relay.exceeds(limit, max_bytes)
 
 
 def service(it: Coordinator, *, relay: Looks | Relay, timers: ObservedTimers | Timers, **more: object) -> Any:  # noqa: ANN401  the parts that fire timers

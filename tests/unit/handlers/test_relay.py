@@ -87,14 +87,14 @@ async def test_the_outbox_is_full_by_rows_or_by_bytes_until_they_are_acknowledge
     async with open_coordinator(tmp_path / "saga.db", publisher=Gate()) as it:
         large = message("large")._replace(value=b"x" * 1_000)
         it.relay.push(await written(it, large, message("small"), message("tombstone")._replace(value=None)))
-        assert [it.relay.is_over(limit, size) for limit, size in ((3, 1_002), (2, 1_002), (3, 1_001))] == [
+        assert [it.relay.exceeds(limit, size) for limit, size in ((3, 1_002), (2, 1_002), (3, 1_001))] == [
             False,
             True,
             True,
         ]
         async with relaying(it.relay):
             await it.relay.wait_until_drained()
-        assert not it.relay.is_over(0, 0)
+        assert not it.relay.exceeds(0, 0)
 
 
 async def test_a_lane_that_fails_sends_the_same_rows_again_and_nothing_overtakes_i12(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ SEEDS = (
     Seed(
         "too much unsent does not stop the intake",
         "KafkaConsumer._poll_once",
-        "self._handlers.relay.is_over(...)",
+        "self._handlers.relay.exceeds(...)",
         "False",
     ),
     Seed(
