@@ -116,7 +116,9 @@ SEEDS = (
         "$rows = [$waiting.popleft() for $index in $some]",
         (
             Edit(
-                "Relay._publish", "$waiting.popleft()\nself.$acknowledged.append(...)", "self.$acknowledged.append(...)"
+                "Relay._publish",
+                "$waiting.popleft()\nself.$bytes -= $size\nself.$acknowledged.append(...)",
+                "self.$bytes -= $size\nself.$acknowledged.append(...)",
             ),
         ),
     ),
