@@ -53,6 +53,12 @@ def _place(name: str) -> str:
     return name
 
 
+def _name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+        raise ValueError("must be at most 64 letters, digits, dots, hyphens or underscores, as topics have them")
+    return name
+
+
 def _bind(address: str) -> str:
     return str(parse_address(address))
 
@@ -205,9 +211,8 @@ class Settings(BaseSettings):
     )
 
     settings: ReadableFile | None = Field(None, description="TOML file with settings; a variable overrides it")
-    name: str = Field(
+    name: Annotated[str, AfterValidator(_name)] = Field(
         "saga",
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
         description="Name of this coordinator: its reply and outcome topics, sources and group begin with it",
     )
     kafka: KafkaSettings = KafkaSettings()

@@ -25,7 +25,7 @@ from saga_coordinator.service.kafka.admin import Topic, TopicState, describe_clu
 from saga_coordinator.service.kafka.connection import missing_codecs
 from saga_coordinator.service.kafka.errors import ClientError, diagnose
 from saga_coordinator.service.settings import KafkaSettings, Settings
-from saga_coordinator.service.telemetry.environment import ExportKind, endpoint, unsupported
+from saga_coordinator.service.telemetry.environment import ExportKind, asks_no_proxy, endpoint, unsupported
 
 TRACES_TIMEOUT: Final = 5.0
 PROTOBUF: Final = "application/x-protobuf"
@@ -144,9 +144,10 @@ async def _traces() -> Sequence[Finding]:
         ]
     remedy = "start the collector, or correct or remove OTEL_EXPORTER_OTLP_ENDPOINT; the service runs without it too"
     try:
-        async with httpx.AsyncClient(timeout=TRACES_TIMEOUT, verify=_tls_context()) as client:
+        trust_env = not asks_no_proxy(ExportKind.TRACES)
+        async with httpx.AsyncClient(timeout=TRACES_TIMEOUT, verify=_tls_context(), trust_env=trust_env) as client:
             response = await client.post(url, content=b"", headers=_headers())
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ImportError) as error:  # a proxy over SOCKS needs a package
         return [*unsupported_findings, Finding("tracing", f"{url}: {str(error) or type(error).__name__}", remedy)]
     detail = f"{url} answers {response.status_code} {response.reason_phrase}"
     return [*unsupported_findings, Finding("tracing", detail, None if response.is_success else remedy)]

@@ -7,7 +7,10 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib import import_module
 from importlib.metadata import version
+from typing import Any
+from urllib.parse import urlsplit
 
 from opentelemetry.sdk.environment_variables import (
     OTEL_BSP_MAX_EXPORT_BATCH_SIZE,
@@ -23,6 +26,7 @@ from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from saga_coordinator.handlers.trace_context import Sampler
+from saga_coordinator.service.addresses import is_loopback
 from saga_coordinator.service.telemetry.conventions import SCHEMA_URL, SCOPE
 
 OTLP = "otlp"
@@ -70,6 +74,20 @@ def endpoint(kind: ExportKind) -> str | None:
     own = os.environ.get(f"OTEL_EXPORTER_OTLP_{kind}_ENDPOINT")
     shared = os.environ.get(OTEL_EXPORTER_OTLP_ENDPOINT)
     return own or (f"{shared.rstrip('/')}/v1/{kind.lower()}" if shared else None)
+
+
+def session(kind: ExportKind) -> Any:  # noqa: ANN401  requests carries no types
+    """Return a session that asks no proxy for a collector on this machine; None: the exporter's own."""
+    if not asks_no_proxy(kind):
+        return None
+    made = import_module("requests").Session()
+    made.trust_env = False
+    return made
+
+
+def asks_no_proxy(kind: ExportKind) -> bool:
+    """Return whether the collector is on this machine: then the proxy variables are not meant for it."""
+    return is_loopback(urlsplit(endpoint(kind) or "").netloc)
 
 
 def batch_limits_from_environment() -> BatchLimits:

@@ -35,7 +35,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
-from saga_coordinator.service.telemetry.environment import ExportKind, endpoint
+from saga_coordinator.service.telemetry.environment import ExportKind, endpoint, session
 from saga_coordinator.service.telemetry.measures import BOUNDS, Buckets, Durations, Labels, Measures
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -54,7 +54,7 @@ class Metrics:
         durations = DurationMetrics(measures, scope)
         readers: list[MetricReader] = [PrometheusReader(self._registry, durations)]
         if endpoint(ExportKind.METRICS):
-            readers.append(OtlpReader(OTLPMetricExporter(), durations))
+            readers.append(OtlpReader(OTLPMetricExporter(session=session(ExportKind.METRICS)), durations))
         self._provider = MeterProvider(readers, resource=resource, shutdown_on_exit=False)
         meter = self._provider.get_meter(scope.name, scope.version, scope.schema_url)
         for each in (*_counted(measures), *_of_process(), _lost(dropped)):

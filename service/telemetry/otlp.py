@@ -20,6 +20,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, Link, SpanContext, SpanKind, Status
 
 from saga_coordinator.service.telemetry.conventions import CACHED_ATTRIBUTES
+from saga_coordinator.service.telemetry.environment import ExportKind, session
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -43,7 +44,7 @@ class FastSpanExporter(OTLPSpanExporter):
     """
 
     def __init__(self, resource: Resource, scope: InstrumentationScope) -> None:
-        super().__init__()
+        super().__init__(session=session(ExportKind.TRACES))
         self._encoder = SpanEncoder(resource, scope)
         self.is_fast = hasattr(self, "_client")
 

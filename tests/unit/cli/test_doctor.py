@@ -164,6 +164,18 @@ def test_the_tracing_endpoint_is_asked_as_the_exporter_asks_it(saga: Saga, monke
 
 
 @pytest.mark.usefixtures("reached")
+def test_the_tracing_endpoint_is_asked_through_a_proxy_only_on_another_machine(
+    saga: Saga, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
+    with collector(200) as address:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
+        assert "answers 200 OK" in str(looked(saga, 0)["tracing"]["found"])
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector.invalid:4318")
+    assert "SOCKS" in str(looked(saga, 1)["tracing"]["found"])
+
+
+@pytest.mark.usefixtures("reached")
 def test_a_tracing_endpoint_that_refuses_is_reported_with_its_response(
     saga: Saga, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -65,6 +65,13 @@ def test_a_file_that_is_not_there_is_named(saga: Saga, monkeypatch: pytest.Monke
     assert "SAGA_KAFKA__BATCH=many: must be" in said.err
 
 
+@pytest.mark.parametrize("name", ["", "a b", "-a", "x" * 65, "é"])
+def test_a_name_that_no_topic_can_begin_with_is_refused(saga: Saga, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("SAGA_NAME", name)
+    said = saga("ls")
+    assert (said.code, said.err.startswith(f"saga: SAGA_NAME={name}: must be at most 64 letters")) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("wrong", "meant"),
     [

@@ -56,6 +56,19 @@ def test_a_collector_receives_exactly_the_spans_that_were_made(collector: Collec
         assert len(request.resource_spans[0].scope_spans[0].spans) <= 100
 
 
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:1", "socks5://127.0.0.1:1"])
+def test_a_collector_on_this_machine_is_sent_its_spans_without_a_proxy(
+    collector: Collector, story: Story, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, proxy)
+    export = exporting()
+    export.start()
+    export.offer(story.turns[0])
+    export.stop(10)
+    assert len(collector.spans) == export.exported > 0
+
+
 def test_spans_go_out_while_the_coordinator_runs(collector: Collector, story: Story) -> None:
     export = exporting()
     export.start()
