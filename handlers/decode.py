@@ -75,7 +75,7 @@ def read(routes: Routes, record: Record) -> Arrival | Unreadable | Unwanted:
     try:
         envelope, payload = wire.read(record.headers, record.value)
         _check(envelope)
-        if record.place.topic == routes.names.replies:
+        if record.place.topic_name == routes.names.replies:
             return _reply(routes, record, envelope, payload)
         return _event(routes, record, envelope, payload)
     except ValueError as error:
@@ -113,7 +113,7 @@ def _reply(routes: Routes, record: Record, envelope: Envelope, payload: bytes) -
 
 
 def _event(routes: Routes, record: Record, envelope: Envelope, payload: bytes) -> Arrival | Unreadable | Unwanted:
-    topic = record.place.topic
+    topic = record.place.topic_name
     understood = routes.understood(topic, envelope.type)
     if understood is None:
         reason = f"ce_type {envelope.type!r} is not wanted on {topic}: wanted are {', '.join(routes.known_on(topic))}"

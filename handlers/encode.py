@@ -116,7 +116,7 @@ class Encoder:
         `raised` is the class of what a saga's own function raised.
         """
         record, place = letter.record, letter.record.place
-        topic, key = dead_letter_topic(place.topic), record.key or b""
+        topic, key = dead_letter_topic(place.topic_name), record.key or b""
         row = OutboxMessage(
             message_id=f"dead-letter:{place}" + (f":{letter.instance_id}" if letter.instance_id else ""),
             home=self.partition_of(self.names.replies, key),
@@ -188,7 +188,7 @@ def _dead_letter_headers(letter: DeadLetter, raised: str | None, group: str | No
     record, place = letter.record, letter.record.place
     timestamp_type = -1 if record.timestamp < 0 else record.timestamp_type
     headers: Headers = (
-        ("kafka_dlt-original-topic", place.topic.encode()),
+        ("kafka_dlt-original-topic", place.topic_name.encode()),
         ("kafka_dlt-original-partition", place.partition.to_bytes(4, "big")),
         ("kafka_dlt-original-offset", place.offset.to_bytes(8, "big")),
         ("kafka_dlt-original-timestamp", record.timestamp.to_bytes(8, "big", signed=True)),

@@ -15,11 +15,16 @@ RawHeaders = tuple[tuple[str, bytes | None], ...]
 
 
 class Place(NamedTuple):
-    """Where a record stands in Kafka."""
+    """Where a record stands in Kafka. One of a topic that was deleted since has `NAME@ID` as its topic."""
 
     topic: str
     partition: int
     offset: int
+
+    @property
+    def topic_name(self) -> str:
+        """The name of the topic, which one that was created later may have too."""
+        return self.topic.partition("@")[0]
 
     def __str__(self) -> str:
         """Write it as `saga explain` takes it."""

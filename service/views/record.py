@@ -33,7 +33,7 @@ NOT_PROCESSED: Final = "not processed yet"
 NOT_READ: Final = "not read"
 NO_RECORD: Final = "no record"
 
-_PLACE: Final = re.compile(r"([\w.-]{1,249}):(\d{1,10}):(\d{1,18})", re.ASCII)
+_PLACE: Final = re.compile(r"([\w.-]{1,249}(?:@[\w-]{1,64})?):(\d{1,10}):(\d{1,18})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +181,7 @@ def _by_key(reader: Reader, record: Record) -> Sequence[InstanceRow]:
 def _awaiting(reader: Reader, verdict: RecordVerdict) -> Sequence[InstanceRow]:
     """Return the live instances that a reply of this type could have been for."""
     commands = set(_commands_answered_with(reader.routes, verdict.message_type or ""))
-    if not commands or verdict.place.topic != reader.routes.names.replies:
+    if not commands or verdict.place.topic_name != reader.routes.names.replies:
         return ()
     which = InstanceFilter(awaits=AwaitsReply(commands, verdict.at))
     return reader.queries.instances(which, MAX_CANDIDATES)
@@ -231,6 +231,8 @@ def _ignored(routes: Routes, place: Place, following: int) -> str:
 
 def _not_read(routes: Routes, place: Place, known: Sequence[int]) -> str:
     topic = place.topic
+    if topic != place.topic_name:
+        return f"nothing is stored of this record of {place.topic_name}, as it was before it was created again"
     if topic not in routes.topics_in:
         if topic in routes.topics_out:
             return f"this coordinator writes {topic} and does not read it"

@@ -1,14 +1,35 @@
 """The leases of any store fence: they move by compare-and-set, and never back."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from saga_coordinator.handlers.ports import Transaction
-from saga_coordinator.handlers.records import Actor, Lease, LeaseMove, PartitionOfTopic, SetPosition
-from tests.conformance._support.stores import Kind, OpenStore, known
+from saga_coordinator.handlers.records import (
+    Actor,
+    Changes,
+    DeadLetter,
+    Lease,
+    LeaseMove,
+    PartitionOfTopic,
+    Place,
+    SetPosition,
+)
+from tests.conformance._support.stores import (
+    Kind,
+    OpenStore,
+    begun,
+    dead,
+    entry,
+    held,
+    known,
+    record,
+    ruling,
+    starts,
+)
 
 
 async def moved(store: OpenStore, *moves: LeaseMove) -> Sequence[Lease]:
@@ -141,3 +162,27 @@ async def test_a_position_that_an_operator_sets_fences_its_owner_and_is_marked_u
         ("olga", "it is needed", "t", "id-2", 5, 2),
         ("olga", "it is needed", "u", "id-3", None, 7),
     ]
+
+
+async def test_a_record_at_the_place_of_one_of_a_deleted_topic_is_stored_beside_it(store: OpenStore) -> None:
+    topic, instance = "orders.events.v1", begun()
+    await store.acquire(topic, 0, "me", start=5, topic_id="id-1")
+    left = entry(instance, 1, place=record(5).place)
+    await store.transact(
+        lambda tx: tx.save(starts(instance, entries=[left], dead_letters=[dead(6)], buffered=[held("i-1", 7)]))
+    )
+    await store.transact(lambda tx: tx.save(Changes(verdicts=[ruling(8)])))
+    await store.set_positions(
+        [SetPosition(PartitionOfTopic(topic, 0, "id-2"), 0)], None, Actor("olga", "created again")
+    )
+    await store.transact(lambda tx: tx.save(Changes(dead_letters=[replace(dead(6), cause="of the new topic")])))
+    old = record(6).place._replace(topic=f"{topic}@id-1")
+    found = [await dead_letters(store, place) for place in (old, record(6).place)]
+    assert [[each.cause for each in letters] for letters in found] == [["it is no JSON"], ["of the new topic"]]
+    assert [each.record.place for letters in found for each in letters] == [old, record(6).place]
+    (early,) = await store.transact(lambda tx: tx.load_early_events(["i-1"]))
+    assert (early.record.place.topic, early.record.place.topic_name) == (f"{topic}@id-1", topic)
+
+
+async def dead_letters(store: OpenStore, place: Place) -> Sequence[DeadLetter]:
+    return (await store.transact(lambda tx: tx.load_dead_letters(place, ()))).letters

@@ -20,6 +20,9 @@ _COLUMNS: Final = "topic, partition, epoch, next_offset, topic_id, is_set"
 LEASES: Final = f"SELECT {_COLUMNS} FROM lease"  # noqa: S608  own columns
 IDENTITY: Final = "SELECT id, cluster_id FROM identity"
 
+_PLACES: Final = ("history", "verdict", "held_event", "parked", "dead_letter", "dead_letter_audit")
+"""The tables that say where a record stands. When a topic is accepted that was created again, they name the old one."""
+
 _ADVANCE: Final = (
     "WITH move AS (SELECT json_extract(value, '$[0]') AS topic, json_extract(value, '$[1]') AS partition,"
     " json_extract(value, '$[2]') AS epoch, json_extract(value, '$[3]') AS expected,"
@@ -79,6 +82,14 @@ async def register(
 async def set_positions(
     connection: aiosqlite.Connection, positions: Sequence[SetPosition], cluster_id: str | None, by: Actor
 ) -> None:
+    actual = [to_lease(row) for row in await connection.execute_fetchall(LEASES)]
+    known = {(lease.topic, lease.partition): lease.topic_id for lease in actual}
+    deleted = [
+        (f"{at.topic}@{id_}", at.topic, at.partition)
+        for at, _ in positions
+        for id_ in (known.get((at.topic, at.partition)),)
+        if id_ and at.topic_id and id_ != at.topic_id
+    ]
     now = from_time(datetime.now(UTC))
     audits = [(now, *by, *each.at, each.next_offset, each.at.topic, each.at.partition) for each in positions]
     await write(
@@ -86,6 +97,10 @@ async def set_positions(
         [
             Statement("UPDATE identity SET cluster_id = ?", [(cluster_id,)] if cluster_id else []),
             Statement(_AUDIT, audits),
+            *(
+                Statement(f"UPDATE {table} SET topic = ? WHERE topic = ? AND partition = ?", deleted)  # noqa: S608  own tables
+                for table in _PLACES
+            ),
             Statement(_SET, [(*each.at, each.next_offset) for each in positions]),
         ],
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from saga_coordinator.contracts import Done
-from saga_coordinator.handlers.records import Place
+from saga_coordinator.handlers.records import PartitionOfTopic, Place, SetPosition
 from saga_coordinator.handlers.redrive import DeadLetterRef, Outcome
 from tests.unit.handlers._support.coordinator import Coordinator, open_coordinator
 from tests.unit.handlers._support.faulty import BAD, NO_FAULT, OLGA, Fault, Two, that_begins, wide
@@ -41,6 +41,25 @@ async def test_the_record_and_what_was_queued_happen_in_order_and_the_instance_g
             (*OLGA, "redriven", *failing.place[::2], failing.value, "the saga raised ArithmeticError: on purpose")
         ]
         assert it.types("bad")[-1] == "made.do-z.v1"
+
+
+async def test_a_record_of_a_topic_that_was_created_again_is_redriven_by_the_id_of_the_old_one(tmp_path: Path) -> None:
+    fault = Fault()
+    async with open_coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
+        two = await Two(it).begin()
+        failing, later = two.says("a"), two.says("b")
+        await it.take(failing, later)
+        topic, partition, offset = failing.place
+        it.execute("UPDATE lease SET topic_id = 'id-1'")
+        created_again = [SetPosition(PartitionOfTopic(topic, partition, "id-2"), 0)]
+        await it.store.set_positions(created_again, None, OLGA)
+        fault.heal()
+        assert (await it.redrive.redrive(DeadLetterRef(failing.place), OLGA)).outcome is Outcome.REFUSED
+        old = Place(f"{topic}@id-1", partition, offset)
+        result = await it.redrive.redrive(DeadLetterRef(old), OLGA)
+        assert (result.outcome, two.seen()) == (Outcome.DONE, ["a", "b"])
+        assert (heads(it), queue(it)) == ([], [])
+        assert verdicts(it, old) == [["applied"]]
 
 
 async def test_a_record_that_fails_again_changes_nothing_but_its_cause(tmp_path: Path) -> None:
