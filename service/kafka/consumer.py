@@ -132,6 +132,11 @@ class KafkaConsumer:
                 await self._monitor.check(self._consumer)
 
     @property
+    def stopped(self) -> Mapping[tuple[str, int], str]:
+        """Return the partitions from which nothing is read before a person has acted, and why."""
+        return self._partitions.stopped_because()
+
+    @property
     def lag(self) -> Mapping[tuple[str, int], int]:
         """Return how many records of each partition were not processed when the broker was last asked."""
         return self._monitor.lag
@@ -188,7 +193,8 @@ class KafkaConsumer:
             return False
         behind = f"`saga positions set {at.topic}/{at.partition} {offset + 1}`"
         remedy = f"copy it with another client, then read on behind it, by {behind}"
-        self._stop(consumer, at, f"{at.topic}:{at.partition}:{offset} cannot be decoded: {reason}", remedy)
+        problem = f"{at.topic}:{at.partition}:{offset} cannot be decoded: {reason}"
+        self._stop(consumer, at, Stop(problem, remedy), offset)
         self._monitor.report(consumer)
         return True
 
@@ -248,7 +254,7 @@ class KafkaConsumer:
         for at, start in (await self._guard.starts(state, logs)).items():
             if isinstance(start, Stop):
                 consumer.seek(at, logs[at][0])
-                self._stop(consumer, at, *start)
+                self._stop(consumer, at, start, logs[at][0])
             else:
                 topic_id = state.topic_id(at.topic)
                 acquired.append(
@@ -289,12 +295,12 @@ class KafkaConsumer:
         self._leases.add(lease)
         _, state.backlog_end = log
 
-    def _stop(self, consumer: AIOKafkaConsumer, at: TopicPartition, problem: str, remedy: str) -> None:
-        """Read nothing more from a partition until the next rebalance, and let readiness report why."""
+    def _stop(self, consumer: AIOKafkaConsumer, at: TopicPartition, why: Stop, offset: int) -> None:
+        """Read nothing from an offset of a partition on, until the next rebalance, and let readiness report why."""
         consumer.pause(at)
         self._leases.drop(at.topic, at.partition)
-        self._partitions.stop(at, f"{problem}: {remedy}")
-        self._observer.on_error(problem, LookupError(remedy))
+        self._partitions.stop(at, f"{why.problem}: {why.remedy}", offset)
+        self._observer.on_error(why.problem, LookupError(why.remedy))
 
     async def _connect(self) -> AIOKafkaConsumer:
         """Return the consumer; one that lost a task, or whose brokers do not answer, is replaced."""

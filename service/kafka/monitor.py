@@ -45,7 +45,8 @@ class BrokerMonitor:
 
     async def check(self, consumer: AIOKafkaConsumer) -> None:
         """Ask where the logs end: a broker that does not answer fails no poll, but it fails this."""
-        asked = {TopicPartition(*each) for each in self._leases.owned()} | self._unknown(consumer)
+        stopped = self._partitions.stopped_at()
+        asked = {TopicPartition(*each) for each in self._leases.owned()} | stopped.keys() | self._unknown(consumer)
         if not asked:
             return
         try:
@@ -53,6 +54,7 @@ class BrokerMonitor:
                 ends = await consumer.end_offsets(asked)
                 described = await describe_topics(consumer, self._topics)
         except (KafkaError, TimeoutError) as error:
+            self.lag = {}  # what it was before the outage says nothing of now
             problem = await self._describe(consumer, error)
             self._health.failing(KAFKA, problem)
             self._observer.on_error(problem, error)
@@ -60,7 +62,7 @@ class BrokerMonitor:
             assigned = consumer.assignment()
             for at in assigned & ends.keys():
                 ends[at] = max(ends[at], consumer.highwater(at) or 0)  # the end is only that of ended transactions
-            offsets = {TopicPartition(*each): offset for each, offset in self._leases.offsets()}
+            offsets = stopped | {TopicPartition(*each): offset for each, offset in self._leases.offsets()}
             self.lag = {at: max(0, ends[at] - offset) for at, offset in offsets.items() if at in ends}
             if self._is_recreated(described):
                 self._on_recreated()

@@ -78,6 +78,7 @@ class Partition:
 
     problem: str | None = None
     stopped: bool = False
+    stopped_at: int = 0
     acquire_at: float = 0.0
     backoff: Backoff = field(default_factory=Backoff)
     backlog_end: int | None = None
@@ -112,10 +113,17 @@ class Partitions:
             state.backoff.reset()
         state.acquire_at = now + state.backoff.next() * self._random.uniform(0.5, 1)
 
-    def stop(self, at: TopicPartition, problem: str) -> None:
-        """Read nothing more from a partition until `clear`."""
+    def stop(self, at: TopicPartition, problem: str, offset: int = 0) -> None:
+        """Read nothing more from a partition until `clear`; it was processed up to an offset."""
         state = self._states[at]
-        state.problem, state.stopped, state.backlog_end = problem, True, None
+        state.problem, state.stopped, state.backlog_end, state.stopped_at = problem, True, None, offset
+
+    def stopped_at(self) -> dict[TopicPartition, int]:
+        """Return up to which offset the partitions were processed that are stopped."""
+        return {at: state.stopped_at for at, state in self._states.items() if state.stopped}
+
+    def stopped_because(self) -> dict[tuple[str, int], str]:
+        return {at: state.problem or "" for at, state in self._states.items() if state.stopped}
 
     def stopped(self) -> set[TopicPartition]:
         """Return the partitions that are stopped."""

@@ -92,6 +92,7 @@ class Measures:
         self.timers_from = datetime.min.replace(tzinfo=UTC)
         """When timers began to fire: what became due in a downtime says nothing of the lag."""
         self.lag: dict[Labels, int] = {}
+        self.stopped_partitions = 0
         self.outbox = Outbox()
         self.checks: dict[Labels, int] = {}
         self.counts = Counts()

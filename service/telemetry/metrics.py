@@ -131,6 +131,10 @@ def _gauged(measures: Measures) -> Iterable[_Instrument]:
             "saga.outbox.age", "s", "Age of the oldest unpublished message", (), lambda: {(): measures.outbox.age}
         ),
         _Instrument(
+            "saga.partitions.stopped", "{partition}", "Partitions of which nothing is read before somebody acts", (),
+            lambda: {(): measures.stopped_partitions},
+        ),
+        _Instrument(
             "saga.consumer.lag", "{record}", "Records that are not processed yet", ("topic", "partition"),
             lambda: measures.lag,
         ),

@@ -125,6 +125,18 @@ async def test_a_topic_with_history_is_not_read_before_somebody_says_from_where(
                     await eventually(lambda: problem in reason(it), f"readiness says {problem}")  # noqa: B023
                     assert "`saga positions set orders.events.v1 beginning`" in reason(it)
                     assert it.rows("SELECT count(*) FROM instance") == [(0,)]
+                    await eventually(lambda: sum(it.service.consumer.lag.values()) == 1, "its record is lag")
+                    assert [at[0] for at in it.service.consumer.stopped] == ["orders.events.v1"]
+
+
+async def test_in_an_outage_there_is_no_lag_that_was_true_before(tmp_path: Path) -> None:
+    with FaultyBroker(TOPICS) as broker:
+        async with serving(broker, tmp_path / "saga.db", request_timeout=0.5) as it:
+            await it.ready()
+            await eventually(lambda: len(it.service.consumer.lag) == 2 * PARTITIONS, "the lag is known")
+            broker.set_down()
+            await eventually(lambda: it.service.consumer.lag == {}, "it is not known")
+            broker.set_up()
 
 
 async def test_a_topic_without_records_needs_no_word_even_if_they_come_while_it_is_down(tmp_path: Path) -> None:

@@ -145,6 +145,18 @@ def test_a_damaged_database_ends_it_with_1_and_names_file_and_remedy(
     assert "`saga db restore FILE` brings a backup back" in message
 
 
+def test_a_stopped_partition_is_an_error_and_a_metric(tmp_path: Path, fresh: FaultyBroker) -> None:
+    append(fresh, "orders.events.v1")
+    with serving(tmp_path, fresh.bootstrap_servers, SAGA_KAFKA__START_FROM="none") as served:
+        served.wait_until(lambda: '"event": "partition stopped"' in served.log.read_text(), "it is logged")
+        assert "saga_partitions_stopped 1.0" in httpx.get(f"{served.api}/metrics").text
+        assert 'saga_check_ok{check="kafka"} 0.0' in httpx.get(f"{served.api}/metrics").text
+
+    [line] = [json.loads(each) for each in served.log.read_text().splitlines() if '"partition stopped"' in each]
+    assert (line["level"], line["partition"]) == ("error", "orders.events.v1:0")
+    assert "`saga positions set orders.events.v1 beginning`" in line["reason"]
+
+
 def append(broker: FaultyBroker, topic: str) -> None:
     """Append a record to the first partition of a topic."""
     producer = Producer({"bootstrap.servers": broker.bootstrap_servers})
