@@ -26,6 +26,7 @@ from saga_coordinator.handlers.records import (
     EarlyEvent,
     InstanceRecord,
     QueuedRecord,
+    Raised,
     Record,
     RecordVerdict,
     Verdict,
@@ -34,6 +35,7 @@ from saga_coordinator.handlers.recovery import IN_DOUBT
 from saga_coordinator.handlers.routing import AnySaga, Role, Routes, Target, awaited_reply
 from saga_coordinator.handlers.session import Session
 from saga_coordinator.sagas import Cause
+from saga_coordinator.sagas.language.functions import raised_in
 from saga_coordinator.sagas.language.nodes import BUFFER_FOR
 from saga_coordinator.sagas.machine import (
     Block,
@@ -47,6 +49,7 @@ from saga_coordinator.sagas.machine import (
 )
 
 RAISED = "definition-raised"
+SAGA_RAISED = "the saga raised"
 NOT_BY_THIS_VERSION = "the version of the saga that its instance keeps is neither cancelled by it nor waits for it"
 
 
@@ -104,8 +107,8 @@ class Dispatcher:
         try:
             session.apply(saga, record, TimerFired(session.at, own))
         except Exception as error:  # noqa: BLE001  the saga's own function: it concerns this instance alone
-            self._observer.on_error(f"instance {record.instance.id} of {record.instance.saga} stalled", error)
-            session.apply(saga, record, Block(session.at, Cause(None, RAISED, describe_error(error))))
+            cause = _report(session, f"instance {record.instance.id} of {saga.name} stalled", error, saga, record)
+            session.apply(saga, record, Block(session.at, Cause(None, RAISED, cause)))
 
     def expire(self, session: Session, early: EarlyEvent) -> None:
         """Drop an event that no instance waited for in time."""
@@ -133,9 +136,9 @@ class Dispatcher:
         try:
             return self._apply(session, arrival, record, target)
         except Exception as error:  # noqa: BLE001  its cause is written down with the record
-            self._observer.on_error(f"record {arrival.record.place} was dead-lettered", error)
-            cause = f"the saga raised {describe_error(error)}"
-            dead_letter(session, Unreadable(arrival.record, cause, class_of(error)), id_)
+            saga = self._saga_of(record) if record else target and target.route.saga
+            cause = _report(session, f"record {arrival.record.place} was dead-lettered", error, saga, record)
+            dead_letter(session, Unreadable(arrival.record, f"{SAGA_RAISED} {cause}", class_of(error)), id_)
             return True
 
     def _refuse(self, session: Session, arrival: Arrival, id_: str) -> None:
@@ -228,6 +231,14 @@ def dead_letter(session: Session, unreadable: Unreadable, instance_id: str = "")
     session.put_aside.add((instance_id, unreadable.record.place))
     if row := session.encoder.dead_letter(letter, unreadable.raised):
         session.changes.outbox.append(row)
+
+
+def _report(session: Session, what: str, error: Exception, saga: AnySaga | None, record: InstanceRecord | None) -> str:
+    """Report what a saga's own function raised, and return it as a cause."""
+    place = raised_in(saga, error) if saga else None
+    id_, key = (record.instance.id, record.instance.key) if record else ("", None)
+    session.changes.raised.append(Raised(what, error, saga.name if saga else "", id_, key, place))
+    return describe_error(error) + (f" (in {place})" if place else "")
 
 
 def add_verdict(session: Session, record: Record, envelope: Envelope, verdict: Verdict, reason: str) -> None:

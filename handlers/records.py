@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.handlers.trace_context import SpanContext, SpanPlacement, TraceContext
+from saga_coordinator.sagas.language.functions import RaisedIn
 from saga_coordinator.sagas.machine import Decision, Instance
 
 RawHeaders = tuple[tuple[str, bytes | None], ...]
@@ -260,6 +261,17 @@ class RecordVerdict:
     message_type: str | None
 
 
+class Raised(NamedTuple):
+    """What a function of a saga raised: for which instance (its key is None before it has started), and where."""
+
+    what: str
+    error: Exception
+    saga: str
+    instance_id: str
+    key: str | None
+    place: RaisedIn | None
+
+
 @dataclass(slots=True)
 class Changes:
     """Everything that one transaction writes.
@@ -284,6 +296,7 @@ class Changes:
     unsubscribed: list[EventSubscription] = field(default_factory=list)
     verdicts: list[RecordVerdict] = field(default_factory=list)
     unwanted: list[RecordVerdict] = field(default_factory=list)
+    raised: list[Raised] = field(default_factory=list)
     acknowledged: Sequence[int] = ()
 
     @property

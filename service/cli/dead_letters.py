@@ -2,6 +2,7 @@
 
 import difflib
 import json as codec
+import textwrap
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -199,7 +200,13 @@ def _exit(results: Sequence[Mapping[str, Any]]) -> None:
 def _row(letter: DeadLetterSummary) -> Sequence[str]:
     age = format_duration(datetime.now(UTC) - letter.at)
     waiting = str(letter.waiting) if letter.parks else ""
-    return str(letter.place), age, letter.cause[:MAX_CAUSE_LENGTH], letter.instance or "", waiting
+    return (
+        str(letter.place),
+        age,
+        textwrap.shorten(letter.cause, MAX_CAUSE_LENGTH, placeholder=" …"),
+        letter.instance or "",
+        waiting,
+    )
 
 
 def _print_letter(letter: DeadLetterDetail) -> None:

@@ -18,7 +18,8 @@ from typing import Any, TextIO
 import structlog
 
 from saga_coordinator.handlers.decode import without_words
-from saga_coordinator.handlers.records import Committed, DeadLetter, RecordVerdict, TransitionRecord
+from saga_coordinator.handlers.dispatch import SAGA_RAISED
+from saga_coordinator.handlers.records import Committed, DeadLetter, Raised, RecordVerdict, TransitionRecord
 from saga_coordinator.sagas.machine import Status
 from saga_coordinator.service.telemetry import transitions
 
@@ -166,6 +167,8 @@ class LogLines:
                 self._log.debug("signal received", **_facts(transition), **_decided(transition))
             if transition.decision.instance.status is Status.STALLED and transitions.entered(transition) is not None:
                 self._stalled(transition)
+        for raised in committed.changes.raised:
+            self._raised(raised)
         for letter in committed.changes.dead_letters:
             self._dead_lettered(letter)
         for unwanted in committed.changes.unwanted:
@@ -176,15 +179,23 @@ class LogLines:
         suppressed = self._rate_limit.suppressed(fingerprint(what))
         if suppressed is None:
             return
-        facts: dict[str, object] = {"error": f"{type(error).__name__}: {error}"}
+        facts: dict[str, object] = {"error": ": ".join(filter(None, (type(error).__name__, str(error))))}
         if suppressed:
             facts["suppressed"] = suppressed
         if (where := _where(error)) is not None:
             facts["where"] = where
         self._log.warning(what, **facts)
 
+    def _raised(self, raised: Raised) -> None:
+        suppressed = self._rate_limit.suppressed(fingerprint(raised.what))
+        if suppressed is not None:
+            facts = _where_raised(raised) | ({_SUPPRESSED: suppressed} if suppressed else {})
+            self._log.error(raised.what, **facts)
+
     def _dead_lettered(self, letter: DeadLetter) -> None:
         """Log a dead letter, and of those of a topic with a like cause only one a second."""
+        if letter.cause.startswith(SAGA_RAISED):  # it has its line, with the trace
+            return
         cause, place = without_words(letter.cause), letter.record.place
         suppressed = self._rate_limit.suppressed(f"{place.topic} {fingerprint(cause)}")
         if suppressed is None:
@@ -205,11 +216,29 @@ class LogLines:
         self._log.error("instance stalled: an operator has to decide", **_facts(transition), **facts)
 
 
+def _where_raised(raised: Raised) -> dict[str, object]:
+    """Return which function of a saga raised what and where. The words of the exception may hold personal data."""
+    place, frames = raised.place, traceback.extract_tb(raised.error.__traceback__)
+    facts = {
+        "error": type(raised.error).__name__,
+        "saga": raised.saga,
+        "instance": raised.instance_id,
+        "key": raised.key,
+        "step": place and place.node,
+        "argument": place and place.argument,
+        "function": place and place.function,
+        "where": place and place.place,
+        "trace": [f"{each.filename}:{each.lineno} in {each.name}" for each in frames],
+    }
+    return {name: fact for name, fact in facts.items() if fact}
+
+
 def _facts(transition: TransitionRecord) -> dict[str, object]:
     entry = transition.entry
     return {
         "saga": transition.saga.name,
         "instance": entry.instance_id,
+        "key": transition.decision.instance.key,
         "seq": entry.seq,
         "signal": entry.kind,
         "trace_id": entry.trace_id,

@@ -12,10 +12,9 @@ from tests.unit.cli._support.running import Running, running
 from tests.unit.cli._support.said import Saga
 from tests.unit.cli._support.stories import placed, run_stories
 from tests.unit.handlers._support.coordinator import Coordinator
-from tests.unit.handlers._support.faulty import BAD, OF_CATALOG
+from tests.unit.handlers._support.faulty import BAD, OF_CATALOG, RAISED
 from tests.unit.handlers._support.order_log import EVENTS, Log, placed_value
 
-RAISED = "the saga raised ArithmeticError: on purpose"
 WHY = ("--reason", "the definition is corrected", "--who", "olga")
 
 
@@ -46,7 +45,7 @@ def test_they_are_listed_newest_first_with_what_waits(saga: Saga, beside: Runnin
     ]
     assert shown["next"] is None
     shown = saga.does("dead-letters", "ls").out
-    assert RAISED in shown
+    assert "the saga raised ArithmeticError: on purpose" in shown
     assert str(failing.place) in shown
 
 

@@ -126,7 +126,7 @@ async def test_whatever_a_saga_raises_is_written_down_and_the_partition_goes_on_
         verdict, cause = it.verdict(reply.place)
         assert verdict == "dead-lettered"
         assert (cause or "").startswith(f"the saga raised {type(error).__name__}")
-        assert len(cause or "") < 2_100
+        assert len(cause or "") < 2_500
         assert "\0" not in (cause or ""), "PostgreSQL takes none"
         assert it.verdict(event.place) == ("applied", None)
         assert it.messages[1].topic == "saga.replies.v1-dlt", "it is published, too"

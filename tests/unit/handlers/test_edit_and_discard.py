@@ -5,7 +5,7 @@ from pathlib import Path
 from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES
 from saga_coordinator.handlers.redrive import DeadLetterRef, Outcome
 from tests.unit.handlers._support.coordinator import Coordinator, open_coordinator
-from tests.unit.handlers._support.faulty import NO_FAULT, OLGA, Fault, Two, wide
+from tests.unit.handlers._support.faulty import NO_FAULT, OLGA, RAISED, Fault, Two, wide
 from tests.unit.handlers._support.order_log import EVENTS, Log, placed_value
 from tests.unit.handlers.test_redrive import verdicts
 
@@ -47,7 +47,7 @@ async def test_discarded_it_is_explained_and_audited_and_the_queue_goes_on(tmp_p
         result = await it.redrive.discard(DeadLetterRef(failing.place), OLGA)
 
         assert (result.outcome, result.head) == (Outcome.DONE, None)
-        why = "it was dead-lettered because: the saga raised ArithmeticError: on purpose"
+        why = f"it was dead-lettered because: {RAISED}"
         reason = f"discarded by olga: the definition is corrected ({why})"
         assert it.verdict(failing.place) == ("dead-lettered", reason)
         assert it.verdict(later.place) == ("applied", None)

@@ -120,9 +120,10 @@ async def test_an_instance_whose_definition_raises_stalls_and_other_timers_fire(
             ("bad", "stalled"),
             ("k-1", "running"),
         ]
-        assert it.rows("SELECT reason FROM history WHERE kind = 'obstruct'") == [("ArithmeticError: on purpose",)]
+        [(reason,)] = it.rows("SELECT reason FROM history WHERE kind = 'obstruct'")
+        assert reason.startswith(f"ArithmeticError: on purpose (in step a: send send, {__file__}:")
         assert len(it.types("k-1")) == 2
-        assert [type(error) for _, error in it.watcher.troubles] == [ArithmeticError]
+        assert [type(raised.error) for turn in it.watcher.turns for raised in turn.changes.raised] == [ArithmeticError]
         it.clock.pass_by(MINUTE)
         await it.fire_due()
         assert len(it.rows("SELECT 1 FROM history WHERE kind = 'obstruct'")) == 1
@@ -144,7 +145,8 @@ async def test_an_exception_of_a_definition_at_a_timer_is_recorded_and_other_tim
         it.clock.pass_by(MINUTE)
         await it.fire_due()
 
-        assert it.rows("SELECT reason FROM history WHERE kind = 'obstruct'") == [("ValueError: caf\\udce9",)]
+        [(reason,)] = it.rows("SELECT reason FROM history WHERE kind = 'obstruct'")
+        assert reason.startswith("ValueError: caf\\udce9")
         assert len(it.types("k-1")) == 2
 
 

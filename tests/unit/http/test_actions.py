@@ -19,7 +19,7 @@ from saga_coordinator.service.kafka.publisher import KafkaPublisher
 from saga_coordinator.service.settings import KafkaSettings
 from tests.unit.handlers._support.brittle import Stores
 from tests.unit.handlers._support.coordinator import Coordinator, open_coordinator
-from tests.unit.handlers._support.faulty import BAD, NO_FAULT, Fault, Two, wide
+from tests.unit.handlers._support.faulty import BAD, NO_FAULT, RAISED, Fault, Two, wide
 from tests.unit.handlers._support.order_log import Log, instance_id
 
 OLGA = {"who": "olga", "why": "the definition is corrected"}
@@ -98,7 +98,7 @@ async def test_a_dead_letter_is_redriven_and_every_result_is_returned(asked: Act
 
 async def test_one_that_fails_again_says_why_and_where_its_instance_stands(asked: ActionRequest) -> None:
     result = (await asked.letter("redrive")).json()
-    assert (result["end"], result["why"]) == ("failed again", "the saga raised ArithmeticError: on purpose")
+    assert (result["end"], result["why"]) == ("failed again", RAISED)
     assert result["parked_behind"] == str(asked.failing.place)
 
 

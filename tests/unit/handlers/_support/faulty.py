@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import wraps
+from pathlib import Path
 from typing import Any, TypeVar
 
 from saga_coordinator.handlers.records import Actor, OutboxMessage, Record
@@ -54,6 +55,12 @@ def that_begins(fault: Fault) -> Saga[saga_kit.Begun, saga_kit.Data]:
 
 
 NO_FAULT = Fault(set())
+
+_LINE = 1 + Path(__file__).read_text(encoding="utf-8").splitlines().index(
+    " " * 16 + "raise ArithmeticError(self.words)"
+)
+RAISED = f"the saga raised ArithmeticError: on purpose (in step a: remember remember, {__file__}:{_LINE})"
+"""The cause of a record for which the first step's function raised."""
 
 
 OF_CATALOG = Fault()
