@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from random import Random
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError, NoOffsetForPartitionError
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, TopicAuthorizationFailedError
 
 from saga_coordinator.handlers.backoff import Backoff
 from saga_coordinator.handlers.bootstrap import Handlers
@@ -28,7 +28,7 @@ from saga_coordinator.service.kafka.aiokafka_internals import (
     undecodable,
 )
 from saga_coordinator.service.kafka.connection import Credentials
-from saga_coordinator.service.kafka.errors import describe_failure
+from saga_coordinator.service.kafka.errors import describe_failure, describe_refusal
 from saga_coordinator.service.kafka.guard import Guard, Stop, committed_as
 from saga_coordinator.service.kafka.monitor import BrokerMonitor
 from saga_coordinator.service.kafka.partitions import Assignment, Partitions
@@ -172,6 +172,8 @@ class KafkaConsumer:
             self._undecodable = undecodable(error)
             self._leases.clear()  # what was polled with it is lost: all partitions are read again from the database
             return ()
+        except TopicAuthorizationFailedError as error:
+            return self._postpone_refused(consumer, error)
         except TimeoutError:
             self._assignment.check_settled(self._kafka.group, self._kafka.request_timeout)
             return ()
@@ -273,13 +275,24 @@ class KafkaConsumer:
             is_refused = isinstance(error, KafkaError) and not error.retriable
             if is_refused or not (logs or self._leases.owned()):
                 raise error
-            self._postpone(consumer, at, error)
+            self._postpone(consumer, at, "does not report where its log ends: has it a leader?", error)
         return logs
 
-    def _postpone(self, consumer: AIOKafkaConsumer, at: TopicPartition, error: Exception) -> None:
-        """Acquire a partition later that does not answer; until then nothing is read from it."""
+    def _postpone_refused(self, consumer: AIOKafkaConsumer, error: TopicAuthorizationFailedError) -> Sequence[Record]:
+        """Acquire the partitions of a topic later that may not be read, so that the other topics continue."""
+        refused = [at for at in consumer.assignment() if at.topic in error.args]
+        if not refused:
+            raise error
+        for at in refused:
+            self._postpone(consumer, at, f"cannot be read: {describe_refusal(self._kafka, error)}", error)
+        self._leases.clear()  # what was polled with it is lost: all others are read again from the database
+        self._monitor.report(consumer)
+        return ()
+
+    def _postpone(self, consumer: AIOKafkaConsumer, at: TopicPartition, problem: str, error: Exception) -> None:
+        """Acquire a partition later; until then nothing is read from it."""
         self._partitions.delay(at, time.monotonic())
-        self._partitions[at].problem = f"{at.topic}:{at.partition} does not report where its log ends: has it a leader?"
+        self._partitions[at].problem = f"{at.topic}:{at.partition} {problem}"
         self._observer.on_error(f"{at.topic}:{at.partition} cannot be acquired yet", error)
         consumer.seek(at, 0)
         consumer.pause(at)

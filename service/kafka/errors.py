@@ -171,12 +171,22 @@ def _remedy(settings: KafkaSettings, address: Address, error: BaseException) -> 
             return _remedy_of_tls(settings, address, error)
         case KafkaConnectionError():
             return f"is it running, are {servers} and SAGA_KAFKA__SECURITY_PROTOCOL={protocol} right?"
+        case OSError():
+            return _remedy_of_system(error, servers)
+        case _:
+            return f"is it running, and is {servers} right?"
+
+
+def _remedy_of_system(error: OSError, servers: str) -> str:
+    match error:
         case socket.gaierror():
             return f"correct the name in {servers}, or let it be resolved here (DNS)"
         case OSError() if _is_refused(error):
             return f"start the broker, or correct its port in {servers}"
         case TimeoutError():
             return f"is {servers} right, does a firewall drop the connection, is the broker overloaded?"
+        case ConnectionError() if type(error) is ConnectionError:  # of `connection`
+            return "replace the file by one that can be used: it is read again every few seconds"
         case _:
             return f"is it running, and is {servers} right?"
 

@@ -117,6 +117,17 @@ async def test_each_fault_of_a_certificate_has_its_own_remedy(
     assert problem.remedy.startswith(remedy)
 
 
+async def test_a_file_that_is_spoilt_while_it_runs_is_named(tmp_path: Path) -> None:
+    password = tmp_path / "password"
+    password.write_text("secret")
+    user = {"sasl_username": "saga", "sasl_password_file": password}
+    sasl = settings("127.0.0.1:1", security_protocol="SASL_PLAINTEXT", **user)
+    password.unlink()
+    cause, remedy = await diagnose(sasl, ERROR)
+    assert "SASL_PASSWORD_FILE cannot be used any more" in cause
+    assert remedy == "replace the file by one that can be used: it is read again every few seconds"
+
+
 async def test_a_port_without_tls_is_named() -> None:
     def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
