@@ -200,6 +200,15 @@ class LogSettings(BaseModel):
     format: Literal["json", "console"] = Field("json", description="One JSON object a line, or text for people")
 
 
+def _settings_file() -> Path | None:
+    """Return the file with settings; None if there is none, which the field reports."""
+    file = os.environ.get(FILE)
+    try:
+        return Path(file) if file and Path(file).is_file() else None
+    except OSError:
+        return None
+
+
 class Settings(BaseSettings):
     """Everything that can be set. Frozen: configuration is read once, at the start."""
 
@@ -249,8 +258,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the hook's form
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Read the environment, and then the file that it names."""
-        file = os.environ.get(FILE)
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, _settings_file())
 
     @field_validator("kafka")
     @classmethod
