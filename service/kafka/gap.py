@@ -7,7 +7,7 @@ from datetime import datetime
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from saga_coordinator.handlers.records import Record
-from saga_coordinator.service.kafka.aiokafka_internals import stop_consumer
+from saga_coordinator.service.kafka.aiokafka_internals import describe_topics, stop_consumer
 from saga_coordinator.service.kafka.connection import connection
 from saga_coordinator.service.kafka.group_member import to_record
 from saga_coordinator.service.settings import KafkaSettings
@@ -46,9 +46,8 @@ async def _seek(
     consumer: AIOKafkaConsumer, offsets: Mapping[tuple[str, int], int], topics: Collection[str], since: datetime
 ) -> Mapping[TopicPartition, int]:
     """Assign the partitions, seek to where their reading begins, and return where it ends."""
-    whole = [
-        TopicPartition(topic, each) for topic in topics for each in sorted(consumer.partitions_for_topic(topic) or ())
-    ]
+    described = await describe_topics(consumer, topics)
+    whole = [TopicPartition(topic, each) for topic, found in described.topics.items() for each in found.partitions]
     starts = {TopicPartition(*at): offset for at, offset in offsets.items()}
     assigned = [*starts, *whole]
     if not assigned:

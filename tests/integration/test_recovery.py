@@ -1,26 +1,31 @@
 """A database that was restored after it had gone on: what it decided since is found in Kafka, and not decided again."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 
 from saga_coordinator.handlers.records import OutboxMessage
 from saga_coordinator.handlers.recovery import IN_DOUBT
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.service.app import recovery
 from saga_coordinator.service.app.bootstrap import build_service
+from saga_coordinator.service.kafka.gap import read_gap
 from saga_coordinator.service.settings import KafkaSettings, Settings
 from saga_coordinator.service.storage.sqlite.backup import backup, restore
 from tests.integration._support.on_broker import COMMANDS, TOPICS, Running, World, member, serving
 from tests.support.kafka.faulty_broker import FaultyBroker
+from tests.support.kafka.java import JavaKafka
 from tests.unit.handlers._support.coordinator import Watcher, sampled
 from tests.unit.handlers._support.eventually import LIMIT, eventually
 
 pytestmark = pytest.mark.slow
 
 GROUP = "same"
+MIDNIGHT = datetime(2026, 1, 1, tzinfo=UTC)
 STALLED = "SELECT correlation, json_extract(state, '$.stall.code') FROM instance WHERE status = 'stalled' ORDER BY 1"
 MESSAGE_OF_THE_FIRST = "SELECT json_extract(state, '$.stall.message') FROM instance WHERE correlation = 'o-1'"
 IN_DOUBT_ARE = [("o-1", IN_DOUBT), ("o-2", IN_DOUBT)]
@@ -128,3 +133,20 @@ async def has_committed(it: Running) -> None:
 
 def reason(it: Running) -> str:
     return "; ".join(check.reason or "" for check in it.service.health.checks)
+
+
+@pytest.mark.kafka  # the embedded broker finds no offset by its time
+async def test_outcomes_are_read_from_a_time_on_and_replies_from_an_offset_on(own_kafka: JavaKafka) -> None:
+    own_kafka.create_topics({"outcomes": 1, "replies": 1, "empty": 1})
+    async with AIOKafkaProducer(bootstrap_servers=own_kafka.bootstrap_servers) as producer:
+        for topic, hour in product(("outcomes", "replies"), range(4)):
+            at = int((MIDNIGHT + timedelta(hours=hour)).timestamp() * 1000)
+            await producer.send_and_wait(topic, str(hour).encode(), partition=0, timestamp_ms=at)
+    kafka = KafkaSettings(bootstrap_servers=own_kafka.bootstrap_servers)
+    since = MIDNIGHT + timedelta(hours=2)
+
+    gap = read_gap(kafka, {("replies", 0): 1}, {"outcomes", "empty", "not-there"}, since)
+    found = [(record.place.topic, record.value) async for some in gap for record in some]
+
+    assert [each for topic, each in found if topic == "outcomes"] == [b"2", b"3"]
+    assert [each for topic, each in found if topic == "replies"] == [b"1", b"2", b"3"]

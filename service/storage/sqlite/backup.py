@@ -160,6 +160,8 @@ def _locked(path: Path) -> Iterator[None]:
         guard = acquire_lock(path)
     except BlockingIOError as error:
         raise StoreError(f"a coordinator has {path} open: stop it, and restore again") from error
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"there is no folder {path.parent}: create it, or correct SAGA_STORE") from error
     with guard:
         yield
 

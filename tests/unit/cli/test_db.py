@@ -224,6 +224,19 @@ def test_a_file_that_is_not_there_is_named(saga: Saga, verb: str) -> None:
     assert (said.code, said.err) == (1, "saga: there is no database nothing.db\n")
 
 
+def test_a_restore_creates_no_folder(saga: Saga, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_stories(store, placed("o-1"))
+    saga.does("db", "backup", "backup.db")
+    monkeypatch.setenv("SAGA_STORE", f"sqlite:///{tmp_path}/nowhere/saga.db")
+
+    said = saga("db", "restore", "backup.db")
+
+    assert (said.code, said.err) == (
+        1,
+        f"saga: there is no folder {tmp_path}/nowhere: create it, or correct SAGA_STORE\n",
+    )
+
+
 def test_the_database_itself_is_no_backup(saga: Saga, store: Path) -> None:
     run_stories(store, placed("o-1"))
     said = saga("db", "restore", str(store))
