@@ -42,6 +42,7 @@ from saga_coordinator.sagas.machine import (
     Cancel,
     EventReceived,
     Ignored,
+    Park,
     ReplyReceived,
     Start,
     TimerFired,
@@ -138,6 +139,8 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001  its cause is written down with the record
             saga = self._saga_of(record) if record else target and target.route.saga
             cause = _report(session, f"record {arrival.record.place} was dead-lettered", error, saga, record)
+            if record is not None:
+                session.apply(self._saga_of(record), record, Park(session.at, str(arrival.record.place)))
             dead_letter(session, Unreadable(arrival.record, f"{SAGA_RAISED} {cause}", class_of(error)), id_)
             return True
 
@@ -221,12 +224,11 @@ class Dispatcher:
 def dead_letter(session: Session, unreadable: Unreadable, instance_id: str = "") -> None:
     """Dead-letter a record with its cause. One that is too large for its dead-letter topic is stored only.
 
-    The instance for which it failed, if there is one, is parked behind it.
+    An instance that was parked for it waits behind it; one that has ended is not parked.
     """
     instance = session.find(instance_id)
-    if instance is not None:
-        session.set_parked(instance, is_parked=True)
-    letter = DeadLetter(unreadable.record, session.at, unreadable.cause, instance_id, parks=instance is not None)
+    is_parked = instance is not None and instance.is_parked
+    letter = DeadLetter(unreadable.record, session.at, unreadable.cause, instance_id, parks=is_parked)
     session.changes.dead_letters.append(letter)
     session.put_aside.add((instance_id, unreadable.record.place))
     if row := session.encoder.dead_letter(letter, unreadable.raised):

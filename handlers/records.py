@@ -128,7 +128,11 @@ class InstanceRecord(NamedTuple):
     home: int
     trace: TraceContext
     parent: ParentCommand | None = None
-    is_parked: bool = False
+
+    @property
+    def is_parked(self) -> bool:
+        """Whether it waits behind a dead letter."""
+        return self.instance.parked_at is not None
 
 
 class UnreadableInstance(NamedTuple):

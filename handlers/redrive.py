@@ -17,7 +17,7 @@ from saga_coordinator.handlers.records import Actor, Audit, DeadLetter, Place, Q
 from saga_coordinator.handlers.routing import Routes
 from saga_coordinator.handlers.session import Session
 from saga_coordinator.handlers.unit_of_work import UnitOfWork
-from saga_coordinator.sagas.machine import Decision
+from saga_coordinator.sagas.machine import Decision, Unpark
 
 NOWHERE: Final = Place("", -1, -1)
 
@@ -155,7 +155,8 @@ class Redrive:
             if id_ in session.unreadable:
                 return _refused(session.unreadable[id_].why)
             if (record := session.find(id_)) and record.is_parked:
-                session.set_parked(record, is_parked=False)
+                saga = self._routes.saga_of(record.instance.saga, record.instance.version)
+                session.apply(saga, record, Unpark(session.at))
         return letter, queue
 
     async def _find(self, tx: Transaction, ref: DeadLetterRef) -> DeadLetter | Result:

@@ -14,6 +14,7 @@ from saga_coordinator.sagas.machine import (
     Cancel,
     EventReceived,
     Instance,
+    Park,
     Pause,
     Progress,
     ReplyReceived,
@@ -25,6 +26,7 @@ from saga_coordinator.sagas.machine import (
     Start,
     Status,
     TimerFired,
+    Unpark,
     transition,
 )
 
@@ -35,8 +37,10 @@ ACTIONS: Final[Mapping[str, Callable[..., Signal]]] = {
     "retry": RetryStep,
     "skip": SkipStep,
     "resolve": Resolve,
+    "park": Park,
+    "unpark": Unpark,
 }
-"""What an operator may have wanted, by the kind of its row."""
+"""Operator actions and parking, by the kind of their row: their fields are its value."""
 
 
 class Difference(NamedTuple):

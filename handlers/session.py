@@ -117,7 +117,7 @@ class Session:
             outcome = outcome_of(saga.plan, final.status, final.data, final.cause)
             sent.append(self.encoder.outcome(origin, outcome, placement.span))
         trace = _trace_after(before.trace, decision, signal, sent, cause)
-        after = InstanceRecord(decision.instance, revision, before.home, trace, before.parent, before.is_parked)
+        after = InstanceRecord(decision.instance, revision, before.home, trace, before.parent)
         self._add(
             record,
             after,
@@ -137,11 +137,6 @@ class Session:
             block = Block(self.at, Cause(send.step, UNSENDABLE, reason), send.command_id)
             self.apply(saga, self._records[after.instance.id], block)
         return decision
-
-    def set_parked(self, record: InstanceRecord, *, is_parked: bool) -> None:
-        """Park an instance, or unpark it. No signal is applied, so its revision stays."""
-        self._loaded.setdefault(record.instance.id, record)
-        self._records[record.instance.id] = record._replace(is_parked=is_parked)
 
     def finish(self) -> Changes:
         self.changes.subscribed = [each for each, waits in self._subscriptions.items() if waits]

@@ -19,6 +19,7 @@ from saga_coordinator.sagas.machine.signal import (
     Cancel,
     EventReceived,
     OperatorAction,
+    Park,
     Pause,
     ReplyReceived,
     Resolve,
@@ -28,14 +29,15 @@ from saga_coordinator.sagas.machine.signal import (
     SkipStep,
     Start,
     TimerFired,
+    Unpark,
 )
 from saga_coordinator.sagas.machine.snapshot import Snapshot, check_serializable, freeze, thaw
 from saga_coordinator.sagas.machine.transition import transition
 
 __all__ = [
     "Attempt", "Block", "Cancel", "CommandState", "Decision", "Direction", "EventReceived", "Ignored", "Instance",
-    "OperatorAction", "Pause", "Progress", "ReplyReceived", "Resolve", "Resume", "RetryStep", "Send", "Signal",
-    "SkipStep", "Snapshot", "Start", "Status", "StepRun", "TimerFired", "WaitState", "Withdrawal", "address",
-    "check_serializable", "command_id", "command_states", "freeze", "instance_id", "outcome_id", "outcome_of", "thaw",
-    "transition",
+    "OperatorAction", "Park", "Pause", "Progress", "ReplyReceived", "Resolve", "Resume", "RetryStep", "Send", "Signal",
+    "SkipStep", "Snapshot", "Start", "Status", "StepRun", "TimerFired", "Unpark", "WaitState", "Withdrawal",
+    "address", "check_serializable", "command_id", "command_states", "freeze", "instance_id", "outcome_id",
+    "outcome_of", "thaw", "transition",
 ]  # fmt: skip

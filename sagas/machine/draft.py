@@ -55,6 +55,7 @@ class Draft(Generic[D]):
     lists: dict[str, dict[str, str]]
     deadline_at: datetime | None
     paused_at: datetime | None
+    parked_at: datetime | None
     ended_at: datetime | None
     cause: Cause | None
     stall: Cause | None
@@ -88,8 +89,8 @@ class Draft(Generic[D]):
         return self.status is Status.RUNNING and not is_abandoned(self.plan, self, name, already=False)
 
     def is_due(self, command: CommandState) -> bool:
-        """Return whether a command's timeout or retry is due."""
-        return command.due_at is not None and command.due_at <= self.at
+        """Return whether a command's timeout or retry is due; nothing is while the instance is parked."""
+        return self.parked_at is None and command.due_at is not None and command.due_at <= self.at
 
     def spent(self, command: CommandState) -> timedelta:
         """Return how long ago a command was first sent, where that counts."""
@@ -184,6 +185,10 @@ class Draft(Generic[D]):
             listed[name] = self.plan.steps[node.name].item_codec.dump_json(item).decode()
         self.lists[node.name] = listed
 
+    def restart_timers(self, since: datetime, still: datetime | None) -> None:
+        """Move the timers that stood still since a time; if something `still` holds them, its end moves the rest."""
+        self.shift_timers(self.at - since if still is None else max(timedelta(0), still - since))
+
     def shift_timers(self, by: timedelta) -> None:
         """Move every timeout and retry; the deadline and delays stay."""
         for name, run in self.steps.items():
@@ -197,7 +202,7 @@ class Draft(Generic[D]):
         self.status, self.stall, self.paused_at = Status.STALLED, cause, None
 
     def end(self, status: Status, outcome: Event | Reply) -> None:
-        self.status, self.outcome, self.ended_at = status, outcome, self.at
+        self.status, self.outcome, self.ended_at, self.parked_at = status, outcome, self.at, None
 
     def _command(self, name: str, direction: Direction) -> CommandState:
         command = self.steps[name].command_state(direction)

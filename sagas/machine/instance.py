@@ -152,7 +152,7 @@ class Instance(Generic[D]):
     `steps` holds the steps that were reached, in that order, and `waits` the receives and delays; `choices` what each
     branch decided, `attempts` how far each alternatives node has come, and `lists` for each `for_each` its items as
     JSON, by the names of their steps. `cause` is why it compensates, `stall` why it cannot continue alone.
-    `deadline_at` is None once the pivot was sent.
+    `deadline_at` is None once the pivot was sent. Parked, it waits behind a record that failed for it.
     """
 
     id: str
@@ -166,6 +166,7 @@ class Instance(Generic[D]):
     started_at: datetime
     deadline_at: datetime | None = None
     paused_at: datetime | None = None
+    parked_at: datetime | None = None
     ended_at: datetime | None = None
     cause: Cause | None = None
     stall: Cause | None = None
@@ -180,8 +181,11 @@ class Instance(Generic[D]):
 
     @property
     def next_timer_at(self) -> datetime | None:
-        """When its one timer fires: the earliest of its timeouts, retries and its deadline; None without any."""
-        if not self.is_active:
+        """When its one timer fires: the earliest of its timeouts, retries and its deadline; None without any.
+
+        Those of a parked instance stand still: what they wait for may be queued.
+        """
+        if not self.is_active or self.parked_at is not None:
             return None
         times = [command.due_at for command in command_states(self.steps) if command.due_at is not None]
         times += [wait.due_at for wait in self.waits.values() if wait.progress is Progress.ASKED]

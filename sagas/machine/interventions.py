@@ -49,10 +49,10 @@ def _pause(draft: Draft[D]) -> Refusal | None:
 
 
 def _resume(draft: Draft[D]) -> Refusal | None:
-    """Move timeouts and retries by the length of the pause; the deadline stays where it was."""
+    """Move timeouts and retries by the length of the pause; the deadline stays."""
     if draft.paused_at is None:
         return _no("the instance is not paused")
-    draft.shift_timers(draft.at - draft.paused_at)
+    draft.restart_timers(draft.paused_at, draft.parked_at)
     draft.paused_at = None
     return None
 
@@ -73,6 +73,8 @@ def _retry(draft: Draft[D], name: str | None) -> Refusal | None:
     """Send again now: what a stalled instance gave up, or what it is waiting for."""
     if draft.paused_at is not None:
         return _no("the instance is paused: resume it first")
+    if draft.parked_at is not None:
+        return _no("the instance is parked, and a reply may be queued: redrive or discard its dead letter first")
     if name is None and draft.status is not Status.STALLED:
         return _no(f"the instance is {draft.status}: name the step to ask again")
     stuck = list(_stuck(draft)) if name is None else [(name, direction) for direction in _restartable(draft, name)]

@@ -80,6 +80,21 @@ class Resume:
 
 
 @dataclass(frozen=True, slots=True)
+class Park:
+    """A record has failed for the instance: its timers stand still, as later records wait behind this one."""
+
+    at: datetime
+    record: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unpark:
+    """The record is decided again, or dropped; then those that wait behind it are decided."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class RetryStep:
     """Send a step's command again now; None: all that a stalled instance gave up."""
 
@@ -128,4 +143,4 @@ class Block:
 OperatorAction: TypeAlias = RetryStep | SkipStep | Pause | Resume | Resolve
 """What only an operator does; a `Cancel` may come from an event too."""
 
-Signal: TypeAlias = Start | ReplyReceived | EventReceived | TimerFired | Cancel | Block | OperatorAction
+Signal: TypeAlias = Start | ReplyReceived | EventReceived | TimerFired | Cancel | Block | Park | Unpark | OperatorAction

@@ -18,6 +18,7 @@ from saga_coordinator.sagas.machine.signal import (
     Block,
     Cancel,
     EventReceived,
+    Park,
     Pause,
     ReplyReceived,
     Resolve,
@@ -27,6 +28,7 @@ from saga_coordinator.sagas.machine.signal import (
     SkipStep,
     Start,
     TimerFired,
+    Unpark,
 )
 
 FORWARD, COMPENSATION = Direction.FORWARD, Direction.COMPENSATION
@@ -47,8 +49,8 @@ def apply(draft: Draft[D], signal: Signal) -> Refusal | None:
             return _apply_timer(draft, signal)
         case Cancel():
             return _apply_cancel(draft, signal)
-        case Block():
-            return _apply_block(draft, signal)
+        case Block() | Park() | Unpark():
+            return _apply_obstacle(draft, signal)
         case RetryStep() | SkipStep() | Pause() | Resume() | Resolve():
             return apply_action(draft, signal)
         case _:
@@ -176,17 +178,31 @@ def _apply_cancel(draft: Draft[D], cancel: Cancel) -> Refusal | None:
     return None
 
 
-def _apply_block(draft: Draft[D], block: Block) -> Refusal | None:
-    """Stall; a command that was never sent is definitely not done, one that was sent before may have been."""
+def _apply_obstacle(draft: Draft[D], signal: Block | Park | Unpark) -> Refusal | None:
+    """Apply what the coordinator itself reports of an instance that has not ended."""
     if draft.status.is_final:
         return Ignored.LATE, f"the instance is {draft.status}"
+    match signal:
+        case Block():
+            _block(draft, signal)
+        case Park() if draft.parked_at is None:
+            draft.parked_at = draft.at
+        case Unpark() if draft.parked_at is not None:
+            since, draft.parked_at = draft.parked_at, None
+            draft.restart_timers(since, draft.paused_at)
+        case _:
+            return Ignored.DUPLICATE, f"the instance is {'parked already' if draft.parked_at else 'not parked'}"
+    return None
+
+
+def _block(draft: Draft[D], block: Block) -> None:
+    """Stall; a command that was never sent is definitely not done, one that was sent before may have been."""
     found = find_command(draft, block.command_id)
     if found is not None:
         name, direction, command = found
         if command.progress is ASKED:
             draft.set_progress(name, direction, UNKNOWN if command.repeated else REFUSED)
     draft.enter_stalled(block.cause)
-    return None
 
 
 def _unmatched(draft: Draft[D], command_id: str) -> Refusal:

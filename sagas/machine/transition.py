@@ -17,7 +17,8 @@ Their law:
    that failed, and then the next one is tried.
 6. A pivot that refuses compensates; from the moment it is sent neither deadline nor cancel does, and an unknown pivot
    is sent until it answers. After it there is only forward. A retry used up there, or in a compensation, stalls.
-7. One timer, the earliest of all due times; whatever is due when a signal arrives is acted upon.
+7. One timer, the earliest of all due times; whatever is due when a signal arrives is acted upon. While parked nothing
+   is due: the instance waits behind a record that failed for it, and what it waits for may be queued there.
 8. While paused or stalled replies are recorded and nothing is sent. The outcome leaves once, with the transition
    that enters completed or compensated.
 9. An operator action is a signal like any other, with who and why, and is refused where it makes no sense.
@@ -53,7 +54,7 @@ from saga_coordinator.sagas.machine.draft import Draft
 from saga_coordinator.sagas.machine.ending import end, fail
 from saga_coordinator.sagas.machine.instance import Attempt, CommandState, Direction, Instance, Progress, Status
 from saga_coordinator.sagas.machine.progress import may_have_effect
-from saga_coordinator.sagas.machine.signal import Signal, Start
+from saga_coordinator.sagas.machine.signal import Park, Signal, Start, Unpark
 from saga_coordinator.sagas.machine.signals import apply
 
 FORWARD, COMPENSATION = Direction.FORWARD, Direction.COMPENSATION
@@ -76,11 +77,13 @@ def transition_by(plan: Plan[D], instance: Instance[D], signal: Signal) -> Decis
     draft = Draft(plan, instance, signal.at)
     if reason := apply(draft, signal):
         return Decision(instance, ignored=reason[0], reason=reason[1])
+    if isinstance(signal, Park | Unpark):
+        return draft.decision()  # what is overdue is acted upon after the records that waited
     return _decide(draft)
 
 
 def _decide(draft: Draft[D]) -> Decision[D]:
-    if draft.is_active:
+    if draft.is_active and draft.parked_at is None:
         _give_up_overdue(draft)
     if draft.is_active:
         _continue(draft)

@@ -72,7 +72,8 @@ def _continued(plan: Plan[D], instance: Instance[D], at: datetime) -> Instance[D
     """Let the machine continue from here: a pause that ends as soon as it begins does nothing else."""
     if instance.status.is_final:
         return instance
-    return transition_by(plan, replace(instance, paused_at=at), Resume(at, "nobody", "to see what comes next")).instance
+    paused = replace(instance, paused_at=at, parked_at=None)
+    return transition_by(plan, paused, Resume(at, "nobody", "to see what comes next")).instance
 
 
 def _names(instance: Instance[Any], direction: Direction, progress: Collection[Progress]) -> tuple[str, ...]:

@@ -33,6 +33,7 @@ from saga_coordinator.sagas.machine import (
     EventReceived,
     Ignored,
     Instance,
+    Park,
     Pause,
     ReplyReceived,
     Resolve,
@@ -44,6 +45,7 @@ from saga_coordinator.sagas.machine import (
     Start,
     Status,
     TimerFired,
+    Unpark,
     address,
     command_id,
     instance_id,
@@ -164,6 +166,14 @@ class Scenario(Generic[D]):
     def cancels(self, why: str = "not wanted any more") -> Scenario[D]:
         """The business, or an operator, cancels the instance."""
         return self._act(Cancel(self.at, why), f"cancelled: {why}")
+
+    def parks(self) -> Scenario[D]:
+        """A record fails for the instance: later ones are queued, and timers stand still until `unparks`."""
+        return self._act(Park(self.at, "topic:0:0"), "parked")
+
+    def unparks(self) -> Scenario[D]:
+        """The record is decided again, or dropped; what was queued follows as words of their own."""
+        return self._act(Unpark(self.at), "no longer parked")
 
     def pauses(self, who: str = "operator", why: str = "to look at it") -> Scenario[D]:
         """An operator pauses the instance."""

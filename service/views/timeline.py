@@ -17,6 +17,13 @@ StepDirection: TypeAlias = tuple[str, Direction]
 ACTIONS: Final = {"pause": "paused", "resume": "resumed", "retry": "retried", "skip": "skipped", "resolve": "resolved"}
 """The kinds of entries that an operator causes, as what was done."""
 
+COORDINATOR: Final = {
+    "wake": "a timer fired",
+    "obstruct": "the coordinator could not continue",
+    "unpark": "no longer parked",
+}
+"""The kinds of entries that the coordinator causes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentCommand:
@@ -118,18 +125,16 @@ def _summary(entry: Entry, answered: SentCommand | None) -> str:
         case "answer":
             name = format_direction(answered.step, answered.direction) if answered else "a reply"
             return f"{name}: {_reply(entry)}"
-        case "wake":
-            return "a timer fired"
         case "cancel":
             return f"cancelled by {entry.message_type or _actor(entry)}"
         case "happen":
             return f"received {entry.message_type}"
         case kind if kind in ACTIONS:
             return _action(entry)
-        case "obstruct":
-            return "the coordinator could not continue"
+        case "park":
+            return f"parked behind {json.loads(entry.value or b'{}').get('record')}"
         case _:
-            return entry.kind
+            return COORDINATOR.get(entry.kind, entry.kind)
 
 
 def _reply(entry: Entry) -> str:

@@ -108,7 +108,7 @@ def _command(case: Case, command: CommandView) -> str:
         then = f" at {format_time(command.due_at)}" if command.due_at else ""
         return f"{name} was refused for the moment, {sent}; it is sent again{then}, under a new id."
     text = f"It waits for {name} since {_when(case, command.asked_at)}, {sent}"
-    if command.due_at is None or not case.instance.is_active:
+    if command.due_at is None or _stands_still(case.instance):
         return f"{text}."
     return f"{text}; without a reply by {format_time(command.due_at)} {_without_reply(case, command, command.due_at)}."
 
@@ -118,13 +118,19 @@ def _wait(case: Case, wait: WaitView) -> str:
         return f"The delay {wait.name} runs since {_when(case, wait.since)}, and ends at {format_time(wait.due_at)}."
     receive = next(each for each in case.saga.plan.receives if each.name == wait.name)
     text = f"It waits for the event {receive.event.message_type} ({wait.name}) since {_when(case, wait.since)}"
+    if _stands_still(case.instance):
+        return f"{text}."
     return f"{text}; without it by {format_time(wait.due_at)} {_decided_at(case, wait.due_at, wait.name)}."
+
+
+def _stands_still(instance: Instance[Any]) -> bool:
+    return not instance.is_active or instance.parked_at is not None
 
 
 def _limits(case: Case) -> Iterator[str]:
     """Yield what limits the whole instance, and whether its timer is late."""
     instance = case.instance
-    if instance.status is Status.RUNNING and instance.deadline_at is not None:
+    if instance.status is Status.RUNNING and instance.deadline_at is not None and instance.parked_at is None:
         pivots = case.saga.plan.pivots
         goal = f"{format_list(pivots, 'or')} has not been sent" if pivots else "it has not ended"
         then = _decided_at(case, instance.deadline_at, None)
@@ -240,9 +246,10 @@ def _parked(parked: ParkedBehind) -> Iterator[str]:
     place = letter.record.place
     yield f"It is parked since {format_time(letter.at)} behind {place}: {letter.cause.rstrip('.')}."
     if count:
-        yield f"{count} later record{'s wait' if count != 1 else ' waits'} behind it, in order; its timers still fire."
+        yield f"{count} later record{'s wait' if count != 1 else ' waits'} behind it, in order."
     else:
-        yield "Later records wait behind it; its timers still fire."
+        yield "Later records wait behind it."
+    yield "Until it is redriven or discarded, timeouts and retries stand still, and its deadline does nothing."
     yield f"See `saga dead-letters show {place}`."
 
 

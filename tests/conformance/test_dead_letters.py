@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from saga_coordinator.handlers.ports import Conflict
 from saga_coordinator.handlers.records import Actor, Audit, Changes, DeadLetter, DeadLetterQueue, Place, QueuedRecord
-from tests.conformance._support.stores import TIME, Kind, OpenStore, begun, dead, record, starts
+from tests.conformance._support.stores import TIME, Kind, OpenStore, dead, record
 
 NOWHERE = Place("", -1, -1)
 OLGA = Actor("olga", 'it\'s "corrected"')
@@ -81,19 +80,3 @@ async def test_the_audit_keeps_every_byte(store: OpenStore, kind: Kind, tmp_path
     )
     kept = audit.letter.record
     assert rows == [(*OLGA, "edited", *kept.place, kept.key, kept.value, "it is no JSON", "i-1")]
-
-
-async def test_being_parked_is_compared_though_it_is_no_revision(store: OpenStore) -> None:
-    """A writer with an older state cannot overwrite it."""
-    stored = begun()
-    parked = stored._replace(is_parked=True)
-    await store.transact(lambda tx: tx.save(starts(stored)))
-    await store.transact(lambda tx: tx.save(Changes(instances=[(parked, stored)])))
-    assert (await store.transact(lambda tx: tx.load([stored.instance.id])))[stored.instance.id] == parked
-    for stale in (
-        Changes(instances=[(stored._replace(revision=2), stored)]),
-        Changes(instances=[(parked, stored)]),
-    ):
-        with pytest.raises(Conflict):
-            await store.transact(lambda tx, changes=stale: tx.save(changes))  # type: ignore[misc]  # a default binds it
-    await store.transact(lambda tx: tx.save(Changes(instances=[(parked._replace(revision=2), parked)])))

@@ -43,7 +43,8 @@ INVARIANTS: tuple[Invariant, ...] = (
     time.i18_the_deadline_counts_until_the_pivot_is_sent,
     time.i19_whatever_is_due_is_done_once,
     time.an_unsent_command_does_not_time_out,
-    time.a_pause_moves_timers_but_neither_deadline_nor_delays,
+    time.a_standstill_moves_timers_but_neither_deadline_nor_delays,
+    time.nothing_is_due_while_parked,
     time.a_delay_lasts_as_long_as_declared,
 )
 

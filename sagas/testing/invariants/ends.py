@@ -6,7 +6,13 @@ from saga_coordinator.contracts import Event, Failure, Reply
 from saga_coordinator.sagas.language.cause import Cause
 from saga_coordinator.sagas.machine import Block, Cancel, Resolve, RetryStep, SkipStep, Status
 from saga_coordinator.sagas.testing.invariants.ledger import COMPENSATION, FORWARD, CommandResult
-from saga_coordinator.sagas.testing.invariants.observation import Observation, being_compensated, is_in, may_give_up
+from saga_coordinator.sagas.testing.invariants.observation import (
+    Observation,
+    being_compensated,
+    is_in,
+    may_give_up,
+    stands_still,
+)
 from saga_coordinator.sagas.testing.invariants.order import path
 
 
@@ -102,6 +108,7 @@ def no_failure_is_ignored(seen: Observation) -> Iterator[str]:
         is_overdue = newest is not None and newest.result is None and newest.due_at <= after.now
         if name in after.waits:
             is_overdue = after.is_awaited(name) and after.waits[name].due_at <= after.now
+        is_overdue = is_overdue and not stands_still(seen)
         if (is_refused or is_overdue) and not is_in(name, undone):
             yield f"{name} is {'refused' if is_refused else 'overdue'}, and it continues"
 

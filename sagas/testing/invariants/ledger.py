@@ -14,6 +14,7 @@ from saga_coordinator.sagas.machine import (
     Decision,
     Direction,
     EventReceived,
+    Instance,
     Progress,
     ReplyReceived,
     Resolve,
@@ -23,6 +24,7 @@ from saga_coordinator.sagas.machine import (
     Signal,
     SkipStep,
     TimerFired,
+    Unpark,
 )
 from saga_coordinator.sagas.testing.invariants.order import AnyInstance, AnySaga, Order
 
@@ -173,8 +175,8 @@ class Ledger:
                 return _answer(now, signal)
             case TimerFired() if signal.unsent:
                 return replace(now, sent={key: _extended(now, key, signal.unsent) for key in now.sent})
-            case Resume() if not is_ignored and self.instance.paused_at:
-                return _shift(now, signal.at - self.instance.paused_at)
+            case Resume() | Unpark() if not is_ignored and (length := standstill(self.instance, signal)):
+                return _shift(now, length)
             case RetryStep() if not is_ignored:
                 return _restart(now, signal.step)
             case SkipStep() if not is_ignored:
@@ -286,6 +288,21 @@ def _shift(ledger: Ledger, by: timedelta) -> Ledger:
         sent={key: _shifted(attempts, by) for key, attempts in ledger.sent.items()},
         waits={n: replace(w, due_at=w.due_at + by) if n in receives else w for n, w in ledger.waits.items()},
     )
+
+
+def standstill(instance: Instance[Any], signal: Signal) -> timedelta | None:
+    """Return by how much the end of a pause or of parking moves the timers; None: the signal is neither.
+
+    What is paused and parked at once stands still until both have ended, and the first end moves only what is left.
+    """
+    match signal, instance.paused_at, instance.parked_at:
+        case Resume(at=at), datetime() as since, other:
+            pass
+        case Unpark(at=at), other, datetime() as since:
+            pass
+        case _:
+            return None
+    return at - since if other is None else max(timedelta(0), other - since)
 
 
 def _restart(ledger: Ledger, step: str | None) -> Ledger:

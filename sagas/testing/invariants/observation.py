@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from saga_coordinator.sagas.language.cause import Cause
 from saga_coordinator.sagas.language.nodes import leaf
-from saga_coordinator.sagas.machine import Decision, ReplyReceived, Send, Signal, Start
+from saga_coordinator.sagas.machine import Decision, Park, ReplyReceived, Send, Signal, Start, Unpark
 from saga_coordinator.sagas.testing.invariants.ledger import (
     COMPENSATION,
     FORWARD,
@@ -95,6 +95,11 @@ def being_compensated(ledger: Ledger) -> frozenset[str]:
         return ledger.order.leaves
     attempts = ledger.instance.attempts.items()
     return frozenset().union(*(ledger.order.within(name, each.number) for name, each in attempts if each.cause))
+
+
+def stands_still(seen: Observation) -> bool:
+    """Return whether what is overdue waits: for the end of parking, or for the record that is decided after it."""
+    return seen.after.instance.parked_at is not None or isinstance(seen.signal, Park | Unpark)
 
 
 def is_abandoned(ledger: Ledger, step: str) -> bool:

@@ -3,18 +3,19 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from saga_coordinator.sagas.machine import CommandState, Direction, Progress, Resume, Status, TimerFired
-from saga_coordinator.sagas.testing.invariants.ledger import Ledger
-from saga_coordinator.sagas.testing.invariants.observation import Observation
+from saga_coordinator.sagas.language.cause import DEADLINE_PASSED, TIMED_OUT
+from saga_coordinator.sagas.machine import CommandState, Direction, Progress, Status, TimerFired
+from saga_coordinator.sagas.testing.invariants.ledger import Ledger, standstill
+from saga_coordinator.sagas.testing.invariants.observation import Observation, stands_still
 from saga_coordinator.sagas.testing.invariants.order import AnyInstance
 
 
 def i4_whatever_is_awaited_has_a_timer(seen: Observation) -> Iterator[str]:
-    """The timer of an active instance fires no later than the first thing that it waits for is due."""
+    """The timer of an active instance, if not parked, fires no later than the first thing that it waits for is due."""
     one, after = seen.after.instance, seen.after
-    if not one.is_active:
+    if not one.is_active or one.parked_at is not None:
         if one.next_timer_at is not None:
-            yield f"it is {one.status}, and has a timer"
+            yield f"it is {one.status}, or parked, and has a timer"
         return
     if one.next_timer_at is None:
         yield "it is active, and has no timer"
@@ -68,7 +69,8 @@ def i18_the_deadline_counts_until_the_pivot_is_sent(seen: Observation) -> Iterat
 def i19_whatever_is_due_is_done_once(seen: Observation) -> Iterator[str]:
     """After a transition nothing is due any more, and nothing was sent twice in it."""
     next_timer_at = seen.after.instance.next_timer_at
-    if not seen.decision.ignored and next_timer_at is not None and next_timer_at <= seen.signal.at:
+    is_due = next_timer_at is not None and next_timer_at <= seen.signal.at
+    if is_due and not seen.decision.ignored and not stands_still(seen):
         yield "something that was due is still due"
     ids = [send.command_id for send in seen.decision.commands]
     if len(ids) != len(set(ids)):
@@ -99,12 +101,12 @@ def _states(before: AnyInstance, after: AnyInstance) -> Iterator[tuple[str, Comm
                 yield name, was, now
 
 
-def a_pause_moves_timers_but_neither_deadline_nor_delays(seen: Observation) -> Iterator[str]:
-    """Timeouts and retries are due later by the length of the pause."""
+def a_standstill_moves_timers_but_neither_deadline_nor_delays(seen: Observation) -> Iterator[str]:
+    """Timeouts and retries are due later by how long the instance was paused or parked."""
     before, after = seen.before.instance if seen.before else None, seen.after.instance
-    if before is None or before.paused_at is None or not isinstance(seen.signal, Resume):
+    length = None if before is None else standstill(before, seen.signal)
+    if before is None or length is None or seen.decision.ignored:
         return
-    length = seen.signal.at - before.paused_at
     if after.deadline_at not in {before.deadline_at, None}:
         yield f"the deadline moves from {before.deadline_at} to {after.deadline_at}"
     for name, was, now in _states(before, after):
@@ -114,6 +116,18 @@ def a_pause_moves_timers_but_neither_deadline_nor_delays(seen: Observation) -> I
     for name, wait in before.waits.items():
         if after.waits[name].due_at != wait.due_at + (length if wait.address else length * 0):
             yield f"{name} ends at {after.waits[name].due_at}, not {length} later than at {wait.due_at}"
+
+
+def nothing_is_due_while_parked(seen: Observation) -> Iterator[str]:
+    """What an instance waits for may be queued behind the record that it is parked behind."""
+    before, after = seen.before.instance if seen.before else None, seen.after.instance
+    if before is None or before.parked_at is None or after.parked_at is None:
+        return
+    for name, was, now in _states(before, after):
+        if now.sendings > was.sendings:
+            yield f"{name} is sent again while it is parked"
+    if after.cause is not None and after.cause.code in {TIMED_OUT, DEADLINE_PASSED} and before.cause is None:
+        yield f"it is parked, and compensates: {after.cause.message}"
 
 
 def a_delay_lasts_as_long_as_declared(seen: Observation) -> Iterator[str]:

@@ -49,7 +49,7 @@ from saga_coordinator.service.storage.sqlite.rows import (
 
 Definitions = Callable[[str, int], AnySaga]
 
-_COLUMNS = "id, saga, version, correlation, data, state, trail, parked, parent, revision, home, ended_at"
+_COLUMNS = "id, saga, version, correlation, data, state, trail, parent, revision, home, ended_at"
 _HISTORY = (
     "INSERT INTO history (instance, seq, at, kind, verdict, reason, message_id, message_type, message_source,"
     ' causation_id, value, decided, topic, partition, "offset", trace_id, span_id)'
@@ -150,18 +150,15 @@ class SqliteTransaction:
         return rows
 
     def _instances(self, changes: Changes) -> Iterator[Statement]:
-        """Insert new instances; update others if revision and parking are those that were loaded.
-
-        Parking does not change the revision.
-        """
+        """Insert new instances; update others if their revision is the one that was loaded."""
         new = [stored for stored, loaded in changes.instances if loaded is None]
         rows = [(self._next_number(), *_instance_row(stored)) for stored in new]
-        yield Statement("INSERT INTO instance VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", rows, must_match=True)
+        yield Statement("INSERT INTO instance VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", rows, must_match=True)
         yield Statement(
-            "UPDATE instance SET status = ?, data = ?, state = ?, trail = ?, parked = ?, revision = ?, wake_at = ?,"
-            " ended_at = ? WHERE id = ? AND revision = ? AND parked = ?",
+            "UPDATE instance SET status = ?, data = ?, state = ?, trail = ?, revision = ?, wake_at = ?,"
+            " ended_at = ? WHERE id = ? AND revision = ?",
             [
-                (*_mutable_columns(stored), stored.instance.id, loaded.revision, loaded.is_parked)
+                (*_mutable_columns(stored), stored.instance.id, loaded.revision)
                 for stored, loaded in changes.instances
                 if loaded is not None
             ],
@@ -174,12 +171,12 @@ class SqliteTransaction:
 
     def _stored(self, rows: Iterable[Sequence[Any]]) -> Iterator[InstanceRecord]:
         """Yield the instances that can be read, and record why the others cannot."""
-        for id_, saga, version, key, data, state, trace, parked, parent, revision, home, ended_at in rows:
+        for id_, saga, version, key, data, state, trace, parent, revision, home, ended_at in rows:
             try:
                 instance = thaw(self._definitions(saga, version), id_, key, Snapshot(data, state))
                 parent_command = ParentCommand(*json.loads(parent)) if parent else None
                 trace_context = TraceContext.from_json(trace)
-                stored = InstanceRecord(instance, revision, home, trace_context, parent_command, bool(parked))
+                stored = InstanceRecord(instance, revision, home, trace_context, parent_command)
             except Exception as error:  # noqa: BLE001  a saga's own models may raise anything
                 reason = _unreadable_reason(error, version)
                 why = f"instance {id_} of saga {saga} version {version} cannot be read: {reason}"
@@ -243,7 +240,6 @@ def _mutable_columns(stored: InstanceRecord) -> Sequence[object]:
         snapshot.data,
         snapshot.state,
         stored.trace.to_json(),
-        stored.is_parked,
         stored.revision,
         from_optional_time(instance.next_timer_at),
         from_optional_time(instance.ended_at),
@@ -253,10 +249,10 @@ def _mutable_columns(stored: InstanceRecord) -> Sequence[object]:
 def _instance_row(stored: InstanceRecord) -> Sequence[object]:
     """Return all columns of an instance but its number, in the order of the table."""
     instance = stored.instance
-    status, data, state, trace, parked, revision, wake_at, ended_at = _mutable_columns(stored)
+    status, data, state, trace, revision, wake_at, ended_at = _mutable_columns(stored)
     named = (instance.id, instance.saga, instance.version, instance.key, status, data, state, trace, revision)
     parent = None if stored.parent is None else to_json(stored.parent).decode()
-    return (*named, stored.home, wake_at, from_time(instance.started_at), ended_at, parked, parent)
+    return (*named, stored.home, wake_at, from_time(instance.started_at), ended_at, parent)
 
 
 def _history_row(entry: Entry) -> Sequence[object]:

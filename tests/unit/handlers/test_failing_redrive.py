@@ -117,7 +117,7 @@ async def test_a_redrive_counts_after_what_changed_meanwhile(tmp_path: Path) -> 
         which = await parked(it, fault)
         it.execute("UPDATE instance SET revision = 7 WHERE correlation = 'bad'")
         assert (await it.redrive.redrive(which, OLGA)).outcome is Outcome.DONE
-        assert it.rows("SELECT revision FROM instance WHERE id = ?", BAD) == [(9,)]
+        assert it.rows("SELECT revision FROM instance WHERE id = ?", BAD) == [(10,)]
 
 
 async def parked(it: Coordinator, fault: Fault) -> DeadLetterRef:

@@ -96,7 +96,7 @@ def check_verdicts(it: Coordinator, records: list[Record]) -> None:
 def check_flags(it: Coordinator) -> None:
     """An instance is parked just when it has a head, and only then has anything queued."""
     heads = set(it.rows("SELECT instance_id FROM dead_letter WHERE parks = 1"))
-    assert set(it.rows("SELECT id FROM instance WHERE parked")) == heads
+    assert set(it.rows("SELECT id FROM instance WHERE json_extract(state, '$.parked_at')")) == heads
     assert set(it.rows("SELECT DISTINCT instance_id FROM parked")) <= heads
 
 

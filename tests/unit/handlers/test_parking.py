@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from saga_coordinator.handlers.redrive import DeadLetterRef
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.sagas import parallel, receive
 from saga_coordinator.sagas.language.nodes import Node
@@ -13,6 +14,7 @@ from tests.unit.handlers._support.faulty import BAD, NO_FAULT, OLGA, Fault, Two,
 from tests.unit.handlers._support.order_log import Log
 from tests.unit.handlers._support.trips import Approved, Paid, Trip, TripAsked, TripCancelled, approver, trip, trip_of
 from tests.unit.handlers._support.trips import payment as trip_payment
+from tests.unit.handlers.test_verdicts import check_replay
 
 BUFFERED = ("buffered", None)
 
@@ -44,14 +46,16 @@ async def test_what_comes_later_for_the_instance_is_queued_in_order_and_the_part
         assert dict(it.leases.offsets()) == {("made.events.v1", 0): 3, ("saga.replies.v1", 0): 4}
 
 
-async def test_a_parked_instance_is_as_it_was_and_its_history_too_i3(tmp_path: Path) -> None:
+async def test_a_parked_instance_is_as_it_was_but_for_that_i3(tmp_path: Path) -> None:
     async with open_coordinator(tmp_path / "saga.db", wide(Fault(), NO_FAULT)) as it:
         two = await Two(it).begin()
         before = await it.stored(BAD)
         await it.take(two.says("a"), two.says("b"))
         after = await it.stored(BAD)
-        assert after == before._replace(is_parked=True)
-        assert it.rows("SELECT count(*) FROM history WHERE instance = 1") == [(1,)]
+        assert after == before._replace(
+            instance=replace(before.instance, parked_at=it.clock.now()), revision=2, trace=after.trace
+        )
+        assert it.rows("SELECT kind FROM history WHERE instance = 1 ORDER BY seq") == [("start",), ("park",)]
 
 
 async def test_it_stays_parked_over_a_restart(tmp_path: Path) -> None:
@@ -74,7 +78,7 @@ async def test_a_copy_of_a_record_that_is_queued_is_queued_too_and_found_to_be_a
         assert it.verdict(copy.place) == BUFFERED
 
 
-async def test_timers_of_a_parked_instance_fire_and_operator_actions_work(tmp_path: Path) -> None:
+async def test_timers_of_a_parked_instance_stand_still_and_operator_actions_work(tmp_path: Path) -> None:
     async with open_coordinator(tmp_path / "saga.db", wide(Fault(), NO_FAULT)) as it:
         two = await Two(it).begin()
         await it.take(two.says("a"))
@@ -82,11 +86,29 @@ async def test_timers_of_a_parked_instance_fire_and_operator_actions_work(tmp_pa
         await it.fire_due()
         await it.operator.act(BAD, lambda now: Pause(now, *OLGA))
         kinds = it.rows("SELECT kind, verdict FROM history WHERE instance = 1 ORDER BY seq")
-        assert kinds == [("start", "applied"), ("wake", "applied"), ("pause", "applied")]
+        assert kinds == [("start", "applied"), ("park", "applied"), ("pause", "applied")]
+        assert it.rows("SELECT wake_at FROM instance WHERE number = 1") == [(None,)]
         assert (await it.stored(BAD)).is_parked
         later = two.says("b")
         await it.take(later)
         assert it.verdict(later.place) == BUFFERED
+
+
+async def test_a_reply_that_is_redriven_after_its_timeout_is_in_time(tmp_path: Path) -> None:
+    fault = Fault()
+    async with open_coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
+        two = await Two(it).begin()
+        failing, later = two.says("a"), two.says("b")
+        await it.take(failing, later)
+        it.clock.pass_by(timedelta(hours=6))
+        await it.fire_due()
+        fault.heal()
+        await it.redrive.redrive(DeadLetterRef(failing.place), OLGA)
+        assert two.seen() == ["a", "b"]
+        assert it.status("bad") == "running"
+        kinds = it.rows("SELECT kind FROM history WHERE instance = 1 ORDER BY seq")
+        assert [kind for (kind,) in kinds] == ["start", "park", "unpark", "answer", "answer"]
+        check_replay(it)
 
 
 async def test_a_record_that_fails_before_there_is_an_instance_parks_nobody(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ import pytest
 from saga_coordinator.contracts import Done
 from saga_coordinator.handlers.records import PartitionOfTopic, Place, SetPosition
 from saga_coordinator.handlers.redrive import DeadLetterRef, Outcome
+from saga_coordinator.sagas.machine import SkipStep
+from tests.support.saga_kit import Did
 from tests.unit.handlers._support.coordinator import Coordinator, open_coordinator
 from tests.unit.handlers._support.faulty import BAD, NO_FAULT, OLGA, RAISED, Fault, Two, that_begins, wide
 from tests.unit.handlers._support.order_log import EVENTS, Log, instance_id, placed_value
@@ -212,22 +214,18 @@ async def test_what_could_not_be_read_is_decided_when_it_can_be_and_waits_behind
         assert verdicts(it, garbled.place) == [["applied"]]
 
 
-async def test_a_reply_that_comes_too_late_when_it_is_redriven_is_ignored(tmp_path: Path) -> None:
+async def test_a_reply_whose_step_was_skipped_meanwhile_changes_nothing_when_it_is_redriven(tmp_path: Path) -> None:
     fault = Fault()
     async with open_coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
         two = await Two(it).begin()
-        failing, cancel = two.says("a"), two.stopped()
-        await it.take(failing, cancel)
-        while (await it.stored(BAD)).instance.status.value == "running":
-            due = await it.store.next_timer()
-            assert due is not None
-            it.clock.time = due
-            await it.fire_due()
+        failing = two.says("a")
+        await it.take(failing)
         fault.heal()
+        await it.operator.act(BAD, lambda now: SkipStep(now, *OLGA, "a", Did(word="by hand")))
         result = await it.redrive.redrive(DeadLetterRef(failing.place), OLGA)
         assert result.outcome is Outcome.DONE
         assert heads(it) == []
-        assert len(it.verdicts(failing.place)) == 1
+        assert it.verdict(failing.place).verdict == "duplicate"
 
 
 async def test_a_parked_child_answers_its_command_after_all_and_hears_of_its_cancel_in_order(tmp_path: Path) -> None:
@@ -274,7 +272,8 @@ async def test_a_redriven_record_begins_a_new_trace_linked_to_the_old_one(tmp_pa
         fault.heal()
         await it.redrive.redrive(DeadLetterRef(failing.place), OLGA)
 
-        hops = it.watcher.turns[-1].transitions
+        unparked, *hops = it.watcher.turns[-1].transitions
+        assert unparked.entry.kind == "unpark"
         assert [hop.redriven for hop in hops] == [True, True]
         assert [hop.placement.parent for hop in hops] == [None, None]
         assert len({old.root.trace_id, *(hop.placement.span.trace_id for hop in hops)}) == 3

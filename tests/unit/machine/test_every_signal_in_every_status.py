@@ -17,6 +17,7 @@ from saga_coordinator.sagas.machine import (
     Decision,
     EventReceived,
     Instance,
+    Park,
     Pause,
     ReplyReceived,
     Resolve,
@@ -28,6 +29,7 @@ from saga_coordinator.sagas.machine import (
     Start,
     Status,
     TimerFired,
+    Unpark,
     transition,
 )
 from saga_coordinator.sagas.testing.scenario import Scenario, given
@@ -75,6 +77,7 @@ SITUATIONS: dict[str, Scenario[Data]] = {
     "running": BEGUN,
     "waiting to ask again": BEGUN.fails("a", code="busy", retryable=True),
     "paused": BEGUN.pauses(),
+    "parked": BEGUN.parks(),
     "undoing an alternative": LEAVING,
     "trying the next alternative": SECOND,
     "awaiting an event": AWAITING,
@@ -185,10 +188,18 @@ def block(scenario: Scenario[Data]) -> Signal:
     return Block(scenario.at, Cause("a", "too-large", "cannot be published"), scenario.sent[-1].command_id)
 
 
+def park(scenario: Scenario[Data]) -> Signal:
+    return Park(scenario.at, "topic:0:0")
+
+
+def unpark(scenario: Scenario[Data]) -> Signal:
+    return Unpark(scenario.at)
+
+
 SIGNALS: tuple[Signaller, ...] = (
     success, refusal, busy, stranger, event, event_again, timer, early_timer, start, cancel, cancel_by_hand, pause,
     resume, retry_the_last, retry_the_wait, retry_all, skip_the_last, skip_the_wait, resolve_as_completed,
-    resolve_as_compensated, block,
+    resolve_as_compensated, block, park, unpark,
 )  # fmt: skip
 
 
@@ -237,7 +248,7 @@ def effect_of(before: Instance[Data], decision: Decision[Data]) -> str:
         if name not in before.waits or wait.progress is not before.waits[name].progress
     ]
     doings += [f"publish {type(decision.outcome).__name__}"] if decision.outcome else []
-    flag = ", paused" if after.paused_at else ""
+    flag = (", paused" if after.paused_at else "") + (", parked" if after.parked_at else "")
     return f"{after.status}{flag}" + (f": {', '.join(doings)}" if doings else "")
 
 

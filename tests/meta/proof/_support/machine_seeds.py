@@ -110,8 +110,8 @@ SEEDS = (
     Seed(
         "the outcome leaves twice",
         "Draft.end",
-        "self.status, self.outcome, self.ended_at = $status, $outcome, $at",
-        "self.outcome, self.ended_at = $outcome, $at",
+        "self.status, self.outcome, self.ended_at, self.parked_at = $status, $outcome, $at, None",
+        "self.outcome, self.ended_at, self.parked_at = $outcome, $at, None",
     ),
     Seed(
         "a child that was undone may be asked again",
@@ -121,5 +121,13 @@ SEEDS = (
     ),
     Seed("a running instance is resolved", "_resolve", "$draft.status is not Status.STALLED", "False"),
     Seed("a paused instance sends", "Draft.is_active", "self.paused_at is None", "True"),
-    Seed("a pause does not move timeouts", "_resume", "$draft.shift_timers(...)", "pass"),
+    Seed("a pause does not move timeouts", "_resume", "$draft.restart_timers(...)", "pass"),
+    Seed("the timer of a parked instance fires", "Instance.next_timer_at", "self.parked_at is not None", "False"),
+    Seed(
+        "a parked instance gives up what is overdue",
+        "_decide",
+        "$draft.is_active and $draft.parked_at is None",
+        "$draft.is_active",
+    ),
+    Seed("parking does not move timeouts", "_apply_obstacle", "$draft.restart_timers(...)", "pass"),
 )

@@ -59,7 +59,6 @@ class Row:
     revision: int
     home: int
     parent: ParentCommand | None
-    is_parked: bool
     next_timer_at: datetime | None
     has_ended: bool
 
@@ -201,7 +200,7 @@ class Session:
         await self._hop()
         for stored, loaded in changes.instances:
             there = self._database.instances.get(stored.instance.id)
-            if (there and (there.revision, there.is_parked)) != (loaded and (loaded.revision, loaded.is_parked)):
+            if (there and there.revision) != (loaded and loaded.revision):
                 raise Conflict(f"{stored.instance.id} was changed by somebody else")
         unsent = [OutboxRow(self._seq + number, message) for number, message in enumerate(changes.outbox, 1)]
         self._staged.append(lambda: self._write(changes, unsent))
@@ -244,7 +243,7 @@ class Session:
     def _stored(self, id_: str, row: Row) -> InstanceRecord:
         saga = self._database.routes.saga_of(row.saga, row.version)
         instance, trace = thaw(saga, id_, row.key, row.snapshot), TraceContext.from_json(row.trace)
-        return InstanceRecord(instance, row.revision, row.home, trace, row.parent, row.is_parked)
+        return InstanceRecord(instance, row.revision, row.home, trace, row.parent)
 
 
 class SimulatedStore:
@@ -326,7 +325,6 @@ def _row(stored: InstanceRecord) -> Row:
         snapshot=freeze(instance),
         trace=stored.trace.to_json(),
         parent=stored.parent,
-        is_parked=stored.is_parked,
         revision=stored.revision,
         home=stored.home,
         next_timer_at=instance.next_timer_at,

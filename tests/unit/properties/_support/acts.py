@@ -20,6 +20,8 @@ class Act(Enum):
     CANCEL = "somebody cancels"
     PAUSE = "an operator pauses"
     RESUME = "an operator resumes"
+    PARK = "a record fails for the instance"
+    UNPARK = "the record is redriven"
     START_AGAIN = "the start comes once more"
     STRANGER = "a reply to nothing arrives"
     EVENT = "a business event happens"

@@ -17,6 +17,7 @@ from saga_coordinator.sagas.machine import (
     EventReceived,
     Ignored,
     Instance,
+    Park,
     Pause,
     Progress,
     ReplyReceived,
@@ -25,6 +26,7 @@ from saga_coordinator.sagas.machine import (
     Signal,
     Start,
     TimerFired,
+    Unpark,
     address,
     transition,
 )
@@ -152,16 +154,25 @@ class World:
                 return self.hear(TimerFired(self.now))
             case Act.CANCEL:
                 return self.hear(Cancel(self.now, "not wanted any more"))
-            case Act.PAUSE:
-                return self.hear(Pause(self.now, "olga", "to look at it"))
-            case Act.RESUME:
-                return self.hear(Resume(self.now, "olga", "looked at it"))
+            case Act.PAUSE | Act.RESUME | Act.PARK | Act.UNPARK:
+                return self.hear(self._standstill(act))
             case Act.START_AGAIN:
                 return self.hear(Start(self.now, self.event))
             case Act.STRANGER:
                 return self._answer((STRANGER, Failure(code="?", message="", retryable=True)))
             case _:
                 return None
+
+    def _standstill(self, act: Act) -> Signal:
+        match act:
+            case Act.PAUSE:
+                return Pause(self.now, "olga", "to look at it")
+            case Act.RESUME:
+                return Resume(self.now, "olga", "looked at it")
+            case Act.PARK:
+                return Park(self.now, "topic:0:0")
+            case _:
+                return Unpark(self.now)
 
     def _act_as_operator(self, act: Act, chance: int) -> Observation | None:
         match act:
@@ -217,6 +228,7 @@ class World:
 
     def heal(self) -> Iterator[Observation]:
         """End all faults: everything on its way arrives, everybody is willing, time goes on until the end."""
+        yield self.hear(Unpark(self.now))
         yield self.hear(Resume(self.now, "olga", "all is well again"))
         for _ in range(MAX_TRANSITIONS):
             if self.commands:
