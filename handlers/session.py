@@ -28,7 +28,6 @@ from saga_coordinator.sagas.machine import (
     ReplyReceived,
     Signal,
     Start,
-    check_serializable,
     outcome_of,
     transition,
 )
@@ -104,8 +103,6 @@ class Session:
         decision = transition(saga, record.instance if record else None, signal)
         if decision.ignored is Ignored.EARLY:
             return decision
-        if record is None or decision.instance.data is not record.instance.data:
-            check_serializable(decision.instance.data)
         revision = record.revision + 1 if record else 1
         placement = self._place_span(record, (decision.instance.id, revision), signal, arrival)
         before = record or self._new(saga, decision.instance, placement.span, arrival)

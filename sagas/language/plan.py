@@ -7,6 +7,7 @@ from typing import Generic
 
 from saga_coordinator.contracts import Event, Failure, Reply
 from saga_coordinator.sagas.language.cause import Cause
+from saga_coordinator.sagas.language.data import DataReader
 from saga_coordinator.sagas.language.declaration import Declaration
 from saga_coordinator.sagas.language.lint import linter
 from saga_coordinator.sagas.language.nodes import (
@@ -32,13 +33,18 @@ class Plan(Generic[D]):
 
     saga: str
     nodes: tuple[Node[D], ...]
-    data_type: type[D]
+    data: DataReader[D]
     steps: Mapping[str, StepPlan[D]]
     pivots: tuple[str, ...]
     receives: tuple[Receive[D], ...]
     scopes: Mapping[str, tuple[Scope, ...]]
     on_completed: Callable[[D], Event] | Callable[[D], Reply]
     on_compensated: Callable[[D, Cause], Event] | Callable[[D, Cause], Failure] | None
+
+    @property
+    def data_type(self) -> type[D]:
+        """The model of the data."""
+        return self.data.kind
 
     def step(self, name: str) -> StepPlan[D]:
         """Return what holds for a step of an instance: `reserve-stock`, or `provision[eu-1]`."""
@@ -59,7 +65,7 @@ def compile_plan(saga: Declaration[D]) -> Plan[D]:
     return Plan(
         saga=saga.name,
         nodes=saga.steps,
-        data_type=data_type,
+        data=DataReader(saga.name, data_type),
         steps=MappingProxyType(steps),
         pivots=tuple(each.name for each in steps_of(saga.steps) if each.is_pivot),
         receives=tuple(each for each in walk(saga.steps) if isinstance(each, Receive)),

@@ -103,9 +103,11 @@ class Draft(Generic[D]):
 
     def remember(self, name: str, reply: Reply) -> None:
         """Let the step's function put a reply into the data."""
-        remember = self.plan.step(name).step.remember
-        if remember is not None:
-            self.data = remember(self.data, *self._item(name), reply)
+        self._put(self.plan.step(name).step.remember, *self._item(name), reply)
+
+    def remember_event(self, node: Receive[D], event: Event) -> None:
+        """Let the function of a receive put its event into the data."""
+        self._put(node.remember, event)
 
     def send(self, step: Step[D], direction: Direction, name: str) -> None:
         """Send a step's command: the first, a new attempt after a "not done", or the same once more."""
@@ -203,6 +205,11 @@ class Draft(Generic[D]):
 
     def end(self, status: Status, outcome: Event | Reply) -> None:
         self.status, self.outcome, self.ended_at, self.parked_at = status, outcome, self.at, None
+
+    def _put(self, remember: Callable[..., D] | None, *brought: object) -> None:
+        """Replace the data by what a function makes of them and of what was brought."""
+        if remember is not None:
+            self.data = self.plan.data.accept(remember(self.data, *brought), self.data, remember)
 
     def _command(self, name: str, direction: Direction) -> CommandState:
         command = self.steps[name].command_state(direction)

@@ -143,8 +143,8 @@ def _skip_wait(draft: Draft[D], skip: SkipStep, wait: WaitState) -> Refusal | No
     if node is None and skip.reply is not None:
         return _no(f"{skip.step} is a delay: it takes nothing, not {_called(type(skip.reply))}")
     draft.end_wait(skip.step, DONE)
-    if node is not None and node.remember is not None:
-        draft.data = node.remember(draft.data, skip.reply)
+    if node is not None and isinstance(skip.reply, Event):
+        draft.remember_event(node, skip.reply)
     return None
 
 

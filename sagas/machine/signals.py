@@ -152,8 +152,7 @@ def _apply_event(draft: Draft[D], received: EventReceived) -> Refusal | None:
         awaited = draft.waits.get(node.name)
         if awaited and awaited.progress is ASKED and awaited.address == received.address:
             draft.end_wait(node.name, DONE, received)
-            if node.remember is not None:
-                draft.data = node.remember(draft.data, received.event)
+            draft.remember_event(node, received.event)
             return None
     may_come = any(node.name not in draft.waits for node in nodes)
     if may_come and draft.cause is None and not draft.status.is_final:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, fields, make_dataclass
 from operator import attrgetter
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from saga_coordinator.sagas.language.nodes import D
 from saga_coordinator.sagas.language.saga import Saga
@@ -46,14 +46,6 @@ def freeze(instance: Instance[Any]) -> Snapshot:
     """Write an instance as JSON. What has its default is left out."""
     state = _CODEC.dump_json(_State(*_values(instance)), by_alias=True, exclude_defaults=True)
     return Snapshot(instance.data.model_dump_json(), state.decode())
-
-
-def check_serializable(data: BaseModel) -> None:
-    """Raise pydantic's `PydanticSerializationError` for data that JSON cannot hold, or that are not of their type.
-
-    A `model_copy(update=...)` checks neither.
-    """
-    data.__pydantic_serializer__.to_json(data, warnings="error")
 
 
 def thaw(saga: Saga[Any, D], id_: str, key: str, snapshot: Snapshot) -> Instance[D]:

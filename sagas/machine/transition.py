@@ -94,7 +94,7 @@ def _begin(saga: Saga[Any, D], signal: Signal) -> Instance[D]:
     if not isinstance(signal, Start):
         message = f"saga {saga.name}: {type(signal).__name__} for an instance that was never started"
         raise LookupError(message)  # noqa: TRY004  no value has a wrong type: the instance is missing
-    key, data = saga.correlate(signal.event), saga.begin(signal.event)
+    key, data = saga.correlate(signal.event), saga.plan.data.accept(saga.begin(signal.event), None, saga.begin)
     return Instance(
         id=ids.instance_id(saga.name, signal.command_id or key),
         saga=saga.name,

@@ -64,7 +64,7 @@ class _Look:
             yield from self.look(kind.__supertype__, metadata)
         elif hasattr(kind, "__value__"):
             yield from self.alias(kind, metadata)
-        elif origin in {Union, UnionType}:
+        elif is_union(origin):
             yield from self.union(args, metadata)
         elif isinstance(origin or kind, type) and kind not in {Any, object}:
             yield from self.classed(origin or kind, args, metadata)
@@ -201,6 +201,11 @@ def _form(kind: Any) -> str | None:  # noqa: ANN401  a type
     if issubclass(found, BaseModel | Mapping) or is_dataclass(found):
         return "object"
     return "array" if issubclass(found, Collection) else None
+
+
+def is_union(origin: object) -> bool:
+    """Return whether the origin of a type is a union, in either spelling."""
+    return origin in {Union, UnionType}
 
 
 def _is_declared_finite(metadata: Sequence[Any]) -> bool:

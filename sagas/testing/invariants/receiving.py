@@ -52,7 +52,9 @@ def _remembered(seen: Observation, before: Ledger) -> Any:  # noqa: ANN401  the 
 def _by_receive(ledger: Ledger, name: str, event: Any) -> Any:  # noqa: ANN401  the data
     node = next((each for each in ledger.saga.plan.receives if each.name == name), None)
     data = ledger.instance.data
-    return node.remember(data, event) if node and node.remember else data
+    if node is None or node.remember is None:
+        return data
+    return ledger.saga.plan.data.accept(node.remember(data, event), data, node.remember)
 
 
 def _by_step(ledger: Ledger, step: str, reply: Any) -> Any:  # noqa: ANN401  the data
@@ -60,7 +62,7 @@ def _by_step(ledger: Ledger, step: str, reply: Any) -> Any:  # noqa: ANN401  the
     if plan.step.remember is None:
         return data
     item = () if plan.item is None else (plan.item.validate_json(ledger.instance.lists[leaf(step)][step]),)
-    return plan.step.remember(data, *item, reply)
+    return ledger.saga.plan.data.accept(plan.step.remember(data, *item, reply), data, plan.step.remember)
 
 
 def i10_a_reply_to_an_earlier_attempt_is_ignored(seen: Observation) -> Iterator[str]:

@@ -19,7 +19,7 @@ SELECT saga, count(*) FROM instance
 WHERE ended_at IS NULL AND json_extract(state, '$.paused_at') IS NOT NULL GROUP BY saga
 """
 _SINGLE: Final = """
-SELECT (SELECT count(*) FROM instance WHERE wake_at < :late AND parked = 0),
+SELECT (SELECT count(*) FROM instance WHERE wake_at < :late),
     (SELECT count(*) FROM dead_letter), (SELECT count(*) FROM dead_letter WHERE parks = 1)
 """
 _UNANSWERED: Final = """

@@ -8,6 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from saga_coordinator.sagas import Retry, Saga, alternatives, parallel, pivot, receive, series, step
+from saga_coordinator.sagas.language.data import DataReader
 from saga_coordinator.sagas.language.nodes import ForEach, Node, Receive
 from saga_coordinator.sagas.machine import Status
 from saga_coordinator.sagas.testing.scenario import Scenario, given
@@ -193,7 +194,7 @@ def begin_renamed(event: Begun) -> Renamed:
 def test_data_fields_are_renamed_and_given_values() -> None:
     data = given(OLD, Begun()).replies("a", Did(word="x")).instance
     new: Any = version(compensatable("a"), compensatable("b"), *END)
-    vars(new)["plan"] = replace(new.plan, data_type=Renamed)
+    vars(new)["plan"] = replace(new.plan, data=DataReader(new.name, Renamed))
     migration = plan_migration(OLD, new, data)
     assert migration.fate is Disposition.ASKS
     assert [reason.split(":")[0] for reason in migration.reasons] == [
