@@ -37,6 +37,7 @@ VERDICTS: Mapping[Ignored | None, Verdict] = {
     None: Verdict.APPLIED,
     Ignored.DUPLICATE: Verdict.DUPLICATE,
     Ignored.UNKNOWN: Verdict.UNMATCHED,
+    Ignored.CONTRADICTION: Verdict.CONTRADICTORY,
 }
 
 

@@ -52,6 +52,7 @@ class Verdict(StrEnum):
     APPLIED = "applied"
     DUPLICATE = "duplicate"
     IGNORED = "ignored"
+    CONTRADICTORY = "contradictory"
     BUFFERED = "buffered"
     UNMATCHED = "unmatched"
     DEAD_LETTERED = "dead-lettered"

@@ -44,6 +44,8 @@ class Ignored(StrEnum):
 
     DUPLICATE = "duplicate"
     """It was applied before."""
+    CONTRADICTION = "contradiction"
+    """It says the opposite of the answer that was applied before: two may have carried out the command."""
     LATE = "late"
     """It comes too late to change anything."""
     SUPERSEDED = "superseded"

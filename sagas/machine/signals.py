@@ -70,11 +70,11 @@ def _apply_timer(draft: Draft[D], fired: TimerFired) -> Refusal | None:
 def _apply_reply(draft: Draft[D], received: ReplyReceived) -> Refusal | None:
     found = find_command(draft, received.command_id)
     if found is None:
-        return _unmatched(draft, received.command_id)
+        return _unmatched(draft, received)
     name, direction, command = found
     what = name if direction is FORWARD else f"the compensation of {name}"
     if command.progress is not ASKED and command.progress is not UNKNOWN:
-        return Ignored.DUPLICATE, f"{what} was answered before"
+        return _answered_before(what, received.reply, was_done=command.progress is DONE)
     if draft.status.is_final:
         return Ignored.LATE, f"the instance is {draft.status}"
     if direction is COMPENSATION:
@@ -204,12 +204,25 @@ def _block(draft: Draft[D], block: Block) -> None:
     draft.enter_stalled(block.cause)
 
 
-def _unmatched(draft: Draft[D], command_id: str) -> Refusal:
-    """Return whether a reply belongs to an attempt that was given up, or to nothing at all."""
+def _answered_before(what: str, reply: Reply, *, was_done: bool) -> Refusal:
+    """Return whether a reply copies the answer before, or says the opposite. "Busy" says nothing of an earlier copy."""
+    if was_done and isinstance(reply, Failure) and not reply.retryable:
+        return Ignored.CONTRADICTION, f"{what} was done, and now it has failed: its effect may be missing"
+    if not was_done and not isinstance(reply, Failure):
+        return Ignored.CONTRADICTION, f"{what} had failed, and now it was done: its effect may stand, and is not undone"
+    return Ignored.DUPLICATE, f"{what} was answered before"
+
+
+def _unmatched(draft: Draft[D], received: ReplyReceived) -> Refusal:
+    """Return whether a reply belongs to an attempt that had failed, or to nothing at all."""
+    command_id = received.command_id
     for name, run in draft.steps.items():
         for direction in Direction:
             command = run.command_state(direction)
             for attempt in range(1, command.attempt if command else 0):
                 if command_id == ids.command_id(draft.instance.id, name, direction, attempt):
-                    return Ignored.SUPERSEDED, f"it answers attempt {attempt} of {name} ({direction})"
+                    what = f"attempt {attempt} of {name} ({direction})"
+                    if not isinstance(received.reply, Failure):
+                        return _answered_before(what, received.reply, was_done=False)
+                    return Ignored.SUPERSEDED, f"it answers {what}"
     return Ignored.UNKNOWN, f"no command {command_id} was sent by instance {draft.instance.id}"

@@ -38,6 +38,8 @@ class InstanceRow(NamedTuple):
     next_timer_at: datetime | None
     started_at: datetime
     ended_at: datetime | None
+    contradicted_at: datetime | None
+    contradiction: str | None
 
     def instance(self, saga: AnySaga) -> Instance[Any]:
         """Return the instance, read by its own definition."""
@@ -45,10 +47,14 @@ class InstanceRow(NamedTuple):
 
 
 class NeedsAttention(NamedTuple):
-    """Stalled, parked, with a timer due before `late`, or with an unsettled command that was sent so often."""
+    """Stalled, parked, with a timer due before `late`, or with an unsettled command that was sent so often.
+
+    Also one that has ended, if it was contradicted since a time.
+    """
 
     late: datetime
     sendings: int
+    contradicted_since: datetime
 
 
 class AwaitsReply(NamedTuple):

@@ -19,7 +19,7 @@ import structlog
 
 from saga_coordinator.handlers.decode import without_words
 from saga_coordinator.handlers.dispatch import SAGA_RAISED
-from saga_coordinator.handlers.records import Committed, DeadLetter, Raised, RecordVerdict, TransitionRecord
+from saga_coordinator.handlers.records import Committed, DeadLetter, Raised, RecordVerdict, TransitionRecord, Verdict
 from saga_coordinator.sagas.machine import Status
 from saga_coordinator.service.telemetry import transitions
 
@@ -167,6 +167,9 @@ class LogLines:
                 self._log.debug("signal received", **_facts(transition), **_decided(transition))
             if transition.decision.instance.status is Status.STALLED and transitions.entered(transition) is not None:
                 self._stalled(transition)
+            if transition.entry.verdict is Verdict.CONTRADICTORY:
+                facts = _facts(transition) | _decided(transition)
+                self._log.warning("a reply contradicts an earlier one: a person has to find out what is true", **facts)
         for raised in committed.changes.raised:
             self._raised(raised)
         for letter in committed.changes.dead_letters:

@@ -146,6 +146,7 @@ class Measures:
         name = saga.name
         for kind, verdict in product(KINDS, (Verdict.APPLIED, Verdict.DUPLICATE, Verdict.IGNORED)):
             self.transitions[name, kind, verdict] += 0
+        self.transitions[name, transitions.ANSWER, Verdict.CONTRADICTORY] += 0
         for status in Status:
             if status.is_final:
                 self.duration.expect((name, status))

@@ -14,6 +14,7 @@ from saga_coordinator.sagas.language.nodes import Delay, ForEach, Receive, Step,
 from saga_coordinator.sagas.machine import Attempt, Direction, Instance, Progress, Status, instance_id, outcome_id
 from saga_coordinator.service.storage.queries import InstanceFilter, InstanceRow, NeedsAttention, ParkedBehind, Queries
 from saga_coordinator.service.views.pending import (
+    CONTRADICTION_SHOWN,
     SENT_OFTEN,
     TIMER_LATE,
     CommandView,
@@ -135,7 +136,7 @@ def list_instances(
     needs_attention: bool = False,
 ) -> InstancePage:
     """Return a page of instances, the one that was started last first; `before` is the `next` of the page before."""
-    attention = NeedsAttention(now - TIMER_LATE, SENT_OFTEN) if needs_attention else None
+    attention = NeedsAttention(now - TIMER_LATE, SENT_OFTEN, now - CONTRADICTION_SHOWN) if needs_attention else None
     which = InstanceFilter(saga=saga, status=status, before=before, attention=attention)
     rows = reader.queries.instances(which, limit + 1)
     page = rows[:limit]
@@ -209,7 +210,7 @@ def show_instance(reader: Reader, row: InstanceRow, history: int, now: datetime)
         instance,
         why=" ".join(sentences),
         sentences=sentences,
-        attention=_attention(instance, parked, now),
+        attention=_attention(row, instance, parked, now),
         parked=_parked(parked),
         trace_id=row.trace.root.trace_id,
         revision=row.revision,
@@ -233,13 +234,24 @@ def _summary(
         age_s=(row.ended_at or now) - row.started_at,
         waits_for=pending_commands(instance) if instance else (),
         waits_until=pending_waits(instance) if instance else (),
-        attention=_attention(instance, parked, now) if instance else (f"version {row.version} is not in the catalog",),
+        attention=_attention(row, instance, parked, now) if instance else (_orphaned(row),),
         parked=_parked(parked),
     )
 
 
-def _attention(instance: Instance[Any], parked: ParkedBehind | None, now: datetime) -> tuple[str, ...]:
-    return (*attention(instance, now), *([f"parked behind {parked.letter.record.place}"] if parked else ()))
+def _orphaned(row: InstanceRow) -> str:
+    return f"version {row.version} is not in the catalog"
+
+
+def _attention(
+    row: InstanceRow, instance: Instance[Any], parked: ParkedBehind | None, now: datetime
+) -> tuple[str, ...]:
+    is_contradicted = row.contradicted_at is not None and row.contradicted_at >= now - CONTRADICTION_SHOWN
+    return (
+        *attention(instance, now),
+        *([f"parked behind {parked.letter.record.place}"] if parked else ()),
+        *([row.contradiction] if row.contradiction and is_contradicted else ()),
+    )
 
 
 def _parked(parked: ParkedBehind | None) -> ParkedView | None:

@@ -13,6 +13,9 @@ from saga_coordinator.service.views.values import view
 TIMER_LATE: Final = timedelta(seconds=10)
 """A timer fires a second late at most while a coordinator runs."""
 
+CONTRADICTION_SHOWN: Final = timedelta(days=30)
+"""For how long an instance needs attention because a reply contradicted an earlier one: there is nothing to end it."""
+
 SENT_OFTEN: Final = 4
 """Sendings of a command after which one that is not settled needs attention."""
 

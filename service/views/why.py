@@ -10,11 +10,21 @@ from typing import Any, Final
 
 from saga_coordinator.handlers.decode import describe_error
 from saga_coordinator.handlers.dispatch import RAISED
+from saga_coordinator.handlers.records import Verdict
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.handlers.session import UNSENDABLE
 from saga_coordinator.sagas import CANCELLED, DEADLINE_PASSED, TIMED_OUT, Cause
 from saga_coordinator.sagas.language.wording import format_duration, format_times
-from saga_coordinator.sagas.machine import CommandState, Direction, Instance, Progress, Status, StepRun, TimerFired
+from saga_coordinator.sagas.machine import (
+    CommandState,
+    Direction,
+    Ignored,
+    Instance,
+    Progress,
+    Status,
+    StepRun,
+    TimerFired,
+)
 from saga_coordinator.sagas.machine.progress import to_compensate
 from saga_coordinator.sagas.planning.preview import Preview, preview
 from saga_coordinator.service.storage.queries import ParkedBehind
@@ -46,7 +56,7 @@ class Case:
 
 def why(case: Case) -> tuple[str, ...]:
     """Return why an instance is where it is, in sentences."""
-    return (*_sentences(case), *(_parked(case.parked) if case.parked else ()))
+    return (*_sentences(case), *_contradictions(case), *(_parked(case.parked) if case.parked else ()))
 
 
 def describe_cause(cause: Cause) -> str:
@@ -239,6 +249,15 @@ def _outcome(case: Case) -> str:
     if case.is_outcome_unpublished:
         return f"{outcome} is not yet published to {topic}."
     return f"{outcome} was published to {topic}."
+
+
+def _contradictions(case: Case) -> Iterator[str]:
+    """Yield what was answered in two ways: the instance continued by the first answer."""
+    for entry in case.history:
+        if entry.verdict is Verdict.CONTRADICTORY:
+            reason = (entry.reason or "").removeprefix(f"{Ignored.CONTRADICTION}: ")
+            yield f"A reply contradicted an earlier one {_when(case, entry.at)} ({entry.place}): {reason}."
+            yield "Find out from its participant what is true, and put it right by hand."
 
 
 def _parked(parked: ParkedBehind) -> Iterator[str]:

@@ -9,6 +9,7 @@ from saga_coordinator.sagas.language.nodes import Receive
 from saga_coordinator.sagas.machine import (
     EventReceived,
     Ignored,
+    Progress,
     ReplyReceived,
     Resolve,
     Signal,
@@ -24,6 +25,7 @@ from saga_coordinator.sagas.testing.invariants.order import ahead
 from saga_coordinator.sagas.testing.scenario import destination
 
 STRANGER = "00000000-0000-5000-8000-000000000000"
+ANSWERED = {Progress.DONE, Progress.REFUSED, Progress.WAITING}
 NO_COMMAND = Failure(code="stranger", message="", retryable=False)
 
 
@@ -48,6 +50,7 @@ def probes(world: World, samples: Samples) -> Iterator[Probe]:
         resolve = Resolve(now, "operator", "done by hand", Status.COMPLETED)
         yield Probe("resolving what is not stalled", resolve, Ignored.OUT_OF_PLACE)
     yield from _copies(world)
+    yield from _contradictions(world, samples)
     yield from _events(world, samples)
 
 
@@ -58,6 +61,17 @@ def _copies(world: World) -> Iterator[Probe]:
                 yield Probe("a copy of a reply", ReplyReceived(world.ledger.now, sent.send.command_id, sent.reply))
     for name, event in world.ledger.received.items():
         yield Probe("a copy of an event", event_of(world.ledger, name, event))
+
+
+def _contradictions(world: World, samples: Samples) -> Iterator[Probe]:
+    """Yield for each answer the opposite: it must not pass for a copy."""
+    ledger = world.ledger
+    for (step, direction), attempts in ledger.sent.items():
+        sent, command = attempts[-1].send, ledger.instance.steps[step].command_state(direction)
+        if command is not None and command.progress in ANSWERED:
+            opposite = NO_COMMAND if command.progress is Progress.DONE else samples.replies[sent.command.reply][0]
+            signal = ReplyReceived(ledger.now, sent.command_id, opposite)
+            yield Probe("the opposite of an answer", signal, Ignored.CONTRADICTION)
 
 
 def _events(world: World, samples: Samples) -> Iterator[Probe]:

@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,7 +55,9 @@ BUSY_TIMEOUT_MS: Final = 2_000
 STEPS_BETWEEN_CHECKS: Final = 20_000
 
 _INSTANCE: Final = (
-    "number, id, saga, version, correlation, status, data, state, trail, revision, home, wake_at, started_at, ended_at"
+    "number, id, saga, version, correlation, status, data, state, trail, revision, home, wake_at, started_at, ended_at,"
+    " (SELECT max(at) FROM history WHERE instance = number AND verdict = 'contradictory'),"
+    " (SELECT reason FROM history WHERE instance = number AND verdict = 'contradictory' ORDER BY at DESC LIMIT 1)"
 )
 _HISTORY: Final = (
     "seq, at, kind, verdict, reason, message_id, message_type, message_source, causation_id, value, decided,"
@@ -63,11 +66,12 @@ _HISTORY: Final = (
 _AUDIT_RECORD: Final = RECORD.replace("value", "before")
 
 _LIVE: Final = {status for status in Status if not status.is_final}
-_NEEDS_ATTENTION: Final = """ended_at IS NULL AND (status = 'stalled' OR wake_at < :late
+_NEEDS_ATTENTION: Final = """number IN (SELECT instance FROM history WHERE verdict = 'contradictory' AND at >= :since
+    UNION SELECT number FROM instance WHERE ended_at IS NULL AND (status = 'stalled' OR wake_at < :late
     OR id IN (SELECT instance_id FROM dead_letter WHERE parks = 1) OR EXISTS (
     SELECT 1 FROM json_each(state, '$.steps') AS step, json_each(step.value) AS command
     WHERE json_extract(command.value, '$.progress') IN ('asked', 'waiting')
-      AND json_extract(command.value, '$.sendings') >= :sendings))"""
+      AND json_extract(command.value, '$.sendings') >= :sendings)))"""
 _AWAITS_ANY: Final = """ended_at IS NULL AND started_at <= :started_before AND EXISTS (
     SELECT 1 FROM json_each(state, '$.steps') AS step, json_each(step.value) AS command
     WHERE step.key || '/' || command.key IN (SELECT value FROM json_each(:commands))
@@ -119,7 +123,7 @@ class SqliteQueries:
         self.schema = newest_schema()
 
     def instances(self, which: InstanceFilter, limit: int) -> Sequence[InstanceRow]:
-        late, sendings = which.attention or (None, None)
+        late, sendings, since = which.attention or (None, None, None)
         commands, started_before = which.awaits or ((), None)
         condition = _all(
             {
@@ -140,6 +144,7 @@ class SqliteQueries:
             "status": which.status,
             "before": which.before,
             "late": late and from_time(late),
+            "since": since and from_time(since),
             "sendings": sendings,
             "limit": limit,
             "commands": json.dumps(sorted(commands)),
@@ -249,10 +254,11 @@ def _all(conditions: Mapping[str, bool]) -> str:
 
 
 def _instance(row: Sequence[Any]) -> InstanceRow:
-    number, id_, saga, version, key, status, data, state, trace, revision, home, timer, started_at, ended_at = row
-    times = (None if each is None else to_time(each) for each in (timer, started_at, ended_at))
+    number, id_, saga, version, key, status, data, state, trace, revision, home, *times, contradiction = row
+    times = [None if each is None else to_time(each) for each in times]
     snapshot, trace = Snapshot(data, state), TraceContext.from_json(trace)
-    return InstanceRow._make((number, id_, saga, version, key, status, snapshot, trace, revision, home, *times))
+    named = (number, id_, saga, version, key, status, snapshot, trace, revision, home)
+    return InstanceRow._make((*named, *times, contradiction))
 
 
 def _entry(instance_id: str, row: Sequence[Any]) -> Entry:

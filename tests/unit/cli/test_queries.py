@@ -63,9 +63,9 @@ def test_only_live_instances_are_asked_whether_they_need_attention(store: Path) 
     now = datetime.now(UTC)
 
     with open_queries(store) as asked:
-        rows = asked.instances(InstanceFilter(attention=NeedsAttention(now - timedelta(hours=1), sendings=4)), 10)
+        rows = asked.instances(InstanceFilter(attention=NeedsAttention(now - timedelta(hours=1), 4, now)), 10)
         assert [row.key for row in rows] == ["o-2"]
-        rows = asked.instances(InstanceFilter(attention=NeedsAttention(now + timedelta(days=3), sendings=4)), 10)
+        rows = asked.instances(InstanceFilter(attention=NeedsAttention(now + timedelta(days=3), 4, now)), 10)
         assert [row.key for row in rows] == ["o-3", "o-2"]
 
 

@@ -57,7 +57,7 @@ def test_a_resolved_instance_has_ended() -> None:
 
     resolved.retries("z").ignores(Ignored.OUT_OF_PLACE)
     resolved.resolves(Status.COMPENSATED).ignores(Ignored.OUT_OF_PLACE)
-    resolved.replies("z", Did()).ignores(Ignored.DUPLICATE)
+    resolved.fails("z", code="no").ignores(Ignored.DUPLICATE)
 
 
 @pytest.mark.parametrize(

@@ -135,5 +135,5 @@ def test_an_answer_to_any_earlier_attempt_is_superseded() -> None:
     third = third.fails("a", code="busy", retryable=True).passes(MINUTE).expects("a")
 
     assert third.sent[-1].attempt == 3
-    third.replies("a", Did(), attempt=1).ignores(Ignored.SUPERSEDED)
-    third.replies("a", Did(), attempt=2).ignores(Ignored.SUPERSEDED)
+    third.fails("a", code="busy", retryable=True, attempt=1).ignores(Ignored.SUPERSEDED)
+    third.fails("a", code="busy", retryable=True, attempt=2).ignores(Ignored.SUPERSEDED)

@@ -174,7 +174,7 @@ def test_i10_a_reply_is_taken_once() -> None:
 def test_i10_a_reply_to_an_attempt_that_was_given_up_is_superseded() -> None:
     again = given(ONE, Begun()).fails("a", code="busy", retryable=True).passes(10 * SECOND)
 
-    again.replies("a", Did(), attempt=1).ignores(Ignored.SUPERSEDED)
+    again.fails("a", code="busy", retryable=True, attempt=1).ignores(Ignored.SUPERSEDED)
     again.replies("a", Did(), attempt=2).expects("pivot")
 
 

@@ -16,8 +16,10 @@ from saga_coordinator.contracts import Envelope, Failure, Reply
 from saga_coordinator.handlers.records import Changes, Committed, Place, Record, RecordVerdict, Verdict
 from saga_coordinator.service.telemetry import logs
 from saga_coordinator.service.telemetry.logs import Format, LogLines, RateLimit, fingerprint
+from saga_coordinator.service.telemetry.measures import Measures
 from tests.unit.handlers._support.coordinator import open_coordinator
 from tests.unit.handlers._support.faulty import NO_FAULT, Fault, Two, wide
+from tests.unit.handlers._support.order_log import Log
 from tests.unit.telemetry._support.story import Story, declining, order_placed
 
 Said = Callable[[], list[dict[str, object]]]
@@ -130,6 +132,28 @@ def test_a_stall_is_one_error_that_names_step_and_reason(stream: io.StringIO, sa
     assert (line["step"], line["code"]) == ("reserve-stock", "lost")
     assert "no such reservation" in str(line["reason"])
     assert "trace_id" in line
+
+
+async def test_a_reply_that_contradicts_an_earlier_one_is_a_warning_and_counted(
+    tmp_path: Path, stream: io.StringIO, said: Said
+) -> None:
+    logs.configure("warning", stream=stream)
+    log, log_lines, measures = Log(), LogLines(), Measures()
+    counted = "order-fulfilment", "answer", Verdict.CONTRADICTORY
+    async with open_coordinator(tmp_path / "saga.db") as it:
+        measures.expect(it.routes)
+        assert measures.transitions[counted] == 0
+        await it.take(log.placed())
+        (charge,) = it.sent("payments.charge-card.v1")
+        await it.take(log.refuse(charge), log.refuse(charge), log.answer(charge))
+    for committed in it.watcher.turns:
+        log_lines.on_commit(committed)
+        measures.on_commit(committed)
+
+    (line,) = said()
+    assert (line["level"], line["verdict"], line["record"]) == ("warning", "contradictory", "saga.replies.v1:0:2")
+    assert str(line["why"]).startswith("contradiction: charge-card had failed, and now it was done")
+    assert measures.transitions[counted] == 1
 
 
 def test_the_same_error_is_logged_once_a_second(stream: io.StringIO, said: Said) -> None:

@@ -84,7 +84,13 @@ SEEDS = (
         "CommandState(..., due_at=$due_at or self.due_at)",
     ),
     # --- what is heard
-    Seed("a second copy of a reply acts", "_apply_reply", "return (Ignored.DUPLICATE, $why)", "pass"),
+    Seed("a second copy of a reply acts", "_apply_reply", "return _answered_before(...)", "pass"),
+    Seed(
+        "a success after a failure passes for a copy",
+        "_answered_before",
+        "not $was_done and not isinstance($reply, Failure)",
+        "False",
+    ),
     Seed("a second start begins again", "apply", "return (Ignored.DUPLICATE, $why)", "return None"),
     Seed("an early event is dropped", "_apply_event", "return (Ignored.EARLY, $why)", "pass"),
     Seed(
