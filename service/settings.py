@@ -240,6 +240,9 @@ class Settings(BaseSettings):
         UnwantedPolicy.IGNORE,
         description="Whether records of a type that no saga wants, and tombstones, are ignored, or `dead-letter`",
     )
+    accept_definition: str | None = Field(
+        None, description="Definitions that may differ from what live instances started by, as the refusal names them"
+    )
     outbox_limit: int = Field(10_000, ge=1, description="Number of unpublished messages at which the intake stops")
     outbox_bytes: int = Field(
         256_000_000, ge=1_000_000, description="Bytes of unpublished messages at which the intake stops"

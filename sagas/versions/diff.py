@@ -68,6 +68,7 @@ class Change:
 MEANS: Final[Mapping[str, str]] = {
     "command": "one in flight is answered by the old reply, so its instance ends in the old version; one that is done "
     "stays done",
+    "topics": "what is sent from now on goes there, also what is sent again",
     "reply": "one in flight is answered by the old reply, so its instance ends in the old version",
     "compensation": "what the old command did is undone by the new compensation: its participant has to understand it",
     "timeout": "it counts from the next sending; a wait that has begun keeps its end",
@@ -115,10 +116,11 @@ def differences(old: AnySaga, new: AnySaga) -> list[Change]:
         Change(ChangeKind.CHANGED, "saga", detail, MEANS[fact])
         for fact, detail in _differing(whole_of(old), whole_of(new))
     ]
-    return [*changes, *_of_parts(parts_of(old), parts_of(new)), *_of_fields(fields_of(old), fields_of(new))]
+    return [*changes, *part_changes(parts_of(old), parts_of(new)), *_of_fields(fields_of(old), fields_of(new))]
 
 
-def _of_parts(old: Mapping[str, DeclaredNode], new: Mapping[str, DeclaredNode]) -> Iterator[Change]:
+def part_changes(old: Mapping[str, DeclaredNode], new: Mapping[str, DeclaredNode]) -> Iterator[Change]:
+    """Yield the changes from the nodes of one definition to those of the other."""
     for name, part in old.items():
         if name not in new:
             yield Change(ChangeKind.REMOVED, f"{part.kind} {name}", _place(part), REMOVED + _lost(part, old, new))
@@ -271,6 +273,7 @@ def _step(step_plan: StepPlan[Any]) -> dict[str, str]:
     step = step_plan.step
     return {
         "command": step_plan.command.message_type,
+        "topics": ", ".join(each.topic for each in (step_plan.command, step_plan.undo) if each),
         "reply": step_plan.command.reply.message_type,
         "compensation": step_plan.undo.message_type if step_plan.undo else "none",
         "timeout": length(step.timeout),

@@ -10,7 +10,7 @@ from saga_coordinator.handlers.ports import Clock, Observer
 from saga_coordinator.handlers.records import DatabaseIdentity
 from saga_coordinator.handlers.routing import AnySaga, Routes
 from saga_coordinator.handlers.trace_context import Sampler
-from saga_coordinator.service.app import database
+from saga_coordinator.service.app import database, definitions
 from saga_coordinator.service.catalog import build_routes
 from saga_coordinator.service.clock import SystemClock
 from saga_coordinator.service.drain import Drain
@@ -61,6 +61,7 @@ async def build_service(
     try:
         live = await store.live_versions()
         routes.check_definitions(live)
+        await definitions.check(store, routes, live, settings.accept_definition)
         routes.check_name({lease.topic for lease in await store.leases()}, live)
         health.ok(STORE)
         handlers = wire_handlers(

@@ -18,6 +18,7 @@ from opentelemetry.util.re import parse_env_headers
 from saga_coordinator.handlers.routing import BadCatalog, Routes
 from saga_coordinator.sagas import UnsoundSaga
 from saga_coordinator.service.app import database
+from saga_coordinator.service.app.definitions import changed_definitions, refusal
 from saga_coordinator.service.catalog import demo_note, load_routes
 from saga_coordinator.service.errors import StoreError
 from saga_coordinator.service.health import Finding
@@ -25,6 +26,7 @@ from saga_coordinator.service.kafka.admin import Topic, TopicState, describe_clu
 from saga_coordinator.service.kafka.connection import missing_codecs
 from saga_coordinator.service.kafka.errors import ClientError, diagnose
 from saga_coordinator.service.settings import KafkaSettings, Settings
+from saga_coordinator.service.storage.queries import LiveVersion
 from saga_coordinator.service.telemetry.environment import ExportKind, asks_no_proxy, endpoint, unsupported
 
 TRACES_TIMEOUT: Final = 5.0
@@ -120,15 +122,28 @@ def _schema_findings(settings: Settings, routes: Routes | None) -> Iterator[Find
         yield Finding("schema", str(error), remedy)
         return
     yield _live_finding(live, routes)
+    if routes:
+        yield _outline_finding(live, routes)
 
 
-def _live_finding(live: Sequence[tuple[str, int, int]], routes: Routes | None) -> Finding:
-    detail = ", ".join(f"{count} of {saga} v{version}" for saga, version, count in live) or "none"
-    orphaned = [f"{saga} v{version}" for saga, version, _ in live if routes and (saga, version) not in routes.sagas]
+def _live_finding(live: Sequence[LiveVersion], routes: Routes | None) -> Finding:
+    detail = ", ".join(f"{each.number} of {each.saga} v{each.version}" for each in live) or "none"
+    known = routes.sagas if routes else {(each.saga, each.version) for each in live}
+    orphaned = [f"{each.saga} v{each.version}" for each in live if (each.saga, each.version) not in known]
     if orphaned:
         remedy = "add these versions to the catalog again; remove one only when its last instance has ended"
         return Finding("live instances", f"{detail}; without a definition: {', '.join(orphaned)}", remedy)
     return Finding("live instances", detail)
+
+
+def _outline_finding(live: Sequence[LiveVersion], routes: Routes) -> Finding:
+    counts = {(each.saga, each.version): each.number for each in live}
+    outlines = {(each.saga, each.version): each.outline for each in live if each.outline}
+    changed = list(changed_definitions(routes, outlines))
+    if not changed:
+        return Finding("definitions", "as live instances started by them")
+    detail = "; ".join(refusal(each, outlines, counts[each.name, each.version]) for each in changed)
+    return Finding("definitions", detail, "give the change a version of its own, or accept it")
 
 
 # --- tracing

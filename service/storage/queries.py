@@ -133,6 +133,15 @@ class Backlog(NamedTuple):
     unpublished: int
 
 
+class LiveVersion(NamedTuple):
+    """A version of a saga that has live instances, how many, and the outline that they started by, if it is known."""
+
+    saga: str
+    version: int
+    number: int
+    outline: str | None
+
+
 class Queries(Protocol):
     """A store as of one moment.
 
@@ -168,5 +177,4 @@ class Queries(Protocol):
     def backlog(self) -> Backlog:
         """Return how many dead letters and unpublished messages there are."""
 
-    def live_versions(self) -> Sequence[tuple[str, int, int]]:
-        """Return the sagas and versions that have live instances, and how many."""
+    def live_versions(self) -> Sequence[LiveVersion]: ...

@@ -24,6 +24,12 @@ class ServiceStore(Store, LeaseStore, Protocol):
     async def live_versions(self) -> Sequence[LiveVersions]:
         """Return the sagas and versions that have live instances, how many, and the keys of a few."""
 
+    async def outlines(self) -> Mapping[tuple[str, int], str]:
+        """Return the outlines of definitions, by saga and version, as their instances started by them."""
+
+    async def set_outlines(self, outlines: Mapping[tuple[str, int], str]) -> None:
+        """Add outlines, or replace them."""
+
     async def newest_entry(self) -> datetime:
         """Return the time of the newest entry of a history; without one, the earliest time there is."""
 

@@ -5,7 +5,6 @@ import sqlite3
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +26,7 @@ from saga_coordinator.service.storage.queries import (
     DeadLetterFilter,
     InstanceFilter,
     InstanceRow,
+    LiveVersion,
     ParkedBehind,
     PartitionRow,
     RecordRows,
@@ -228,9 +228,12 @@ class SqliteQueries:
         """Return how many dead letters and unpublished messages there are, counted up to `MAX_COUNT`."""
         return Backlog(dead_letters=self._count("dead_letter"), unpublished=self._count("outbox"))
 
-    def live_versions(self) -> Sequence[tuple[str, int, int]]:
-        sql = "SELECT saga, version, count(*) FROM instance WHERE ended_at IS NULL GROUP BY saga, version"
-        return [(saga, version, count) for saga, version, count in self._query(sql)]
+    def live_versions(self) -> Sequence[LiveVersion]:
+        sql = (
+            "SELECT saga, version, count(*), (SELECT outline FROM outline WHERE outline.saga = instance.saga"
+            " AND outline.version = instance.version) FROM instance WHERE ended_at IS NULL GROUP BY saga, version"
+        )
+        return [LiveVersion(*row) for row in self._query(sql)]
 
     def _count(self, table: str) -> int:
         sql = f"SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT ?)"  # noqa: S608  own tables

@@ -29,6 +29,7 @@ RECORD: Final = 'topic, partition, "offset", timestamp, key, headers, value, tim
 AT: Final = 'topic = ? AND partition = ? AND "offset" = ?'
 LETTERS: Final = f"SELECT {RECORD}, at, cause, instance_id, parks FROM dead_letter"  # noqa: S608  own columns
 EARLY_EVENTS: Final = f"SELECT {RECORD}, address, at, expires_at FROM held_event"  # noqa: S608  own columns
+OUTLINES: Final = "SELECT saga, version, outline FROM outline"
 QUEUED: Final = f"SELECT seq, instance_id, {RECORD}, at FROM parked"  # noqa: S608  own columns
 
 _ONCE: Final = 'ON CONFLICT (topic, partition, "offset", instance_id) DO NOTHING'

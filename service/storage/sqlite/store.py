@@ -41,7 +41,7 @@ from saga_coordinator.service.storage.sqlite.errors import (
 )
 from saga_coordinator.service.storage.sqlite.lock import acquire_lock, lock_path
 from saga_coordinator.service.storage.sqlite.migrations import migrate
-from saga_coordinator.service.storage.sqlite.rows import to_headers, to_time
+from saga_coordinator.service.storage.sqlite.rows import OUTLINES, to_headers, to_time
 from saga_coordinator.service.storage.sqlite.transaction import Counters, Definitions, SqliteTransaction
 from saga_coordinator.service.storage.sqlite.wal import SIZE_LIMIT, describe_readers, size_of, wal_of
 
@@ -221,6 +221,12 @@ class SqliteStore:
             LiveVersions(saga, version, count, tuple(json.loads(keys)))
             for saga, version, count, keys in await self._query(_LIVING, {"few": MAX_KEYS})
         ]
+
+    async def outlines(self) -> Mapping[tuple[str, int], str]:
+        return {(saga, version): outline for saga, version, outline in await self._query(OUTLINES)}
+
+    async def set_outlines(self, outlines: Mapping[tuple[str, int], str]) -> None:
+        await self.transact(lambda tx: tx.set_outlines(outlines))
 
     async def newest_entry(self) -> datetime:
         """Return the time of the newest entry of a history. It reads all of them."""

@@ -133,6 +133,11 @@ class SqliteTransaction:
         ]
         await write(self.connection, statements)
 
+    async def set_outlines(self, outlines: Mapping[tuple[str, int], str]) -> None:
+        """Add outlines of definitions, or replace them."""
+        rows = [(*place, outline) for place, outline in sorted(outlines.items())]
+        await write(self.connection, [Statement("INSERT OR REPLACE INTO outline VALUES (?, ?, ?)", rows)])
+
     async def save(self, changes: Changes) -> Sequence[OutboxRow]:
         """Write everything; see `saga_coordinator.handlers.ports.Transaction`."""
         rows = [OutboxRow(self._next_seq(), message) for message in changes.outbox]
