@@ -113,8 +113,10 @@ class KafkaSettings(BaseModel):
     )
     ssl_certfile: CertificateFile | None = Field(None, description="Client certificate, PEM, if brokers require one")
     ssl_keyfile: ReadableFile | None = Field(None, description="Key of the client certificate, PEM")
-    request_timeout: float = Field(10.0, gt=0, description="Seconds until a request to Kafka counts as lost")
-    session_timeout: float = Field(45.0, ge=1, description="Seconds without a heartbeat until the group removes it")
+    request_timeout: float = Field(10.0, gt=0, le=3600, description="Seconds until a request to Kafka counts as lost")
+    session_timeout: float = Field(
+        45.0, ge=1, le=3600, description="Seconds without a heartbeat until the group removes it"
+    )
     fetch_wait: float = Field(0.2, gt=0, le=5, description="Seconds that the broker may hold an empty fetch")
     start_from: StartFrom = Field(
         "none", description="Where to begin a topic that has records at the first start; none: not before it is said"
@@ -243,9 +245,11 @@ class Settings(BaseSettings):
     accept_definition: str | None = Field(
         None, description="Definitions that may differ from what live instances started by, as the refusal names them"
     )
-    outbox_limit: int = Field(10_000, ge=1, description="Number of unpublished messages at which the intake stops")
+    outbox_limit: int = Field(
+        10_000, ge=1, le=10_000_000, description="Number of unpublished messages at which the intake stops"
+    )
     outbox_bytes: int = Field(
-        256_000_000, ge=1_000_000, description="Bytes of unpublished messages at which the intake stops"
+        256_000_000, ge=1_000_000, le=2**40, description="Bytes of unpublished messages at which the intake stops"
     )
     shutdown_timeout: float = Field(
         18.0, gt=0, le=20, description="Seconds to finish after SIGTERM; closing takes up to 10 more"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, TypeAlias, TypeVar, Union, assert_never
+from typing import Any, Final, Generic, TypeAlias, TypeVar, Union, assert_never
 
 from pydantic import BaseModel, TypeAdapter
 
@@ -23,6 +23,14 @@ REPLY_TIMEOUT = timedelta(minutes=5)
 
 EVENT_TIMEOUT = timedelta(days=1)
 """The default timeout of a receive."""
+
+MAX_DURATION: Final = timedelta(days=36_525)
+"""A hundred years: the longest timeout, delay or deadline, so that every time that follows is one that exists."""
+
+MAX_YEAR: Final = 9000
+"""The last year of a deadline or of the end of a delay; a time that is later is taken for its end."""
+
+_EARLIEST = datetime(2, 1, 1, tzinfo=UTC)
 
 BUFFER_FOR = timedelta(hours=1)
 """How long an early event is buffered by default."""
@@ -155,15 +163,17 @@ class StepPlan(Generic[D]):
 
 
 def duration_of(duration: Duration[D], data: D) -> timedelta:
-    """Return a length of time, from the data where a function takes it from them."""
-    return duration if isinstance(duration, timedelta) else duration(data)
+    """Return a length of time, from the data where a function takes it from them; that is `MAX_DURATION` at most."""
+    return duration if isinstance(duration, timedelta) else min(duration(data), MAX_DURATION)
 
 
 def with_zone(at: datetime, who: str) -> datetime:
-    """Return a time in UTC. Raises `ValueError` if it has no zone."""
+    """Return a time in UTC, of the years 1 to `MAX_YEAR`. Raises `ValueError` if it has no zone."""
     if at.tzinfo is None:
         raise ValueError(f"{who} waits until {at}, a time without a zone: give it one, such as datetime.UTC")
-    return at.astimezone(UTC)
+    if at.year > MAX_YEAR:
+        return datetime(MAX_YEAR, 12, 31, tzinfo=UTC)
+    return max(at, _EARLIEST).astimezone(UTC)
 
 
 def timeout_of(timeout: Duration[D], data: D, who: str) -> timedelta:

@@ -1,6 +1,5 @@
 """Lengths of time and numbers in a definition: each makes sense, and none is longer than what contains it."""
 
-import math
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from itertools import takewhile
@@ -8,6 +7,7 @@ from typing import assert_never
 
 from saga_coordinator.sagas.language.declaration import Declaration
 from saga_coordinator.sagas.language.nodes import (
+    MAX_DURATION,
     Alternatives,
     Branch,
     D,
@@ -24,16 +24,19 @@ from saga_coordinator.sagas.language.nodes import (
 from saga_coordinator.sagas.language.retry import Retry
 
 NOTHING = timedelta(0)
+MAX_FACTOR = 1_000
+MAX_VERSION = 2**31 - 1
 
 
 def of_saga(saga: Declaration[D]) -> Iterator[str]:
     """Yield what is wrong with the saga's own numbers."""
-    if saga.version < 1:
+    if not 1 <= saga.version <= MAX_VERSION:
         yield f"it has version {saga.version}: number versions from 1"
     if not isinstance(saga.deadline, timedelta):
         return
     if saga.deadline <= NOTHING:
         yield f"it has a deadline of {saga.deadline}: it must be longer than nothing"
+    yield from _of_length("it", "deadline", saga.deadline)
     waits = _least_of(takewhile(lambda node: not any(step.is_pivot for step in steps_of((node,))), saga.steps))
     longest = max(map(_least, (node for node in saga.steps if isinstance(node, Delay))), default=NOTHING)
     if waits > saga.deadline > NOTHING and waits != longest:  # a single delay has a finding of its own
@@ -58,6 +61,7 @@ def of_each(node: ForEach[D]) -> Iterator[str]:
 def of_receive(saga: Declaration[D], node: Receive[D], *, before: bool) -> Iterator[str]:
     """Yield what is wrong with a receive's times."""
     yield from _of_timeout(saga, f"receive {node.name}", node.timeout, before=before)
+    yield from _of_length(f"receive {node.name}", "buffer_for", node.buffer_for)
     if node.buffer_for <= NOTHING:
         yield f"receive {node.name} has a buffer_for of {node.buffer_for}: it must be longer than nothing"
 
@@ -70,6 +74,7 @@ def of_delay(saga: Declaration[D], node: Delay[D], *, before: bool) -> Iterator[
         return
     if node.lasts <= NOTHING:
         yield f"delay {node.name} lasts {node.lasts}: it must be longer than nothing"
+    yield from _of_length(f"delay {node.name}", "length", node.lasts)
     if before and isinstance(saga.deadline, timedelta) and node.lasts > saga.deadline:
         yield f"delay {node.name} lasts {node.lasts}, beyond the deadline of {saga.deadline}: shorten it"
 
@@ -79,11 +84,19 @@ def _of_timeout(saga: Declaration[D], where: str, timeout: Duration[D], *, befor
         return
     if timeout <= NOTHING:
         yield f"{where} has a timeout of {timeout}: it must be longer than nothing"
+    yield from _of_length(where, "timeout", timeout)
     if before and isinstance(saga.deadline, timedelta) and timeout > saga.deadline:
         yield f"{where} has a timeout of {timeout}, beyond the deadline of {saga.deadline}: shorten it"
 
 
+def _of_length(where: str, what: str, length: timedelta | None) -> Iterator[str]:
+    if length is not None and length > MAX_DURATION:
+        yield f"{where} has a {what} of {length}, longer than a hundred years: shorten it"
+
+
 def _of_retry(where: str, retry: Retry) -> Iterator[str]:
+    yield from _of_length(where, "cap", retry.cap)
+    yield from _of_length(where, "total", retry.total)
     if retry.attempts is not None and retry.attempts < 1:
         yield f"{where} has {retry.attempts} attempts: the first sending is one of them; None is without limit"
     if retry.total is not None and retry.total <= NOTHING:
@@ -94,8 +107,8 @@ def _of_retry(where: str, retry: Retry) -> Iterator[str]:
         yield f"{where} asks without end and without a wait: let first be longer than nothing"
     if retry.cap < retry.first:
         yield f"{where} has a cap of {retry.cap}, below its first wait of {retry.first}: let it be as long at least"
-    if not 1 <= retry.factor < math.inf:
-        yield f"{where} grows by a factor of {retry.factor}: waits grow or stay, so let it be 1 or more"
+    if not 1 <= retry.factor <= MAX_FACTOR:
+        yield f"{where} grows by a factor of {retry.factor}: waits grow or stay, so let it be 1 to {MAX_FACTOR}"
     if not 0 <= retry.jitter <= 1:
         yield f"{where} has a jitter of {retry.jitter}: it is the share of a wait that chance takes away, 0 to 1"
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from saga_coordinator.sagas import DEADLINE_PASSED, Retry, Saga, receive
-from saga_coordinator.sagas.machine import Status
+from saga_coordinator.sagas import DEADLINE_PASSED, Retry, Saga, delay, receive
+from saga_coordinator.sagas.language.nodes import MAX_DURATION, with_zone
+from saga_coordinator.sagas.machine import Status, freeze, thaw
 from saga_coordinator.sagas.testing.scenario import BEGINNING, given
 from tests.support.saga_kit import (
     HOUR,
@@ -112,3 +113,38 @@ def test_a_deadline_counts_until_the_end_where_there_is_no_pivot() -> None:
     late = given(saga(compensatable("a", timeout=HOUR), deadline=HOUR), Begun()).passes(HOUR)
 
     late.undoes("a")
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        datetime.max.replace(tzinfo=timezone(timedelta(hours=-5))),
+        datetime.max.replace(tzinfo=timezone(timedelta(hours=14))),
+        datetime(9000, 12, 31, 23, 59, tzinfo=timezone(timedelta(hours=-5))),
+        datetime(9001, 1, 1, tzinfo=UTC),
+        datetime.min.replace(tzinfo=timezone(timedelta(hours=14))),
+        datetime.min.replace(tzinfo=timezone(timedelta(hours=-14))),
+    ],
+    ids=str,
+)
+def test_a_time_from_the_data_at_the_end_of_all_times_is_brought_back_to_one_that_exists(at: datetime) -> None:
+    """Also after a pause of years, and when it is stored and read."""
+
+    def then(data: Data) -> datetime:  # noqa: ARG001  the form of `until`
+        return at
+
+    definition = replace(saga(delay("calm", until=then), a), deadline=then)
+    later = given(definition, Begun()).pauses().passes(timedelta(days=3_650)).resumes()
+
+    assert thaw(definition, later.instance.id, later.instance.key, freeze(later.instance)) == later.instance
+    assert with_zone(at, "a test").tzinfo is UTC
+
+
+def test_a_length_from_the_data_is_a_hundred_years_at_most() -> None:
+    def without_end(data: Data) -> timedelta:  # noqa: ARG001  the form of a timeout
+        return timedelta.max
+
+    story = given(saga(replace(a, timeout=without_end), delay("calm", without_end)), Begun())
+    assert story.instance.steps["a"].forward.due_at == BEGINNING + MAX_DURATION
+    calm = story.replies("a", Did()).instance.waits["calm"]
+    assert calm.due_at == BEGINNING + MAX_DURATION

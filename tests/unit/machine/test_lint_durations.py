@@ -7,7 +7,7 @@ from math import inf, nan
 import pytest
 
 from saga_coordinator.sagas import Retry, alternatives, delay, parallel, receive, series
-from saga_coordinator.sagas.language.nodes import ForEach, Node
+from saga_coordinator.sagas.language.nodes import MAX_DURATION, ForEach, Node
 from tests.support.saga_kit import HOUR, MINUTE, SECOND, Data, choice, compensatable, retriable, saga
 from tests.unit.machine._support.unsound import (
     Settled,
@@ -24,6 +24,7 @@ from tests.unit.machine._support.unsound import (
 from tests.unit.machine.test_lint import tomorrow
 
 NOTHING, LESS = timedelta(0), timedelta(seconds=-1)
+TOO_LONG = MAX_DURATION + timedelta(days=1)
 
 
 # --- the whole
@@ -32,6 +33,25 @@ NOTHING, LESS = timedelta(0), timedelta(seconds=-1)
 @pytest.mark.parametrize("version", [0, -1])
 def test_versions_are_numbered_from_one(version: int) -> None:
     assert problems_with(version=version) == (f"it has version {version}: number versions from 1",)
+
+
+@pytest.mark.parametrize("length", [TOO_LONG, timedelta.max])
+def test_a_length_beyond_a_hundred_years_is_refused_with_step_and_field(length: timedelta) -> None:
+    long = f"of {length}, longer than a hundred years: shorten it"
+    assert problems_with(ship, deadline=length) == (f"it has a deadline {long}",)
+    assert problems_of(compensatable("a", timeout=length)) == (f"step a has a timeout {long}",)
+    assert problems_of(a, replace(settled, timeout=length)) == (f"receive settled has a timeout {long}",)
+    assert problems_of(a, replace(settled, buffer_for=length)) == (f"receive settled has a buffer_for {long}",)
+    assert problems_of(a, delay("calm", length)) == (f"delay calm has a length {long}",)
+
+
+def test_a_hundred_years_are_accepted() -> None:
+    saga(a, delay("calm", MAX_DURATION), ship, deadline=MAX_DURATION)
+
+
+@pytest.mark.parametrize("version", [0, 2**31])
+def test_a_version_that_no_database_stores_is_refused(version: int) -> None:
+    assert problems_with(ship, version=version)[0] == f"it has version {version}: number versions from 1"
 
 
 @pytest.mark.parametrize("deadline", [NOTHING, LESS])
@@ -142,9 +162,12 @@ NONSENSE = {
     "has a cap of 0:00:01, below its first wait of 0:01:00: let it be as long at least": Retry(
         first=MINUTE, cap=SECOND
     ),
-    "grows by a factor of 0.5: waits grow or stay, so let it be 1 or more": Retry(factor=0.5),
-    "grows by a factor of nan: waits grow or stay, so let it be 1 or more": Retry(factor=nan),
-    "grows by a factor of inf: waits grow or stay, so let it be 1 or more": Retry(factor=inf),
+    "grows by a factor of 0.5: waits grow or stay, so let it be 1 to 1000": Retry(factor=0.5),
+    "grows by a factor of nan: waits grow or stay, so let it be 1 to 1000": Retry(factor=nan),
+    "grows by a factor of 1001: waits grow or stay, so let it be 1 to 1000": Retry(factor=1001),
+    "has a cap of 36526 days, 0:00:00, longer than a hundred years: shorten it": Retry(cap=TOO_LONG),
+    "has a total of 36526 days, 0:00:00, longer than a hundred years: shorten it": Retry(total=TOO_LONG),
+    "grows by a factor of inf: waits grow or stay, so let it be 1 to 1000": Retry(factor=inf),
     "has a jitter of -0.1: it is the share of a wait that chance takes away, 0 to 1": Retry(jitter=-0.1),
     "has a jitter of 1.1: it is the share of a wait that chance takes away, 0 to 1": Retry(jitter=1.1),
     "has a jitter of nan: it is the share of a wait that chance takes away, 0 to 1": Retry(jitter=nan),
