@@ -17,6 +17,12 @@ class AuthorFunction(NamedTuple):
     argument: str
     function: Callable[..., Any]
 
+    def __str__(self) -> str:
+        """Write it with its name, its file and its line."""
+        code = getattr(self.function, "__code__", None)
+        place = f"{code.co_filename}:{code.co_firstlineno}" if code else "?"
+        return str(RaisedIn(self.node, self.argument, _name_of(self.function), place))
+
 
 class RaisedIn(NamedTuple):
     """The function of a saga that raised: its node and argument, its name, and the file and line where it stood."""
@@ -34,12 +40,12 @@ class RaisedIn(NamedTuple):
 
 def author_functions(saga: Saga[Any, Any]) -> Iterator[AuthorFunction]:
     """Yield the saga's own functions, then those of its nodes in the order of the definition."""
-    yield from _of(None, saga)
+    yield from functions_of(None, saga)
     for node in walk(saga.steps):
         name = str(getattr(node, "name", ""))
-        yield from _of(name, node)
+        yield from functions_of(name, node)
         if isinstance(node, ForEach):
-            yield from _of(name, node.step)
+            yield from functions_of(name, node.step)
 
 
 def raised_in(saga: Saga[Any, Any], error: BaseException) -> RaisedIn | None:
@@ -48,16 +54,21 @@ def raised_in(saga: Saga[Any, Any], error: BaseException) -> RaisedIn | None:
     for frame, line in walk_tb(error.__traceback__):
         for each in functions:
             if _runs(each.function, frame):
-                name = str(getattr(each.function, "__name__", each.function))
-                return RaisedIn(each.node, each.argument, name, f"{frame.f_code.co_filename}:{line}")
+                place = f"{frame.f_code.co_filename}:{line}"
+                return RaisedIn(each.node, each.argument, _name_of(each.function), place)
     return None
 
 
-def _of(node: str | None, declared: Any) -> Iterator[AuthorFunction]:  # noqa: ANN401  a dataclass of this language
+def functions_of(node: str | None, declared: Any) -> Iterator[AuthorFunction]:  # noqa: ANN401  a dataclass of this language
+    """Yield the functions that a saga or a node has itself."""
     for field in fields(declared):
         value = getattr(declared, field.name)
         if callable(value) and not isinstance(value, type):
             yield AuthorFunction(node, field.name, value)
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    return str(getattr(function, "__name__", function))
 
 
 def _runs(function: Callable[..., Any], frame: FrameType) -> bool:

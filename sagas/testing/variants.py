@@ -1,14 +1,31 @@
 """Sagas with the same steps and other durations or retries, for demos and tests."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import TypeVar, cast
+from functools import wraps
+from typing import Any, TypeVar, cast
 
-from saga_coordinator.sagas.language.nodes import D, Delay, Receive, Step, map_nodes
+from saga_coordinator.sagas.language.functions import AuthorFunction, functions_of
+from saga_coordinator.sagas.language.nodes import (
+    Alternatives,
+    Branch,
+    D,
+    Delay,
+    ForEach,
+    Node,
+    Parallel,
+    Receive,
+    Series,
+    Step,
+    map_nodes,
+)
 from saga_coordinator.sagas.language.retry import Retry
 from saga_coordinator.sagas.language.saga import E, Saga
 
 L = TypeVar("L")
+
+PURE = "A function of a saga depends on its arguments alone: take times and new ids from the event that starts it."
 
 MAX_ATTEMPTS = 3
 """A saga with capped retries sends no command more often, unless without limit."""
@@ -50,6 +67,44 @@ def _divided_retry(retry: Retry, factor: float) -> Retry:
 def _divided(length: L, factor: float) -> L:
     """Divide a duration; a function or None stays as it is."""
     return cast("L", length / factor) if isinstance(length, timedelta) else length
+
+
+def evaluate_twice(saga: Saga[E, D]) -> Saga[E, D]:
+    """Return the saga with every function evaluated twice: it raises `AssertionError` where the two values differ."""
+    return replace(saga, steps=tuple(_twice(node) for node in saga.steps), **_functions_twice(None, saga))
+
+
+def _twice(node: Node[D]) -> Node[D]:
+    name = str(getattr(node, "name", ""))
+    changes = _functions_twice(name, node)
+    match node:
+        case ForEach():
+            changes["step"] = replace(node.step, **_functions_twice(name, node.step))
+        case Branch():
+            changes["nodes"] = tuple(_twice(each) for each in node.nodes)
+            changes["otherwise"] = tuple(_twice(each) for each in node.otherwise)
+        case Series() | Parallel() | Alternatives():
+            changes["nodes"] = tuple(_twice(each) for each in node.nodes)
+        case _:
+            pass
+    return replace(node, **changes)
+
+
+def _functions_twice(node: str | None, declared: object) -> dict[str, Any]:
+    return {each.argument: _evaluated_twice(each) for each in functions_of(node, declared)}
+
+
+def _evaluated_twice(of: AuthorFunction) -> Callable[..., Any]:
+    @wraps(of.function)
+    def evaluated(*arguments: object) -> object:
+        first, second = of.function(*arguments), of.function(*arguments)
+        if first != second:
+            error = AssertionError(f"{of} returns {first!r}, then {second!r} for the same arguments")
+            error.add_note(PURE)
+            raise error
+        return first
+
+    return evaluated
 
 
 def cap_retries(saga: Saga[E, D]) -> Saga[E, D]:

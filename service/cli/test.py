@@ -91,7 +91,7 @@ def _print(found: Exploration, scripts: list[str]) -> None:
         echo(f"{what}: ignored, {_counted(count, 'time')}")
     states, edges = _counted(len(found.worlds), "state"), _counted(len(found.edges), "transition")
     echo(f"saga {found.saga.name}: {states}, {edges}, {_counted(len(scripts), 'violation')}")
-    for name in () if found.unfinished else found.unreached:
+    for name in () if found.unfinished or not found.worlds else found.unreached:
         remark(f"{name} was never reached: give a sample that leads there (--samples MODULE:NAME)")
     for each, text in zip(found.counterexamples, scripts, strict=True):
         echo(f"\n{each.invariant}: {each.problem}\n")

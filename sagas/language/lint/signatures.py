@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from dis import get_instructions
+from dis import Instruction, get_instructions
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from itertools import pairwise
 from types import NoneType, UnionType
@@ -207,10 +207,15 @@ def _returns_nothing(function: Function) -> bool:
     steps = [] if code is None else list(get_instructions(code))
     ends = [(before, end) for before, end in pairwise(steps) if end.opname.startswith("RETURN_")]
     return bool(ends) and all(
-        end.argval is None if end.opname == "RETURN_CONST" else before.opname == "LOAD_CONST" and before.argval is None
+        end.argval is None if end.opname == "RETURN_CONST" else _loads_none(before, end)
         for before, end in ends
         if end.opname in {"RETURN_CONST", "RETURN_VALUE"}
     )
+
+
+def _loads_none(before: Instruction, end: Instruction) -> bool:
+    """Return whether the one instruction loads what the other returns, and that is None: nothing jumps between them."""
+    return before.opname == "LOAD_CONST" and before.argval is None and not end.is_jump_target
 
 
 def data_of(saga: Declaration[D], problems: list[str]) -> type[D] | None:

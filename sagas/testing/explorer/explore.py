@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from saga_coordinator.contracts import Message
+from saga_coordinator.sagas.language.functions import raised_in
 from saga_coordinator.sagas.language.nodes import leaf
 from saga_coordinator.sagas.machine import Start, command_id, transition
 from saga_coordinator.sagas.testing.explorer.moves import Move, moves, spend
@@ -17,9 +18,11 @@ from saga_coordinator.sagas.testing.invariants.ledger import FORWARD
 from saga_coordinator.sagas.testing.invariants.observation import begin, observe
 from saga_coordinator.sagas.testing.invariants.order import AnySaga, leaves
 from saga_coordinator.sagas.testing.invariants.receiving import i3_read_again_it_is_the_same
-from saga_coordinator.sagas.testing.variants import cap_retries
+from saga_coordinator.sagas.testing.variants import PURE, cap_retries, evaluate_twice
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
+NEVER_RAISES = "the_definition_never_raises"
+ARE_PURE = "the_functions_are_pure"
 MAX_STATES = 200_000
 """So many worlds are looked at, unless more are asked for."""
 
@@ -93,7 +96,7 @@ def explore(
     `max_states` bounds the worlds; `first_only` ends with the first violation. Raises `ValueError` for samples that
     do not fit, or where a message cannot be generated from its schema.
     """
-    found = Exploration(saga, cap_retries(saga), depth)
+    found = Exploration(saga, cap_retries(evaluate_twice(saga)), depth)
     explorer = _Explorer(found, gather(saga, samples), max_states, first_only=first_only)
     explorer.run()
     return found
@@ -120,13 +123,22 @@ class _Explorer:
             if number >= self.max_states:
                 self.found.unfinished = len(self.found.worlds) - number
                 return
-            self._expand(number)
+            try:
+                self._expand(number)
+            except Exception as error:
+                if raised_in(self.found.given, error) is None:
+                    raise
+                self._note_raised(error, *self.found.path(number))
             number += 1
 
     def _start(self, start: Any) -> None:  # noqa: ANN401  an event or a command
         saga, depth = self.found.saga, self.found.depth
         signal = Start(BEGINNING, start, command_id(PARENT, "child", FORWARD, 1) if saga.is_child else None)
-        seen = begin(saga, signal, transition(saga, None, signal))
+        try:
+            seen = begin(saga, signal, transition(saga, None, signal))
+        except Exception as error:  # noqa: BLE001  a definition's function may raise anything: that is the finding
+            self._note_raised(error, start, ())
+            return
         broken = list(violations(seen))
         for invariant, problem in broken:
             self._note(Counterexample(invariant, problem, start, ()))
@@ -162,7 +174,9 @@ class _Explorer:
             if not broken:
                 return spent.after(seen)
         except Exception as error:  # noqa: BLE001  a definition's function may raise anything: that is the finding
-            broken = [("the_definition_never_raises", f"the definition raises {type(error).__name__}: {error}")]
+            start, path = self.found.path(number)
+            self._note_raised(error, start, (*path, move))
+            return None
         start, path = self.found.path(number)
         for invariant, problem in broken:
             self._note(Counterexample(invariant, problem, start, (*path, move)))
@@ -183,10 +197,19 @@ class _Explorer:
             self._note(each)
         return bool(broken)
 
+    def _note_raised(self, error: Exception, start: Any, path: tuple[Move, ...]) -> None:  # noqa: ANN401  a message
+        """Note which function raised, or has two values for the same arguments."""
+        if PURE in getattr(error, "__notes__", ()):
+            self._note(Counterexample(ARE_PURE, str(error), start, path))
+            return
+        where = raised_in(self.found.given, error) or "the definition"
+        self._note(Counterexample(NEVER_RAISES, f"{where} raises {type(error).__name__}: {error}", start, path))
+
     def _note(self, found: Counterexample) -> None:
         """Keep the first story, which is the shortest, for each invariant and problem."""
-        if (found.invariant, found.problem) not in self.violated:
-            self.violated.add((found.invariant, found.problem))
+        of = found.problem.partition(" returns ")[0] if found.invariant == ARE_PURE else found.problem
+        if (found.invariant, of) not in self.violated:
+            self.violated.add((found.invariant, of))
             self.found.counterexamples.append(found)
 
     def _add(self, world: World, reached_from: tuple[int, Move] | None) -> int:

@@ -38,7 +38,7 @@ def test_a_violated_invariant_ends_with_1_and_the_test_that_shows_it(saga: Saga)
     said = saga("test", "tests.unit.testing._support.unguarded:unguarded")
 
     assert said.code == 1
-    assert "the_definition_never_raises: the definition raises ValidationError" in said.out
+    assert "the_definition_never_raises: step charge: compensate refund, " in said.out
     assert (
         '        given(unguarded, Begun())\n        .expects("charge")\n        .passes(timedelta(minutes=5))'
         in said.out

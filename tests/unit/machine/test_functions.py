@@ -11,8 +11,9 @@ import pytest
 from saga_coordinator.contracts import Command
 from saga_coordinator.sagas import delay
 from saga_coordinator.sagas.language.functions import RaisedIn, author_functions, raised_in
+from saga_coordinator.sagas.language.wording import format_duration
 from saga_coordinator.sagas.testing.scenario import given
-from tests.support.saga_kit import Begun, Data, Did, choice, command, compensatable, point_of_no_return, saga
+from tests.support.saga_kit import Begun, Data, Did, choice, command, compensatable, each, point_of_no_return, saga
 
 
 def fails_to_send(data: Data) -> Command[Did]:
@@ -56,13 +57,40 @@ def where_it_raises(act: Callable[[], object], of: Any) -> RaisedIn | None:  # n
 
 
 def test_the_functions_of_a_saga_are_its_own_and_those_of_its_nodes() -> None:
-    of = saga(choice("c", 0, a), point_of_no_return("ship"), delay("calm", never))
+    of = saga(choice("c", 0, a), each("each"), point_of_no_return("ship"), delay("calm", never))
 
-    found = [(each.node, each.argument) for each in author_functions(of)]
+    found = [(one.node, one.argument) for one in author_functions(of)]
 
     assert found[:4] == [(None, "correlate"), (None, "begin"), (None, "on_completed"), (None, "on_compensated")]
     assert {("a", "send"), ("a", "compensate"), ("ship", "send"), ("calm", "lasts")} <= set(found[4:])
     assert "predicate" in {argument for _, argument in found}
+    assert {argument for node, argument in found if node == "each"} == {
+        "items",
+        "key",
+        "send",
+        "remember",
+        "compensate",
+    }
+    [calm] = [one for one in author_functions(of) if one.node == "calm"]
+    line = never.__code__.co_firstlineno
+    assert str(calm) == f"step calm: lasts never, {__file__}:{line}"
+
+
+@pytest.mark.parametrize(
+    ("length", "words"),
+    [
+        (timedelta(), "0 ms"),
+        (timedelta(milliseconds=88), "88 ms"),
+        (timedelta(seconds=2.028), "2.03 s"),
+        (timedelta(seconds=59.99), "1 min"),
+        (timedelta(minutes=4, seconds=10), "4 min 10 s"),
+        (timedelta(hours=2, minutes=5), "2 h 5 min"),
+        (timedelta(days=1), "1 day"),
+        (timedelta(days=14, hours=3, minutes=59), "14 days 3 h"),
+    ],
+)
+def test_a_duration_has_three_digits_or_two_units(length: timedelta, words: str) -> None:
+    assert format_duration(length) == words
 
 
 def test_a_step_that_cannot_send_is_named_with_its_function_file_and_line() -> None:

@@ -59,7 +59,7 @@ def test_the_fixture_passes_what_is_sound_and_shows_the_script_of_what_is_not(tm
 
     assert done.returncode == 1, done.stdout + done.stderr
     assert "3 failed, 1 passed" in done.stdout
-    assert "saga unguarded: the_definition_never_raises: the definition raises ValidationError" in done.stdout
+    assert "saga unguarded: the_definition_never_raises: step charge: compensate refund, " in done.stdout
     assert '        given(unguarded, Begun())\n        .expects("charge")' in done.stdout
     assert "saga made: no sample leads to d: give one that does" in done.stdout
     assert "saga made has more than 10 states at depth 1: raise `max_states`, or lower `depth`" in done.stdout

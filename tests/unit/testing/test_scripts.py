@@ -17,7 +17,7 @@ from tests.unit.testing._support.unguarded import unguarded
 
 
 def test_the_definition_never_raises() -> None:
-    """The definition raises ValidationError: 1 validation error for Refund."""
+    """Step charge: compensate refund raises ValidationError: 1 validation error for Refund."""
     (
         given(unguarded, Begun())
         .expects("charge")
