@@ -222,7 +222,8 @@ class KafkaConsumer:
         if self._store.is_shared:
             self._leases.reconcile(leases)
         if not self._assignment.is_fresh():
-            self._rejoin_for_unread(consumer, {(lease.topic, lease.partition) for lease in leases})
+            acquired = {(lease.topic, lease.partition) for lease in leases if lease.epoch or self._store.is_shared}
+            self._rejoin_for_unread(consumer, acquired | self._partitions.stopped())
 
     def _rejoin_for_unread(self, consumer: AIOKafkaConsumer, leased: Collection[tuple[str, int]]) -> None:
         """Join the group again when a topic or a partition is new: what was never leased is assigned to nobody.

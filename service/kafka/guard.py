@@ -100,7 +100,10 @@ class Guard:
         return state
 
     async def starts(self, state: KafkaState, logs: LogRanges) -> Mapping[TopicPartition, int | Stop]:
-        """Return from where each partition is read, or why it is not. Topics that are new are registered."""
+        """Return from where each partition is read, or why it is not. Topics that are new are registered.
+
+        A topic that the broker does not describe yet is left out: whether it is new is not known.
+        """
         identity, leases = await self._store.identity(), await self._store.leases()
         known = {lease.topic for lease in leases}
         new = [each for each in state.partitions() if each.topic not in known]
@@ -111,6 +114,7 @@ class Guard:
         return {
             at: start_of(at, leases, topic_id=state.topic_id(at.topic), log=log, start_from=start_from)
             for at, log in sorted(logs.items())
+            if at.topic in state.cluster.topics
         }
 
     async def claim(self, consumer: AIOKafkaConsumer, state: KafkaState, leases: Sequence[Lease]) -> None:
