@@ -109,6 +109,13 @@ def _open(draft: Draft[D], name: str) -> Direction | None:
     return FORWARD if run.forward.progress is not DONE and _leads_forward(draft, name) else None
 
 
+def _why_not_open(draft: Draft[D], name: str) -> str:
+    run = draft.steps.get(name)
+    if run is not None and run.compensation is None and run.forward.progress is ASKED:
+        return f"{name} is still awaited, to be compensated then: wait for its reply or its timeout, and skip the undo"
+    return f"{name} is not a step of this instance that is open: it was not reached, or is settled"
+
+
 def _skip(draft: Draft[D], skip: SkipStep) -> Refusal | None:
     """Mark a step, a compensation or a wait as done, as if the supplied reply had come."""
     wait = draft.waits.get(skip.step)
@@ -121,7 +128,7 @@ def _skip(draft: Draft[D], skip: SkipStep) -> Refusal | None:
 def _skip_step(draft: Draft[D], skip: SkipStep) -> Refusal | None:
     direction = _open(draft, skip.step)
     if direction is None:
-        return _no(f"{skip.step} is not a step of this instance that is open: it was not reached, or is settled")
+        return _no(_why_not_open(draft, skip.step))
     step_plan = draft.plan.step(skip.step)
     command = step_plan.command if direction is FORWARD else step_plan.undo
     assert command is not None, "only a step with a compensation is compensated"  # noqa: S101  for the type checker

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -113,7 +114,25 @@ app = typer.Typer(
 
 
 def main() -> None:
+    """Run the command line. An argument must be text; what an output's encoding does not have is replaced."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    for argument in sys.argv[1:]:
+        if not argument.isprintable() and _is_undecodable(argument):
+            sys.stderr.write(
+                f"saga: the argument {argument!a} is not text in {sys.getfilesystemencoding()}: retype it\n"
+            )
+            sys.exit(2)
     app()
+
+
+def _is_undecodable(argument: str) -> bool:
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 @app.callback(invoke_without_command=True)

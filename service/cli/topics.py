@@ -21,7 +21,7 @@ from saga_coordinator.service.views.values import to_json
 MARKS: Final = {
     TopicState.EXISTS: Text("✔ exists", "green"),
     TopicState.MISSING: Text("✘ missing", "red"),
-    TopicState.DIFFERS: Text("≠ differs", "yellow"),
+    TopicState.DIFFERS: Text("≠ fewer partitions", "yellow"),
 }
 
 Partitions = Annotated[int, typer.Option(min=1, max=1000, help="Partitions of a topic that is created")]

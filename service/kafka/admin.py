@@ -51,7 +51,7 @@ class TopicState(StrEnum):
     EXISTS = "exists"
     MISSING = "missing"
     DIFFERS = "differs"
-    """It has another number of partitions than planned. That is never changed: its keys would move."""
+    """It has fewer partitions than planned. That is never changed: its keys would move. More are as good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +257,7 @@ def _replication(partitions: Sequence[Mapping[str, Any]]) -> int:
 def _state(has: int | None, wanted: int) -> TopicState:
     if has is None:
         return TopicState.MISSING
-    return TopicState.EXISTS if has == wanted else TopicState.DIFFERS
+    return TopicState.EXISTS if has >= wanted else TopicState.DIFFERS
 
 
 async def _replicas(admin: AIOKafkaAdminClient) -> int:

@@ -233,7 +233,8 @@ class KafkaConsumer:
         existing = {(topic, each) for topic in self._topics for each in consumer.partitions_for_topic(topic) or ()}
         if unread := sorted(existing.difference(leased)):
             names = ", ".join(f"{topic}:{partition}" for topic, partition in unread)
-            self._observer.on_error(f"the group is joined again: nobody reads {names}", LookupError("they are new"))
+            problem = LookupError(f"{names}: nobody reads these partitions, which were added to their topics")
+            self._observer.on_error("the group is joined again", problem)
             consumer.subscribe(topics=list(self._topics), listener=self._assignment)
 
     async def _acquire_leases(self, consumer: AIOKafkaConsumer) -> None:

@@ -132,3 +132,33 @@ def test_a_misspelt_verb_is_answered_with_the_nearest(saga: Saga, word: str, ver
 
     assert said.code == 2
     assert f"No such command '{word}'. Did you mean '{verb}'" in said.err
+
+
+@pytest.mark.parametrize("arguments", [["show", b"M\xfcller"], ["pause", "o-1", "--reason", b"f\xfcr"]])
+def test_an_argument_in_another_encoding_is_a_wrong_command_line(arguments: list[str | bytes]) -> None:
+    ran = subprocess.run([SAGA, *arguments], check=False, capture_output=True, text=True, timeout=60)
+
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.startswith("saga: the argument '")
+    assert "\\udcfc" in ran.stderr
+    assert "is not text in utf-8" in ran.stderr
+
+
+def test_what_an_encoding_does_not_have_is_replaced(saga: Saga, store: Path) -> None:
+    run_stories(store, placed("o-Łódź"))
+    assert "o-Łódź" in saga.does("ls").out
+
+    latin = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    ran = subprocess.run([SAGA, "ls"], check=False, capture_output=True, timeout=60, env=latin)
+
+    assert ran.returncode == 0, ran.stderr
+    assert "o-?ód?" in ran.stdout.decode("latin-1")
+
+
+def test_a_setting_in_another_encoding_is_refused_by_its_name() -> None:
+    other = {**os.environb, b"SAGA_CATALOG": b"f\xfcr"}
+    ran = subprocess.run([SAGA, "ls"], check=False, capture_output=True, timeout=60, env=other)
+
+    assert ran.returncode == 2
+    assert b"SAGA_CATALOG=" in ran.stderr
+    assert b"Traceback" not in ran.stderr
