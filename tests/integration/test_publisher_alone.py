@@ -35,7 +35,8 @@ class Batch:
 class Producer:
     """A producer whose acknowledgements a test decides."""
 
-    client = SimpleNamespace(_sync_task=None, close=lambda: asyncio.sleep(0))
+    cluster = SimpleNamespace(_last_successful_refresh_ms=0)
+    client = SimpleNamespace(_sync_task=None, cluster=cluster, close=lambda: asyncio.sleep(0))
     made: list["Producer"]
     acknowledge: Acknowledge
 
