@@ -193,7 +193,7 @@ class KafkaConsumer:
             return True
         if await consumer.position(at) < offset:
             return False
-        behind = f"`saga positions set {at.topic}/{at.partition} {offset + 1}`"
+        behind = f"`saga positions set {at.topic}/{at.partition} {offset + 1} --reason WHY`"
         remedy = f"copy it with another client, then read on behind it, by {behind}"
         problem = f"{at.topic}:{at.partition}:{offset} cannot be decoded: {reason}"
         self._stop(consumer, at, Stop(problem, remedy), offset)

@@ -154,7 +154,7 @@ def database_problem(
             f"the database {store} belongs to the Kafka cluster {identity.cluster_id}, and "
             f"{settings.kafka.bootstrap_servers} is of the cluster {state.cluster.id}: correct "
             "SAGA_KAFKA__BOOTSTRAP_SERVERS or SAGA_STORE; after a move to another cluster, say from where each topic "
-            "is read, by `saga positions set TOPIC POSITION`"
+            "is read, by `saga positions set TOPIC POSITION --reason WHY`"
         )
     by_place = {(lease.topic, lease.partition): lease for lease in leases}
     for at, committed in sorted(state.committed.items()):
@@ -181,13 +181,13 @@ def database_problem(
 
 
 _RESTORE: Final = (
-    "restore its newest backup; without one, `saga positions set TOPIC committed` lets this database continue each "
-    "topic where the lost one ended: instances in progress are then unknown to it"
+    "restore its newest backup; without one, `saga positions set TOPIC committed --reason WHY` lets this database "
+    "continue each topic where the lost one ended: instances in progress are then unknown to it"
 )
 _LOST: Final = f"let SAGA_STORE name the database that it had; if that was lost, {_RESTORE}"
 _OLDER: Final = (
     "was an older copy restored? `saga serve --recover` reads what lies between before it decides anything; "
-    "`saga positions set TOPIC POSITION` continues without that"
+    "`saga positions set TOPIC POSITION --reason WHY` continues without that"
 )
 
 
@@ -218,7 +218,8 @@ def _other_topic(at: TopicPartition, known: Collection[str | None], topic_id: st
     ids = ", ".join(sorted(each for each in known if each))
     return Stop(
         f"{at.topic}:{at.partition} is of another topic than before: its id was {ids} and is {topic_id}",
-        f"the topic was deleted and created again; `saga positions set {at.topic} beginning` reads the new one",
+        "the topic was deleted and created again; "
+        f"`saga positions set {at.topic} beginning --reason WHY` reads the new one",
     )
 
 
@@ -227,7 +228,7 @@ def _outside(at: TopicPartition, offset: int, log: tuple[int, int]) -> Stop:
     return Stop(
         f"{at.topic}:{at.partition} is done up to {offset}, but its log reaches from {first} to {end}",
         "its records were deleted before they were read; find out what was lost, then say from where it continues, by "
-        f"`saga positions set {at.topic}/{at.partition} POSITION`",
+        f"`saga positions set {at.topic}/{at.partition} POSITION --reason WHY`",
     )
 
 
@@ -235,6 +236,6 @@ def _undecided(at: TopicPartition, log: tuple[int, int]) -> Stop:
     first, end = log
     return Stop(
         f"{at.topic}:{at.partition} has records ({first} to {end}) from before this database first saw it",
-        f"say from where it is read: `saga positions set {at.topic} beginning` (or `end`, a time, or an offset); "
-        "SAGA_KAFKA__START_FROM says it for all topics",
+        f"say from where it is read: `saga positions set {at.topic} beginning --reason WHY` (or `end`, a time, or an "
+        "offset); SAGA_KAFKA__START_FROM says it for all topics",
     )

@@ -46,7 +46,7 @@ def test_a_topic_that_is_created_again_while_it_is_read_is_read_when_an_operator
     assert applied.returncode == 0, applied.stderr
     for number in range(2, 12):
         order(kafka, f"o-{number}")
-    says(serve, "is of another topic than before", f"`saga positions set {ORDERS} beginning`")
+    says(serve, "is of another topic than before", f"`saga positions set {ORDERS} beginning --reason WHY`")
     done = serve.verb("positions", "set", ORDERS, "beginning", *WHY)
     assert done.returncode == 0, done.stderr
     until(lambda: len(orders(serve)) == 11, "the orders of the new topic have started")
@@ -80,7 +80,7 @@ def test_a_topic_with_history_is_read_from_the_time_that_an_operator_says(serve:
     since = datetime.now(UTC).isoformat()
     order(kafka, "o-2")
     serve.start(ready=False)
-    says(serve, "from before this database first saw it", f"`saga positions set {ORDERS} beginning`")
+    says(serve, "from before this database first saw it", f"`saga positions set {ORDERS} beginning --reason WHY`")
     done = serve.verb("positions", "set", ORDERS, since, *WHY)
     assert done.returncode == 0, done.stderr
     until(lambda: orders(serve) == ["o-2"], "the second order has started")

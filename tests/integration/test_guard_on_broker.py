@@ -123,7 +123,7 @@ async def test_a_topic_with_history_is_not_read_before_somebody_says_from_where(
                 async with serving(broker, tmp_path / "saga.db", start_from="none") as it:
                     problem = "has records (0 to 1) from before this database first saw it: say from where it is read"
                     await eventually(lambda: problem in reason(it), f"readiness says {problem}")  # noqa: B023
-                    assert "`saga positions set orders.events.v1 beginning`" in reason(it)
+                    assert "`saga positions set orders.events.v1 beginning --reason WHY`" in reason(it)
                     assert it.rows("SELECT count(*) FROM instance") == [(0,)]
                     await eventually(lambda: sum(it.service.consumer.lag.values()) == 1, "its record is lag")
                     assert [at[0] for at in it.service.consumer.stopped] == ["orders.events.v1"]
@@ -175,7 +175,7 @@ async def is_stopped_as_another_topic(it: Running) -> None:
     await eventually(
         lambda: reason(it).count("is of another topic than before: its id was") == PARTITIONS, f"stopped: {reason(it)}"
     )
-    assert "`saga positions set orders.events.v1 beginning`" in reason(it)
+    assert "`saga positions set orders.events.v1 beginning --reason WHY`" in reason(it)
     await eventually(
         lambda: {topic for topic, _ in it.service.handlers.leases.owned()} == {REPLIES}, "replies are read"
     )

@@ -138,7 +138,7 @@ async def test_a_log_that_was_trimmed_beyond_the_stores_offset_stops_that_partit
                 await eventually(lambda: len(it.watcher.troubles) > 0, "a report")
                 ((trouble, error),) = it.watcher.troubles
                 assert trouble == f"{EVENTS}:{at} is done up to 1, but its log reaches from 4 to 6"
-                assert f"`saga positions set {EVENTS}/{at} POSITION`" in str(error)
+                assert f"`saga positions set {EVENTS}/{at} POSITION --reason WHY`" in str(error)
                 await check_stopped(it, world, str(error))
 
 

@@ -154,7 +154,7 @@ def test_a_stopped_partition_is_an_error_and_a_metric(tmp_path: Path, fresh: Fau
 
     [line] = [json.loads(each) for each in served.log.read_text().splitlines() if '"partition stopped"' in each]
     assert (line["level"], line["partition"]) == ("error", "orders.events.v1:0")
-    assert "`saga positions set orders.events.v1 beginning`" in line["reason"]
+    assert "`saga positions set orders.events.v1 beginning --reason WHY`" in line["reason"]
 
 
 def append(broker: FaultyBroker, topic: str) -> None:
