@@ -201,6 +201,12 @@ class Consumer:
         await self._ask()
         return {at: len(self.broker.log(*at)) for at in places}
 
+    def highwater(self, at: TopicPartition) -> int:
+        return len(self.broker.log(*at))
+
+    def last_stable_offset(self, at: TopicPartition) -> int:
+        return self.highwater(at)
+
     async def commit(self, offsets: dict[TopicPartition, tuple[int, str]]) -> None:
         await self._ask()
         if self._generation != self.broker.generation:

@@ -118,6 +118,8 @@ def in_place_of_kafka(broker: Broker) -> Iterator[None]:
     guarding: Any = guard
     watching: Any = monitor
     real = members.AIOKafkaConsumer, members.wait_for_assignment, polling.consumer_error, guarding.read_state
+    asked = polling.MetadataAge, polling.describe_failure, watching.describe_failure
+    polling.MetadataAge, polling.describe_failure, watching.describe_failure = _Answered, _describe, _describe
     describe_topics, watching.describe_topics = watching.describe_topics, Consumer.describe_topics
     members.AIOKafkaConsumer, members.wait_for_assignment = Consumer, lambda _: asyncio.sleep(0)
     polling.consumer_error, guarding.read_state = lambda _: None, Consumer.read_state
@@ -128,8 +130,23 @@ def in_place_of_kafka(broker: Broker) -> Iterator[None]:
     finally:
         members.AIOKafkaConsumer, members.wait_for_assignment, polling.consumer_error, guarding.read_state = real
         watching.describe_topics = describe_topics
+        polling.MetadataAge, polling.describe_failure, watching.describe_failure = asked
         for module in timed:
             module.time = time
+
+
+class _Answered:
+    """A simulated consumer that is stale has no other address to ask."""
+
+    def __init__(self, consumer: Consumer) -> None: ...
+
+    def check(self) -> None: ...
+
+
+async def _describe(_settings: KafkaSettings, error: BaseException) -> str:
+    """Return what failed, without another connection: there is no network."""
+    await asyncio.sleep(0)
+    return repr(error)
 
 
 class _LoopTime:
