@@ -4,12 +4,15 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from time import monotonic
 from typing import Final, NoReturn
 
 import typer
 from rich.cells import cell_len
 from rich.console import Console
+from rich.control import Control
+from rich.segment import ControlType
 from rich.table import Table
 from rich.text import Text
 
@@ -25,6 +28,12 @@ GAP: Final = 2
 """Columns between those of a table."""
 
 MIN_WIDTH: Final = 20
+
+SHORT: Final = 2.0
+"""Seconds that a run may take without saying how far it is."""
+
+TERMINAL_INTERVAL: Final = 0.2
+PIPE_INTERVAL: Final = 5.0
 
 MARKS: Final = {
     Status.RUNNING: ("▶", "cyan"),
@@ -94,6 +103,32 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None
 def width() -> int:
     """Return how many columns there are to print in."""
     return _console(stderr=False).width
+
+
+class ProgressLine:
+    """Says on standard error how far a long run is: one line on a terminal, elsewhere one every few seconds."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._console = _console(stderr=True)
+        self._clock = clock
+        self._every = TERMINAL_INTERVAL if self._console.is_terminal else PIPE_INTERVAL
+        self._next = clock() + SHORT
+
+    def __call__(self, text: str) -> None:
+        """Say it, unless something was said a moment ago."""
+        if self._clock() < self._next:
+            return
+        self._next = self._clock() + self._every
+        if self._console.is_terminal:
+            self._console.file.write(f"\r{text[: self._console.width - 1].ljust(self._console.width - 1)}\r")
+            self._console.file.flush()
+        else:
+            remark(text)
+
+    def end(self) -> None:
+        """Clear the line of a terminal."""
+        if self._console.is_terminal:
+            self._console.control(Control((ControlType.ERASE_IN_LINE, 2)))
 
 
 def print_json(value: object) -> None:

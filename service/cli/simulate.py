@@ -9,7 +9,7 @@ import typer
 
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.sagas.machine import Direction
-from saga_coordinator.service.cli.console import echo, print_json, remark, table
+from saga_coordinator.service.cli.console import ProgressLine, echo, print_json, remark, table
 from saga_coordinator.service.cli.definitions import newest
 from saga_coordinator.service.cli.options import Json
 from saga_coordinator.service.simulation.engine import Simulation, Why
@@ -43,7 +43,9 @@ def simulate(
     "peak", "waited_p50", "waited_p99"}}}
     """
     simulation = _simulation(newest(name), participants, instances, seed)
-    simulation.run()
+    progress = ProgressLine()
+    simulation.run(progress)
+    progress.end()
     found = figures(simulation, seed)
     if json:
         print_json(found.as_json())

@@ -13,7 +13,7 @@ from saga_coordinator.sagas.testing.explorer.explore import Exploration, explore
 from saga_coordinator.sagas.testing.explorer.script import SagaLocation, place_of, script
 from saga_coordinator.sagas.testing.explorer.table import TableCell, cells
 from saga_coordinator.service.catalog import values_at
-from saga_coordinator.service.cli.console import echo, fail, print_json, remark, table, verbatim
+from saga_coordinator.service.cli.console import ProgressLine, echo, fail, print_json, remark, table, verbatim
 from saga_coordinator.service.cli.definitions import choose
 from saga_coordinator.service.cli.options import Json
 
@@ -41,10 +41,13 @@ def test(
     "violations": [{"invariant", "problem", "test"}]}
     """
     definition, place = _saga(saga)
+    progress = ProgressLine()
     try:
-        found = explore(definition, _samples(samples), depth=depth, max_states=max_states)
+        found = explore(definition, _samples(samples), depth=depth, max_states=max_states, report=progress)
     except ValueError as error:
         fail(str(error))
+    finally:
+        progress.end()
     scripts = [script(each, definition, place) for each in found.counterexamples]
     if json:
         print_json(_to_json(definition, found, scripts))

@@ -5,6 +5,7 @@ decides, and its commands go to the participants, which schedule their replies.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -116,10 +117,12 @@ class Simulation:
         self.last_start = 0
         self._chances = {each: stream(seed, each) for each in ("arrivals", "starts", "events", "cancels")}
         self._runs: list[Run] = []
+        self._report: Callable[[str], None] = lambda _: None
         self._key_field: str | None = None
 
-    def run(self) -> None:
-        """Let everything happen that is scheduled, up to the horizon."""
+    def run(self, report: Callable[[str], None] = lambda _: None) -> None:
+        """Let everything happen that is scheduled, up to the horizon; `report` is called with how far it is."""
+        self._report = report
         end = self._schedule_starts() + microseconds(self.model.horizon)
         self.agenda.run(end)
         for run in self._runs:
@@ -137,6 +140,7 @@ class Simulation:
     # --- what happens
 
     def _begin(self, number: int) -> None:
+        self._report(f"{number:,} of {self.instances:,} instances have started")
         start = Start(self._at, self._start(number), f"start-{number}" if self.saga.is_child else None)
         try:
             decision = transition(self.saga, None, start)

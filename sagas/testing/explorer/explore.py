@@ -1,6 +1,6 @@
 """Every story of a saga with so many faults, each world of it once, and every invariant on every transition."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -90,14 +90,15 @@ def explore(
     depth: int = 1,
     max_states: int = MAX_STATES,
     first_only: bool = False,
+    report: Callable[[str], None] = lambda _: None,
 ) -> Exploration:
     """Go through all stories with up to `depth` faults forward, as many in compensations, and one more in all.
 
-    `max_states` bounds the worlds; `first_only` ends with the first violation. Raises `ValueError` for samples that
-    do not fit, or where a message cannot be generated from its schema.
+    `max_states` bounds the worlds; `first_only` ends with the first violation; `report` is called with how far it is.
+    Raises `ValueError` for samples that do not fit, or where a message cannot be generated from its schema.
     """
     found = Exploration(saga, cap_retries(evaluate_twice(saga)), depth)
-    explorer = _Explorer(found, gather(saga, samples), max_states, first_only=first_only)
+    explorer = _Explorer(found, gather(saga, samples), max_states, first_only=first_only, report=report)
     explorer.run()
     return found
 
@@ -110,6 +111,7 @@ class _Explorer:
     samples: Samples
     max_states: int
     first_only: bool
+    report: Callable[[str], None]
     numbers: dict[object, int] = field(default_factory=dict)
     violated: set[tuple[str, str]] = field(default_factory=set)
 
@@ -123,6 +125,7 @@ class _Explorer:
             if number >= self.max_states:
                 self.found.unfinished = len(self.found.worlds) - number
                 return
+            self.report(f"{number:,} of {len(self.found.worlds):,} states known so far are tried")
             try:
                 self._expand(number)
             except Exception as error:

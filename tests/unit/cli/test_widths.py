@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from saga_coordinator.handlers.records import Place
-from saga_coordinator.service.cli.console import echo, table
+from saga_coordinator.service.cli.console import ProgressLine, echo, table
 from tests.unit.cli._support.said import Saga
 from tests.unit.cli._support.stories import completed, placed, refused_at_shipping, run_stories, shipped, stalled
 
@@ -134,3 +134,15 @@ def test_a_column_is_never_narrower_than_its_longest_word(
         "one two three four five six",
         "  seven eight",
     ]
+
+
+def test_a_long_run_says_on_standard_error_how_far_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    times = iter([0.0, 1.9, 2.1, 2.1, 3.0, 7.2, 7.2])
+    progress = ProgressLine(clock=lambda: next(times))
+
+    for number in range(4):
+        progress(f"{number} states")
+    progress.end()
+
+    out, err = capsys.readouterr()
+    assert (out, err.splitlines()) == ("", ["1 states", "3 states"])
