@@ -14,7 +14,6 @@ INVARIANTS: tuple[Invariant, ...] = (
     receiving.i10_a_success_is_remembered_once,
     receiving.i10_a_reply_to_an_earlier_attempt_is_ignored,
     receiving.i10_an_event_is_received_once,
-    receiving.an_awaited_event_is_received,
     sending.i6_an_id_is_derived_and_keeps_its_content,
     sending.i9_a_new_id_only_after_a_definite_not_done,
     sending.i9_no_more_sendings_than_the_retry_allows,

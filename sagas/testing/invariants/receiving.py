@@ -80,18 +80,6 @@ def i10_an_event_is_received_once(seen: Observation) -> Iterator[str]:
         yield "an event is received by nothing"
 
 
-def an_awaited_event_is_received(seen: Observation) -> Iterator[str]:
-    """What waits for an event takes it, also if another sender's event has the same id."""
-    if seen.before is None or not isinstance(seen.signal, EventReceived) or not seen.decision.ignored:
-        return
-    copies = [_event_of(wait) for wait in seen.before.instance.waits.values() if wait.event_id]
-    for node in seen.before.saga.plan.receives:
-        wait = seen.before.instance.waits.get(node.name)
-        is_here = wait is not None and wait.address == seen.signal.address and seen.before.is_awaited(node.name)
-        if is_here and isinstance(seen.signal.event, node.event) and _event_of(seen.signal) not in copies:
-            yield f"{node.name} waits for it, and it is ignored as {seen.decision.ignored}"
-
-
 def _event_of(by: EventReceived | WaitState) -> tuple[str | None, str | None]:
     """Return what is unique to an event: the sender's own id for it."""
     return (by.source if isinstance(by, EventReceived) else by.event_source), by.event_id

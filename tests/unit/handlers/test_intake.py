@@ -130,7 +130,7 @@ async def test_a_reply_to_a_superseded_attempt_is_recorded_and_ignored_i10(coord
     await coordinator.fire_due()
     assert coordinator.sent(CHARGE)[-1].message_id == command_id("o-1", "charge-card", attempt=2)
 
-    late = log.answer(first)
+    late = log.refuse(first, retryable=True)
     await coordinator.take(late)
     verdict, reason = coordinator.verdict(late.place)
     assert verdict == "ignored"

@@ -15,8 +15,21 @@ from saga_coordinator.sagas import Saga, delay, pivot, receive, step
 from saga_coordinator.sagas.language.data import DataReader
 from saga_coordinator.sagas.machine import freeze, thaw
 from saga_coordinator.sagas.testing.scenario import given
-from tests.support.saga_kit import Begun, Data, Did, Paid, begin, compensatable, payer, saga
-from tests.unit.handlers._support.trips import Trip, TripAsked, ended, ticket, trip_of, unwound
+from tests.support.saga_kit import (
+    Begun,
+    Data,
+    Did,
+    Paid,
+    begin,
+    command,
+    compensatable,
+    finished,
+    key,
+    makes,
+    payer,
+    saga,
+    unwound,
+)
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -31,7 +44,7 @@ class Room(BaseModel):
     number: int = 1
 
 
-class Stay(Trip):
+class Stay(Data):
     check_in: AwareDatetime = datetime(2026, 3, 28, 15, tzinfo=UTC)
     word: str = ""
     note: str | None = None
@@ -45,7 +58,7 @@ class Stay(Trip):
     level: Annotated[str, Field(max_length=3)] = "abc"
 
 
-STAY = Stay(trip="t-1")
+STAY = Stay(key="k-1", coins=0)
 READER = DataReader("hotel", Stay)
 
 
@@ -58,9 +71,9 @@ def accepted(**update: object) -> Stay:
     return READER.accept(STAY.model_copy(update=update), STAY, changed)
 
 
-def checked_in(event: TripAsked) -> Stay:
+def checked_in(event: Begun) -> Stay:
     """The data of a stay that begins on the day before the clock is put forward."""
-    return Stay(trip=event.trip, check_in=datetime(2026, 3, 28, 15, tzinfo=BERLIN))
+    return Stay(key=event.key, coins=0, check_in=datetime(2026, 3, 28, 15, tzinfo=BERLIN))
 
 
 def next_day(data: Stay) -> datetime:
@@ -68,17 +81,17 @@ def next_day(data: Stay) -> datetime:
 
 
 def test_a_delay_over_a_change_of_the_clock_ends_at_the_same_time_with_and_without_a_restart() -> None:
-    hotel: Saga[TripAsked, Stay] = Saga(
+    hotel: Saga[Begun, Stay] = Saga(
         name="hotel",
         version=1,
-        starts_on=TripAsked,
-        correlate=trip_of,
+        starts_on=Begun,
+        correlate=key,
         begin=checked_in,
-        steps=(delay("stay", until=next_day), pivot("send-ticket", ticket)),
-        on_completed=ended,
+        steps=(delay("stay", until=next_day), pivot("send-ticket", makes(command("ticket")))),
+        on_completed=finished,
         on_compensated=unwound,
     )
-    story = given(hotel, TripAsked(trip="t-1"))
+    story = given(hotel, Begun())
     one = story.instance
     again = thaw(hotel, one.id, one.key, freeze(one))
 
@@ -144,7 +157,7 @@ def test_what_a_copy_does_not_check_is_refused_when_it_happens(update: Mapping[s
         accepted(**update)
 
 
-@pytest.mark.parametrize("returned", [None, Trip(trip="t-1"), "a text"])
+@pytest.mark.parametrize("returned", [None, Data(key="k-1", coins=0), "a text"])
 def test_what_is_no_data_is_refused(returned: Any) -> None:  # noqa: ANN401  of any type
     with pytest.raises(ValueError, match=r"saga hotel: changed returns \w+: it must return Stay"):
         READER.accept(returned, STAY, changed)

@@ -395,9 +395,10 @@ async def test_a_redriven_record_is_a_trace_of_its_own_linked_to_the_old_one(tmp
         old = {own(span).trace_id for span in spans_of(it.watcher.turns[:-1])}
         spans = spans_of(it.watcher.turns[-1:])
 
-    assert [span.name for span in spans] == ["process saga.replies.v1"] * 2 + ["send made.commands.v1"]
-    first, second, sent = spans
-    assert [attribute(span, names.REDRIVEN) for span in spans] == [True, True, None]
+    unparked, first, second, sent = spans
+    assert [span.name for span in spans[1:]] == ["process saga.replies.v1"] * 2 + ["send made.commands.v1"]
+    assert unparked.name == "unpark made"
+    assert [attribute(span, names.REDRIVEN) for span in spans] == [True, True, True, None]
     assert (parent_ids(first), parent_ids(second), parent_ids(sent)) == (None, None, ids(second))
     assert {own(span).trace_id for span in spans}.isdisjoint(old)
     assert {trace_id for trace_id, _ in link_ids(first)} <= old
