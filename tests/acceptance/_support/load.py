@@ -22,8 +22,8 @@ from tests.acceptance._support.topics import recreate_topics
 from tests.acceptance._support.until import until
 from tests.support.kafka.java import JavaKafka
 
-UNREADABLE_EACH_TIME: Final = 9
-"""Of each six records of noise on a topic three are not JSON, and what is a reply is no event."""
+UNREADABLE_EACH_TIME: Final = 6
+"""Of each six records of noise on a topic three are no CloudEvent; three replies are no event that a saga wants."""
 
 IMPATIENT: Final = {"SAGA_KAFKA__REQUEST_TIMEOUT": "2"}
 """So that what is sent while the broker is down counts as lost, and is sent again."""
