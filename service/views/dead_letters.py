@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from saga_coordinator.handlers.records import Audit, DeadLetter, Place
 from saga_coordinator.service.storage.queries import (
@@ -131,9 +132,18 @@ def _summary(letter: DeadLetter, parked: Mapping[str, ParkedBehind]) -> DeadLett
         DeadLetterSummary,
         letter,
         place=letter.record.place,
-        instance=letter.instance_id or None,
+        instance=letter.instance_id or _correlated(letter),
         waiting=head.waiting if head else 0,
     )
+
+
+def _correlated(letter: DeadLetter) -> str | None:
+    """Return the instance that an unreadable reply names, if that can be read."""
+    named = dict(letter.record.headers).get("ce_correlationid")
+    try:
+        return str(UUID((named or b"").decode()))
+    except ValueError:
+        return None
 
 
 def _detail(queries: Queries, letter: DeadLetter, audit: tuple[AuditEntry, ...]) -> DeadLetterDetail:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from saga_coordinator.handlers.records import Record
+from saga_coordinator.sagas.machine import instance_id
 from tests.unit.cli._support.running import Running, running
 from tests.unit.cli._support.said import Saga
 from tests.unit.cli._support.stories import placed, run_stories
@@ -40,7 +41,7 @@ def test_they_are_listed_newest_first_with_what_waits(saga: Saga, beside: Runnin
     shown = saga.does("dead-letters", "ls", "--json").json
 
     assert [(each["place"], each["instance"], each["parks"], each["waiting"]) for each in shown["dead_letters"]] == [
-        (str(unreadable.place), None, False, 0),
+        (str(unreadable.place), instance_id("made", "good"), False, 0),
         (str(failing.place), BAD, True, 1),
     ]
     assert shown["next"] is None

@@ -43,6 +43,17 @@ def test_duplicate_and_ignored_say_why(saga: Saga, store: Path) -> None:
     assert past["reason"] == "past the pivot: the pivot was sent: there is no way back"
 
 
+def test_an_unreadable_reply_is_listed_with_the_instance_that_it_names(saga: Saga, store: Path) -> None:
+    async def unreadable(it: Coordinator, log: Log) -> None:
+        reply = log.answer(it.sent(RESERVE)[0])
+        await it.take(reply._replace(value=b"no JSON"))
+
+    run_stories(store, placed("o-1"), unreadable)
+
+    [listed] = saga.does("dead-letters", "ls", "--json").json["dead_letters"]
+    assert (listed["instance"], listed["parks"]) == (instance_id("o-1"), False)
+
+
 def test_buffered_says_for_which_instance_and_until_when_and_keeps_the_record(saga: Saga, store: Path) -> None:
     async def early(it: Coordinator, log: Log) -> None:
         await it.take(log.cancelled("o-9"))
