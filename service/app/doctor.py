@@ -141,9 +141,9 @@ def _outline_finding(live: Sequence[LiveVersion], routes: Routes) -> Finding:
     outlines = {(each.saga, each.version): each.outline for each in live if each.outline}
     changed = list(changed_definitions(routes, outlines))
     if not changed:
-        return Finding("definitions", "as live instances started by them")
+        return Finding("live definitions", "as live instances started by them")
     detail = "; ".join(refusal(each, outlines, counts[each.name, each.version]) for each in changed)
-    return Finding("definitions", detail, "give the change a version of its own, or accept it")
+    return Finding("live definitions", detail, "give the change a version of its own, or accept it")
 
 
 # --- tracing

@@ -78,7 +78,7 @@ async def test_doctor_names_the_change_before_the_start(tmp_path: Path) -> None:
     settings = await with_live_instance(tmp_path)
     findings = {
         definition: next(
-            each for each in _database(settings, build_routes([definition], settings)) if each.check == "definitions"
+            each for each in _database(settings, build_routes([definition], settings)) if each.check == "live definitions"
         )
         for definition in (FIRST, CHANGED)
     }
