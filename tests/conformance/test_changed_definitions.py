@@ -76,12 +76,10 @@ async def test_without_live_instances_it_is_replaced(tmp_path: Path) -> None:
 
 async def test_doctor_names_the_change_before_the_start(tmp_path: Path) -> None:
     settings = await with_live_instance(tmp_path)
-    findings = {
-        definition: next(
-            each for each in _database(settings, build_routes([definition], settings)) if each.check == "live definitions"
-        )
-        for definition in (FIRST, CHANGED)
-    }
+    findings = {}
+    for definition in (FIRST, CHANGED):
+        found = _database(settings, build_routes([definition], settings))
+        (findings[definition],) = [each for each in found if each.check == "live definitions"]
 
     assert findings[FIRST].remedy is None
     assert "step charge added" in findings[CHANGED].detail
