@@ -15,7 +15,7 @@ from saga_coordinator.handlers.records import OutboxMessage, RawHeaders
 from saga_coordinator.service.kafka.aiokafka_internals import ClusterDescription, TopicDescription
 from saga_coordinator.service.kafka.guard import CommittedOffset, KafkaState
 from tests.resilience.worlds._support.database import CLUSTER_ID, DATABASE_ID
-from tests.resilience.worlds._support.loop import Life, current_life
+from tests.resilience.worlds._support.loop import Life, below, current_life
 
 PARTITIONS = 2
 SESSION_TIMEOUT = 6.0
@@ -259,7 +259,7 @@ class Consumer:
             if at not in self._positions:
                 raise NoOffsetForPartitionError(at)
             log, begin = self.broker.log(*at), self._positions[at]
-            end = min(len(log), begin + max(1, self.broker.chance.randint(1, most)))
+            end = min(len(log), begin + 1 + below(self.broker.chance, most))
             if begin < end:
                 found[at] = log[begin:end]
                 self._positions[at] = end

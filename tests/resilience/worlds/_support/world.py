@@ -194,8 +194,9 @@ def _open(world: World) -> list[str]:
     """What is not over yet."""
     found = [f"instance {row.key}" for row in world.database.instances.values() if not row.has_ended]
     found += [f"message {row.message_id}" for row in world.database.outbox.values()]
+    topics = world.routes.topics_in
     for (topic, partition), log in world.broker.logs.items():
-        if topic in world.routes.topics_in:
+        if topic in topics:
             _, _, done = world.database.leases.get((topic, partition), (0, "", None))
             found += [f"{topic}:{partition} from {done}"] if (done or 0) < len(log) else []
     return found
