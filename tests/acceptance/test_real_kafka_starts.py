@@ -17,7 +17,7 @@ from confluent_kafka.cimpl import KafkaException
 
 from saga_coordinator.service.errors import BrokerError
 from tests.support.kafka.java import JavaKafka
-from tests.support.kafka.java_jars import KAFKA_VERSION, kafka_jars
+from tests.support.kafka.java_jars import KAFKA_VERSION, class_archive, kafka_jars
 from tests.support.kafka_fixtures import RealKafka, give_up
 
 
@@ -48,6 +48,13 @@ def test_a_producer_that_was_there_before_the_kill_goes_on_after_the_restart(own
     own_kafka.restart()
     assert producer.flush(30) == 0
     assert consume(own_kafka.bootstrap_servers, "orders", 2) == [b"before", b"while down"]
+
+
+@pytest.mark.kafka
+def test_it_leaves_its_classes_for_those_that_start_later(own_kafka: JavaKafka) -> None:
+    own_kafka.stop()
+    assert class_archive().is_file()
+    own_kafka.restart()
 
 
 @pytest.mark.kafka

@@ -80,7 +80,7 @@ def _broker(kafka: str) -> Iterator[str]:
     routes = Routes(catalog)
     topics = dict.fromkeys(routes.topics_in | routes.topics_out, PARTITIONS)
     if kafka == "java":
-        with JavaKafka() as java:
+        with JavaKafka(is_optimised=True) as java:
             java.create_topics(topics)
             yield java.bootstrap_servers
     else:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
 from saga_coordinator.service.errors import BrokerError
 from tests.support.kafka.java_process import run
@@ -48,6 +49,20 @@ def kafka_jars() -> Path:
             if not folder.is_dir():  # another process may have fetched them while this one waited
                 _fetch(folder)
     return folder
+
+
+def class_archive() -> Path:
+    """The file with Kafka's classes as this very Java reads them at once; it is missing until a broker has left it."""
+    installed_at = int(Path(java_command()).resolve().stat().st_mtime)
+    return _jars_folder().with_name(f"kafka-{KAFKA_VERSION}-classes-{installed_at}.jsa")
+
+
+def keep_class_archive(new: Path) -> None:
+    """Keep the classes that a broker has left, for all that start later."""
+    archive = class_archive()
+    unfinished = archive.with_name(f"{archive.name}.{uuid4()}")
+    shutil.move(new, unfinished)
+    unfinished.replace(archive)
 
 
 _MIN_JAVA: Final = 17
