@@ -1,11 +1,11 @@
 """The service as it is, with its handlers, its consumer and its loops, on simulated ports: one life after the other."""
 
 import asyncio
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import ModuleType
 from typing import Any
 
 from saga_coordinator.handlers.bootstrap import wire_handlers
@@ -112,27 +112,27 @@ class Coordinator:
 def in_place_of_kafka(broker: Broker) -> Iterator[None]:
     """Let the consumer use the simulated consumer, and the loop's time."""
     Consumer.broker = broker
-    members: Any = group_member
-    polling: Any = consumer
-    timed: tuple[Any, ...] = (consumer, partitions, monitor)
-    guarding: Any = guard
-    watching: Any = monitor
-    real = members.AIOKafkaConsumer, members.wait_for_assignment, polling.consumer_error, guarding.read_state
-    asked = polling.MetadataAge, polling.describe_failure, watching.describe_failure
-    polling.MetadataAge, polling.describe_failure, watching.describe_failure = _Answered, _describe, _describe
-    describe_topics, watching.describe_topics = watching.describe_topics, Consumer.describe_topics
-    members.AIOKafkaConsumer, members.wait_for_assignment = Consumer, lambda _: asyncio.sleep(0)
-    polling.consumer_error, guarding.read_state = lambda _: None, Consumer.read_state
-    for module in timed:
-        module.time = _LoopTime
+    simulated: dict[tuple[ModuleType, str], object] = {
+        (group_member, "AIOKafkaConsumer"): Consumer,
+        (group_member, "wait_for_assignment"): lambda _: asyncio.sleep(0),
+        (consumer, "consumer_error"): lambda _: None,
+        (consumer, "MetadataAge"): _Answered,
+        (guard, "read_state"): Consumer.read_state,
+        (monitor, "describe_topics"): Consumer.describe_topics,
+        **{(module, "describe_failure"): _describe for module in (consumer, monitor)},
+        **{(module, "time"): _LoopTime for module in (consumer, partitions, monitor)},
+    }
+    real = {place: getattr(*place) for place in simulated}
+    _set(simulated)
     try:
         yield
     finally:
-        members.AIOKafkaConsumer, members.wait_for_assignment, polling.consumer_error, guarding.read_state = real
-        watching.describe_topics = describe_topics
-        polling.MetadataAge, polling.describe_failure, watching.describe_failure = asked
-        for module in timed:
-            module.time = time
+        _set(real)
+
+
+def _set(values: Mapping[tuple[ModuleType, str], object]) -> None:
+    for (module, name), value in values.items():
+        setattr(module, name, value)
 
 
 class _Answered:
