@@ -1,6 +1,7 @@
 """Whatever stands in a record, it has one verdict, nothing breaks, and the next record is taken (I28, I41)."""
 
 import asyncio
+import gc
 import tempfile
 import tracemalloc
 from pathlib import Path
@@ -94,6 +95,7 @@ def test_monsters_leave_nothing_in_memory_i41() -> None:
     def all_read() -> int:
         for record in records:
             read(ROUTES, record)
+        gc.collect()
         return tracemalloc.get_traced_memory()[0]
 
     tracemalloc.start()

@@ -161,8 +161,9 @@ def _goes_on(draw: st.DrawFn, story: Scenario[Data]) -> Scenario[Data]:
     name = draw(st.sampled_from([*story.instance.steps, ""]))
     if what == "pause":
         return story.resumes() if story.instance.paused_at else story.pauses()
-    if what == "happens":
-        return story.happens(Happened(key="k-1"))
+    if what == "happens" and story.saga.plan.receives:
+        story = story.happens(Happened(key="k-1"))
+        return story if story.ignored is None else story.ignores(story.ignored)
     if what == "time" or not name:
         return story.passes(draw(st.sampled_from([timedelta(minutes=2), timedelta(hours=3), timedelta(days=3)])))
     undo = story.instance.steps[name].compensation is not None
