@@ -51,7 +51,7 @@ def test_what_a_parked_instance_goes_through_happens_once_wherever_it_dies_i11_i
             act(again=True)
     assert story.has_died, f"nothing reached {point}"
     signals = "SELECT kind, verdict FROM history JOIN instance ON number = instance WHERE id = ? ORDER BY seq"
-    kinds = ("start", "answer", "answer", "happen", "answer")
+    kinds = ("start", "park", "unpark", "answer", "answer", "happen", "answer")
     assert story.rows(signals) == [(kind, "applied") for kind in kinds]
     assert story.rows("SELECT status FROM instance WHERE id = ?") == [("completed",)]
     assert story.rows("SELECT action FROM dead_letter_audit WHERE instance_id = ? ORDER BY number") == [
