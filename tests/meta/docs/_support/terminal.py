@@ -126,18 +126,20 @@ class Terminal:
             until(lambda: is_ready(self.variables["SAGA_API__BIND"]), f"it is ready\n{program.log[before:]}", LIMIT)
 
     def _run(self, line: str) -> tuple[int, str]:
-        """Run a command to its end; return its exit code and what it printed."""
+        """Run a command to its end; return its exit code and what it printed, with the errors if it failed.
+
+        On a busy machine a command that succeeds says on standard error how far it is.
+        """
         ran = subprocess.run(
             ["bash", "-c", line],
             cwd=self.folder,
             env=without_settings(os.environ) | self.variables,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            capture_output=True,
             text=True,
             check=False,
             timeout=LIMIT,
         )
-        return ran.returncode, ran.stdout
+        return ran.returncode, ran.stdout + (ran.stderr if ran.returncode else "")
 
 
 def is_ready(address: str) -> bool:
