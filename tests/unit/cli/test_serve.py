@@ -62,6 +62,7 @@ def serving(folder: Path, bootstrap_servers: str, **settings: str) -> Iterator[S
         "SAGA_KAFKA__BOOTSTRAP_SERVERS": bootstrap_servers,
         "SAGA_API__BIND": f"127.0.0.1:{port}",
         "SAGA_KAFKA__SESSION_TIMEOUT": "2",
+        "SAGA_KAFKA__START_FROM": "beginning",
     }
     with (
         log.open("w") as output,
