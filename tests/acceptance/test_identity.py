@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 
 from tests.acceptance._support import evidence
+from tests.acceptance._support.evidence import Partition
 from tests.acceptance._support.foreign_client import order_fields
 from tests.acceptance._support.processes import Serve, saga
 from tests.acceptance._support.topics import delete_topics, recreate_topics
@@ -65,6 +66,7 @@ def test_a_lost_database_reads_nothing_and_the_one_that_has_the_group_is_left_al
         order(kafka, "o-2")
         until(lambda: orders(serve) == ["o-1", "o-2"], "the first has started the other order too")
         serve.is_ready_within(5)
+        until(lambda: committed(serve) == evidence.next_offsets(serve.store), "the group has committed what is done")
         assert serve.stop() == 0
         for topic in (ORDERS, REPLIES):
             done = other.verb("positions", "set", topic, "committed", *WHY)
@@ -98,6 +100,11 @@ def orders(serve: Serve) -> list[str]:
     """The orders that have started, by their numbers."""
     found = evidence.rows(serve.store, "SELECT correlation FROM instance") if serve.store.exists() else []
     return sorted((str(each) for (each,) in found), key=lambda each: int(each.removeprefix("o-")))
+
+
+def committed(serve: Serve) -> dict[Partition, int]:
+    """What the group of a service has committed."""
+    return evidence.committed(serve.variables["SAGA_KAFKA__BOOTSTRAP_SERVERS"], serve.group, (ORDERS, REPLIES))
 
 
 def says(serve: Serve, *words: str) -> None:
