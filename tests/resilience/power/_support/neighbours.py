@@ -45,11 +45,11 @@ Note = Acknowledged | Seen | Published | Appended
 
 
 def image(path: Path) -> Image:
-    """Return what stands in a database."""
+    """Return what stands in a database, but for its identity, which a migration gives it before anything is decided."""
     with closing(sqlite3.connect(path)) as connection:
         names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
         tables = {name: connection.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall() for (name,) in names}  # noqa: S608  own names
-    return {name: rows for name, rows in tables.items() if rows}
+    return {name: rows for name, rows in tables.items() if rows and name != "identity"}
 
 
 class Neighbours:
