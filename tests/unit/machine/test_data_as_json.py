@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -56,6 +57,12 @@ class Stay(Data):
     rooms: tuple[Room, ...] = ()
     by_name: Mapping[str, Room] = {}
     level: Annotated[str, Field(max_length=3)] = "abc"
+
+
+class PricedStay(Stay):
+    @cached_property
+    def total(self) -> Decimal:
+        return self.price * self.nights
 
 
 STAY = Stay(key="k-1", coins=0)
@@ -226,3 +233,12 @@ def test_the_function_of_a_receive_is_named() -> None:
 def test_the_function_that_begins_is_named() -> None:
     with pytest.raises(ValueError, match="saga made: begins_misspelt sets con, which Data does not have: did you mean"):
         given(replace(saga(compensatable("a")), begin=begins_misspelt), Begun())
+
+
+def test_what_a_model_has_computed_and_kept_is_no_wrong_name() -> None:
+    stay = PricedStay(key="k-1", coins=0, nights=2)
+    assert stay.total == Decimal("2.20")
+
+    read = DataReader("hotel", PricedStay).accept(stay.model_copy(update={"rooms": (Room(number=7),)}), stay, changed)
+
+    assert (read.rooms, read.total) == ((Room(number=7),), Decimal("2.20"))
