@@ -29,6 +29,9 @@ STAYS: Final = ("saga serve", "python participant.py")
 NOT_RUN: Final = ("python3 -m venv", "pip ", "docker ")
 """Commands that need a network or a Docker daemon; the test looks at what they name."""
 
+PROGRESS: Final = re.compile(r"^.* of [\d,]+ (instances have started|states known so far are tried)\n", re.MULTILINE)
+"""What `saga simulate` and `saga test` say on standard error on a machine that is busy."""
+
 
 class Command(NamedTuple):
     """A command of a page, and what it prints."""
@@ -126,20 +129,18 @@ class Terminal:
             until(lambda: is_ready(self.variables["SAGA_API__BIND"]), f"it is ready\n{program.log[before:]}", LIMIT)
 
     def _run(self, line: str) -> tuple[int, str]:
-        """Run a command to its end; return its exit code and what it printed, with the errors if it failed.
-
-        On a busy machine a command that succeeds says on standard error how far it is.
-        """
+        """Run a command to its end; return its exit code and what it printed, but for how far it was meanwhile."""
         ran = subprocess.run(
             ["bash", "-c", line],
             cwd=self.folder,
             env=without_settings(os.environ) | self.variables,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
             check=False,
             timeout=LIMIT,
         )
-        return ran.returncode, ran.stdout + (ran.stderr if ran.returncode else "")
+        return ran.returncode, PROGRESS.sub("", ran.stdout)
 
 
 def is_ready(address: str) -> bool:
