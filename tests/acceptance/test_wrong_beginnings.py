@@ -96,6 +96,5 @@ def test_a_wrong_setting_is_named_by_its_variable_and_ends_with_2(tmp_path: Path
         serve.start(ready=False)
         assert serve.ended(within=ENDS_WITHIN_S) == 2
         [message] = serve.failures()
-        assert len(serve.log.splitlines()) == 1
         assert variable in message
         assert value in message
