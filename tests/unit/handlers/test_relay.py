@@ -17,21 +17,27 @@ from tests.unit.handlers._support.order_log import REPLIES, Log
 
 
 class Gate(Wall):
-    """A publisher that acknowledges only while it is open, and fails in a lane as often as scripted."""
+    """A publisher that acknowledges only while it is open, and fails in a lane as often as scripted.
+
+    What fails was written, or not if it `loses` it.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.open = asyncio.Event()
         self.open.set()
         self.failures: dict[tuple[str, int], int] = {}
+        self.loses = False
         self.entered: set[tuple[str, int]] = set()
 
     async def publish(self, topic: str, partition: int, rows: Sequence[OutboxMessage]) -> None:
         """Write, and fail or wait: what was not acknowledged may have been written."""
         lane = topic, partition
         self.entered.add(lane)
-        await super().publish(topic, partition, rows)
-        if self.failures.get(lane, 0):
+        fails = self.failures.get(lane, 0) > 0
+        if not (fails and self.loses):
+            await super().publish(topic, partition, rows)
+        if fails:
             self.failures[lane] -= 1
             raise TimeoutError("on purpose")
         await self.open.wait()
@@ -112,6 +118,16 @@ async def test_a_lane_that_fails_sends_the_same_rows_again_and_nothing_overtakes
             "2 messages to t:0 were not acknowledged",
             "1 messages to t:0 were not acknowledged",
         ]
+
+
+async def test_a_lane_whose_rows_are_lost_begins_again_with_the_first_i12(tmp_path: Path) -> None:
+    gate = Gate()
+    gate.failures, gate.loses = {("t", 0): 2}, True
+    async with open_coordinator(tmp_path / "saga.db", publisher=gate) as it, relaying(it.relay):
+        it.relay.push(await written(it, message("m-1"), message("m-2"), message("m-3")))
+        async with asyncio.timeout(20):
+            await it.relay.wait_until_drained()
+        assert [row.message_id for row in gate.published] == ["m-1", "m-2", "m-3"]
 
 
 async def test_a_lane_that_waits_does_not_hold_up_the_others(tmp_path: Path) -> None:

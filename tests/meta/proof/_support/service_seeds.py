@@ -123,6 +123,12 @@ SEEDS = (
         ),
     ),
     Seed(
+        "after a failure the later rows of a lane go on",
+        "Relay._publish",
+        "await asyncio.sleep($wait)",
+        "await asyncio.sleep($wait)\nwaiting.rotate(-len(rows))",
+    ),
+    Seed(
         "rows of a lane leave the newest first",
         "Relay._queue",
         "self._lanes[$lane].append($row)",
