@@ -6,6 +6,7 @@ from traceback import walk_tb
 from types import FrameType
 from typing import Any, NamedTuple
 
+from saga_coordinator.sagas.language.lint.serializable import name_of
 from saga_coordinator.sagas.language.nodes import ForEach, walk
 from saga_coordinator.sagas.language.saga import Saga
 
@@ -21,7 +22,7 @@ class AuthorFunction(NamedTuple):
         """Write it with its name, its file and its line."""
         code = getattr(self.function, "__code__", None)
         place = f"{code.co_filename}:{code.co_firstlineno}" if code else "?"
-        return str(RaisedIn(self.node, self.argument, _name_of(self.function), place))
+        return str(RaisedIn(self.node, self.argument, name_of(self.function), place))
 
 
 class RaisedIn(NamedTuple):
@@ -55,7 +56,7 @@ def raised_in(saga: Saga[Any, Any], error: BaseException) -> RaisedIn | None:
         for each in functions:
             if _runs(each.function, frame):
                 place = f"{frame.f_code.co_filename}:{line}"
-                return RaisedIn(each.node, each.argument, _name_of(each.function), place)
+                return RaisedIn(each.node, each.argument, name_of(each.function), place)
     return None
 
 
@@ -65,10 +66,6 @@ def functions_of(node: str | None, declared: Any) -> Iterator[AuthorFunction]:  
         value = getattr(declared, field.name)
         if callable(value) and not isinstance(value, type):
             yield AuthorFunction(node, field.name, value)
-
-
-def _name_of(function: Callable[..., Any]) -> str:
-    return str(getattr(function, "__name__", function))
 
 
 def _runs(function: Callable[..., Any], frame: FrameType) -> bool:
