@@ -40,8 +40,8 @@ async def prepare(service: Service) -> None:
     since = await service.store.newest_entry() - CLOCKS
     found = dict(await service.store.doubts())
     async for records in read_gap(settings.kafka, offsets, outcomes, since):
-        evidence = [each for record in records if (each := evidence_of(record, replies))]
-        found = {**doubts(evidence, _known(settings, ids_of(evidence))), **found}
+        if evidence := [each for record in records if (each := evidence_of(record, replies))]:
+            found = {**doubts(evidence, _known(settings, ids_of(evidence))), **found}
     await service.store.set_doubts(found)
     service.handlers.in_doubt.update(found)
     for id_, reason in sorted(found.items()):
@@ -59,7 +59,7 @@ async def complete(service: Service) -> None:
 
 def _known(settings: Settings, ids: Collection[str]) -> Mapping[str, Known]:
     with database.open_queries(settings) as queries:
-        rows = queries.instances(InstanceFilter(ids=ids), max(1, len(ids)))
+        rows = queries.instances(InstanceFilter(ids=ids), len(ids))
         return {row.id: Known(Status(row.status).is_final, _sent(queries.history(row, MAX_HISTORY))) for row in rows}
 
 
