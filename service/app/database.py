@@ -5,13 +5,13 @@ from pathlib import Path
 
 from saga_coordinator.service.health import Finding
 from saga_coordinator.service.settings import Settings
+from saga_coordinator.service.storage.columns import Definitions
 from saga_coordinator.service.storage.queries import Queries
 from saga_coordinator.service.storage.service_store import ServiceStore
 from saga_coordinator.service.storage.sqlite import backup as sqlite
 from saga_coordinator.service.storage.sqlite import examination, queries
 from saga_coordinator.service.storage.sqlite.backup import Checked, Restored
 from saga_coordinator.service.storage.sqlite.store import Report, SqliteStore
-from saga_coordinator.service.storage.sqlite.transaction import Definitions
 
 
 def path_of(settings: Settings) -> Path:

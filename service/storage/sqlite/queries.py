@@ -21,6 +21,7 @@ from saga_coordinator.handlers.records import (
 from saga_coordinator.handlers.trace_context import TraceContext
 from saga_coordinator.sagas.machine import Snapshot, Status
 from saga_coordinator.service.errors import StoreError
+from saga_coordinator.service.storage.columns import RECORD, record_of
 from saga_coordinator.service.storage.queries import (
     Backlog,
     DeadLetterFilter,
@@ -38,12 +39,10 @@ from saga_coordinator.service.storage.sqlite.rows import (
     EARLY_EVENTS,
     LETTERS,
     QUEUED,
-    RECORD,
     early_event,
     from_time,
     letter,
     queued,
-    record_of,
     to_time,
 )
 

@@ -1,17 +1,15 @@
-"""How values are stored in columns, records and dead letters in rows, and how rows are written.
+"""How times are stored, dead letters in rows, and how rows are written.
 
-Times are stored as microseconds, headers as JSON text that keeps every byte. All writes of a transaction are one trip
-to aiosqlite's thread, which costs the event loop 100 us: its public methods make a trip for each statement.
+Times are stored as microseconds. All writes of a transaction are one trip to aiosqlite's thread, which costs the event
+loop 100 us: its public methods make a trip for each statement.
 """
 
 import sqlite3
-from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 import aiosqlite
-from pydantic_core import from_json, to_json
 
 from saga_coordinator.handlers.ports import Conflict
 from saga_coordinator.handlers.records import (
@@ -19,13 +17,10 @@ from saga_coordinator.handlers.records import (
     Changes,
     DeadLetter,
     EarlyEvent,
-    Place,
     QueuedRecord,
-    RawHeaders,
-    Record,
 )
+from saga_coordinator.service.storage.columns import RECORD, record_of, record_row
 
-RECORD: Final = 'topic, partition, "offset", timestamp, key, headers, value, timestamp_type'
 AT: Final = 'topic = ? AND partition = ? AND "offset" = ?'
 LETTERS: Final = f"SELECT {RECORD}, at, cause, instance_id, parks FROM dead_letter"  # noqa: S608  own columns
 EARLY_EVENTS: Final = f"SELECT {RECORD}, address, at, expires_at FROM held_event"  # noqa: S608  own columns
@@ -63,33 +58,6 @@ def from_optional_time(at: datetime | None) -> int | None:
 def to_time(microseconds: int) -> datetime:
     """Return a stored time, in UTC."""
     return _EPOCH + timedelta(microseconds=microseconds)
-
-
-def from_headers(headers: RawHeaders) -> str:
-    """Return headers as a JSON list of pairs; a value that is not UTF-8 becomes a list of one base64 text."""
-    try:
-        return to_json(headers).decode()
-    except ValueError:
-        return to_json([(name, _readable(value)) for name, value in headers]).decode()
-
-
-def to_headers(text: str) -> RawHeaders:
-    return tuple((name, _raw(value)) for name, value in from_json(text))
-
-
-def _readable(value: bytes | None) -> str | list[str] | None:
-    if value is None:
-        return None
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return [b64encode(value).decode()]
-
-
-def _raw(value: str | list[str] | None) -> bytes | None:
-    if isinstance(value, list):
-        return b64decode(value[0])
-    return None if value is None else value.encode()
 
 
 # --- records and dead letters
@@ -138,18 +106,6 @@ def early_event(row: Sequence[Any]) -> EarlyEvent:
     """Return a row of `EARLY_EVENTS` as a value."""
     *record, address, at, expires_at = row
     return EarlyEvent(address, record_of(record), to_time(at), to_time(expires_at))
-
-
-def record_row(record: Record) -> Sequence[object]:
-    """Return the columns of a record, in the order of `RECORD`."""
-    headers = from_headers(record.headers)
-    return (*record.place, record.timestamp, record.key, headers, record.value, record.timestamp_type)
-
-
-def record_of(row: Sequence[Any]) -> Record:
-    """Return a record from its columns, in the order of `RECORD`."""
-    topic, partition, offset, timestamp, key, headers, value, timestamp_type = row
-    return Record(Place(topic, partition, offset), timestamp, key, value, to_headers(headers), timestamp_type)
 
 
 def _letter_row(letter: DeadLetter) -> Sequence[object]:

@@ -30,6 +30,7 @@ from saga_coordinator.handlers.records import (
 from saga_coordinator.handlers.routing import LiveVersions
 from saga_coordinator.service.counts import Counts
 from saga_coordinator.service.errors import StoreError
+from saga_coordinator.service.storage.columns import Definitions, to_headers
 from saga_coordinator.service.storage.sqlite import leases
 from saga_coordinator.service.storage.sqlite.counting import count
 from saga_coordinator.service.storage.sqlite.errors import (
@@ -41,8 +42,8 @@ from saga_coordinator.service.storage.sqlite.errors import (
 )
 from saga_coordinator.service.storage.sqlite.lock import acquire_lock, lock_path
 from saga_coordinator.service.storage.sqlite.migrations import migrate
-from saga_coordinator.service.storage.sqlite.rows import OUTLINES, to_headers, to_time
-from saga_coordinator.service.storage.sqlite.transaction import Counters, Definitions, SqliteTransaction
+from saga_coordinator.service.storage.sqlite.rows import OUTLINES, to_time
+from saga_coordinator.service.storage.sqlite.transaction import Counters, SqliteTransaction
 from saga_coordinator.service.storage.sqlite.wal import SIZE_LIMIT, describe_readers, size_of, wal_of
 
 T = TypeVar("T")

@@ -1,16 +1,13 @@
 """One transaction on SQLite: a statement for each kind of row, never one for each record."""
 
-import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import aiosqlite
-from pydantic import ValidationError
 from pydantic_core import to_json
 
-from saga_coordinator.handlers.decode import describe_error, describe_validation_error
 from saga_coordinator.handlers.records import (
     Changes,
     DeadLetterQueue,
@@ -21,35 +18,34 @@ from saga_coordinator.handlers.records import (
     Lease,
     LeaseMove,
     OutboxRow,
-    ParentCommand,
     Place,
     UnreadableInstance,
 )
-from saga_coordinator.handlers.routing import AnySaga, BadCatalog
-from saga_coordinator.handlers.trace_context import TraceContext
-from saga_coordinator.sagas.machine import Snapshot, freeze, thaw
+from saga_coordinator.sagas.machine import freeze
+from saga_coordinator.service.storage.columns import (
+    INSTANCE,
+    RECORD,
+    Definitions,
+    from_headers,
+    read_instance,
+    record_row,
+)
 from saga_coordinator.service.storage.sqlite import leases
 from saga_coordinator.service.storage.sqlite.rows import (
     AT,
     EARLY_EVENTS,
     LETTERS,
     QUEUED,
-    RECORD,
     Statement,
     dead_letter_statements,
     early_event,
-    from_headers,
     from_optional_time,
     from_time,
     letter,
     queued,
-    record_row,
     write,
 )
 
-Definitions = Callable[[str, int], AnySaga]
-
-_COLUMNS = "id, saga, version, correlation, data, state, trail, parent, revision, home, ended_at"
 _HISTORY = (
     "INSERT INTO history (instance, seq, at, kind, verdict, reason, message_id, message_type, message_source,"
     ' causation_id, value, decided, topic, partition, "offset", trace_id, span_id)'
@@ -85,7 +81,7 @@ class SqliteTransaction:
 
     async def load(self, ids: Collection[str]) -> Mapping[str, InstanceRecord]:
         rows = await self._read(
-            f"SELECT {_COLUMNS} FROM instance WHERE id IN (SELECT value FROM json_each(?))",  # noqa: S608  own columns
+            f"SELECT {INSTANCE} FROM instance WHERE id IN (SELECT value FROM json_each(?))",  # noqa: S608  own columns
             (to_json(sorted(ids)).decode(),),
         )
         return {stored.instance.id: stored for stored in self._stored(rows)}
@@ -94,7 +90,7 @@ class SqliteTransaction:
         """Return the instances whose timer is due and whose home has one of these leases, oldest first."""
         held = to_json([(each.topic, each.partition, each.epoch) for each in homes]).decode()
         rows = await self._read(
-            f"SELECT {_COLUMNS} FROM instance WHERE wake_at <= ? AND home IN (SELECT partition FROM lease,"  # noqa: S608  own columns
+            f"SELECT {INSTANCE} FROM instance WHERE wake_at <= ? AND home IN (SELECT partition FROM lease,"  # noqa: S608  own columns
             " json_each(?) AS held WHERE topic = json_extract(held.value, '$[0]')"
             " AND partition = json_extract(held.value, '$[1]') AND epoch = json_extract(held.value, '$[2]'))"
             " AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY wake_at LIMIT ?",
@@ -176,18 +172,12 @@ class SqliteTransaction:
 
     def _stored(self, rows: Iterable[Sequence[Any]]) -> Iterator[InstanceRecord]:
         """Yield the instances that can be read, and record why the others cannot."""
-        for id_, saga, version, key, data, state, trace, parent, revision, home, ended_at in rows:
-            try:
-                instance = thaw(self._definitions(saga, version), id_, key, Snapshot(data, state))
-                parent_command = ParentCommand(*json.loads(parent)) if parent else None
-                trace_context = TraceContext.from_json(trace)
-                stored = InstanceRecord(instance, revision, home, trace_context, parent_command)
-            except Exception as error:  # noqa: BLE001  a saga's own models may raise anything
-                reason = _unreadable_reason(error, version)
-                why = f"instance {id_} of saga {saga} version {version} cannot be read: {reason}"
-                self.unreadable_instances[id_] = UnreadableInstance(why, has_ended=ended_at is not None)
-            else:
-                yield stored
+        for id_, *row in rows:
+            match read_instance(self._definitions, id_, row):
+                case InstanceRecord() as stored:
+                    yield stored
+                case unreadable:
+                    self.unreadable_instances[id_] = unreadable
 
     def _next_seq(self) -> int:
         self._counters.outbox += 1
@@ -227,14 +217,6 @@ def _unmatched_rows(changes: Changes) -> Iterator[Statement]:
             for each in changes.verdicts
         ],
     )
-
-
-def _unreadable_reason(error: Exception, version: int) -> str:
-    """Return why an instance cannot be read, and what to do."""
-    if isinstance(error, BadCatalog):
-        return str(error)
-    why = describe_validation_error(error) if isinstance(error, ValidationError) else describe_error(error)
-    return f"{why}; put its definition back as it was, and let the changed one be version {version + 1}"
 
 
 def _mutable_columns(stored: InstanceRecord) -> Sequence[object]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from saga_coordinator.handlers.records import OutboxMessage, RawHeaders, Record
-from saga_coordinator.service.storage.sqlite.rows import to_headers
+from saga_coordinator.service.storage.columns import to_headers
 from tests.unit.handlers._support.coordinator import Coordinator
 from tests.unit.handlers._support.order_log import (
     EVENTS,
