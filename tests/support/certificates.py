@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.support.kafka.java_process import run
+from tests.support.child_process import run
 
 
 class KeyPair(NamedTuple):

@@ -6,16 +6,17 @@
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import NoReturn
 
 import pytest
 
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.support.kafka.java import JavaKafka, create_topics
-from tests.support.kafka.shared import shared_kafka
-from tests.support.side_by_side import is_worker
+from tests.support.shared_server import run_folder, shared_server
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,8 @@ def real_kafka(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Co
     missing = JavaKafka.missing()
     if missing:
         give_up(f"it needs a real Kafka: set SAGA_TEST_KAFKA to the address of one, or install {missing}")
-    folder = tmp_path_factory.getbasetemp()
-    with shared_kafka(folder.parent if is_worker(pytestconfig) else folder) as bootstrap_servers:
+    folder = run_folder(tmp_path_factory, pytestconfig)
+    with shared_server(folder, "kafka", lambda: _started(folder)) as bootstrap_servers:
         yield RealKafka(bootstrap_servers)
 
 
@@ -63,6 +64,12 @@ def own_kafka(tmp_path: Path) -> Iterator[JavaKafka]:
     folder.mkdir()
     with JavaKafka(folder) as kafka:
         yield kafka
+
+
+@contextmanager
+def _started(folder: Path) -> Iterator[str]:
+    with JavaKafka(Path(mkdtemp(dir=folder))) as kafka:
+        yield kafka.bootstrap_servers
 
 
 def give_up(reason: str) -> NoReturn:

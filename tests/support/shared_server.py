@@ -1,36 +1,43 @@
-"""One Kafka for all processes of a test run: the first that needs it starts it, and stops it after the last user."""
+"""One server for all processes of a test run: the first that needs it starts it, and stops it after the last user."""
 
 import fcntl
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import IO
 
-from tests.support.kafka.java import JavaKafka
+import pytest
+
+from tests.support.side_by_side import is_worker
+
+
+def run_folder(factory: pytest.TempPathFactory, config: pytest.Config) -> Path:
+    """The folder that all workers of a test run have in common."""
+    folder = factory.getbasetemp()
+    return folder.parent if is_worker(config) else folder
 
 
 @contextmanager
-def shared_kafka(folder: Path) -> Iterator[str]:
-    """Return the address of the Kafka that all callers with this folder share.
+def shared_server(folder: Path, name: str, start: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
+    """Return the address of the server of this name that all callers with this folder share; `start` returns it.
 
     Each user holds a shared lock, which the system releases even if the process is killed. The process that has started
-    the Kafka waits at its end until nobody else holds one.
+    the server waits at its end until nobody else holds one.
     """
-    address = folder / "shared-kafka.address"
+    file = folder / f"shared-{name}.address"
     with ExitStack() as stack:
-        with _locked(folder / "shared-kafka.start"):
-            started = None if address.exists() else stack.enter_context(JavaKafka(Path(mkdtemp(dir=folder))))
-            if started is not None:
-                address.write_text(started.bootstrap_servers)
-            users = stack.enter_context((folder / "shared-kafka.users").open("w"))
+        with _locked(folder / f"shared-{name}.start"):
+            is_ours = not file.exists()
+            if is_ours:
+                file.write_text(stack.enter_context(start()))
+            users = stack.enter_context((folder / f"shared-{name}.users").open("w"))
             fcntl.flock(users, fcntl.LOCK_SH)
-            servers = address.read_text()
-        yield servers
-        if started is not None:
-            with _locked(folder / "shared-kafka.start"):  # the next user starts another
+            address = file.read_text()
+        yield address
+        if is_ours:
+            with _locked(folder / f"shared-{name}.start"):  # the next user starts another
                 fcntl.flock(users, fcntl.LOCK_EX)
-                address.unlink()
+                file.unlink()
 
 
 @contextmanager

@@ -16,8 +16,8 @@ from typing import Any, Final, NamedTuple, Self
 from uuid import uuid4
 
 from tests.acceptance._support.until import until
+from tests.support.child_process import ChildProcess
 from tests.support.failpoints import VARIABLE
-from tests.support.kafka.java_process import ChildProcess
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 WITH_FAILPOINTS: Final = (sys.executable, "-m", "tests.support.failpoints")

@@ -17,8 +17,8 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import KafkaException, NewTopic
 
 from saga_coordinator.service.errors import BrokerError
+from tests.support.child_process import ChildProcess, run
 from tests.support.kafka.java_jars import class_archive, java_command, kafka_jars, keep_class_archive, missing_tools
-from tests.support.kafka.java_process import ChildProcess, run
 from tests.support.kafka.java_secured import Secured, certificate_in
 
 

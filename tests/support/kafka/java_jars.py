@@ -14,7 +14,7 @@ from typing import Final
 from uuid import uuid4
 
 from saga_coordinator.service.errors import BrokerError
-from tests.support.kafka.java_process import run
+from tests.support.child_process import run
 
 KAFKA_VERSION: Final = "4.1.0"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.support.kafka.java_process import run
+from tests.support.child_process import run
 
 _OPENSSL_TIMEOUT: Final = 60.0
 _SETTINGS: Final = """\
