@@ -103,7 +103,7 @@ class PostgresServer:
         return self.folder / "data"
 
     def _answers(self) -> bool:
-        command = [self._bin / "pg_isready", "--quiet", f"--host={self.folder}", f"--port={self.port}"]
+        command = [str(self._bin / "pg_isready"), "--quiet", f"--host={self.folder}", f"--port={self.port}"]
         return subprocess.run(command, check=False).returncode == 0
 
     def _end(self, number: signal.Signals) -> None:
