@@ -58,7 +58,7 @@ format: $(DEV_READY)  ## Format the code and apply the safe fixes
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-bench: $(DEV_READY)  ## Measure transitions, throughput and latency (ARGS="--json", "--kafka embedded", "--only machine")
+bench: $(DEV_READY)  ## Measure transitions, throughput and latency (ARGS="--help", "--only intake", "--against PATH")
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 # uv keeps the versions that the files already hold; delete a file or pass ARGS=--upgrade for newer ones.

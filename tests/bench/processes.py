@@ -18,13 +18,18 @@ from tests.bench.plan import Scenario, Tracing
 READY_TIMEOUT = 60.0
 STOP_TIMEOUT = 40.0
 
+_DEMO = (sys.executable, "-m", "tests.support.demo_process")
+
 
 @contextmanager
-def running(command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> Iterator[int]:
-    """Run a Python module as a process, its output in a file, and stop it in the end. Yields its process id."""
+def running(
+    command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None, folder: Path | None = None
+) -> Iterator[int]:
+    """Run a command as a process, its output in a file, and stop it in the end. Yields its process id."""
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", *command],
+            command,
+            cwd=folder,
             env={**os.environ, **(environment or {})},
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -65,23 +70,26 @@ def wait_for_service(url: str, log: Path) -> None:
 
 def service_environment(bootstrap: str, folder: Path, port: int, tracing: Tracing, endpoint: str) -> dict[str, str]:
     """Return the service's settings for one mode of tracing."""
-    environment = {
+    return {
         "SAGA_KAFKA__BOOTSTRAP_SERVERS": bootstrap,
-        "SAGA_STORE": f"sqlite:///{folder}/{tracing}.db",
+        "SAGA_STORE": f"sqlite:///{folder}/saga.db",
         "SAGA_API__BIND": f"127.0.0.1:{port}",
         "SAGA_LOG__LEVEL": "warning",
+        **tracing_environment(tracing, endpoint),
     }
+
+
+def tracing_environment(tracing: Tracing, endpoint: str) -> dict[str, str]:
+    """Return the variables for one mode of tracing; spans are exported to `endpoint`."""
     if tracing == "off":
-        environment["OTEL_SDK_DISABLED"] = "true"
-    if tracing == "exported":
-        environment["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] = endpoint
-    return environment
+        return {"OTEL_SDK_DISABLED": "true"}
+    return {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": endpoint} if tracing == "exported" else {}
 
 
 @contextmanager
 def participants(bootstrap: str, scenario: Scenario, log: Path) -> Iterator[None]:
     """Run the five participants as a process of their own."""
-    command = ["tests.support.demo_process", "participants", "--bootstrap-servers", bootstrap]
+    command = [*_DEMO, "participants", "--bootstrap-servers", bootstrap]
     with running([*command, "--behaviour", '{"checks": false}', "--properties", _properties(scenario)], log):
         wait_for_text(log, '"ready"')
         yield
@@ -90,16 +98,16 @@ def participants(bootstrap: str, scenario: Scenario, log: Path) -> Iterator[None
 def _properties(scenario: Scenario) -> str:
     """Return how the other side's clients gather messages: as a busy service does at saturation, else not at all."""
     batched = {"linger.ms": 2, "fetch.min.bytes": 20_000, "fetch.wait.max.ms": 5}
-    return json.dumps(batched if scenario.window else {})
+    return json.dumps(batched if scenario.is_busy else {})
 
 
 def place_orders(bootstrap: str, scenario: Scenario, seed: int) -> dict[str, float]:
     """Run the load in a process of its own, and return its report."""
     pace = ["--window", str(scenario.window)] if scenario.window else ["--rate", str(scenario.rate)]
-    command = ["tests.support.demo_process", "load", "--bootstrap-servers", bootstrap, *pace]
+    command = [*_DEMO, "load", "--bootstrap-servers", bootstrap, *pace]
     command += ["--orders", str(scenario.orders), "--seed", str(seed), "--mix", '{"large": 0}', "--settle", "0.2"]
     command += ["--properties", _properties(scenario)]
-    done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise NotReady(f"{scenario.title()}: orders are missing or have two outcomes:\n{done.stdout}{done.stderr}")
     report: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
@@ -116,6 +124,22 @@ def cpu_seconds(pid: int) -> float:
     return float(
         sum(float(part) * 60.0**place for place, part in enumerate(reversed(output.stdout.strip().split(":"))))
     )
+
+
+def memory_mb(pid: int) -> float:
+    """Return how much memory a process has at this moment, in MB."""
+    output = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=True)
+    return int(output.stdout) / 1024
+
+
+def output_of(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> str:
+    """Return what a command prints. Raises `NotReady` with its last lines if it fails."""
+    done = subprocess.run(
+        command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise NotReady(f"{' '.join(command)} failed in {folder}:\n" + "\n".join(done.stderr.splitlines()[-20:]))
+    return done.stdout
 
 
 @contextmanager
