@@ -35,6 +35,7 @@ from saga_coordinator.sagas.machine import (
     Instance,
     Park,
     Pause,
+    Progress,
     ReplyReceived,
     Resolve,
     Resume,
@@ -136,18 +137,24 @@ class Scenario(Generic[D]):
 
         `id`: its message id, unique within `source`; without it each event has its own.
         """
+        kind = type(event).__name__
         if type(event) is self.saga.cancel_on:
+            if (key := self.saga.correlate(event)) != self.instance.key:
+                raise self._objection(
+                    f"{kind} cancels the instance of {key!r}, and this one is that of {self.instance.key!r}"
+                )
             return self._act(Cancel(self.at, event.message_type), f"it happens: {event!r}")
         awaited = tuple(node.event for node in self.saga.plan.receives)
         if not isinstance(event, awaited):
             names = ", ".join(each.__name__ for each in awaited) or "no event"
-            raise self._objection(f"nobody awaits {type(event).__name__}: saga {self.saga.name} receives {names}")
+            raise self._objection(f"nobody awaits {kind}: saga {self.saga.name} receives {names}")
         event_id = id or f"event-{len(self.story)}"
         received = EventReceived(self.at, event, destination(self.saga, event), event_id, source)
         return self._act(received, f"it happens: {event!r}")
 
     def passes(self, time: timedelta) -> Scenario[D]:
         """Time passes, and every timer that is due in it fires at its time."""
+        self._check_time("passes", time)
         self._check_all_named()
         until = self.at + time
         now = replace(self, unnamed=(), is_named=False, ignored=None)
@@ -160,6 +167,7 @@ class Scenario(Generic[D]):
 
     def sleeps(self, time: timedelta) -> Scenario[D]:
         """The coordinator is down for so long: no timer fires. `passes` then fires what is overdue."""
+        self._check_time("sleeps", time)
         self._check_all_named()
         return replace(self, at=self.at + time, unnamed=(), is_named=False, ignored=None)
 
@@ -275,8 +283,25 @@ class Scenario(Generic[D]):
         """Refuse an event that was ignored, unless `ignores` has said so."""
         signal = self.transitions[-1][0]
         if self.ignored is not None and not self.is_named and isinstance(signal, EventReceived):
-            kind = type(signal.event).__name__
-            raise self._objection(f"nobody awaited {kind}: it was ignored as {self.ignored}; say so by ignores(...)")
+            kind, why = (
+                type(signal.event).__name__,
+                self._other_key(signal.event) or f"it was ignored as {self.ignored}",
+            )
+            raise self._objection(f"nobody awaited {kind}: {why}; say so by ignores(...)")
+
+    def _other_key(self, event: Event) -> str | None:
+        """Return which key an event has, and which is awaited, if the instance waits for such an event now."""
+        for node in self.saga.plan.receives:
+            wait = self.instance.waits.get(node.name)
+            if isinstance(event, node.event) and wait and wait.progress is Progress.ASKED:
+                key, awaited = node.key(event), node.expects(self.data) if node.expects else self.instance.key
+                return f"it has the key {key!r}, and {node.name} waits for {awaited!r}" if key != awaited else None
+        return None
+
+    def _check_time(self, word: str, time: object) -> None:
+        if not isinstance(time, timedelta):
+            length = f"timedelta(seconds={time})" if isinstance(time, int | float) else "timedelta(...)"
+            raise self._objection(f"{word} takes a timedelta, not {time!r}: write {word}({length})")
 
     def _check_known(self, *steps: str) -> None:
         """Refuse a step that the saga does not have."""

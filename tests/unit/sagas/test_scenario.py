@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -37,6 +39,7 @@ SHOP = saga(
 BEGUN = given(SHOP, Begun())
 AT_THE_PIVOT = BEGUN.replies("a", Did()).replies("b", Did())
 UNDOING = AT_THE_PIVOT.fails("ship", code="no")
+OTHER = Paid(key="k-2", bill="k-2")
 DO_A, DO_B = asks("a"), asks("b")
 
 
@@ -262,6 +265,26 @@ def test_an_event_that_comes_too_early_fails_unless_the_test_says_so() -> None:
     for word in (lambda: early.replies("a", Did()), early.expects, lambda: early.ends(Status.RUNNING)):
         assert objection(word).startswith("nobody awaited Paid: it was ignored as early; say so by ignores(...)\n")
     early.ignores(Ignored.EARLY).replies("a", Did()).expects().happens(Paid()).expects("ship")
+
+
+def test_an_event_of_another_instance_fails_and_names_both_keys() -> None:
+    waiting = given(saga(compensatable("a"), awaits("payment"), point_of_no_return()), Begun()).replies("a", Did())
+    billed = given(saga(awaits("bill", billed_to=True), point_of_no_return()), Begun())
+
+    for story, awaited in ((waiting, "payment waits for 'k-1'"), (billed, "bill waits for 'bill of k-1'")):
+        found = objection(partial(story.happens(OTHER).passes, MINUTE))
+        assert found.startswith(f"nobody awaited Paid: it has the key 'k-2', and {awaited}; say so by ignores(...)\n")
+        assert story.happens(OTHER).ignores(Ignored.LATE).status is Status.RUNNING
+    found = objection(lambda: BEGUN.happens(Stopped(key="k-2")))
+    assert found.startswith("Stopped cancels the instance of 'k-2', and this one is that of 'k-1'\n")
+
+
+@pytest.mark.parametrize(("time", "remedy"), [(3600, "timedelta(seconds=3600)"), ("1h", "timedelta(...)")])
+def test_a_time_that_is_no_timedelta_is_refused_with_what_to_write(time: Any, remedy: str) -> None:  # noqa: ANN401  no timedelta
+    assert objection(lambda: BEGUN.passes(time)).startswith(
+        f"passes takes a timedelta, not {time!r}: write passes({remedy})\n"
+    )
+    assert f"write sleeps({remedy})" in objection(lambda: BEGUN.sleeps(time))
 
 
 def test_the_event_that_cancels_a_saga_cancels_it() -> None:
