@@ -2,7 +2,8 @@
 
 Each topic has its module: `arguments.py` what kind each argument is, `structure.py` names and groups, `phases.py` what
 may stand before and after the pivot, `durations.py` times and retries, `signatures.py` what the functions take and
-return, `serializable.py` what survives JSON. What starts a saga, and what it waits for, is checked here.
+return, `bodies.py` how they do it, `serializable.py` what survives JSON. What starts a saga, and what it waits for, is
+checked here.
 """
 
 from collections.abc import Iterator
@@ -37,8 +38,8 @@ class UnsoundSaga(Exception):
     def __init__(self, saga: str, problems: list[str]) -> None:
         """Collect all problems of one saga, with the place in the code that declares it."""
         place = _declared_at()
-        super().__init__("\n".join(": ".join((place, f"saga {saga}", problem)) for problem in problems))
-        self.problems = tuple(problems)
+        self.problems = tuple(dict.fromkeys(problems))
+        super().__init__("\n".join(": ".join((place, f"saga {saga}", problem)) for problem in self.problems))
 
 
 def _declared_at() -> str:

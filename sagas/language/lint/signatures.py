@@ -3,9 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from dis import Instruction, get_instructions
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
-from itertools import pairwise
 from types import NoneType, UnionType
 from typing import Any, Generic, Union, cast, get_args, get_origin, get_type_hints
 
@@ -14,6 +12,7 @@ from pydantic import BaseModel, TypeAdapter
 from saga_coordinator.contracts import Command, Event, Failure, Message, Reply
 from saga_coordinator.sagas.language.cause import Cause
 from saga_coordinator.sagas.language.declaration import Declaration
+from saga_coordinator.sagas.language.lint.bodies import body_problems
 from saga_coordinator.sagas.language.lint.serializable import name_of, serialization_problems
 from saga_coordinator.sagas.language.nodes import Branch, D, Delay, ForEach, Receive, Step
 
@@ -196,26 +195,9 @@ def hints(what: str, function: Function, problems: list[str]) -> tuple[list[Any]
         problems.append(f"{what} is {type(function).__name__}, which carries no annotations: write a function with def")
         return [], None
     returns = found.pop("return", None)
-    if returns not in {None, NoneType} and _returns_nothing(function):
-        problems.append(f"{what} {name_of(function)} returns nothing on any path: end it with a return")
+    if returns not in {None, NoneType}:
+        problems += body_problems(f"{what} {name_of(function)}", function)
     return list(found.values()), returns
-
-
-def _returns_nothing(function: Function) -> bool:
-    """Return whether a function ends with None only, as one without a return does. One that always raises does not."""
-    code = getattr(function, "__code__", None)
-    steps = [] if code is None else list(get_instructions(code))
-    ends = [(before, end) for before, end in pairwise(steps) if end.opname.startswith("RETURN_")]
-    return bool(ends) and all(
-        end.argval is None if end.opname == "RETURN_CONST" else _loads_none(before, end)
-        for before, end in ends
-        if end.opname in {"RETURN_CONST", "RETURN_VALUE"}
-    )
-
-
-def _loads_none(before: Instruction, end: Instruction) -> bool:
-    """Return whether the one instruction loads what the other returns, and that is None: nothing jumps between them."""
-    return before.opname == "LOAD_CONST" and before.argval is None and not end.is_jump_target
 
 
 def data_of(saga: Declaration[D], problems: list[str]) -> type[D] | None:

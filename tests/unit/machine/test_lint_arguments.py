@@ -1,7 +1,6 @@
-"""The linter on kinds of arguments, and on functions without a return: what authors without a type checker write."""
+"""The linter on kinds of arguments: what authors without a type checker write."""
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import pytest
 
 from saga_coordinator import sagas
 from saga_coordinator.sagas import Retry, UnsoundSaga
-from tests.support.saga_kit import Data, Did, Finished, Listed, Paid, Stopped, saga
+from tests.support.saga_kit import Listed, Paid, Stopped, saga
 from tests.unit.machine._support.unsound import (
     Settled,
     a,
@@ -31,24 +30,6 @@ untyped: Any = sagas
 
 BOTH = Settled | Paid
 UNCHANGED = saga(a)
-
-
-def forgets(data: Data, reply: Did) -> Data:  # type: ignore[return]  # what this is about
-    data.model_copy(update={"seen": (*data.seen, reply.word)})
-
-
-def forgets_the_outcome(data: Data) -> Finished:  # type: ignore[return]  # what this is about
-    Finished(key=data.key)
-
-
-def gives_up(data: Data, reply: Did) -> Data:
-    raise NotImplementedError(data, reply)
-
-
-def may_raise(data: Data, reply: Did) -> Data:
-    if reply.word:
-        return data
-    raise ValueError
 
 
 @pytest.mark.parametrize(
@@ -146,27 +127,6 @@ def test_an_argument_of_a_saga_of_another_kind_is_refused_with_the_remedy(change
 def test_arguments_of_the_right_kind_are_accepted() -> None:
     saga(replace(a, retry=Retry(attempts=2, factor=1)), settled, ship)
     saga(each(limit=2))
-
-
-# --- functions without a return
-
-
-def test_a_function_that_forgets_its_return_is_refused() -> None:
-    assert problems_of(replace(a, remember=forgets)) == (
-        "step a: remember forgets returns nothing on any path: end it with a return",
-    )
-    assert problems_with(on_completed=forgets_the_outcome) == (
-        "on_completed forgets_the_outcome returns nothing on any path: end it with a return",
-    )
-
-
-def chooses(data: Data, reply: Did) -> Data:
-    return data if reply.word else None  # type: ignore[return-value]  # a type checker finds it
-
-
-@pytest.mark.parametrize("function", [gives_up, may_raise, chooses])
-def test_a_function_that_may_return_or_raises_instead_is_accepted(function: Callable[..., Data]) -> None:
-    saga(replace(a, remember=function))
 
 
 # --- where
