@@ -29,16 +29,20 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of one check before the start. `remedy` says what to do if it failed, else it is None."""
+    """The result of one check before the start. `remedy` says what to do if it failed, else it is None.
+
+    A warning has a remedy too, and is no failure: the service can run without it.
+    """
 
     check: str
     detail: str
     remedy: str | None = None
+    is_warning: bool = False
 
     @property
     def ok(self) -> bool:
-        """Return whether the check passed."""
-        return self.remedy is None
+        """Return whether the check passed, if need be with a warning."""
+        return self.remedy is None or self.is_warning
 
 
 def _now() -> datetime:

@@ -22,7 +22,15 @@ from saga_coordinator.service.app.definitions import changed_definitions, refusa
 from saga_coordinator.service.catalog import demo_note, load_routes
 from saga_coordinator.service.errors import StoreError
 from saga_coordinator.service.health import Finding
-from saga_coordinator.service.kafka.admin import Topic, TopicState, describe_cluster, plan
+from saga_coordinator.service.kafka.acls import acls, missing_acls, principal
+from saga_coordinator.service.kafka.admin import (
+    Topic,
+    TopicState,
+    allowed_operations,
+    describe_cluster,
+    plan,
+    topic_purposes,
+)
 from saga_coordinator.service.kafka.connection import missing_codecs
 from saga_coordinator.service.kafka.errors import ClientError, diagnose
 from saga_coordinator.service.settings import KafkaSettings, Settings
@@ -38,8 +46,8 @@ async def examine(settings: Settings) -> Sequence[Finding]:
     routes, definitions = _definitions(settings)
     broker, traces = await asyncio.gather(_broker(settings.kafka), _traces())
     findings = [definitions, _codecs(), broker]
-    if routes is not None:
-        findings += await _topics(settings.kafka, routes) if broker.ok else []
+    if routes is not None and broker.ok:
+        findings += [*await _topics(settings.kafka, routes), *await _rights(settings.kafka, routes)]
     findings += _database(settings, routes)
     return [*findings, *traces]
 
@@ -91,11 +99,34 @@ async def _topics(settings: KafkaSettings, routes: Routes) -> Sequence[Finding]:
     return [_topic(topic) for topic in topics]
 
 
+async def _rights(settings: KafkaSettings, routes: Routes) -> Sequence[Finding]:
+    """Check what the coordinator may do on its topics and on its group, where the broker reports that."""
+    needed, owner = acls(settings, routes), principal(settings)
+    try:
+        allowed = await allowed_operations(settings, topic_purposes(routes))
+    except (OSError, ClientError) as error:
+        return [Finding("rights", str(error), "correct what is wrong with broker and topics")]
+    if not allowed:
+        return [Finding("rights", "this broker does not report them; `saga topics acls` lists those that are needed")]
+    lacking = [
+        Finding(
+            f"{each.operation} on {each.resource} {each.name}",
+            f"{owner} lacks this right, which is for {each.purpose}",
+            each.command(settings, owner),
+        )
+        for each in missing_acls(needed, allowed)
+    ]
+    return lacking or [
+        Finding("rights", f"{owner} has all that `saga topics acls` lists, as far as the broker reports them")
+    ]
+
+
 def _topic(topic: Topic) -> Finding:
     name = f"topic {topic.name}"
     if topic.state is TopicState.MISSING:
         return Finding(name, f"is missing ({topic.purpose})", "create it: saga topics apply")
-    return Finding(name, f"{topic.partitions} partitions, {topic.purpose}", "; ".join(topic.advice) or None)
+    detail = f"{topic.partitions} partitions, {topic.purpose}"
+    return Finding(name, detail, "; ".join(topic.advice) or None, is_warning=topic.is_foreign)
 
 
 # --- database

@@ -17,7 +17,8 @@ from saga_coordinator.service.views.text import escape
 def doctor(*, json: Json = False) -> None:
     """Check whether the service can run here.
 
-    It checks definitions, broker, topics, database and tracing, and says for each failure what to do.
+    It checks definitions, broker, topics and rights on them, database and tracing, and says for each failure what to
+    do. What should be changed of a topic of another service is a warning: a check that passes with a remedy.
 
     JSON: {"ok", "checks": [{"check", "ok", "found", "remedy"}]}
     """
@@ -37,5 +38,6 @@ def doctor(*, json: Json = False) -> None:
 
 
 def _row(finding: Finding) -> Sequence[str | Text]:
-    mark = Text("✔", style="green") if finding.ok else Text("✘", style="bold red")
+    warning = Text("!", style="yellow") if finding.remedy else Text("✔", style="green")
+    mark = warning if finding.ok else Text("✘", style="bold red")
     return mark, finding.check, finding.detail, Text(escape(finding.remedy or ""), style="yellow")

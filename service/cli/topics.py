@@ -14,6 +14,7 @@ from saga_coordinator.service.cli.environment import load_settings, silence_libr
 from saga_coordinator.service.cli.options import Json
 from saga_coordinator.service.kafka import admin
 from saga_coordinator.service.kafka.acls import acls as needed_acls
+from saga_coordinator.service.kafka.acls import principal as own_principal
 from saga_coordinator.service.kafka.admin import Topic, TopicState
 from saga_coordinator.service.settings import KafkaSettings
 from saga_coordinator.service.views.values import to_json
@@ -62,7 +63,7 @@ def acls(
     if json:
         print_json([each._asdict() for each in needed])
         return
-    owner = principal or f"User:{settings.sasl_username or settings.client_id}"
+    owner = principal or own_principal(settings)
     for each in needed:
         echo(f"{each.command(settings, owner)}  # {each.purpose}{', optional' if each.optional else ''}")
 

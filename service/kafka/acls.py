@@ -1,7 +1,7 @@
 """The rights in Kafka that a coordinator needs, and no others: those of its topics and of its group."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from saga_coordinator.handlers.routing import Routes
@@ -22,6 +22,20 @@ class Acl(NamedTuple):
         tool = ["kafka-acls.sh", "--bootstrap-server", settings.bootstrap_servers, "--add"]
         right = ["--allow-principal", principal, "--operation", self.operation, f"--{self.resource}", self.name]
         return shlex.join([*tool, *right])
+
+
+def principal(settings: KafkaSettings) -> str:
+    """Return who the coordinator is for Kafka's authorizer, as far as its settings say."""
+    return f"User:{settings.sasl_username or settings.client_id}"
+
+
+def missing_acls(needed: Sequence[Acl], allowed: Mapping[tuple[str, str], Collection[str]]) -> Sequence[Acl]:
+    """Return the rights that are lacking, given the operations that are allowed on resources by kind and name.
+
+    Of a resource that is not there nothing is known.
+    """
+    places = ((each, allowed.get((each.resource, each.name))) for each in needed if not each.optional)
+    return [each for each, operations in places if operations is not None and each.operation not in operations]
 
 
 def acls(settings: KafkaSettings, routes: Routes) -> Sequence[Acl]:

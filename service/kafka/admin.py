@@ -21,7 +21,7 @@ from aiokafka.protocol.admin import ApiVersionRequest
 
 from saga_coordinator.handlers.names import dead_letter_topic
 from saga_coordinator.handlers.routing import Routes, commands_of
-from saga_coordinator.service.kafka.aiokafka_internals import topic_errors
+from saga_coordinator.service.kafka.aiokafka_internals import allowed_on_group, allowed_on_topics, topic_errors
 from saga_coordinator.service.kafka.connection import connection
 from saga_coordinator.service.kafka.errors import NO_CONNECTION, describe_refusal, diagnose
 from saga_coordinator.service.settings import KafkaSettings
@@ -36,6 +36,8 @@ RETENTION: Final = "retention.ms"
 MIN_INSYNC: Final = "min.insync.replicas"
 MIN_RETENTION_MS: Final = 14 * 24 * 3600 * 1000
 """Two weeks: a redelivery, a restore and a long outage find their records."""
+EVENTS_IN: Final = "events in"
+COMMANDS_OUT: Final = "commands out"
 FETCH: Final = 1
 RELEASES: Final = ((18, "4.1"), (17, "3.9"), (16, "3.7"), (15, "3.5"), (13, "3.1"), (12, "2.7"), (11, "2.3"))
 """The newest version of the Fetch request, and the first release of Kafka that has it."""
@@ -66,12 +68,17 @@ class Topic:
     advice: Sequence[str] = ()
     """What should be changed by hand, each with the command."""
 
+    @property
+    def is_foreign(self) -> bool:
+        """Return whether it belongs to another service: the sender of its events, or the reader of its commands."""
+        return self.purpose in {EVENTS_IN, COMMANDS_OUT}
+
 
 def topic_purposes(routes: Routes) -> Mapping[str, str]:
     """Return what each topic of a catalog is for, by its name."""
-    purposes = dict.fromkeys(routes.event_topics, "events in") | {routes.names.replies: "replies in"}
+    purposes = dict.fromkeys(routes.event_topics, EVENTS_IN) | {routes.names.replies: "replies in"}
     for saga in routes.sagas.values():
-        purposes |= {command.topic: "commands out" for command in commands_of(saga)}
+        purposes |= {command.topic: COMMANDS_OUT for command in commands_of(saga)}
         purposes[routes.names.outcomes(saga.name)] = "outcomes out"
     purposes |= {dead_letter_topic(topic): "dead letters out" for topic in routes.topics_in}
     return {name: purposes[name] for name in sorted(purposes)}
@@ -135,6 +142,20 @@ async def check_topics(settings: KafkaSettings, names: Collection[str]) -> Mappi
                 raise for_code(code)(f"topic {name}")
         sizes = await _max_batch_bytes(admin, names)
         return {name: TopicLimits(len(existing[name]["partitions"]), sizes.get(name)) for name in names}
+
+
+async def allowed_operations(
+    settings: KafkaSettings, topics: Collection[str]
+) -> Mapping[tuple[str, str], Collection[str]]:
+    """Return what this client may do on topics and on its group, by kind and name, as far as the broker reports it.
+
+    Raises as `plan` does.
+    """
+    async with _admin(settings) as admin:
+        on_topics = await allowed_on_topics(admin, topics)
+        on_group = await allowed_on_group(admin, settings.group)
+    allowed = {("topic", name): operations for name, operations in on_topics.items()}
+    return allowed if on_group is None else {**allowed, ("group", settings.group): on_group}
 
 
 class Cluster(NamedTuple):

@@ -9,10 +9,8 @@ and a client that lost one is replaced. A client also waits for its broker befor
 
 import asyncio
 import time
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from functools import wraps
-from io import BytesIO
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -21,24 +19,18 @@ from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.errors import (
     CorruptRecordException,
+    GroupAuthorizationFailedError,
+    IncompatibleBrokerVersion,
     KafkaConnectionError,
     KafkaError,
     ProducerClosed,
     RecordTooLargeError,
+    TopicAuthorizationFailedError,
 )
-from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.metadata import MetadataRequest
-from aiokafka.protocol.types import (
-    AbstractType,
-    Boolean,
-    CompactArray,
-    CompactString,
-    Int16,
-    Int32,
-    Schema,
-    TaggedFields,
-)
 from aiokafka.structs import OffsetAndMetadata
+
+from saga_coordinator.service.kafka.protocol import GroupRightsRequest, TopicDetailsRequest, operations_of
 
 STOP_TIMEOUT = 3.0
 CLOSE_TIMEOUT = 1.0
@@ -154,7 +146,44 @@ async def topic_errors(admin: AIOKafkaAdminClient, names: Collection[str]) -> Ma
     return {each["topic"]: each["error_code"] for each in response["topics"]}
 
 
-# --- the ids of the cluster and of its topics, which aiokafka does not ask for
+# --- what this client is allowed to do
+
+
+async def allowed_on_topics(admin: AIOKafkaAdminClient, names: Collection[str]) -> Mapping[str, Collection[str]]:
+    """Return the operations that this client may do on each topic; without a topic that the broker does not report.
+
+    A broker without an authorizer reports all of them; one before Kafka 2.8 is not asked. No topic is created.
+    """
+    try:
+        response = await admin._send_request(TopicDetailsRequest(names, operations=True))
+    except NotImplementedError:  # aiokafka's word for a version that the broker does not have
+        return {}
+    denied = TopicAuthorizationFailedError.errno
+    allowed = {
+        each["topic"]: _NOTHING if each["error_code"] == denied else operations_of(each["topic_authorized_operations"])
+        for each in response.to_object()["topics"]
+        if each["error_code"] in {0, denied}
+    }
+    return {name: operations for name, operations in allowed.items() if operations is not None}
+
+
+async def allowed_on_group(admin: AIOKafkaAdminClient, group: str) -> Collection[str] | None:
+    """Return the operations that this client may do on a group, None if the broker does not report them."""
+    try:
+        node = await admin.find_coordinator(group)
+        [found] = (await admin._send_request(GroupRightsRequest(group), node)).to_object()["groups"]
+    except GroupAuthorizationFailedError:
+        return _NOTHING
+    except (IncompatibleBrokerVersion, NotImplementedError, KafkaError):
+        return None
+    denied = found["error_code"] == GroupAuthorizationFailedError.errno
+    return _NOTHING if denied else operations_of(found["authorized_operations"])
+
+
+_NOTHING: Collection[str] = frozenset()
+
+
+# --- the ids of the cluster and of its topics
 
 
 class TopicDescription(NamedTuple):
@@ -176,7 +205,7 @@ async def describe_topics(consumer: AIOKafkaConsumer, names: Collection[str]) ->
     client = consumer._client
     node = client.get_random_node()
     try:
-        response = await client.send(node, _TopicIdsRequest(names))
+        response = await client.send(node, TopicDetailsRequest(names))
     except NotImplementedError:  # aiokafka's word for a version that the broker does not have
         response = await client.send(node, MetadataRequest(sorted(names), allow_auto_topic_creation=False))
     described = response.to_object()
@@ -201,94 +230,6 @@ async def committed_offsets(
 async def wait_for_assignment(consumer: AIOKafkaConsumer) -> None:
     """Return when a consumer that was started without a subscription has joined the group."""
     await consumer._subscription.wait_for_assignment()
-
-
-class _Uuid(AbstractType[str | None]):  # type: ignore[misc]  # aiokafka carries no types
-    @classmethod
-    def encode(cls, value: str | None) -> bytes:  # noqa: ARG003  the form of every type
-        """Write no id: a topic is asked for by its name."""
-        return bytes(16)
-
-    @classmethod
-    def decode(cls, data: BytesIO) -> str | None:
-        """Return an id as Kafka's tools print it, None if there is none."""
-        value = data.read(16)
-        return urlsafe_b64encode(value).decode().rstrip("=") if any(value) else None
-
-
-class _TopicIdsResponse(Response):  # type: ignore[misc]  # aiokafka carries no types
-    API_KEY, API_VERSION = 3, 10
-    SCHEMA = Schema(
-        ("throttle_time_ms", Int32),
-        (
-            "brokers",
-            CompactArray(
-                ("node_id", Int32),
-                ("host", CompactString("utf-8")),
-                ("port", Int32),
-                ("rack", CompactString("utf-8")),
-                ("tags", TaggedFields),
-            ),
-        ),
-        ("cluster_id", CompactString("utf-8")),
-        ("controller_id", Int32),
-        (
-            "topics",
-            CompactArray(
-                ("error_code", Int16),
-                ("topic", CompactString("utf-8")),
-                ("topic_id", _Uuid),
-                ("is_internal", Boolean),
-                (
-                    "partitions",
-                    CompactArray(
-                        ("error_code", Int16),
-                        ("partition", Int32),
-                        ("leader", Int32),
-                        ("leader_epoch", Int32),
-                        ("replicas", CompactArray(Int32)),
-                        ("isr", CompactArray(Int32)),
-                        ("offline_replicas", CompactArray(Int32)),
-                        ("tags", TaggedFields),
-                    ),
-                ),
-                ("topic_authorized_operations", Int32),
-                ("tags", TaggedFields),
-            ),
-        ),
-        ("cluster_authorized_operations", Int32),
-        ("tags", TaggedFields),
-    )
-
-
-class _TopicIdsRequestStruct(RequestStruct):  # type: ignore[misc]  # aiokafka carries no types
-    FLEXIBLE_VERSION = True
-    API_KEY, API_VERSION = 3, 10
-    RESPONSE_TYPE = _TopicIdsResponse
-    SCHEMA = Schema(
-        (
-            "topics",
-            CompactArray(("topic_id", _Uuid), ("topic", CompactString("utf-8")), ("tags", TaggedFields)),
-        ),
-        ("allow_auto_topic_creation", Boolean),
-        ("include_cluster_authorized_operations", Boolean),
-        ("include_topic_authorized_operations", Boolean),
-        ("tags", TaggedFields),
-    )
-
-
-class _TopicIdsRequest(Request[_TopicIdsRequestStruct]):  # type: ignore[misc]  # aiokafka carries no types
-    """The metadata request in its version 10 (KIP-516); aiokafka 0.14 has those up to 5."""
-
-    API_KEY = 3
-
-    def __init__(self, names: Collection[str]) -> None:
-        self._names = sorted(names)
-
-    def build(self, request_struct_class: type[_TopicIdsRequestStruct]) -> _TopicIdsRequestStruct:
-        """Return the request; it creates no topic."""
-        topics: list[tuple[None, str, dict[int, bytes]]] = [(None, name, {}) for name in self._names]
-        return request_struct_class(topics, False, False, False, {})  # noqa: FBT003  in the order of the schema
 
 
 # --- tasks

@@ -1,5 +1,6 @@
 """A Kafka with authentication: the right user works; a wrong one is reported by readiness, without a restart."""
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +17,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it exports 
 )
 
 from tests.acceptance._support.business import business_on
-from tests.acceptance._support.processes import Serve
+from tests.acceptance._support.processes import Serve, saga
 from tests.acceptance._support.topics import recreate_topics
 from tests.acceptance._support.until import until
 from tests.support.kafka.java import JavaKafka
@@ -28,6 +29,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(180)]
 USER, PASSWORD = "saga", "pass-of-saga"
 SHIPPING, REPLIES = "shipping.commands.v1", "saga.replies.v1"
 TOPICS: Final = (ResourceType.TOPIC, "*", ResourcePatternType.LITERAL)
+GROUP: Final = "saga-coordinator-1"
 GROUPS: Final = (ResourceType.GROUP, "saga-coordinator-", ResourcePatternType.PREFIXED)
 
 
@@ -121,6 +123,40 @@ def test_a_revoked_right_is_reported_and_nothing_is_lost_when_it_is_granted_agai
         forbid(allowed, on, operation, permission=AclPermissionType.DENY)
         shop.serve.is_ready_within(20)
         shop.ends()
+
+
+def test_the_doctor_names_each_right_that_is_missing_with_the_command_that_grants_it(
+    allowed: JavaKafka, tmp_path: Path
+) -> None:
+    def examined(code: int) -> dict[str, Any]:
+        variables = {"SAGA_KAFKA__GROUP": GROUP, "SAGA_STORE": f"sqlite:///{tmp_path}/saga.db"}
+        said = saga("doctor", "--json", **as_user(allowed), **variables)
+        assert said.returncode == code, said.stdout + said.stderr
+        return {each["check"]: each for each in json.loads(said.stdout)["checks"]}
+
+    assert (
+        examined(0)["rights"]["found"]
+        == "User:saga has all that `saga topics acls` lists, as far as the broker reports them"
+    )
+    denied = [((ResourceType.TOPIC, SHIPPING), "Write"), ((ResourceType.TOPIC, REPLIES), "Read")]
+    denied.append(((ResourceType.GROUP, GROUP), "Read"))
+    for (kind, name), operation in denied:
+        on = (kind, name, ResourcePatternType.LITERAL)
+        allow(allowed, on, AclOperation[operation.upper()], permission=AclPermissionType.DENY)
+
+    failed = {name: each for name, each in examined(1).items() if not each["ok"]}
+
+    assert list(failed) == [
+        f"Read on group {GROUP}",
+        f"Read on topic {REPLIES}",
+        f"Write on topic {SHIPPING}",
+    ]
+    write = failed[f"Write on topic {SHIPPING}"]
+    assert write["found"] == "User:saga lacks this right, which is for commands, outcomes and dead letters"
+    assert write["remedy"].startswith("kafka-acls.sh --bootstrap-server ")
+    assert write["remedy"].endswith(f"--allow-principal User:saga --operation Write --topic {SHIPPING}")
+    forbid_everything(allowed)
+    assert len([name for name in examined(1) if name.startswith(("Read on ", "Write on "))]) == 11
 
 
 def as_user(kafka: JavaKafka) -> dict[str, str]:

@@ -10,6 +10,8 @@ from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.structs import OffsetAndMetadata
 
 from saga_coordinator.service.kafka.aiokafka_internals import (
+    allowed_on_group,
+    allowed_on_topics,
     committed_offsets,
     consumer_error,
     describe_topics,
@@ -19,6 +21,7 @@ from saga_coordinator.service.kafka.aiokafka_internals import (
 from saga_coordinator.service.kafka.connection import connection
 from saga_coordinator.service.settings import KafkaSettings
 from tests.support.kafka.faulty_broker import FaultyBroker
+from tests.support.kafka_fixtures import RealKafka
 from tests.support.project_tree import ROOT
 
 pytestmark = pytest.mark.slow
@@ -52,6 +55,8 @@ async def test_the_private_parts_of_its_clients_are_those_that_the_service_uses(
             assert callable(producer._message_accumulator.fail_all)  # noqa: SLF001
             assert (consumer_error(consumer), producer_error(producer)) == (None, None)
             assert await topic_errors(admin, ["t", "nobody-made-it"]) == {"t": 0, "nobody-made-it": UNKNOWN_TOPIC}
+            assert await allowed_on_topics(admin, ["t"]) == {}
+            assert await allowed_on_group(admin, "g") is None
             cluster_id, described = await describe_topics(consumer, ["t", "nobody-made-it"])
             assert (cluster_id or "").startswith("mockCluster")
             assert [(name, len(each.id or ""), each.partitions) for name, each in described.items()] == [("t", 22, [0])]
@@ -62,6 +67,29 @@ async def test_the_private_parts_of_its_clients_are_those_that_the_service_uses(
         finally:
             for client in clients:
                 await (client.close() if client is admin else client.stop())
+
+
+@pytest.mark.kafka
+async def test_a_broker_without_an_authorizer_reports_all_operations_on_what_exists(real_kafka: RealKafka) -> None:
+    topic = real_kafka.fresh_topic(1)
+    admin = AIOKafkaAdminClient(**connection(KafkaSettings(bootstrap_servers=real_kafka.bootstrap_servers)))
+    await admin.start()
+    try:
+        on_topics = await allowed_on_topics(admin, [topic, "nobody-made-it"])
+        await has_groups(real_kafka.bootstrap_servers, topic)
+        on_group = await allowed_on_group(admin, "nobody-joined-it")
+    finally:
+        await admin.close()
+    assert on_topics == {topic: {"Read", "Write", "Describe", "DescribeConfigs"}}
+    assert {"Read", "Describe"} <= set(on_group or ()) <= {"Read", "Describe", "DescribeConfigs"}
+
+
+async def has_groups(bootstrap_servers: str, topic: str) -> None:
+    """Join a group: a new Kafka has none before."""
+    options = connection(KafkaSettings(bootstrap_servers=bootstrap_servers))
+    consumer = AIOKafkaConsumer(topic, **options, group_id="g")
+    await consumer.start()
+    await consumer.stop()
 
 
 def test_a_connection_is_closed_with_a_reason_after_a_request_that_it_cannot_write() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from saga_coordinator.service.storage.sqlite import examination
+from tests.support.kafka.java import JavaKafka
 from tests.unit.cli._support.said import Saga
 from tests.unit.cli._support.stories import placed, run_stories
 from tests.unit.handlers._support.coordinator import open_coordinator
@@ -64,7 +65,7 @@ def looked(saga: Saga, code: int) -> Checks:
     assert said.code == code, said
     assert said.json["ok"] is (code == 0)
     found: Checks = {each["check"]: each for each in said.json["checks"]}
-    assert all((each["remedy"] is None) is each["ok"] for each in found.values())
+    assert all(each["ok"] or each["remedy"] for each in found.values())
     return found
 
 
@@ -77,6 +78,7 @@ def test_where_all_is_well_it_ends_with_0_and_names_every_topic(saga: Saga) -> N
     assert "Kafka" in str(found["broker"]["found"])
     assert found["topic saga.replies.v1"]["found"] == "4 partitions, replies in"
     assert sum(name.startswith("topic ") for name in found) == 10
+    assert str(found["rights"]["found"]).startswith("this broker does not report them")
     assert "OTEL_EXPORTER_OTLP_ENDPOINT is not set" in str(found["tracing"]["found"])
     assert "✔" in saga.does("doctor").out
 
@@ -90,6 +92,29 @@ def test_a_missing_topic_is_reported_with_the_command_that_creates_it(
 
     assert found["topic orders.events.v1"]["ok"] is True
     assert found["topic saga.replies.v1"]["remedy"] == "create it: saga topics apply"
+
+
+@pytest.mark.kafka
+def test_what_should_be_changed_of_a_topic_is_a_failure_only_where_the_topic_is_its_own(
+    saga: Saga, own_kafka: JavaKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAGA_KAFKA__BOOTSTRAP_SERVERS", own_kafka.bootstrap_servers)
+    own_kafka.create_topics({"orders.events.v1": 4, "shipping.commands.v1": 4})
+    saga.does("topics", "apply")
+
+    found = looked(saga, 0)
+
+    for topic in ("orders.events.v1", "shipping.commands.v1"):
+        assert str(found[f"topic {topic}"]["remedy"]).startswith("retention.ms is 7 days")
+    assert "!  topic orders.events.v1" in saga.does("doctor").out
+    assert (
+        found["rights"]["found"]
+        == "User:saga-coordinator has all that `saga topics acls` lists, as far as the broker reports them"
+    )
+    monkeypatch.setenv("SAGA_NAME", "shop")
+    own_kafka.create_topics({"shop.replies.v1": 4})
+    saga.does("topics", "apply")
+    assert [name for name, each in looked(saga, 1).items() if not each["ok"]] == ["topic shop.replies.v1"]
 
 
 def test_one_failure_hides_no_other(saga: Saga, monkeypatch: pytest.MonkeyPatch) -> None:
