@@ -9,6 +9,7 @@ from saga_coordinator.contracts import CancelCommand, Command, Event, Failure, M
 from saga_coordinator.handlers.names import DEFAULT_NAMES, Names, dead_letter_topic, is_reply_topic
 from saga_coordinator.sagas import Saga
 from saga_coordinator.sagas.language.nodes import Receive
+from saga_coordinator.sagas.language.wording import format_count
 from saga_coordinator.sagas.machine import Direction, Instance, address, instance_id
 from saga_coordinator.sagas.machine.progress import find_command
 
@@ -205,7 +206,7 @@ def _check_one_model(known: type[Message], model: type[Message]) -> None:
 
 
 def _orphaned(live: LiveVersions) -> str:
-    many = f"{live.number} live instance{'' if live.number == 1 else 's'}"
+    many = format_count(live.number, "live instance")
     named = ", ".join(map(repr, live.keys)) + (", …" if live.number > len(live.keys) else "")
     return (
         f"saga {live.saga} version {live.version} has {many} ({named}) but is not in the catalog: "

@@ -1,6 +1,5 @@
 """Imports sagas from their place in the code, MODULE:NAME, and builds the routes of a catalog."""
 
-import difflib
 import importlib
 from collections.abc import Sequence
 from importlib import import_module
@@ -10,6 +9,7 @@ from typing import Final
 from saga_coordinator.handlers.names import Names
 from saga_coordinator.handlers.routing import AnySaga, BadCatalog, Routes
 from saga_coordinator.sagas import Saga, UnsoundSaga
+from saga_coordinator.sagas.language.wording import suggest
 from saga_coordinator.service.settings import Settings
 
 MAX_PLACES: Final = 3
@@ -67,8 +67,7 @@ def values_at(place: str, given_as: str = "") -> tuple[object, ...]:
     except Exception as error:
         raise BadCatalog(f"{given_as}{place}: {_describe_import(module, error)}") from error
     if not hasattr(found, attribute):
-        near = difflib.get_close_matches(attribute, vars(found), n=1)
-        hint = f"did you mean {module}:{near[0]}?" if near else "write MODULE:NAME"
+        hint = suggest(attribute, vars(found), "write MODULE:NAME") if attribute else "write MODULE:NAME"
         raise BadCatalog(f"{given_as}{place}: {found.__file__ or module} has no {attribute!r}: {hint}")
     value = getattr(found, attribute)
     return tuple(value) if isinstance(value, tuple | list) else (value,)

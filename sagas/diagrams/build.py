@@ -21,6 +21,7 @@ from saga_coordinator.sagas.language.nodes import (
     Series,
     Step,
 )
+from saga_coordinator.sagas.language.wording import format_count
 from saga_coordinator.sagas.machine import Instance, Status
 from saga_coordinator.sagas.machine.progress import is_settled
 
@@ -52,7 +53,7 @@ class Sketcher(Generic[D]):
     def summary(self) -> str:
         """Return a sentence for readers who do not see the picture."""
         count = len(self.saga.plan.steps)
-        text = f"Saga {self.saga.name}, version {self.saga.version}, of {count} step{'s' if count > 1 else ''}"
+        text = f"Saga {self.saga.name}, version {self.saga.version}, of {format_count(count, 'step')}"
         if self.instance is None:
             return f"{text}."
         return f"{text}; instance {in_a_line(self.instance.key)} is {self._status(self.instance)}."

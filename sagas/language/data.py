@@ -6,7 +6,6 @@ does not check, a wrong name or type, is refused when it happens.
 """
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from types import NoneType
 from typing import Any, Generic, TypeVar, get_args, get_origin
 
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from saga_coordinator.sagas.language.lint.serializable import is_union, name_of
+from saga_coordinator.sagas.language.wording import suggest
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -115,8 +115,7 @@ def _wrong_name(value: BaseModel | tuple[Any, ...] | dict[Any, Any]) -> str | No
         kind, held = type(value), value.__dict__
         for name in held.keys() - kind.__pydantic_fields__.keys():
             if not hasattr(kind, name):
-                near = get_close_matches(name, kind.model_fields, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(kind.model_fields)}"
+                hint = suggest(name, kind.model_fields, f"it has {', '.join(kind.model_fields)}")
                 return f"sets {name}, which {kind.__name__} does not have: {hint}"
         value = held
     for each in value.values() if isinstance(value, dict) else value:

@@ -1,6 +1,8 @@
-"""Durations and numbers of times as text for people."""
+"""Durations, numbers and the nearest name as text for people."""
 
+from collections.abc import Iterable
 from datetime import timedelta
+from difflib import get_close_matches
 
 _UNITS = (
     (timedelta(days=1), "day", timedelta(hours=1), "h"),
@@ -26,3 +28,15 @@ def format_duration(length: timedelta) -> str:
 def format_times(count: int) -> str:
     """Return how often something happened: `once`, `4 times`."""
     return "once" if count == 1 else f"{count} times"
+
+
+def format_count(count: int, noun: str) -> str:
+    """Return how many there are: `1 instance`, `4 instances`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def suggest(name: str, known: Iterable[str], otherwise: str, cutoff: float = 0.6) -> str:
+    """Return the question whether a known name was meant that begins so or is near, `otherwise` if there is none."""
+    names = list(known)
+    near = [each for each in names if each.startswith(name)] or get_close_matches(name, names, 1, cutoff)
+    return f"did you mean {near[0]}?" if near else otherwise

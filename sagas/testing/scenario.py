@@ -20,12 +20,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from typing import Any, Generic, TypeVar
 
 from saga_coordinator.contracts import Command, Done, Event, Failure, Reply
 from saga_coordinator.sagas.language.nodes import D, Delay, ForEach, Receive, Step, leaf, walk
 from saga_coordinator.sagas.language.saga import Saga
+from saga_coordinator.sagas.language.wording import suggest
 from saga_coordinator.sagas.machine import (
     Cancel,
     Decision,
@@ -308,8 +308,7 @@ class Scenario(Generic[D]):
         known = [each.name for each in walk(self.saga.steps) if isinstance(each, Step | ForEach | Receive | Delay)]
         for step in steps:
             if leaf(step) not in known:
-                near = get_close_matches(leaf(step), known, n=1)
-                hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"
+                hint = suggest(leaf(step), known, f"it has {', '.join(known)}")
                 raise self._objection(f"saga {self.saga.name} has no step {step!r}: {hint}")
 
     def _objection(self, *problem: str) -> AssertionError:

@@ -23,6 +23,7 @@ from saga_coordinator.sagas.language.nodes import (
     leaf,
     walk,
 )
+from saga_coordinator.sagas.language.wording import format_count
 from saga_coordinator.sagas.machine import Instance, Progress, Status, StepRun, address
 from saga_coordinator.sagas.machine.progress import begun, is_abandoned, is_past_pivot, is_settled, pivots_sent
 from saga_coordinator.sagas.planning.undo_plan import undo_plan
@@ -266,7 +267,7 @@ def unreadable(pair: VersionPair, draft: Instance[Any]) -> Iterator[str]:
             try:
                 codec.validate_json(item)
             except ValidationError as error:
-                yield f"the recorded item of {step} does not fit any more: {error.error_count()} errors"
+                yield f"the recorded item of {step} does not fit any more: {format_count(error.error_count(), 'error')}"
 
 
 # --- what the new version would have done before

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from saga_coordinator.handlers.routing import AnySaga, BadCatalog, LiveVersions, Routes
+from saga_coordinator.sagas.language.wording import format_count
 from saga_coordinator.sagas.versions.outline import fingerprint, outline_changes, outline_of
 from saga_coordinator.service.storage.service_store import ServiceStore
 from saga_coordinator.service.telemetry.logs import logger
@@ -59,7 +60,7 @@ def refusal(saga: AnySaga, stored: Outlines, number: int) -> str:
     changes = outline_changes(stored[saga.name, saga.version], outline_of(saga))
     listed = "; ".join(changes[:MAX_LISTED]) + ("; …" if len(changes) > MAX_LISTED else "")
     return (
-        f"saga {saga.name} version {saga.version} was changed, and {number} live instance{'' if number == 1 else 's'} "
+        f"saga {saga.name} version {saga.version} was changed, and {format_count(number, 'live instance')} "
         f"started by it as it was ({listed}): restore it, and declare the change as version {saga.version + 1} beside "
         f"it; or, if they may continue by the changed one, set SAGA_ACCEPT_DEFINITION={acceptance(saga)}"
     )

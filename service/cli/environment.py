@@ -1,6 +1,5 @@
 """Reads the settings, and says what is wrong with them by the names of their variables."""
 
-import difflib
 import json
 import logging
 import os
@@ -15,6 +14,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import SettingsError
 
+from saga_coordinator.sagas.language.wording import suggest
 from saga_coordinator.service.cli.console import report
 from saga_coordinator.service.settings import FILE, Settings
 
@@ -136,9 +136,7 @@ def _where(path: Path) -> str:
 
 def _unknown(name: str) -> str:
     known = [each for each, _, _ in fields()]
-    begun = [each for each in known if each.startswith(name.upper())]
-    near = begun or difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.7)
-    return f"{name} is no setting" + (f": did you mean {near[0]}?" if near else "; `saga config` lists them all")
+    return f"{name} is no setting: {suggest(name.upper(), known, '`saga config` lists them all', cutoff=0.7)}"
 
 
 def _requirement(message: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 import typer
 from rich.text import Text
 
-from saga_coordinator.sagas.language.wording import format_duration
+from saga_coordinator.sagas.language.wording import format_count, format_duration
 from saga_coordinator.service.cli.console import echo, print_json, remark, status_mark, table, width
 from saga_coordinator.service.cli.options import Cursor, Json, OfSaga
 from saga_coordinator.service.cli.reader import open_reader
@@ -63,7 +63,7 @@ def ls(
     if page.next is not None:
         remark(f"There are more: saga ls --cursor {page.next}")
     if page.dead_letters:
-        remark(f"{page.dead_letters} records are dead-lettered: saga dead-letters ls")
+        remark(f"{format_count(page.dead_letters, 'dead letter')}: saga dead-letters ls")
 
 
 def _number(cursor: str) -> int:

@@ -8,6 +8,7 @@ import typer
 from pydantic import ValidationError
 from rich.text import Text
 
+from saga_coordinator.sagas.language.wording import format_count
 from saga_coordinator.sagas.versions.mapping import SAME_NAMES, VersionMapping, faults
 from saga_coordinator.sagas.versions.migration import Disposition
 from saga_coordinator.service.cli.console import echo, fail, print_json, remark, table
@@ -57,7 +58,8 @@ def migrate(
         if planned.instances:
             table(("key", "status", "then", "why"), [_row(each) for each in planned.instances])
         counts = ", ".join(f"{count} {fate}" for fate, count in planned.counts.items() if count)
-        echo(f"{len(planned.instances)} live instances of {name} v{old} -> v{new}{': ' + counts if counts else ''}")
+        live = format_count(len(planned.instances), "live instance")
+        echo(f"{live} of {name} v{old} -> v{new}{': ' + counts if counts else ''}")
     if not planned.ok:
         remark("saga: the plan is refused: put those steps back, name what they are now, or let those instances drain")
         raise typer.Exit(1)

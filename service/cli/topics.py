@@ -43,7 +43,7 @@ def plan(*, partitions: Partitions = 4, json: Json = False) -> None:
     _print(planned, {}, json=json)
     missing = [topic.name for topic in planned if topic.state is TopicState.MISSING]
     if missing:
-        remark(f"{len(missing)} of {len(planned)} topics are missing: `saga topics apply` creates them.")
+        remark(f"Missing: {len(missing)} of {len(planned)} topics; `saga topics apply` creates them.")
 
 
 @topics.command("acls")

@@ -7,7 +7,7 @@ from pydantic_core import from_json
 from saga_coordinator.handlers.records import TransitionRecord
 from saga_coordinator.sagas import CANCELLED, TIMED_OUT, Cause
 from saga_coordinator.sagas.language.nodes import duration_of
-from saga_coordinator.sagas.language.wording import format_duration
+from saga_coordinator.sagas.language.wording import format_count, format_duration
 from saga_coordinator.sagas.machine import Direction, Ignored, Send, Status
 from saga_coordinator.service.demo.story import brief
 from saga_coordinator.service.telemetry.transitions import about, entered, retry_at, turning_cause
@@ -61,7 +61,7 @@ def _compensating(transition: TransitionRecord) -> str | None:
     if decision.instance.status is Status.STALLED:
         return f"stalled: {cause.code}, {cause.message}"
     steps = sum(send.direction is Direction.COMPENSATION for send in decision.commands)
-    then = f"{steps} step{'s' if steps > 1 else ''} to compensate" if steps else "replies awaited first"
+    then = f"{format_count(steps, 'step')} to compensate" if steps else "replies awaited first"
     return f"{_why(cause)}: {then}"
 
 

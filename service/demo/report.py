@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
-from saga_coordinator.sagas.language.wording import format_duration
+from saga_coordinator.sagas.language.wording import format_count, format_duration
 from saga_coordinator.service.demo.live_view import COLOURS
 from saga_coordinator.service.demo.run import DemoResult
 from saga_coordinator.service.demo.script import FETCH_WAIT, Script
@@ -144,7 +144,7 @@ def _story(story: OrderStory) -> RenderableType:
     return Group(
         Rule(f"the story of {instance.key}", align="left", style="dim"),
         Text(f"{instance.status} after {format_duration(took)}{why}\n"),
-        Text(f"Its trace: {len(story.spans)} spans in {traces} linked trace{'s' if traces > 1 else ''}", "bold"),
+        Text(f"Its trace: {format_count(len(story.spans), 'span')} in {format_count(traces, 'linked trace')}", "bold"),
         trace_tree(story),
         Text(),
         Text("Its history in the database", "bold"),

@@ -6,13 +6,13 @@ The file is TOML; `docs/examples/order-fulfilment.toml` is one with everything i
 import math
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from random import Random
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from saga_coordinator.contracts.message import MAX_RETRY_AFTER
+from saga_coordinator.sagas.language.wording import suggest
 
 
 class Table(BaseModel):
@@ -33,9 +33,8 @@ class Table(BaseModel):
 
 def unknown_name(name: str, there_are: Mapping[str, object] | list[str], what: str = "setting") -> str:
     """Return what to say of an unknown name: which are known, and which was probably meant."""
-    near = get_close_matches(name, list(there_are), n=1)
-    meant = f" (did you mean {near[0]}?)" if near else ""
-    return f"there is no {what} {name!r}{meant}; there are {listed(there_are) or 'none'}"
+    otherwise = f"there are {listed(there_are)}" if there_are else "there is none"
+    return f"there is no {what} {name!r}: {suggest(name, there_are, otherwise)}"
 
 
 def listed(names: Mapping[str, object] | list[str]) -> str:

@@ -14,7 +14,7 @@ from saga_coordinator.handlers.records import Verdict
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.handlers.session import UNSENDABLE
 from saga_coordinator.sagas import CANCELLED, DEADLINE_PASSED, TIMED_OUT, Cause
-from saga_coordinator.sagas.language.wording import format_duration, format_times
+from saga_coordinator.sagas.language.wording import format_count, format_duration, format_times
 from saga_coordinator.sagas.machine import (
     CommandState,
     Direction,
@@ -105,7 +105,7 @@ def _live(case: Case) -> Iterator[str]:
     for command in commands[:MAX_LISTED]:
         yield _command(case, command)
     if len(commands) > MAX_LISTED:
-        yield f"And {len(commands) - MAX_LISTED} more commands are awaited."
+        yield f"It waits for {format_count(len(commands) - MAX_LISTED, 'more command')}."
     for wait in pending_waits(instance):
         yield _wait(case, wait)
     yield from _limits(case)

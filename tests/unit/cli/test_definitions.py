@@ -72,7 +72,7 @@ def test_every_problem_of_an_unsound_saga_of_the_working_directory_is_reported(s
         ({}, "nowhere.at:all", "there is no module nowhere: it is looked for in the working directory and"),
         ({"number.py": "catalog = 5"}, "number:catalog", "it holds 5: it must be a saga, or a tuple of sagas"),
         ({"empty.py": "catalog = ()"}, "empty:catalog", "it is empty: it must be a saga, or a tuple of at least one"),
-        ({"near.py": "catalog = ()"}, "near:katalog", "{here}/near.py has no 'katalog': did you mean near:catalog?"),
+        ({"near.py": "catalog = ()"}, "near:katalog", "{here}/near.py has no 'katalog': did you mean catalog?"),
     ],
 )
 def test_a_catalog_that_cannot_be_had_says_at_which_file_and_line(

@@ -35,7 +35,7 @@ def test_the_plan_names_what_is_there_missing_and_different(saga: Saga, monkeypa
     assert (found.pop("orders.events.v1"), found.pop("saga.replies.v1")) == ("exists", "differs")
     assert set(found.values()) == {"missing"}
     assert matching["saga.replies.v1"] == matching["orders.events.v1"] == "exists", "more than wanted is no fault"
-    assert "8 of 10 topics are missing: `saga topics apply` creates them." in said.err
+    assert "Missing: 8 of 10 topics; `saga topics apply` creates them." in said.err
     assert "never changed" in said.out
 
 

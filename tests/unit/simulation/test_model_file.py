@@ -30,8 +30,7 @@ def complaints(text: str) -> list[str]:
          '"3 h", "4 d"')),
         ("horizon = -1", "model.toml:1: horizon: input should be greater than or equal to 0, not -1"),
         ("[default]\nlatncy = 3",
-         ("model.toml:1: default: there is no setting 'latncy' (did you mean latency?); there are latency, retryable, "
-         "retry_after, refused, code, lost, honoured")),
+         ("model.toml:1: default: there is no setting 'latncy': did you mean latency?")),
         ("\n[default]\n\nrefused = 2", "model.toml:4: default.refused: input should be less than or equal to 1, not 2"),
         ("default = 3",
          ("model.toml:1: default: it must be a table with latency, retryable, retry_after, refused, code, lost, "
@@ -53,10 +52,10 @@ def complaints(text: str) -> list[str]:
         ("[[participants.payments.outages]]\nbegins = 1\nlasts = 1\n[[participants.payments.outages]]\nbegins = 2",
          "model.toml:4: participants.payments.outages.1.lasts: it is missing: say it here"),
         ("[participants.paiments]\nconcurrency = 3",
-         ("model.toml:1: participants.paiments: there is no participant of saga order-fulfilment called 'paiments' "
-         "(did you mean payments?); there are inventory, notifications, payments, reviews, shipping")),
+         ("model.toml:1: participants.paiments: there is no participant of saga order-fulfilment called 'paiments': "
+         "did you mean payments?")),
         ('[events.payment]\ndelay = "1 s"',
-         "model.toml:1: events.payment: there is no receive of saga order-fulfilment called 'payment'; there are none"),
+         "model.toml:1: events.payment: there is no receive of saga order-fulfilment called 'payment': there is none"),
         (('[[start]]\n[start.data]\norder_id = "o"\ncustomer_id = "c"\ncurrency = "EURO"\ntotal = "1"\n'
          'lines = [{ sku = "s", quantity = 1, unit_price = "1" }]\n'
          'ship_to = { street = "s", city = "c", postcode = "p", country = "DE" }'),
