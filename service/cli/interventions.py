@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
@@ -130,12 +130,17 @@ def _act(
     if json:
         print_json({"id": id_, **result})
     else:
-        why = f": {result['why']}" if result["why"] else ""
-        sent = f" Sent: {', '.join(result['sent'])}." if result["sent"] else ""
-        paused = ", paused" if result["paused"] else ""
-        (echo if is_well else remark)(f"{result['end']}{why}. It is {result['status']}{paused}.{sent}")
+        (echo if is_well else remark)(_sentence(result))
     if not is_well:
         raise typer.Exit(1)
+
+
+def _sentence(result: Mapping[str, Any]) -> str:
+    """Return how an action ended and why, and how the instance stands now, unless the reason says that."""
+    why, subject = result["why"] or "", "the instance is"
+    stands = "" if why.startswith(subject) else f"{subject} {result['status']}{', paused' if result['paused'] else ''}"
+    sent = f" Sent: {', '.join(result['sent'])}." if result["sent"] else ""
+    return f"{result['end']}: {'; '.join(filter(None, (why, stands)))}.{sent}"
 
 
 def _follow(id_: str, step: object, seconds: float) -> dict[str, object]:

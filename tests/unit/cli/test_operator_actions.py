@@ -25,10 +25,10 @@ def beside(store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
 
 @pytest.mark.usefixtures("beside")
 def test_a_pause_and_its_end(saga: Saga) -> None:
-    assert saga.does("pause", "bad", *WHY).out == "advanced. It is running, paused.\n"
+    assert saga.does("pause", "bad", *WHY).out == "advanced: the instance is running, paused.\n"
     again = saga("pause", "bad", *WHY)
-    assert (again.code, again.err) == (1, "refused: the instance is paused. It is running, paused.\n")
-    assert saga.does("resume", "bad", *WHY).out == "advanced. It is running.\n"
+    assert (again.code, again.err) == (1, "refused: the instance is paused.\n")
+    assert saga.does("resume", "bad", *WHY).out == "advanced: the instance is running.\n"
     assert "paused by olga: to look at it" in saga.does("show", "bad").out
 
 
@@ -81,7 +81,7 @@ def test_a_stalled_instance_is_resolved_by_hand(saga: Saga, beside: Running) -> 
     assert (early.code, "only a stalled one is resolved by hand" in early.err) == (1, True)
     stall(beside)
     shown = saga.does("resolve", "bad", "compensated", *WHY).out
-    assert shown == "advanced. It is compensated. Sent: made.unwound.v1.\n"
+    assert shown == "advanced: the instance is compensated. Sent: made.unwound.v1.\n"
 
 
 @pytest.mark.usefixtures("beside")
@@ -100,7 +100,7 @@ def test_a_step_is_skipped_with_a_reply(saga: Saga, tmp_path: Path) -> None:
 def test_a_cancel_turns_it_back(saga: Saga, beside: Running) -> None:
     record = beside.two.says("a")
     beside.does(lambda: beside.it.take(record))
-    assert saga.does("cancel", "bad", *WHY).out.startswith("advanced. It is compensating.")
+    assert saga.does("cancel", "bad", *WHY).out.startswith("advanced: the instance is compensating.")
     assert "it was cancelled (to look at it (olga))" in saga.does("why", "bad").out
 
 
