@@ -1,7 +1,6 @@
 """From a record to its message and where that goes, or to the reason why it cannot be read or is ignored."""
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
 from pydantic import ValidationError
@@ -10,10 +9,13 @@ from saga_coordinator.contracts import BadEnvelope, CancelCommand, Command, Enve
 from saga_coordinator.contracts import envelope as wire
 from saga_coordinator.contracts.json_limits import check_json
 from saga_coordinator.contracts.media_type import looks_like
-from saga_coordinator.handlers.records import Record
-from saga_coordinator.handlers.routing import Routes, Target, UnwantedPolicy
+from saga_coordinator.handlers.records import Raised, Record
+from saga_coordinator.handlers.routing import AnySaga, Routes, Target, UnwantedPolicy
+from saga_coordinator.sagas.language.functions import raised_in
+from saga_coordinator.sagas.machine import Instance
 
-_RAISED: Final = re.compile(r"\b(raised \w+):.*", re.DOTALL)
+_BY_VALIDATORS: Final = {"value_error": "Value error", "assertion_error": "Assertion failed"}
+"""The types of pydantic's errors whose message has the words of an exception, and how it begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,15 @@ class ReplyArrival:
 class Unreadable:
     """A record that cannot be read; `cause` says what is wrong and what it should be.
 
-    `raised` is the class of what a saga's own function raised on it. A reply has its `envelope`: it is unmatched, and
-    no concern of this coordinator, if its instance is not there.
+    `summary` is the cause without the words of exceptions, which may hold personal data; None if it has none. `raised`
+    is what a saga's own function raised on it. A reply has its `envelope`: it is unmatched, and no concern of this
+    coordinator, if its instance is not there.
     """
 
     record: Record
     cause: str
-    raised: str | None = None
+    summary: str | None = None
+    raised: Raised | None = None
     envelope: Envelope | None = None
 
 
@@ -78,8 +82,8 @@ def read(routes: Routes, record: Record) -> Arrival | Unreadable | Unwanted:
         if record.place.topic_name == routes.names.replies:
             return _reply(routes, record, envelope, payload)
         return _event(routes, record, envelope, payload)
-    except ValueError as error:
-        return Unreadable(record, _describe(error))
+    except Exception as error:  # noqa: BLE001  a model's own validator may raise anything: it concerns this record alone
+        return _unreadable(record, error)
 
 
 def read_kept(routes: Routes, record: Record) -> Arrival | Unreadable:
@@ -107,8 +111,8 @@ def _reply(routes: Routes, record: Record, envelope: Envelope, payload: bytes) -
         return Unreadable(record, cause, envelope=envelope)
     try:
         reply = _message(model, payload)
-    except ValueError as error:
-        return Unreadable(record, _describe(error), envelope=envelope)
+    except Exception as error:  # noqa: BLE001  as above
+        return _unreadable(record, error, envelope)
     return ReplyArrival(record, envelope, payload, reply, envelope.correlation_id, envelope.causation_id)
 
 
@@ -124,11 +128,13 @@ def _event(routes: Routes, record: Record, envelope: Envelope, payload: bytes) -
     message = cast("Event | Command[Any] | CancelCommand", _message(model, payload))
     if isinstance(message, Command):
         _check_answerable(record, envelope)
-    try:
-        targets = {to.place: to for to in (route.target(message, envelope.id) for route in found)}
-    except Exception as error:  # noqa: BLE001  the saga's own function: its failure concerns this record alone
-        cause = f"{envelope.type}: correlate or key raised {describe_error(error)}"
-        return Unreadable(record, cause, class_of(error))
+    targets: dict[object, Target] = {}
+    for route in found:
+        try:
+            to = route.target(message, envelope.id)
+        except Exception as error:  # noqa: BLE001  the saga's own function: its failure concerns this record alone
+            return refused_by(raised_by(route.saga, error, record=record), record)
+        targets[to.place] = to
     return EventArrival(record, envelope, payload, message, tuple(targets.values()))
 
 
@@ -164,8 +170,25 @@ def wrong_reply(arrival: ReplyArrival, expected: type[Message]) -> Unreadable:
     return Unreadable(arrival.record, f"{cause} or saga.failure.v1")
 
 
-def class_of(error: BaseException) -> str:
-    return f"{type(error).__module__}.{type(error).__qualname__}"
+def raised_by(
+    saga: AnySaga | None, error: Exception, *, record: Record | None = None, instance: Instance[Any] | None = None
+) -> Raised:
+    """Return what a function of a saga (None: a message's model) raised on a record (None: at a timer)."""
+    key = instance.key if instance else record and (record.key or b"").decode(errors="replace")
+    name, place = (saga.name, raised_in(saga, error)) if saga else ("", None)
+    return Raised(record and record.place, error, name, instance.id if instance else "", key, place)
+
+
+def refused_by(raised: Raised, record: Record) -> Unreadable:
+    """Return a record on which a function raised, as one that cannot be read."""
+    return Unreadable(record, describe_raised(raised), describe_raised(raised, with_words=False), raised)
+
+
+def describe_raised(raised: Raised, *, with_words: bool = True) -> str:
+    """Return which saga raised what, and where."""
+    whose = f"saga {raised.saga}" if raised.saga else "the model of its message"
+    what = describe_error(raised.error) if with_words else type(raised.error).__name__
+    return f"{whose} raised {what}" + (f" (in {raised.place})" if raised.place else "")
 
 
 def describe_error(error: Exception) -> str:
@@ -177,27 +200,33 @@ def describe_error(error: Exception) -> str:
     return _storable(f"{type(error).__name__}: {words}")
 
 
-def without_words(cause: str) -> str:
-    """Return a cause without the words of an exception, which may hold secrets: its class remains."""
-    return _RAISED.sub(r"\1", cause)
-
-
 def _storable(text: str) -> str:
     """Return a text in a form that UTF-8 and every database accept: half characters and NUL escaped, limited length."""
     return text[:MAX_CAUSE_LENGTH].encode(errors="backslashreplace").decode().replace("\0", "\\x00")
 
 
-def _describe(error: ValueError) -> str:
-    """Return why a message cannot be read."""
-    return describe_validation_error(error) if isinstance(error, ValidationError) else _storable(str(error))
+def _unreadable(record: Record, error: Exception, envelope: Envelope | None = None) -> Unreadable:
+    """Return a record whose message cannot be read, with the reason."""
+    match error:
+        case ValidationError():
+            summary = describe_validation_error(error, with_words=False)
+            return Unreadable(record, describe_validation_error(error), summary, envelope=envelope)
+        case ValueError():
+            return Unreadable(record, _storable(str(error)), envelope=envelope)
+        case _:
+            return replace(refused_by(raised_by(None, error, record=record), record), envelope=envelope)
 
 
-def describe_validation_error(error: ValidationError) -> str:
-    """Return what is wrong in which field, without the values: they may be secret. Of very many only the number."""
+def describe_validation_error(error: ValidationError, *, with_words: bool = True) -> str:
+    """Return what is wrong in which field, without the values: they may be secret. Of very many only the number.
+
+    The words are those of a model's own validators, which may hold values too.
+    """
     if error.error_count() > MAX_LISTED:
         return _storable(f"{error.title}: {error.error_count()} values are wrong, too many to list")
     problems = (
-        f"{'.'.join(map(str, each['loc'])) or 'the value'}: {each['msg']}"
+        f"{'.'.join(map(str, each['loc'])) or 'the value'}: "
+        f"{each['msg'] if with_words else _BY_VALIDATORS.get(each['type'], each['msg'])}"
         for each in error.errors(include_url=False, include_input=False, include_context=False)
     )
     return _storable(f"{error.title}: {'; '.join(problems)}")

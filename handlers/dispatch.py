@@ -15,9 +15,10 @@ from saga_coordinator.handlers.decode import (
     ReplyArrival,
     Unreadable,
     Unwanted,
-    class_of,
-    describe_error,
+    describe_raised,
+    raised_by,
     read_kept,
+    refused_by,
     wrong_reply,
 )
 from saga_coordinator.handlers.ports import Observer, Transaction
@@ -26,7 +27,6 @@ from saga_coordinator.handlers.records import (
     EarlyEvent,
     InstanceRecord,
     QueuedRecord,
-    Raised,
     Record,
     RecordVerdict,
     Verdict,
@@ -35,7 +35,6 @@ from saga_coordinator.handlers.recovery import IN_DOUBT
 from saga_coordinator.handlers.routing import AnySaga, Role, Routes, Target, awaited_reply
 from saga_coordinator.handlers.session import Session
 from saga_coordinator.sagas import Cause
-from saga_coordinator.sagas.language.functions import raised_in
 from saga_coordinator.sagas.language.nodes import BUFFER_FOR
 from saga_coordinator.sagas.machine import (
     Block,
@@ -50,7 +49,6 @@ from saga_coordinator.sagas.machine import (
 )
 
 RAISED = "definition-raised"
-SAGA_RAISED = "the saga raised"
 NOT_BY_THIS_VERSION = "the version of the saga that its instance keeps is neither cancelled by it nor waits for it"
 
 
@@ -108,8 +106,9 @@ class Dispatcher:
         try:
             session.apply(saga, record, TimerFired(session.at, own))
         except Exception as error:  # noqa: BLE001  the saga's own function: it concerns this instance alone
-            cause = _report(session, f"instance {record.instance.id} of {saga.name} stalled", error, saga, record)
-            session.apply(saga, record, Block(session.at, Cause(None, RAISED, cause)))
+            raised = raised_by(saga, error, instance=record.instance)
+            session.changes.raised.append(raised)
+            session.apply(saga, record, Block(session.at, Cause(None, RAISED, describe_raised(raised))))
 
     def expire(self, session: Session, early: EarlyEvent) -> None:
         """Drop an event that no instance waited for in time."""
@@ -138,10 +137,10 @@ class Dispatcher:
             return self._apply(session, arrival, record, target)
         except Exception as error:  # noqa: BLE001  its cause is written down with the record
             saga = self._saga_of(record) if record else target and target.route.saga
-            cause = _report(session, f"record {arrival.record.place} was dead-lettered", error, saga, record)
+            raised = raised_by(saga, error, record=arrival.record, instance=record and record.instance)
             if record is not None:
                 session.apply(self._saga_of(record), record, Park(session.at, str(arrival.record.place)))
-            dead_letter(session, Unreadable(arrival.record, f"{SAGA_RAISED} {cause}", class_of(error)), id_)
+            dead_letter(session, refused_by(raised, arrival.record), id_)
             return True
 
     def _refuse(self, session: Session, arrival: Arrival, id_: str) -> None:
@@ -228,19 +227,15 @@ def dead_letter(session: Session, unreadable: Unreadable, instance_id: str = "")
     """
     instance = session.find(instance_id)
     is_parked = instance is not None and instance.is_parked
-    letter = DeadLetter(unreadable.record, session.at, unreadable.cause, instance_id, parks=is_parked)
+    letter = DeadLetter(
+        unreadable.record, session.at, unreadable.cause, instance_id, parks=is_parked, summary=unreadable.summary
+    )
     session.changes.dead_letters.append(letter)
+    if unreadable.raised:
+        session.changes.raised.append(unreadable.raised)
     session.put_aside.add((instance_id, unreadable.record.place))
-    if row := session.encoder.dead_letter(letter, unreadable.raised):
+    if row := session.encoder.dead_letter(letter, unreadable.raised and unreadable.raised.error):
         session.changes.outbox.append(row)
-
-
-def _report(session: Session, what: str, error: Exception, saga: AnySaga | None, record: InstanceRecord | None) -> str:
-    """Report what a saga's own function raised, and return it as a cause."""
-    place = raised_in(saga, error) if saga else None
-    id_, key = (record.instance.id, record.instance.key) if record else ("", None)
-    session.changes.raised.append(Raised(what, error, saga.name if saga else "", id_, key, place))
-    return describe_error(error) + (f" (in {place})" if place else "")
 
 
 def add_verdict(session: Session, record: Record, envelope: Envelope, verdict: Verdict, reason: str) -> None:

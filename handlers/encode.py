@@ -12,7 +12,7 @@ from typing import Any, Final
 from saga_coordinator.contracts import Envelope, Event, Message, Reply
 from saga_coordinator.contracts import envelope as wire
 from saga_coordinator.contracts.envelope import Headers
-from saga_coordinator.handlers.decode import Arrival, without_words
+from saga_coordinator.handlers.decode import Arrival
 from saga_coordinator.handlers.names import DEFAULT_NAMES, Names, dead_letter_topic
 from saga_coordinator.handlers.records import DeadLetter, OutboxMessage, ParentCommand
 from saga_coordinator.handlers.routing import AnySaga
@@ -110,10 +110,10 @@ class Encoder:
             raise ValueError(reason)
         return row, child
 
-    def dead_letter(self, letter: DeadLetter, raised: str | None) -> OutboxMessage | None:
+    def dead_letter(self, letter: DeadLetter, raised: Exception | None) -> OutboxMessage | None:
         """Return the row that publishes a record to its dead-letter topic, None if it is too large for it.
 
-        `raised` is the class of what a saga's own function raised.
+        `raised` is what a saga's own function raised.
         """
         record, place = letter.record, letter.record.place
         topic, key = dead_letter_topic(place.topic_name), record.key or b""
@@ -184,7 +184,7 @@ def size_of(row: OutboxMessage) -> int:
     return len(row.key or b"") + len(row.value or b"") + headers + FRAME
 
 
-def _dead_letter_headers(letter: DeadLetter, raised: str | None, group: str | None) -> Headers:
+def _dead_letter_headers(letter: DeadLetter, raised: Exception | None, group: str | None) -> Headers:
     record, place = letter.record, letter.record.place
     timestamp_type = -1 if record.timestamp < 0 else record.timestamp_type
     headers: Headers = (
@@ -194,7 +194,9 @@ def _dead_letter_headers(letter: DeadLetter, raised: str | None, group: str | No
         ("kafka_dlt-original-timestamp", record.timestamp.to_bytes(8, "big", signed=True)),
         ("kafka_dlt-original-timestamp-type", TIMESTAMP_TYPES[timestamp_type]),
         ("kafka_dlt-exception-fqcn", (REFUSED if letter.instance_id else UNREADABLE).encode()),
-        ("kafka_dlt-exception-message", without_words(letter.cause).encode(errors="replace")),
+        ("kafka_dlt-exception-message", (letter.summary or letter.cause).encode(errors="replace")),
     )
-    headers += (("kafka_dlt-exception-cause-fqcn", raised.encode()),) if raised else ()
+    if raised is not None:
+        name = f"{type(raised).__module__}.{type(raised).__qualname__}"
+        headers += (("kafka_dlt-exception-cause-fqcn", name.encode()),)
     return headers + ((("kafka_dlt-original-consumer-group", group.encode()),) if group else ())

@@ -211,7 +211,8 @@ class DeadLetter:
     """A record that could not be applied, as it came, with the cause in words.
 
     `instance_id` is the instance for which it failed, empty if it could not be read; with `parks` that instance is
-    parked behind it: what comes later for it is queued.
+    parked behind it: what comes later for it is queued. `summary` is the cause without the words of exceptions, None
+    if it has none, or was loaded: it is not stored.
     """
 
     record: Record
@@ -219,6 +220,7 @@ class DeadLetter:
     cause: str
     instance_id: str = ""
     parks: bool = False
+    summary: str | None = None
 
 
 class QueuedRecord(NamedTuple):
@@ -267,9 +269,13 @@ class RecordVerdict:
 
 
 class Raised(NamedTuple):
-    """What a function of a saga raised: for which instance (its key is None before it has started), and where."""
+    """What a function of a saga raised on a record (None: at a timer), for which instance, and where.
 
-    what: str
+    `saga` is empty for the model of a message, `instance_id` as long as there is no instance; then `key` is the
+    record's.
+    """
+
+    record: Place | None
     error: Exception
     saga: str
     instance_id: str

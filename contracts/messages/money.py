@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer, StringConstraints
+from pydantic_core import PydanticCustomError
 
 _AMOUNT = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,9})?")
 
@@ -15,8 +16,7 @@ def _decimal_text(value: object) -> object:
         return value
     if isinstance(value, str) and _AMOUNT.fullmatch(value):
         return value
-    message = 'must be a decimal string such as "49.99"'
-    raise ValueError(message)
+    raise PydanticCustomError("decimal_string", 'must be a decimal string such as "49.99"')
 
 
 def _plain_text(value: Decimal) -> str:

@@ -69,7 +69,7 @@ DEAD_LETTER: Final[dict[str, Any]] = {
         "kafka_dlt-original-consumer-group": _TEXT,
         "kafka_dlt-exception-fqcn": _TEXT,
         "kafka_dlt-exception-cause-fqcn": {**_TEXT, "description": "The class of what a saga's function raised."},
-        "kafka_dlt-exception-message": {**_TEXT, "description": "The cause in words."},
+        "kafka_dlt-exception-message": {**_TEXT, "description": "The cause, without what an exception says."},
     },
 }
 

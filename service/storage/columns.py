@@ -8,7 +8,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
-from saga_coordinator.handlers.decode import describe_error, describe_validation_error
+from saga_coordinator.handlers.decode import describe_validation_error
 from saga_coordinator.handlers.records import (
     InstanceRecord,
     ParentCommand,
@@ -45,7 +45,9 @@ def _unreadable_reason(error: Exception, version: int) -> str:
     """Return why an instance cannot be read, and what to do."""
     if isinstance(error, BadCatalog):
         return str(error)
-    why = describe_validation_error(error) if isinstance(error, ValidationError) else describe_error(error)
+    why = type(error).__name__
+    if isinstance(error, ValidationError):
+        why = describe_validation_error(error, with_words=False)
     return f"{why}; put its definition back as it was, and let the changed one be version {version + 1}"
 
 

@@ -9,7 +9,7 @@ import logging
 import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from enum import StrEnum
 from pathlib import Path
 from time import monotonic
@@ -17,9 +17,15 @@ from typing import Any, TextIO
 
 import structlog
 
-from saga_coordinator.handlers.decode import without_words
-from saga_coordinator.handlers.dispatch import SAGA_RAISED
-from saga_coordinator.handlers.records import Committed, DeadLetter, Raised, RecordVerdict, TransitionRecord, Verdict
+from saga_coordinator.handlers.records import (
+    Committed,
+    DeadLetter,
+    Place,
+    Raised,
+    RecordVerdict,
+    TransitionRecord,
+    Verdict,
+)
 from saga_coordinator.sagas.machine import Status
 from saga_coordinator.service.telemetry import transitions
 
@@ -170,10 +176,11 @@ class LogLines:
             if transition.entry.verdict is Verdict.CONTRADICTORY:
                 facts = _facts(transition) | _decided(transition)
                 self._log.warning("a reply contradicts an earlier one: a person has to find out what is true", **facts)
+        raised_on = {raised.record for raised in committed.changes.raised}
         for raised in committed.changes.raised:
             self._raised(raised)
         for letter in committed.changes.dead_letters:
-            self._dead_lettered(letter)
+            self._dead_lettered(letter, raised_on)
         for unwanted in committed.changes.unwanted:
             self._ignored(unwanted)
 
@@ -190,16 +197,19 @@ class LogLines:
         self._log.warning(what, **facts)
 
     def _raised(self, raised: Raised) -> None:
-        suppressed = self._rate_limit.suppressed(fingerprint(raised.what))
+        """Log what a function raised, and of what was raised at one place only one a second."""
+        facts = _where_raised(raised)
+        suppressed = self._rate_limit.suppressed(" ".join(map(str, (facts["error"], *facts["trace"]))))
         if suppressed is not None:
-            facts = _where_raised(raised) | ({_SUPPRESSED: suppressed} if suppressed else {})
-            self._log.error(raised.what, **facts)
+            what = "record dead-lettered" if raised.record else "instance stalled"
+            facts |= {_SUPPRESSED: suppressed} if suppressed else {}
+            self._log.error(f"{what}: a function of the saga raised", **facts)
 
-    def _dead_lettered(self, letter: DeadLetter) -> None:
+    def _dead_lettered(self, letter: DeadLetter, raised_on: Collection[Place | None]) -> None:
         """Log a dead letter, and of those of a topic with a like cause only one a second."""
-        if letter.cause.startswith(SAGA_RAISED):  # it has its line, with the trace
+        if letter.record.place in raised_on:  # it has its line, with the trace
             return
-        cause, place = without_words(letter.cause), letter.record.place
+        cause, place = letter.summary or letter.cause, letter.record.place
         suppressed = self._rate_limit.suppressed(f"{place.topic} {fingerprint(cause)}")
         if suppressed is None:
             return
@@ -219,10 +229,11 @@ class LogLines:
         self._log.error("instance stalled: an operator has to decide", **_facts(transition), **facts)
 
 
-def _where_raised(raised: Raised) -> dict[str, object]:
+def _where_raised(raised: Raised) -> dict[str, Any]:
     """Return which function of a saga raised what and where. The words of the exception may hold personal data."""
     place, frames = raised.place, traceback.extract_tb(raised.error.__traceback__)
     facts = {
+        "record": raised.record and str(raised.record),
         "error": type(raised.error).__name__,
         "saga": raised.saga,
         "instance": raised.instance_id,

@@ -46,7 +46,7 @@ def test_they_are_listed_newest_first_with_what_waits(saga: Saga, beside: Runnin
     ]
     assert shown["next"] is None
     shown = saga.does("dead-letters", "ls").out
-    assert "the saga raised ArithmeticError: on purpose" in shown
+    assert "saga made raised ArithmeticError: on purpose" in shown
     assert str(failing.place) in shown
 
 

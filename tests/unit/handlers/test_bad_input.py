@@ -68,7 +68,7 @@ BAD_EVENTS: dict[str, tuple[bytes | None, RawHeaders, str]] = {
     "a total that is a number": (
         placed_value("o-1", total=79.98),
         event_headers(),
-        "total: Value error, must be a decimal",
+        "total: must be a decimal",
     ),
     "a wrong currency": (
         placed_value("o-1", currency="euro"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from pydantic import field_validator
 
 from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES
 from saga_coordinator.sagas import Saga, parallel, step
@@ -125,11 +126,50 @@ async def test_whatever_a_saga_raises_is_written_down_and_the_partition_goes_on_
 
         verdict, cause = it.verdict(reply.place)
         assert verdict == "dead-lettered"
-        assert (cause or "").startswith(f"the saga raised {type(error).__name__}")
+        assert (cause or "").startswith(f"saga made raised {type(error).__name__}")
         assert len(cause or "") < 2_500
         assert "\0" not in (cause or ""), "PostgreSQL takes none"
         assert it.verdict(event.place) == ("applied", None)
         assert it.messages[1].topic == "saga.replies.v1-dlt", "it is published, too"
+
+
+CARD = "4111 1111 1111 1111"
+
+
+class Paid(saga_kit.Begun):
+    message_type = "made.paid-by-card.v1"
+
+    card: str = ""
+
+    @field_validator("card")
+    @classmethod
+    def check(cls, card: str) -> str:
+        """Refuse a card that is wrong, in one of two ways."""
+        if card == CARD:
+            raise ValueError(f"{card} has expired")
+        return {"": card}[card]
+
+
+@pytest.mark.parametrize(
+    ("card", "cause", "header"),
+    [
+        (CARD, f"Paid: card: Value error, {CARD} has expired", b"Paid: card: Value error"),
+        ("4242", "the model of its message raised KeyError: '4242'", b"the model of its message raised KeyError"),
+    ],
+)
+async def test_what_the_validator_of_a_message_raises_concerns_its_record_and_stays_here_i28(
+    tmp_path: Path, card: str, cause: str, header: bytes
+) -> None:
+    log = Log()
+    saga = replace(saga_kit.saga(first_step()), starts_on=Paid)
+    async with open_coordinator(tmp_path / "saga.db", saga) as it:
+        bad = log.event(Paid.model_construct(key="bad", card=card), "bad")
+        good = log.event(Paid(key="k-1"), "k-1")
+        await it.take(bad, good)
+
+        assert [it.verdict(record.place) for record in (bad, good)] == [("dead-lettered", cause), ("applied", None)]
+        [letter] = [row for row in it.messages if row.topic.endswith("-dlt")]
+        assert dict(letter.headers)["kafka_dlt-exception-message"] == header
 
 
 UNWRITABLE: dict[str, object] = {"no JSON": (object(),), "half a character": ("caf\udce9",), "another type": 5}
@@ -150,7 +190,7 @@ async def test_data_that_cannot_be_written_concern_their_record_alone_i28_i29(tm
 
         assert [it.verdict(reply.place).verdict for reply in replies] == ["dead-lettered", "applied"]
         reason = it.verdict(replies[0].place).reason or ""
-        assert reason.startswith("the saga raised ValueError: saga made: remember returns data that are no Data: ")
+        assert reason.startswith("saga made raised ValueError: saga made: remember returns data that are no Data: ")
         assert it.rows("SELECT json_extract(data, '$.seen') FROM instance ORDER BY 1") == [("[]",), ("[]",)]
         assert it.rows("SELECT revision FROM instance ORDER BY 1") == [(2,), (2,)]
 

@@ -121,7 +121,7 @@ async def test_an_instance_whose_definition_raises_stalls_and_other_timers_fire(
             ("k-1", "running"),
         ]
         [(reason,)] = it.rows("SELECT reason FROM history WHERE kind = 'obstruct'")
-        assert reason.startswith(f"ArithmeticError: on purpose (in step a: send send, {__file__}:")
+        assert reason.startswith(f"saga made raised ArithmeticError: on purpose (in step a: send send, {__file__}:")
         assert len(it.types("k-1")) == 2
         assert [type(raised.error) for turn in it.watcher.turns for raised in turn.changes.raised] == [ArithmeticError]
         it.clock.pass_by(MINUTE)
@@ -146,7 +146,7 @@ async def test_an_exception_of_a_definition_at_a_timer_is_recorded_and_other_tim
         await it.fire_due()
 
         [(reason,)] = it.rows("SELECT reason FROM history WHERE kind = 'obstruct'")
-        assert reason.startswith("ValueError: caf\\udce9")
+        assert reason.startswith("saga made raised ValueError: caf\\udce9")
         assert len(it.types("k-1")) == 2
 
 

@@ -6,6 +6,7 @@ import json
 import logging
 import ssl
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from saga_coordinator.handlers.records import Changes, Committed, Place, Record,
 from saga_coordinator.service.telemetry import logs
 from saga_coordinator.service.telemetry.logs import Format, LogLines, RateLimit, fingerprint
 from saga_coordinator.service.telemetry.measures import Measures
+from tests.support import saga_kit
 from tests.unit.handlers._support.coordinator import open_coordinator
 from tests.unit.handlers._support.faulty import NO_FAULT, Fault, Two, wide
 from tests.unit.handlers._support.order_log import Log
@@ -270,6 +272,34 @@ async def test_what_an_exception_says_of_a_card_reaches_no_line_and_no_header(
     assert CARD not in stream.getvalue()
     added = [(value or b"").decode(errors="replace") for name, value in letter.headers if name.startswith("kafka_dlt")]
     assert CARD not in "".join(added)
+
+
+async def test_a_key_function_that_raises_is_named_once_with_file_line_and_trace(
+    tmp_path: Path, stream: io.StringIO, said: Said
+) -> None:
+    def key(event: saga_kit.Begun | saga_kit.Stopped) -> str:  # noqa: ARG001  the form of a key function
+        raise LookupError(f"no account of {CARD}")
+
+    logs.configure(stream=stream)
+    lines, log = LogLines(), Log()
+    async with open_coordinator(tmp_path / "saga.db", replace(wide(NO_FAULT, NO_FAULT), correlate=key)) as it:
+        record = log.event(saga_kit.Begun(key="k-1"), "k-1")
+        await it.take(record)
+        for turn in it.watcher.turns:
+            lines.on_commit(turn)
+        [(cause,)] = it.rows("SELECT cause FROM dead_letter")
+        [letter] = [row for row in it.messages if row.topic.endswith("-dlt")]
+
+    [line] = said()
+    assert (line["level"], line["error"], line["record"]) == ("error", "LookupError", str(record.place))
+    assert (line["saga"], line["argument"], line["function"], line["key"]) == ("made", "correlate", "key", "k-1")
+    assert str(line["where"]).startswith(f"{__file__}:")
+    assert f"{line['where']} in key" in str(line["trace"])
+    assert cause == f"saga made raised LookupError: no account of {CARD} (in correlate key, {line['where']})"
+    headers = dict(letter.headers)
+    assert headers["kafka_dlt-exception-message"] == cause.replace(f": no account of {CARD}", "").encode()
+    assert headers["kafka_dlt-exception-cause-fqcn"] == b"builtins.LookupError"
+    assert CARD not in stream.getvalue()
 
 
 def test_unreadable_records_of_a_topic_are_one_line_a_second(stream: io.StringIO, said: Said) -> None:

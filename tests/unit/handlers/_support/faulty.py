@@ -59,7 +59,7 @@ NO_FAULT = Fault(set())
 _LINE = 1 + Path(__file__).read_text(encoding="utf-8").splitlines().index(
     " " * 16 + "raise ArithmeticError(self.words)"
 )
-RAISED = f"the saga raised ArithmeticError: on purpose (in step a: remember remember, {__file__}:{_LINE})"
+RAISED = f"saga made raised ArithmeticError: on purpose (in step a: remember remember, {__file__}:{_LINE})"
 """The cause of a record for which the first step's function raised."""
 
 
