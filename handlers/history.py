@@ -1,7 +1,6 @@
 """The history's row of a signal and its decision: enough to make the signal again (`replay.py`)."""
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -87,7 +86,7 @@ def _content(signal: Signal, arrival: Arrival | None) -> tuple[str | None, bytes
         return signal.command_id, to_json(signal.cause)
     if isinstance(signal, TimerFired):
         return None, to_json({"unsent": signal.unsent}) if signal.unsent else None
-    values = {each.name: _plain(getattr(signal, each.name)) for each in fields(signal) if each.name != "at"}
+    values = {name: _plain(getattr(signal, name)) for name in signal.__struct_fields__ if name != "at"}
     return None, to_json({name: value for name, value in values.items() if value is not None})
 
 

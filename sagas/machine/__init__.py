@@ -35,9 +35,9 @@ from saga_coordinator.sagas.machine.snapshot import Snapshot, freeze, thaw
 from saga_coordinator.sagas.machine.transition import transition
 
 __all__ = [
-    "Attempt", "Block", "Cancel", "CommandState", "Decision", "Direction", "EventReceived", "Ignored", "Instance",
-    "OperatorAction", "Park", "Pause", "Progress", "ReplyReceived", "Resolve", "Resume", "RetryStep", "Send", "Signal",
-    "SkipStep", "Snapshot", "Start", "Status", "StepRun", "TimerFired", "Unpark", "WaitState", "Withdrawal",
-    "address", "command_id", "command_states", "freeze", "instance_id", "outcome_id",
-    "outcome_of", "thaw", "transition",
+    "Attempt", "Block", "Cancel", "CommandState", "Decision", "Direction", "EventReceived", "Ignored",
+    "Instance", "OperatorAction", "Park", "Pause", "Progress", "ReplyReceived", "Resolve", "Resume", "RetryStep",
+    "Send", "Signal", "SkipStep", "Snapshot", "Start", "Status", "StepRun", "TimerFired", "Unpark", "WaitState",
+    "Withdrawal", "address", "command_id", "command_states", "freeze", "instance_id", "outcome_id", "outcome_of",
+    "thaw", "transition",
 ]  # fmt: skip

@@ -1,18 +1,16 @@
 """What a transition returns: the next state, commands to send or cancel, and the outcome."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic
 
+from msgspec import Struct
+
 from saga_coordinator.contracts import CancelCommand, Command, Event, Reply
-from saga_coordinator.sagas.language.fast_init import fast_init
 from saga_coordinator.sagas.language.nodes import D
 from saga_coordinator.sagas.machine.instance import Direction, Instance
 
 
-@fast_init
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(Struct, frozen=True):
     """A command to publish. `payload` is its JSON; the same `command_id` never has two payloads.
 
     `compensates` is the id of the command that this one undoes, None on the way forward.
@@ -27,9 +25,7 @@ class Send:
     compensates: str | None
 
 
-@fast_init
-@dataclass(frozen=True, slots=True)
-class Withdrawal:
+class Withdrawal(Struct, frozen=True):
     """The cancel of a command still awaited: `message` goes to its participant, a child saga."""
 
     id: str
@@ -62,9 +58,7 @@ class Ignored(StrEnum):
     """The action makes no sense in this status."""
 
 
-@fast_init
-@dataclass(frozen=True, slots=True)
-class Decision(Generic[D]):
+class Decision(Struct, Generic[D], frozen=True):
     """What follows from a signal. `commands` leave in this order, then the withdrawals, then the outcome.
 
     The outcome is an event; a child's is the reply to its command.

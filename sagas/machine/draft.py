@@ -1,9 +1,10 @@
 """The next state of an instance while one signal is applied to it, and what it sends: a draft of the decision."""
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Generic
+
+from msgspec.structs import replace
 
 from saga_coordinator.contracts import CancelCommand, Event, Reply
 from saga_coordinator.sagas.language.cause import Cause

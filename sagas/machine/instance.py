@@ -1,13 +1,14 @@
 """One run of a saga at one moment: its data, and how far each step has come in each direction."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Generic, get_origin, get_type_hints
 
+from msgspec import Struct, field
+from msgspec.structs import replace
+
 from saga_coordinator.sagas.language.cause import Cause
-from saga_coordinator.sagas.language.fast_init import fast_init
 from saga_coordinator.sagas.language.nodes import D
 
 
@@ -47,9 +48,7 @@ class Progress(StrEnum):
     """No reply came in time, and it is not sent again: it may have been done."""
 
 
-@fast_init
-@dataclass(frozen=True, slots=True)
-class CommandState:
+class CommandState(Struct, frozen=True, omit_defaults=True, gc=False):
     """The command of one direction of a step.
 
     `attempt` is part of the command id and grows only after a definite "not done"; `sendings` counts every sending.
@@ -102,9 +101,7 @@ class CommandState:
         return replace(self, due_at=self.due_at + by, since=self.since and self.since + by)
 
 
-@fast_init
-@dataclass(frozen=True, slots=True)
-class WaitState:
+class WaitState(Struct, frozen=True, omit_defaults=True, gc=False):
     """The progress of a `receive` or a `delay`: asked (it waits until `due_at`), done, or refused (given up).
 
     An event finds it by `address`; `event_id` is the id of the event that came, `event_source` who sent it.
@@ -122,18 +119,14 @@ class WaitState:
         return self.event_id == id_ and (source is None or self.event_source in {None, source})
 
 
-@fast_init
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True, omit_defaults=True, gc=False):
     """Which of several alternatives is tried, from 0; `cause` is why it has failed and is being compensated."""
 
     number: int = 0
     cause: Cause | None = None
 
 
-@fast_init
-@dataclass(frozen=True, slots=True)
-class StepRun:
+class StepRun(Struct, frozen=True, omit_defaults=True, gc=False):
     """The progress of one step: its command and, once that was sent, its compensation."""
 
     forward: CommandState
@@ -144,9 +137,7 @@ class StepRun:
         return self.forward if direction is Direction.FORWARD else self.compensation
 
 
-@fast_init
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instance(Generic[D]):
+class Instance(Struct, Generic[D], frozen=True, kw_only=True):
     """One run of a saga. Times are UTC, by the coordinator's clock.
 
     `steps` holds the steps that were reached, in that order, and `waits` the receives and delays; `choices` what each

@@ -3,17 +3,17 @@
 Those with `who` and `why` are operator actions; each may be refused, with a reason.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 from saga_coordinator.contracts import Command, Event, Failure, Reply
 from saga_coordinator.sagas.language.cause import Cause
 from saga_coordinator.sagas.machine.instance import Status
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True):
     """The business event that starts an instance; a child starts on the command `command_id`."""
 
     at: datetime
@@ -21,8 +21,7 @@ class Start:
     command_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyReceived:
+class ReplyReceived(Struct, frozen=True):
     """A participant has answered the command `command_id`."""
 
     at: datetime
@@ -30,8 +29,7 @@ class ReplyReceived:
     reply: Reply | Failure
 
 
-@dataclass(frozen=True, slots=True)
-class EventReceived:
+class EventReceived(Struct, frozen=True):
     """A business event that may be awaited at `address`.
 
     `event_id` is its message id, unique within its `source`; that is None in what was recorded before it was kept.
@@ -44,16 +42,14 @@ class EventReceived:
     source: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TimerFired:
+class TimerFired(Struct, frozen=True):
     """The instance's timer fired. `unsent` are ids of commands still in the outbox: nobody can have answered them."""
 
     at: datetime
     unsent: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Cancel:
+class Cancel(Struct, frozen=True):
     """A business event or an operator (`who`) cancels the instance. `why` is for people."""
 
     at: datetime
@@ -61,8 +57,7 @@ class Cancel:
     who: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(Struct, frozen=True):
     """Send nothing and fire no timer until it is resumed; replies are still recorded."""
 
     at: datetime
@@ -70,8 +65,7 @@ class Pause:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Resume:
+class Resume(Struct, frozen=True):
     """Continue after a pause."""
 
     at: datetime
@@ -79,23 +73,20 @@ class Resume:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Park:
+class Park(Struct, frozen=True):
     """A record has failed for the instance: its timers stand still, as later records wait behind this one."""
 
     at: datetime
     record: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unpark:
+class Unpark(Struct, frozen=True):
     """The record is decided again, or dropped; then those that wait behind it are decided."""
 
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class RetryStep:
+class RetryStep(Struct, frozen=True):
     """Send a step's command again now; None: all that a stalled instance gave up."""
 
     at: datetime
@@ -104,8 +95,7 @@ class RetryStep:
     step: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SkipStep:
+class SkipStep(Struct, frozen=True):
     """Mark a step, or its compensation where that was sent, as done with this reply.
 
     A `receive` takes its event as the reply, a `delay` nothing.
@@ -118,8 +108,7 @@ class SkipStep:
     reply: Reply | Event | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Resolve:
+class Resolve(Struct, frozen=True):
     """An operator has ended a stalled instance by hand, as `completed` or `compensated`."""
 
     at: datetime
@@ -128,8 +117,7 @@ class Resolve:
     status: Status
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """The coordinator cannot execute the definition: a command is too large, a function raises.
 
     `command_id` is the command that was never sent, None if it is no single command.

@@ -1,14 +1,18 @@
 """An instance as JSON and back: what a store keeps of it. The same instance always gives the same text."""
 
-from dataclasses import dataclass, field, fields, make_dataclass
+from dataclasses import dataclass
 from operator import attrgetter
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from pydantic import Field, TypeAdapter
+from msgspec import DecodeError, defstruct, field, json, structs
+from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
 from saga_coordinator.sagas.language.nodes import D
 from saga_coordinator.sagas.language.saga import Saga
-from saga_coordinator.sagas.machine.instance import FIELDS, Instance
+from saga_coordinator.sagas.machine.instance import Instance
+
+STATE: Final = "its stored state"
+"""The title of the `ValidationError` of a state that cannot be read; that of data has the name of their model."""
 
 STORED_AS: Final = {"attempts": "trials"}
 """The keys of fields that were renamed after instances were stored."""
@@ -23,34 +27,33 @@ class Snapshot:
 
 
 _BESIDE = {"id", "saga", "version", "key", "data"}
-_CHANGING = [each for each in fields(Instance) if each.name not in _BESIDE]
+_CHANGING = [each for each in structs.fields(Instance) if each.name not in _BESIDE]
 _NAMES = [each.name for each in _CHANGING]
 _values = attrgetter(*_NAMES)
-_State: Any = make_dataclass(
+_State: Any = defstruct(
     "_State",
     [
-        (
-            each.name,
-            Annotated[FIELDS[each.name], Field(alias=STORED_AS.get(each.name))],
-            field(default=each.default, default_factory=each.default_factory),
-        )
+        (each.name, each.type, field(default=each.default, default_factory=each.default_factory))  # type: ignore[call-overload]  # what is not given is NODEFAULT
         for each in _CHANGING
     ],
-    frozen=True,
-    slots=True,
+    rename=STORED_AS,
+    omit_defaults=True,
 )
-_CODEC = TypeAdapter(_State)
+_encode = json.Encoder().encode
+_decode = json.Decoder(_State).decode
 
 
 def freeze(instance: Instance[Any]) -> Snapshot:
     """Write an instance as JSON. What has its default is left out."""
-    state = _CODEC.dump_json(_State(*_values(instance)), by_alias=True, exclude_defaults=True)
-    return Snapshot(instance.data.model_dump_json(), state.decode())
+    return Snapshot(instance.data.model_dump_json(), _encode(_State(*_values(instance))).decode())
 
 
 def thaw(saga: Saga[Any, D], id_: str, key: str, snapshot: Snapshot) -> Instance[D]:
     """Read an instance of this saga from JSON. Raises pydantic's `ValidationError` when it is not one."""
-    state = _CODEC.validate_json(snapshot.state)
+    try:
+        state = _decode(snapshot.state)
+    except DecodeError as error:
+        raise _unreadable(error) from error
     return Instance(
         id=id_,
         saga=saga.name,
@@ -59,3 +62,11 @@ def thaw(saga: Saga[Any, D], id_: str, key: str, snapshot: Snapshot) -> Instance
         data=saga.plan.data_type.model_validate_json(snapshot.data),
         **dict(zip(_NAMES, _values(state), strict=True)),
     )
+
+
+def _unreadable(error: DecodeError) -> ValidationError:
+    """Return msgspec's error as pydantic's, so that data and state fail alike: what is wrong, and where."""
+    what, _, where = str(error).partition(" - at ")
+    place = (where.strip("`").removeprefix("$."),) if where else ()
+    problem = InitErrorDetails(type=PydanticCustomError("state", "{what}", {"what": what}), loc=place, input=None)
+    return ValidationError.from_exception_data(STATE, [problem])

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec import structs
+
 from saga_coordinator.contracts import Command, Done, Failure
 from saga_coordinator.sagas.language.cause import Cause
 from saga_coordinator.sagas.language.nodes import Alternatives, D, Node, Step, leaf, map_nodes, walk
@@ -51,7 +53,7 @@ def _compensating(saga: Saga[Any, D], instance: Instance[D]) -> Iterator[tuple[t
                 number = instance.attempts[node.name].number
                 leaves = saga.plan.leaves_in(node.name, number)
                 steps = {name: run for name, run in instance.steps.items() if leaf(name) in leaves}
-                turned = replace(instance, status=Status.COMPENSATING, cause=cause, steps=steps, waits={})
+                turned = structs.replace(instance, status=Status.COMPENSATING, cause=cause, steps=steps, waits={})
                 yield (node.nodes[number],), turned
 
 
@@ -72,7 +74,7 @@ def _continued(plan: Plan[D], instance: Instance[D], at: datetime) -> Instance[D
     """Let the machine continue from here: a pause that ends as soon as it begins does nothing else."""
     if instance.status.is_final:
         return instance
-    paused = replace(instance, paused_at=at, parked_at=None)
+    paused = structs.replace(instance, paused_at=at, parked_at=None)
     return transition_by(plan, paused, Resume(at, "nobody", "to see what comes next")).instance
 
 
@@ -91,7 +93,7 @@ def _done(instance: Instance[D], names: Sequence[str], direction: Direction) -> 
             steps[name] = StepRun(run.forward.with_progress(DONE, None), run.compensation)
         else:
             steps[name] = StepRun(run.forward, run.compensation and run.compensation.with_progress(DONE, None))
-    return replace(instance, steps=steps)
+    return structs.replace(instance, steps=steps)
 
 
 # --- a plan whose compensations are empty: they must not depend on data that only a reply would bring

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
+from msgspec import structs
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from pydantic_core import to_json
 
@@ -154,7 +155,7 @@ def pair_of(old: AnySaga, new: AnySaga, by: VersionMapping) -> VersionPair:
 def translated(pair: VersionPair, instance: Instance[Any], data: Any) -> Instance[Any]:  # noqa: ANN401  the new version's data
     """Return the instance as one of the new version. Ids of commands that were sent stay what they are."""
     named = {each: _kept(pair, getattr(instance, each)) for each in BY_NAME}
-    return replace(
+    return structs.replace(
         instance,
         version=pair.new.version,
         data=data,

@@ -1,10 +1,11 @@
 """Moving a live instance from one version of its saga to another, where nothing is lost and nothing done twice."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, TypeAlias, assert_never
 
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from saga_coordinator.sagas.language.cause import Cause

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from saga_coordinator.handlers.decode import describe_validation_error
 from saga_coordinator.handlers.routing import AnySaga
-from saga_coordinator.sagas.language.wording import format_count
 from saga_coordinator.sagas.machine import Status
 from saga_coordinator.sagas.versions.mapping import VersionMapping
 from saga_coordinator.sagas.versions.migration import Disposition, Migration, plan_migration
@@ -57,7 +57,7 @@ def _plan(row: InstanceRow, old: AnySaga, new: AnySaga, mapping: VersionMapping)
     try:
         migration = plan_migration(old, new, row.instance(old), mapping)
     except ValidationError as error:
-        errors = format_count(error.error_count(), "error")
-        reason = f"its stored data cannot be read any more by version {old.version}: {errors}"
+        wrong = describe_validation_error(error, with_words=False)
+        reason = f"it cannot be read any more by version {old.version}: {wrong}"
         migration = Migration(Disposition.REFUSED, (reason,))
     return view(PlannedMigration, migration, id=row.id, key=row.key, status=row.status)

@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from saga_coordinator.handlers.decode import describe_validation_error
 from saga_coordinator.handlers.records import Entry
 from saga_coordinator.handlers.replay import first_difference, replay
 from saga_coordinator.handlers.routing import AnySaga
-from saga_coordinator.sagas.language.wording import format_count
 from saga_coordinator.sagas.machine import freeze
 from saga_coordinator.service.storage.queries import InstanceRow
 from saga_coordinator.service.views.instance import Reader
@@ -87,7 +87,7 @@ def _other_state(row: InstanceRow, saga: AnySaga, history: Sequence[Entry]) -> s
     try:
         stored = freeze(row.instance(saga))
     except ValidationError as error:
-        return f"its stored data cannot be read any more by {error.title}, {format_count(error.error_count(), 'error')}"
+        return f"it cannot be read any more: {describe_validation_error(error, with_words=False)}"
     again = freeze(replay(saga, history))
     if again.data != stored.data:
         return "every decision is the same, but it would remember other data: what its functions remember has changed"

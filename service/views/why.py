@@ -4,9 +4,11 @@ What follows is not restated here: the machine decides the same signals in advan
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from saga_coordinator.handlers.decode import describe_error
 from saga_coordinator.handlers.dispatch import RAISED

@@ -1,6 +1,6 @@
 """Values as the Python that makes them, and the imports which that needs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
+from msgspec import Struct
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
@@ -51,8 +52,8 @@ class Source:
                 return self._many(value)
             case str():
                 return quoted(value)
-            case _ if is_dataclass(value) and not isinstance(value, type):
-                return f"{self._type(value)}({', '.join(self.value(getattr(value, f.name)) for f in fields(value))})"
+            case _ if (names := _names(value)) is not None:
+                return f"{self._type(value)}({', '.join(self.value(getattr(value, name)) for name in names)})"
             case _:
                 return repr(value)
 
@@ -99,3 +100,10 @@ class Source:
 def quoted(text: str) -> str:
     written = repr(text)
     return written if '"' in written else f'"{written[1:-1]}"'
+
+
+def _names(value: object) -> Iterable[str] | None:
+    """Return the fields of a signal, or of a dataclass; None for any other value."""
+    if isinstance(value, Struct):
+        return value.__struct_fields__
+    return [each.name for each in fields(value)] if is_dataclass(value) and not isinstance(value, type) else None

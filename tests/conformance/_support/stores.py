@@ -3,10 +3,12 @@
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
+
+from msgspec import structs
 
 from saga_coordinator.contracts.messages.orders import OrderPlaced
 from saga_coordinator.handlers.ports import LeaseStore, Store
@@ -84,10 +86,10 @@ def later(stored: InstanceRecord, *, wake: timedelta = timedelta()) -> InstanceR
     """The instance one revision on, its timers and deadline moved."""
     instance = stored.instance
     steps = {
-        name: replace(run, forward=replace(run.forward, due_at=(run.forward.due_at or TIME) + wake))
+        name: structs.replace(run, forward=structs.replace(run.forward, due_at=(run.forward.due_at or TIME) + wake))
         for name, run in instance.steps.items()
     }
-    return stored._replace(instance=replace(instance, steps=steps), revision=stored.revision + 1)
+    return stored._replace(instance=structs.replace(instance, steps=steps), revision=stored.revision + 1)
 
 
 def entry(stored: InstanceRecord, seq: int, **changed: Any) -> Entry:  # noqa: ANN401  fields of several types

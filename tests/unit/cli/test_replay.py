@@ -1,5 +1,7 @@
 """`saga replay`: recorded histories decided once more, by their own definition and by another."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,18 @@ def test_other_data_behind_the_same_decisions_are_found(
 
     assert said.code == 1
     assert "every decision is the same, but it would remember other data" in said.out
+
+
+def test_a_state_that_cannot_be_read_is_reported_with_what_is_wrong_and_where(saga: Saga, store: Path) -> None:
+    run_stories(store, placed("o-1"))
+    with closing(sqlite3.connect(store)) as connection, connection:
+        connection.execute("UPDATE instance SET state = json_set(state, '$.status', 7)")
+
+    shown = saga("replay", "--json")
+
+    assert shown.code == 1
+    wrong = "its stored state: status: Expected `str`, got `int`"
+    assert shown.json["differ"][0]["why"] == f"it cannot be read any more: {wrong}"
 
 
 def test_a_definition_that_the_catalog_lacks_is_reported(

@@ -1,6 +1,6 @@
 """What is kept in memory is bounded, and never more than a shortcut to what is stored."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from saga_coordinator.handlers.instance_cache import InstanceCache
 from saga_coordinator.sagas.machine import Status

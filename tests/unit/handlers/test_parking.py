@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from msgspec import structs
+
 from saga_coordinator.handlers.redrive import DeadLetterRef
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.sagas import parallel, receive
@@ -53,7 +55,7 @@ async def test_a_parked_instance_is_as_it_was_but_for_that_i3(tmp_path: Path) ->
         await it.take(two.says("a"), two.says("b"))
         after = await it.stored(BAD)
         assert after == before._replace(
-            instance=replace(before.instance, parked_at=it.clock.now()), revision=2, trace=after.trace
+            instance=structs.replace(before.instance, parked_at=it.clock.now()), revision=2, trace=after.trace
         )
         assert it.rows("SELECT kind FROM history WHERE instance = 1 ORDER BY seq") == [("start",), ("park",)]
 

@@ -87,6 +87,23 @@ async def test_a_record_for_an_unreadable_instance_is_dead_lettered_until_it_is_
         assert it.rows("SELECT status FROM instance") == [("completed",), ("completed",)]
 
 
+async def test_a_state_that_cannot_be_read_is_named_with_what_is_wrong_where_and_what_to_do(tmp_path: Path) -> None:
+    log = Log()
+    async with open_coordinator(tmp_path / "saga.db", version(1)) as it:
+        await begins(it, log, "bad")
+        (asked,) = it.messages
+        it.execute("UPDATE instance SET state = json_set(state, '$.steps.a.forward.attempt', 'first')")
+        it.instance_cache.clear()
+        reply = log.says(asked, saga_kit.Did())
+        await it.take(reply)
+
+        verdict, cause = it.verdict(reply.place)
+        assert verdict == "dead-lettered"
+        wrong = "its stored state: steps[...].forward.attempt: Expected `int`, got `str`; run the version"
+        assert (cause or "").startswith(f"instance {BAD} of saga made version 1 cannot be read: {wrong}")
+        assert "definition" not in (cause or "")
+
+
 async def test_timers_of_any_number_of_unreadable_instances_delay_no_other_i20_i29(
     tmp_path: Path,
 ) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
 from saga_coordinator.contracts import Done
 from saga_coordinator.sagas.machine import Status
@@ -37,7 +38,7 @@ def test_no_story_violates_an_invariant(story: Scenario[Data]) -> None:
 
 def test_a_decision_that_forgets_its_commands_is_found() -> None:
     *earlier, (signal, decision) = COMPENSATING.transitions
-    forgetful = replace(COMPENSATING, transitions=(*earlier, (signal, replace(decision, commands=()))))
+    forgetful = replace(COMPENSATING, transitions=(*earlier, (signal, structs.replace(decision, commands=()))))
 
     with pytest.raises(AssertionError, match=r"i14_what_is_ready_is_undone_at_once: a is ready to be undone"):
         check(forgetful)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 from pydantic import BaseModel
 
 from saga_coordinator.sagas import Retry, Saga, alternatives, parallel, pivot, receive, series, step
@@ -52,7 +53,7 @@ def test_an_instance_moves_without_a_mapping_and_keeps_its_state() -> None:
     migration = judged(A_DONE, compensatable("a"), compensatable("b"), safe("look"), *END)
 
     assert (migration.fate, migration.reasons) == (Disposition.MOVES, ())
-    assert migration.instance == replace(A_DONE.instance, version=2)
+    assert migration.instance == structs.replace(A_DONE.instance, version=2)
 
 
 def test_a_renamed_step_asks_for_its_new_name_and_moves_with_it() -> None:
@@ -202,10 +203,12 @@ def test_data_fields_are_renamed_and_given_values() -> None:
         "data field vip",
     ]
     by = VersionMapping(fields={"seen": "noted"}, data={"vip": True})
-    after = plan_migration(OLD, new, replace(data, steps={}), by)
+    after = plan_migration(OLD, new, structs.replace(data, steps={}), by)
     assert after.instance is not None
     assert after.instance.data == Renamed(key="k-1", coins=0, noted=("a:x",), vip=True)
-    dropped = plan_migration(OLD, new, replace(data, steps={}), VersionMapping(fields={"seen": ""}, data={"vip": True}))
+    dropped = plan_migration(
+        OLD, new, structs.replace(data, steps={}), VersionMapping(fields={"seen": ""}, data={"vip": True})
+    )
     assert dropped.dropped == ("seen",)
 
 
@@ -251,11 +254,11 @@ def test_the_items_of_a_list_are_undone_by_the_version_that_they_move_to() -> No
 def test_an_item_that_cannot_be_read_any_more_lets_its_instance_drain() -> None:
     items = each("item", can_be_undone=True)
     story = given(saga(items, compensatable("b")), Begun(coins=1))
-    unread = replace(story.instance, lists={"item": {"item[item-0]": "7"}})
+    unread = structs.replace(story.instance, lists={"item": {"item[item-0]": "7"}})
     migration = plan_migration(story.saga, version(items, compensatable("b")), unread)
 
     assert migration.fate is Disposition.DRAINS
-    assert migration.reasons == ("the recorded item of item[item-0] does not fit any more: 1 errors",)
+    assert migration.reasons == ("the recorded item of item[item-0] does not fit any more: 1 error",)
 
 
 def test_a_wait_whose_key_cannot_be_made_any_more_drains() -> None:

@@ -4,9 +4,11 @@ What it does depends on what was sent, and on where the instance stands only as 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+
+from msgspec import structs
 
 from saga_coordinator.contracts import Event, Failure, Reply
 from saga_coordinator.sagas import Cause, Saga
@@ -91,7 +93,7 @@ class World:
     def offer(self) -> Iterator[Observation]:
         """Offer what came early once more, as often as something follows."""
         for happen in list(self.held):
-            seen = self.hear(replace(happen, at=self.now))
+            seen = self.hear(structs.replace(happen, at=self.now))
             yield seen
             if seen.decision.ignored is not Ignored.EARLY:
                 self.held.remove(happen)
@@ -198,7 +200,7 @@ class World:
                 self.happened.append(happen)
                 return self.hear(happen)
             case Act.EVENT_COPY if self.happened:
-                return self.hear(replace(self.happened[chance % len(self.happened)], at=self.now))
+                return self.hear(structs.replace(self.happened[chance % len(self.happened)], at=self.now))
             case Act.OBSTRUCT:
                 return self._obstruct()
             case _:
@@ -252,7 +254,7 @@ class World:
         for send in list(self.sent):
             yield self._answer((send.command_id, self.participants.handle(send, Mood.WILLING, self.latest)))
         for happen in self.happened:
-            yield self.hear(replace(happen, at=self.now))
+            yield self.hear(structs.replace(happen, at=self.now))
 
     @property
     def awaits_event(self) -> bool:
