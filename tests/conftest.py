@@ -7,6 +7,7 @@ from hypothesis import settings
 pytest_plugins = [
     "tests.support.side_by_side",
     "tests.support.kafka_fixtures",
+    "tests.support.postgres_fixtures",
     "saga_coordinator.service.pytest_plugin",
 ]
 

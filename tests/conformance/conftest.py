@@ -1,18 +1,23 @@
 """A store of each kind, open and empty."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conformance._support.stores import KINDS, Kind, OpenStore, known
+from tests.conformance._support.stores import SQLITE, Kind, OpenStore, known, on_postgres
+from tests.support.postgres.databases import Postgres
 
 
-@pytest.fixture(params=KINDS, ids=lambda kind: str(kind.name))
-def kind(request: pytest.FixtureRequest) -> Kind:
-    each = request.param
-    assert isinstance(each, Kind)
-    return each
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def kind(request: pytest.FixtureRequest) -> Iterator[Kind]:
+    if request.param == "sqlite":
+        yield SQLITE
+        return
+    postgres = request.getfixturevalue("postgres")
+    assert isinstance(postgres, Postgres)
+    with on_postgres(postgres) as kind:
+        yield kind
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.support.kafka.java import JavaKafka, create_topics
-from tests.support.shared_server import run_folder, shared_server
+from tests.support.shared_server import run_folder, shared_server, skip_or_fail
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,4 @@ def _started(folder: Path) -> Iterator[str]:
 
 def give_up(reason: str) -> NoReturn:
     """Skip the test for this reason, or fail it where a real Kafka is required."""
-    if os.environ.get("SAGA_TEST_KAFKA_REQUIRED") == "1":
-        pytest.fail(f"SAGA_TEST_KAFKA_REQUIRED is set, and {reason}", pytrace=False)
-    pytest.skip(reason)
+    skip_or_fail(reason, "SAGA_TEST_KAFKA_REQUIRED")

@@ -1,10 +1,11 @@
 """One server for all processes of a test run: the first that needs it starts it, and stops it after the last user."""
 
 import fcntl
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 import pytest
 
@@ -15,6 +16,13 @@ def run_folder(factory: pytest.TempPathFactory, config: pytest.Config) -> Path:
     """The folder that all workers of a test run have in common."""
     folder = factory.getbasetemp()
     return folder.parent if is_worker(config) else folder
+
+
+def skip_or_fail(reason: str, required: str) -> NoReturn:
+    """Skip the test for this reason, or fail it where this variable is 1."""
+    if os.environ.get(required) == "1":
+        pytest.fail(f"{required} is set, and {reason}", pytrace=False)
+    pytest.skip(reason)
 
 
 @contextmanager

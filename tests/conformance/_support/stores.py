@@ -1,8 +1,8 @@
 """Every kind of store that must behave alike, how to open one, and what a test writes into it."""
 
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,7 +28,9 @@ from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.handlers.trace_context import PendingCommand, SpanContext, TraceContext
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine import Start, transition
+from saga_coordinator.service.storage.postgres.store import PostgresStore
 from saga_coordinator.service.storage.sqlite.store import SqliteStore
+from tests.support.postgres.databases import Postgres
 from tests.unit.handlers._support.order_log import TIMESTAMP, placed_value
 
 TIME = datetime(2026, 1, 1, 12, 0, 0, 123_456, tzinfo=UTC)
@@ -49,7 +51,7 @@ Definitions = Callable[[str, int], AnySaga]
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of store: makes one in a folder, and looks into its tables from outside, by portable SQL."""
+    """One kind of store: makes the one of a folder, and looks into its tables from outside, by portable SQL."""
 
     name: str
     new: Callable[[Path, Definitions], OpenStore]
@@ -65,7 +67,25 @@ def _look_into_sqlite(folder: Path, sql: str) -> list[tuple[Any, ...]]:
         return connection.execute(sql).fetchall()
 
 
-KINDS = (Kind("sqlite", _new_sqlite, _look_into_sqlite),)
+SQLITE = Kind("sqlite", _new_sqlite, _look_into_sqlite)
+
+
+@contextmanager
+def on_postgres(postgres: Postgres) -> Iterator[Kind]:
+    """Stores on a server of PostgreSQL: each folder stands for an empty database of its own."""
+    names: dict[Path, str] = {}
+
+    def name_of(folder: Path) -> str:
+        return names.get(folder) or names.setdefault(folder, postgres.acquire())
+
+    def new(folder: Path, definitions: Definitions) -> OpenStore:
+        return PostgresStore(postgres.server(name_of(folder)), definitions)
+
+    try:
+        yield Kind("postgres", new, lambda folder, sql: postgres.run(name_of(folder), sql))
+    finally:
+        for name in names.values():
+            postgres.release(name)
 
 
 def known(saga: str, version: int) -> AnySaga:

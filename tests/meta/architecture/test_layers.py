@@ -17,10 +17,12 @@ MACHINE = "The machine knows no saga"
 SERVICE = "The service from the ground up"
 CIRCLES = "No circles"
 SQLITE = "SQLite is named in its own folder"
-DRIVERS = "The drivers of databases"
+POSTGRES = "PostgreSQL is named in its own folder"
+DRIVERS = "The drivers of SQLite"
+ASYNCPG = "The driver of PostgreSQL"
 KAFKA = "The client of Kafka"
 VIEWS = "The command line and HTTP read views"
-CONTRACTS = (DOWNWARDS, PURE, PORTS, MACHINE, SERVICE, CIRCLES, SQLITE, DRIVERS, KAFKA, VIEWS)
+CONTRACTS = (DOWNWARDS, PURE, PORTS, MACHINE, SERVICE, CIRCLES, SQLITE, POSTGRES, DRIVERS, ASYNCPG, KAFKA, VIEWS)
 PACKAGES = (
     *(
         "sagas/machine",
@@ -31,13 +33,17 @@ PACKAGES = (
         "service/demo",
         "service/http",
     ),
-    *("service/kafka", "service/simulation", "service/storage", "service/storage/sqlite", "service/views"),
+    *("service/kafka", "service/simulation", "service/storage", "service/storage/postgres", "service/storage/sqlite"),
+    "service/views",
 )
 FILES = {
     "handlers/circle/two.py": "import saga_coordinator.handlers.circle.one\n",
-    "service/app/database.py": "import saga_coordinator.service.storage.sqlite.store\n",
+    "service/app/database.py": (
+        "import saga_coordinator.service.storage.postgres.store\nimport saga_coordinator.service.storage.sqlite.store\n"
+    ),
     "service/kafka/client.py": "import aiokafka\n",
     "service/storage/queries.py": "",
+    "service/storage/postgres/store.py": "import asyncpg\n",
     "service/storage/sqlite/store.py": "import sqlite3\nimport aiosqlite\n",
 }
 """What keeps the contracts, in each project that breaks one."""
@@ -70,7 +76,10 @@ def test_every_import_keeps_the_contracts_of_the_layers() -> None:
         ("handlers/circle/one.py", "import saga_coordinator.handlers.circle.two", {CIRCLES}),
         ("service/demo/database.py", "import saga_coordinator.service.storage.sqlite.store", {SQLITE}),
         ("service/app/doctor.py", "import saga_coordinator.service.storage.sqlite.store", {SQLITE}),
+        ("service/app/doctor.py", "import saga_coordinator.service.storage.postgres.store", {POSTGRES}),
         ("service/app/store.py", "import aiosqlite", {DRIVERS}),
+        ("service/storage/postgres/file.py", "import sqlite3", {DRIVERS}),
+        ("service/storage/server.py", "import asyncpg", {ASYNCPG}),
         ("service/app/broker.py", "import aiokafka.errors", {KAFKA}),
         ("service/cli/rows.py", "import saga_coordinator.service.storage.queries", {VIEWS}),
         ("service/http/rows.py", "import saga_coordinator.service.storage.queries", {VIEWS}),

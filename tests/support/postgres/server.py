@@ -20,7 +20,7 @@ from tests.support.child_process import ChildProcess
 USERS: Final = ("postgres", "nobody")
 """The server refuses to run as root: then it runs as the first of these that there is."""
 
-FAST: Final = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+FAST: Final = {"fsync": "off", "full_page_writes": "off"}
 """Settings for tests that cut no power."""
 
 _SETTINGS: Final = {"listen_addresses": "127.0.0.1", "max_connections": "200", "log_min_messages": "warning"}
