@@ -162,15 +162,9 @@ class Sketcher(Generic[D]):
     # --- leaves
 
     def _cell(self, node: Step[D] | Receive[D] | Delay[D]) -> Cell:
-        match node:
-            case Step():
-                return self._step(node)
-            case Receive():
-                return Cell(self._receive(node))
-            case Delay():
-                return Cell(self._delay(node))
-            case _:
-                assert_never(node)
+        if isinstance(node, Step):
+            return self._step(node)
+        return Cell(self._receive(node) if isinstance(node, Receive) else self._delay(node))
 
     def _step(self, step: Step[D]) -> Cell:
         name, rule = step.name, self.saga.plan.steps[step.name]

@@ -166,9 +166,4 @@ def _lines_of(card: Card) -> Iterator[str]:
 
 def _escaped(text: str) -> str:
     """Write text so that Mermaid takes it for text."""
-    return "".join(_characters(text))
-
-
-def _characters(text: str) -> Iterator[str]:
-    for character in text:
-        yield character if character.isalnum() or character in " .,:_-" else f"#{ord(character)};"
+    return "".join(each if each.isalnum() or each in " .,:_-" else f"#{ord(each)};" for each in text)

@@ -5,31 +5,21 @@ from dataclasses import replace
 from math import ceil
 
 from saga_coordinator.sagas.diagrams.model import Cell, Mark, Sketch
-from saga_coordinator.sagas.diagrams.svg.placement import row_shapes
+from saga_coordinator.sagas.diagrams.svg.blocks import LINE, Row, block_of, broken, row_of
 from saga_coordinator.sagas.diagrams.svg.shapes import FACES, Line, Picture, Shape, Sign, Stroke, Style, Text
-from saga_coordinator.sagas.diagrams.svg.sizes import (
-    LANE_NAME,
-    LINE,
-    SizedCell,
-    SizedItem,
-    SizedRow,
-    broken,
-    size_item,
-    size_row,
-)
 
 MARGIN = 24
 MIN_WIDTH = 560
+LANE_NAME = 18
 
 
 def picture(sketch: Sketch) -> Picture:
-    begin = _with_lane_names(size_item(sketch.begin))
-    end = size_item(Cell(sketch.end))
-    row = size_row((begin, *(size_item(each) for each in sketch.items), end))
+    begin, *others = map(block_of, (sketch.begin, *sketch.items, Cell(sketch.end)))
+    row = row_of((replace(begin, up=begin.up + LANE_NAME), *others))
     width = max(row.width + 2 * MARGIN, MIN_WIDTH)
     head = _head(sketch, width - 2 * MARGIN)
     level = head[-1].y + LINE + row.up
-    shapes: list[Shape] = [*head, *_lane_names(row, level), *row_shapes(row, MARGIN, level)]
+    shapes: list[Shape] = [*head, *_lane_names(row, level), *row.draw(MARGIN, level)]
     explained = tuple(legend(sketch, MARGIN, level + row.down + 2 * LINE, width - 2 * MARGIN))
     bottom = max(shape.y for shape in explained if isinstance(shape, Text))
     return Picture(
@@ -53,17 +43,12 @@ def _head(sketch: Sketch, room: int) -> list[Text]:
     return texts
 
 
-def _with_lane_names(begin: SizedItem) -> SizedItem:
-    return replace(begin, up=begin.up + LANE_NAME)
-
-
-def _lane_names(row: SizedRow, level: int) -> Iterator[Text]:
+def _lane_names(row: Row, level: int) -> Iterator[Text]:
     """Name the two lanes at their left ends."""
-    begin = row.items[0]
-    if not isinstance(begin, SizedCell) or begin.undo is None:
-        return
-    yield Text(MARGIN, level - begin.card.half - 6, "forward", Style.LABEL)
-    yield Text(MARGIN, level + row.drop - begin.undo.half - 6, "compensation", Style.LABEL)
+    begin = row.blocks[0]
+    if begin.card is not None and begin.undo is not None:
+        yield Text(MARGIN, level - begin.card.half - 6, "forward", Style.LABEL)
+        yield Text(MARGIN, level + row.drop - begin.undo.half - 6, "compensation", Style.LABEL)
 
 
 ARROWS: dict[Stroke | Mark, str] = {

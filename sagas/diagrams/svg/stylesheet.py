@@ -3,10 +3,10 @@
 Nothing hangs on a colour: every state has an icon and a word, and what is still ahead a broken edge.
 """
 
+from collections.abc import Mapping
+
 from saga_coordinator.sagas.diagrams.model import CardKind, Mark
 from saga_coordinator.sagas.diagrams.svg.shapes import FACES
-
-ICON_SIZE = 14
 
 MARK_ICONS = {
     Mark.AHEAD: "",
@@ -28,44 +28,28 @@ KIND_ICONS = {
     CardKind.UNDO: "M13 7H1.6M6 2.6L1.4 7L6 11.4",
 }
 
-DAY = {
-    "paper": "#ffffff",
-    "ink": "#16202c",
-    "soft": "#4a5568",
-    "card": "#f4f6f9",
-    "edge": "#7b8798",
-    "frame": "#fbfcfd",
-    "frame-edge": "#aab4c2",
-    "arrow": "#2d3748",
-    "back": "#8a4b08",
-    "pivot": "#9b1c31",
-    Mark.ASKED: "#dbe9fe",
-    Mark.WAITING: "#fdf0c4",
-    Mark.DONE: "#d9f5e0",
-    Mark.UNDONE: "#e6e3f4",
-    Mark.REFUSED: "#fbdcdc",
-    Mark.UNKNOWN: "#f2dff7",
-    Mark.AHEAD: "#ffffff",
+COLOURS: Mapping[str, tuple[str, str]] = {
+    "paper": ("#ffffff", "#10161d"),
+    "ink": ("#16202c", "#f2f5f8"),
+    "soft": ("#4a5568", "#b8c2cf"),
+    "card": ("#f4f6f9", "#212b37"),
+    "edge": ("#7b8798", "#8493a6"),
+    "frame": ("#fbfcfd", "#151d26"),
+    "frame-edge": ("#aab4c2", "#566476"),
+    "arrow": ("#2d3748", "#cdd6e1"),
+    "back": ("#8a4b08", "#f0b26b"),
+    "pivot": ("#9b1c31", "#ff93a5"),
+    Mark.ASKED: ("#dbe9fe", "#173a6b"),
+    Mark.WAITING: ("#fdf0c4", "#54410a"),
+    Mark.DONE: ("#d9f5e0", "#12492a"),
+    Mark.UNDONE: ("#e6e3f4", "#37315c"),
+    Mark.REFUSED: ("#fbdcdc", "#6b2023"),
+    Mark.UNKNOWN: ("#f2dff7", "#57276a"),
+    Mark.AHEAD: ("#ffffff", "#10161d"),
 }
-NIGHT = {
-    "paper": "#10161d",
-    "ink": "#f2f5f8",
-    "soft": "#b8c2cf",
-    "card": "#212b37",
-    "edge": "#8493a6",
-    "frame": "#151d26",
-    "frame-edge": "#566476",
-    "arrow": "#cdd6e1",
-    "back": "#f0b26b",
-    "pivot": "#ff93a5",
-    Mark.ASKED: "#173a6b",
-    Mark.WAITING: "#54410a",
-    Mark.DONE: "#12492a",
-    Mark.UNDONE: "#37315c",
-    Mark.REFUSED: "#6b2023",
-    Mark.UNKNOWN: "#57276a",
-    Mark.AHEAD: "#10161d",
-}
+"""Each by day and by night."""
+
+DAY, NIGHT = ({name: pair[time] for name, pair in COLOURS.items()} for time in (0, 1))
 
 
 def stylesheet() -> str:
@@ -86,7 +70,7 @@ def stylesheet() -> str:
     return "\n".join([family, *fonts, dashes, *_colours(DAY), f"@media (prefers-color-scheme:dark){{{night}}}"])
 
 
-def _colours(look: dict[str, str] | dict[str | Mark, str]) -> list[str]:
+def _colours(look: Mapping[str, str]) -> list[str]:
     marks = [f".saga .{mark}>.card{{fill:{look[mark]}}}" for mark in Mark]
     return [
         f".saga .paper{{fill:{look['paper']}}}",
