@@ -57,9 +57,9 @@ class Metrics:
             readers.append(OtlpReader(OTLPMetricExporter(session=session(ExportKind.METRICS)), durations))
         self._provider = MeterProvider(readers, resource=resource, shutdown_on_exit=False)
         meter = self._provider.get_meter(scope.name, scope.version, scope.schema_url)
-        for each in (*_counted(measures), *_of_process(), _lost(dropped)):
+        for each in _counters(measures, dropped):
             meter.create_observable_counter(each.name, [each.observe], each.unit, each.description)
-        for each in (*_gauged(measures), *_counted_in_database(measures), *_memory()):
+        for each in (*_gauges(measures), *_gauges_of_database(measures)):
             meter.create_observable_gauge(each.name, [each.observe], each.unit, each.description)
 
     def text(self) -> bytes:
@@ -74,135 +74,111 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class _Instrument:
-    """One metric: its name and labels, and how its numbers are read by the labels' values."""
+    """One metric, and how it is read: one number, or with `labels` numbers by their values."""
 
     name: str
     unit: str
     description: str
-    labels: tuple[str, ...]
-    read: Callable[[], Mapping[Labels, float]]
+    read: Callable[[], float | Mapping[Labels, float]]
+    labels: tuple[str, ...] = ()
 
     def observe(self, _options: CallbackOptions) -> Iterator[Observation]:
-        """Yield all numbers; the mapping may grow meanwhile."""
-        for values, number in tuple(self.read().items()):
+        """Yield all numbers; a mapping may grow meanwhile."""
+        read = self.read()
+        for values, number in tuple(read.items()) if isinstance(read, Mapping) else (((), read),):
             yield Observation(number, dict(zip(self.labels, values, strict=True)))
 
 
-def _counted(measures: Measures) -> Iterable[_Instrument]:
-    """Return the counters."""
+def _counters(of: Measures, dropped: Callable[[], int]) -> Iterable[_Instrument]:
     return (
         _Instrument(
-            "saga.transitions", "{signal}", "Signals that instances received, by verdict",
-            ("saga", "signal", "verdict"), lambda: measures.transitions,
+            "saga.transitions", "{signal}", "Signals that instances received, by verdict", lambda: of.transitions,
+            ("saga", "signal", "verdict"),
         ),
         _Instrument(
-            "saga.record.verdicts", "{record}", "Records that reached no instance", ("topic", "verdict"),
-            lambda: measures.verdicts,
+            "saga.record.verdicts", "{record}", "Records that reached no instance", lambda: of.verdicts,
+            ("topic", "verdict"),
         ),
         _Instrument(
-            "saga.compensations", "{compensation}", "Steps that began to be undone", ("saga", "step"),
-            lambda: measures.compensations,
+            "saga.compensations", "{compensation}", "Steps that began to be undone", lambda: of.compensations,
+            ("saga", "step"),
         ),
         _Instrument(
             "saga.stalled", "{instance}", "Instances that need an operator, by the step that failed",
-            ("saga", "step"), lambda: measures.stalled,
+            lambda: of.stalled, ("saga", "step"),
         ),
         _Instrument(
-            "saga.dead_letters", "{record}", "Records that are unreadable, or on which a saga failed", ("topic",),
-            lambda: measures.dead_letters,
+            "saga.dead_letters", "{record}", "Records that are unreadable, or on which a saga failed",
+            lambda: of.dead_letters, ("topic",),
         ),
+        _Instrument("saga.spans.dropped", "{span}", "Spans that were not delivered to the collector", dropped),
+        _Instrument("process.cpu.time", "s", "CPU time of this process", time.process_time),
     )  # fmt: skip
 
 
-def _gauged(measures: Measures) -> Iterable[_Instrument]:
-    """Return the gauges."""
-    return (
+def _gauges(of: Measures) -> Iterable[_Instrument]:
+    yield from (
+        _Instrument("saga.instances", "{instance}", "Live instances", lambda: of.instances, ("saga", "status")),
         _Instrument(
-            "saga.instances", "{instance}", "Live instances", ("saga", "status"), lambda: measures.instances
+            "saga.check.ok", "1", "Whether a check of readiness passes: 1 or 0", lambda: of.checks, ("check",)
         ),
         _Instrument(
-            "saga.check.ok", "1", "Whether a check of readiness passes: 1 or 0", ("check",), lambda: measures.checks
+            "saga.outbox.pending", "{message}", "Messages that are not published yet", lambda: of.outbox.pending
+        ),
+        _Instrument("saga.outbox.age", "s", "Age of the oldest unpublished message", lambda: of.outbox.age),
+        _Instrument(
+            "saga.partitions.stopped", "{partition}", "Partitions of which nothing is read before somebody acts",
+            lambda: of.stopped_partitions,
         ),
         _Instrument(
-            "saga.outbox.pending", "{message}", "Messages that are not published yet", (),
-            lambda: {(): measures.outbox.pending},
-        ),
-        _Instrument(
-            "saga.outbox.age", "s", "Age of the oldest unpublished message", (), lambda: {(): measures.outbox.age}
-        ),
-        _Instrument(
-            "saga.partitions.stopped", "{partition}", "Partitions of which nothing is read before somebody acts", (),
-            lambda: {(): measures.stopped_partitions},
-        ),
-        _Instrument(
-            "saga.consumer.lag", "{record}", "Records that are not processed yet", ("topic", "partition"),
-            lambda: measures.lag,
+            "saga.consumer.lag", "{record}", "Records that are not processed yet", lambda: of.lag,
+            ("topic", "partition"),
         ),
     )  # fmt: skip
+    if _STATM.exists():
+        yield _Instrument("process.memory.usage", "By", "Memory of this process that is in RAM", _memory)
 
 
-def _counted_in_database(measures: Measures) -> Iterable[_Instrument]:
+def _gauges_of_database(of: Measures) -> Iterable[_Instrument]:
     """Return the gauges of what is counted in the database."""
+    of_step = ("saga", "step", "direction")
     return (
         _Instrument(
-            "saga.paused", "{instance}", "Live instances that are paused", ("saga",),
-            lambda: {(saga,): number for saga, number in measures.counts.paused},
+            "saga.paused", "{instance}", "Live instances that are paused",
+            lambda: {(saga,): number for saga, number in of.counts.paused}, ("saga",),
         ),
         _Instrument(
-            "saga.unreadable", "{instance}", "Instances that could not be read since the start", (),
-            lambda: {(): measures.counts.unreadable},
+            "saga.unreadable", "{instance}", "Instances that could not be read since the start",
+            lambda: of.counts.unreadable,
         ),
         _Instrument(
-            "saga.timers.overdue", "{instance}", "Instances whose timer has been due for more than 10 s", (),
-            lambda: {(): measures.counts.overdue},
+            "saga.timers.overdue", "{instance}", "Instances whose timer has been due for more than 10 s",
+            lambda: of.counts.overdue,
         ),
         _Instrument(
             "saga.commands.unanswered", "{command}", "Commands that were sent and have no reply",
-            ("saga", "step", "direction"),
-            lambda: {each[:3]: each.number for each in measures.counts.unanswered},
+            lambda: {each[:3]: each.number for each in of.counts.unanswered}, of_step,
         ),
         _Instrument(
             "saga.commands.unanswered.age", "s", "Since when the oldest command without a reply waits",
-            ("saga", "step", "direction"), lambda: measures.unanswered_age,
+            lambda: of.unanswered_age, of_step,
         ),
         _Instrument(
-            "saga.dead_letters.waiting", "{record}", "Dead letters that wait for an operator", (),
-            lambda: {(): measures.counts.dead_letters},
+            "saga.dead_letters.waiting", "{record}", "Dead letters that wait for an operator",
+            lambda: of.counts.dead_letters,
         ),
         _Instrument(
-            "saga.parked", "{instance}", "Instances that are parked behind a dead letter", (),
-            lambda: {(): measures.counts.parked},
+            "saga.parked", "{instance}", "Instances that are parked behind a dead letter", lambda: of.counts.parked
         ),
+        _Instrument("saga.database.size", "By", "Size of the database file", lambda: of.counts.database_bytes),
         _Instrument(
-            "saga.database.size", "By", "Size of the database file", (), lambda: {(): measures.counts.database_bytes}
-        ),
-        _Instrument(
-            "saga.database.wal.size", "By", "Size of the database's write-ahead log", (),
-            lambda: {(): measures.counts.wal_bytes},
+            "saga.database.wal.size", "By", "Size of the database's write-ahead log", lambda: of.counts.wal_bytes
         ),
     )  # fmt: skip
 
 
-def _lost(dropped: Callable[[], int]) -> _Instrument:
-    return _Instrument(
-        "saga.spans.dropped", "{span}", "Spans that were not delivered to the collector", (), lambda: {(): dropped()}
-    )
-
-
-def _of_process() -> Iterable[_Instrument]:
-    return (_Instrument("process.cpu.time", "s", "CPU time of this process", (), lambda: {(): time.process_time()}),)
-
-
-def _memory() -> Iterable[_Instrument]:
-    if not _STATM.exists():
-        return ()
-    page = getpagesize()
-    return (
-        _Instrument(
-            "process.memory.usage", "By", "Memory of this process that is in RAM", (),
-            lambda: {(): int(_STATM.read_text(encoding="ascii").split()[1]) * page},
-        ),
-    )  # fmt: skip
+def _memory() -> float:
+    return int(_STATM.read_text(encoding="ascii").split()[1]) * getpagesize()
 
 
 # --- readers. The SDK has no observable histogram, so these add ours to what it has collected. Ours are cumulative,
