@@ -4,7 +4,7 @@ A heap holds what is going to happen: starts, replies, timers, events and cancel
 decides, and its commands go to the participants, which schedule their replies.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -56,36 +56,26 @@ class Ending:
     why: Why | None
 
 
+SENT = ("commands", "retries", "repeats", "compensations")
+"""Sent forward, again under a new id after a retryable failure, under the same id after a timeout, and to undo it."""
+
+
 @dataclass(slots=True)
 class Tally:
-    """Counts by step; the steps of a `for_each` together."""
+    """What has happened so far."""
 
     endings: list[Ending] = field(default_factory=list)
-    commands: Counter[str] = field(default_factory=Counter)
-    compensations: Counter[str] = field(default_factory=Counter)
-    retries: Counter[str] = field(default_factory=Counter)
-    """Sent again under a new id, after a retryable failure."""
-    repeats: Counter[str] = field(default_factory=Counter)
-    """Sent again under the same id, after a timeout."""
-    events: dict[str, Counter[str]] = field(default_factory=dict)
+    steps: defaultdict[str, Counter[str]] = field(default_factory=partial(defaultdict, Counter))
+    """For each step, those of a `for_each` together, what was sent; see `SENT`."""
+    events: defaultdict[str, Counter[str]] = field(default_factory=partial(defaultdict, Counter))
     """For each receive: arrived, buffered, unmatched."""
     raised: Counter[str] = field(default_factory=Counter)
     """Exceptions of the saga's own functions."""
     transitions: int = 0
 
     def sent(self, send: Send, *, is_repeated: bool) -> None:
-        step = leaf(send.step)
-        if is_repeated:
-            self.repeats[step] += 1
-        elif send.attempt > 1:
-            self.retries[step] += 1
-        elif send.direction is Direction.COMPENSATION:
-            self.compensations[step] += 1
-        else:
-            self.commands[step] += 1
-
-    def happened(self, receive: str, what: str) -> None:
-        self.events.setdefault(receive, Counter())[what] += 1
+        first = "commands" if send.direction is Direction.FORWARD else "compensations"
+        self.steps[leaf(send.step)]["repeats" if is_repeated else "retries" if send.attempt > 1 else first] += 1
 
 
 @dataclass(slots=True, eq=False)
@@ -186,9 +176,9 @@ class Simulation:
         """Deliver an event; one that arrives early is buffered as long as the receive says."""
         _, events = self.model.coming[receive.name]
         event = events.draw(self._chances["events"])
-        self.tally.happened(receive.name, "arrived")
+        self.tally.events[receive.name]["arrived"] += 1
         if self._apply_event(run, receive, event) is Ignored.EARLY:
-            self.tally.happened(receive.name, "buffered")
+            self.tally.events[receive.name]["buffered"] += 1
             run.buffered[receive.name] = event, self.agenda.now + microseconds(receive.buffer_for.total_seconds())
 
     # --- what follows
@@ -249,7 +239,7 @@ class Simulation:
             if event is not None and self.agenda.now <= until:
                 self._apply_event(run, receive, event)
             elif event is not None:
-                self.tally.happened(receive.name, "unmatched")
+                self.tally.events[receive.name]["unmatched"] += 1
 
     def _schedule_event(self, run: Run, receive: Receive[Any], *, after: str) -> None:
         coming, _ = self.model.coming[receive.name]

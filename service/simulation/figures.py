@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from saga_coordinator.sagas.machine import Status
 from saga_coordinator.service.percentile import percentile
 from saga_coordinator.service.simulation.agenda import SECOND
-from saga_coordinator.service.simulation.engine import Simulation, Why
+from saga_coordinator.service.simulation.engine import SENT, Simulation, Why
 from saga_coordinator.service.simulation.participants import Participant
 
 PERCENTILES = (50, 90, 95, 99)
@@ -87,7 +87,8 @@ class Figures:
 def figures(simulation: Simulation, seed: int) -> Figures:
     """Compute the figures of a simulation that has run."""
     tally = simulation.tally
-    statuses = {status.value: count for status in IN_ORDER if (count := _with(simulation, status))}
+    counts = Counter(each.status for each in tally.endings)
+    statuses = {status.value: counts[status] for status in IN_ORDER if counts[status]}
     whys = Counter(each.why for each in tally.endings if each.why and each.status is not Status.STALLED)
     stalls = Counter(each.why for each in tally.endings if each.why and each.status is Status.STALLED)
     return Figures(
@@ -100,7 +101,7 @@ def figures(simulation: Simulation, seed: int) -> Figures:
         statuses=statuses,
         completion_rate=statuses.get("completed", 0) / simulation.instances,
         cycle_time_s={status: spread(times) for status, times in cycle_times(simulation).items()},
-        steps=_steps(simulation),
+        steps={name: {what: tally.steps[name][what] for what in SENT} for name in simulation.saga.plan.steps},
         why=_ranked(whys),
         stalls=_ranked(stalls),
         events={name: dict(sorted(counts.items())) for name, counts in sorted(tally.events.items())},
@@ -156,24 +157,6 @@ def _peak(arrived: list[int], ended: list[int]) -> int:
         here += change
         most = max(most, here)
     return most
-
-
-def _steps(simulation: Simulation) -> dict[str, dict[str, int]]:
-    """Return by step, in the order of the definition, what was sent forward, again, and to undo it."""
-    tally = simulation.tally
-    return {
-        name: {
-            "commands": tally.commands[name],
-            "retries": tally.retries[name],
-            "repeats": tally.repeats[name],
-            "compensations": tally.compensations[name],
-        }
-        for name in simulation.saga.plan.steps
-    }
-
-
-def _with(simulation: Simulation, status: Status) -> int:
-    return sum(each.status is status for each in simulation.tally.endings)
 
 
 def _ranked(counts: "Counter[Why]") -> list[tuple[Why, int]]:

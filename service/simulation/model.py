@@ -166,13 +166,20 @@ class InheritedBehaviour(Table):
     withdrawn commands of child sagas that are compensated. `replies`: what a success answers.
     """
 
-    latency: Latency | None = None
-    retryable: Share | None = None
+    latency: Latency = AT_ONCE
+    retryable: Share = 0.0
     retry_after: Annotated[Seconds, Field(le=MAX_RETRY_AFTER)] | None = None
-    refused: Share | None = None
-    code: Annotated[str, Field(min_length=1)] | None = None
-    lost: Share | None = None
-    honoured: Share | None = None
+    refused: Share = 0.0
+    code: Annotated[str, Field(min_length=1)] = "refused"
+    lost: Share = 0.0
+    honoured: Share = 1.0
+
+    @model_validator(mode="after")
+    def _leaves_something(self) -> Self:
+        if self.retryable + self.refused > 1:
+            shares = f"retryable ({self.retryable}) and refused ({self.refused})"
+            raise ValueError(f"{shares} are more than 1 together: lower one")
+        return self
 
 
 class CommandBehaviour(InheritedBehaviour):
@@ -241,10 +248,3 @@ class Model(Table):
     commands: Mapping[str, CommandBehaviour] = {}
     events: Mapping[str, Coming] = {}
     cancel: Cancelling | None = None
-
-    @model_validator(mode="after")
-    def _leaves_something(self) -> Self:
-        for place, manner in (("default", self.default), *self.participants.items(), *self.commands.items()):
-            if (manner.retryable or 0) + (manner.refused or 0) > 1:
-                raise ValueError(f"{place}: retryable and refused are more than 1 together: lower one")
-        return self

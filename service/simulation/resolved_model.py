@@ -7,19 +7,17 @@ from itertools import accumulate
 from random import Random
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from saga_coordinator.contracts import Command, Event, Message, Reply
 from saga_coordinator.handlers.routing import AnySaga, commands_of
 from saga_coordinator.sagas.testing.generate.messages import generate_at_random
 from saga_coordinator.service.simulation.model import (
-    AT_ONCE,
     Arrivals,
     Cancelling,
     Coming,
     CommandBehaviour,
     InheritedBehaviour,
-    Latency,
     Model,
     ParticipantBehaviour,
     Samples,
@@ -92,24 +90,16 @@ def key_field(message: BaseModel, key: Callable[[Any], str]) -> str | None:
     return None
 
 
-REFUSED = "refused"
-
 _TOPIC = re.compile(r"(.+)\.commands\.v[0-9]+")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conduct:
+class Conduct(InheritedBehaviour):
     """How one type of command is carried out, with nothing left open."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     participant: str
     replies: Drawn[Reply]
-    latency: Latency = AT_ONCE
-    retryable: float = 0.0
-    retry_after: float | None = None
-    refused: float = 0.0
-    code: str = REFUSED
-    lost: float = 0.0
-    honoured: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,19 +169,14 @@ def _receives(saga: AnySaga) -> Mapping[str, type[Event]]:
 def _conduct(command: type[Command[Any]], model: Model, file: ModelFile, seed: int) -> Conduct:
     name, type_ = participant_of(command), command.message_type
     own = model.commands.get(type_, CommandBehaviour())
-    levels: tuple[InheritedBehaviour, ...] = (model.default, model.participants.get(name, ParticipantBehaviour()), own)
-    said = {
-        key: value
-        for each in levels
-        for key, value in each
-        if key in InheritedBehaviour.model_fields and value is not None
-    }
+    said: dict[str, Any] = {}
+    for level in (model.default, model.participants.get(name, ParticipantBehaviour()), own):
+        said |= level.model_dump(exclude_unset=True, include=set(InheritedBehaviour.model_fields))
     replies = _messages(command.reply, own.replies, file, ("commands", type_, "replies"), seed)
-    conduct = Conduct(participant=name, replies=replies, **said)
-    if conduct.retryable + conduct.refused > 1:
-        text = f"retryable ({conduct.retryable}) and refused ({conduct.refused}) are more than 1 together: lower one"
-        raise ValueError(file.problem(("commands", type_), text))
-    return conduct
+    try:
+        return Conduct(participant=name, replies=replies, **said)
+    except ValidationError as error:
+        raise ValueError(file.problem(("commands", type_), str(error.errors()[0]["ctx"]["error"]))) from None
 
 
 def _coming(saga: AnySaga, name: str, model: Model, file: ModelFile, seed: int) -> tuple[Coming, Drawn[Event]]:

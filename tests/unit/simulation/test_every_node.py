@@ -58,7 +58,7 @@ def test_a_for_each_sends_as_many_at_once_as_it_may(limit: int | None, seconds: 
     done = simulated(saga(each_of("item", "abcde", limit), PIVOT), commands({"item": "3 s"}))
 
     assert ends(done) == {(Status.COMPLETED, seconds)}
-    assert done.tally.commands["item"] == 5
+    assert done.tally.steps["item"]["commands"] == 5
 
 
 def test_a_for_each_is_undone_item_by_item() -> None:
@@ -67,7 +67,7 @@ def test_a_for_each_is_undone_item_by_item() -> None:
     done = simulated(saga(each_of("item", "abcde", 2), PIVOT), model)
 
     assert ends(done) == {(Status.COMPENSATED, 6.0)}
-    assert done.tally.compensations["item"] == 5
+    assert done.tally.steps["item"]["compensations"] == 5
 
 
 def test_the_next_alternative_is_tried_after_the_first_is_undone() -> None:
@@ -78,7 +78,9 @@ def test_the_next_alternative_is_tried_after_the_first_is_undone() -> None:
     done = simulated(tried, model, instances=20)
 
     assert ends(done) == {(Status.COMPLETED, 17.0)}
-    assert done.tally.compensations == {"a": 20}
+    assert {name: sent["compensations"] for name, sent in done.tally.steps.items() if sent["compensations"]} == {
+        "a": 20
+    }
 
 
 @pytest.mark.parametrize(("coins", "seconds"), [(1, 1.0), (0, 5.0)])
@@ -93,10 +95,10 @@ def test_samples_are_drawn_by_their_weights() -> None:
     chooses = saga(choice("coin", 0, safe("yes"), otherwise=(safe("no"),)), PIVOT)
     model = "[[start]]\nweight = 3\ndata = { coins = 1 }\n[[start]]\ndata = { coins = 0 }\n"
 
-    counts = simulated(chooses, model, instances=2_000).tally.commands
+    steps = simulated(chooses, model, instances=2_000).tally.steps
 
-    assert counts["yes"] + counts["no"] == 2_000
-    assert 1_400 < counts["yes"] < 1_600
+    assert steps["yes"]["commands"] + steps["no"]["commands"] == 2_000
+    assert 1_400 < steps["yes"]["commands"] < 1_600
 
 
 def test_an_event_comes_so_long_after_it_is_awaited() -> None:

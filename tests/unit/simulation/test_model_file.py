@@ -45,7 +45,7 @@ def complaints(text: str) -> list[str]:
         ('[default]\nlatency = { kind = "uniform", low = 2, high = 1 }',
          "model.toml:2: default.latency: high (1.0 s) is less than low (2.0 s): swap them"),
         ("[default]\nretryable = 0.7\nrefused = 0.7",
-         "model.toml: default: retryable and refused are more than 1 together: lower one"),
+         "model.toml:1: default: retryable (0.7) and refused (0.7) are more than 1 together: lower one"),
         ('[default]\nretryable = 0.7\n[commands."shipping.ship-order.v1"]\nrefused = 0.7',
          ('model.toml:3: commands."shipping.ship-order.v1": retryable (0.7) and refused (0.7) are more than 1 '
          "together: lower one")),
