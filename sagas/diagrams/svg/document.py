@@ -6,11 +6,11 @@ from typing import Any, assert_never
 
 from saga_coordinator.sagas.diagrams.build import sketch
 from saga_coordinator.sagas.diagrams.model import Card, CardKind, Mark
-from saga_coordinator.sagas.diagrams.svg.blocks import PAD
 from saga_coordinator.sagas.diagrams.svg.elements import element, path
 from saga_coordinator.sagas.diagrams.svg.layout import picture
 from saga_coordinator.sagas.diagrams.svg.shapes import Box, Frame, Line, Picture, Shape, Sign, Text
 from saga_coordinator.sagas.diagrams.svg.stylesheet import CIRCLE, KIND_ICONS, MARK_ICONS, stylesheet
+from saga_coordinator.sagas.diagrams.svg.tiles import PAD
 from saga_coordinator.sagas.language.nodes import D
 from saga_coordinator.sagas.language.saga import Saga
 from saga_coordinator.sagas.machine import Instance

@@ -5,8 +5,8 @@ from dataclasses import replace
 from math import ceil
 
 from saga_coordinator.sagas.diagrams.model import Cell, Mark, Sketch
-from saga_coordinator.sagas.diagrams.svg.blocks import LINE, Row, block_of, broken, row_of
 from saga_coordinator.sagas.diagrams.svg.shapes import FACES, Line, Picture, Shape, Sign, Stroke, Style, Text
+from saga_coordinator.sagas.diagrams.svg.tiles import LINE, TileRow, broken, row_of, tile_of
 
 MARGIN = 24
 MIN_WIDTH = 560
@@ -14,7 +14,7 @@ LANE_NAME = 18
 
 
 def picture(sketch: Sketch) -> Picture:
-    begin, *others = map(block_of, (sketch.begin, *sketch.items, Cell(sketch.end)))
+    begin, *others = map(tile_of, (sketch.begin, *sketch.items, Cell(sketch.end)))
     row = row_of((replace(begin, up=begin.up + LANE_NAME), *others))
     width = max(row.width + 2 * MARGIN, MIN_WIDTH)
     head = _head(sketch, width - 2 * MARGIN)
@@ -43,9 +43,9 @@ def _head(sketch: Sketch, room: int) -> list[Text]:
     return texts
 
 
-def _lane_names(row: Row, level: int) -> Iterator[Text]:
+def _lane_names(row: TileRow, level: int) -> Iterator[Text]:
     """Name the two lanes at their left ends."""
-    begin = row.blocks[0]
+    begin = row.tiles[0]
     if begin.card is not None and begin.undo is not None:
         yield Text(MARGIN, level - begin.card.half - 6, "forward", Style.LABEL)
         yield Text(MARGIN, level + row.drop - begin.undo.half - 6, "compensation", Style.LABEL)

@@ -1,4 +1,4 @@
-"""The blocks of a picture: each is measured by its texts and by what is in it, and draws itself where it is put.
+"""The tiles of a picture: each is measured by its texts and by what is in it, and draws itself where it is put.
 
 Whatever stands in a row is measured from its forward line, the level at which arrows go from left to right: `up` is
 the room above that line, `down` the room below it. A row's compensation lane runs from right to left beneath its
@@ -112,7 +112,7 @@ def _size_diamond(card: Card) -> SizedCard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
+class Tile:
     """A cell or a group in a row.
 
     `exit` is where its arrow leaves it, from its left edge. `card` and `undo` are those of a cell, `is_undone` whether
@@ -124,7 +124,7 @@ class Block:
     down: int
     exit: int
     is_undone: bool
-    draw: Callable[[int, int, Row], Iterator[Shape]]
+    draw: Callable[[int, int, TileRow], Iterator[Shape]]
     card: SizedCard | None = None
     undo: SizedCard | None = None
 
@@ -134,10 +134,10 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class TileRow:
     """Neighbours in a row. `drop` is how far its compensation lane lies beneath its forward line, 0 if it has none."""
 
-    blocks: tuple[Block, ...]
+    tiles: tuple[Tile, ...]
     width: int
     up: int
     down: int
@@ -146,62 +146,62 @@ class Row:
     def draw(self, x: int, level: int) -> Iterator[Shape]:
         """Place the row from `x` on, with its forward line at `level`: its lines first, so that they lie behind."""
         placed = []
-        for block in self.blocks:
-            placed.append((block, x))
-            x += block.width + GAP
-        for (block, left), (following, next_left) in pairwise(placed):
-            yield _arrow(((left + block.exit, level), (next_left, level)), following)
+        for tile in self.tiles:
+            placed.append((tile, x))
+            x += tile.width + GAP
+        for (tile, left), (following, next_left) in pairwise(placed):
+            yield _arrow(((left + tile.exit, level), (next_left, level)), following)
         if self.drop:
             yield from _back_lines(placed, level, level + self.drop)
-        for block, left in placed:
-            yield from block.draw(left, level, self)
+        for tile, left in placed:
+            yield from tile.draw(left, level, self)
 
 
-def row_of(blocks: tuple[Block, ...]) -> Row:
+def row_of(tiles: tuple[Tile, ...]) -> TileRow:
     """Measure neighbours in a row: their undoes stand in one lane, beneath all that has none before the way back."""
-    undo = max((each.undo.half for each in blocks if each.undo), default=0)
-    last = max((place for place, each in enumerate(blocks) if each.is_undone or each.is_pivot), default=-1)
-    above = max((each.down for each in blocks[: last + 1] if each.card or not each.is_undone), default=0)
+    undo = max((each.undo.half for each in tiles if each.undo), default=0)
+    last = max((place for place, each in enumerate(tiles) if each.is_undone or each.is_pivot), default=-1)
+    above = max((each.down for each in tiles[: last + 1] if each.card or not each.is_undone), default=0)
     drop = above + LANE_GAP + undo if last >= 0 else 0
-    return Row(
-        blocks=blocks,
-        width=sum(each.width for each in blocks) + GAP * max(0, len(blocks) - 1),
-        up=max((each.up for each in blocks), default=PAD),
-        down=max(drop + max(undo, PAD), *(each.down for each in blocks), PAD),
+    return TileRow(
+        tiles=tiles,
+        width=sum(each.width for each in tiles) + GAP * max(0, len(tiles) - 1),
+        up=max((each.up for each in tiles), default=PAD),
+        down=max(drop + max(undo, PAD), *(each.down for each in tiles), PAD),
         drop=drop,
     )
 
 
-def _arrow(points: tuple[tuple[int, int], ...], to: Block) -> Line:
+def _arrow(points: tuple[tuple[int, int], ...], to: Tile) -> Line:
     """Draw an arrow to a card, or a line to a frame, where it continues."""
     return Line(points, Stroke.FORWARD, has_arrow=to.card is not None)
 
 
-def _back_lines(placed: list[tuple[Block, int]], level: int, lane: int) -> Iterator[Line]:
+def _back_lines(placed: list[tuple[Tile, int]], level: int, lane: int) -> Iterator[Line]:
     """Draw the way back: from a pivot that refuses, or the last undo, from one undo to that before it."""
     start: tuple[tuple[int, int], ...] = ()
-    for block, left in reversed(placed):
-        if block.card is not None and block.is_pivot:
+    for tile, left in reversed(placed):
+        if tile.card is not None and tile.is_pivot:
             middle = left + CARD // 2
-            start = ((middle, level + block.card.height // 2), (middle, lane))
-        elif block.is_undone:
+            start = ((middle, level + tile.card.height // 2), (middle, lane))
+        elif tile.is_undone:
             if start:
-                yield Line((*start, (left + block.exit, lane)), Stroke.BACK)
+                yield Line((*start, (left + tile.exit, lane)), Stroke.BACK)
             start = ((left, lane),)
 
 
 # --- cells and groups
 
 
-def block_of(item: Item) -> Block:
+def tile_of(item: Item) -> Tile:
     return _cell(item) if isinstance(item, Cell) else _group(item)
 
 
-def _cell(cell: Cell) -> Block:
+def _cell(cell: Cell) -> Tile:
     card, undo = _size_card(cell.card), _size_card(cell.undo) if cell.undo else None
     is_pivot = cell.card.kind is CardKind.PIVOT
 
-    def draw(x: int, level: int, row: Row) -> Iterator[Shape]:
+    def draw(x: int, level: int, row: TileRow) -> Iterator[Shape]:
         if undo is not None:
             middle, top = x + CARD // 2, level + row.drop - undo.half
             if cell.card.kind is not CardKind.START:
@@ -213,7 +213,7 @@ def _cell(cell: Cell) -> Block:
             yield Line(((line, level - row.up), (line, level + row.down)), Stroke.PIVOT, has_arrow=False)
             yield Text(line - 6, level - card.half - PIVOT_STRIP + LINE - 4, NO_RETURN, Style.PIVOT, is_end=True)
 
-    return Block(
+    return Tile(
         width=CARD + (PIVOT_MARGIN if is_pivot else 0),
         up=card.half + (PIVOT_STRIP if is_pivot else 0),
         down=card.half,
@@ -225,7 +225,7 @@ def _cell(cell: Cell) -> Block:
     )
 
 
-def _group(group: Group) -> Block:
+def _group(group: Group) -> Tile:
     """Measure a group: its rule above, at its left the choice (if any) and room for the labels, then its ways as rows.
 
     Its frame reaches as far down as the lane that leads to it.
@@ -239,9 +239,9 @@ def _group(group: Group) -> Block:
     widest = max((FACES[style].width(line) for line, style in head), default=0)
     width, up, depths = max(inner, ceil(widest) + 2 * PAD), PAD + LINE * len(head) + rows[0].up, _depths(rows)
     down = depths[-1] + rows[-1].down + PAD
-    is_undone = any(each.is_undone or each.is_pivot for row in rows for each in row.blocks)
+    is_undone = any(each.is_undone or each.is_pivot for row in rows for each in row.tiles)
 
-    def draw(x: int, level: int, row: Row) -> Iterator[Shape]:
+    def draw(x: int, level: int, row: TileRow) -> Iterator[Shape]:
         top, reach = level - up, max(down, row.drop + PAD) if is_undone else down
         texts = tuple(Text(x + PAD, top + PAD + 6 + n * LINE, *each) for n, each in enumerate(head))
         yield Frame(x=x, y=top, width=width, height=up + reach, texts=texts)
@@ -255,7 +255,7 @@ def _group(group: Group) -> Block:
         for way, inner_row, depth in zip(group.ways, rows, depths, strict=True):
             yield from _draw_way(way, inner_row, gate, level, level + depth)
 
-    return Block(width=width, up=up, down=down, exit=width, is_undone=is_undone, draw=draw)
+    return Tile(width=width, up=up, down=down, exit=width, is_undone=is_undone, draw=draw)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,13 +269,13 @@ class _Gate:
     exit: int
 
 
-def _draw_way(way: Way, row: Row, gate: _Gate, main: int, level: int) -> Iterator[Shape]:
+def _draw_way(way: Way, row: TileRow, gate: _Gate, main: int, level: int) -> Iterator[Shape]:
     """Place one way: `main` is the level of the group's forward line, `level` that of the way's own."""
     begin = ((gate.start, level),) if level == main else (gate.fork, (gate.fork[0], level))
     first, labels = gate.inside + gate.lead, gate.inside + 6
-    if row.blocks:
-        yield _arrow((*begin, (first, level)), row.blocks[0])
-        begin = ((first + row.width - row.blocks[-1].width + row.blocks[-1].exit, level),)
+    if row.tiles:
+        yield _arrow((*begin, (first, level)), row.tiles[0])
+        begin = ((first + row.width - row.tiles[-1].width + row.tiles[-1].exit, level),)
     bus = gate.exit - PAD
     end = ((gate.exit, level),) if level == main else ((bus, level), (bus, main))
     yield Line((*begin, *end), Stroke.FORWARD, has_arrow=False)
@@ -286,13 +286,13 @@ def _draw_way(way: Way, row: Row, gate: _Gate, main: int, level: int) -> Iterato
     yield from row.draw(first, level)
 
 
-def _way_row(way: Way, least: int) -> Row:
+def _way_row(way: Way, least: int) -> TileRow:
     """Measure a way; it takes at least so much room up and down."""
-    row = row_of(tuple(block_of(each) for each in way.items))
+    row = row_of(tuple(tile_of(each) for each in way.items))
     return replace(row, up=max(row.up, least), down=max(row.down, least))
 
 
-def _depths(rows: tuple[Row, ...]) -> tuple[int, ...]:
+def _depths(rows: tuple[TileRow, ...]) -> tuple[int, ...]:
     """Return how far the forward line of each way of a group lies beneath that of the first."""
     depths = [0]
     for above, row in pairwise(rows):
