@@ -1,5 +1,6 @@
 """The history's row of a signal and its decision: enough to make the signal again (`replay.py`)."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -31,6 +32,9 @@ STORED_KINDS: Final[Mapping[type[Signal], str]] = {
     SkipStep: "skip",
 }
 """The kinds of stored rows whose name is not that of their signal: a history outlives the names in the code."""
+
+STORED_REASON: Final = "why"
+"""The name under which the reason of an operator action is stored, for the same reason."""
 
 VERDICTS: Mapping[Ignored | None, Verdict] = {
     None: Verdict.APPLIED,
@@ -87,7 +91,14 @@ def _content(signal: Signal, arrival: Arrival | None) -> tuple[str | None, bytes
     if isinstance(signal, TimerFired):
         return None, to_json({"unsent": signal.unsent}) if signal.unsent else None
     values = {name: _plain(getattr(signal, name)) for name in signal.__struct_fields__ if name != "at"}
-    return None, to_json({name: value for name, value in values.items() if value is not None})
+    names = {"reason": STORED_REASON}
+    return None, to_json({names.get(name, name): value for name, value in values.items() if value is not None})
+
+
+def action_fields(entry: Entry) -> dict[str, Any]:
+    """Return the fields of an operator action, or of parking, by their names in the code."""
+    stored: dict[str, Any] = json.loads(entry.value or b"{}")
+    return {"reason" if name == STORED_REASON else name: value for name, value in stored.items()}
 
 
 def decision_json(decision: Decision[Any]) -> str:

@@ -42,7 +42,7 @@ class Interventions:
         def build(saga: AnySaga, instance: Instance[Any], now: datetime) -> OperatorAction:
             model = reply_type_of(saga, instance, step)
             supplied = None if model is None or reply is None else model.model_validate_json(reply)
-            return SkipStep(now, by.who, by.why, step, supplied)
+            return SkipStep(now, by.who, by.reason, step, supplied)
 
         return await self._apply(id_, build)
 

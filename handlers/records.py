@@ -240,10 +240,10 @@ class DeadLetterQueue(NamedTuple):
 
 
 class Actor(NamedTuple):
-    """Who acts, and why."""
+    """Who acts, and for what reason."""
 
     who: str
-    why: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,7 +133,7 @@ class Redrive:
         if isinstance(found, Result):
             return found
         letter, queue = found
-        reason = f"discarded by {by.who}: {by.why} (it was dead-lettered because: {letter.cause})"
+        reason = f"discarded by {by.who}: {by.reason} (it was dead-lettered because: {letter.cause})"
         arrival = read(self._routes, letter.record)
         names = (arrival.envelope.id, arrival.envelope.type) if arrival.envelope else (None, None)
         verdict = RecordVerdict(letter.record.place, session.at, Verdict.DEAD_LETTERED, reason, *names)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from saga_coordinator.contracts import CancelCommand, Done, Event, Failure, Reply
-from saga_coordinator.handlers.history import decision_json
+from saga_coordinator.handlers.history import action_fields, decision_json
 from saga_coordinator.handlers.records import Entry, Verdict
 from saga_coordinator.handlers.routing import AnySaga, address_of, commands_of
 from saga_coordinator.sagas import Cause
@@ -117,7 +117,7 @@ def signal_of(saga: AnySaga, entry: Entry, instance: Instance[Any] | None = None
 def _action(saga: AnySaga, entry: Entry) -> Signal:
     if entry.kind not in ACTIONS:
         raise LookupError(f"entry {entry.seq} of {entry.instance_id}: nothing is known of a signal {entry.kind!r}")
-    fields: dict[str, Any] = json.loads(entry.value or b"{}")
+    fields = action_fields(entry)
     if "status" in fields:
         fields["status"] = Status(fields["status"])
     if "reply" in fields:

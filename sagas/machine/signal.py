@@ -1,6 +1,6 @@
 """Everything that can happen to an instance, each with the time at which it happened by the coordinator's clock.
 
-Those with `who` and `why` are operator actions; each may be refused, with a reason.
+Those with `who` and `reason` are operator actions; each may be refused, with a reason.
 """
 
 from datetime import datetime
@@ -50,10 +50,10 @@ class TimerFired(Struct, frozen=True):
 
 
 class Cancel(Struct, frozen=True):
-    """A business event or an operator (`who`) cancels the instance. `why` is for people."""
+    """A business event or an operator (`who`) cancels the instance. `reason` is for people."""
 
     at: datetime
-    why: str
+    reason: str
     who: str | None = None
 
 
@@ -62,7 +62,7 @@ class Pause(Struct, frozen=True):
 
     at: datetime
     who: str
-    why: str
+    reason: str
 
 
 class Resume(Struct, frozen=True):
@@ -70,7 +70,7 @@ class Resume(Struct, frozen=True):
 
     at: datetime
     who: str
-    why: str
+    reason: str
 
 
 class Park(Struct, frozen=True):
@@ -91,7 +91,7 @@ class RetryStep(Struct, frozen=True):
 
     at: datetime
     who: str
-    why: str
+    reason: str
     step: str | None = None
 
 
@@ -103,7 +103,7 @@ class SkipStep(Struct, frozen=True):
 
     at: datetime
     who: str
-    why: str
+    reason: str
     step: str
     reply: Reply | Event | None = None
 
@@ -113,7 +113,7 @@ class Resolve(Struct, frozen=True):
 
     at: datetime
     who: str
-    why: str
+    reason: str
     status: Status
 
 

@@ -170,7 +170,7 @@ def _apply_cancel(draft: Draft[D], cancel: Cancel) -> Refusal | None:
     if draft.status is Status.STALLED and cancel.who is None:
         return Ignored.OUT_OF_PLACE, "the instance is stalled: an operator decides what becomes of it"
     is_stalled, draft.status = draft.status is Status.STALLED, Status.RUNNING
-    fail(draft, None, Cause(None, CANCELLED, f"{cancel.why} ({cancel.who})" if cancel.who else cancel.why))
+    fail(draft, None, Cause(None, CANCELLED, f"{cancel.reason} ({cancel.who})" if cancel.who else cancel.reason))
     if is_stalled:
         draft.status = Status.STALLED
         unstall(draft)

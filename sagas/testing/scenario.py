@@ -171,9 +171,9 @@ class Scenario(Generic[D]):
         self._check_all_named()
         return replace(self, at=self.at + time, unnamed=(), is_named=False, ignored=None)
 
-    def cancels(self, why: str = "not wanted any more") -> Scenario[D]:
+    def cancels(self, reason: str = "not wanted any more") -> Scenario[D]:
         """The business, or an operator, cancels the instance."""
-        return self._act(Cancel(self.at, why), f"cancelled: {why}")
+        return self._act(Cancel(self.at, reason), f"cancelled: {reason}")
 
     def parks(self) -> Scenario[D]:
         """A record fails for the instance: later ones are queued, and timers stand still until `unparks`."""
@@ -183,29 +183,31 @@ class Scenario(Generic[D]):
         """The record is decided again, or dropped; what was queued follows as words of their own."""
         return self._act(Unpark(self.at), "no longer parked")
 
-    def pauses(self, who: str = "operator", why: str = "to look at it") -> Scenario[D]:
+    def pauses(self, who: str = "operator", reason: str = "to look at it") -> Scenario[D]:
         """An operator pauses the instance."""
-        return self._act(Pause(self.at, who, why), f"paused by {who}: {why}")
+        return self._act(Pause(self.at, who, reason), f"paused by {who}: {reason}")
 
-    def resumes(self, who: str = "operator", why: str = "looked at it") -> Scenario[D]:
+    def resumes(self, who: str = "operator", reason: str = "looked at it") -> Scenario[D]:
         """An operator resumes the instance."""
-        return self._act(Resume(self.at, who, why), f"resumed by {who}: {why}")
+        return self._act(Resume(self.at, who, reason), f"resumed by {who}: {reason}")
 
-    def retries(self, step: str | None = None, who: str = "operator", why: str = "put right") -> Scenario[D]:
+    def retries(self, step: str | None = None, who: str = "operator", reason: str = "put right") -> Scenario[D]:
         """An operator lets a step, or all that a stalled instance gave up, be asked again."""
         self._check_known(*([step] if step else []))
-        return self._act(RetryStep(self.at, who, why, step), f"{step or 'all'} retried by {who}: {why}")
+        return self._act(RetryStep(self.at, who, reason, step), f"{step or 'all'} retried by {who}: {reason}")
 
     def skips(
-        self, step: str, reply: Reply | Event | None = None, who: str = "operator", why: str = "done by hand"
+        self, step: str, reply: Reply | Event | None = None, who: str = "operator", reason: str = "done by hand"
     ) -> Scenario[D]:
         """An operator takes a step, its compensation or a wait for done."""
         self._check_known(step)
-        return self._act(SkipStep(self.at, who, why, step, reply), f"{step} skipped by {who} with {reply!r}: {why}")
+        return self._act(
+            SkipStep(self.at, who, reason, step, reply), f"{step} skipped by {who} with {reply!r}: {reason}"
+        )
 
-    def resolves(self, status: Status, who: str = "operator", why: str = "done by hand") -> Scenario[D]:
+    def resolves(self, status: Status, who: str = "operator", reason: str = "done by hand") -> Scenario[D]:
         """An operator ends a stalled instance."""
-        return self._act(Resolve(self.at, who, why, status), f"resolved as {status} by {who}: {why}")
+        return self._act(Resolve(self.at, who, reason, status), f"resolved as {status} by {who}: {reason}")
 
     # --- words that look
 

@@ -81,7 +81,7 @@ def show(place: RecordPlace, *, json: Json = False) -> None:
     Its cause, headers and value, what was done to it, and what waits behind it.
 
     JSON: [{"place", "at", "cause", "instance", "parks", "record": {"key", "headers", "value"}, "audit": [{"at", "who",
-    "why", "action", "value", "cause"}], "queue": [PLACE]}], one for each instance for which it failed
+    "reason", "action", "value", "cause"}], "queue": [PLACE]}], one for each instance for which it failed
     """
     with open_reader() as reader:
         found = show_dead_letters(reader.queries, place)

@@ -33,8 +33,8 @@ Who = Annotated[str | None, typer.Option(help="Who does it; without it the user 
 
 
 def actor(who: str | None, reason: str) -> dict[str, object]:
-    """Return who does something and why, as a request says it."""
-    return {"who": who or getpass.getuser(), "why": reason}
+    """Return who does something and the reason, as a request says it."""
+    return {"who": who or getpass.getuser(), "reason": reason}
 
 
 def read(source: str) -> bytes:

@@ -1,7 +1,7 @@
 """The routes that change something: operator actions on instances, dead letters and positions.
 
-`POST` with a JSON body that says who and why. They answer 200 with the result, even if it was refused; a problem when
-the request makes no sense, there is no such instance, or the store does not answer. `access.py` decides who may ask.
+`POST` with a JSON body that has `who` and `reason`. They answer 200 with the result, even if it was refused; a problem
+when the request makes no sense, there is no such instance, or the store does not answer. `access.py` says who may ask.
 """
 
 from collections.abc import Awaitable, Callable, Sequence

@@ -13,15 +13,15 @@ Name = Annotated[str, StringConstraints(pattern=r"^[^\x00]+$", max_length=1_000)
 
 
 class ActionRequest(BaseModel):
-    """Every request that changes something says who makes it, and why."""
+    """Every request that changes something says who makes it, and for what reason."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     who: Text
-    why: Text
+    reason: Text
 
     def by(self) -> Actor:
-        return Actor(self.who, self.why)
+        return Actor(self.who, self.reason)
 
 
 class Retry(ActionRequest):

@@ -49,7 +49,7 @@ class AuditEntry:
 
     at: datetime
     who: str
-    why: str
+    reason: str
     action: str
     value: str | None
     cause: str
@@ -164,7 +164,7 @@ def _audit(audit: Audit) -> AuditEntry:
         AuditEntry,
         audit,
         who=audit.by.who,
-        why=audit.by.why,
+        reason=audit.by.reason,
         value=record_view(audit.letter.record).value,
         cause=audit.letter.cause,
         summary=describe_audit(audit),

@@ -90,7 +90,7 @@ def explain_record(reader: Reader, place: Place, now: datetime) -> Sequence[Reco
 
 
 def describe_audit(audit: Audit) -> str:
-    return f"{audit.action} by {audit.by.who} at {format_time(audit.at)}: {audit.by.why}"
+    return f"{audit.action} by {audit.by.who} at {format_time(audit.at)}: {audit.by.reason}"
 
 
 def record_view(record: Record) -> RecordView:

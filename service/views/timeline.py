@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from saga_coordinator.contracts import Failure
+from saga_coordinator.handlers.history import action_fields
 from saga_coordinator.handlers.records import Entry, Place, Verdict
 from saga_coordinator.sagas.machine import Direction
 from saga_coordinator.service.views.text import format_direction
@@ -109,13 +110,20 @@ def _entry(
         TimelineEntry,
         entry,
         summary=_summary(entry, answered),
-        value=None if entry.value is None else json.loads(entry.value),
+        value=_value(entry),
         answers=answered,
         took_s=None if sent_at is None else entry.at - sent_at,
         status=decided["status"],
         sent=sent,
         outcome=decided.get("outcome"),
     )
+
+
+def _value(entry: Entry) -> Any:  # noqa: ANN401  what JSON can hold
+    """Return the content of what came in."""
+    if entry.value is None:
+        return None
+    return json.loads(entry.value) if entry.message_type else action_fields(entry)
 
 
 def _summary(entry: Entry, answered: SentCommand | None) -> str:
@@ -146,14 +154,14 @@ def _reply(entry: Entry) -> str:
 
 
 def _action(entry: Entry) -> str:
-    action: dict[str, Any] = json.loads(entry.value or b"{}")
+    action = action_fields(entry)
     subject = {
         "retry": action.get("step", "what was given up"),
         "skip": action.get("step"),
         "resolve": action.get("status"),
     }.get(entry.kind)
     done = f"{ACTIONS[entry.kind]} {subject}" if subject else ACTIONS[entry.kind]
-    return f"{done} by {_actor(entry)}: {action.get('why', '')}"
+    return f"{done} by {_actor(entry)}: {action.get('reason', '')}"
 
 
 def _actor(entry: Entry) -> str:

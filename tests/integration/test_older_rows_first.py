@@ -35,7 +35,7 @@ class Hasty:
 
     async def _act(self, id_: str) -> None:
         await self._operator.skip(id_, "reserve-stock", b'{"reservation_id": "R-1"}', OLGA)
-        await self._operator.act(id_, lambda now: Cancel(now, OLGA.why, OLGA.who))
+        await self._operator.act(id_, lambda now: Cancel(now, OLGA.reason, OLGA.who))
         await self._operator.skip(id_, "charge-card", b'{"charge_id": "C-1"}', OLGA)
 
 

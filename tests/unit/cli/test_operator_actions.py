@@ -30,6 +30,8 @@ def test_a_pause_and_its_end(saga: Saga) -> None:
     assert (again.code, again.err) == (1, "refused: the instance is paused.\n")
     assert saga.does("resume", "bad", *WHY).out == "advanced: the instance is running.\n"
     assert "paused by olga: to look at it" in saga.does("show", "bad").out
+    history = saga.does("show", "bad", "--json").json["history"]
+    assert history[1]["value"] == {"who": "olga", "reason": "to look at it"}
 
 
 @pytest.mark.usefixtures("beside")
@@ -115,7 +117,7 @@ def test_an_unknown_instance_is_reported_before_anything_is_requested(saga: Saga
 def test_a_reason_is_required(saga: Saga, verb: str) -> None:
     assert saga(verb, "bad").code == 2
     blank = saga(verb, "bad", "--reason", " ")
-    assert (blank.code, "body.why" in blank.err) == (1, True)
+    assert (blank.code, "body.reason" in blank.err) == (1, True)
 
 
 def stall(beside: Running) -> None:

@@ -22,7 +22,7 @@ from tests.unit.handlers._support.coordinator import Coordinator, open_coordinat
 from tests.unit.handlers._support.faulty import BAD, NO_FAULT, RAISED, Fault, Two, wide
 from tests.unit.handlers._support.order_log import Log, instance_id
 
-OLGA = {"who": "olga", "why": "the definition is corrected"}
+OLGA = {"who": "olga", "reason": "the definition is corrected"}
 BIND = "127.0.0.1:8080"
 
 
@@ -144,7 +144,7 @@ async def test_a_step_is_skipped_with_a_reply_that_answers_it(asked: ActionReque
     wrong = problem(await asked.act("skip", {"step": "b", "reply": {"word": 7}}), 422)
     half = await asked.client.post(
         f"/api/v1/instances/{BAD}/skip",
-        content=b'{"who": "olga", "why": "w", "step": "b", "reply": {"word": "\\ud800"}}',
+        content=b'{"who": "olga", "reason": "w", "step": "b", "reply": {"word": "\\ud800"}}',
         headers={"content-type": "application/json"},
     )
     assert half.status_code == 422
@@ -161,7 +161,7 @@ async def test_an_instance_that_is_not_there_is_a_404(asked: ActionRequest) -> N
 
 @pytest.mark.parametrize(
     "body",
-    [{"who": ""}, {"why": "  "}, {"who": "x" * 1_001}, {"more": 1}, {"who": None}, {"who": ["olga"]}],
+    [{"who": ""}, {"reason": "  "}, {"who": "x" * 1_001}, {"more": 1}, {"who": None}, {"who": ["olga"]}],
 )
 async def test_a_request_without_who_and_why_changes_nothing(asked: ActionRequest, body: dict[str, object]) -> None:
     before = asked.it.everything()

@@ -19,7 +19,7 @@ from tests.unit.handlers._support.coordinator import open_coordinator
 from tests.unit.handlers._support.order_log import EVENTS, Log
 
 LIMIT = 20.0
-OLGA = {"who": "olga", "why": "a test order"}
+OLGA = {"who": "olga", "reason": "a test order"}
 
 
 @asynccontextmanager
@@ -122,7 +122,7 @@ async def is_set_up(client: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ["[" * 100_000, '{"who": "\\ud800", "why": "x"}', '{"who": "o\\u0000", "why": "x"}', ""]
+    "body", ["[" * 100_000, '{"who": "\\ud800", "reason": "x"}', '{"who": "o\\u0000", "reason": "x"}', ""]
 )
 async def test_a_body_that_nobody_should_send_is_a_problem(tmp_path: Path, body: str) -> None:
     async with served(tmp_path, "127.0.0.1") as client:

@@ -114,5 +114,5 @@ def test_health_that_is_found_before_it_is_asked_for_is_kept_and_not_measured_to
 
 def test_a_host_that_cannot_be_restored_calls_an_operator_who_takes_it_out_by_hand() -> None:
     story = DEPLOYED.cancels("alert").undone("deploy-host[a]").undo_fails("deploy-host[b]", code="gone")
-    story = story.ends(Status.STALLED).skips("deploy-host[b]", why="taken out of the cluster")
+    story = story.ends(Status.STALLED).skips("deploy-host[b]", reason="taken out of the cluster")
     story.undone("deploy-host[c]").ends(Status.COMPENSATED)
