@@ -4,11 +4,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from saga_coordinator.sagas import words
 from saga_coordinator.sagas.diagrams.model import CardState, Mark
 from saga_coordinator.sagas.diagrams.text import Calendar, in_a_line
 from saga_coordinator.sagas.language.nodes import Step
 from saga_coordinator.sagas.machine import CommandState, Direction, Instance, Progress
 from saga_coordinator.sagas.machine.progress import may_have_effect
+from saga_coordinator.sagas.words import describe_command
 
 _MARKS = {
     Progress.ASKED: Mark.ASKED,
@@ -17,17 +19,11 @@ _MARKS = {
     Progress.REFUSED: Mark.REFUSED,
     Progress.UNKNOWN: Mark.UNKNOWN,
 }
-_WORDS = {
-    Progress.ASKED: "awaiting a reply",
-    Progress.WAITING: "will be sent again",
-    Progress.REFUSED: "refused",
-    Progress.UNKNOWN: "no reply",
-}
 _OPEN = {Progress.ASKED, Progress.WAITING}
 _MAX_NAMED = 3
 
-NOT_REACHED = CardState(Mark.AHEAD, "not reached")
-NOT_SENT = CardState(Mark.AHEAD, "not sent")
+NOT_REACHED = CardState(Mark.AHEAD, words.NOT_REACHED)
+NOT_SENT = CardState(Mark.AHEAD, words.NOT_SENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +51,10 @@ class States:
 
     def _of_command(self, name: str, command: CommandState, direction: Direction) -> CardState:
         is_undo = direction is Direction.COMPENSATION
-        words = _WORDS.get(command.progress, "undone" if is_undo else "done")
+        state = describe_command(command.progress, direction)
         times = f", sent {command.sendings} times" if command.sendings > 1 else ""
         mark = Mark.UNDONE if is_undo and command.progress is Progress.DONE else _MARKS[command.progress]
-        return CardState(mark, words + times, tuple(self._times_of(command)), self._is_now(name, command, direction))
+        return CardState(mark, state + times, tuple(self._times_of(command)), self._is_now(name, command, direction))
 
     def _times_of(self, command: CommandState) -> Iterator[str]:
         yield f"sent {self.calendar.format(command.asked_at)}"
@@ -99,35 +95,35 @@ class States:
         done = sum(each.progress is Progress.DONE for each in commands.values())
         open_ = sum(each.progress in _OPEN for each in commands.values())
         failed = [(name, each) for name, each in commands.items() if each.progress not in {*_OPEN, Progress.DONE}]
-        words = f"{done} of {total} {'undone' if is_undo else 'done'}"
-        words += f", {open_} in flight" if open_ else ""
-        words += f", {len(failed)} failed" if failed else ""
+        state = f"{done} of {total} {describe_command(Progress.DONE, direction)}"
+        state += f", {open_} in flight" if open_ else ""
+        state += f", {len(failed)} failed" if failed else ""
         is_now = any(self._is_now(name, each, direction) for name, each in commands.items())
         good = Mark.UNDONE if is_undo else Mark.DONE
         mark = Mark.REFUSED if failed else good if done == total else Mark.ASKED if open_ else Mark.WAITING
-        return CardState(mark, words, tuple(_failures(failed)), is_now)
+        return CardState(mark, state, tuple(_failures(failed, direction)), is_now)
 
     # --- waits
 
     def of_receive(self, name: str) -> CardState:
-        given_up = "did not arrive" if name in self._failed_at() else "given up"
-        return self._of_wait(name, "awaiting the event", "received", given_up)
+        timed_out = {Progress.REFUSED: words.NOT_COME} if name in self._failed_at() else {}
+        return self._of_wait(name, {**words.EVENT_WORDS, **timed_out})
 
     def of_delay(self, name: str) -> CardState:
-        return self._of_wait(name, "waiting", "ended", "given up")
+        return self._of_wait(name, words.DELAY_WORDS)
 
-    def _of_wait(self, name: str, waiting: str, done: str, given_up: str) -> CardState:
+    def _of_wait(self, name: str, words: Mapping[Progress, str]) -> CardState:
         wait = self.instance.waits.get(name)
         if wait is None:
             return NOT_REACHED
         since = f"since {self.calendar.format(wait.since)}"
         if wait.progress is Progress.ASKED:
             until = f"until {self.calendar.format(wait.due_at)}"
-            return CardState(Mark.WAITING, waiting, (since, until), not self.instance.status.is_final)
+            return CardState(Mark.WAITING, words[wait.progress], (since, until), not self.instance.status.is_final)
         if wait.progress is Progress.DONE:
-            return CardState(Mark.DONE, done, (since,))
+            return CardState(Mark.DONE, words[wait.progress], (since,))
         stall = self.instance.stall
-        return CardState(Mark.REFUSED, given_up, (since,), stall is not None and stall.step == name)
+        return CardState(Mark.REFUSED, words[wait.progress], (since,), stall is not None and stall.step == name)
 
     def _failed_at(self) -> set[str | None]:
         """Return the steps at which the instance, or one of its alternatives, has failed."""
@@ -135,10 +131,10 @@ class States:
         return {cause.step for cause in causes if cause is not None}
 
 
-def _failures(failed: list[tuple[str, CommandState]]) -> Iterator[str]:
+def _failures(failed: list[tuple[str, CommandState]], direction: Direction) -> Iterator[str]:
     """Name the first few steps of a list that have failed."""
     for name, command_state in failed[:_MAX_NAMED]:
         key = name.partition("[")[2].removesuffix("]")
-        yield f"{in_a_line(key)}: {_WORDS[command_state.progress]}"
+        yield f"{in_a_line(key)}: {describe_command(command_state.progress, direction)}"
     if len(failed) > _MAX_NAMED:
         yield f"and {len(failed) - _MAX_NAMED} more"

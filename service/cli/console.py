@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from saga_coordinator.sagas.machine import Status
-from saga_coordinator.service.views.text import escape
+from saga_coordinator.service.views.text import STATUS_MARKS, escape
 from saga_coordinator.service.views.values import to_json
 
 PIPE_WIDTH = 200
@@ -34,14 +34,6 @@ SHORT: Final = 2.0
 
 TERMINAL_INTERVAL: Final = 0.2
 PIPE_INTERVAL: Final = 5.0
-
-MARKS: Final = {
-    Status.RUNNING: ("▶", "cyan"),
-    Status.COMPENSATING: ("↩", "yellow"),
-    Status.STALLED: ("■", "bold red"),
-    Status.COMPLETED: ("✔", "green"),
-    Status.COMPENSATED: ("↺", "magenta"),
-}
 
 
 def echo(text: str | Text, *, indent: int = 0) -> None:
@@ -82,10 +74,12 @@ def fail(reason: str) -> NoReturn:
 def table(headings: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
     """Print a table that breaks no word; where it is too wide, each row as a block of lines.
 
-    Control characters in its cells are made visible.
+    A column without content is left out. Control characters in cells are made visible.
     """
     console = _console(stderr=False)
-    drawn = [[Text(escape(cell)) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    cells = [[Text(escape(cell)) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    shown = [number for number, _ in enumerate(headings) if any(row[number].plain for row in cells)]
+    headings, drawn = [headings[each] for each in shown], [[row[each] for each in shown] for row in cells]
     columns = list(zip(*([Text(each) for each in headings], *drawn), strict=True))
     widths = _fit([_extent(column) for column in columns], console.width - GAP * (len(headings) - 1))
     if widths is None:
@@ -137,7 +131,7 @@ def print_json(value: object) -> None:
 
 def status_mark(status: Status, *, is_paused: bool) -> Text:
     """Return a status by icon, word and colour."""
-    icon, style = MARKS[status]
+    icon, style = STATUS_MARKS[status]
     return Text(f"{icon} {status}{', paused' if is_paused else ''}", style=style)
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from saga_coordinator.handlers.records import Place
+from saga_coordinator.handlers.redrive import Outcome
 from saga_coordinator.sagas.language.wording import format_duration
 from saga_coordinator.service.cli.client import call
 from saga_coordinator.service.cli.console import echo, fail, print_json, remark, table, verbatim
@@ -29,8 +30,6 @@ from saga_coordinator.service.views.text import format_time
 MAX_SHOWN: Final = 20
 MAX_AT_ONCE: Final = 1_000
 MAX_CAUSE_LENGTH: Final = 100
-DONE: Final = "done"
-
 
 dead_letters = typer.Typer(
     help="Dead-lettered records: look, edit, redrive, discard.",
@@ -193,7 +192,7 @@ def _choose(instance: str | None, cause: str | None) -> Sequence[Place]:
 
 def _exit(results: Sequence[Mapping[str, Any]]) -> None:
     """Exit with 1 if not all is done."""
-    if any(each["end"] != DONE for each in results):
+    if any(each["end"] != Outcome.DONE for each in results):
         raise typer.Exit(1)
 
 
@@ -231,7 +230,7 @@ def _print_letter(letter: DeadLetterDetail) -> None:
 
 def _print_result(result: Mapping[str, Any], would: str = "") -> None:
     why = f": {result['why']}" if result["why"] else ""
-    (echo if result["end"] == DONE else remark)(f"{result['place']}: {would}{result['end']}{why}")
+    (echo if result["end"] == Outcome.DONE else remark)(f"{result['place']}: {would}{result['end']}{why}")
     for each in result["records"]:
         reason = f": {each['reason']}" if each["reason"] else ""
         echo(f"  {each['place']} {would}{each['verdict']}{reason}")

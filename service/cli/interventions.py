@@ -13,11 +13,11 @@ from saga_coordinator.service.cli.console import echo, print_json, remark
 from saga_coordinator.service.cli.options import Instance, Json, OfSaga, Reason, Who, actor, read_json
 from saga_coordinator.service.cli.reader import open_reader
 from saga_coordinator.service.views.instance import InstanceDetail, find, show_instance
+from saga_coordinator.service.views.results import ActionEnd
 from saga_coordinator.service.views.text import format_direction
 from saga_coordinator.service.views.why import describe_cause
 
 POLL_INTERVAL: Final = 0.2
-ADVANCED, FAILED, WAITING = "advanced", "failed again", "still waiting"
 
 Wait = Annotated[float, typer.Option(min=0, max=3600, help="Follow it for at most so many seconds")]
 FinalStatus = Literal["completed", "compensated"]
@@ -124,9 +124,9 @@ def _act(
     with open_reader() as reader:
         id_ = find(reader, instance, saga).id
     result = call(f"instances/{id_}/{verb}", body)
-    if follow is not None and result["end"] == ADVANCED:
+    if follow is not None and result["end"] == ActionEnd.ADVANCED:
         result |= _follow(id_, body["step"], follow)
-    is_well = result["end"] in {ADVANCED, WAITING}
+    is_well = result["end"] in {ActionEnd.ADVANCED, ActionEnd.WAITING}
     if json:
         print_json({"id": id_, **result})
     else:
@@ -150,23 +150,23 @@ def _follow(id_: str, step: object, seconds: float) -> dict[str, object]:
         with open_reader() as reader:
             detail = show_instance(reader, find(reader, id_, None), 1, datetime.now(UTC))
         end, why = _standing(detail, step)
-        if end != WAITING or time.monotonic() >= deadline:
+        if end is not ActionEnd.WAITING or time.monotonic() >= deadline:
             return {
                 "end": end,
-                "why": why if why or end == ADVANCED else detail.history[-1].summary,
+                "why": why if why or end is ActionEnd.ADVANCED else detail.history[-1].summary,
                 "status": detail.status,
             }
         time.sleep(POLL_INTERVAL)
 
 
-def _standing(detail: InstanceDetail, step: object) -> tuple[str, str | None]:
+def _standing(detail: InstanceDetail, step: object) -> tuple[ActionEnd, str | None]:
     """Return where an instance stands after a retry, and why if that is known."""
     if detail.status is Status.STALLED:
-        return FAILED, describe_cause(detail.stall) if detail.stall else None
+        return ActionEnd.FAILED, describe_cause(detail.stall) if detail.stall else None
     commands = [each for run in detail.steps for each in (run.forward, run.compensation) if each]
     of_step = [each for each in commands if each.step == step][-1:]
     if of_step and of_step[0].progress is not Progress.ASKED:
-        return ADVANCED if of_step[0].progress is Progress.DONE else FAILED, None
+        return ActionEnd.ADVANCED if of_step[0].progress is Progress.DONE else ActionEnd.FAILED, None
     pending = of_step or [each for each in commands if each.progress in {Progress.ASKED, Progress.WAITING}]
     names = [format_direction(each.step, each.direction) for each in pending]
-    return (WAITING, f"for {', '.join(names)}") if names else (ADVANCED, None)
+    return (ActionEnd.WAITING, f"for {', '.join(names)}") if names else (ActionEnd.ADVANCED, None)

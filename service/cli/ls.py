@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 import typer
 from rich.text import Text
 
 from saga_coordinator.sagas.language.wording import format_count, format_duration
+from saga_coordinator.sagas.machine import Status
 from saga_coordinator.service.cli.console import echo, print_json, remark, status_mark, table, width
 from saga_coordinator.service.cli.options import Cursor, Json, OfSaga
 from saga_coordinator.service.cli.reader import open_reader
@@ -23,9 +24,7 @@ HEADINGS: Final = ("key", "saga", "status", "where", "since", "sent", "attention
 MIN_WIDTH: Final = 100
 """Columns below which the saga is left out if all instances are of one."""
 
-LIVE: Final = {"running", "compensating"}
-
-Status = Literal["running", "compensating", "stalled", "completed", "compensated"]
+LIVE: Final = {Status.RUNNING, Status.COMPENSATING}
 
 
 def ls(

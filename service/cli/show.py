@@ -9,7 +9,8 @@ from rich.text import Text
 
 from saga_coordinator.handlers.records import Verdict
 from saga_coordinator.sagas.language.wording import format_duration
-from saga_coordinator.sagas.machine import Progress
+from saga_coordinator.sagas.machine import Direction, Progress
+from saga_coordinator.sagas.words import DELAY_WORDS, EVENT_WORDS, NOT_REACHED, describe_command
 from saga_coordinator.service.cli.console import echo, explain, print_json, status_mark, table, verbatim, width
 from saga_coordinator.service.cli.options import History, Instance, Json, OfSaga
 from saga_coordinator.service.cli.reader import open_reader
@@ -41,7 +42,7 @@ def show(instance: Instance, *, saga: OfSaga = None, history: History = 500, jso
     "compensation"}], "waits": {NAME: {"name", "kind": "event|time", "progress", "since", "due_at", "event_id",
     "event_source"}},
     "history": [{"seq", "at", "kind", "summary", "verdict", "reason", "message_id", "message_type", "message_source",
-    "causation_id", "value", "took_s", "status", "sent", "outcome", "place", "trace_id", "span_id"}]}
+    "causation_id", "value", "work_s", "status", "sent", "outcome", "place", "trace_id", "span_id"}]}
     """
     with open_reader() as reader:
         detail = show_instance(reader, find(reader, instance, saga), history, datetime.now(UTC))
@@ -56,7 +57,8 @@ def _print(detail: InstanceDetail) -> None:
     echo(Text.assemble((escape(f"{detail.key}  "), "bold"), status, f"  {detail.saga} v{detail.version}"))
     explain(detail.sentences)
     echo(f"\ninstance {detail.id}   trace {detail.trace_id}   revision {detail.revision}   home {detail.home}\n")
-    headings = ("step", "forward", "sent", "took", "compensation", "sent", "took")
+    times = ("sent", "work", "retry")
+    headings = ("step", "forward", *times, "compensation", *times)
     table(headings, [_step(each, detail.waits.get(each.name)) for each in detail.steps])
     is_cut = detail.revision > len(detail.history)
     echo(f"\nhistory, its last {len(detail.history)} of {detail.revision} entries" if is_cut else "\nhistory")
@@ -79,36 +81,36 @@ def _print_entry(seq: str, after: str, what: str, work: str, status: str, sent: 
 
 def _step(step: StepView, wait: WaitView | None) -> Cells:
     if step.kind != "step":
-        return step.name, *_wait(wait), "", "", ""
+        return step.name, _wait(wait), *[""] * 7
     title = f"{step.name} (pivot)" if step.pivot else step.name
-    undo = _command(step.compensation, "not requested" if step.compensatable else "", done="undone")
-    return title, *_command(step.forward, "not reached", done="done"), *undo
+    undo = _command(step.compensation, Direction.COMPENSATION) if step.compensatable else [""] * 4
+    return title, *_command(step.forward, Direction.FORWARD), *undo
 
 
-def _wait(wait: WaitView | None) -> Cells:
+def _wait(wait: WaitView | None) -> Text:
     if wait is None:
-        return Text("not reached", style="dim"), "", ""
-    word = "awaited" if wait.kind == "event" else "runs"
-    words = {Progress.ASKED: f"{word} until {format_time(wait.due_at)}", Progress.DONE: "done"}
-    return Text(words.get(wait.progress, "given up"), style=STYLES[wait.progress]), "", ""
+        return Text(NOT_REACHED, style="dim")
+    word = (EVENT_WORDS if wait.kind == "event" else DELAY_WORDS)[wait.progress]
+    until = f" until {format_time(wait.due_at)}" if wait.progress is Progress.ASKED else ""
+    return Text(word + until, style=STYLES[wait.progress])
 
 
-def _command(command: CommandView | None, absent: str, *, done: str) -> Cells:
+def _command(command: CommandView | None, direction: Direction) -> Cells:
     if command is None:
-        return Text(absent, style="dim"), "", ""
-    words = {Progress.ASKED: "awaited", Progress.WAITING: "to be sent again", Progress.DONE: done}
-    text = Text(words.get(command.progress, command.progress.value), style=STYLES[command.progress])
-    return text, str(command.sendings), "" if command.took_s is None else format_duration(command.took_s)
+        return Text(describe_command(None, direction), style="dim"), "", "", ""
+    text = Text(describe_command(command.progress, direction), style=STYLES[command.progress])
+    work = "" if command.work_s is None else format_duration(command.work_s)
+    return text, str(command.sendings), work, format_duration(command.retry_s) if command.retry_s else ""
 
 
 def _entry(entry: TimelineEntry, started_at: datetime) -> tuple[str, str, str, str, str, str, str]:
     verdict = "" if entry.verdict is Verdict.APPLIED else f" [{entry.verdict}]"
-    reason = f" {entry.reason}" if entry.reason else ""
-    took = "" if entry.took_s is None else format_duration(entry.took_s)
+    reason = f" {entry.reason.removeprefix(f'{entry.verdict}: ')}" if entry.reason else ""
+    work = "" if entry.work_s is None else format_duration(entry.work_s)
     after = f"+{format_duration(entry.at - started_at)}"
     sent = ", ".join(_sent(entry))
     place = "" if entry.place is None else str(entry.place)
-    return str(entry.seq), after, entry.summary + verdict + reason, took, entry.status, sent, place
+    return str(entry.seq), after, entry.summary + verdict + reason, work, entry.status, sent, place
 
 
 def _sent(entry: TimelineEntry) -> Iterator[str]:

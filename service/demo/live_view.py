@@ -15,14 +15,9 @@ from rich.text import Text
 from saga_coordinator.sagas.machine import Status
 from saga_coordinator.service.demo.script import Script
 from saga_coordinator.service.demo.tally import DemoTally
+from saga_coordinator.service.views.text import STATUS_MARKS
 
-COLOURS: Final[Mapping[Status, str]] = {
-    Status.RUNNING: "cyan",
-    Status.COMPLETED: "green",
-    Status.COMPENSATING: "yellow",
-    Status.COMPENSATED: "magenta",
-    Status.STALLED: "bold red",
-}
+COLOURS: Final[Mapping[Status, str]] = {status: colour for status, (_, colour) in STATUS_MARKS.items()}
 
 _PICTURE_EVERY_S: Final = 0.125
 _LINE_EVERY_S: Final = 1.0

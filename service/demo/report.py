@@ -153,13 +153,14 @@ def _story(story: OrderStory) -> RenderableType:
 
 
 def history(story: OrderStory) -> Table:
-    """Return the history with a column of times: milliseconds since the order was placed."""
-    drawn = Table(box=None, expand=True, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    """Return the history with a column of times: milliseconds since the order was placed. No word is broken."""
+    drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     drawn.add_column("at ms", justify="right", no_wrap=True)
-    for heading in ("what came in", "what was sent"):
-        drawn.add_column(heading, no_wrap=True, overflow="ellipsis", ratio=1)
+    drawn.add_column("what came in, and what was sent")
     for entry in timeline(story.entries).entries:
         at = f"{entry.at.timestamp() * 1000 - story.placed_at / 1e6:,.0f}"
+        drawn.add_row(at, Text(entry.summary))
         sent = [format_direction(each.step, each.direction) + " again" * each.again for each in entry.sent]
-        drawn.add_row(at, Text(entry.summary), ", ".join([*sent, *([entry.outcome] if entry.outcome else [])]))
+        for each in (*sent, *([entry.outcome] if entry.outcome else [])):
+            drawn.add_row("", Text.assemble(("  → ", "dim"), each))
     return drawn

@@ -25,7 +25,7 @@ from saga_coordinator.service.views.pending import (
     pending_waits,
     wait_view,
 )
-from saga_coordinator.service.views.timeline import StepDirection, TimelineEntry, timeline
+from saga_coordinator.service.views.timeline import StepDirection, StepTimes, TimelineEntry, timeline
 from saga_coordinator.service.views.values import view
 from saga_coordinator.service.views.why import Case, why
 
@@ -216,7 +216,7 @@ def show_instance(reader: Reader, row: InstanceRow, history: int, now: datetime)
         revision=row.revision,
         home=row.home,
         data=json.loads(row.snapshot.data),
-        steps=tuple(_steps(saga, instance, past.took)),
+        steps=tuple(_steps(saga, instance, past.times)),
         waits={name: wait_view(name, wait) for name, wait in instance.waits.items()},
         history=past.entries,
     )
@@ -261,15 +261,15 @@ def _parked(parked: ParkedBehind | None) -> ParkedView | None:
     return ParkedView(behind=letter.record.place, cause=letter.cause, since=letter.at, waiting=parked.waiting)
 
 
-def _steps(saga: AnySaga, instance: Instance[Any], took: Mapping[StepDirection, timedelta]) -> Iterator[StepView]:
+def _steps(saga: AnySaga, instance: Instance[Any], times: Mapping[StepDirection, StepTimes]) -> Iterator[StepView]:
     """Yield everything that can be reached. A `for_each` that was reached is yielded item by item."""
     for node in walk(saga.steps):
         match node:
             case Step():
-                yield _step(node.name, node, instance, took)
+                yield _step(node.name, node, instance, times)
             case ForEach():
                 for name in instance.lists.get(node.name, [f"{node.name}[…]"]):
-                    yield _step(name, node.step, instance, took)
+                    yield _step(name, node.step, instance, times)
             case Receive() | Delay():
                 kind: Literal["receive", "delay"] = "receive" if isinstance(node, Receive) else "delay"
                 yield StepView(name=node.name, kind=kind, pivot=False, compensatable=False)
@@ -277,10 +277,10 @@ def _steps(saga: AnySaga, instance: Instance[Any], took: Mapping[StepDirection, 
                 pass
 
 
-def _step(name: str, step: Step[Any], instance: Instance[Any], took: Mapping[StepDirection, timedelta]) -> StepView:
+def _step(name: str, step: Step[Any], instance: Instance[Any], times: Mapping[StepDirection, StepTimes]) -> StepView:
     run = instance.steps.get(name)
     forward, compensation = (
-        command_view(name, direction, state, took.get((name, direction)) if state.progress in ANSWERED else None)
+        command_view(name, direction, state, times.get((name, direction)) if state.progress in ANSWERED else None)
         if run and (state := run.command_state(direction))
         else None
         for direction in Direction

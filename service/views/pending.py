@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from saga_coordinator.sagas.language.wording import format_duration
 from saga_coordinator.sagas.machine import CommandState, Direction, Instance, Progress, Status, WaitState
 from saga_coordinator.service.views.text import format_direction
+from saga_coordinator.service.views.timeline import StepTimes
 from saga_coordinator.service.views.values import view
 
 TIMER_LATE: Final = timedelta(seconds=10)
@@ -22,7 +23,10 @@ SENT_OFTEN: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandView:
-    """The progress of a step in one direction. `took_s` is the time from the first sending to the answer."""
+    """The progress of a step in one direction.
+
+    `work_s` is the time from the last sending to the answer, `retry_s` that from the first sending to the last.
+    """
 
     step: str
     direction: Direction
@@ -32,7 +36,8 @@ class CommandView:
     command_id: str
     asked_at: datetime
     due_at: datetime | None
-    took_s: timedelta | None = None
+    work_s: timedelta | None = None
+    retry_s: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +53,9 @@ class WaitView:
     event_source: str | None
 
 
-def command_view(step: str, direction: Direction, state: CommandState, took: timedelta | None = None) -> CommandView:
-    return view(CommandView, state, step=step, direction=direction, took_s=took)
+def command_view(step: str, direction: Direction, state: CommandState, times: StepTimes | None = None) -> CommandView:
+    work, retry = times or (None, None)
+    return view(CommandView, state, step=step, direction=direction, work_s=work, retry_s=retry)
 
 
 def wait_view(name: str, wait: WaitState) -> WaitView:

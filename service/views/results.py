@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from saga_coordinator.handlers.records import Place, SetPosition, Verdict
@@ -10,11 +11,20 @@ from saga_coordinator.sagas.machine import Decision, Status
 from saga_coordinator.service.views.values import view
 
 
+class ActionEnd(StrEnum):
+    """How an action on an instance ended. Only one that is followed can fail again, or wait still."""
+
+    ADVANCED = "advanced"
+    FAILED = "failed again"
+    WAITING = "still waiting"
+    REFUSED = "refused"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionResult:
-    """What an action did to an instance: advanced it or was refused, and why; `sent` are types of messages."""
+    """What an action did to an instance, and why; `sent` are types of messages."""
 
-    end: str
+    end: ActionEnd
     why: str | None
     status: Status
     paused: bool
@@ -66,7 +76,7 @@ def result_of(
         records = [view(RecordResult, each) for each in done.records]
         return view(DeadLetterResult, done, end=done.outcome, records=records, parked_behind=done.head)
     return ActionResult(
-        end="refused" if done.ignored else "advanced",
+        end=ActionEnd.REFUSED if done.ignored else ActionEnd.ADVANCED,
         why=done.reason,
         status=done.instance.status,
         paused=done.instance.paused_at is not None,

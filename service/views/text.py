@@ -1,9 +1,19 @@
-"""Times, durations, lists and the directions of steps as text for people; text that commands no terminal."""
+"""Times, lists, statuses and the directions of steps as text for people; text that commands no terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Final
 
-from saga_coordinator.sagas.machine import Direction
+from saga_coordinator.sagas.machine import Direction, Status
+
+STATUS_MARKS: Final[Mapping[Status, tuple[str, str]]] = {
+    Status.RUNNING: ("▶", "cyan"),
+    Status.COMPLETED: ("✔", "green"),
+    Status.COMPENSATING: ("↩", "yellow"),
+    Status.COMPENSATED: ("↺", "magenta"),
+    Status.STALLED: ("■", "bold red"),
+}
+"""The icon and the colour of each status."""
 
 
 def format_time(at: datetime) -> str:

@@ -1,4 +1,4 @@
-"""The history of an instance: what came in, what was decided and sent, and how long replies took."""
+"""The history of an instance: what came in, what was decided and sent, and how long its steps worked."""
 
 import json
 from collections.abc import Container, Mapping, Sequence
@@ -10,7 +10,7 @@ from saga_coordinator.contracts import Failure
 from saga_coordinator.handlers.history import action_fields
 from saga_coordinator.handlers.records import Entry, Place, Verdict
 from saga_coordinator.sagas.machine import Direction
-from saga_coordinator.service.views.text import format_direction
+from saga_coordinator.service.views.text import format_direction, format_list
 from saga_coordinator.service.views.values import view
 
 StepDirection: TypeAlias = tuple[str, Direction]
@@ -39,7 +39,7 @@ class SentCommand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineEntry:
-    """An entry of the history. `took_s` is the time from the last sending of the command that it `answers`."""
+    """An entry of the history. `work_s` is the time from the last sending of the command that it `answers`."""
 
     seq: int
     at: datetime
@@ -53,7 +53,7 @@ class TimelineEntry:
     causation_id: str | None
     value: Any
     answers: SentCommand | None
-    took_s: timedelta | None
+    work_s: timedelta | None
     status: str
     sent: tuple[SentCommand, ...]
     outcome: str | None
@@ -62,11 +62,18 @@ class TimelineEntry:
     span_id: str
 
 
+class StepTimes(NamedTuple):
+    """How long a step worked, from the last sending to its reply, and how long it was retried before that."""
+
+    work: timedelta
+    retry: timedelta
+
+
 class Timeline(NamedTuple):
-    """Entries in order, and how long the steps in them took from the first sending to the reply."""
+    """Entries in order, and the times of the steps that were answered in them."""
 
     entries: tuple[TimelineEntry, ...]
-    took: Mapping[StepDirection, timedelta]
+    times: Mapping[StepDirection, StepTimes]
 
 
 def timeline(history: Sequence[Entry]) -> Timeline:
@@ -74,19 +81,19 @@ def timeline(history: Sequence[Entry]) -> Timeline:
     entries: list[TimelineEntry] = []
     last: dict[str, tuple[SentCommand, datetime]] = {}
     first: dict[StepDirection, datetime] = {}
-    took: dict[StepDirection, timedelta] = {}
+    times: dict[StepDirection, StepTimes] = {}
     for entry in history:
         answered, sent_at = last.get(entry.causation_id or "", (None, None))
-        if answered and entry.verdict is Verdict.APPLIED:
+        if answered and sent_at and entry.verdict is Verdict.APPLIED:
             place = answered.step, answered.direction
-            took[place] = entry.at - first[place]
+            times[place] = StepTimes(entry.at - sent_at, sent_at - first[place])
         decided = json.loads(entry.decided)
         sent = tuple(_sent(last, *command) for command in decided.get("sent", ()))
         for each in sent:
             last[each.command_id] = each, entry.at
             first.setdefault((each.step, each.direction), entry.at)
         entries.append(_entry(entry, answered, sent_at, decided, sent))
-    return Timeline(tuple(entries), took)
+    return Timeline(tuple(entries), times)
 
 
 def _sent(known: Container[str], step: str, direction: str, attempt: int, command_id: str) -> SentCommand:
@@ -109,10 +116,10 @@ def _entry(
     return view(
         TimelineEntry,
         entry,
-        summary=_summary(entry, answered),
+        summary=_summary(entry, answered, sent),
         value=_value(entry),
         answers=answered,
-        took_s=None if sent_at is None else entry.at - sent_at,
+        work_s=None if sent_at is None else entry.at - sent_at,
         status=decided["status"],
         sent=sent,
         outcome=decided.get("outcome"),
@@ -126,7 +133,7 @@ def _value(entry: Entry) -> Any:  # noqa: ANN401  what JSON can hold
     return json.loads(entry.value) if entry.message_type else action_fields(entry)
 
 
-def _summary(entry: Entry, answered: SentCommand | None) -> str:
+def _summary(entry: Entry, answered: SentCommand | None, sent: Sequence[SentCommand]) -> str:
     match entry.kind:
         case "start":
             return f"started by {entry.message_type}"
@@ -139,6 +146,10 @@ def _summary(entry: Entry, answered: SentCommand | None) -> str:
             return f"received {entry.message_type}"
         case kind if kind in ACTIONS:
             return _action(entry)
+        case "wake" if due := [each for each in sent if each.again or each.attempt > 1]:
+            return (
+                f"a timer fired: {format_list([format_direction(each.step, each.direction) for each in due])} was due"
+            )
         case "park":
             return f"parked behind {json.loads(entry.value or b'{}').get('record')}"
         case _:

@@ -7,7 +7,10 @@ from math import ceil
 from saga_coordinator.sagas.diagrams.model import Cell, Mark, Sketch
 from saga_coordinator.sagas.diagrams.svg.shapes import FACES, Line, Picture, Shape, Sign, Stroke, Style, Text
 from saga_coordinator.sagas.diagrams.svg.tiles import LINE, TileRow, broken, row_of, tile_of
+from saga_coordinator.sagas.machine import Direction, Progress
+from saga_coordinator.sagas.words import NOT_REACHED, describe_command
 
+FORWARD, COMPENSATION = Direction.FORWARD, Direction.COMPENSATION
 MARGIN = 24
 MIN_WIDTH = 560
 LANE_NAME = 18
@@ -58,13 +61,13 @@ ARROWS: dict[Stroke | Mark, str] = {
     Stroke.PIVOT: "nothing is undone beyond",
 }
 MARKS: dict[Stroke | Mark, str] = {
-    Mark.DONE: "done",
-    Mark.ASKED: "awaiting a reply",
+    Mark.DONE: describe_command(Progress.DONE, FORWARD),
+    Mark.ASKED: describe_command(Progress.ASKED, FORWARD),
     Mark.WAITING: "waiting for a time or an event",
     Mark.REFUSED: "refused or given up",
-    Mark.UNKNOWN: "no reply",
-    Mark.UNDONE: "undone",
-    Mark.AHEAD: "not reached",
+    Mark.UNKNOWN: describe_command(Progress.UNKNOWN, FORWARD),
+    Mark.UNDONE: describe_command(Progress.DONE, COMPENSATION),
+    Mark.AHEAD: NOT_REACHED,
 }
 _SAMPLE, _SPACE, _ROW = 30, 22, 24
 

@@ -6,7 +6,17 @@ from pathlib import Path
 import pytest
 
 from tests.unit.cli._support.said import Saga
-from tests.unit.cli._support.stories import SHIP, completed, placed, refused_at_shipping, run_stories, shipped, stalled
+from tests.unit.cli._support.stories import (
+    CHARGE,
+    SHIP,
+    completed,
+    placed,
+    refused_at_shipping,
+    run_stories,
+    shipped,
+    silent_for,
+    stalled,
+)
 from tests.unit.handlers._support.coordinator import Coordinator
 from tests.unit.handlers._support.order_log import Log, instance_id
 
@@ -44,7 +54,7 @@ def test_the_history_shows_input_output_and_how_long_replies_took(saga: Saga, st
     history = saga.does("show", "o-1", "--json").json["history"]
 
     assert [line["kind"] for line in history] == ["start", "answer", "answer", "answer", "answer"]
-    assert [line["took_s"] for line in history] == [None, 0.05, 0.1, 0.05, 0.05]
+    assert [line["work_s"] for line in history] == [None, 0.05, 0.1, 0.05, 0.05]
     assert [[sent["step"] for sent in line["sent"]] for line in history] == [
         ["reserve-stock", "charge-card"], [], ["ship-order"], ["notify-customer"], [],
     ]  # fmt: skip
@@ -69,13 +79,30 @@ def test_both_lanes_stand_side_by_side(saga: Saga, store: Path) -> None:
     assert steps["ship-order"]["pivot"] is True
 
 
+def test_the_work_of_a_step_is_not_the_time_of_its_retries(saga: Saga, store: Path) -> None:
+    async def charged(it: Coordinator, log: Log) -> None:
+        it.clock.pass_by(timedelta(milliseconds=50))
+        await it.take(log.answer(it.sent(CHARGE)[-1]))
+
+    run_stories(store, placed("o-1"), silent_for(2), charged)
+
+    steps = {each["name"]: each["forward"] for each in saga.does("show", "o-1", "--json").json["steps"]}
+    rows = {line.split()[0]: line.split()[1:] for line in saga.does("show", "o-1").out.splitlines() if line}
+
+    assert "a timer fired: charge-card was due" in saga.does("show", "o-1").out
+    assert (steps["charge-card"]["work_s"], steps["charge-card"]["retry_s"]) == (0.05, 120.0)
+    assert rows["step"] == ["forward", "sent", "work", "retry", "compensation"]
+    assert rows["charge-card"] == ["done", "2", "50", "ms", "2", "min", "not", "sent"]
+    assert rows["reserve-stock"] == ["awaited", "1", "not", "sent"]
+
+
 def test_a_message_that_changed_nothing_stands_in_the_journal_with_its_verdict(saga: Saga, store: Path) -> None:
     run_stories(store, shipped("o-1"), answered_again)
 
     last = saga.does("show", "o-1", "--json").json["history"][-1]
 
     assert (last["verdict"], last["reason"]) == ("duplicate", "duplicate: ship-order was answered before")
-    assert "[duplicate] duplicate: ship-order was answered before" in saga.does("show", "o-1").out
+    assert "[duplicate] ship-order was answered before" in saga.does("show", "o-1").out
 
 
 def test_a_long_history_is_cut_to_its_newest_entries_and_says_so(saga: Saga, store: Path) -> None:

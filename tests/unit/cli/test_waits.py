@@ -39,7 +39,7 @@ def test_a_delay_is_shown_with_its_end(saga: Saga, store: Path) -> None:
     (waiting,) = saga.does("ls", "--json").json["instances"][0]["waits_until"]
     assert (waiting["name"], waiting["kind"]) == ("cool-off", "time")
     shown = saga.does("show", "t-1").out
-    assert "runs until" in shown
+    assert "running until" in shown
     assert "not reached" in shown
 
 

@@ -16,11 +16,14 @@ from saga_coordinator.service.demo.story import OrderStory
 PLACED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def test_the_history_shows_its_times_on_80_columns() -> None:
+OUTCOME = "orders.order-confirmed-after-a-review-of-its-customer.v1"
+
+
+def test_the_history_breaks_no_word_on_80_columns() -> None:
     entry = Entry(
         instance_id="i", seq=1, at=PLACED_AT + timedelta(milliseconds=2_105), kind="start", verdict=Verdict.APPLIED,
-        reason=None, message_id="m", message_type="orders.order-placed.v1" * 5, message_source=None, causation_id=None,
-        value=None, decided='{"status": "running", "outcome": "orders.order-confirmed.v1"}', place=None,
+        reason=None, message_id="m", message_type="orders.order-placed.v1", message_source=None, causation_id=None,
+        value=None, decided='{"status": "running", "outcome": "' + OUTCOME + '"}', place=None,
         trace_id="t", span_id="s",
     )  # fmt: skip
     instance = given(order_fulfilment, generate(OrderPlaced)).instance
@@ -29,6 +32,7 @@ def test_the_history_shows_its_times_on_80_columns() -> None:
     story = OrderStory(order_fulfilment, instance, [], placed_at, entries=[entry])
     Console(file=out, width=80, color_system=None).print(history(story))
 
-    heading, line = out.getvalue().splitlines()
+    heading, line, sent = (line.rstrip() for line in out.getvalue().splitlines())
     assert heading.split()[:2] == ["at", "ms"]
-    assert line.startswith("2,105 started by orders.")
+    assert line == "2,105 started by orders.order-placed.v1"
+    assert sent.split() == ["→", OUTCOME]

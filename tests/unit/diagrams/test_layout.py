@@ -250,7 +250,7 @@ def test_what_is_explained_beneath_is_what_can_be_seen() -> None:
         for each in (sketch(SHOP), sketch(SHOP, begin(SHOP, Begun()).instance))
     )
     assert "undoes, in reverse" in definition
-    assert instance - definition >= {"awaiting a reply", "not reached"}
+    assert instance - definition >= {"awaited", "not reached"}
 
 
 def test_a_text_is_broken_between_the_parts_of_a_name_and_a_version_stays_with_its_name() -> None:

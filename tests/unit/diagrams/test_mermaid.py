@@ -141,7 +141,7 @@ def test_an_instance_is_drawn_with_the_state_of_each_step() -> None:
         'n2(["made.begun.v1"]):::done',
         'n3(["made.unwound.v1"]):::ahead',
         'n5["a<br/>done, sent 2 times"]:::done',
-        'n6["undo: made.undo-a.v1<br/>now: awaiting a reply<br/>sent 00:00:10<br/>reply due 00:01:10"]:::asked',
+        'n6["undo: made.undo-a.v1<br/>now: awaited<br/>sent 00:00:10<br/>reply due 00:01:10"]:::asked',
         'n7{{"p<br/>pivot: no way back<br/>refused"}}:::refused',
         'n8["z<br/>not reached"]:::ahead',
         'n9(["made.finished.v1"]):::ahead',
@@ -151,10 +151,10 @@ def test_an_instance_is_drawn_with_the_state_of_each_step() -> None:
 @pytest.mark.parametrize(
     ("situation", "expected"),
     [
-        ("running", 'n5["a<br/>now: awaiting a reply<br/>sent 00:00:00<br/>reply due 00:01:00"]:::asked'),
+        ("running", 'n5["a<br/>now: awaited<br/>sent 00:00:00<br/>reply due 00:01:00"]:::asked'),
         (
             "waiting to ask again",
-            'n5["a<br/>now: will be sent again<br/>sent 00:00:00<br/>again 00:00:10"]:::waiting',
+            'n5["a<br/>now: to be sent again<br/>sent 00:00:00<br/>again 00:00:10"]:::waiting',
         ),
         ("at the pivot", 'n6["undo: made.undo-a.v1<br/>not sent"]:::ahead'),
         ("stalled past the pivot", 'n8["z<br/>now: refused<br/>sent 00:00:00"]:::refused'),
@@ -171,7 +171,7 @@ def test_every_state_stands_in_words_and_as_a_class(situation: str, expected: st
 def test_a_step_that_did_not_answer_is_marked() -> None:
     silent = given(SHORT, Begun()).passes(2 * MINUTE)
 
-    assert 'n5["a<br/>no reply, sent 2 times"]:::unknown' in lines_with(":::", mermaid(SHORT, silent.instance))
+    assert 'n5["a<br/>unanswered, sent 2 times"]:::unknown' in lines_with(":::", mermaid(SHORT, silent.instance))
 
 
 @pytest.mark.parametrize(
@@ -264,10 +264,10 @@ def test_a_wait_says_until_when() -> None:
 
     assert lines_with("contract-signed", mermaid(employee_onboarding, story.instance))[0] == (
         'n7>"contract-signed<br/>receives signing.contract-signed.v1<br/>within 14 days'
-        '<br/>now: awaiting the event<br/>since 00:00:00<br/>until 2026-01-15 00:00:00"]:::waiting'
+        '<br/>now: awaited<br/>since 00:00:00<br/>until 2026-01-15 00:00:00"]:::waiting'
     )
     late = story.passes(timedelta(days=14))
-    assert "<br/>did not arrive" in lines_with("contract-signed", mermaid(employee_onboarding, late.instance))[0]
+    assert "<br/>did not come" in lines_with("contract-signed", mermaid(employee_onboarding, late.instance))[0]
 
 
 def test_what_is_under_way_is_marked() -> None:

@@ -98,7 +98,7 @@ def test_a_screen_reader_gets_a_title_and_a_description() -> None:
         "made v1",
         "Saga made, version 1, of 3 steps; instance k-1 is stalled.",
     ]
-    assert card(svg(SHORT, SITUATIONS["running"].instance), "a").findtext(f"{SVG}title") == "a, awaiting a reply"
+    assert card(svg(SHORT, SITUATIONS["running"].instance), "a").findtext(f"{SVG}title") == "a, awaited"
 
 
 # --- states
@@ -107,14 +107,14 @@ def test_a_screen_reader_gets_a_title_and_a_description() -> None:
 @pytest.mark.parametrize(
     ("situation", "name", "mark", "words", "is_now"),
     [
-        ("running", "a", Mark.ASKED, "awaiting a reply", True),
-        ("waiting to ask again", "a", Mark.WAITING, "will be sent again", True),
+        ("running", "a", Mark.ASKED, "awaited", True),
+        ("waiting to ask again", "a", Mark.WAITING, "to be sent again", True),
         ("at the pivot", "a", Mark.DONE, "done", False),
         ("at the pivot", "undo a", Mark.AHEAD, "not sent", False),
-        ("at the pivot", "p", Mark.ASKED, "awaiting a reply", True),
+        ("at the pivot", "p", Mark.ASKED, "awaited", True),
         ("at the pivot", "z", Mark.AHEAD, "not reached", False),
         ("compensating", "p", Mark.REFUSED, "refused", False),
-        ("compensating", "undo a", Mark.ASKED, "awaiting a reply", True),
+        ("compensating", "undo a", Mark.ASKED, "awaited", True),
         ("stalled past the pivot", "z", Mark.REFUSED, "refused", True),
         ("stalled compensating", "undo a", Mark.REFUSED, "refused", True),
         ("stalled compensating", "p", Mark.REFUSED, "refused", False),
