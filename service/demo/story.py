@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from opentelemetry.sdk.trace import ReadableSpan
-
 from saga_coordinator.handlers.records import Entry, TransitionRecord
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.sagas.machine import Instance, Status
 from saga_coordinator.service.demo.command_handler import HandledCommand
 from saga_coordinator.service.telemetry.conventions import INSTANCE_ID
+from saga_coordinator.service.telemetry.spans import Span
 
 _Score: TypeAlias = tuple[bool, bool, bool, int]
 
@@ -25,7 +24,7 @@ class OrderStory:
 
     saga: AnySaga
     instance: Instance[Any]
-    spans: list[ReadableSpan]
+    spans: list[Span]
     placed_at: int = 0
     handled: Sequence[HandledCommand] = field(default_factory=tuple)
     entries: Sequence[Entry] = field(default_factory=tuple)
@@ -36,13 +35,13 @@ class Stories:
 
     def __init__(self) -> None:
         self.best: OrderStory | None = None
-        self._spans: defaultdict[str, list[ReadableSpan]] = defaultdict(list)
+        self._spans: defaultdict[str, list[Span]] = defaultdict(list)
         self._ended: set[str] = set()
 
-    def add(self, transitions: Sequence[TransitionRecord], spans: Sequence[ReadableSpan]) -> None:
+    def add(self, transitions: Sequence[TransitionRecord], spans: Sequence[Span]) -> None:
         """Add what was committed together: transitions, and the spans made of them."""
         for span in spans:
-            instance_id = str((span.attributes or {}).get(INSTANCE_ID, ""))
+            instance_id = str(span.attributes.get(INSTANCE_ID, ""))
             if self.best is not None and instance_id == self.best.instance.id:
                 self.best.spans.append(span)
             elif instance_id and instance_id not in self._ended:

@@ -4,9 +4,6 @@ import time
 from collections import Counter, defaultdict, deque
 from typing import Final
 
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-
 from saga_coordinator.handlers.names import DEFAULT_NAMES
 from saga_coordinator.handlers.records import Committed, TransitionRecord, Verdict
 from saga_coordinator.sagas.machine import Direction, Status
@@ -15,7 +12,6 @@ from saga_coordinator.service.demo.conversation import CONFIRMED
 from saga_coordinator.service.demo.journal import ReceivedOutcome
 from saga_coordinator.service.demo.notable_event import NotableEvent, notable_event, repeated_sends
 from saga_coordinator.service.demo.story import Stories
-from saga_coordinator.service.telemetry.conventions import SCOPE, SERVICE_NAME
 from saga_coordinator.service.telemetry.spans import SpanMaker
 
 _MAX_EVENTS: Final = 30
@@ -40,7 +36,7 @@ class DemoTally:
         self.handled: defaultdict[str, list[HandledCommand]] = defaultdict(list)
         self.stories = Stories()
         self._ended: set[str] = set()
-        self._maker = SpanMaker(Resource({SERVICE_NAME: "saga-demo"}), InstrumentationScope(SCOPE))
+        self._maker = SpanMaker()
 
     @property
     def seconds(self) -> float:

@@ -4,7 +4,6 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
-from opentelemetry.sdk.trace import ReadableSpan
 from rich.table import Table
 from rich.text import Text
 
@@ -20,6 +19,7 @@ from saga_coordinator.service.telemetry.conventions import (
     STATUS,
     STEP,
 )
+from saga_coordinator.service.telemetry.spans import Span
 
 _BRANCH, _LAST, _BESIDE, _BELOW = "├ ", "└ ", "│ ", "  "
 _PLAIN, _FOREIGN, _UNDO, _WRONG, _HEAD = "", "italic cyan", "magenta", "red", "bold"
@@ -59,7 +59,7 @@ def trace_tree(story: OrderStory) -> Table:
 
 def trace_ids(story: OrderStory) -> list[str]:
     """Return the ids of the traces of an order, in the order of their beginnings."""
-    return list(dict.fromkeys(f"{_context(span)[0]:032x}" for span in sorted(story.spans, key=_start)))
+    return list(dict.fromkeys(span.context.trace_id for span in sorted(story.spans, key=_start)))
 
 
 class _Tree:
@@ -70,33 +70,33 @@ class _Tree:
         self._spans = sorted(story.spans, key=_start)
         self._handled = _by_span(self._spans, story)
         self._sent: Counter[str] = Counter()
-        self._children: defaultdict[int, list[ReadableSpan]] = defaultdict(list)
+        self._children: defaultdict[str, list[Span]] = defaultdict(list)
         for span in self._spans:
             self._children[_parent(span)].append(span)
 
     def roots(self) -> Iterator[_Node]:
         """Yield a node for each trace: its cause, and beneath it the spans whose parent is none of ours."""
-        ours = {_context(span)[1] for span in self._spans}
-        tops: defaultdict[int, list[ReadableSpan]] = defaultdict(list)
+        ours = {span.context.span_id for span in self._spans}
+        tops: defaultdict[str, list[Span]] = defaultdict(list)
         for span in self._spans:
             if _parent(span) not in ours:
-                tops[_context(span)[0]].append(span)
+                tops[span.context.trace_id].append(span)
         for number, (trace_id, spans) in enumerate(tops.items()):
             cause = "the shop placed the order" if number == 0 else "a timer fired; linked to the first"
             at = self._placed_at if number == 0 else _start(spans[0])[0]
-            yield _Node(at, None, f"trace {trace_id:032x}"[:14] + f"… {cause}", _HEAD, [self._node(s) for s in spans])
+            yield _Node(at, None, f"trace {trace_id}"[:14] + f"… {cause}", _HEAD, [self._node(s) for s in spans])
 
-    def _node(self, span: ReadableSpan) -> _Node:
-        span_id, start = _context(span)[1], span.start_time or 0
+    def _node(self, span: Span) -> _Node:
+        span_id = span.context.span_id
         text = self._text(span)
         children = [self._node(each) for each in self._children[span_id]]
         if (handled := self._handled.get(span_id)) is not None:
             children = [_Node(handled.at, None, _describe(handled), _FOREIGN, children)]
-        return _Node(start, (span.end_time or 0) - start, text, _style(span), children)
+        return _Node(span.began, span.ended - span.began, text, _style(span), children)
 
-    def _text(self, span: ReadableSpan) -> str:
+    def _text(self, span: Span) -> str:
         """Return what a span is about, in fewer words than its attributes."""
-        operation, _, name = span.name.partition(" ")
+        operation, _, name = span.template.name.partition(" ")
         message, step = brief(_attribute(span, EVENT_TYPE)), _attribute(span, STEP)
         match operation:
             case "send":
@@ -108,7 +108,7 @@ class _Tree:
             case _:
                 return f"{operation}: {step} is due" if step else operation
 
-    def _again(self, span: ReadableSpan) -> str:
+    def _again(self, span: Span) -> str:
         """Return which sending this is, if it is not the first."""
         message_id, attempt = _attribute(span, MESSAGE_ID), _attribute(span, ATTEMPT)
         self._sent[message_id] += 1
@@ -117,14 +117,16 @@ class _Tree:
         return f", attempt {attempt}" if attempt not in {"", "1"} else ""
 
 
-def _by_span(spans: list[ReadableSpan], story: OrderStory) -> dict[int, HandledCommand]:
+def _by_span(spans: list[Span], story: OrderStory) -> dict[str, HandledCommand]:
     """Return the handled commands by the span that sent each: commands of one name arrive in the order of sending."""
     handled: defaultdict[str, deque[HandledCommand]] = defaultdict(deque)
     for each in story.handled:
         handled[each.name].append(each)
-    sends = [span for span in spans if span.name.startswith("send ")]
+    sends = [span for span in spans if span.template.name.startswith("send ")]
     return {
-        _context(span)[1]: queue.popleft() for span in sends if (queue := handled[brief(_attribute(span, EVENT_TYPE))])
+        span.context.span_id: queue.popleft()
+        for span in sends
+        if (queue := handled[brief(_attribute(span, EVENT_TYPE))])
     }
 
 
@@ -141,25 +143,20 @@ def _describe(command: HandledCommand) -> str:
     return f"{command.participant} {done}{_REPLIES.get(command.replies, '')}"
 
 
-def _style(span: ReadableSpan) -> str:
+def _style(span: Span) -> str:
     if _attribute(span, ERROR_TYPE):
         return _WRONG
     return _UNDO if _attribute(span, DIRECTION) == "compensation" else _PLAIN
 
 
-def _attribute(span: ReadableSpan, name: str) -> str:
-    return str((span.attributes or {}).get(name, ""))
+def _attribute(span: Span, name: str) -> str:
+    return str(span.attributes.get(name, ""))
 
 
-def _context(span: ReadableSpan) -> tuple[int, int]:
-    context = span.get_span_context()
-    return (0, 0) if context is None else (context.trace_id, context.span_id)
+def _parent(span: Span) -> str:
+    return span.parent.span_id if span.parent is not None else ""
 
 
-def _parent(span: ReadableSpan) -> int:
-    return span.parent.span_id if span.parent is not None else 0
-
-
-def _start(span: ReadableSpan) -> tuple[int, int]:
+def _start(span: Span) -> tuple[int, int]:
     """Return the sort key of a span: its start and, of those that start together, the longest first."""
-    return span.start_time or 0, -(span.end_time or 0)
+    return span.began, -span.ended

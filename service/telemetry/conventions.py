@@ -53,11 +53,3 @@ EVENT_COMPENSATING: Final = "saga.compensating"
 EVENT_COMPENSATION: Final = "saga.compensation"
 EVENT_STALLED: Final = "saga.stalled"
 EVENT_RETRY: Final = "saga.retry"
-
-CACHED_ATTRIBUTES: Final = frozenset(
-    {
-        MESSAGING_SYSTEM, OPERATION_NAME, OPERATION_TYPE, DESTINATION_NAME, PARTITION_ID, CONSUMER_GROUP, EVENT_TYPE,
-        CONVERSATION_ID, SAGA_NAME, SAGA_VERSION, INSTANCE_ID, STEP, DIRECTION, ATTEMPT, SIGNAL, VERDICT, STATUS,
-    }
-)  # fmt: skip
-"""The attributes whose values repeat: they are cached in their encoded form."""

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from threading import Thread
 
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
+
 from saga_coordinator.handlers.ports import Observer
 from saga_coordinator.handlers.records import Committed
 from saga_coordinator.handlers.trace_context import Sampler
@@ -22,7 +25,8 @@ from saga_coordinator.service.telemetry.export import SpanExport
 from saga_coordinator.service.telemetry.logs import LogLines, RateLimit, logger
 from saga_coordinator.service.telemetry.measures import Measures
 from saga_coordinator.service.telemetry.metrics import Metrics
-from saga_coordinator.service.telemetry.otlp import FastSpanExporter
+from saga_coordinator.service.telemetry.otlp import OtlpExporter, posts_bytes, sdk_exporter
+from saga_coordinator.service.telemetry.sdk_spans import SdkExporter
 from saga_coordinator.service.telemetry.spans import SpanMaker
 
 STOP_TIMEOUT = 5.0
@@ -39,7 +43,7 @@ class Telemetry:
         resource = resource_from_environment()
         self.sampler: Sampler = sampler_from_environment()
         self.measures = Measures()
-        self._export = _span_export(SpanMaker(resource, scope(), group))
+        self._export = _span_export(SpanMaker(group), resource)
         self.metrics = Metrics(self.measures, resource, scope(), self._dropped)
         self._log_lines = LogLines()
         self._guard = ObserverGuard()
@@ -82,10 +86,17 @@ class Telemetry:
         return 0 if self._export is None else self._export.dropped
 
 
-def _span_export(maker: SpanMaker) -> SpanExport | None:
+def _span_export(maker: SpanMaker, resource: Resource) -> SpanExport[bytes] | SpanExport[ReadableSpan] | None:
+    """Return what exports spans, if a variable names an endpoint.
+
+    With an SDK whose exporter posts bytes in another way, it encodes the spans itself.
+    """
     if endpoint(ExportKind.TRACES) is None:
         return None
-    return SpanExport(maker, FastSpanExporter(maker.resource, maker.scope), batch_limits_from_environment())
+    sdk, limits = sdk_exporter(), batch_limits_from_environment()
+    if posts_bytes(sdk):
+        return SpanExport(maker, OtlpExporter(sdk, resource, scope()), limits)
+    return SpanExport(maker, SdkExporter(sdk, resource, scope()), limits)
 
 
 def _in_thread(work: Callable[[], None]) -> asyncio.Future[None]:

@@ -13,18 +13,17 @@ A transition whose trace is not sampled has no span.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeAlias
 
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Event, ReadableSpan
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from saga_coordinator.handlers import trace_context
-from saga_coordinator.handlers.records import Committed, OutboxMessage, Place, TransitionRecord
-from saga_coordinator.sagas.machine import CommandState
+from saga_coordinator.handlers.records import Committed, OutboxMessage, TransitionRecord
+from saga_coordinator.handlers.trace_context import SpanContext
+from saga_coordinator.sagas.machine import CommandState, Send
 from saga_coordinator.service.telemetry import conventions as names
 from saga_coordinator.service.telemetry import transitions
 
@@ -32,14 +31,60 @@ MAX_LINKS = 128
 """The SDK's own limit on the links of one span."""
 
 MAX_DESCRIPTION = 500
+MAX_TEMPLATES = 4_096
 
 UNSET = Status(StatusCode.UNSET)
 OK = Status(StatusCode.OK)
 
-Attributes: TypeAlias = dict[str, str | int | Sequence[str]]
+Value: TypeAlias = str | int | Sequence[str]
+Attributes: TypeAlias = dict[str, Value]
+Pairs: TypeAlias = Sequence[tuple[str, Value]]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SAMPLED, _NOT_SAMPLED = TraceFlags(TraceFlags.SAMPLED), TraceFlags(TraceFlags.DEFAULT)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpanTemplate:
+    """What many spans have in common, so that it is encoded once: a template is equal to none but itself."""
+
+    name: str
+    kind: SpanKind
+    attributes: Mapping[str, Value]
+
+
+class SpanEvent(NamedTuple):
+    """Something that happened during a span, at a time in nanoseconds since 1970."""
+
+    name: str
+    attributes: Mapping[str, Value]
+    at: int
+
+
+class Span(NamedTuple):
+    """A finished span: its template, and what it alone has. Times are in nanoseconds since 1970.
+
+    With `came_with_message` the linked spans are of other processes; so is the parent, if it is linked too.
+    """
+
+    template: SpanTemplate
+    own: Pairs
+    context: SpanContext
+    parent: SpanContext | None
+    began: int
+    ended: int
+    links: Sequence[SpanContext] = ()
+    came_with_message: bool = False
+    events: Sequence[SpanEvent] = ()
+    status: Status = UNSET
+
+    @property
+    def attributes(self) -> Mapping[str, Value]:
+        """All its attributes."""
+        return {**self.template.attributes, **dict(self.own)}
+
+    @property
+    def parent_is_remote(self) -> bool:
+        return self.came_with_message and self.parent in self.links
 
 
 class Times(NamedTuple):
@@ -60,16 +105,15 @@ def times(began: datetime, ended: datetime) -> Times:
 
 
 class SpanMaker:
-    """Makes the spans of one service: `resource` says which, `scope` what makes them, `group` who consumes."""
+    """Makes the spans of one service; `group` is the consumer group that they name."""
 
-    def __init__(self, resource: Resource, scope: InstrumentationScope, group: str | None = None) -> None:
-        self.resource = resource
-        self.scope = scope
+    def __init__(self, group: str | None = None) -> None:
         self._consumer: Attributes = {names.MESSAGING_SYSTEM: names.KAFKA}
         if group is not None:
             self._consumer[names.CONSUMER_GROUP] = group
+        self._templates: dict[tuple[object, ...], SpanTemplate] = {}
 
-    def spans(self, committed: Committed) -> Iterator[ReadableSpan]:
+    def spans(self, committed: Committed) -> Iterator[Span]:
         """Yield the spans of one transaction: its polls first, then each transition's, in their order."""
         sampled = [transition for transition in committed.transitions if transition.placement.span.sampled]
         if not sampled:
@@ -77,77 +121,90 @@ class SpanMaker:
         when = times(committed.began, committed.ended)
         yield from self._polls(sampled, when)
         for transition in sampled:
-            common = _common(transition)
-            here = context(transition.placement.span)
-            yield self._processed(transition, here, common, when)
-            for row, span in transition.sent:
-                yield self._sent(transition, row, context(span), parent=here, common=common, when=when)
-            if transitions.entered(transition) is not None and transition.decision.instance.status.is_final:
-                yield self._summary(transition, common)
+            yield self._processed(transition, when)
+            if transition.sent:
+                decided = Times(when.within(transition.entry.at), when.ended)
+                for row, span in transition.sent:
+                    yield self._sent(transition, row, span, decided)
+            if transition.decision.instance.status.is_final and transitions.entered(transition) is not None:
+                yield self._summary(transition)
 
-    def _processed(
-        self, transition: TransitionRecord, here: SpanContext, common: Attributes, when: Times
-    ) -> ReadableSpan:
+    def _template(self, key: tuple[object, ...], make: Callable[[], SpanTemplate]) -> SpanTemplate:
+        """Return the template of a key. All are forgotten when there are too many."""
+        template = self._templates.get(key)
+        if template is None:
+            if len(self._templates) >= MAX_TEMPLATES:
+                self._templates.clear()
+            template = self._templates[key] = make()
+        return template
+
+    def _processed(self, transition: TransitionRecord, when: Times) -> Span:
         """Return the span of a signal: what arrived, which step it is about, and the verdict."""
-        entry, record = transition.entry, transition.record
-        attributes = dict(common)
+        instance, entry, record, placement = (
+            transition.decision.instance, transition.entry, transition.record, transition.placement,
+        )  # fmt: skip
+        about = transitions.about(transition)
+        template = self._template(
+            (
+                instance.saga, instance.version, entry.kind, entry.verdict, transition.redriven,
+                about and (about.step, about.direction, about.state.attempt),
+                record and (record.place.topic, record.place.partition, entry.message_type),
+            ),
+            lambda: self._process_template(transition, about),
+        )  # fmt: skip
+        own: list[tuple[str, Value]] = [(names.INSTANCE_ID, instance.id)]
+        if entry.reason is not None:
+            own.append((names.REASON, entry.reason))
+        if record is not None:
+            own += (names.CONVERSATION_ID, instance.id), (names.KAFKA_OFFSET, record.place.offset)
+            if entry.message_id is not None:
+                own.append((names.MESSAGE_ID, entry.message_id))
+        status, events = _step_status(transition, about, own)
+        return Span(
+            template, own, placement.span, placement.parent, *when, placement.links, record is not None, events, status
+        )
+
+    def _process_template(self, transition: TransitionRecord, about: transitions.About | None) -> SpanTemplate:
+        entry, record, attributes = transition.entry, transition.record, _of_saga(transition)
         attributes[names.SIGNAL] = entry.kind
         attributes[names.VERDICT] = entry.verdict
         if transition.redriven:
             attributes[names.REDRIVEN] = True
-        if entry.reason is not None:
-            attributes[names.REASON] = entry.reason
-        status, events = _step_status(transition, attributes)
+        if about is not None:
+            attributes[names.STEP] = about.step
+            attributes[names.DIRECTION] = about.direction
+            attributes[names.ATTEMPT] = about.state.attempt
         if record is None:
-            name, kind = f"{entry.kind} {transition.saga.name}", SpanKind.INTERNAL
-        else:
-            name, kind = f"{names.PROCESS} {record.place.topic}", SpanKind.CONSUMER
-            self._add_message(transition, record.place, attributes)
-        parent, links = _parent_and_links(transition)
-        return ReadableSpan(
-            name, here, parent, self.resource, attributes, events, links, kind, None, status, *when, self.scope
-        )
-
-    def _add_message(self, transition: TransitionRecord, place: Place, attributes: Attributes) -> None:
-        topic, partition, offset = place
+            return SpanTemplate(f"{entry.kind} {transition.saga.name}", SpanKind.INTERNAL, attributes)
         attributes |= self._consumer
         attributes[names.OPERATION_NAME] = attributes[names.OPERATION_TYPE] = names.PROCESS
-        attributes[names.DESTINATION_NAME] = topic
-        attributes[names.PARTITION_ID] = str(partition)
-        attributes[names.KAFKA_OFFSET] = offset
-        attributes[names.CONVERSATION_ID] = transition.entry.instance_id
-        if transition.entry.message_id is not None:
-            attributes[names.MESSAGE_ID] = transition.entry.message_id
-        if transition.entry.message_type is not None:
-            attributes[names.EVENT_TYPE] = transition.entry.message_type
+        attributes[names.DESTINATION_NAME] = record.place.topic
+        attributes[names.PARTITION_ID] = str(record.place.partition)
+        if entry.message_type is not None:
+            attributes[names.EVENT_TYPE] = entry.message_type
+        return SpanTemplate(f"{names.PROCESS} {record.place.topic}", SpanKind.CONSUMER, attributes)
 
-    def _sent(
-        self,
-        transition: TransitionRecord,
-        row: OutboxMessage,
-        here: SpanContext,
-        *,
-        parent: SpanContext,
-        common: Attributes,
-        when: Times,
-    ) -> ReadableSpan:
+    def _sent(self, transition: TransitionRecord, row: OutboxMessage, span: SpanContext, decided: Times) -> Span:
         """Return the span of a message that was written to the outbox."""
-        attributes = dict(common)
-        _add_command(transition, row, attributes)
-        attributes[names.MESSAGING_SYSTEM] = names.KAFKA
-        attributes[names.OPERATION_NAME] = attributes[names.OPERATION_TYPE] = names.SEND
-        attributes[names.DESTINATION_NAME] = row.topic
-        attributes[names.PARTITION_ID] = str(row.partition)
-        attributes[names.MESSAGE_ID] = row.message_id
-        attributes[names.CONVERSATION_ID] = transition.entry.instance_id
-        decided = when.within(transition.entry.at)
-        name = f"{names.SEND} {row.topic}"
-        return ReadableSpan(
-            name, here, parent, self.resource, attributes, (), (), SpanKind.PRODUCER, None, UNSET, decided, when.ended,
-            self.scope,
+        instance, send = transition.decision.instance, _command(transition, row)
+        outcome = transition.decision.outcome
+        template = self._template(
+            (
+                instance.saga, instance.version, row.topic, row.partition, instance.status if send is None else None,
+                (outcome and outcome.message_type)
+                if send is None
+                else (send.step, send.direction, send.attempt, send.command.message_type),
+            ),
+            lambda: _send_template(transition, row, send),
         )  # fmt: skip
+        own = [
+            (names.INSTANCE_ID, instance.id), (names.CONVERSATION_ID, instance.id), (names.MESSAGE_ID, row.message_id)
+        ]  # fmt: skip
+        if send is not None and send.compensates is not None:
+            own.append((names.COMPENSATES, send.compensates))
+        return Span(template, own, span, transition.placement.span, *decided)
 
-    def _polls(self, sampled: Sequence[TransitionRecord], when: Times) -> Iterator[ReadableSpan]:
+    def _polls(self, sampled: Sequence[TransitionRecord], when: Times) -> Iterator[Span]:
         """Yield a span for each topic that returned more than one message."""
         by_topic: defaultdict[str, list[TransitionRecord]] = defaultdict(list)
         for transition in sampled:
@@ -157,119 +214,117 @@ class SpanMaker:
             if len(received) > 1:
                 yield self._poll(topic, received, when.began)
 
-    def _poll(self, topic: str, received: Sequence[TransitionRecord], at: int) -> ReadableSpan:
+    def _poll(self, topic: str, received: Sequence[TransitionRecord], at: int) -> Span:
         """Return the span of a poll, linked to the spans that its messages were sent from."""
+        first = (names.POLL, received[0].record and received[0].record.place)
+        context = SpanContext(trace_context.derived_trace(*first), trace_context.derived_span(*first), sampled=True)
+        links = [_origin(transition) for transition in received[:MAX_LINKS]]
+        template = self._template((names.POLL, topic), lambda: self._poll_template(topic))
+        return Span(template, [(names.BATCH_COUNT, len(received))], context, None, at, at, links, True)  # noqa: FBT003  see Span
+
+    def _poll_template(self, topic: str) -> SpanTemplate:
         attributes: Attributes = {
             **self._consumer,
             names.OPERATION_NAME: names.POLL,
             names.OPERATION_TYPE: names.RECEIVE,
             names.DESTINATION_NAME: topic,
-            names.BATCH_COUNT: len(received),
         }
-        first = (names.POLL, received[0].record and received[0].record.place)
-        here = trace_context.SpanContext(
-            trace_context.derived_trace(*first), trace_context.derived_span(*first), sampled=True
-        )
-        links = tuple(Link(context(_origin(transition), remote=True)) for transition in received[:MAX_LINKS])
-        name = f"{names.POLL} {topic}"
-        return ReadableSpan(
-            name, context(here), None, self.resource, attributes, (), links, SpanKind.CLIENT, None, UNSET, at, at,
-            self.scope,
-        )  # fmt: skip
+        return SpanTemplate(f"{names.POLL} {topic}", SpanKind.CLIENT, attributes)
 
-    def _summary(self, transition: TransitionRecord, common: Attributes) -> ReadableSpan:
+    def _summary(self, transition: TransitionRecord) -> Span:
         """Return the span of an ended instance: below the span of its start, linked to the last one."""
-        instance = transition.decision.instance
+        instance, outcome = transition.decision.instance, transition.decision.outcome
         undone = [(name, run.compensation) for name, run in instance.steps.items() if run.compensation is not None]
-        attributes = dict(common)
-        attributes[names.CORRELATION_KEY] = instance.key
-        attributes[names.STATUS] = instance.status
-        if transition.decision.outcome is not None:
-            attributes[names.EVENT_TYPE] = transition.decision.outcome.message_type
+        template = self._template(
+            (names.STATUS, instance.saga, instance.version, instance.status, outcome and outcome.message_type),
+            lambda: _summary_template(transition),
+        )
+        own: list[tuple[str, Value]] = [(names.INSTANCE_ID, instance.id), (names.CORRELATION_KEY, instance.key)]
         if instance.cause is not None:
-            attributes[names.CAUSE_STEP] = instance.cause.step or ""
-            attributes[names.CAUSE_CODE] = instance.cause.code
+            own += (names.CAUSE_STEP, instance.cause.step or ""), (names.CAUSE_CODE, instance.cause.code)
         if undone:
-            attributes[names.COMPENSATED_STEPS] = [name for name, _ in undone]
-        started = nanoseconds(instance.started_at)
-        ended = nanoseconds(instance.ended_at or transition.entry.at)
-        return ReadableSpan(
-            f"saga {instance.saga}", context(transition.root.child("saga")), context(transition.root), self.resource,
-            attributes, tuple(_compensation(name, state) for name, state in undone),
-            (Link(context(transition.placement.span)),), SpanKind.INTERNAL, None, OK, started, max(started, ended),
-            self.scope,
+            own.append((names.COMPENSATED_STEPS, [name for name, _ in undone]))
+        began, ended = nanoseconds(instance.started_at), nanoseconds(instance.ended_at or transition.entry.at)
+        return Span(
+            template, own, transition.root.child("saga"), transition.root, began, max(began, ended),
+            links=(transition.placement.span,), events=[_compensation(*each) for each in undone], status=OK,
         )  # fmt: skip
 
 
-def _common(transition: TransitionRecord) -> Attributes:
+def _of_saga(transition: TransitionRecord) -> Attributes:
     instance = transition.decision.instance
-    return {names.SAGA_NAME: instance.saga, names.SAGA_VERSION: instance.version, names.INSTANCE_ID: instance.id}
+    return {names.SAGA_NAME: instance.saga, names.SAGA_VERSION: instance.version}
 
 
-def _parent_and_links(transition: TransitionRecord) -> tuple[SpanContext | None, list[Link]]:
-    """Return parent and links. A context that came with the message is linked, and remote; any other is our own."""
-    placement, remote = transition.placement, transition.record is not None
-    if placement.parent is None:
-        return None, [Link(context(link, remote=remote)) for link in placement.links]
-    parent = context(placement.parent, remote=placement.parent in placement.links)
-    return parent, [
-        Link(parent if link is placement.parent else context(link, remote=remote)) for link in placement.links
-    ]
+def _send_template(transition: TransitionRecord, row: OutboxMessage, send: Send | None) -> SpanTemplate:
+    """Return the template of a command, which has its step, or of an outcome, which has its status."""
+    attributes, outcome = _of_saga(transition), transition.decision.outcome
+    if send is not None:
+        attributes[names.STEP] = send.step
+        attributes[names.DIRECTION] = send.direction
+        attributes[names.ATTEMPT] = send.attempt
+        attributes[names.EVENT_TYPE] = send.command.message_type
+    else:
+        attributes[names.STATUS] = transition.decision.instance.status
+        if outcome is not None:
+            attributes[names.EVENT_TYPE] = outcome.message_type
+    attributes[names.MESSAGING_SYSTEM] = names.KAFKA
+    attributes[names.OPERATION_NAME] = attributes[names.OPERATION_TYPE] = names.SEND
+    attributes[names.DESTINATION_NAME] = row.topic
+    attributes[names.PARTITION_ID] = str(row.partition)
+    return SpanTemplate(f"{names.SEND} {row.topic}", SpanKind.PRODUCER, attributes)
 
 
-def _origin(transition: TransitionRecord) -> trace_context.SpanContext:
+def _summary_template(transition: TransitionRecord) -> SpanTemplate:
+    instance, outcome, attributes = transition.decision.instance, transition.decision.outcome, _of_saga(transition)
+    attributes[names.STATUS] = instance.status
+    if outcome is not None:
+        attributes[names.EVENT_TYPE] = outcome.message_type
+    return SpanTemplate(f"saga {instance.saga}", SpanKind.INTERNAL, attributes)
+
+
+def _command(transition: TransitionRecord, row: OutboxMessage) -> Send | None:
+    """Return the command that a message carries, or None if it is an outcome."""
+    for send in transition.decision.commands:
+        if send.command_id == row.message_id:
+            return send
+    return None
+
+
+def _origin(transition: TransitionRecord) -> SpanContext:
     """Return the span that a message was sent from, or if it had no context, the span that processed it."""
     return transition.placement.links[0] if transition.placement.links else transition.placement.span
 
 
-def _step_status(transition: TransitionRecord, attributes: Attributes) -> tuple[Status, Sequence[Event]]:
-    """Add the step that a transition is about; return what went wrong, and what the instance does about it."""
-    about = transitions.about(transition)
-    if about is not None:
-        attributes[names.STEP] = about.step
-        attributes[names.DIRECTION] = about.direction
-        attributes[names.ATTEMPT] = about.state.attempt
+def _step_status(
+    transition: TransitionRecord, about: transitions.About | None, own: list[tuple[str, Value]]
+) -> tuple[Status, Sequence[SpanEvent]]:
+    """Return what went wrong with the step that a transition is about, and what the instance does about it."""
     cause = transitions.turning_cause(transition)
     if cause is None and (about is None or transitions.is_done(transition, about)):
         return UNSET, ()
     problem = transitions.problem(transition, about)
     if problem is None:
         return UNSET, _events(transition, about)
-    attributes[names.ERROR_TYPE] = problem.code
+    own.append((names.ERROR_TYPE, problem.code))
     description = f"{problem.step or transition.saga.name}: {transitions.reason(problem)}"
     return Status(StatusCode.ERROR, description[:MAX_DESCRIPTION]), _events(transition, about)
 
 
-def _events(transition: TransitionRecord, about: transitions.About | None) -> Sequence[Event]:
+def _events(transition: TransitionRecord, about: transitions.About | None) -> Sequence[SpanEvent]:
     """Return the event of an instance that begins to compensate or stalls, or of a command that will be sent again."""
     at = nanoseconds(transition.entry.at)
     cause = transitions.turning_cause(transition)
     if cause is not None:
         name = names.EVENT_COMPENSATING if cause is transition.decision.instance.cause else names.EVENT_STALLED
-        return (Event(name, {names.CAUSE_STEP: cause.step or "", names.CAUSE_CODE: cause.code}, at),)
+        return (SpanEvent(name, {names.CAUSE_STEP: cause.step or "", names.CAUSE_CODE: cause.code}, at),)
     retry_at = about and transitions.retry_at(transition, about)
-    return (Event(names.EVENT_RETRY, {names.DUE_AT: retry_at.isoformat()}, at),) if retry_at else ()
+    return (SpanEvent(names.EVENT_RETRY, {names.DUE_AT: retry_at.isoformat()}, at),) if retry_at else ()
 
 
-def _add_command(transition: TransitionRecord, row: OutboxMessage, attributes: Attributes) -> None:
-    """Add the step of a command, or the status of an outcome."""
-    for send in transition.decision.commands:
-        if send.command_id == row.message_id:
-            attributes[names.STEP] = send.step
-            attributes[names.DIRECTION] = send.direction
-            attributes[names.ATTEMPT] = send.attempt
-            attributes[names.EVENT_TYPE] = send.command.message_type
-            if send.compensates is not None:
-                attributes[names.COMPENSATES] = send.compensates
-            return
-    attributes[names.STATUS] = transition.decision.instance.status
-    if transition.decision.outcome is not None:
-        attributes[names.EVENT_TYPE] = transition.decision.outcome.message_type
-
-
-def _compensation(step: str, state: CommandState) -> Event:
+def _compensation(step: str, state: CommandState) -> SpanEvent:
     """Return the event of a compensation that was sent."""
-    return Event(
+    return SpanEvent(
         names.EVENT_COMPENSATION, {names.STEP: step, names.ATTEMPT: state.attempt}, nanoseconds(state.asked_at)
     )
 
@@ -278,9 +333,3 @@ def nanoseconds(at: datetime) -> int:
     """Return a time in nanoseconds since 1970, exact to the microsecond."""
     since = at - _EPOCH
     return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000
-
-
-def context(span: trace_context.SpanContext, *, remote: bool = False) -> SpanContext:
-    """Return the context of a span. `remote`: it came with a message, from another process."""
-    flags = _SAMPLED if span.sampled else _NOT_SAMPLED
-    return SpanContext(int(span.trace_id, 16), int(span.span_id, 16), remote, flags)

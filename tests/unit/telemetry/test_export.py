@@ -1,17 +1,20 @@
 """Spans reach a real collector exactly as they were made; a slow or missing one costs spans and nothing else."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from time import monotonic
 
 import pytest
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as EncodedSpan
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from saga_coordinator.service.telemetry.environment import BatchLimits, scope
 from saga_coordinator.service.telemetry.export import SpanExport
-from saga_coordinator.service.telemetry.otlp import FastSpanExporter
+from saga_coordinator.service.telemetry.otlp import OtlpExporter, sdk_exporter
+from saga_coordinator.service.telemetry.sdk_spans import SdkExporter
+from saga_coordinator.service.telemetry.spans import Span, nanoseconds
 from tests.unit.telemetry._support.collector import Collector, collecting
 from tests.unit.telemetry._support.made import RESOURCE, maker, spans_of
 from tests.unit.telemetry._support.story import Story, declining, order_placed
@@ -33,8 +36,21 @@ def story() -> Story:
     return story
 
 
-def exporting(limits: BatchLimits = SOON, exporter: SpanExporter | None = None) -> SpanExport:
-    return SpanExport(maker(), exporter or FastSpanExporter(RESOURCE, scope()), limits)
+def exporting(limits: BatchLimits = SOON) -> SpanExport[bytes]:
+    return SpanExport(maker(), OtlpExporter(sdk_exporter(), RESOURCE, scope()), limits)
+
+
+def exporting_to(exporter: SpanExporter, limits: BatchLimits = SOON) -> SpanExport[ReadableSpan]:
+    """Export by an exporter of the SDK."""
+    return SpanExport(maker(), SdkExporter(exporter, RESOURCE, scope()), limits)
+
+
+def sorted_attributes(spans: Iterable[EncodedSpan]) -> list[EncodedSpan]:
+    """Return spans with their attributes in alphabetical order: the order that they have says nothing."""
+    read = list(spans)
+    for span in read:
+        span.attributes.sort(key=lambda attribute: attribute.key)
+    return read
 
 
 def test_a_collector_receives_exactly_the_spans_that_were_made(collector: Collector, story: Story) -> None:
@@ -47,7 +63,7 @@ def test_a_collector_receives_exactly_the_spans_that_were_made(collector: Collec
     made = spans_of(story.turns)
     expected = encode_spans(made).resource_spans[0]
 
-    assert collector.spans == list(expected.scope_spans[0].spans)
+    assert sorted_attributes(collector.spans) == sorted_attributes(expected.scope_spans[0].spans)
     assert (export.exported, export.dropped) == (len(made), 0)
     assert len(collector.traces) > 1
     for request in collector.traces:
@@ -120,7 +136,7 @@ def test_a_full_queue_drops_what_comes_and_counts_it(story: Story) -> None:
     turn = story.turns[0]
     offered = len([span for span in spans_of([turn]) if not span.name.startswith("poll ")])
     delivered = InMemorySpanExporter()
-    export = exporting(BatchLimits(queue=2 * offered, delay=60), delivered)
+    export = exporting_to(delivered, BatchLimits(queue=2 * len(spans_of([turn])), delay=60))
     for _ in range(5):
         export.offer(turn)
 
@@ -160,7 +176,7 @@ def test_a_missing_collector_costs_spans_and_no_more_time_than_there_is(
 
 
 def test_what_nobody_starts_to_export_is_dropped_when_it_stops(story: Story) -> None:
-    export = exporting(exporter=InMemorySpanExporter())
+    export = exporting_to(InMemorySpanExporter())
     export.offer(story.turns[0])
     export.stop(1)
 
@@ -178,7 +194,7 @@ def test_what_raises_once_does_not_end_the_export(story: Story) -> None:
             return super().export(spans)
 
     shaky = Shaky()
-    export = exporting(BatchLimits(batch=30, delay=0.01), shaky)
+    export = exporting_to(shaky, BatchLimits(batch=30, delay=0.01))
     for turn in story.turns:
         export.offer(turn)
     export.start()
@@ -188,9 +204,28 @@ def test_what_raises_once_does_not_end_the_export(story: Story) -> None:
     assert export.exported == len(shaky.get_finished_spans()) == len(spans_of(story.turns)) - 30
 
 
+def test_a_transaction_whose_spans_cannot_be_made_costs_its_own(story: Story) -> None:
+    class Brittle(SdkExporter):
+        def encode(self, span: Span) -> ReadableSpan:
+            if span.began == nanoseconds(story.turns[1].began):
+                raise TypeError("this one cannot be encoded")
+            return super().encode(span)
+
+    delivered = InMemorySpanExporter()
+    export = SpanExport(maker(), Brittle(delivered, RESOURCE, scope()), SOON)
+    for turn in story.turns[:3]:
+        export.offer(turn)
+    export.start()
+    export.stop(10)
+
+    expected = spans_of([story.turns[0], story.turns[2]])
+    assert [span.name for span in delivered.get_finished_spans()] == [span.name for span in expected]
+    assert export.dropped > 0
+
+
 def test_a_transaction_larger_than_the_queue_has_it_for_itself(story: Story) -> None:
     delivered = InMemorySpanExporter()
-    export = exporting(BatchLimits(queue=1, delay=60), delivered)
+    export = exporting_to(delivered, BatchLimits(queue=1, delay=60))
     export.offer(story.turns[0])
     export.offer(story.turns[1])
     export.start()
@@ -204,7 +239,7 @@ def test_the_spans_of_an_unsampled_trace_take_no_room(story: Story) -> None:
     unsampled = Story(sampler=lambda _: False)
     unsampled.runs(*(order_placed(f"o-{number}") for number in range(20)))
     delivered = InMemorySpanExporter()
-    export = exporting(BatchLimits(queue=1, delay=60), delivered)
+    export = exporting_to(delivered, BatchLimits(queue=1, delay=60))
     export.offer(story.turns[0])
     for turn in unsampled.turns:
         export.offer(turn)

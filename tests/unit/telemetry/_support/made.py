@@ -9,6 +9,7 @@ from opentelemetry.trace import SpanContext
 from saga_coordinator.handlers.records import Committed
 from saga_coordinator.handlers.trace_context import parse
 from saga_coordinator.service.telemetry.environment import scope
+from saga_coordinator.service.telemetry.sdk_spans import readable
 from saga_coordinator.service.telemetry.spans import SpanMaker
 
 RESOURCE = Resource({"service.name": "saga-coordinator"})
@@ -16,12 +17,12 @@ RESOURCE = Resource({"service.name": "saga-coordinator"})
 
 def maker() -> SpanMaker:
     """What makes spans in these tests."""
-    return SpanMaker(RESOURCE, scope(), "the-group")
+    return SpanMaker("the-group")
 
 
 def spans_of(turns: Iterable[Committed]) -> list[ReadableSpan]:
-    """All spans of some transactions."""
-    return [span for turn in turns for span in maker().spans(turn)]
+    """All spans of some transactions, as the SDK's."""
+    return [readable(span, RESOURCE, scope()) for turn in turns for span in maker().spans(turn)]
 
 
 def named(spans: Iterable[ReadableSpan], start: str) -> list[ReadableSpan]:
