@@ -9,7 +9,8 @@ import base64
 import json
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+
+from msgspec import Struct, structs
 
 from saga_coordinator.contracts.json_limits import unique_keys
 from saga_coordinator.contracts.media_type import BATCH, CLOUDEVENTS, STRUCTURED, looks_like, media_type
@@ -37,6 +38,7 @@ _NAMES = (
 )
 """The header of each field of `Envelope`, in its order."""
 
+_FIXED = (("ce_specversion", b"1.0"), ("content-type", b"application/json"))
 _TRACE = ("traceparent", "tracestate")
 _ATTEMPT = re.compile(r"[0-9]{1,9}")
 _MEANINGFUL = ("content-type", *_TRACE)
@@ -46,7 +48,7 @@ class BadEnvelope(ValueError):
     """A record that is no CloudEvent; the text names the wrong attribute and what it must be."""
 
 
-class Envelope(NamedTuple):
+class Envelope(Struct, frozen=True):
     """The attributes of one message. `time` is RFC 3339 text; ids are opaque text; None is absent.
 
     `correlation_id` is the instance's id, `causation_id` the id of the message that this one answers or follows from.
@@ -71,11 +73,8 @@ class Envelope(NamedTuple):
 
 def write(envelope: Envelope) -> Headers:
     """Return the record headers of binary mode, each name once, absent attributes left out."""
-    headers = [("ce_specversion", b"1.0"), ("content-type", b"application/json")]
-    for name, value in zip(_NAMES, envelope, strict=True):
-        if value is not None:
-            headers.append((name, str(value).encode()))
-    return tuple(headers)
+    named = zip(_NAMES, structs.astuple(envelope), strict=True)
+    return (*_FIXED, *[(name, str(value).encode()) for name, value in named if value is not None])
 
 
 def read(headers: Sequence[tuple[str, bytes | None]], value: bytes | None) -> tuple[Envelope, bytes]:
@@ -88,7 +87,9 @@ def read(headers: Sequence[tuple[str, bytes | None]], value: bytes | None) -> tu
     if content_type.startswith(CLOUDEVENTS):
         _check_format(content_type)
         attributes, payload = _structured(value)
-        return _envelope(named | attributes, "attribute "), payload
+        envelope = _envelope(named | attributes, "attribute ")
+        _check_size(envelope)
+        return envelope, payload
     if value is None:
         raise BadEnvelope("the record has no value (a tombstone): send the message as JSON")
     try:
@@ -105,6 +106,13 @@ def _check_format(content_type: str) -> None:
         raise BadEnvelope(f"content-type {content_type!r}: in structured mode only {STRUCTURED} is read")
 
 
+def _check_size(envelope: Envelope) -> None:
+    """Refuse what could not be sent on: attributes in structured mode have no limit, but become headers again."""
+    size = len("".join(map(str, structs.astuple(envelope))).encode())
+    if size > MAX_HEADER_BYTES:
+        raise BadEnvelope(f"attributes of {size} bytes: at most {MAX_HEADER_BYTES} are read")
+
+
 def _hint(named: dict[str, str], value: bytes) -> str:
     """Return what a record without the attributes of an event looks like."""
     if any(name.startswith("ce_") for name in named):
@@ -117,7 +125,7 @@ def _hint(named: dict[str, str], value: bytes) -> str:
 
 def _decoded(headers: Sequence[tuple[str, bytes | None]]) -> dict[str, str]:
     """Decode all headers from UTF-8, the last of equal names winning."""
-    size = sum(len(name) + len(raw or b"") for name, raw in headers)
+    size = sum([len(name) + len(raw or b"") for name, raw in headers])
     if len(headers) > MAX_HEADERS or size > MAX_HEADER_BYTES:
         limits = f"at most {MAX_HEADERS} of {MAX_HEADER_BYTES} bytes are read"
         raise BadEnvelope(f"{len(headers)} headers of {size} bytes: {limits}")

@@ -78,7 +78,6 @@ def read(routes: Routes, record: Record) -> Arrival | Unreadable | Unwanted:
         return Unwanted(record, "the record has no value (a tombstone)")
     try:
         envelope, payload = wire.read(record.headers, record.value)
-        _check(envelope)
         if record.place.topic_name == routes.names.replies:
             return _reply(routes, record, envelope, payload)
         return _event(routes, record, envelope, payload)
@@ -90,13 +89,6 @@ def read_kept(routes: Routes, record: Record) -> Arrival | Unreadable:
     """Read a record that was wanted when it was stored: if no saga wants it now, it is not lost silently."""
     arrival = read(routes, record)
     return Unreadable(record, arrival.reason) if isinstance(arrival, Unwanted) else arrival
-
-
-def _check(envelope: Envelope) -> None:
-    """Refuse what could not be sent on: attributes in structured mode have no limit, but become headers again."""
-    size = len("".join(map(str, envelope)).encode())
-    if size > wire.MAX_HEADER_BYTES:
-        raise BadEnvelope(f"attributes of {size} bytes: at most {wire.MAX_HEADER_BYTES} are read")
 
 
 def _reply(routes: Routes, record: Record, envelope: Envelope, payload: bytes) -> Arrival | Unreadable:

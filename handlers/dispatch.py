@@ -137,7 +137,7 @@ class Dispatcher:
             return self._apply(session, arrival, record, target)
         except Exception as error:  # noqa: BLE001  its cause is written down with the record
             saga = self._saga_of(record) if record else target and target.route.saga
-            raised = raised_by(saga, error, record=arrival.record, instance=record and record.instance)
+            raised = raised_by(saga, error, record=arrival.record, instance=record.instance if record else None)
             if record is not None:
                 session.apply(self._saga_of(record), record, Park(session.at, str(arrival.record.place)))
             dead_letter(session, refused_by(raised, arrival.record), id_)

@@ -6,8 +6,10 @@ integers big-endian, text UTF-8. The original headers come first, byte for byte.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from saga_coordinator.contracts import Envelope, Event, Message, Reply
 from saga_coordinator.contracts import envelope as wire
@@ -36,9 +38,8 @@ MaxBytesOf = Callable[[str], int]
 Sent = tuple[OutboxMessage, SpanContext]
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """What messages follow from: the instance, when, by which message, from which partition.
+class Origin(Struct, frozen=True):
+    """What messages follow from: the instance, when (as RFC 3339), by which message, from which partition.
 
     `parent` is the command that a child saga answers.
     """
@@ -46,7 +47,7 @@ class Origin:
     saga: AnySaga
     instance: Instance[Any]
     home: int
-    at: datetime
+    time: str
     causation_id: str | None
     parent: ParentCommand | None = None
 
@@ -88,7 +89,8 @@ class Encoder:
 
     def command(self, origin: Origin, send: Send, span: SpanContext) -> OutboxMessage:
         """Return the row that publishes a command."""
-        envelope = self._envelope(origin, send.command_id, send.command, span)._replace(
+        envelope = replace(
+            self._envelope(origin, send.command_id, send.command, span),
             reply_to=self.names.replies,
             step=send.step,
             direction=send.direction,
@@ -104,7 +106,7 @@ class Encoder:
         if parent is None:
             row = self._row(origin, envelope, self.names.outcomes(origin.saga.name), outcome.model_dump_json())
         else:
-            envelope = envelope._replace(correlation_id=parent.correlation_id, causation_id=parent.command_id)
+            envelope = replace(envelope, correlation_id=parent.correlation_id, causation_id=parent.command_id)
             row = self._row(origin, envelope, parent.reply_to, outcome.model_dump_json(), parent.key)
         if reason := self._too_large(type(outcome), row):
             raise ValueError(reason)
@@ -138,7 +140,7 @@ class Encoder:
     def _withdrawal(self, origin: Origin, withdrawal: Withdrawal, span: SpanContext) -> OutboxMessage:
         """Return the row that withdraws a command from a child saga; it follows the command on its topic."""
         envelope = self._envelope(origin, withdrawal.id, type(withdrawal.message), span)
-        envelope = envelope._replace(step=withdrawal.step, attempt=withdrawal.attempt)
+        envelope = replace(envelope, step=withdrawal.step, attempt=withdrawal.attempt)
         return self._row(origin, envelope, withdrawal.command.topic, withdrawal.message.model_dump_json())
 
     def _envelope(self, origin: Origin, id_: str, message: type[Message], span: SpanContext) -> Envelope:
@@ -147,7 +149,7 @@ class Encoder:
             id=id_,
             type=message.message_type,
             source=self.names.source(origin.saga.name),
-            time=origin.at.isoformat().replace("+00:00", "Z"),
+            time=origin.time,
             subject=origin.instance.key,
             correlation_id=origin.instance.id,
             causation_id=origin.causation_id,
@@ -180,7 +182,7 @@ class Encoder:
 
 def size_of(row: OutboxMessage) -> int:
     """Return how many bytes a row has in Kafka at most, in a batch of its own."""
-    headers = sum(len(name.encode()) + len(raw or b"") + HEADER_FRAME for name, raw in row.headers)
+    headers = sum([len(name.encode()) + len(raw or b"") + HEADER_FRAME for name, raw in row.headers])
     return len(row.key or b"") + len(row.value or b"") + headers + FRAME
 
 

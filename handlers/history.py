@@ -1,11 +1,10 @@
 """The history's row of a signal and its decision: enough to make the signal again (`replay.py`)."""
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from msgspec import json
 from pydantic import BaseModel
-from pydantic_core import to_json
 
 from saga_coordinator.handlers.decode import Arrival
 from saga_coordinator.handlers.records import Entry, Verdict
@@ -35,6 +34,8 @@ STORED_KINDS: Final[Mapping[type[Signal], str]] = {
 
 STORED_REASON: Final = "why"
 """The name under which the reason of an operator action is stored, for the same reason."""
+
+_encode = json.Encoder().encode
 
 VERDICTS: Mapping[Ignored | None, Verdict] = {
     None: Verdict.APPLIED,
@@ -87,17 +88,17 @@ def _content(signal: Signal, arrival: Arrival | None) -> tuple[str | None, bytes
     if arrival is not None:
         return arrival.envelope.causation_id, arrival.payload
     if isinstance(signal, Block):
-        return signal.command_id, to_json(signal.cause)
+        return signal.command_id, _encode(signal.cause)
     if isinstance(signal, TimerFired):
-        return None, to_json({"unsent": signal.unsent}) if signal.unsent else None
+        return None, _encode({"unsent": signal.unsent}) if signal.unsent else None
     values = {name: _plain(getattr(signal, name)) for name in signal.__struct_fields__ if name != "at"}
     names = {"reason": STORED_REASON}
-    return None, to_json({names.get(name, name): value for name, value in values.items() if value is not None})
+    return None, _encode({names.get(name, name): value for name, value in values.items() if value is not None})
 
 
 def action_fields(entry: Entry) -> dict[str, Any]:
     """Return the fields of an operator action, or of parking, by their names in the code."""
-    stored: dict[str, Any] = json.loads(entry.value or b"{}")
+    stored: dict[str, Any] = json.decode(entry.value or b"{}")
     return {"reason" if name == STORED_REASON else name: value for name, value in stored.items()}
 
 
@@ -108,7 +109,7 @@ def decision_json(decision: Decision[Any]) -> str:
         values["sent"] = [[send.step, send.direction, send.attempt, send.command_id] for send in decision.commands]
     if decision.outcome is not None:
         values["outcome"] = decision.outcome.message_type
-    return to_json(values).decode()
+    return _encode(values).decode()
 
 
 def _plain(value: Any) -> object:  # noqa: ANN401  a field of a signal

@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from msgspec import Struct
+
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.handlers.trace_context import SpanContext, SpanPlacement, TraceContext
 from saga_coordinator.sagas.language.functions import RaisedIn
@@ -116,7 +118,7 @@ class ParentCommand(NamedTuple):
     key: str
 
 
-class InstanceRecord(NamedTuple):
+class InstanceRecord(Struct, frozen=True):
     """An instance with what is stored beside its state.
 
     `revision` counts the signals that it has had, ignored ones too; `home` is the reply topic's partition of its key.
@@ -143,7 +145,7 @@ class UnreadableInstance(NamedTuple):
     has_ended: bool
 
 
-class Entry(NamedTuple):
+class Entry(Struct, frozen=True):
     """One row of an instance's history: a signal, and what was decided. Times are UTC.
 
     `value` is the message as it came, or JSON: what blocks it, or what had not left when its timer fired. `decided` is
@@ -167,7 +169,7 @@ class Entry(NamedTuple):
     span_id: str
 
 
-class OutboxMessage(NamedTuple):
+class OutboxMessage(Struct, frozen=True):
     """A message to publish, written with the state that asks for it."""
 
     message_id: str
@@ -317,7 +319,7 @@ class Changes:
         return not (letters or self.buffered or self.released or self.verdicts)
 
 
-class TransitionRecord(NamedTuple):
+class TransitionRecord(Struct, frozen=True):
     """One signal that was applied to an instance, as observers see it once it is committed.
 
     `record` is None for a timer or an operator action; `sent` are the rows that follow from it, each with its span. A

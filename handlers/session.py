@@ -44,6 +44,7 @@ class Session:
     def __init__(self, encoder: Encoder, sampler: Sampler, at: datetime, *, is_redrive: bool = False) -> None:
         self.encoder = encoder
         self.at = at
+        self._time = at.isoformat().replace("+00:00", "Z")
         self.unreadable: Mapping[str, UnreadableInstance] = {}
         self._sampler = sampler
         self._is_redrive = is_redrive
@@ -107,7 +108,7 @@ class Session:
         placement = self._place_span(record, (decision.instance.id, revision), signal, arrival)
         before = record or self._new(saga, decision.instance, placement.span, arrival)
         cause = arrival.envelope.id if arrival and not decision.ignored else before.trace.last_message
-        origin = Origin(saga, decision.instance, before.home, self.at, cause, before.parent)
+        origin = Origin(saga, decision.instance, before.home, self._time, cause, before.parent)
         sent, too_large = self.encoder.messages(origin, decision, placement.span)
         if isinstance(signal, Start) and record and record.instance.status.is_final and saga.is_child:
             final = decision.instance

@@ -9,17 +9,21 @@ sent the command: a participant that drops or replaces the context does not brea
 operator action, a reply after a long wait and a redriven record begin a new trace, linked to what they follow from.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from hashlib import sha1
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Final
 
-import pydantic_core
+from msgspec import DecodeError, Struct, json
+
+from saga_coordinator.sagas.machine.snapshot import unreadable
 
 NEW_TRACE_AFTER = timedelta(hours=1)
+
+STORED_TRACE: Final = "its stored trace context"
+"""The title of the `ValidationError` of one that cannot be read."""
 
 _TRACEPARENT = re.compile(
     r"(?!ff)(?!00-.{53,})[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?"
@@ -33,7 +37,7 @@ Sampler = Callable[[str], bool]
 """Decides by trace id whether a trace that begins here is sampled."""
 
 
-class SpanContext(NamedTuple):
+class SpanContext(Struct, frozen=True):
     """One span: its ids in lower-case hex, whether it is sampled, and the `tracestate` of its trace."""
 
     trace_id: str
@@ -45,17 +49,21 @@ class SpanContext(NamedTuple):
         return f"00-{self.trace_id}-{self.span_id}-0{int(self.sampled)}"
 
     def child(self, name: str) -> "SpanContext":
-        return self._replace(span_id=derived_span(self.span_id, name))
+        return self.with_id(derived_span(self.span_id, name))
+
+    def with_id(self, span_id: str) -> "SpanContext":
+        """Return another span of the same trace."""
+        return SpanContext(self.trace_id, span_id, self.sampled, self.state)
 
 
-class PendingCommand(NamedTuple):
+class PendingCommand(Struct, frozen=True):
     """The span that sent a command still awaited, and when."""
 
     span: SpanContext
     at: datetime
 
 
-class TraceContext(NamedTuple):
+class TraceContext(Struct, frozen=True):
     """What messages to and from an instance need to be connected in its trace.
 
     `root` is the span of its start, `pending` the commands whose replies are awaited, by id, and `last_message` the id
@@ -67,21 +75,47 @@ class TraceContext(NamedTuple):
     last_message: str | None = None
 
     def to_json(self) -> str:
-        asks = {id_: [each.span.traceparent(), each.at, each.span.state] for id_, each in self.pending.items()}
-        root, state = self.root.traceparent(), self.root.state
-        return pydantic_core.to_json({"root": root, "state": state, "asks": asks, "last": self.last_message}).decode()
+        asks = {
+            id_: _StoredCommand(each.span.traceparent(), each.at, each.span.state) for id_, each in self.pending.items()
+        }
+        stored = _Stored(root=self.root.traceparent(), state=self.root.state, asks=asks, last=self.last_message)
+        return _encode(stored).decode()
 
     @classmethod
     def from_json(cls, text: str) -> "TraceContext":
-        fields = json.loads(text)
+        """Read what `to_json` has written. Raises pydantic's `ValidationError` for anything else."""
+        try:
+            stored = _decode(text)
+        except DecodeError as error:
+            raise unreadable(STORED_TRACE, error) from error
         pending = {
-            id_: PendingCommand(_parse_stored(span, *state), datetime.fromisoformat(at))
-            for id_, (span, at, *state) in fields["asks"].items()  # rows of before have no tracestate
+            id_: PendingCommand(_parse_stored(each.span, each.state), each.at) for id_, each in stored.asks.items()
         }
-        return cls(_parse_stored(fields["root"], fields.get("state")), pending, fields["last"])
+        return cls(_parse_stored(stored.root, stored.state), pending, stored.last)
 
 
-class SpanPlacement(NamedTuple):
+class _StoredCommand(Struct, array_like=True):
+    """A pending command as JSON. Rows of before have no tracestate."""
+
+    span: str
+    at: datetime
+    state: str | None = None
+
+
+class _Stored(Struct, kw_only=True):
+    """A trace context as JSON. Rows of before have no tracestate."""
+
+    root: str
+    state: str | None = None
+    asks: dict[str, _StoredCommand]
+    last: str | None
+
+
+_encode = json.Encoder().encode
+_decode = json.Decoder(_Stored).decode
+
+
+class SpanPlacement(Struct, frozen=True):
     """Where a new span stands: itself, its parent (None: a root), and the spans that it is linked to."""
 
     span: SpanContext
@@ -93,7 +127,7 @@ def at_start(instance_id: str, incoming: SpanContext | None, sampler: Sampler, *
     """Return the placement of the span of a start: in the trace of its event, or in a new one that links to it."""
     span_id, links = derived_span(instance_id, 1), (incoming,) if incoming else ()
     if incoming is not None and not in_new_trace:
-        return SpanPlacement(incoming._replace(span_id=span_id), incoming, links)
+        return SpanPlacement(incoming.with_id(span_id), incoming, links)
     trace_id = derived_trace(instance_id, 1) if in_new_trace else instance_id.replace("-", "")
     sampled = incoming.sampled if incoming else sampler(trace_id)
     return SpanPlacement(SpanContext(trace_id, span_id, sampled), None, links)
@@ -104,10 +138,11 @@ def at_message(
 ) -> SpanPlacement:
     """Return the placement of the span of a message for a running instance; `name` is its id and revision."""
     sender = pending.span if pending else trace.root
-    span = sender._replace(span_id=derived_span(*name))
+    span_id = derived_span(*name)
     if incoming is not None and incoming.trace_id == sender.trace_id:
-        return SpanPlacement(span._replace(state=incoming.state or sender.state), incoming, (incoming,))
-    return SpanPlacement(span, sender, (incoming,) if incoming else ())
+        span = SpanContext(sender.trace_id, span_id, sender.sampled, incoming.state or sender.state)
+        return SpanPlacement(span, incoming, (incoming,))
+    return SpanPlacement(sender.with_id(span_id), sender, (incoming,) if incoming else ())
 
 
 def in_new_trace(trace: TraceContext, name: tuple[str, int], incoming: SpanContext | None = None) -> SpanPlacement:

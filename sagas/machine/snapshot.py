@@ -53,7 +53,7 @@ def thaw(saga: Saga[Any, D], id_: str, key: str, snapshot: Snapshot) -> Instance
     try:
         state = _decode(snapshot.state)
     except DecodeError as error:
-        raise _unreadable(error) from error
+        raise unreadable(STATE, error) from error
     return Instance(
         id=id_,
         saga=saga.name,
@@ -64,9 +64,9 @@ def thaw(saga: Saga[Any, D], id_: str, key: str, snapshot: Snapshot) -> Instance
     )
 
 
-def _unreadable(error: DecodeError) -> ValidationError:
-    """Return msgspec's error as pydantic's, so that data and state fail alike: what is wrong, and where."""
+def unreadable(title: str, error: DecodeError) -> ValidationError:
+    """Return msgspec's error as pydantic's, so that all that is stored fails alike: what is wrong, and where."""
     what, _, where = str(error).partition(" - at ")
     place = (where.strip("`").removeprefix("$."),) if where else ()
     problem = InitErrorDetails(type=PydanticCustomError("state", "{what}", {"what": what}), loc=place, input=None)
-    return ValidationError.from_exception_data(STATE, [problem])
+    return ValidationError.from_exception_data(title, [problem])

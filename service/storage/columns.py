@@ -18,7 +18,7 @@ from saga_coordinator.handlers.records import (
     UnreadableInstance,
 )
 from saga_coordinator.handlers.routing import AnySaga, BadCatalog
-from saga_coordinator.handlers.trace_context import TraceContext
+from saga_coordinator.handlers.trace_context import STORED_TRACE, TraceContext
 from saga_coordinator.sagas.machine import Snapshot, thaw
 from saga_coordinator.sagas.machine.snapshot import STATE
 
@@ -49,7 +49,7 @@ def _unreadable_reason(error: Exception, version: int) -> str:
     why = type(error).__name__
     if isinstance(error, ValidationError):
         why = describe_validation_error(error, with_words=False)
-        if error.title == STATE:
+        if error.title in {STATE, STORED_TRACE}:
             return f"{why}; run the version of this service that has written it, or restore it from a copy"
     return f"{why}; put its definition back as it was, and let the changed one be version {version + 1}"
 

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from saga_coordinator.handlers.ports import Conflict, Transaction
 from saga_coordinator.handlers.records import Changes, InstanceRecord, Lease, Place, Verdict
@@ -36,7 +37,7 @@ async def test_an_instance_is_read_again_byte_for_byte_i3(store: OpenStore, sign
     stored = begun()
     for signal in signals:
         instance = transition(order_fulfilment, stored.instance, signal).instance
-        stored = stored._replace(instance=instance, revision=stored.revision + 1)
+        stored = structs.replace(stored, instance=instance, revision=stored.revision + 1)
     await store.transact(lambda tx: tx.save(starts(stored)))
     (again,) = (await loaded(store, stored.instance.id)).values()
 
@@ -66,7 +67,8 @@ async def test_a_save_upon_another_revision_is_a_conflict_and_writes_nothing(sto
     await store.transact(lambda tx: tx.save(starts(one, other)))
     await store.transact(lambda tx: tx.save(Changes(instances=[(later(one), one)])))
     stale = Changes(
-        instances=[(later(other), other), (later(later(one)), one._replace(revision=seen))], entries=[entry(other, 2)]
+        instances=[(later(other), other), (later(later(one)), structs.replace(one, revision=seen))],
+        entries=[entry(other, 2)],
     )
     with pytest.raises(Conflict):
         await store.transact(lambda tx: tx.save(stale))
@@ -92,7 +94,7 @@ async def test_history_is_appended_and_keeps_every_field(store: OpenStore, kind:
     stored = begun()
     first = entry(stored, 1, value=b"\0\xff", reason="ü", place=Place("t", 1, 2))
     timer = entry(stored, 2, kind="wake", place=None, message_id=None, message_type=None)
-    timer = timer._replace(message_source=None, causation_id=None, value=None)
+    timer = structs.replace(timer, message_source=None, causation_id=None, value=None)
     ignored = entry(stored, 3, verdict=Verdict.IGNORED, reason="late")
     await store.transact(lambda tx: tx.save(starts(stored, entries=[first])))
     await store.transact(lambda tx: tx.save(Changes(entries=[timer, ignored])))
@@ -166,7 +168,7 @@ async def load_due(at: datetime, homes: list[Lease], tx: Transaction) -> Sequenc
 async def test_an_instance_that_waits_for_nothing_has_no_timer(store: OpenStore) -> None:
     stored = begun()
     stalled = transition(order_fulfilment, stored.instance, Block(TIME, Cause(None, "made", "stop"))).instance
-    await store.transact(lambda tx: tx.save(starts(stored._replace(instance=stalled))))
+    await store.transact(lambda tx: tx.save(starts(structs.replace(stored, instance=stalled))))
     assert await store.next_timer() is None
     homes = [await store.acquire(REPLIES, stored.home, "us")]
     assert await store.transact(lambda tx: tx.load_due(TIME + timedelta(days=99), 10, homes)) == []
@@ -180,7 +182,7 @@ async def test_an_answer_is_loaded_with_the_choice_and_data_that_it_made(store: 
         decision = transition(
             order_fulfilment, stored.instance, ReplyReceived(TIME + MINUTE, id_, type_.model_validate(reply))
         )
-        stored = stored._replace(instance=decision.instance, revision=stored.revision + 1)
+        stored = structs.replace(stored, instance=decision.instance, revision=stored.revision + 1)
     await store.transact(lambda tx: tx.save(starts(stored)))
     (again,) = (await loaded(store, stored.instance.id)).values()
     assert again.instance == stored.instance

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import fields
 
 import pytest
+from msgspec import structs
 
 from saga_coordinator.handlers.ports import Conflict, Transaction
 from saga_coordinator.handlers.records import Changes
@@ -109,7 +110,7 @@ async def test_a_transaction_that_raises_does_not_hold_up_the_next(store: OpenSt
 
     async def conflicting(tx: Transaction) -> None:
         changes = starts()
-        changes.instances = [(later(stored), stored._replace(revision=7))]
+        changes.instances = [(later(stored), structs.replace(stored, revision=7))]
         await tx.save(changes)
 
     outcomes = await asyncio.gather(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
+from msgspec import structs
 from pydantic_core import to_json
 
 from saga_coordinator.handlers.records import (
@@ -157,12 +158,12 @@ def instance_row(stored: InstanceRecord, number: int) -> Sequence[object]:
 
 
 def history_row(entry: Entry) -> Sequence[object]:
-    _, seq, at, kind, verdict, *message, place, trace_id, span_id = entry
+    _, seq, at, kind, verdict, *message, place, trace_id, span_id = structs.astuple(entry)
     return (seq, at, kind, verdict, *message, *(place or (None, None, None)), trace_id, span_id)
 
 
 def outbox_row(message: OutboxMessage) -> Sequence[object]:
-    message_id, home, topic, partition, key, headers, value = message
+    message_id, home, topic, partition, key, headers, value = structs.astuple(message)
     return message_id, home, topic, partition, key, from_headers(headers), value
 
 

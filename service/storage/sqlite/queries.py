@@ -266,7 +266,8 @@ def _instance(row: Sequence[Any]) -> InstanceRow:
 def _entry(instance_id: str, row: Sequence[Any]) -> Entry:
     seq, at, kind, verdict, *message, topic, partition, offset, trace_id, span_id = row
     place = None if topic is None else Place(topic, partition, offset)
-    return Entry._make((instance_id, seq, to_time(at), kind, Verdict(verdict), *message, place, trace_id, span_id))
+    fields: Sequence[Any] = (instance_id, seq, to_time(at), kind, Verdict(verdict), *message, place, trace_id, span_id)
+    return Entry(*fields)
 
 
 def _verdict(place: Place, row: Sequence[Any]) -> RecordVerdict:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import aiosqlite
+from msgspec import structs
 from pydantic_core import to_json
 
 from saga_coordinator.handlers.records import (
@@ -243,11 +244,11 @@ def _instance_row(stored: InstanceRecord) -> Sequence[object]:
 
 
 def _history_row(entry: Entry) -> Sequence[object]:
-    instance_id, seq, at, kind, verdict, *message, place, trace_id, span_id = entry
+    instance_id, seq, at, kind, verdict, *message, place, trace_id, span_id = structs.astuple(entry)
     columns = place or (None, None, None)
     return (instance_id, seq, from_time(at), kind, verdict, *message, *columns, trace_id, span_id)
 
 
 def _outbox_row(row: OutboxRow) -> Sequence[object]:
-    message_id, home, topic, partition, key, headers, value = row.message
+    message_id, home, topic, partition, key, headers, value = structs.astuple(row.message)
     return row.seq, message_id, home, topic, partition, key, from_headers(headers), value

@@ -109,7 +109,7 @@ def later(stored: InstanceRecord, *, wake: timedelta = timedelta()) -> InstanceR
         name: structs.replace(run, forward=structs.replace(run.forward, due_at=(run.forward.due_at or TIME) + wake))
         for name, run in instance.steps.items()
     }
-    return stored._replace(instance=structs.replace(instance, steps=steps), revision=stored.revision + 1)
+    return structs.replace(stored, instance=structs.replace(instance, steps=steps), revision=stored.revision + 1)
 
 
 def entry(stored: InstanceRecord, seq: int, **changed: Any) -> Entry:  # noqa: ANN401  fields of several types
@@ -131,7 +131,7 @@ def entry(stored: InstanceRecord, seq: int, **changed: Any) -> Entry:  # noqa: A
         trace_id="a" * 32,
         span_id="b" * 16,
     )
-    return usual._replace(**changed)
+    return structs.replace(usual, **changed)
 
 
 def outbox_message(name: str) -> OutboxMessage:

@@ -22,7 +22,7 @@ from saga_coordinator.sagas import CANCELLED, Cause
 from saga_coordinator.sagas.catalog import catalog
 from saga_coordinator.sagas.catalog.examples import catalog as example_catalog
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment, order_rejected
-from saga_coordinator.sagas.testing.scenario import BEGINNING, Scenario, given
+from saga_coordinator.sagas.testing.scenario import Scenario, given
 from saga_coordinator.service.asyncapi.conversation import conversation
 from saga_coordinator.service.asyncapi.export import check, export
 from saga_coordinator.service.demo.conversation import DONE, ReceivedCommand, read_command, reply_headers
@@ -190,7 +190,7 @@ def accepts_line(line: dict[str, object]) -> tuple[bool, bool]:
 
 
 def origin(scenario: Scenario[Any]) -> Origin:
-    return Origin(order_fulfilment, scenario.instance, 0, BEGINNING, "e-1")
+    return Origin(order_fulfilment, scenario.instance, 0, "2026-01-01T00:00:00Z", "e-1")
 
 
 def command_of(scenario: Scenario[Any]) -> OutboxMessage:

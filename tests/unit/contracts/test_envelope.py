@@ -7,6 +7,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from saga_coordinator.contracts import BadEnvelope, Envelope
 from saga_coordinator.contracts.envelope import MAX_HEADER_BYTES, MAX_HEADERS, read, write
@@ -134,7 +135,7 @@ def test_a_structured_event_is_read_too() -> None:
 
     envelope, payload = read(STRUCTURED, value)
 
-    assert envelope == LEAST._replace(correlation_id="i-1", causation_id="c-1", subject="o-1", attempt=2)
+    assert envelope == structs.replace(LEAST, correlation_id="i-1", causation_id="c-1", subject="o-1", attempt=2)
     assert json.loads(payload) == {"a": 1}
 
 

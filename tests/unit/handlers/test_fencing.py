@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from msgspec import structs
+
 from saga_coordinator.handlers.records import Changes, Lease, LeaseMove
 from tests.unit.handlers._support.coordinator import Coordinator, open_coordinator
 from tests.unit.handlers._support.order_log import EVENTS, REPLIES, Log, instance_id
@@ -63,7 +65,7 @@ async def test_an_instance_that_somebody_else_has_changed_is_read_again(coordina
     log = Log()
     await coordinator.take(log.placed())
     seen = await coordinator.stored(instance_id("o-1"))
-    changed = seen._replace(revision=7)
+    changed = structs.replace(seen, revision=7)
     await coordinator.store.transact(lambda tx: tx.save(Changes(instances=[(changed, seen)])))
     reply = log.answer(coordinator.messages[0])
     await coordinator.take(reply)

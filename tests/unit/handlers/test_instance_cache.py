@@ -25,7 +25,7 @@ async def test_those_used_last_are_kept_and_the_others_are_read_again_i33(coordi
 
 async def test_an_ended_instance_is_removed(coordinator: Coordinator) -> None:
     stored = begun()
-    over = stored._replace(instance=replace(stored.instance, status=Status.COMPLETED))
+    over = replace(stored, instance=replace(stored.instance, status=Status.COMPLETED))
     instance_cache = InstanceCache()
     instance_cache.keep([stored])
     instance_cache.keep([over])

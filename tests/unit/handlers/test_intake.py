@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from msgspec import structs
+
 from saga_coordinator.handlers.records import Record
 from tests.unit.handlers._support.coordinator import TIME, Coordinator, open_coordinator
 from tests.unit.handlers._support.order_log import (
@@ -69,7 +71,7 @@ async def test_a_mixed_batch_is_one_transaction_with_one_verdict_each_i11(coordi
         log.refuse(charge),
         log.cancelled("o-4", partition=1),
         log.reply(charge, "payments.card-charged.v1", b"{}"),
-        log.answer(charge._replace(message_id="nobody's")),
+        log.answer(structs.replace(charge, message_id="nobody's")),
     )
     turns = len(coordinator.watcher.turns)
     await coordinator.take(*batch)

@@ -54,8 +54,8 @@ async def test_a_parked_instance_is_as_it_was_but_for_that_i3(tmp_path: Path) ->
         before = await it.stored(BAD)
         await it.take(two.says("a"), two.says("b"))
         after = await it.stored(BAD)
-        assert after == before._replace(
-            instance=structs.replace(before.instance, parked_at=it.clock.now()), revision=2, trace=after.trace
+        assert after == structs.replace(
+            before, instance=structs.replace(before.instance, parked_at=it.clock.now()), revision=2, trace=after.trace
         )
         assert it.rows("SELECT kind FROM history WHERE instance = 1 ORDER BY seq") == [("start",), ("park",)]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from msgspec import structs
 
 from saga_coordinator.handlers.records import Changes, OutboxMessage, OutboxRow
 from saga_coordinator.service.storage.sqlite.store import SqliteStore
@@ -91,8 +92,8 @@ async def test_rows_leave_in_their_order_and_are_deleted(tmp_path: Path) -> None
 
 async def test_the_outbox_is_full_by_rows_or_by_bytes_until_they_are_acknowledged(tmp_path: Path) -> None:
     async with open_coordinator(tmp_path / "saga.db", publisher=Gate()) as it:
-        large = message("large")._replace(value=b"x" * 1_000)
-        it.relay.push(await written(it, large, message("small"), message("tombstone")._replace(value=None)))
+        large = structs.replace(message("large"), value=b"x" * 1_000)
+        it.relay.push(await written(it, large, message("small"), structs.replace(message("tombstone"), value=None)))
         assert [it.relay.exceeds(limit, size) for limit, size in ((3, 1_002), (2, 1_002), (3, 1_001))] == [
             False,
             True,
@@ -272,7 +273,7 @@ def worn(kept: list[Slow], store: SqliteStore) -> Slow:
 async def test_rows_of_a_home_that_another_holds_are_left_to_him_i12_i25(tmp_path: Path) -> None:
     async with open_coordinator(tmp_path / "saga.db", publisher=Gate()) as it:
         it.leases.drop(REPLIES, 1)
-        it.relay.push(await written(it, message("ours"), message("his")._replace(home=1)))
+        it.relay.push(await written(it, message("ours"), structs.replace(message("his"), home=1)))
         async with relaying(it.relay):
             await it.relay.wait_until_drained()
         assert await in_the_outbox(it) == ["his"]

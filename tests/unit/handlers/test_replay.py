@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from saga_coordinator.contracts import Done, Failure
 from saga_coordinator.handlers.records import Entry
@@ -190,7 +191,7 @@ def test_what_is_not_known_is_refused_with_a_reason() -> None:
     with pytest.raises(LookupError, match="a history begins with its start"):
         replay(LONG, [])
     with pytest.raises(LookupError, match=r"None answers no command of saga trip version 1"):
-        signal_of(LONG, entry._replace(kind="answer"))
+        signal_of(LONG, structs.replace(entry, kind="answer"))
 
 
 def test_every_operator_action_is_replayed() -> None:

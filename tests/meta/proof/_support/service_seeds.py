@@ -177,8 +177,8 @@ SEEDS = (
     Seed(
         "a child answers under its own instance",
         "Encoder.outcome",
-        "$envelope._replace(..., correlation_id=$id)",
-        "$envelope._replace(...)",
+        "replace($envelope, ..., correlation_id=$id)",
+        "replace($envelope, ...)",
     ),
     Seed("an event that raises stops its batch", "Dispatcher._deliver", "dead_letter(...)", "raise"),
     Seed(
