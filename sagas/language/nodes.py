@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Generic, TypeAlias, TypeVar, Union, assert_never
+from typing import Any, Final, Generic, TypeAlias, TypeVar, Union, assert_never, cast
 
 from pydantic import BaseModel, TypeAdapter
 
@@ -209,34 +209,22 @@ def walk(nodes: tuple[Node[D], ...]) -> Iterator[Node[D]]:
         yield from walk(inside(node))
 
 
-def map_nodes(
-    nodes: tuple[Node[D], ...],
-    step: Callable[[Step[D]], Step[D]],
-    wait: Callable[[Receive[D] | Delay[D]], Receive[D] | Delay[D]] = lambda node: node,
-) -> tuple[Node[D], ...]:
-    """Return a tree of the same shape whose steps, those of each `for_each` too, and waits are changed."""
-    return tuple(_mapped(node, step, wait) for node in nodes)
+def map_nodes(nodes: tuple[Node[D], ...], change: Callable[[Node[D]], Node[D]]) -> tuple[Node[D], ...]:
+    """Return a tree of the same shape in which every node is changed, what is in it first (a `for_each` has a step)."""
+    return tuple(change(_map_inside(node, change)) for node in nodes)
 
 
-def _mapped(
-    node: Node[D],
-    step: Callable[[Step[D]], Step[D]],
-    wait: Callable[[Receive[D] | Delay[D]], Receive[D] | Delay[D]],
-) -> Node[D]:
+def _map_inside(node: Node[D], change: Callable[[Node[D]], Node[D]]) -> Node[D]:
     match node:
-        case Step():
-            return step(node)
         case ForEach():
-            return replace(node, step=step(node.step))
-        case Receive() | Delay():
-            return wait(node)
+            return replace(node, step=cast("Step[D]", change(node.step)))
         case Series() | Parallel() | Alternatives():
-            return replace(node, nodes=map_nodes(node.nodes, step, wait))
+            return replace(node, nodes=map_nodes(node.nodes, change))
         case Branch():
-            otherwise = map_nodes(node.otherwise, step, wait)
-            return replace(node, nodes=map_nodes(node.nodes, step, wait), otherwise=otherwise)
+            otherwise = map_nodes(node.otherwise, change)
+            return replace(node, nodes=map_nodes(node.nodes, change), otherwise=otherwise)
         case _:
-            assert_never(node)
+            return node
 
 
 def steps_of(nodes: tuple[Node[D], ...]) -> Iterator[Step[D]]:

@@ -102,7 +102,7 @@ def _done(instance: Instance[D], names: Sequence[str], direction: Direction) -> 
 def _without_data(plan: Plan[D], nodes: tuple[Node[D], ...]) -> Plan[D]:
     """Return a plan of these nodes, of the same shape, whose functions need no data."""
     steps = {name: replace(each, step=_emptied(each.step)) for name, each in plan.steps.items()}
-    nodes = map_nodes(nodes, _emptied)
+    nodes = map_nodes(nodes, lambda node: _emptied(node) if isinstance(node, Step) else node)
     return replace(plan, nodes=nodes, steps=steps, on_compensated=_fail_with_cause)
 
 

@@ -7,19 +7,7 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 from saga_coordinator.sagas.language.functions import AuthorFunction, functions_of
-from saga_coordinator.sagas.language.nodes import (
-    Alternatives,
-    Branch,
-    D,
-    Delay,
-    ForEach,
-    Node,
-    Parallel,
-    Receive,
-    Series,
-    Step,
-    map_nodes,
-)
+from saga_coordinator.sagas.language.nodes import D, Delay, Node, Receive, Step, map_nodes
 from saga_coordinator.sagas.language.retry import Retry
 from saga_coordinator.sagas.language.saga import E, Saga
 
@@ -41,22 +29,25 @@ def scale_time(saga: Saga[E, D], factor: float) -> Saga[E, D]:
         message = f"saga {saga.name}: cannot divide its times by {factor}; give a factor greater than 0, such as 60"
         raise ValueError(message)
 
-    def step(node: Step[D]) -> Step[D]:
-        """Scale one step; the retry that it has by its place counts as its own."""
-        return replace(
-            node,
-            timeout=_divided(node.timeout, factor),
-            retry=_divided_retry(saga.plan.steps[node.name].retry, factor),
-            compensate_retry=_divided_retry(node.compensate_retry, factor),
-        )
+    def scale(node: Node[D]) -> Node[D]:
+        """Scale one node; the retry that a step has by its place counts as its own."""
+        match node:
+            case Step():
+                return replace(
+                    node,
+                    timeout=_divided(node.timeout, factor),
+                    retry=_divided_retry(saga.plan.steps[node.name].retry, factor),
+                    compensate_retry=_divided_retry(node.compensate_retry, factor),
+                )
+            case Delay():
+                return replace(node, lasts=_divided(node.lasts, factor))
+            case Receive():
+                timeout, buffer_for = _divided(node.timeout, factor), _divided(node.buffer_for, factor)
+                return replace(node, timeout=timeout, buffer_for=buffer_for)
+            case _:
+                return node
 
-    def wait(node: Receive[D] | Delay[D]) -> Receive[D] | Delay[D]:
-        if isinstance(node, Delay):
-            return replace(node, lasts=_divided(node.lasts, factor))
-        timeout, buffer_for = _divided(node.timeout, factor), _divided(node.buffer_for, factor)
-        return replace(node, timeout=timeout, buffer_for=buffer_for)
-
-    return replace(saga, deadline=_divided(saga.deadline, factor), steps=map_nodes(saga.steps, step, wait))
+    return replace(saga, deadline=_divided(saga.deadline, factor), steps=map_nodes(saga.steps, scale))
 
 
 def _divided_retry(retry: Retry, factor: float) -> Retry:
@@ -71,23 +62,11 @@ def _divided(length: L, factor: float) -> L:
 
 def evaluate_twice(saga: Saga[E, D]) -> Saga[E, D]:
     """Return the saga with every function evaluated twice: it raises `AssertionError` where the two values differ."""
-    return replace(saga, steps=tuple(_twice(node) for node in saga.steps), **_functions_twice(None, saga))
+    return replace(saga, steps=map_nodes(saga.steps, _twice), **_functions_twice(None, saga))
 
 
 def _twice(node: Node[D]) -> Node[D]:
-    name = str(getattr(node, "name", ""))
-    changes = _functions_twice(name, node)
-    match node:
-        case ForEach():
-            changes["step"] = replace(node.step, **_functions_twice(name, node.step))
-        case Branch():
-            changes["nodes"] = tuple(_twice(each) for each in node.nodes)
-            changes["otherwise"] = tuple(_twice(each) for each in node.otherwise)
-        case Series() | Parallel() | Alternatives():
-            changes["nodes"] = tuple(_twice(each) for each in node.nodes)
-        case _:
-            pass
-    return replace(node, **changes)
+    return replace(node, **_functions_twice(str(getattr(node, "name", "")), node))
 
 
 def _functions_twice(node: str | None, declared: object) -> dict[str, Any]:
@@ -113,9 +92,11 @@ def cap_retries(saga: Saga[E, D]) -> Saga[E, D]:
     return saga if steps == saga.steps else replace(saga, steps=steps)
 
 
-def _with_capped_retries(step: Step[D]) -> Step[D]:
+def _with_capped_retries(node: Node[D]) -> Node[D]:
     """Cap the retries of a step. One that it has by its place is short, or has no limit."""
-    return replace(step, retry=step.retry and _capped(step.retry), compensate_retry=_capped(step.compensate_retry))
+    if not isinstance(node, Step):
+        return node
+    return replace(node, retry=node.retry and _capped(node.retry), compensate_retry=_capped(node.compensate_retry))
 
 
 def _capped(retry: Retry) -> Retry:

@@ -5,24 +5,13 @@ from dataclasses import fields
 from datetime import timedelta
 from functools import cache
 from types import UnionType
-from typing import Any, Final, Union, assert_never, cast, get_args, get_origin, get_type_hints
+from typing import Any, Final, Union, cast, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 
 from saga_coordinator.sagas.language.declaration import Declaration
 from saga_coordinator.sagas.language.lint.serializable import name_of
-from saga_coordinator.sagas.language.nodes import (
-    Alternatives,
-    Branch,
-    D,
-    Delay,
-    ForEach,
-    Parallel,
-    Receive,
-    Series,
-    Step,
-    walk,
-)
+from saga_coordinator.sagas.language.nodes import D, ForEach, Parallel, Series, walk
 from saga_coordinator.sagas.language.retry import Retry
 
 _CALLABLE: Final = get_origin(Callable[..., Any])
@@ -44,30 +33,16 @@ def argument_problems(saga: Declaration[D]) -> Iterator[str]:
     """Yield each argument of another kind, so that nothing more can be checked. The tree must be one of nodes."""
     yield from _of("it", saga)
     for node in walk(saga.steps):
-        match node:
-            case Step():
-                yield from _of_step("step", node)
-            case ForEach():
-                yield from _of(f"for_each {node.name}", node)
-                yield from _of_step("for_each", node.step)
-            case Receive():
-                yield from _of(f"receive {node.name}", node)
-            case Delay():
-                yield from _of(f"delay {node.name}", node)
-            case Branch() | Alternatives():
-                yield from _of(f"{type(node).__name__.lower()} {node.name}", node)
-            case Series() | Parallel():
-                pass
-            case _:
-                assert_never(node)
-
-
-def _of_step(kind: str, step: Step[D]) -> Iterator[str]:
-    where = f"{kind} {step.name}"
-    yield from _of(where, step)
-    for name, retry in (("retry", step.retry), ("compensate_retry", step.compensate_retry)):
-        if isinstance(retry, Retry):
-            yield from _of(f"{where}: {name}", retry)
+        if isinstance(node, Series | Parallel):
+            continue
+        where = f"{'for_each' if isinstance(node, ForEach) else type(node).__name__.lower()} {node.name}"
+        yield from _of(where, node)
+        if isinstance(node, ForEach):
+            yield from _of(where, node.step)
+        step = node.step if isinstance(node, ForEach) else node
+        for name in ("retry", "compensate_retry"):
+            if isinstance(retry := getattr(step, name, None), Retry):
+                yield from _of(f"{where}: {name}", retry)
 
 
 def _of(where: str, thing: Any) -> Iterator[str]:  # noqa: ANN401  a dataclass of this language
