@@ -48,29 +48,24 @@ _PARTS: Final = {
     MessageRole.REPLY: ({**_EVERY, **_CORRELATION}, (*_NEEDED, *_LINKED)),
 }
 
+_DEAD_LETTER: Final[dict[str, Any]] = {
+    "kafka_dlt-original-topic": _TEXT,
+    "kafka_dlt-original-partition": {"description": "4 bytes, big-endian."},
+    "kafka_dlt-original-offset": {"description": "8 bytes, big-endian."},
+    "kafka_dlt-original-timestamp": {"description": "8 bytes, big-endian, milliseconds since 1970."},
+    "kafka_dlt-original-timestamp-type": _TEXT,
+    "kafka_dlt-original-consumer-group": _TEXT,
+    "kafka_dlt-exception-fqcn": _TEXT,
+    "kafka_dlt-exception-cause-fqcn": {**_TEXT, "description": "The class of what a saga's function raised."},
+    "kafka_dlt-exception-message": {**_TEXT, "description": "The cause, without what an exception says."},
+}
+_SOMETIMES: Final = {"kafka_dlt-original-consumer-group", "kafka_dlt-exception-cause-fqcn"}
+
 DEAD_LETTER: Final[dict[str, Any]] = {
     "type": "object",
     "description": "The record's own headers, byte for byte, and after them its position and why it was dead-lettered.",
-    "required": [
-        "kafka_dlt-original-topic",
-        "kafka_dlt-original-partition",
-        "kafka_dlt-original-offset",
-        "kafka_dlt-original-timestamp",
-        "kafka_dlt-original-timestamp-type",
-        "kafka_dlt-exception-fqcn",
-        "kafka_dlt-exception-message",
-    ],
-    "properties": {
-        "kafka_dlt-original-topic": _TEXT,
-        "kafka_dlt-original-partition": {"description": "4 bytes, big-endian."},
-        "kafka_dlt-original-offset": {"description": "8 bytes, big-endian."},
-        "kafka_dlt-original-timestamp": {"description": "8 bytes, big-endian, milliseconds since 1970."},
-        "kafka_dlt-original-timestamp-type": _TEXT,
-        "kafka_dlt-original-consumer-group": _TEXT,
-        "kafka_dlt-exception-fqcn": _TEXT,
-        "kafka_dlt-exception-cause-fqcn": {**_TEXT, "description": "The class of what a saga's function raised."},
-        "kafka_dlt-exception-message": {**_TEXT, "description": "The cause, without what an exception says."},
-    },
+    "required": [name for name in _DEAD_LETTER if name not in _SOMETIMES],
+    "properties": _DEAD_LETTER,
 }
 
 
