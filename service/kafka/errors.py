@@ -32,6 +32,8 @@ from saga_coordinator.service.errors import NotReady
 from saga_coordinator.service.kafka.connection import connection
 from saga_coordinator.service.settings import KafkaSettings
 
+SERVERS: Final = "SAGA_KAFKA__BOOTSTRAP_SERVERS"
+
 ClientError: Final = KafkaError
 """Any error of the Kafka client."""
 
@@ -63,7 +65,7 @@ async def diagnose(settings: KafkaSettings, error: BaseException) -> Problem:
             return await _diagnose(settings, error)
     except TimeoutError:
         cause = f"no connection to Kafka at {settings.bootstrap_servers}: {_describe(error)}"
-        return Problem(cause, _remedy(settings, settings.addresses[0], TimeoutError()))
+        return Problem(cause, _explain(settings, settings.addresses[0], TimeoutError()).remedy)
 
 
 async def _diagnose(settings: KafkaSettings, error: BaseException) -> Problem:
@@ -72,8 +74,8 @@ async def _diagnose(settings: KafkaSettings, error: BaseException) -> Problem:
         try:
             brokers = await _ask_brokers(settings, address)
         except (OSError, KafkaError) as refused:
-            cause = f"no connection to Kafka at {settings.bootstrap_servers}: {_reason(settings, address, refused)}"
-            problem = Problem(cause, _remedy(settings, address, refused))
+            cause, remedy = _explain(settings, address, refused)
+            problem = Problem(f"no connection to Kafka at {settings.bootstrap_servers}: {cause}", remedy)
         else:
             advertised = await _diagnose_advertised(settings, address, brokers)
             failed = f"Kafka at {address} answers, but a request failed: {_describe(error)}"
@@ -88,15 +90,11 @@ async def _diagnose_advertised(settings: KafkaSettings, asked: Address, brokers:
         try:
             (await _connect(settings, address)).close()
         except (OSError, KafkaError) as refused:
-            reason = _reason(settings, address, refused)
-            cause = f"Kafka at {asked} answers, but a broker advertises {address}: {reason}"
+            cause, remedy = _explain(settings, address, refused)
             if isinstance(refused, OSError) and not isinstance(refused, ssl.SSLError):
-                remedy = (
-                    f"let {address.host} be resolved and reached from here, "
-                    "or correct advertised.listeners of that broker"
-                )
-                return Problem(cause, remedy)
-            return Problem(cause, _remedy(settings, address, refused))
+                reached = f"let {address.host} be resolved and reached from here"
+                remedy = f"{reached}, or correct advertised.listeners of that broker"
+            return Problem(f"Kafka at {asked} answers, but a broker advertises {address}: {cause}", remedy)
     return None
 
 
@@ -143,52 +141,46 @@ async def _ask_brokers(settings: KafkaSettings, address: Address) -> list[Addres
     return [Address(host, port) for _, host, port, *_ in response.brokers]
 
 
-def _reason(settings: KafkaSettings, address: Address, error: BaseException) -> str:
-    """Return why a connection failed, in words if that is what an operating system or OpenSSL says."""
+def _explain(settings: KafkaSettings, address: Address, error: BaseException) -> Problem:
+    """Return why a connection to an address failed, and what to do about it."""
+    protocol = settings.security_protocol
     match error:
-        case socket.gaierror():
-            return f"the name {address.host} cannot be resolved"
-        case TimeoutError():
-            return f"{address} did not answer within {settings.request_timeout:g} s"
-        case OSError() if _is_refused(error):
-            return f"nothing listens at {address} (connection refused)"
-        case _:
-            return _describe(error)
-
-
-def _remedy(settings: KafkaSettings, address: Address, error: BaseException) -> str:
-    """Return what to do about one cause."""
-    servers, protocol = "SAGA_KAFKA__BOOTSTRAP_SERVERS", settings.security_protocol
-    match error:
+        case ssl.SSLError():
+            return Problem(_describe(error), _remedy_of_tls(settings, address, error))
+        case OSError():
+            return _explain_system(settings, address, error)
         case UnsupportedSaslMechanismError():
-            return f"the broker does not know {settings.sasl_mechanism}: is SAGA_KAFKA__SASL_MECHANISM right?"
+            remedy = f"the broker does not know {settings.sasl_mechanism}: is SAGA_KAFKA__SASL_MECHANISM right?"
         case SaslAuthenticationFailed() | AuthenticationFailedError():
-            return (
+            remedy = (
                 f"are SAGA_KAFKA__SASL_USERNAME={settings.sasl_username}, its password and "
                 f"SAGA_KAFKA__SASL_MECHANISM={settings.sasl_mechanism} right?"
             )
-        case ssl.SSLError():
-            return _remedy_of_tls(settings, address, error)
         case KafkaConnectionError():
-            return f"is it running, are {servers} and SAGA_KAFKA__SECURITY_PROTOCOL={protocol} right?"
-        case OSError():
-            return _remedy_of_system(error, servers)
+            remedy = f"is it running, are {SERVERS} and SAGA_KAFKA__SECURITY_PROTOCOL={protocol} right?"
         case _:
-            return f"is it running, and is {servers} right?"
+            remedy = f"is it running, and is {SERVERS} right?"
+    return Problem(_describe(error), remedy)
 
 
-def _remedy_of_system(error: OSError, servers: str) -> str:
+def _explain_system(settings: KafkaSettings, address: Address, error: OSError) -> Problem:
     match error:
         case socket.gaierror():
-            return f"correct the name in {servers}, or let it be resolved here (DNS)"
+            unresolved = f"the name {address.host} cannot be resolved"
+            return Problem(unresolved, f"correct the name in {SERVERS}, or let it be resolved here (DNS)")
         case OSError() if _is_refused(error):
-            return f"start the broker, or correct its port in {servers}"
+            refused = f"nothing listens at {address} (connection refused)"
+            return Problem(refused, f"start the broker, or correct its port in {SERVERS}")
         case TimeoutError():
-            return f"is {servers} right, does a firewall drop the connection, is the broker overloaded?"
+            silent = f"{address} did not answer within {settings.request_timeout:g} s"
+            remedy = f"is {SERVERS} right, does a firewall drop the connection, is the broker overloaded?"
+            return Problem(silent, remedy)
         case ConnectionError() if type(error) is ConnectionError:  # of `connection`
-            return "replace the file by one that can be used: it is read again every few seconds"
+            return Problem(
+                _describe(error), "replace the file by one that can be used: it is read again every few seconds"
+            )
         case _:
-            return f"is it running, and is {servers} right?"
+            return Problem(_describe(error), f"is it running, and is {SERVERS} right?")
 
 
 def _remedy_of_tls(settings: KafkaSettings, address: Address, error: ssl.SSLError) -> str:
