@@ -5,24 +5,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from heapq import heappop, heappush
-from itertools import count
 from typing import Final
 from uuid import uuid4
 
 from confluent_kafka import TopicPartition
 
-from saga_coordinator.service.demo.clients import (
-    FetchedRecord,
-    Properties,
-    Warn,
-    close_producer,
-    fetch,
-    new_consumer,
-    new_producer,
-    send,
-    to_stderr,
-)
+from saga_coordinator.service.demo.clients import DemoClient, FetchedRecord, Later, Properties, Warn, to_stderr
 from saga_coordinator.service.demo.conversation import CONFIRMED, ORDERS, OUTCOMES, REJECTED
 from saga_coordinator.service.demo.journal import Journal, ReceivedOutcome
 from saga_coordinator.service.demo.orders import Mix, OrderMessage, extra_events, is_large, order_event, order_id
@@ -82,13 +70,11 @@ class Shop:
         self._on_placed = on_placed
         self._on_outcome = on_outcome
         self._warn = warn
-        self._consumer = new_consumer(bootstrap_servers, f"demo-shop-{uuid4()}", properties or {}, warn)
-        self._producer = new_producer(bootstrap_servers, properties or {}, warn)
+        self._client = DemoClient(bootstrap_servers, f"demo-shop-{uuid4()}", properties or {}, warn)
         self._in_flight: dict[str, float] = {}
         self._latencies: list[float] = []
         self._finished_at: list[float] = []
-        self._extras: list[tuple[float, int, OrderMessage]] = []
-        self._sequence = count()
+        self._extras = Later[OrderMessage]()
         self._started = 0.0
         self._last_moved = 0.0
 
@@ -103,13 +89,12 @@ class Shop:
             self._started = self._last_moved = time.perf_counter()
             while self._is_running() and not (stop and stop.is_set()):
                 self._place(self._orders_due())
-                self._receive(fetch(self._consumer, self._wait_s(), self._warn))
-                self._producer.poll(0)
+                self._receive(self._client.fetch(self._wait_s()))
+                self._client.producer.poll(0)
             self._wait_for_copies()
             return self._report()
         finally:
-            close_producer(self._producer, self._warn)
-            self._consumer.close()
+            self._client.close()
 
     def close(self) -> None:
         """Place no more orders: `run` returns when those that were placed have their outcomes."""
@@ -124,19 +109,19 @@ class Shop:
         """Read all partitions from their present ends on: no outcome of an order of ours can be missed."""
         limit = time.monotonic() + self._plan.patience_s
         while True:
-            topic = self._consumer.list_topics(OUTCOMES, timeout=_ANSWER_LIMIT_S).topics[OUTCOMES]
+            topic = self._client.consumer.list_topics(OUTCOMES, timeout=_ANSWER_LIMIT_S).topics[OUTCOMES]
             if topic.error is None and topic.partitions:
                 break
             if time.monotonic() > limit:
                 raise RuntimeError(f"there is no topic {OUTCOMES} ({topic.error}): `saga topics apply` creates it")
-            self._consumer.poll(_IDLE_WAIT_S)
+            self._client.consumer.poll(_IDLE_WAIT_S)
         places = [TopicPartition(OUTCOMES, partition) for partition in topic.partitions]
         for place in places:
-            place.offset = self._consumer.get_watermark_offsets(place, timeout=_ANSWER_LIMIT_S)[1]
-        self._consumer.assign(places)
+            place.offset = self._client.consumer.get_watermark_offsets(place, timeout=_ANSWER_LIMIT_S)[1]
+        self._client.consumer.assign(places)
 
     def _is_running(self) -> bool:
-        if not self._left and not self._in_flight and not self._extras:
+        if not self._left and not self._in_flight and not any(self._extras):
             return False
         idle_s = time.perf_counter() - self._last_moved
         return idle_s < self._plan.patience_s or not self._in_flight
@@ -150,17 +135,15 @@ class Shop:
 
     def _wait_s(self) -> float:
         """Return for how long to receive before something is to be placed again."""
-        until = [time.perf_counter() + _IDLE_WAIT_S]
+        wait = self._extras.wait_s(_IDLE_WAIT_S)
         if self._plan.per_s is not None and self._left:
-            until.append(self._started + len(self.journal.placed) / self._plan.per_s)
-        if self._extras:
-            until.append(self._extras[0][0])
-        return max(_MIN_WAIT_S, min(until) - time.perf_counter())
+            wait = min(wait, self._started + len(self.journal.placed) / self._plan.per_s - time.perf_counter())
+        return max(_MIN_WAIT_S, wait)
 
     def _place(self, wanted: int) -> None:
         at = datetime.now(UTC).isoformat()
-        while self._extras and self._extras[0][0] <= time.perf_counter():
-            self._send(heappop(self._extras)[2])
+        for event in self._extras.due():
+            self._send(event)
         for number in range(len(self.journal.placed), len(self.journal.placed) + wanted):
             self._place_one(number, at)
 
@@ -175,12 +158,12 @@ class Shop:
             if after_s == events[0][0]:
                 self._send(event)
             else:
-                heappush(self._extras, (now + after_s - events[0][0], next(self._sequence), event))
+                self._extras.put(after_s - events[0][0], event)
         if self._on_placed is not None:
             self._on_placed(order)
 
     def _send(self, event: OrderMessage) -> None:
-        send(self._producer, ORDERS, event.key, event.value, event.headers)
+        self._client.send(ORDERS, event.key, event.value, event.headers)
 
     def _receive(self, records: list[FetchedRecord]) -> None:
         now = time.perf_counter()
@@ -209,7 +192,7 @@ class Shop:
         """Receive a little longer: a second outcome would come now."""
         until = time.perf_counter() + self._plan.settle_s
         while (left_s := until - time.perf_counter()) > 0:
-            self._receive(fetch(self._consumer, min(left_s, _IDLE_WAIT_S), self._warn))
+            self._receive(self._client.fetch(min(left_s, _IDLE_WAIT_S)))
 
     def _report(self) -> LoadReport:
         outcomes = self.journal.outcomes

@@ -4,25 +4,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from heapq import heappop, heappush
-from itertools import count
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from saga_coordinator.service.demo.behaviour import Behaviour
-from saga_coordinator.service.demo.clients import (
-    FetchedRecord,
-    Properties,
-    Warn,
-    close_producer,
-    fetch,
-    new_consumer,
-    new_producer,
-    send,
-    to_stderr,
-)
+from saga_coordinator.service.demo.clients import DemoClient, FetchedRecord, Later, Properties, Warn, to_stderr
 from saga_coordinator.service.demo.command_handler import Answer, CommandHandler, Watch
 from saga_coordinator.service.demo.conversation import COMMAND_TOPICS, ReceivedCommand, reply_headers
 
@@ -62,32 +50,26 @@ class Participants:
         self._on_ready = on_ready
         self.handler = CommandHandler(ledger_dir, behaviour, on_command=on_command, warn=warn)
         self._warn = warn
-        self._consumer = new_consumer(bootstrap_servers, GROUP, properties or {}, warn)
-        self._producer = new_producer(bootstrap_servers, properties or {}, warn)
+        self._client = DemoClient(bootstrap_servers, GROUP, properties or {}, warn)
         self._positions: dict[_Place, int] = {}
         self._committed: dict[_Place, int] = {}
-        self._waiting: list[tuple[float, int, FetchedRecord, ReceivedCommand | Answer]] = []
-        self._sequence = count()
+        self._waiting = Later[tuple[FetchedRecord, ReceivedCommand | Answer]]()
 
     def run(self, stop: threading.Event) -> None:
         """Carry out commands until `stop` is set; then replies that are due leave, and offsets are committed."""
-        self._consumer.subscribe(
+        self._client.consumer.subscribe(
             list(COMMAND_TOPICS), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
         )
         next_commit = time.monotonic() + _COMMIT_EVERY_S
         try:
             while not stop.is_set():
-                self._receive(fetch(self._consumer, self._wait_s(), self._warn))
-                self._producer.poll(0)
+                self._receive(self._client.fetch(self._waiting.wait_s(_IDLE_WAIT_S)))
+                self._client.producer.poll(0)
                 if time.monotonic() >= next_commit:
                     self._commit()
                     next_commit = time.monotonic() + _COMMIT_EVERY_S
         finally:
             self._close()
-
-    def _wait_s(self) -> float:
-        due = [self._waiting[0][0] - time.monotonic()] if self._waiting else []
-        return max(0.0, min([_IDLE_WAIT_S, *due]))
 
     def _receive(self, records: Iterable[FetchedRecord]) -> None:
         """Carry out what came and what is due, write the ledgers, send what is to be sent at once."""
@@ -98,10 +80,11 @@ class Participants:
             if command is None:
                 continue
             if delay_s := self.handler.delivery_delay(command):
-                self._wait(delay_s, record, command)
+                self._waiting.put(delay_s, (record, command))
             else:
                 answers += self._execute(record, command)
-        answers += self._due()
+        for record, what in self._waiting.due():
+            answers += [what] if isinstance(what, Answer) else self._execute(record, what)
         self.handler.flush()
         self._send(answers)
 
@@ -109,18 +92,8 @@ class Participants:
         answers = self.handler.execute(command)
         for answer in answers:
             if answer.after_s:
-                self._wait(answer.after_s, record, answer)
+                self._waiting.put(answer.after_s, (record, answer))
         return [answer for answer in answers if not answer.after_s]
-
-    def _wait(self, seconds: float, record: FetchedRecord, what: ReceivedCommand | Answer) -> None:
-        heappush(self._waiting, (time.monotonic() + seconds, next(self._sequence), record, what))
-
-    def _due(self) -> list[Answer]:
-        due: list[Answer] = []
-        while self._waiting and self._waiting[0][0] <= time.monotonic():
-            _, _, record, what = heappop(self._waiting)
-            due += [what] if isinstance(what, Answer) else self._execute(record, what)
-        return due
 
     def _send(self, answers: list[Answer]) -> None:
         at = datetime.now(UTC).isoformat()
@@ -128,23 +101,23 @@ class Participants:
             command, reply = answer.command, answer.reply
             traced = not self.handler.drops_trace(command)
             headers = reply_headers(command, reply, answer.message_id, at=at, traced=traced)
-            send(self._producer, command.reply_to, command.order_id.encode(), reply.value.encode(), headers)
+            self._client.send(command.reply_to, command.order_id.encode(), reply.value.encode(), headers)
 
     def _commit(self, *, wait: bool = False) -> None:
         """Commit up to the first record whose reply has not left; nothing, while replies are unacknowledged."""
         answered = self._answered()
-        if not answered or answered == self._committed or self._producer.flush(_FLUSH_LIMIT_S):
+        if not answered or answered == self._committed or self._client.producer.flush(_FLUSH_LIMIT_S):
             return
         offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in answered.items()]
         if wait:
-            self._consumer.commit(offsets=offsets, asynchronous=False)
+            self._client.consumer.commit(offsets=offsets, asynchronous=False)
         else:
-            self._consumer.commit(offsets=offsets, asynchronous=True)
+            self._client.consumer.commit(offsets=offsets, asynchronous=True)
         self._committed = answered
 
     def _answered(self) -> dict[_Place, int]:
         answered = dict(self._positions)
-        for _, _, record, _ in self._waiting:
+        for record, _ in self._waiting:
             place = (record.topic, record.partition)
             if place in answered:
                 answered[place] = min(answered[place], record.offset)
@@ -170,7 +143,6 @@ class Participants:
         """Send what is due and commit; what is not due yet or cannot be sent will be delivered again."""
         try:
             self._receive([])
-            self._consumer.close()
-            close_producer(self._producer, self._warn)
+            self._client.close()
         finally:
             self.handler.close()

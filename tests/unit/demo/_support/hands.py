@@ -4,9 +4,9 @@ from types import TracebackType
 from typing import Final, Self
 from uuid import uuid4
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import TopicPartition
 
-from saga_coordinator.service.demo.clients import FetchedRecord, close_producer, fetch, new_consumer, new_producer, send
+from saga_coordinator.service.demo.clients import DemoClient, FetchedRecord
 from tests.unit.demo._support.by_hand import headers, topic, value, wait_until
 
 QUICK_TAKEOVER: Final = {"session.timeout.ms": 1500, "heartbeat.interval.ms": 300}
@@ -19,8 +19,7 @@ class Hands:
     def __init__(self, bootstrap_servers: str) -> None:
         self.received: list[FetchedRecord] = []
         self.warnings: list[str] = []
-        self._producer: Producer = new_producer(bootstrap_servers, {}, self.warnings.append)
-        self._consumer: Consumer = new_consumer(bootstrap_servers, f"hands-{uuid4()}", {}, self.warnings.append)
+        self._client = DemoClient(bootstrap_servers, f"hands-{uuid4()}", {}, self.warnings.append)
 
     def __enter__(self) -> Self:
         return self
@@ -28,12 +27,11 @@ class Hands:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        close_producer(self._producer, self.warnings.append)
-        self._consumer.close()
+        self._client.close()
 
     def listen(self, *topics: str, partitions: int = 2) -> None:
         """Read these topics from their beginnings."""
-        self._consumer.assign([TopicPartition(name, each, 0) for name in topics for each in range(partitions)])
+        self._client.consumer.assign([TopicPartition(name, each, 0) for name in topics for each in range(partitions)])
 
     def command(self, name: str, order: str, *, attempt: int = 1, **changed: object) -> None:
         """Send a command; `changed` fields of its value differ from what is usual."""
@@ -42,12 +40,12 @@ class Hands:
 
     def send(self, to: str, key: str, content: bytes, fields: dict[str, bytes]) -> None:
         """Send any record and wait until the broker has it."""
-        send(self._producer, to, key.encode(), content, list(fields.items()))
-        assert self._producer.flush(10) == 0
+        self._client.send(to, key.encode(), content, list(fields.items()))
+        assert self._client.producer.flush(10) == 0
 
     def take(self) -> list[FetchedRecord]:
         """What has arrived since the last time."""
-        fresh = fetch(self._consumer, 0.05, self.warnings.append)
+        fresh = self._client.fetch(0.05)
         self.received += fresh
         return fresh
 
