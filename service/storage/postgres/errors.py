@@ -34,6 +34,11 @@ def is_of_statement(error: BaseException) -> bool:
     return isinstance(error, asyncpg.PostgresError) and not (error.sqlstate or "XX").startswith(_ENDING)
 
 
+def is_timeout(error: BaseException | None) -> bool:
+    """Return whether the server has ended a statement because it took too long."""
+    return isinstance(error, asyncpg.QueryCanceledError)
+
+
 def meaning_of(error: BaseException, database: str) -> Exception:
     """Return an error as the store raises it: `Conflict` for what is decided again, else `StoreError`."""
     if not isinstance(error, asyncpg.PostgresError):

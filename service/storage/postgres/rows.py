@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 from msgspec import structs
 from pydantic_core import to_json
@@ -205,6 +206,14 @@ def queued(row: Sequence[Any]) -> QueuedRecord:
     """Return a row of `QUEUE` as a value."""
     seq, instance_id, *record, at = row
     return QueuedRecord(seq, instance_id, record_of(record), at)
+
+
+def is_instance_id(text: str) -> bool:
+    """Return whether a text can be the id of an instance; ids come from outside."""
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
 
 
 def _open(instance: Instance[Any]) -> tuple[list[str], int]:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
 from typing import Final
-from uuid import UUID
 from zlib import crc32
 
 from saga_coordinator.handlers.ports import Conflict
@@ -38,6 +37,7 @@ from saga_coordinator.service.storage.postgres.rows import (
     held_row,
     history_row,
     instance_row,
+    is_instance_id,
     letter,
     letter_row,
     mutable_row,
@@ -107,7 +107,7 @@ class PostgresTransaction:
 
     async def load(self, ids: Collection[str]) -> Mapping[str, InstanceRecord]:
         """Return those that exist, and keep the others from being started."""
-        named = sorted(filter(_is_id, ids))
+        named = sorted(filter(is_instance_id, ids))
         if not ids:
             return {}
         there = {id_ for (id_,) in await self.session.fetch(_EXISTING, named)}
@@ -240,11 +240,3 @@ def _others(changes: Changes) -> Iterator[ArrayStatement]:
 def _sorted(rows: Iterable[Sequence[object]]) -> Sequence[Sequence[object]]:
     """Sort rows by the place of their record: two transactions insert the same ones in the same order."""
     return sorted(rows, key=itemgetter(0, 1, 2))
-
-
-def _is_id(text: str) -> bool:
-    """Return whether a text can be the id of an instance; ids come from outside."""
-    try:
-        return str(UUID(text)) == text
-    except ValueError:
-        return False

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,7 +28,11 @@ from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.handlers.trace_context import PendingCommand, SpanContext, TraceContext
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine import Start, transition
+from saga_coordinator.service.counts import Counts
+from saga_coordinator.service.storage.postgres import queries as postgres_queries
 from saga_coordinator.service.storage.postgres.store import PostgresStore
+from saga_coordinator.service.storage.queries import Queries
+from saga_coordinator.service.storage.sqlite import queries as sqlite_queries
 from saga_coordinator.service.storage.sqlite.store import SqliteStore
 from tests.support.postgres.databases import Postgres
 from tests.unit.handlers._support.order_log import TIMESTAMP, placed_value
@@ -45,17 +49,23 @@ class OpenStore(Store, LeaseStore, Protocol):
 
     async def close(self) -> None: ...
 
+    async def counts(self, now: datetime) -> Counts: ...
+
 
 Definitions = Callable[[str, int], AnySaga]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of store: makes the one of a folder, and looks into its tables from outside, by portable SQL."""
+    """One kind of store: makes the one of a folder, and looks into its tables from outside, by portable SQL.
+
+    `queries` opens the read port on it.
+    """
 
     name: str
     new: Callable[[Path, Definitions], OpenStore]
     look: Callable[[Path, str], list[tuple[Any, ...]]]
+    queries: Callable[[Path], AbstractContextManager[Queries]]
 
 
 def _new_sqlite(folder: Path, definitions: Definitions) -> OpenStore:
@@ -67,7 +77,7 @@ def _look_into_sqlite(folder: Path, sql: str) -> list[tuple[Any, ...]]:
         return connection.execute(sql).fetchall()
 
 
-SQLITE = Kind("sqlite", _new_sqlite, _look_into_sqlite)
+SQLITE = Kind("sqlite", _new_sqlite, _look_into_sqlite, lambda folder: sqlite_queries.open_queries(folder / "store.db"))
 
 
 @contextmanager
@@ -82,7 +92,12 @@ def on_postgres(postgres: Postgres) -> Iterator[Kind]:
         return PostgresStore(postgres.server(name_of(folder)), definitions)
 
     try:
-        yield Kind("postgres", new, lambda folder, sql: postgres.run(name_of(folder), sql))
+        yield Kind(
+            "postgres",
+            new,
+            lambda folder, sql: postgres.run(name_of(folder), sql),
+            lambda folder: postgres_queries.open_queries(postgres.server(name_of(folder))),
+        )
     finally:
         for name in names.values():
             postgres.release(name)
