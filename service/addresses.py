@@ -47,7 +47,8 @@ POSTGRES_PORT: Final = 5432
 POSTGRES: Final = "postgresql://"
 
 NO_TLS: Final = "disable"
-TLS_MODES: Final = (NO_TLS, "verify-ca", "verify-full")
+VERIFY_FULL: Final = "verify-full"
+TLS_MODES: Final = (NO_TLS, "verify-ca", VERIFY_FULL)
 
 
 class PostgresAddress(NamedTuple):
@@ -73,7 +74,7 @@ def parse_postgres(url: str) -> PostgresAddress:
         raise ValueError("holds a password: set SAGA_STORE_PASSWORD or SAGA_STORE_PASSWORD_FILE instead")
     hosts = tuple(_hosts(parts, options))
     local = all(host.startswith("/") or is_loopback(str(Address(host, port))) for host, port in hosts)
-    tls = options.get("sslmode", NO_TLS if local else TLS_MODES[-1])
+    tls = options.get("sslmode", NO_TLS if local else VERIFY_FULL)
     if tls not in TLS_MODES:
         raise ValueError(f"sslmode={tls} is none of {', '.join(TLS_MODES)}: others do not check whose server it is")
     return PostgresAddress(hosts, unquote(parts.path[1:]), unquote(user) if at else None, tls)

@@ -24,7 +24,15 @@ from pydantic_settings import (
 
 from saga_coordinator.handlers.names import DEFAULT_NAMES, Names
 from saga_coordinator.handlers.routing import UnwantedPolicy
-from saga_coordinator.service.addresses import UNIX, Address, is_loopback, parse_address
+from saga_coordinator.service.addresses import (
+    NO_TLS,
+    POSTGRES,
+    UNIX,
+    Address,
+    is_loopback,
+    parse_address,
+    parse_postgres,
+)
 from saga_coordinator.service.key_files import (
     check_certificates,
     check_key_pair,
@@ -41,9 +49,14 @@ StartFrom = Literal["beginning", "end", "none"]
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 
 
-def _sqlite_url(url: str) -> str:
+def _store_url(url: str) -> str:
+    if url.startswith(POSTGRES):
+        parse_postgres(url)
+        return url
     if not url.startswith("sqlite:///") or url == "sqlite:///":
-        raise ValueError("must be sqlite:///relative/file.db or sqlite:////absolute/file.db")
+        raise ValueError(
+            "must be sqlite:///relative/file.db, sqlite:////absolute/file.db or postgresql://USER@HOST/DATABASE"
+        )
     return f"sqlite:///{Path(url.removeprefix('sqlite:///')).absolute()}"
 
 
@@ -141,11 +154,8 @@ class KafkaSettings(BaseModel):
             raise ValueError(f"{self.security_protocol} needs sasl_username, and sasl_password or sasl_password_file")
         if self.sasl_password is not None and self.sasl_password_file is not None:
             raise ValueError("sasl_password and sasl_password_file are both set: remove one of them")
-        if self.ssl_keyfile is not None and self.ssl_certfile is None:
-            raise ValueError("ssl_keyfile needs ssl_certfile, the certificate of that key")
-        if self.ssl_certfile is not None and (problem := check_key_pair(self.ssl_certfile, self.ssl_keyfile)):
-            name, path = ("keyfile", self.ssl_keyfile) if self.ssl_keyfile else ("certfile", self.ssl_certfile)
-            raise ValueError(f"ssl_{name}={path} {problem}: it must be the key of ssl_certfile={self.ssl_certfile}")
+        if problem := _key_problem(("ssl_certfile", "ssl_keyfile"), self.ssl_certfile, self.ssl_keyfile):
+            raise ValueError(problem)
         return self
 
     @property
@@ -160,9 +170,23 @@ class KafkaSettings(BaseModel):
 
     def password(self) -> str | None:
         """Return the password. It is read from its file again at each call, as it may have changed."""
-        if self.sasl_password_file is not None:
-            return read_password(self.sasl_password_file)
-        return self.sasl_password.get_secret_value() if self.sasl_password else None
+        return _password(self.sasl_password, self.sasl_password_file)
+
+
+def _password(password: SecretStr | None, file: Path | None) -> str | None:
+    if file is not None:
+        return read_password(file)
+    return password.get_secret_value() if password else None
+
+
+def _key_problem(names: tuple[str, str], certificate: Path | None, key: Path | None) -> str | None:
+    """Return what is wrong with a client certificate and its key, whose settings have these names; None: nothing."""
+    cert_name, key_name = names
+    if certificate is None:
+        return None if key is None else f"{key_name} needs {cert_name}, the certificate of that key"
+    problem = check_key_pair(certificate, key)
+    name, path = (key_name, key) if key else (cert_name, certificate)
+    return problem and f"{name}={path} {problem}: it must be the key of {cert_name}={certificate}"
 
 
 def _used_by(security: str, value: object, info: ValidationInfo) -> object:
@@ -227,11 +251,20 @@ class Settings(BaseSettings):
         description="Name of this coordinator: its reply and outcome topics, sources and group begin with it",
     )
     kafka: KafkaSettings = KafkaSettings()
-    store: Annotated[str, AfterValidator(_sqlite_url)] = Field(
+    store: Annotated[str, AfterValidator(_store_url)] = Field(
         "sqlite:///saga.db",
         validate_default=True,
-        description="Database; three slashes and a relative, four and an absolute path",
+        description="Database: sqlite:/// and a relative path, sqlite://// and an absolute one, or postgresql://USER@HOST/DATABASE",
     )
+    store_password: SecretStr | None = Field(None, description="Password of the user of a PostgreSQL database")
+    store_password_file: PasswordFile | None = Field(None, description="File that contains that password")
+    store_ssl_cafile: CertificateFile | None = Field(
+        None, description="Certificate authorities of the PostgreSQL server, PEM; by default the system's"
+    )
+    store_ssl_certfile: CertificateFile | None = Field(
+        None, description="Client certificate, PEM, if the PostgreSQL server requires one"
+    )
+    store_ssl_keyfile: ReadableFile | None = Field(None, description="Key of that client certificate, PEM")
     api: ApiSettings = ApiSettings()
     log: LogSettings = LogSettings()
     catalog: Annotated[str, AfterValidator(_place)] = Field(
@@ -266,6 +299,40 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Read the environment, and then the file that it names."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, _settings_file())
+
+    @field_validator(
+        "store_password", "store_password_file", "store_ssl_cafile", "store_ssl_certfile", "store_ssl_keyfile"
+    )
+    @classmethod
+    def _used_by_store(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse a setting that the database does not use."""
+        store = info.data.get("store")
+        if value is None or store is None:
+            return value
+        if not store.startswith(POSTGRES):
+            raise ValueError(f"is not used with SAGA_STORE={store}, which is a file: unset this")
+        if "ssl" in str(info.field_name) and parse_postgres(store).tls == NO_TLS:
+            raise ValueError(f"is not used with SAGA_STORE={store}: add ?sslmode=verify-full to that, or unset this")
+        return value
+
+    @field_validator("store_password_file")
+    @classmethod
+    def _only_password(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        if file is not None and info.data.get("store_password") is not None:
+            raise ValueError("SAGA_STORE_PASSWORD is set too: unset one of them")
+        return file
+
+    @field_validator("store_ssl_keyfile")
+    @classmethod
+    def _key_of_certificate(cls, key: Path | None, info: ValidationInfo) -> Path | None:
+        names = ("SAGA_STORE_SSL_CERTFILE", "SAGA_STORE_SSL_KEYFILE")
+        if problem := _key_problem(names, info.data.get("store_ssl_certfile"), key):
+            raise ValueError(problem)
+        return key
+
+    def read_store_password(self) -> str | None:
+        """Return the password of the database. It is read from its file again at each call, as it may have changed."""
+        return _password(self.store_password, self.store_password_file)
 
     @field_validator("kafka")
     @classmethod

@@ -133,13 +133,16 @@ def _topic(topic: Topic) -> Finding:
 
 
 def _database(settings: Settings, routes: Routes | None) -> Iterator[Finding]:
-    yield database.check_access(settings)
-    if not (path := database.path_of(settings)).exists():
-        yield Finding("schema", f"none yet: the first `saga serve` makes {path}")
+    access = database.check_access(settings)
+    yield access
+    if database.is_file(settings):
+        if not (path := database.path_of(settings)).exists():
+            yield Finding("schema", f"none yet: the first `saga serve` makes {path}")
+            return
+    elif not access.ok:
         return
     yield from _schema_findings(settings, routes)
-    yield database.check_content(settings)
-    yield database.check_lock(settings)
+    yield from database.check_use(settings)
 
 
 def _schema_findings(settings: Settings, routes: Routes | None) -> Iterator[Finding]:
@@ -150,6 +153,8 @@ def _schema_findings(settings: Settings, routes: Routes | None) -> Iterator[Find
             live = reading.live_versions()
     except (StoreError, OSError) as error:
         remedy = "see whether SAGA_STORE is right and the disk is well; a newer schema needs the newer program"
+        if not database.is_file(settings):
+            remedy = "run `saga db upgrade` with the program that is to serve"
         yield Finding("schema", str(error), remedy)
         return
     yield _live_finding(live, routes)

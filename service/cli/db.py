@@ -1,4 +1,4 @@
-"""`saga db`: backup, restore and check of the database file."""
+"""`saga db`: backup, restore and check of the database file, and the schema of a database on a server."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +14,7 @@ REMEDY = "restore a backup (`saga db restore FILE`), or use the one that `saga d
 RECOVER = "If the coordinator has worked since that backup, start it by `saga serve --recover`."
 
 db = typer.Typer(
-    help="The database file: backup, restore, check.",
+    help="The database: backup, restore, check, upgrade.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -42,6 +42,24 @@ def restore(file: Annotated[Path, typer.Argument(help="A backup of this coordina
     kept = f" What was there before is {restored.replaced}." if restored.replaced else ""
     content = f"schema {restored.content.schema}, {restored.content.instances} instances"
     echo(f"{database.path_of(settings)} is now {file}: {content}.{kept} {RECOVER}")
+
+
+@db.command("upgrade")
+def upgrade(*, json: Json = False) -> None:
+    """Bring a PostgreSQL database to the schema of this program.
+
+    The user of SAGA_STORE needs the right to create a schema in it. A file is brought up to date by `saga serve`.
+
+    JSON: {"applied": [NUMBER]}
+    """
+    settings = load_settings()
+    applied = database.upgrade(settings)
+    if json:
+        print_json({"applied": applied})
+    elif applied:
+        echo(f"{settings.store} is brought up to date: migrations {', '.join(map(str, applied))}.")
+    else:
+        echo(f"{settings.store} is up to date.")
 
 
 @db.command("check")

@@ -11,6 +11,7 @@ from tests.acceptance._support.processes import READY_WITHIN_S, Serve
 from tests.acceptance._support.seeds import seeded
 from tests.acceptance._support.until import until
 from tests.support.kafka.java import JavaKafka
+from tests.support.postgres.databases import Database
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -23,10 +24,22 @@ UNDER_LOAD: Final = range(50, 900)
 """History rows after which something may be killed: an order writes some seven."""
 
 
-def test_nothing_is_lost_and_nothing_is_done_twice_whatever_is_killed(own_kafka: JavaKafka, tmp_path: Path) -> None:
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def store(request: pytest.FixtureRequest) -> Database | None:
+    """The database of the service: None for a file of its own."""
+    if request.param == "sqlite":
+        return None
+    database = request.getfixturevalue("database")
+    assert isinstance(database, Database)
+    return database
+
+
+def test_nothing_is_lost_and_nothing_is_done_twice_whatever_is_killed(
+    own_kafka: JavaKafka, tmp_path: Path, store: Database | None
+) -> None:
     """The service is killed five times and the broker once, each after so much work that chance decides."""
     chance = seeded()
-    with under_load(own_kafka, tmp_path, chance, window=WINDOW) as scene:
+    with under_load(own_kafka, tmp_path, chance, window=WINDOW, database=store) as scene:
         victims = ["service"] * (KILLS - 1)
         victims.insert(chance.randrange(KILLS), "broker")
         for victim, moment in zip(victims, sorted(chance.sample(UNDER_LOAD, len(victims))), strict=True):

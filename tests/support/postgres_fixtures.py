@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from tests.support.postgres.databases import Postgres
+from tests.support.postgres.databases import Database, Postgres
 from tests.support.postgres.server import FAST, binaries, postgres_server
 from tests.support.shared_server import run_folder, shared_server, skip_or_fail
 
@@ -36,11 +36,10 @@ def postgres(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Conf
 
 
 @pytest.fixture
-def database(postgres: Postgres) -> Iterator[str]:
-    """The name of a database with the newest schema, for this test alone."""
-    name = postgres.acquire()
-    yield name
-    postgres.release(name)
+def database(postgres: Postgres) -> Iterator[Database]:
+    """A database with the newest schema, for this test alone."""
+    with postgres.database() as database:
+        yield database
 
 
 @contextmanager

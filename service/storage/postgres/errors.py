@@ -1,5 +1,6 @@
 """What an error of PostgreSQL means, and what to do about it."""
 
+import ssl
 from typing import Final
 
 import asyncpg
@@ -26,6 +27,10 @@ _REMEDIES: Final = {
 }
 
 
+_REACHED: Final = "see that the server runs and can be reached, and it continues"
+_CERTIFICATE: Final = "correct SAGA_STORE_SSL_CAFILE, or the host in SAGA_STORE, or the server's certificate"
+
+
 def is_of_statement(error: BaseException) -> bool:
     """Return whether the server has refused a statement, and the session can be used further.
 
@@ -43,7 +48,7 @@ def meaning_of(error: BaseException, database: str) -> Exception:
     """Return an error as the store raises it: `Conflict` for what is decided again, else `StoreError`."""
     if not isinstance(error, asyncpg.PostgresError):
         reason = str(error) or type(error).__name__
-        return StoreError(f"{database}: {reason}; see that the server runs and can be reached, and it continues")
+        return StoreError(f"{database}: {reason}; {_CERTIFICATE if isinstance(error, ssl.SSLError) else _REACHED}")
     if error.sqlstate in _RETRIED or getattr(error, "constraint_name", None) == "instance_pkey":
         return Conflict(f"another writer was first: {error}")
     return StoreError(f"{database}: {error}; {_remedy(error.sqlstate or '')}")

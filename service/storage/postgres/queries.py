@@ -1,10 +1,8 @@
 """The read port on PostgreSQL: one read-only transaction as of one moment, each query bounded in rows and time."""
 
-import asyncio
-from collections.abc import Collection, Coroutine, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, Protocol, TypeVar
+from typing import Final
 
 from saga_coordinator.handlers.records import (
     Actor,
@@ -20,6 +18,7 @@ from saga_coordinator.handlers.trace_context import TraceContext
 from saga_coordinator.sagas.machine import Snapshot
 from saga_coordinator.service.errors import StoreError
 from saga_coordinator.service.storage.columns import record_of
+from saga_coordinator.service.storage.postgres.blocking import Blocking, blocking_session
 from saga_coordinator.service.storage.postgres.errors import is_timeout
 from saga_coordinator.service.storage.postgres.migrations import check
 from saga_coordinator.service.storage.postgres.rows import (
@@ -44,8 +43,6 @@ from saga_coordinator.service.storage.queries import (
     PartitionRow,
     RecordRows,
 )
-
-T = TypeVar("T")
 
 QUERY_TIMEOUT: Final = 5.0
 """Seconds that one query may take."""
@@ -72,46 +69,21 @@ _FIRST_OFFSETS: Final = " UNION ALL ".join(
 )
 
 
-class Run(Protocol):
-    """Returns what a coroutine returns."""
-
-    def __call__(self, work: Coroutine[Any, Any, T]) -> T: ...
-
-
 @contextmanager
 def open_queries(server: Server) -> Iterator["PostgresQueries"]:
     """Open a database for reading, as of this moment.
 
     Raises `StoreError` if it cannot be read, or if its schema is not that of this program.
     """
-    with _loop() as run:
-        session = PostgresSession(server, _SETTINGS)
-        try:
-            run(session.begin("ISOLATION LEVEL REPEATABLE READ READ ONLY"))
-            yield PostgresQueries(session, run, run(check(session, server.name)))
-        finally:
-            run(session.close())
-
-
-@contextmanager
-def _loop() -> Iterator[Run]:
-    """Yield what runs coroutines on an event loop of its own: the caller may have one that must not be entered."""
-    with ThreadPoolExecutor(1) as thread:
-        runner = asyncio.Runner()
-
-        def run(work: Coroutine[Any, Any, T]) -> T:
-            return thread.submit(runner.run, work).result()
-
-        try:
-            yield run
-        finally:
-            thread.submit(runner.close).result()
+    with blocking_session(server, _SETTINGS) as (session, run):
+        run(session.begin("ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+        yield PostgresQueries(session, run, run(check(session, server.name)))
 
 
 class PostgresQueries:
     """The `Queries` of a PostgreSQL database, in one read transaction."""
 
-    def __init__(self, session: PostgresSession, run: Run, schema: int) -> None:
+    def __init__(self, session: PostgresSession, run: Blocking, schema: int) -> None:
         self._session = session
         self._run = run
         self.schema = schema

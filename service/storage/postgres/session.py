@@ -9,12 +9,13 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
-from saga_coordinator.service.addresses import PostgresAddress
+from saga_coordinator.service.addresses import NO_TLS, VERIFY_FULL, PostgresAddress
 from saga_coordinator.service.errors import StoreError
 from saga_coordinator.service.storage.postgres.errors import is_of_statement, meaning_of
 
@@ -67,6 +68,19 @@ class Server:
             max_cached_statement_lifetime=0,
             max_cacheable_statement_size=0,
         )
+
+
+def tls_context(
+    mode: str, authorities: Path | None, certificate: Path | None, key: Path | None
+) -> ssl.SSLContext | None:
+    """Return how a server is verified in one of `TLS_MODES`, None for no encryption; with a client certificate."""
+    if mode == NO_TLS:
+        return None
+    context = ssl.create_default_context(cafile=authorities)
+    context.check_hostname = mode == VERIFY_FULL
+    if certificate is not None:
+        context.load_cert_chain(certificate, key, password="")
+    return context
 
 
 class PostgresSession:

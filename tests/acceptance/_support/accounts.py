@@ -13,9 +13,8 @@ from saga_coordinator.service.demo.conversation import COMMAND_TOPICS, COMMANDS,
 from saga_coordinator.service.demo.journal import Journal
 from saga_coordinator.service.demo.ledger import read_ledgers
 from saga_coordinator.service.storage.queries import InstanceFilter
-from saga_coordinator.service.storage.sqlite.queries import open_queries
 from tests.acceptance._support import evidence
-from tests.acceptance._support.evidence import Published
+from tests.acceptance._support.evidence import Published, Store
 from tests.acceptance._support.short_timeouts_catalog import catalog
 
 INPUTS: Final = (ORDERS, "saga.replies.v1")
@@ -33,7 +32,7 @@ class Left:
     noise: int
     placed: Journal
     folder: Path
-    store: Path
+    store: Store
     said: list[Published]
     heard: list[Published]
 
@@ -111,7 +110,7 @@ def is_unwanted(record: Published) -> bool:
 
 def every_history_replays_to_its_instance_i3(left: Left) -> None:
     [definition] = catalog
-    with open_queries(left.store) as reading:
+    with evidence.queries(left.store) as reading:
         instances = reading.instances(InstanceFilter(), 2 * left.orders)
         assert len(instances) == left.orders
         for row in instances:

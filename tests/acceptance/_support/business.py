@@ -14,6 +14,7 @@ from tests.acceptance._support.processes import SHORT_TIMEOUTS, Participants, Se
 from tests.acceptance._support.shop import Shop
 from tests.acceptance._support.until import until
 from tests.integration._support.on_broker import TOPICS
+from tests.support.postgres.databases import Database
 
 SOON: dict[str, str] = {"SAGA_KAFKA__SESSION_TIMEOUT": "2", "SAGA_KAFKA__REQUEST_TIMEOUT": "2"}
 """The embedded broker reassigns partitions soon, and unanswered requests count as lost soon."""
@@ -43,8 +44,8 @@ class Business:
 
     def is_at_work(self, more: int = 50) -> None:
         """Wait until the service has done so much more."""
-        before = evidence.count(self.serve.store, "history")
-        until(lambda: evidence.count(self.serve.store, "history") >= before + more, "the service is at work")
+        before = evidence.count(self.serve.used, "history")
+        until(lambda: evidence.count(self.serve.used, "history") >= before + more, "the service is at work")
 
     def is_not_ready(self, *words: str, within: float = 30.0) -> str:
         """Wait until readiness fails for a reason that has these words, and return what it says."""
@@ -79,11 +80,11 @@ class Business:
 
 
 @contextmanager
-def business(folder: Path, store: Path | None = None) -> Iterator[Business]:
+def business(folder: Path, store: Path | None = None, database: Database | None = None) -> Iterator[Business]:
     """Start a service and its participants on an embedded broker."""
     with (
         EmbeddedBroker(TOPICS) as broker,
-        business_on(broker.bootstrap_servers, folder, store) as opened,
+        business_on(broker.bootstrap_servers, folder, store, database=database) as opened,
     ):
         yield opened
 
@@ -95,10 +96,12 @@ def business_on(
     store: Path | None = None,
     variables: Mapping[str, str] = MappingProxyType({}),
     behaviour: Mapping[str, object] = MappingProxyType({"think_time_s": 0.02}),
+    *,
+    database: Database | None = None,
 ) -> Iterator[Business]:
     """Start a service and its participants, with the database in a folder of its own if `store` is given."""
     with (
-        Serve(store or folder, address, **{"SAGA_CATALOG": SHORT_TIMEOUTS, **SOON, **variables}) as serve,
+        Serve(store or folder, address, database, **{"SAGA_CATALOG": SHORT_TIMEOUTS, **SOON, **variables}) as serve,
         Participants(folder, address, behaviour) as participants,
         ExitStack() as ending,
     ):

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar, cast
@@ -11,9 +11,15 @@ from uuid import uuid4
 
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
 
+from saga_coordinator.service.storage.queries import Queries
+from saga_coordinator.service.storage.sqlite.queries import open_queries
 from tests.acceptance._support.until import until
+from tests.support.postgres.databases import Database
 
 Partition = tuple[str, int]
+Store = Path | Database
+"""A database: a file, or one of PostgreSQL that has its schema."""
+
 ANSWER_WITHIN_S = 10.0
 NOT_YET = {
     KafkaError.NOT_LEADER_FOR_PARTITION,
@@ -94,29 +100,37 @@ def lag(bootstrap_servers: str, done: Mapping[Partition, int], topics: Iterable[
         return sum(end - done.get(place, 0) for place, end in ends(consumer, topics).items())
 
 
-def rows(store: Path, sql: str, *parameters: str) -> list[tuple[object, ...]]:
+def rows(store: Store, sql: str, *parameters: str) -> list[tuple[object, ...]]:
     """Ask a database beside its coordinator; nothing, if there is none yet."""
+    if isinstance(store, Database):
+        return store.rows(sql, *parameters)
     if not store.exists():
         return []
     with closing(sqlite3.connect(f"{store.as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
         return connection.execute(sql, parameters).fetchall()
 
 
-def count(store: Path, table: str) -> int:
+def count(store: Store, table: str) -> int:
     """How many rows a table has; 0 before there is one."""
-    if not rows(store, f"SELECT 1 FROM sqlite_master WHERE name = '{table}'"):  # noqa: S608  the tests' own words
+    there = f"SELECT 1 FROM sqlite_master WHERE name = '{table}'"  # noqa: S608  the tests' own words
+    if not isinstance(store, Database) and not rows(store, there):
         return 0
     [(number,)] = rows(store, f"SELECT count(*) FROM {table}")  # noqa: S608  the tests' own words
     return cast("int", number)
 
 
-def next_offsets(store: Path) -> dict[Partition, int]:
+def queries(store: Store) -> AbstractContextManager[Queries]:
+    """Open the read port on a database."""
+    return store.queries() if isinstance(store, Database) else open_queries(store)
+
+
+def next_offsets(store: Store) -> dict[Partition, int]:
     """The first offset of each partition that is not done."""
     found = cast("list[tuple[str, int, int | None]]", rows(store, "SELECT topic, partition, next_offset FROM lease"))
     return {(topic, partition): offset for topic, partition, offset in found if offset is not None}
 
 
-def sendings(store: Path) -> Iterator[Sending]:
+def sendings(store: Store) -> Iterator[Sending]:
     """Every command that was decided, instance by instance, in order; one that was asked again comes again."""
     sql = "SELECT correlation, decided FROM history JOIN instance ON number = instance ORDER BY number, seq"
     for order, decided in cast("list[tuple[str, str]]", rows(store, sql)):

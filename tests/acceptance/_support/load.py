@@ -21,6 +21,7 @@ from tests.acceptance._support.shop import Shop
 from tests.acceptance._support.topics import recreate_topics
 from tests.acceptance._support.until import until
 from tests.support.kafka.java import JavaKafka
+from tests.support.postgres.databases import Database
 
 UNREADABLE_EACH_TIME: Final = 6
 """Of each six records of noise on a topic three are no CloudEvent; three replies are no event that a saga wants."""
@@ -55,7 +56,7 @@ class Witness:
 
     def look(self) -> None:
         hints = evidence.committed(self.bootstrap_servers, self.serve.group, INPUTS)
-        done = evidence.next_offsets(self.serve.store)
+        done = evidence.next_offsets(self.serve.used)
         assert {place: offset for place, offset in hints.items() if offset > done.get(place, 0)} == {}
         assert {place: offset for place, offset in self.seen.items() if offset > done.get(place, 0)} == {}
         self.seen = done
@@ -84,7 +85,9 @@ class Scene:
 
 
 @contextmanager
-def under_load(kafka: JavaKafka, folder: Path, chance: Random, *, window: int) -> Iterator[Scene]:
+def under_load(
+    kafka: JavaKafka, folder: Path, chance: Random, *, window: int, database: Database | None = None
+) -> Iterator[Scene]:
     """Place orders while the block goes on and a little longer, then wait until nothing moves any more, and stop.
 
     So many orders are in flight: as many come as the machine completes, however slow it is.
@@ -93,7 +96,7 @@ def under_load(kafka: JavaKafka, folder: Path, chance: Random, *, window: int) -
     address = kafka.bootstrap_servers
     recreate_topics(kafka)
     with (
-        Serve(folder, address, SAGA_CATALOG=SHORT_TIMEOUTS, **IMPATIENT) as serve,
+        Serve(folder, address, database, SAGA_CATALOG=SHORT_TIMEOUTS, **IMPATIENT) as serve,
         Participants(folder, address, BEHAVIOUR | {"seed": chance.randrange(1 << 32)}) as participants,
         Shop(folder, address, mix={**MIX}, settle=3, window=window, seed=seed) as shop,
     ):
@@ -101,7 +104,7 @@ def under_load(kafka: JavaKafka, folder: Path, chance: Random, *, window: int) -
             each.start()
         scene = Scene(kafka, serve, participants, shop, Witness(address, serve))
         yield scene
-        scene.wait_for(evidence.count(serve.store, "history") + AFTERWARDS)
+        scene.wait_for(evidence.count(serve.used, "history") + AFTERWARDS)
         shop.close(within=240)
         wait_until_nothing_moves(address, serve)
         assert serve.stop() == 0
@@ -109,7 +112,7 @@ def under_load(kafka: JavaKafka, folder: Path, chance: Random, *, window: int) -
         scene.witness.look()
         said, heard = evidence.published(address, OUTPUTS), evidence.published(address, INPUTS)
     unreadable = scene.noises * UNREADABLE_EACH_TIME
-    scene.left = Left(unreadable, shop.journal, folder, serve.store, said, heard)
+    scene.left = Left(unreadable, shop.journal, folder, serve.used, said, heard)
 
 
 def make_noise(address: str) -> None:
@@ -125,7 +128,7 @@ def make_noise(address: str) -> None:
 
 
 def has_done(serve: Serve, moment: int) -> bool:
-    return evidence.count(serve.store, "history") >= moment
+    return evidence.count(serve.used, "history") >= moment
 
 
 def wait_until_nothing_moves(address: str, serve: Serve) -> None:
@@ -135,6 +138,6 @@ def wait_until_nothing_moves(address: str, serve: Serve) -> None:
         carried_out = evidence.committed(address, GROUP, COMMAND_TOPICS)
         if evidence.lag(address, carried_out, COMMAND_TOPICS):
             return False
-        return not evidence.lag(address, evidence.next_offsets(serve.store), INPUTS)
+        return not evidence.lag(address, evidence.next_offsets(serve.used), INPUTS)
 
     until(nothing_moves, "participants and service have done all that is there for them", 60)

@@ -18,6 +18,7 @@ from uuid import uuid4
 from tests.acceptance._support.until import until
 from tests.support.child_process import ChildProcess
 from tests.support.failpoints import VARIABLE
+from tests.support.postgres.databases import Database
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 WITH_FAILPOINTS: Final = (sys.executable, "-m", "tests.support.failpoints")
@@ -113,10 +114,11 @@ class Program:
 class Serve(Program):
     """`saga serve` on a database file in `folder`: one consumer group and one HTTP port for all its runs."""
 
-    def __init__(self, folder: Path, bootstrap_servers: str, **more: str) -> None:
-        """Prepare it; `more` are variables of the environment, in their full names."""
+    def __init__(self, folder: Path, bootstrap_servers: str, database: Database | None = None, /, **more: str) -> None:
+        """Prepare it; `database` is used in place of the file, and `more` are variables, in their full names."""
         folder.mkdir(parents=True, exist_ok=True)
         self.store: Final = folder / "saga.db"
+        self.used: Final = database or self.store
         self.group: Final = f"saga-coordinator-{uuid4()}"
         self.address: Final = f"127.0.0.1:{free_port()}"
         settings = {
@@ -126,6 +128,7 @@ class Serve(Program):
             "SAGA_STORE": f"sqlite:///{self.store}",
             "SAGA_API__BIND": self.address,
         }
+        settings |= database.variables if database else {}
         super().__init__((*SAGA, "serve"), folder / "serve.log", settings | more)
 
     def start(self, *, ready: bool = True) -> None:

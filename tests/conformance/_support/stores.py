@@ -29,12 +29,11 @@ from saga_coordinator.handlers.trace_context import PendingCommand, SpanContext,
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine import Start, transition
 from saga_coordinator.service.counts import Counts
-from saga_coordinator.service.storage.postgres import queries as postgres_queries
 from saga_coordinator.service.storage.postgres.store import PostgresStore
 from saga_coordinator.service.storage.queries import Queries
 from saga_coordinator.service.storage.sqlite import queries as sqlite_queries
 from saga_coordinator.service.storage.sqlite.store import SqliteStore
-from tests.support.postgres.databases import Postgres
+from tests.support.postgres.databases import Database, Postgres
 from tests.unit.handlers._support.order_log import TIMESTAMP, placed_value
 
 TIME = datetime(2026, 1, 1, 12, 0, 0, 123_456, tzinfo=UTC)
@@ -83,24 +82,19 @@ SQLITE = Kind("sqlite", _new_sqlite, _look_into_sqlite, lambda folder: sqlite_qu
 @contextmanager
 def on_postgres(postgres: Postgres) -> Iterator[Kind]:
     """Stores on a server of PostgreSQL: each folder stands for an empty database of its own."""
-    names: dict[Path, str] = {}
+    databases: dict[Path, Database] = {}
 
-    def name_of(folder: Path) -> str:
-        return names.get(folder) or names.setdefault(folder, postgres.acquire())
+    def of(folder: Path) -> Database:
+        return databases.get(folder) or databases.setdefault(folder, postgres.acquire())
 
     def new(folder: Path, definitions: Definitions) -> OpenStore:
-        return PostgresStore(postgres.server(name_of(folder)), definitions)
+        return PostgresStore(of(folder).server, definitions)
 
     try:
-        yield Kind(
-            "postgres",
-            new,
-            lambda folder, sql: postgres.run(name_of(folder), sql),
-            lambda folder: postgres_queries.open_queries(postgres.server(name_of(folder))),
-        )
+        yield Kind("postgres", new, lambda folder, sql: of(folder).rows(sql), lambda folder: of(folder).queries())
     finally:
-        for name in names.values():
-            postgres.release(name)
+        for database in databases.values():
+            postgres.release(database)
 
 
 def known(saga: str, version: int) -> AnySaga:

@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Final
 
+from tests.support.certificates import KeyPair
 from tests.support.child_process import ChildProcess
 
 USERS: Final = ("postgres", "nobody")
@@ -51,11 +52,13 @@ class PostgresServer:
     It listens on 127.0.0.1, with a password, and on a socket in a folder that only its user and root may enter.
     """
 
-    def __init__(self, bin_: Path, folder: Path, settings: Mapping[str, str]) -> None:
-        self._bin, self.folder = bin_, folder
+    def __init__(self, bin_: Path, folder: Path, settings: Mapping[str, str], pair: KeyPair | None) -> None:
+        self._bin, self.folder, self._pair = bin_, folder, pair
         self.password = secrets.token_hex(8)
         self.port = _free_port()
         options = {**_SETTINGS, **settings, "port": str(self.port), "unix_socket_directories": str(folder)}
+        if pair is not None:
+            options |= {"ssl": "on", "ssl_cert_file": str(folder / "certificate"), "ssl_key_file": str(folder / "key")}
         self._options = [option for name, value in options.items() for option in ("-c", f"{name}={value}")]
         self._process: ChildProcess | None = None
 
@@ -65,16 +68,21 @@ class PostgresServer:
         return f"postgresql://saga@/postgres?host={self.folder}&port={self.port}"
 
     @property
+    def tcp(self) -> str:
+        """How its superuser connects over TCP, without the password."""
+        return f"postgresql://saga@127.0.0.1:{self.port}/postgres"
+
+    @property
     def log_file(self) -> Path:
         """What the server wrote, in this run and those before a restart."""
         return self.folder / "postgres.log"
 
     def create(self) -> None:
         """Create the cluster."""
-        password = self.folder / "password"
-        password.write_text(self.password)
-        if (user := _other_user()) is not None:
-            os.chown(password, user.pw_uid, user.pw_gid)
+        password = self._own("password", self.password)
+        if self._pair is not None:
+            self._own("certificate", self._pair.certificate.read_text())
+            self._own("key", self._pair.key.read_text())
         options = ("--username=saga", "--encoding=UTF8", "--locale=C", "--no-sync", "--auth-local=trust")
         secured = ("--auth-host=scram-sha-256", f"--pwfile={password}")
         command = [*_as_user(), str(self._bin / "initdb"), *options, *secured, "-D", str(self._data)]
@@ -98,6 +106,15 @@ class PostgresServer:
         """Kill it without a warning."""
         self._end(signal.SIGKILL)
 
+    def _own(self, name: str, content: str) -> Path:
+        """Write a file that only the server's user may read."""
+        file = self.folder / name
+        file.touch(mode=0o600)
+        file.write_text(content)
+        if (user := _other_user()) is not None:
+            os.chown(file, user.pw_uid, user.pw_gid)
+        return file
+
     @property
     def _data(self) -> Path:
         return self.folder / "data"
@@ -113,8 +130,11 @@ class PostgresServer:
 
 
 @contextmanager
-def postgres_server(**settings: str) -> Iterator[PostgresServer]:
-    """Start a server in a folder of its own, which is removed at the end; `binaries()` must have found some."""
+def postgres_server(pair: KeyPair | None = None, /, **settings: str) -> Iterator[PostgresServer]:
+    """Start a server in a folder of its own, which is removed at the end; `binaries()` must have found some.
+
+    With a certificate it offers TLS.
+    """
     found = binaries()
     assert found, "no PostgreSQL is installed"
     folder = Path(mkdtemp(prefix="saga-postgres-"))
@@ -122,7 +142,7 @@ def postgres_server(**settings: str) -> Iterator[PostgresServer]:
         if (user := _other_user()) is not None:
             found = _copied(found, folder)
             os.chown(folder, user.pw_uid, user.pw_gid)
-        server = PostgresServer(found, folder, settings)
+        server = PostgresServer(found, folder, settings, pair)
         server.create()
         try:
             server.start()

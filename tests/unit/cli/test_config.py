@@ -9,6 +9,7 @@ from tests.unit.cli._support.said import Saga
 
 ROOT = Path(__file__).parents[3]
 CANARY = "canary-2b7e"
+STORES = "sqlite:///relative/file.db, sqlite:////absolute/file.db or postgresql://USER@HOST/DATABASE"
 BEGIN, END = "<!-- settings -->", "<!-- /settings -->"
 
 
@@ -72,7 +73,7 @@ def test_each_wrong_setting_is_named_with_what_it_must_be_and_ends_with_2(
         "saga: SAGA_KAFKA__BATCH=many: must be a valid integer, unable to parse string as an integer",
         "saga: SAGA_KAFKA__BOOTSTRAP is no setting: did you mean SAGA_KAFKA__BOOTSTRAP_SERVERS?",
         "saga: SAGA_KAFKA__SECURITY_PROTOCOL=TLS: must be 'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or 'SASL_SSL'",
-        "saga: SAGA_STORE=postgres://x: must be sqlite:///relative/file.db or sqlite:////absolute/file.db",
+        f"saga: SAGA_STORE=postgres://x: must be {STORES}",
     ]
 
 
@@ -88,12 +89,15 @@ def test_inconsistent_settings_are_reported_by_their_group_without_their_values(
     assert said.err == ("saga: SAGA_KAFKA__*: SASL_SSL needs sasl_username, and sasl_password or sasl_password_file\n")
 
 
-def test_an_address_is_shown_without_the_password_in_it_i40(saga: Saga, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SAGA_STORE", f"postgres://kim:{CANARY}@db/saga")
+@pytest.mark.parametrize(("scheme", "wrong"), [("postgres", "must be"), ("postgresql", "holds a password")])
+def test_an_address_is_shown_without_the_password_in_it_i40(
+    saga: Saga, monkeypatch: pytest.MonkeyPatch, scheme: str, wrong: str
+) -> None:
+    monkeypatch.setenv("SAGA_STORE", f"{scheme}://kim:{CANARY}@db/saga")
 
     said = saga("config")
 
-    assert "SAGA_STORE=postgres://***@db/saga: must be" in said.err
+    assert f"SAGA_STORE={scheme}://***@db/saga: {wrong}" in said.err
     assert CANARY not in said.err
 
 

@@ -114,3 +114,48 @@ def test_a_password_file_without_a_password_is_named(
     err = refused(**SASL, **{PASSWORD_FILE: tmp_path / "password"})
     assert f"{PASSWORD_FILE}={tmp_path}/password: holds no password" in err
     assert problem in err
+
+
+class TestOfPostgres:
+    """The files that belong to a database on a server."""
+
+    URL = "postgresql://kim@db/orders"
+
+    def test_a_password_and_a_certificate_are_accepted(
+        self, saga: Saga, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, pairs: tuple[KeyPair, KeyPair]
+    ) -> None:
+        (tmp_path / "password").write_text("secret\n")
+        files = {"PASSWORD_FILE": tmp_path / "password", "SSL_CAFILE": pairs[1].certificate}
+        files |= {"SSL_CERTFILE": pairs[0].certificate, "SSL_KEYFILE": pairs[0].key}
+        monkeypatch.setenv("SAGA_STORE", self.URL)
+        for name, value in files.items():
+            monkeypatch.setenv(f"SAGA_STORE_{name}", str(value))
+        saga.does("config")
+
+    @pytest.mark.parametrize(
+        ("store", "wrong"),
+        [
+            ("sqlite:///saga.db", "which is a file: unset this"),
+            ("postgresql://localhost/orders", r"add ?sslmode=verify-full to that, or unset this"),
+        ],
+    )
+    def test_files_that_the_database_does_not_use_are_refused(
+        self, refused: Callable[..., str], pairs: tuple[KeyPair, KeyPair], store: str, wrong: str
+    ) -> None:
+        err = refused(SAGA_STORE=store, SAGA_STORE_SSL_CAFILE=pairs[0].certificate)
+        assert "SAGA_STORE_SSL_CAFILE=" in err
+        assert wrong in err
+
+    def test_two_passwords_are_refused(self, refused: Callable[..., str], tmp_path: Path) -> None:
+        (tmp_path / "password").write_text("secret\n")
+        both = {"SAGA_STORE_PASSWORD": "canary", "SAGA_STORE_PASSWORD_FILE": tmp_path / "password"}
+        err = refused(SAGA_STORE=self.URL, **both)
+        assert "SAGA_STORE_PASSWORD is set too: unset one of them" in err
+        assert "canary" not in err
+
+    def test_a_key_of_another_certificate_is_named(
+        self, refused: Callable[..., str], pairs: tuple[KeyPair, KeyPair]
+    ) -> None:
+        one, other = pairs
+        err = refused(SAGA_STORE=self.URL, SAGA_STORE_SSL_CERTFILE=one.certificate, SAGA_STORE_SSL_KEYFILE=other.key)
+        assert f"SAGA_STORE_SSL_KEYFILE={other.key} is the key of another certificate" in err
