@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from saga_coordinator.handlers.ports import Transaction
 from saga_coordinator.handlers.records import Actor, Audit, Changes, InstanceRecord, Place, QueuedRecord, Verdict
@@ -57,13 +58,13 @@ def queries(kind: Kind, tmp_path: Path) -> Opened:
 def stalled(stored: InstanceRecord) -> InstanceRecord:
     """An instance that an operator must look at."""
     instance = transition(order_fulfilment, stored.instance, Block(TIME, Cause(None, "made", "stop"))).instance
-    return stored._replace(instance=instance)
+    return structs.replace(stored, instance=instance)
 
 
 def sent_twice(stored: InstanceRecord) -> InstanceRecord:
     """An instance whose charge got no reply in time, and was sent again."""
     instance = transition(order_fulfilment, stored.instance, TimerFired(TIME + timedelta(minutes=3))).instance
-    return stored._replace(instance=instance)
+    return structs.replace(stored, instance=instance)
 
 
 async def started(store: OpenStore, *instances: InstanceRecord, **more: Any) -> None:  # noqa: ANN401  fields of several types
@@ -143,7 +144,7 @@ async def test_instances_that_await_the_reply_to_a_command_are_found(store: Open
 async def test_a_history_is_cut_to_its_newest_entries_in_order(store: OpenStore, queries: Opened) -> None:
     stored = begun()
     entries = [entry(stored, seq, value=b"\0\xff", reason="why") for seq in (1, 2, 3)]
-    entries[1] = entries[1]._replace(place=None, value=None, message_id=None)
+    entries[1] = structs.replace(entries[1], place=None, value=None, message_id=None)
     await started(store, stored, entries=entries)
     with queries() as asked:
         (row,) = asked.instances(InstanceFilter(), 1)

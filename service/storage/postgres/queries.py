@@ -211,7 +211,8 @@ def _instance(row: Row) -> InstanceRow:
 def _entry(instance_id: str, row: Row) -> Entry:
     seq, at, kind, verdict, *message, topic, partition, offset, trace_id, span_id = row
     place = None if topic is None else Place(topic, partition, offset)
-    return Entry._make((instance_id, seq, at, kind, Verdict(verdict), *message, place, trace_id, span_id))
+    fields = (instance_id, seq, at, kind, Verdict(verdict), *message, place, trace_id, span_id)
+    return Entry(*fields)
 
 
 def _verdict(place: Place, row: Row) -> RecordVerdict:
