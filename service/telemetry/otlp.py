@@ -6,7 +6,7 @@ Field numbers: opentelemetry/proto/trace/v1/trace.proto and common/v1/common.pro
 """
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
@@ -17,10 +17,12 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, Status
 
 from saga_coordinator.service.telemetry.environment import ExportKind, session
-from saga_coordinator.service.telemetry.spans import MAX_TEMPLATES, Span, SpanEvent, SpanTemplate
+from saga_coordinator.service.telemetry.spans import MAX_TEMPLATES, OK, UNSET, Pairs, Span, SpanEvent, SpanTemplate
 
 _LOCAL, _REMOTE = "00010000", "00030000"
 """Span flags in hex: whether the parent (or the linked span) is known to be remote, and whether it is."""
+
+_TEXT = b"\x0a"
 
 _TIME = struct.Struct("<BQ").pack
 _TIMES = struct.Struct("<BQBQ").pack
@@ -60,27 +62,40 @@ class SpanEncoder:
     def __init__(self, resource: Resource, scope: InstrumentationScope) -> None:
         self._resource, self._scope = _envelope(resource, scope)
         self._templates: dict[SpanTemplate, bytes] = {}
+        self._shared: Pairs = ()
+        self._encoded = b""
 
-    def request(self, spans: Iterable[bytes]) -> bytes:
-        scope_spans = b"".join((self._scope, *spans))
-        return _field(b"\x0a", self._resource + _field(b"\x12", scope_spans))
+    def request(self, spans: Sequence[bytes]) -> bytes:
+        """Return the request that exports encoded spans."""
+        size = len(self._scope) + sum(map(len, spans))
+        scope_spans = b"\x12" + _varint(size)
+        size += len(self._resource) + len(scope_spans)
+        return b"".join((b"\x0a", _varint(size), self._resource, scope_spans, self._scope, *spans))
 
     def span(self, span: Span) -> bytes:
         """Return a span as a field of ScopeSpans."""
-        template, own, context, parent, began, ended, links, came_with_message, events, status = span
-        ids, linked = f"0a10{context.trace_id}1208{context.span_id}", _REMOTE if came_with_message else _LOCAL
+        context, parent, links = span.context, span.parent, span.links
+        linked = parent_is = _LOCAL
+        if span.came_with_message:
+            linked, parent_is = _REMOTE, _REMOTE if span.parent_is_remote else _LOCAL
+        ids = f"0a10{context.trace_id}1208{context.span_id}8501{parent_is}"
         if parent is not None:
             ids += f"2208{parent.span_id}"
         for link in links:
             ids += f"6a210a10{link.trace_id}1208{link.span_id}35{linked}"
+        if span.shared is not self._shared:
+            self._shared = span.shared
+            self._encoded = b"".join([_attribute(b"\x4a", key, value) for key, value in span.shared])
         parts = [
-            bytes.fromhex(f"{ids}8501{_REMOTE if span.parent_is_remote else _LOCAL}"),  # one call for all ids: -20 %
-            self._templates.get(template) or self._add(template),
-            _TIMES(0x39, began, 0x41, ended),
+            bytes.fromhex(ids),
+            self._templates.get(span.template) or self._add(span.template),
+            self._encoded,
+            _TIMES(0x39, span.began, 0x41, span.ended),
         ]
-        parts += [_attribute(b"\x4a", key, value) for key, value in own]
-        parts += [_event(event) for event in events]
-        parts.append(_status(status))
+        parts += [_attribute(b"\x4a", key, value) for key, value in span.own]
+        if span.events:
+            parts += map(_event, span.events)
+        parts.append(_STATUSES.get(span.status) or _status(span.status))
         return _field(b"\x12", b"".join(parts))
 
     def _add(self, template: SpanTemplate) -> bytes:
@@ -105,8 +120,6 @@ def _envelope(resource: Resource, scope: InstrumentationScope) -> tuple[bytes, b
 
 
 def _status(status: Status) -> bytes:
-    if status.is_unset:
-        return b"\x7a\x00"
     description = _field(b"\x12", _text(status.description)) if status.description else b""
     return _field(b"\x7a", description + b"\x18" + _varint(status.status_code.value))
 
@@ -117,18 +130,16 @@ def _event(event: SpanEvent) -> bytes:
 
 
 def _attribute(tag: bytes, key: str, value: object) -> bytes:
-    """Return an attribute as a field; most are text."""
-    if isinstance(value, str):
-        text = _text(value)
-        return _before_text(tag, key, len(text)) + text
-    return _field(tag, _key(key) + _field(b"\x12", _value(value)))
+    """Return an attribute as a field. Most have the same length again: all before the value is cached by it."""
+    encoded, kind = (_text(value), _TEXT) if isinstance(value, str) else (_value(value), b"")
+    return _before(tag, key, kind, len(encoded)) + encoded
 
 
 @lru_cache(MAX_TEMPLATES)
-def _before_text(tag: bytes, key: str, length: int) -> bytes:
-    """Return an attribute without its text, which has so many bytes and stands at its end."""
-    value = b"\x0a" + _varint(length)
-    name, value = _key(key), b"\x12" + _varint(len(value) + length) + value
+def _before(tag: bytes, key: str, kind: bytes, length: int) -> bytes:
+    """Return an attribute without its value, which has so many bytes and stands at its end."""
+    name, value = _key(key), kind and kind + _varint(length)
+    value = b"\x12" + _varint(len(value) + length) + value
     return tag + _varint(len(name) + len(value) + length) + name + value
 
 
@@ -140,7 +151,7 @@ def _key(key: str) -> bytes:
 def _value(value: object) -> bytes:
     match value:
         case str():
-            return _field(b"\x0a", _text(value))
+            return _field(_TEXT, _text(value))
         case bool():
             return b"\x10" + _varint(value)
         case int():
@@ -152,7 +163,7 @@ def _value(value: object) -> bytes:
 
 
 def _text(text: str) -> bytes:
-    return text.encode(errors="replace")
+    return text.encode("utf-8", "replace")
 
 
 def _field(tag: bytes, body: bytes) -> bytes:
@@ -176,3 +187,5 @@ def _varint(number: int) -> bytes:
 _SMALL = tuple(bytes((number,)) for number in range(128)) + tuple(
     bytes((number & 0x7F | 0x80, number >> 7)) for number in range(128, 1024)
 )
+
+_STATUSES = {UNSET: b"\x7a\x00", OK: _status(OK)}

@@ -13,11 +13,12 @@ A transition whose trace is not sampled has no span.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeAlias
 
+from msgspec import Struct
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from saga_coordinator.handlers import trace_context
@@ -39,6 +40,7 @@ OK = Status(StatusCode.OK)
 Value: TypeAlias = str | int | Sequence[str]
 Attributes: TypeAlias = dict[str, Value]
 Pairs: TypeAlias = Sequence[tuple[str, Value]]
+Key: TypeAlias = tuple[object, ...]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -60,13 +62,15 @@ class SpanEvent(NamedTuple):
     at: int
 
 
-class Span(NamedTuple):
-    """A finished span: its template, and what it alone has. Times are in nanoseconds since 1970.
+class Span(Struct, frozen=True):
+    """A finished span: its template, what it shares with other spans of its transition, and what it alone has.
 
-    With `came_with_message` the linked spans are of other processes; so is the parent, if it is linked too.
+    `shared` is the same object in all of them, so that it is encoded once. Times are in nanoseconds since 1970. With
+    `came_with_message` the linked spans are of other processes; so is the parent, if it is linked too.
     """
 
     template: SpanTemplate
+    shared: Pairs
     own: Pairs
     context: SpanContext
     parent: SpanContext | None
@@ -80,7 +84,7 @@ class Span(NamedTuple):
     @property
     def attributes(self) -> Mapping[str, Value]:
         """All its attributes."""
-        return {**self.template.attributes, **dict(self.own)}
+        return {**self.template.attributes, **dict(self.shared), **dict(self.own)}
 
     @property
     def parent_is_remote(self) -> bool:
@@ -111,7 +115,7 @@ class SpanMaker:
         self._consumer: Attributes = {names.MESSAGING_SYSTEM: names.KAFKA}
         if group is not None:
             self._consumer[names.CONSUMER_GROUP] = group
-        self._templates: dict[tuple[object, ...], SpanTemplate] = {}
+        self._templates: dict[Key, SpanTemplate] = {}
 
     def spans(self, committed: Committed) -> Iterator[Span]:
         """Yield the spans of one transaction: its polls first, then each transition's, in their order."""
@@ -121,48 +125,49 @@ class SpanMaker:
         when = times(committed.began, committed.ended)
         yield from self._polls(sampled, when)
         for transition in sampled:
-            yield self._processed(transition, when)
+            instance = transition.decision.instance
+            shared = (names.INSTANCE_ID, instance.id), (names.CONVERSATION_ID, instance.id)
+            yield self._processed(transition, shared, when)
             if transition.sent:
-                decided = Times(when.within(transition.entry.at), when.ended)
+                decided = when.within(transition.entry.at)
                 for row, span in transition.sent:
-                    yield self._sent(transition, row, span, decided)
-            if transition.decision.instance.status.is_final and transitions.entered(transition) is not None:
+                    template, own = self._sent(transition, row)
+                    yield Span(template, shared, own, span, transition.placement.span, decided, when.ended)
+            if instance.status.is_final and transitions.entered(transition) is not None:
                 yield self._summary(transition)
 
-    def _template(self, key: tuple[object, ...], make: Callable[[], SpanTemplate]) -> SpanTemplate:
-        """Return the template of a key. All are forgotten when there are too many."""
-        template = self._templates.get(key)
-        if template is None:
-            if len(self._templates) >= MAX_TEMPLATES:
-                self._templates.clear()
-            template = self._templates[key] = make()
+    def _add(self, key: Key, template: SpanTemplate) -> SpanTemplate:
+        """Keep a template. All are forgotten when there are too many."""
+        if len(self._templates) >= MAX_TEMPLATES:
+            self._templates.clear()
+        self._templates[key] = template
         return template
 
-    def _processed(self, transition: TransitionRecord, when: Times) -> Span:
+    def _processed(self, transition: TransitionRecord, shared: Pairs, when: Times) -> Span:
         """Return the span of a signal: what arrived, which step it is about, and the verdict."""
-        instance, entry, record, placement = (
-            transition.decision.instance, transition.entry, transition.record, transition.placement,
-        )  # fmt: skip
+        entry, record, placement = transition.entry, transition.record, transition.placement
         about = transitions.about(transition)
-        template = self._template(
-            (
-                instance.saga, instance.version, entry.kind, entry.verdict, transition.redriven,
-                about and (about.step, about.direction, about.state.attempt),
-                record and (record.place.topic, record.place.partition, entry.message_type),
-            ),
-            lambda: self._process_template(transition, about),
+        key: Key = (
+            transition.decision.instance.saga, transition.decision.instance.version, entry.kind, entry.verdict,
+            transition.redriven, about and (about.step, about.direction, about.state.attempt),
         )  # fmt: skip
-        own: list[tuple[str, Value]] = [(names.INSTANCE_ID, instance.id)]
-        if entry.reason is not None:
-            own.append((names.REASON, entry.reason))
-        if record is not None:
-            own += (names.CONVERSATION_ID, instance.id), (names.KAFKA_OFFSET, record.place.offset)
+        own: list[tuple[str, Value]] = []
+        if record is None:
+            shared = shared[:1]
+        else:
+            topic, partition, offset = record.place
+            key += (topic, partition, entry.message_type)
+            own.append((names.KAFKA_OFFSET, offset))
             if entry.message_id is not None:
                 own.append((names.MESSAGE_ID, entry.message_id))
+        if entry.reason is not None:
+            own.append((names.REASON, entry.reason))
+        template = self._templates.get(key) or self._add(key, self._process_template(transition, about))
         status, events = _step_status(transition, about, own)
         return Span(
-            template, own, placement.span, placement.parent, *when, placement.links, record is not None, events, status
-        )
+            template, shared, own, placement.span, placement.parent, when.began, when.ended, placement.links,
+            record is not None, events, status,
+        )  # fmt: skip
 
     def _process_template(self, transition: TransitionRecord, about: transitions.About | None) -> SpanTemplate:
         entry, record, attributes = transition.entry, transition.record, _of_saga(transition)
@@ -184,25 +189,18 @@ class SpanMaker:
             attributes[names.EVENT_TYPE] = entry.message_type
         return SpanTemplate(f"{names.PROCESS} {record.place.topic}", SpanKind.CONSUMER, attributes)
 
-    def _sent(self, transition: TransitionRecord, row: OutboxMessage, span: SpanContext, decided: Times) -> Span:
-        """Return the span of a message that was written to the outbox."""
-        instance, send = transition.decision.instance, _command(transition, row)
-        outcome = transition.decision.outcome
-        template = self._template(
-            (
-                instance.saga, instance.version, row.topic, row.partition, instance.status if send is None else None,
-                (outcome and outcome.message_type)
-                if send is None
-                else (send.step, send.direction, send.attempt, send.command.message_type),
-            ),
-            lambda: _send_template(transition, row, send),
-        )  # fmt: skip
-        own = [
-            (names.INSTANCE_ID, instance.id), (names.CONVERSATION_ID, instance.id), (names.MESSAGE_ID, row.message_id)
-        ]  # fmt: skip
-        if send is not None and send.compensates is not None:
-            own.append((names.COMPENSATES, send.compensates))
-        return Span(template, own, span, transition.placement.span, *decided)
+    def _sent(self, transition: TransitionRecord, row: OutboxMessage) -> tuple[SpanTemplate, Pairs]:
+        """Return template and own attributes of the span of a message that was written to the outbox."""
+        decision, send = transition.decision, _command(transition, row)
+        key: Key = (decision.instance.saga, decision.instance.version, row.topic, row.partition)
+        own = [(names.MESSAGE_ID, row.message_id)]
+        if send is None:
+            key += (decision.instance.status, decision.outcome and decision.outcome.message_type)
+        else:
+            key += (send.step, send.direction, send.attempt, send.command.message_type)
+            if send.compensates is not None:
+                own.append((names.COMPENSATES, send.compensates))
+        return self._templates.get(key) or self._add(key, _send_template(transition, row, send)), own
 
     def _polls(self, sampled: Sequence[TransitionRecord], when: Times) -> Iterator[Span]:
         """Yield a span for each topic that returned more than one message."""
@@ -219,8 +217,9 @@ class SpanMaker:
         first = (names.POLL, received[0].record and received[0].record.place)
         context = SpanContext(trace_context.derived_trace(*first), trace_context.derived_span(*first), sampled=True)
         links = [_origin(transition) for transition in received[:MAX_LINKS]]
-        template = self._template((names.POLL, topic), lambda: self._poll_template(topic))
-        return Span(template, [(names.BATCH_COUNT, len(received))], context, None, at, at, links, True)  # noqa: FBT003  see Span
+        template = self._templates.get((topic,)) or self._add((topic,), self._poll_template(topic))
+        own = [(names.BATCH_COUNT, len(received))]
+        return Span(template, (), own, context, None, at, at, links, came_with_message=True)
 
     def _poll_template(self, topic: str) -> SpanTemplate:
         attributes: Attributes = {
@@ -235,10 +234,8 @@ class SpanMaker:
         """Return the span of an ended instance: below the span of its start, linked to the last one."""
         instance, outcome = transition.decision.instance, transition.decision.outcome
         undone = [(name, run.compensation) for name, run in instance.steps.items() if run.compensation is not None]
-        template = self._template(
-            (names.STATUS, instance.saga, instance.version, instance.status, outcome and outcome.message_type),
-            lambda: _summary_template(transition),
-        )
+        key = (instance.saga, instance.version, instance.status, outcome and outcome.message_type)
+        template = self._templates.get(key) or self._add(key, _summary_template(transition))
         own: list[tuple[str, Value]] = [(names.INSTANCE_ID, instance.id), (names.CORRELATION_KEY, instance.key)]
         if instance.cause is not None:
             own += (names.CAUSE_STEP, instance.cause.step or ""), (names.CAUSE_CODE, instance.cause.code)
@@ -246,7 +243,7 @@ class SpanMaker:
             own.append((names.COMPENSATED_STEPS, [name for name, _ in undone]))
         began, ended = nanoseconds(instance.started_at), nanoseconds(instance.ended_at or transition.entry.at)
         return Span(
-            template, own, transition.root.child("saga"), transition.root, began, max(began, ended),
+            template, (), own, transition.root.child("saga"), transition.root, began, max(began, ended),
             links=(transition.placement.span,), events=[_compensation(*each) for each in undone], status=OK,
         )  # fmt: skip
 
