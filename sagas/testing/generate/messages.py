@@ -53,12 +53,12 @@ def generate(model: type[M], *, large: bool = False) -> M:
     A large one has large numbers, longer lists, true instead of false, the last member of each enumeration, and what
     is optional. Raises `ValueError` if the schema does not say enough.
     """
-    return _generate(model, _Choices(is_large=large))
+    return _generate(model, None, is_large=large)
 
 
 def generate_at_random(model: type[M], chance: Chance) -> M:
     """Return a valid message of a model. Raises `ValueError` if the schema does not say enough."""
-    return _generate(model, _Choices(chance=chance))
+    return _generate(model, chance)
 
 
 def has_choices(model: type[BaseModel]) -> bool:
@@ -66,18 +66,18 @@ def has_choices(model: type[BaseModel]) -> bool:
     return bool(re.search(r'"type": "boolean"|"enum": \[', json.dumps(model.model_json_schema())))
 
 
-def _generate(model: type[M], choices: "_Choices") -> M:
+def _generate(model: type[M], chance: Chance | None, *, is_large: bool = False) -> M:
     """Generate messages until the model accepts one: its validators may demand more than its schema says."""
     problem = ""
     try:
-        schema = model.model_json_schema()
+        generator = _Generator(model.model_json_schema(), chance, is_large)
         for _ in range(MAX_TRIES):
             try:
-                return model.model_validate_json(json.dumps(_Generator(schema, choices).value(schema, ())))
+                return model.model_validate_json(json.dumps(generator.value(generator.schema, ())))
             except ValidationError as error:
                 first = error.errors()[0]
                 problem = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-                if not choices.reject(first["loc"]):
+                if not generator.reject(first["loc"]):
                     break
     except (PydanticInvalidForJsonSchema, LookupError) as error:
         problem = str(error.args[0]).splitlines()[0]
@@ -85,82 +85,18 @@ def _generate(model: type[M], choices: "_Choices") -> M:
 
 
 @dataclass(slots=True)
-class _Choices:
-    """What a schema leaves open, chosen at random, or without `chance` the first option.
+class _Generator:
+    """Generates values of a schema and of the definitions within it.
 
-    Where the model rejects the first option the next one is chosen: `taken` counts how often, by path.
+    What the schema leaves open is chosen at random, or without `chance` as the first option. Where the model rejects
+    that one the next is chosen: `taken` counts how often, by path.
     """
 
-    chance: Chance | None = None
-    is_large: bool = False
+    schema: Schema
+    chance: Chance | None
+    is_large: bool
     taken: dict[Path, int] = field(default_factory=dict)
     options: dict[Path, int] = field(default_factory=dict)
-
-    def one_of(self, path: Path, options: Sequence[Any]) -> Any:  # noqa: ANN401  JSON, or a schema
-        return self.chance.choice(options) if self.chance else self.first_of(path, options)
-
-    def first_of(self, path: Path, options: Sequence[Any]) -> Any:  # noqa: ANN401  as above
-        """Choose the first option that was not rejected."""
-        self.options[path] = len(options)
-        return options[min(self.taken.get(path, 0), len(options) - 1)]
-
-    def piece_of(self, options: Sequence[Any]) -> Any:  # noqa: ANN401  a letter, a branch or a number of repetitions
-        """Choose a piece of a text that matches a pattern."""
-        return self.chance.choice(options) if self.chance else options[0]
-
-    def number(self, path: Path, low: float | None, high: float | None, step: float) -> float:
-        """Choose a number within the limits, a multiple of `step` if that is a whole number."""
-        if self.chance:
-            return _number_at_random(self.chance, low, high, step)
-        middle = None if low is None or high is None else (low + high) / 2
-        numbers: list[float] = [LARGE, 1] if self.is_large else [1]
-        numbers += [each for each in (high, low, middle) if each is not None]
-        multiples = [-(-each // step) * step if step >= 1 else each for each in numbers]
-        fitting = [each for each in multiples if _is_within(each, low, high)]
-        chosen: float = self.first_of(path, fitting or numbers)
-        return chosen
-
-    def count(self, low: int, high: int) -> int:
-        return self.chance.randint(low, high) if self.chance else min(low + self.is_large, high)
-
-    def serial(self, number: int) -> int:
-        """Return a number that makes a text unlike others; without chance that of the item around it."""
-        return self.chance.randint(0, 2**64) if self.chance else number
-
-    def includes(self, schema: Schema) -> bool:
-        return "default" not in schema if self.chance else self.is_large
-
-    def reject(self, path: Path) -> bool:
-        """Choose another option from now on, at a path or around it. False: none is left."""
-        if self.chance:
-            return True
-        around = [path[:length] for length in range(len(path), 0, -1)]
-        deepest = sorted(self.options, key=len, reverse=True)
-        for place in (place for each in around for place in deepest if place[: len(each)] == each):
-            if self.taken.get(place, 0) + 1 < self.options[place]:
-                kept = {key: n for key, n in self.taken.items() if key[: len(place)] != place}
-                self.taken = {**kept, place: self.taken.get(place, 0) + 1}
-                self.options.clear()
-                return True
-        return False
-
-
-def _number_at_random(chance: Chance, low: float | None, high: float | None, step: float) -> float:
-    """Choose a number within the limits, or where there are none within what is likely."""
-    least = min(step, 1) if low is None else low
-    most = least + (LIKELY if step < 1 else LIKELY_WHOLE) if high is None else high
-    least = min(least, most)
-    if step < 1:
-        return round(chance.uniform(least, most), 2)
-    return chance.randint(-int(-least // step), max(-int(-least // step), int(most // step))) * int(step)
-
-
-@dataclass(frozen=True, slots=True)
-class _Generator:
-    """Generates values of a schema and of the definitions within it."""
-
-    schema: Schema
-    choices: _Choices
 
     def value(self, schema: Schema, path: Path) -> Any:  # noqa: ANN401  JSON; a case for each kind
         match schema:
@@ -176,6 +112,28 @@ class _Generator:
                 return self.value({key: value for part in parts for key, value in part.items()}, path)
             case _:
                 return self._of_type(schema, path)
+
+    def reject(self, path: Path) -> bool:
+        """Choose another option from now on, at a path or around it. False: none is left."""
+        if self.chance:
+            return True
+        around = [path[:length] for length in range(len(path), 0, -1)]
+        deepest = sorted(self.options, key=len, reverse=True)
+        for place in (place for each in around for place in deepest if place[: len(each)] == each):
+            if self.taken.get(place, 0) + 1 < self.options[place]:
+                kept = {key: n for key, n in self.taken.items() if key[: len(place)] != place}
+                self.taken = {**kept, place: self.taken.get(place, 0) + 1}
+                self.options.clear()
+                return True
+        return False
+
+    def _one_of(self, path: Path, options: Sequence[Any]) -> Any:  # noqa: ANN401  JSON, or a schema
+        return self.chance.choice(options) if self.chance else self._first_of(path, options)
+
+    def _first_of(self, path: Path, options: Sequence[Any]) -> Any:  # noqa: ANN401  as above
+        """Choose the first option that was not rejected."""
+        self.options[path] = len(options)
+        return options[min(self.taken.get(path, 0), len(options) - 1)]
 
     def _of_type(self, schema: Schema, path: Path) -> Any:  # noqa: ANN401  JSON
         match schema.get("type"):
@@ -195,7 +153,7 @@ class _Generator:
                 return _name(path)
 
     def _member(self, path: Path, options: Sequence[Any]) -> Any:  # noqa: ANN401  JSON
-        return self.choices.one_of(path, options[::-1] if self.choices.is_large else options)
+        return self._one_of(path, options[::-1] if self.is_large else options)
 
     def _any_of(self, path: Path, options: Sequence[Schema]) -> Any:  # noqa: ANN401  JSON
         """Generate a decimal as the text of a number, and null only if nothing else is left, or deep down."""
@@ -205,17 +163,18 @@ class _Generator:
         if "null" in kinds and len(path) > MAX_DEPTH:
             return None
         ordered = sorted(options, key=lambda each: each.get("type") == "null")
-        return self.value(self.choices.one_of(path, ordered), (*path, ""))
+        return self.value(self._one_of(path, ordered), (*path, ""))
 
     def _object(self, schema: Schema, path: Path) -> dict[str, Any]:
         required = schema.get("required", ())
         generated = {
             name: self.value(each, (*path, name))
             for name, each in schema.get("properties", {}).items()
-            if name in required or (len(path) <= MAX_DEPTH and self.choices.includes(each))
+            if name in required
+            or (len(path) <= MAX_DEPTH and ("default" not in each if self.chance else self.is_large))
         }
         extra = schema.get("additionalProperties")
-        if isinstance(extra, Mapping) and "properties" not in schema and self.choices.is_large:
+        if isinstance(extra, Mapping) and "properties" not in schema and self.is_large:
             generated[_name(path)] = self.value(extra, (*path, _name(path)))
         return generated
 
@@ -224,27 +183,38 @@ class _Generator:
         if "items" in schema:
             low = max(schema.get("minItems", 0), int(len(path) <= MAX_DEPTH))
             high = max(low, low + 2 * (len(path) <= MAX_DEPTH))
-            count = min(self.choices.count(low, high), schema.get("maxItems", high))
-            schemas += [schema["items"]] * (count - len(schemas))
+            count = self.chance.randint(low, high) if self.chance else min(low + self.is_large, high)
+            schemas += [schema["items"]] * (min(count, schema.get("maxItems", high)) - len(schemas))
         return [self.value(each, (*path, place)) for place, each in enumerate(schemas)]
 
     def _number(self, schema: Schema, path: Path) -> float:
+        """Choose a number within the limits, a multiple of the step if that is a whole number."""
         step = schema.get("multipleOf", 1 if schema["type"] == "integer" else 0.01)
         low, high = schema.get("minimum"), schema.get("maximum")
         low = schema["exclusiveMinimum"] + step if "exclusiveMinimum" in schema else low
         high = schema["exclusiveMaximum"] - step if "exclusiveMaximum" in schema else high
-        return self.choices.number(path, low, high, step)
+        if self.chance:
+            return _number_at_random(self.chance, low, high, step)
+        middle = None if low is None or high is None else (low + high) / 2
+        numbers: list[float] = [LARGE, 1] if self.is_large else [1]
+        numbers += [each for each in (high, low, middle) if each is not None]
+        multiples = [-(-each // step) * step if step >= 1 else each for each in numbers]
+        fitting = [each for each in multiples if _is_within(each, low, high)]
+        chosen: float = self._first_of(path, fitting or numbers)
+        return chosen
 
     def _text(self, schema: Schema, path: Path) -> str:
-        number = self.choices.serial(next((each + 1 for each in reversed(path) if isinstance(each, int)), 1))
+        """Choose a text; its number makes it unlike others, without chance it is that of the item around it."""
+        number = next((each + 1 for each in reversed(path) if isinstance(each, int)), 1)
+        number = self.chance.randint(0, 2**64) if self.chance else number
         if (text := _formatted(schema.get("format", ""), number)) is not None:
             return text
         number %= 10_000
         texts = [f"{_name(path).replace('_', '-')}-{number}"]
         pattern = schema.get("pattern", "")
-        if pattern:
-            texts += [text for text in (text_for(pattern, self.choices.piece_of),) if text is not None]
-        texts += [each.format(n=LARGE if self.choices.is_large else number) for each in _TEXTS]
+        if pattern and (text := text_for(pattern, self.chance.choice if self.chance else _first)) is not None:
+            texts.append(text)
+        texts += [each.format(n=LARGE if self.is_large else number) for each in _TEXTS]
         fitted = [text.ljust(schema.get("minLength", 0), "a")[: schema.get("maxLength")] for text in texts]
         try:
             fitting = [text for text in fitted if re.search(pattern, text)]
@@ -252,7 +222,21 @@ class _Generator:
             fitting = []
         if not fitting:
             raise LookupError(f"no text can be generated for the pattern {pattern!r}")
-        return str(self.choices.first_of(path, fitting))
+        return str(self._first_of(path, fitting))
+
+
+def _first(options: Sequence[Any]) -> Any:  # noqa: ANN401  a letter, a branch or a number of repetitions
+    return options[0]
+
+
+def _number_at_random(chance: Chance, low: float | None, high: float | None, step: float) -> float:
+    """Choose a number within the limits, or where there are none within what is likely."""
+    least = min(step, 1) if low is None else low
+    most = least + (LIKELY if step < 1 else LIKELY_WHOLE) if high is None else high
+    least = min(least, most)
+    if step < 1:
+        return round(chance.uniform(least, most), 2)
+    return chance.randint(-int(-least // step), max(-int(-least // step), int(most // step))) * int(step)
 
 
 def _name(path: Path) -> str:
