@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from msgspec import structs
 
 from saga_coordinator.handlers.records import Changes, OutboxRow
@@ -27,14 +28,15 @@ async def test_a_message_without_key_value_and_headers_is_kept(store: OpenStore)
     assert [row.message for row in await store.unsent()] == [bare, null]
 
 
-async def test_acknowledged_rows_are_deleted_and_may_be_deleted_again_i7(store: OpenStore) -> None:
-    rows = await store.transact(
-        lambda tx: tx.save(Changes(outbox=[outbox_message("a"), outbox_message("b"), outbox_message("c")]))
-    )
-    gone = (rows[0].seq, rows[2].seq)
-    await store.transact(lambda tx: tx.save(Changes(acknowledged=gone)))
-    await store.transact(lambda tx: tx.save(Changes(acknowledged=gone)))
-    assert await store.unsent() == [rows[1]]
+@pytest.mark.parametrize("deleted", [[0, 2], [0, 1, 3], [4, 2, 3], [3, 1, 0], [0, 1, 2, 3, 4], [4], []])
+async def test_only_acknowledged_rows_are_deleted_and_may_be_deleted_again_i7(
+    store: OpenStore, deleted: list[int]
+) -> None:
+    rows = await store.transact(lambda tx: tx.save(Changes(outbox=[outbox_message(each) for each in "abcde"])))
+    gone = [rows[each].seq for each in deleted]
+    for _ in range(2):
+        await store.transact(lambda tx: tx.save(Changes(acknowledged=gone)))
+        assert await store.unsent() == [row for number, row in enumerate(rows) if number not in deleted]
 
 
 async def test_after_a_restart_what_is_unsent_is_there_and_new_rows_follow_it_i12(

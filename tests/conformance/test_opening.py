@@ -1,25 +1,27 @@
 """Opening a store: one coordinator at a time, no newer schema, no live instance without its definition."""
 
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from saga_coordinator.contracts.messages.orders import OrderCancelled
 from saga_coordinator.handlers.ports import Transaction
-from saga_coordinator.handlers.records import Place, Record, UnreadableInstance
+from saga_coordinator.handlers.records import Changes, OutboxRow, Place, Record, UnreadableInstance
 from saga_coordinator.handlers.routing import BadCatalog, LiveVersions, Routes
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.service.app.bootstrap import build_service
 from saga_coordinator.service.errors import StoreError
 from saga_coordinator.service.settings import Settings
+from saga_coordinator.service.storage.columns import from_headers
 from saga_coordinator.service.storage.sqlite.store import SqliteStore
-from tests.conformance._support.stores import TIME, Kind, OpenStore, begun, known, starts
+from tests.conformance._support.stores import TIME, Kind, OpenStore, begun, known, outbox_message, starts
 from tests.support import saga_kit
 from tests.unit.handlers._support.coordinator import Watcher, open_coordinator, sampled
 from tests.unit.handlers._support.order_log import Log
@@ -219,17 +221,39 @@ async def pragmas(store: SqliteStore) -> Sequence[object]:
     ]
 
 
+@contextmanager
+def older_database(path: Path, schema: int) -> Iterator[sqlite3.Connection]:
+    """A database as the version with this schema has made it."""
+    migrations = files("saga_coordinator.service.storage.sqlite") / "migrations"
+    with closing(sqlite3.connect(path)) as connection:
+        for each in sorted(migrations.iterdir(), key=lambda file: file.name)[:schema]:
+            connection.executescript(each.read_text(encoding="utf-8"))
+        connection.execute(f"PRAGMA user_version = {schema}")
+        yield connection
+        connection.commit()
+
+
+async def test_messages_that_an_older_version_has_left_in_the_outbox_keep_every_byte_i6_i12(tmp_path: Path) -> None:
+    left = [OutboxRow(7, outbox_message("a")), OutboxRow(9, structs.replace(outbox_message("b"), headers=()))]
+    with older_database(tmp_path / "store.db", schema=10) as connection:
+        for seq, message in left:
+            columns = (message.topic, message.partition, message.key, from_headers(message.headers), message.value)
+            row = (seq, message.message_id, message.home, *columns)
+            connection.execute("INSERT INTO outbox VALUES (?,?,?,?,?,?,?,?)", row)
+    store = SqliteStore(tmp_path / "store.db", known)
+    await store.open()
+    try:
+        (new,) = await store.transact(lambda tx: tx.save(Changes(outbox=[outbox_message("c")])))
+        assert await store.unsent() == [*left, OutboxRow(10, outbox_message("c"))] == [*left, new]
+    finally:
+        await store.close()
+
+
 async def test_dead_letters_of_the_schema_before_parking_are_kept_and_park_nobody(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
-    with closing(sqlite3.connect(path)) as connection:
-        for name in ("0001_pre_init.sql", "0002_pre_awaited.sql"):
-            connection.executescript(
-                (files("saga_coordinator.service.storage.sqlite") / "migrations" / name).read_text(encoding="utf-8")
-            )
+    with older_database(path, schema=2) as connection:
         connection.execute("INSERT INTO dead_letter VALUES ('t', 1, 2, 3, x'00', '[]', x'ff', 4, 'no JSON')")
         connection.execute("INSERT INTO held_event VALUES ('t', 1, 9, 3, x'00', '[]', x'ff', 'i-1', 4, 5)")
-        connection.execute("PRAGMA user_version = 2")
-        connection.commit()
     store = SqliteStore(path, known)
     await store.open()
     try:

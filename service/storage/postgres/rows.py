@@ -18,7 +18,7 @@ from saga_coordinator.handlers.records import (
     RecordVerdict,
 )
 from saga_coordinator.sagas.machine import Direction, Instance, Progress, freeze
-from saga_coordinator.service.storage.columns import RECORD, from_headers, record_of, record_row
+from saga_coordinator.service.storage.columns import RECORD, pack_headers, record_of, record_row
 
 
 class Column(NamedTuple):
@@ -107,7 +107,7 @@ OUTBOX: Final = Columns(
         Column("topic", TEXT),
         Column("partition", INT),
         Column("key", BYTES),
-        Column("headers", TEXT),
+        Column("headers", BYTES),
         Column("value", BYTES),
     )
 )
@@ -165,7 +165,7 @@ def history_row(entry: Entry) -> Sequence[object]:
 
 def outbox_row(message: OutboxMessage) -> Sequence[object]:
     message_id, home, topic, partition, key, headers, value = structs.astuple(message)
-    return message_id, home, topic, partition, key, from_headers(headers), value
+    return message_id, home, topic, partition, key, pack_headers(headers), value
 
 
 def held_row(early: EarlyEvent) -> Sequence[object]:

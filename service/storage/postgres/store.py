@@ -22,7 +22,7 @@ from saga_coordinator.handlers.records import (
 from saga_coordinator.handlers.routing import LiveVersions
 from saga_coordinator.service.counts import Counts
 from saga_coordinator.service.errors import StoreError
-from saga_coordinator.service.storage.columns import Definitions, to_headers
+from saga_coordinator.service.storage.columns import Definitions, unpack_headers
 from saga_coordinator.service.storage.postgres import leases, migrations
 from saga_coordinator.service.storage.postgres.counting import count
 from saga_coordinator.service.storage.postgres.session import PostgresSession, Row, Server
@@ -136,7 +136,7 @@ class PostgresStore:
 
     async def unsent(self) -> Sequence[OutboxRow]:
         return [
-            OutboxRow(seq, OutboxMessage(message_id, home, topic, partition, key, to_headers(headers), value))
+            OutboxRow(seq, OutboxMessage(message_id, home, topic, partition, key, unpack_headers(headers), value))
             for seq, message_id, home, topic, partition, key, headers, value in await self._query(_UNSENT)
         ]
 

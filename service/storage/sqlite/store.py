@@ -30,7 +30,7 @@ from saga_coordinator.handlers.records import (
 from saga_coordinator.handlers.routing import LiveVersions
 from saga_coordinator.service.counts import Counts
 from saga_coordinator.service.errors import StoreError
-from saga_coordinator.service.storage.columns import Definitions, to_headers
+from saga_coordinator.service.storage.columns import Definitions, unpack_headers
 from saga_coordinator.service.storage.sqlite import leases
 from saga_coordinator.service.storage.sqlite.counting import count
 from saga_coordinator.service.storage.sqlite.errors import (
@@ -204,7 +204,7 @@ class SqliteStore:
     async def unsent(self) -> Sequence[OutboxRow]:
         sql = "SELECT seq, message_id, home, topic, partition, key, headers, value FROM outbox ORDER BY seq"
         return [
-            OutboxRow(seq, OutboxMessage(message_id, home, topic, partition, key, to_headers(headers), value))
+            OutboxRow(seq, OutboxMessage(message_id, home, topic, partition, key, unpack_headers(headers), value))
             for seq, message_id, home, topic, partition, key, headers, value in await self._query(sql)
         ]
 

@@ -27,7 +27,7 @@ from saga_coordinator.service.storage.columns import (
     INSTANCE,
     RECORD,
     Definitions,
-    from_headers,
+    pack_headers,
     read_instance,
     record_row,
 )
@@ -144,7 +144,7 @@ class SqliteTransaction:
                 *self._instances(changes),
                 Statement(_HISTORY, [_history_row(each) for each in changes.entries]),
                 Statement("INSERT INTO outbox VALUES (?,?,?,?,?,?,?,?)", [_outbox_row(each) for each in rows]),
-                Statement("DELETE FROM outbox WHERE seq = ?", [(seq,) for seq in changes.acknowledged]),
+                Statement("DELETE FROM outbox WHERE seq BETWEEN ? AND ?", _ranges(changes.acknowledged)),
                 *_subscriptions(changes),
                 *(() if changes.is_plain else (*dead_letter_statements(changes), *_unmatched_rows(changes))),
             ],
@@ -190,6 +190,17 @@ class SqliteTransaction:
 
     async def _read(self, sql: str, parameters: Iterable[object]) -> Sequence[Sequence[Any]]:
         return list(await self.connection.execute_fetchall(sql, parameters))
+
+
+def _ranges(numbers: Collection[int]) -> list[tuple[int, int]]:
+    """Return numbers as ranges without a gap, each with its first and last one: rows leave mostly in order."""
+    ranges: list[tuple[int, int]] = []
+    for number in sorted(numbers):
+        if ranges and number == ranges[-1][1] + 1:
+            ranges[-1] = (ranges[-1][0], number)
+        else:
+            ranges.append((number, number))
+    return ranges
 
 
 def _subscriptions(changes: Changes) -> Iterator[Statement]:
@@ -251,4 +262,4 @@ def _history_row(entry: Entry) -> Sequence[object]:
 
 def _outbox_row(row: OutboxRow) -> Sequence[object]:
     message_id, home, topic, partition, key, headers, value = structs.astuple(row.message)
-    return row.seq, message_id, home, topic, partition, key, from_headers(headers), value
+    return row.seq, message_id, home, topic, partition, key, pack_headers(headers), value

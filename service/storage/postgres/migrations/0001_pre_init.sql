@@ -99,7 +99,7 @@ CREATE TABLE saga.outbox (
     topic      text COLLATE "C" NOT NULL,
     partition  integer NOT NULL,
     key        bytea,
-    headers    text COLLATE "C" NOT NULL,
+    headers    bytea NOT NULL,
     value      bytea
 ) WITH (
     autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 0

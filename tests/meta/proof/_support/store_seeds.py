@@ -61,9 +61,10 @@ SEEDS = (
     in_text(
         "acknowledged rows stay in the table",
         "SqliteTransaction.save",
-        "DELETE FROM outbox WHERE seq = ?",
-        "DELETE FROM outbox WHERE seq = -?",
+        "DELETE FROM outbox WHERE seq BETWEEN ? AND ?",
+        "DELETE FROM outbox WHERE seq BETWEEN -? AND -?",
     ),
+    Seed("rows between acknowledged ones are deleted", "_ranges", "$ranges and $number == $last + 1", "$ranges"),
     in_text(
         "a released event stays in the table",
         "_unmatched_rows",
