@@ -56,6 +56,11 @@ class Unreadable:
     raised: Raised | None = None
     envelope: Envelope | None = None
 
+    @property
+    def instance_id(self) -> str:
+        """The instance that a reply names, empty if it names none."""
+        return (self.envelope and self.envelope.correlation_id) or ""
+
 
 @dataclass(frozen=True, slots=True)
 class Unwanted:
@@ -159,7 +164,7 @@ def wrong_reply(arrival: ReplyArrival, expected: type[Message]) -> Unreadable:
     cause = (
         f"ce_type {given!r} does not answer command {arrival.command_id}: it is answered with {expected.message_type}"
     )
-    return Unreadable(arrival.record, f"{cause} or saga.failure.v1")
+    return Unreadable(arrival.record, f"{cause} or saga.failure.v1", envelope=arrival.envelope)
 
 
 def raised_by(

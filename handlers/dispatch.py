@@ -6,6 +6,7 @@ What the same record does to other instances is not touched by that.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
 from typing import assert_never
 
 from saga_coordinator.contracts import CancelCommand, Command, Envelope, Event, Failure
@@ -69,7 +70,7 @@ class Dispatcher:
             case Unreadable(envelope=Envelope(correlation_id=str(id_)) as envelope) if not session.is_known(id_):
                 add_verdict(session, arrival.record, envelope, Verdict.UNMATCHED, no_instance(id_))
             case Unreadable():
-                dead_letter(session, arrival)
+                dead_letter(session, arrival, arrival.instance_id)
             case ReplyArrival():
                 self._deliver(session, arrival, arrival.instance_id)
             case EventArrival():
@@ -140,7 +141,8 @@ class Dispatcher:
             raised = raised_by(saga, error, record=arrival.record, instance=record.instance if record else None)
             if record is not None:
                 session.apply(self._saga_of(record), record, Park(session.at, str(arrival.record.place)))
-            dead_letter(session, refused_by(raised, arrival.record), id_)
+            now = session.find(id_)
+            dead_letter(session, refused_by(raised, arrival.record), id_, parks=now is not None and now.is_parked)
             return True
 
     def _refuse(self, session: Session, arrival: Arrival, id_: str) -> None:
@@ -175,7 +177,7 @@ class Dispatcher:
         saga = self._saga_of(record)
         expected = awaited_reply(saga, record.instance, arrival.command_id)
         if expected is not None and not isinstance(arrival.reply, (expected, Failure)):
-            dead_letter(session, wrong_reply(arrival, expected))
+            dead_letter(session, wrong_reply(arrival, expected), arrival.instance_id)
             return
         session.apply(saga, record, ReplyReceived(session.at, arrival.command_id, arrival.reply), arrival)
 
@@ -220,36 +222,38 @@ class Dispatcher:
         return self._routes.saga_of(record.instance.saga, record.instance.version)
 
 
-def dead_letter(session: Session, unreadable: Unreadable, instance_id: str = "") -> None:
+def dead_letter(session: Session, unreadable: Unreadable, instance_id: str = "", *, parks: bool = False) -> None:
     """Dead-letter a record with its cause. One that is too large for its dead-letter topic is stored only.
 
-    An instance that was parked for it waits behind it; one that has ended is not parked.
+    `instance_id` is whom it is for, if that is known; with `parks` that instance was parked for it.
     """
-    instance = session.find(instance_id)
-    is_parked = instance is not None and instance.is_parked
     letter = DeadLetter(
-        unreadable.record, session.at, unreadable.cause, instance_id, parks=is_parked, summary=unreadable.summary
+        unreadable.record, session.at, unreadable.cause, instance_id, parks=parks, summary=unreadable.summary
     )
     session.changes.dead_letters.append(letter)
     if unreadable.raised:
         session.changes.raised.append(unreadable.raised)
     session.put_aside.add((instance_id, unreadable.record.place))
-    if row := session.encoder.dead_letter(letter, unreadable.raised and unreadable.raised.error):
+    if row := session.encoder.dead_letter(letter, unreadable):
         session.changes.outbox.append(row)
 
 
 def add_verdict(session: Session, record: Record, envelope: Envelope, verdict: Verdict, reason: str) -> None:
     """Note the verdict on a record that reaches no instance."""
-    session.changes.verdicts.append(
-        RecordVerdict(record.place, session.at, verdict, reason, envelope.id, envelope.type)
-    )
+    session.changes.verdicts.append(verdict_on(record, envelope, session.at, verdict, reason))
 
 
 def ignore(session: Session, unwanted: Unwanted) -> None:
     """Count a record that nobody here wants."""
-    names = (unwanted.envelope.id, unwanted.envelope.type) if unwanted.envelope else (None, None)
-    verdict = RecordVerdict(unwanted.record.place, session.at, Verdict.IGNORED, unwanted.reason, *names)
-    session.changes.unwanted.append(verdict)
+    session.changes.unwanted.append(
+        verdict_on(unwanted.record, unwanted.envelope, session.at, Verdict.IGNORED, unwanted.reason)
+    )
+
+
+def verdict_on(record: Record, envelope: Envelope | None, at: datetime, verdict: Verdict, reason: str) -> RecordVerdict:
+    """Return the verdict on a record, with the names of its message as far as they can be read."""
+    id_, type_ = (envelope.id, envelope.type) if envelope else (None, None)
+    return RecordVerdict(record.place, at, verdict, reason, id_, type_, record.key)
 
 
 def no_instance(id_: str) -> str:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from saga_coordinator.contracts import Envelope, Event, Message, Reply
 from saga_coordinator.contracts import envelope as wire
 from saga_coordinator.contracts.envelope import Headers
-from saga_coordinator.handlers.decode import Arrival
+from saga_coordinator.handlers.decode import Arrival, Unreadable
 from saga_coordinator.handlers.names import DEFAULT_NAMES, Names, dead_letter_topic
 from saga_coordinator.handlers.records import DeadLetter, OutboxMessage, ParentCommand
 from saga_coordinator.handlers.routing import AnySaga
@@ -112,11 +112,8 @@ class Encoder:
             raise ValueError(reason)
         return row, child
 
-    def dead_letter(self, letter: DeadLetter, raised: Exception | None) -> OutboxMessage | None:
-        """Return the row that publishes a record to its dead-letter topic, None if it is too large for it.
-
-        `raised` is what a saga's own function raised.
-        """
+    def dead_letter(self, letter: DeadLetter, unreadable: Unreadable) -> OutboxMessage | None:
+        """Return the row that publishes a record to its dead-letter topic, None if it is too large for it."""
         record, place = letter.record, letter.record.place
         topic, key = dead_letter_topic(place.topic_name), record.key or b""
         row = OutboxMessage(
@@ -125,7 +122,7 @@ class Encoder:
             topic=topic,
             partition=self.partition_of(topic, key),
             key=record.key,
-            headers=record.headers + _dead_letter_headers(letter, raised, self.group),
+            headers=record.headers + _dead_letter_headers(letter, unreadable, self.group),
             value=record.value,
         )
         return row if size_of(row) <= self.max_bytes_of(topic) else None
@@ -186,19 +183,21 @@ def size_of(row: OutboxMessage) -> int:
     return len(row.key or b"") + len(row.value or b"") + headers + FRAME
 
 
-def _dead_letter_headers(letter: DeadLetter, raised: Exception | None, group: str | None) -> Headers:
+def _dead_letter_headers(letter: DeadLetter, unreadable: Unreadable, group: str | None) -> Headers:
     record, place = letter.record, letter.record.place
     timestamp_type = -1 if record.timestamp < 0 else record.timestamp_type
+    is_refused = letter.instance_id and unreadable.envelope is None  # only a reply that cannot be read has its envelope
     headers: Headers = (
         ("kafka_dlt-original-topic", place.topic_name.encode()),
         ("kafka_dlt-original-partition", place.partition.to_bytes(4, "big")),
         ("kafka_dlt-original-offset", place.offset.to_bytes(8, "big")),
         ("kafka_dlt-original-timestamp", record.timestamp.to_bytes(8, "big", signed=True)),
         ("kafka_dlt-original-timestamp-type", TIMESTAMP_TYPES[timestamp_type]),
-        ("kafka_dlt-exception-fqcn", (REFUSED if letter.instance_id else UNREADABLE).encode()),
-        ("kafka_dlt-exception-message", (letter.summary or letter.cause).encode(errors="replace")),
+        ("kafka_dlt-exception-fqcn", (REFUSED if is_refused else UNREADABLE).encode()),
+        ("kafka_dlt-exception-message", (unreadable.summary or unreadable.cause).encode(errors="replace")),
     )
-    if raised is not None:
-        name = f"{type(raised).__module__}.{type(raised).__qualname__}"
+    if unreadable.raised is not None:
+        kind = type(unreadable.raised.error)
+        name = f"{kind.__module__}.{kind.__qualname__}"
         headers += (("kafka_dlt-exception-cause-fqcn", name.encode()),)
     return headers + ((("kafka_dlt-original-consumer-group", group.encode()),) if group else ())

@@ -260,7 +260,7 @@ class Audit:
 
 @dataclass(frozen=True, slots=True)
 class RecordVerdict:
-    """The verdict on a record that has reached no instance."""
+    """The verdict on a record that has reached no instance, with its key; None if it has none."""
 
     place: Place
     at: datetime
@@ -268,6 +268,7 @@ class RecordVerdict:
     reason: str
     message_id: str | None
     message_type: str | None
+    key: bytes | None
 
 
 class Raised(NamedTuple):

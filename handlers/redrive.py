@@ -10,10 +10,10 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from saga_coordinator.handlers.decode import Arrival, Unreadable, Unwanted, read, read_kept
-from saga_coordinator.handlers.dispatch import Dispatcher, add_verdict, dead_letter
+from saga_coordinator.handlers.dispatch import Dispatcher, add_verdict, dead_letter, verdict_on
 from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES
 from saga_coordinator.handlers.ports import Transaction
-from saga_coordinator.handlers.records import Actor, Audit, DeadLetter, Place, QueuedRecord, RecordVerdict, Verdict
+from saga_coordinator.handlers.records import Actor, Audit, DeadLetter, Place, QueuedRecord, Verdict
 from saga_coordinator.handlers.routing import Routes
 from saga_coordinator.handlers.session import Session
 from saga_coordinator.handlers.unit_of_work import UnitOfWork
@@ -135,9 +135,9 @@ class Redrive:
         letter, queue = found
         reason = f"discarded by {by.who}: {by.reason} (it was dead-lettered because: {letter.cause})"
         arrival = read(self._routes, letter.record)
-        names = (arrival.envelope.id, arrival.envelope.type) if arrival.envelope else (None, None)
-        verdict = RecordVerdict(letter.record.place, session.at, Verdict.DEAD_LETTERED, reason, *names)
-        session.changes.verdicts.append(verdict)
+        session.changes.verdicts.append(
+            verdict_on(letter.record, arrival.envelope, session.at, Verdict.DEAD_LETTERED, reason)
+        )
         return await self._resolve(session, tx, letter, queue, Audit(session.at, by, "discarded", letter))
 
     async def _load(

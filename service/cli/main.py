@@ -47,6 +47,7 @@ VERBS: Final = {
     "demo": Verb("demo", "Run orders through a whole system, and check the result."),
     "contracts": Verb("contracts", "The messages of the catalog as JSON Schemas and AsyncAPI."),
     "dead-letters": Verb("dead_letters", "Dead-lettered records: look, edit, redrive, discard."),
+    "records": Verb("records", "Records that have reached no instance, or wait for one."),
     "retry": Verb("interventions", "Send the command of a step again now."),
     "skip": Verb("interventions", "Take a step for done, with a reply."),
     "cancel": Verb("interventions", "Cancel an instance: compensate what was done."),

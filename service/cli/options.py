@@ -9,7 +9,7 @@ import typer
 from pydantic_core import from_json
 
 from saga_coordinator.handlers.records import Place
-from saga_coordinator.service.views.record import parse_place
+from saga_coordinator.service.views.text import parse_place
 
 
 def to_place(text: str) -> Place:

@@ -6,8 +6,8 @@ read only after a crash, are MessagePack: it takes a third of the time.
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, Final, NamedTuple
 
 from msgspec import msgpack
 from pydantic import ValidationError
@@ -21,17 +21,45 @@ from saga_coordinator.handlers.records import (
     RawHeaders,
     Record,
     UnreadableInstance,
+    Verdict,
 )
 from saga_coordinator.handlers.routing import AnySaga, BadCatalog
 from saga_coordinator.handlers.trace_context import STORED_TRACE, TraceContext
 from saga_coordinator.sagas.machine import Snapshot, thaw
 from saga_coordinator.sagas.machine.snapshot import STATE
+from saga_coordinator.service.storage.queries import KeptRecord, RecordFilter, cursor_of
 
 Definitions = Callable[[str, int], AnySaga]
 """Returns the definition of a saga by its name and version. Raises `BadCatalog` if there is none."""
 
 INSTANCE: Final = "id, saga, version, correlation, data, state, trail, parent, revision, home, ended_at"
 RECORD: Final = 'topic, partition, "offset", timestamp, key, headers, value, timestamp_type'
+
+
+class RecordTable(NamedTuple):
+    """A table of records that have reached no instance: the query of all, and how its rows are read.
+
+    `subject` is the column of whom a record is for, an empty text if there is none.
+    """
+
+    sql: str
+    subject: str
+    read: Callable[[Sequence[Any]], KeptRecord]
+    verdicts: Collection[Verdict]
+
+    @property
+    def order(self) -> Sequence[str]:
+        """The columns of `RecordCursor`."""
+        return "at", "topic", "partition", '"offset"', self.subject
+
+
+def newest_records(
+    tables: Iterable[RecordTable], which: RecordFilter, limit: int, read: Callable[[RecordTable], Iterable[Any]]
+) -> Sequence[KeptRecord]:
+    """Return the newest records of all tables that may have some, of which `read` returns the newest rows."""
+    among = [each for each in tables if which.verdict is None or which.verdict in each.verdicts]
+    found = [table.read(row) for table in among for row in read(table)]
+    return sorted(found, key=cursor_of, reverse=True)[:limit]
 
 
 def read_instance(definitions: Definitions, id_: str, row: Sequence[Any]) -> InstanceRecord | UnreadableInstance:

@@ -6,7 +6,7 @@ Lists are paged by key: a page begins where the page before it ended, whatever w
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from saga_coordinator.handlers.records import (
     Audit,
@@ -16,6 +16,7 @@ from saga_coordinator.handlers.records import (
     Place,
     QueuedRecord,
     RecordVerdict,
+    Verdict,
 )
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.handlers.trace_context import TraceContext
@@ -77,11 +78,38 @@ class InstanceFilter:
     awaits: AwaitsReply | None = None
 
 
-class DeadLetterCursor(NamedTuple):
-    """Where a page of dead letters ended."""
+KeptRecord: TypeAlias = EarlyEvent | QueuedRecord | DeadLetter | RecordVerdict
+"""A record that has reached no instance, or waits for one."""
+
+
+class RecordCursor(NamedTuple):
+    """Where a page of records ended. `subject` is the instance or the address of the last one, empty if it has none."""
 
     at: datetime
     place: Place
+    subject: str
+
+
+def cursor_of(kept: KeptRecord) -> RecordCursor:
+    """Return what records are in the order of, the greatest first."""
+    match kept:
+        case EarlyEvent(address=address):
+            return RecordCursor(kept.at, kept.record.place, address)
+        case QueuedRecord(instance_id=id_) | DeadLetter(instance_id=id_):
+            return RecordCursor(kept.at, kept.record.place, id_)
+        case RecordVerdict():
+            return RecordCursor(kept.at, kept.place, "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordFilter:
+    """Which records. With a `key` those that have it, and those that are for one of these instances or addresses."""
+
+    verdict: Verdict | None = None
+    topic: str | None = None
+    key: bytes | None = None
+    subjects: Collection[str] = ()
+    before: RecordCursor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +119,7 @@ class DeadLetterFilter:
     topic: str | None = None
     instance_id: str | None = None
     cause: str | None = None
-    before: DeadLetterCursor | None = None
+    before: RecordCursor | None = None
 
 
 class ParkedBehind(NamedTuple):
@@ -158,6 +186,9 @@ class Queries(Protocol):
         """Return the newest entries of the history of an instance, in order."""
 
     def record(self, place: Place) -> RecordRows: ...
+
+    def records(self, which: RecordFilter, limit: int) -> Sequence[KeptRecord]:
+        """Return records that have reached no instance, or wait for one, the newest first."""
 
     def dead_letters(self, which: DeadLetterFilter, limit: int) -> Sequence[DeadLetter]:
         """Return dead letters, the newest first."""

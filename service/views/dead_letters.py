@@ -2,25 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final
-from uuid import UUID
 
 from saga_coordinator.handlers.records import Audit, DeadLetter, Place
 from saga_coordinator.service.storage.queries import (
-    DeadLetterCursor,
     DeadLetterFilter,
     ParkedBehind,
     Queries,
     RecordRows,
+    cursor_of,
 )
-from saga_coordinator.service.views.record import RecordView, describe_audit, parse_place, record_view
+from saga_coordinator.service.views.record import RecordView, describe_audit, record_view
+from saga_coordinator.service.views.records import read_cursor, write_cursor
 from saga_coordinator.service.views.values import view
 
 MAX_QUEUED: Final = 1_000
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,14 +80,14 @@ def list_dead_letters(
 
     `cause` is a text in their cause, and `before` the `next` of the page before. Raises `ValueError` if that is none.
     """
-    cursor = None if before is None else _read_cursor(before)
+    cursor = None if before is None else read_cursor(before)
     which = DeadLetterFilter(topic=topic, instance_id=instance, cause=cause, before=cursor)
     found = queries.dead_letters(which, limit + 1)
     page = found[:limit]
     parked = queries.parked({each.instance_id for each in page if each.parks})
     return DeadLetterPage(
         dead_letters=tuple(_summary(each, parked) for each in page),
-        next=_write_cursor(page[-1]) if len(found) > limit else None,
+        next=write_cursor(cursor_of(page[-1])) if len(found) > limit else None,
     )
 
 
@@ -101,13 +98,6 @@ def show_dead_letters(queries: Queries, place: Place) -> Sequence[DeadLetterDeta
         raise LookupError(_why_none(place, rows))
     audit = tuple(_audit(each) for each in rows.audits)
     return [_detail(queries, each, audit) for each in rows.dead_letters]
-
-
-def _read_cursor(text: str) -> DeadLetterCursor:
-    at, _, place = text.partition(":")
-    if not (at.isascii() and at.isdigit()):
-        raise ValueError(f"{text!r} is no cursor: take it from the end of the page before")
-    return DeadLetterCursor(_EPOCH + int(at) * _MICROSECOND, parse_place(place))
 
 
 def choose(queries: Queries, instance: str | None, cause: str | None, limit: int) -> Sequence[Place]:
@@ -132,18 +122,9 @@ def _summary(letter: DeadLetter, parked: Mapping[str, ParkedBehind]) -> DeadLett
         DeadLetterSummary,
         letter,
         place=letter.record.place,
-        instance=letter.instance_id or _correlated(letter),
+        instance=letter.instance_id or None,
         waiting=head.waiting if head else 0,
     )
-
-
-def _correlated(letter: DeadLetter) -> str | None:
-    """Return the instance that an unreadable reply names, if that can be read."""
-    named = dict(letter.record.headers).get("ce_correlationid")
-    try:
-        return str(UUID((named or b"").decode()))
-    except ValueError:
-        return None
 
 
 def _detail(queries: Queries, letter: DeadLetter, audit: tuple[AuditEntry, ...]) -> DeadLetterDetail:
@@ -177,7 +158,3 @@ def _why_none(place: Place, rows: RecordRows) -> str:
         return f"{place} is queued for instance {rows.queued[0].instance_id}: `saga explain {place}` says behind what"
     done = f" ({describe_audit(rows.audits[-1])})" if rows.audits else ""
     return f"{place} is no dead letter{done}: `saga explain {place}` says what became of it"
-
-
-def _write_cursor(letter: DeadLetter) -> str:
-    return f"{(letter.at - _EPOCH) // _MICROSECOND}:{letter.record.place}"

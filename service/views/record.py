@@ -1,6 +1,5 @@
 """What became of a record: its verdicts, the dead letters that it left, and the instances nearest to it."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -22,7 +21,7 @@ from saga_coordinator.sagas.machine import Direction, instance_id
 from saga_coordinator.service.storage.queries import AwaitsReply, InstanceFilter, InstanceRow, RecordRows
 from saga_coordinator.service.views.instance import Reader, load
 from saga_coordinator.service.views.pending import describe, pending_commands
-from saga_coordinator.service.views.text import escape, format_time
+from saga_coordinator.service.views.text import as_text, format_time
 from saga_coordinator.service.views.values import view
 
 MAX_CANDIDATES: Final = 5
@@ -32,8 +31,6 @@ MAX_QUEUED: Final = 10_000
 NOT_PROCESSED: Final = "not processed yet"
 NOT_READ: Final = "not read"
 NO_RECORD: Final = "no record"
-
-_PLACE: Final = re.compile(r"([\w.-]{1,249}(?:@[\w-]{1,64})?):(\d{1,10}):(\d{1,18})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,15 +69,6 @@ class RecordExplanation:
     record: RecordView | None = None
 
 
-def parse_place(text: str) -> Place:
-    """Return the place that TOPIC:PARTITION:OFFSET names. Raises `ValueError`."""
-    parts = _PLACE.fullmatch(text)
-    if parts is None:
-        raise ValueError(f"{text!r} is no place: write TOPIC:PARTITION:OFFSET, such as orders.events.v1:0:17")
-    topic, partition, offset = parts.groups()
-    return Place(topic, int(partition), int(offset))
-
-
 def explain_record(reader: Reader, place: Place, now: datetime) -> Sequence[RecordExplanation]:
     """Return what became of a record: one explanation for each instance that it concerned, at least one."""
     rows = reader.queries.record(place)
@@ -94,8 +82,8 @@ def describe_audit(audit: Audit) -> str:
 
 
 def record_view(record: Record) -> RecordView:
-    headers = [(name, _text(value)) for name, value in record.headers]
-    return RecordView(key=_text(record.key), headers=headers, value=_text(record.value))
+    headers = [(name, as_text(value)) for name, value in record.headers]
+    return RecordView(key=as_text(record.key), headers=headers, value=as_text(record.value))
 
 
 def _from_rows(reader: Reader, place: Place, rows: RecordRows, now: datetime) -> Iterator[RecordExplanation]:
@@ -240,7 +228,3 @@ def _not_read(routes: Routes, place: Place, known: Sequence[int]) -> str:
     if known:
         return f"of {topic} this database has partitions {known}, not {place.partition}"
     return f"nothing of {topic} was ever read into this database: has `saga serve` run?"
-
-
-def _text(raw: bytes | None) -> str | None:
-    return None if raw is None else escape(raw.decode(errors="backslashreplace"))

@@ -1,9 +1,11 @@
-"""Times, lists, statuses and the directions of steps as text for people; text that commands no terminal."""
+"""Times, lists, statuses, places and the directions of steps as text for people; text that commands no terminal."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from saga_coordinator.handlers.records import Place
 from saga_coordinator.sagas.machine import Direction, Status
 
 STATUS_MARKS: Final[Mapping[Status, tuple[str, str]]] = {
@@ -14,6 +16,23 @@ STATUS_MARKS: Final[Mapping[Status, tuple[str, str]]] = {
     Status.STALLED: ("■", "bold red"),
 }
 """The icon and the colour of each status."""
+
+
+_PLACE: Final = re.compile(r"([\w.-]{1,249}(?:@[\w-]{1,64})?):(\d{1,10}):(\d{1,18})", re.ASCII)
+
+
+def parse_place(text: str) -> Place:
+    """Return the place that TOPIC:PARTITION:OFFSET names. Raises `ValueError`."""
+    parts = _PLACE.fullmatch(text)
+    if parts is None:
+        raise ValueError(f"{text!r} is no place: write TOPIC:PARTITION:OFFSET, such as orders.events.v1:0:17")
+    topic, partition, offset = parts.groups()
+    return Place(topic, int(partition), int(offset))
+
+
+def as_text(raw: bytes | None) -> str | None:
+    """Return bytes as text; what is not UTF-8, or commands a terminal, is escaped."""
+    return None if raw is None else escape(raw.decode(errors="backslashreplace"))
 
 
 def format_time(at: datetime) -> str:

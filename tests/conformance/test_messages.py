@@ -94,4 +94,5 @@ async def test_a_dead_letter_and_a_verdict_may_be_written_twice_and_stand_once_i
     assert kind.look(tmp_path, 'SELECT topic, partition, "offset", timestamp, key, value, cause FROM dead_letter') == [
         (*dead(1).record.place, record(1).timestamp, record(1).key, record(1).value, "it is no JSON")
     ]
-    assert kind.look(tmp_path, 'SELECT "offset", verdict, reason FROM verdict') == [(2, "unmatched", "nobody")]
+    verdicts = kind.look(tmp_path, 'SELECT "offset", verdict, reason, key FROM verdict')
+    assert verdicts == [(2, "unmatched", "nobody", b"\xff key")]

@@ -19,7 +19,6 @@ from saga_coordinator.sagas.machine import Block, TimerFired, freeze, transition
 from saga_coordinator.service.storage.queries import (
     AwaitsReply,
     Backlog,
-    DeadLetterCursor,
     DeadLetterFilter,
     InstanceFilter,
     LiveVersion,
@@ -27,6 +26,9 @@ from saga_coordinator.service.storage.queries import (
     ParkedBehind,
     PartitionRow,
     Queries,
+    RecordCursor,
+    RecordFilter,
+    cursor_of,
 )
 from tests.conformance._support.stores import (
     TIME,
@@ -188,11 +190,33 @@ async def test_dead_letters_are_found_by_each_filter_and_paged_from_the_newest(
     with queries() as asked:
         page = asked.dead_letters(DeadLetterFilter(), 2)
         assert page == [second, first]
-        cursor = DeadLetterCursor(page[-1].at, page[-1].record.place)
-        assert asked.dead_letters(DeadLetterFilter(before=cursor), 2) == [third]
+        assert asked.dead_letters(DeadLetterFilter(before=cursor_of(page[-1])), 2) == [third]
         assert asked.dead_letters(DeadLetterFilter(topic="b.events.v1"), 9) == [third]
         assert asked.dead_letters(DeadLetterFilter(instance_id="i-1", cause="% wrong_"), 9) == [second]
         assert asked.dead_letters(DeadLetterFilter(cause="JSO_"), 9) == []
+
+
+async def test_records_that_reached_no_instance_are_found_and_paged_from_the_newest(
+    store: OpenStore, queries: Opened
+) -> None:
+    early, unmatched, queued = held("here", 1), ruling(2), QueuedRecord(0, "i-1", record(3), TIME)
+    two = [replace(dead(4), instance_id=id_) for id_ in ("i-1", "i-2")]
+    late = replace(dead(5), at=TIME - HOUR)
+    keyless = replace(held("there", 6), record=record(6)._replace(key=None))
+    await started(store, buffered=[early, keyless], verdicts=[unmatched], queued=[queued], dead_letters=[*two, late])
+    newest_first = [cursor_of(each) for each in (keyless, two[1], two[0], queued, unmatched, early, late)]
+    with queries() as asked:
+
+        def found(limit: int = 9, **which: Any) -> list[RecordCursor]:  # noqa: ANN401  fields of several types
+            return [cursor_of(each) for each in asked.records(RecordFilter(**which), limit)]
+
+        assert found() == newest_first
+        assert [found(1, before=each) for each in newest_first] == [*([each] for each in newest_first[1:]), []]
+        assert asked.records(RecordFilter(verdict=Verdict.UNMATCHED), 9) == [unmatched]
+        assert found(verdict=Verdict.BUFFERED) == [cursor_of(each) for each in (keyless, queued, early)]
+        assert found(verdict=Verdict.IGNORED) == found(topic="a.events.v1") == found(key=b"none") == []
+        assert found(key=b"\xff key") == [each for each in newest_first if each != cursor_of(keyless)]
+        assert found(key=b"none", subjects=["there", "i-2"]) == [cursor_of(each) for each in (keyless, two[1])]
 
 
 async def test_who_is_parked_and_what_waits_is_found(store: OpenStore, queries: Opened) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 from saga_coordinator.handlers.records import (
     Actor,
@@ -11,13 +11,12 @@ from saga_coordinator.handlers.records import (
     Entry,
     Place,
     QueuedRecord,
-    RecordVerdict,
     Verdict,
 )
 from saga_coordinator.handlers.trace_context import TraceContext
 from saga_coordinator.sagas.machine import Snapshot
 from saga_coordinator.service.errors import StoreError
-from saga_coordinator.service.storage.columns import record_of
+from saga_coordinator.service.storage.columns import RecordTable, newest_records, record_of
 from saga_coordinator.service.storage.postgres.blocking import Blocking, blocking_session
 from saga_coordinator.service.storage.postgres.errors import is_timeout
 from saga_coordinator.service.storage.postgres.migrations import check
@@ -27,10 +26,12 @@ from saga_coordinator.service.storage.postgres.rows import (
     HISTORY,
     LETTERS,
     QUEUE,
+    VERDICTS,
     early_event,
     is_instance_id,
     letter,
     queued,
+    verdict,
 )
 from saga_coordinator.service.storage.postgres.session import PostgresSession, Row, Server
 from saga_coordinator.service.storage.queries import (
@@ -38,9 +39,12 @@ from saga_coordinator.service.storage.queries import (
     DeadLetterFilter,
     InstanceFilter,
     InstanceRow,
+    KeptRecord,
     LiveVersion,
     ParkedBehind,
     PartitionRow,
+    RecordCursor,
+    RecordFilter,
     RecordRows,
 )
 
@@ -66,6 +70,18 @@ _AT: Final = 'topic = $1 AND partition = $2 AND "offset" = $3'
 _FIRST_OFFSETS: Final = " UNION ALL ".join(
     f'SELECT min("offset") AS first FROM saga.{table} WHERE topic = lease.topic AND partition = lease.partition'  # noqa: S608  own tables
     for table in ("history", "verdict", "held_event", "dead_letter", "parked")
+)
+
+
+_NO_SUBJECT: Final = "''::text"
+
+
+_LETTERS: Final = RecordTable(LETTERS, "instance_id", letter, {Verdict.DEAD_LETTERED})
+_RECORDS: Final = (
+    RecordTable(EARLY_EVENTS, "address", early_event, {Verdict.BUFFERED}),
+    RecordTable(QUEUE, "instance_id", queued, {Verdict.BUFFERED}),
+    _LETTERS,
+    RecordTable(VERDICTS, _NO_SUBJECT, verdict, {Verdict.UNMATCHED, Verdict.IGNORED, Verdict.DEAD_LETTERED}),
 )
 
 
@@ -112,30 +128,46 @@ class PostgresQueries:
             f" FROM saga.history WHERE {_AT}",
             *place,
         )
-        verdicts = self._query(
-            f"SELECT at, verdict, reason, message_id, message_type FROM saga.verdict WHERE {_AT}",  # noqa: S608  own text
-            *place,
-        )
         audits = self._query(f"SELECT {AUDIT.names} FROM saga.dead_letter_audit WHERE {_AT} ORDER BY number", *place)  # noqa: S608  own text
         return RecordRows(
             entries=[_entry(id_, row) for id_, *row in entries],
             early=[early_event(row) for row in self._query(f"{EARLY_EVENTS} WHERE {_AT}", *place)],
             queued=[queued(row) for row in self._query(f"{QUEUE} WHERE {_AT}", *place)],
             dead_letters=[letter(row) for row in self._query(f"{LETTERS} WHERE {_AT}", *place)],
-            verdict=next((_verdict(place, row) for row in verdicts), None),
+            verdict=next((verdict(row) for row in self._query(f"{VERDICTS} WHERE {_AT}", *place)), None),
             audits=[_audit(row) for row in audits],
         )
 
+    def records(self, which: RecordFilter, limit: int) -> Sequence[KeptRecord]:
+        return newest_records(_RECORDS, which, limit, lambda table: self._records(table, which, limit))
+
+    def _records(self, table: RecordTable, which: RecordFilter, limit: int) -> Sequence[Sequence[Any]]:
+        where = _Conditions()
+        where.add("topic = {}", which.topic is not None, which.topic)
+        if table.subject == _NO_SUBJECT:
+            where.add("key = {}", which.key is not None, which.key)
+            where.add("verdict = {}", which.verdict is not None, which.verdict)
+        else:
+            of_key = f"(key = {{}} OR {table.subject} = ANY({{}}::text[]))"
+            where.add(of_key, which.key is not None, which.key, sorted(which.subjects))
+        return self._newest(table, where, which.before, limit)
+
     def dead_letters(self, which: DeadLetterFilter, limit: int) -> Sequence[DeadLetter]:
-        at, place = which.before or (None, Place("", 0, 0))
         where = _Conditions()
         where.add("topic = {}", which.topic is not None, which.topic)
         where.add("instance_id = {}", which.instance_id is not None, which.instance_id)
         where.add("strpos(cause, {}) > 0", which.cause is not None, which.cause)
-        where.add('(at, topic, partition, "offset") < ({}, {}, {}, {})', at is not None, at, *place)
-        order = 'at DESC, topic DESC, partition DESC, "offset" DESC, instance_id'
-        rows = self._query(f"{LETTERS} WHERE {where} ORDER BY {order} LIMIT {limit:d}", *where.parameters)
-        return [letter(row) for row in rows]
+        return [letter(row) for row in self._newest(_LETTERS, where, which.before, limit)]
+
+    def _newest(
+        self, table: RecordTable, where: "_Conditions", before: RecordCursor | None, limit: int
+    ) -> Sequence[Row]:
+        """Return the rows of a source that meet the conditions, the newest first, those before a cursor."""
+        at, place, subject = before or (None, Place("", 0, 0), "")
+        here = f"({', '.join(table.order)}) < ({{}}, {{}}, {{}}, {{}}, {{}}::text)"
+        where.add(here, at is not None, at, *place, subject)
+        order = ", ".join(f"{column} DESC" for column in table.order)
+        return self._query(f"{table.sql} WHERE {where} ORDER BY {order} LIMIT {limit:d}", *where.parameters)
 
     def parked(self, ids: Collection[str]) -> Mapping[str, ParkedBehind]:
         among = "instance_id = ANY($1::text[])"
@@ -213,11 +245,6 @@ def _entry(instance_id: str, row: Row) -> Entry:
     place = None if topic is None else Place(topic, partition, offset)
     fields = (instance_id, seq, at, kind, Verdict(verdict), *message, place, trace_id, span_id)
     return Entry(*fields)
-
-
-def _verdict(place: Place, row: Row) -> RecordVerdict:
-    at, verdict, *rest = row
-    return RecordVerdict(place, at, Verdict(verdict), *rest)
 
 
 def _audit(row: Row) -> Audit:

@@ -14,8 +14,10 @@ from saga_coordinator.handlers.records import (
     Entry,
     InstanceRecord,
     OutboxMessage,
+    Place,
     QueuedRecord,
     RecordVerdict,
+    Verdict,
 )
 from saga_coordinator.sagas.machine import Direction, Instance, Progress, freeze
 from saga_coordinator.service.storage.columns import RECORD, pack_headers, record_of, record_row
@@ -127,10 +129,18 @@ AUDIT: Final = Columns(
         *_columns(TEXT, "who why action cause instance_id"),
     )
 )
-VERDICT: Final = Columns((*_PLACE, Column("at", TIME), *_columns(TEXT, "verdict reason message_id message_type")))
+VERDICT: Final = Columns(
+    (
+        *_PLACE,
+        Column("at", TIME),
+        *_columns(TEXT, "verdict reason message_id message_type"),
+        Column("key", BYTES),
+    )
+)
 
 LETTERS: Final = f"SELECT {LETTER.names} FROM saga.dead_letter"  # noqa: S608  own columns
 EARLY_EVENTS: Final = f"SELECT {HELD.names} FROM saga.held_event"  # noqa: S608  own columns
+VERDICTS: Final = f"SELECT {VERDICT.names} FROM saga.verdict"  # noqa: S608  own columns
 QUEUE: Final = f"SELECT seq, instance_id, {RECORD}, at FROM saga.parked"  # noqa: S608  own columns
 
 
@@ -187,7 +197,7 @@ def audit_row(audit: Audit) -> Sequence[object]:
 
 def verdict_row(verdict: RecordVerdict) -> Sequence[object]:
     message = (verdict.message_id, verdict.message_type)
-    return (*verdict.place, verdict.at, verdict.verdict, verdict.reason, *message)
+    return (*verdict.place, verdict.at, verdict.verdict, verdict.reason, *message, verdict.key)
 
 
 def letter(row: Sequence[Any]) -> DeadLetter:
@@ -232,3 +242,9 @@ def _array(texts: Iterable[str]) -> str:
     """Write an array as PostgreSQL reads it: arrays of arrays of several lengths are not sent."""
     quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
     return "{" + ",".join(f'"{text}"' for text in quoted) + "}"
+
+
+def verdict(row: Sequence[Any]) -> RecordVerdict:
+    """Return a row of `VERDICTS` as a value."""
+    topic, partition, offset, at, verdict, *rest = row
+    return RecordVerdict(Place(topic, partition, offset), at, Verdict(verdict), *rest)

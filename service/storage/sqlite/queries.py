@@ -15,21 +15,23 @@ from saga_coordinator.handlers.records import (
     Entry,
     Place,
     QueuedRecord,
-    RecordVerdict,
     Verdict,
 )
 from saga_coordinator.handlers.trace_context import TraceContext
 from saga_coordinator.sagas.machine import Snapshot, Status
 from saga_coordinator.service.errors import StoreError
-from saga_coordinator.service.storage.columns import RECORD, record_of
+from saga_coordinator.service.storage.columns import RECORD, RecordTable, newest_records, record_of
 from saga_coordinator.service.storage.queries import (
     Backlog,
     DeadLetterFilter,
     InstanceFilter,
     InstanceRow,
+    KeptRecord,
     LiveVersion,
     ParkedBehind,
     PartitionRow,
+    RecordCursor,
+    RecordFilter,
     RecordRows,
 )
 from saga_coordinator.service.storage.sqlite.errors import remedy_at_reading
@@ -39,11 +41,13 @@ from saga_coordinator.service.storage.sqlite.rows import (
     EARLY_EVENTS,
     LETTERS,
     QUEUED,
+    VERDICTS,
     early_event,
     from_time,
     letter,
     queued,
     to_time,
+    verdict,
 )
 
 QUERY_TIMEOUT: Final = 5.0
@@ -78,6 +82,18 @@ _AWAITS_ANY: Final = """ended_at IS NULL AND started_at <= :started_before AND E
 _FIRST_OFFSETS: Final = " UNION ALL ".join(
     f'SELECT min("offset") AS first FROM {table} WHERE topic = lease.topic AND partition = lease.partition'  # noqa: S608  own tables
     for table in ("history", "verdict", "held_event", "dead_letter", "parked")
+)
+
+
+_NO_SUBJECT: Final = "''"
+
+
+_LETTERS: Final = RecordTable(LETTERS, "instance_id", letter, {Verdict.DEAD_LETTERED})
+_RECORDS: Final = (
+    RecordTable(EARLY_EVENTS, "address", early_event, {Verdict.BUFFERED}),
+    RecordTable(QUEUED, "instance_id", queued, {Verdict.BUFFERED}),
+    _LETTERS,
+    RecordTable(VERDICTS, _NO_SUBJECT, verdict, {Verdict.UNMATCHED, Verdict.IGNORED, Verdict.DEAD_LETTERED}),
 )
 
 
@@ -161,10 +177,6 @@ class SqliteQueries:
             f"SELECT (SELECT id FROM instance WHERE number = history.instance), {_HISTORY} FROM history WHERE {AT}",  # noqa: S608  own text
             place,
         )
-        verdicts = self._query(
-            f"SELECT at, verdict, reason, message_id, message_type FROM verdict WHERE {AT}",  # noqa: S608  own text
-            place,
-        )
         audits = self._query(
             f"SELECT {_AUDIT_RECORD}, at, who, why, action, cause, instance_id FROM dead_letter_audit WHERE {AT}"  # noqa: S608  own text
             " ORDER BY number",
@@ -175,31 +187,60 @@ class SqliteQueries:
             early=[early_event(row) for row in self._query(f"{EARLY_EVENTS} WHERE {AT}", place)],
             queued=[queued(row) for row in self._query(f"{QUEUED} WHERE {AT}", place)],
             dead_letters=[letter(row) for row in self._query(f"{LETTERS} WHERE {AT}", place)],
-            verdict=next((_verdict(place, row) for row in verdicts), None),
+            verdict=next((verdict(row) for row in self._query(f"{VERDICTS} WHERE {AT}", place)), None),
             audits=[_audit(row) for row in audits],
         )
 
+    def records(self, which: RecordFilter, limit: int) -> Sequence[KeptRecord]:
+        return newest_records(_RECORDS, which, limit, lambda table: self._records(table, which, limit))
+
+    def _records(self, table: RecordTable, which: RecordFilter, limit: int) -> Sequence[Sequence[Any]]:
+        of_subject = f"{table.subject} IN (SELECT value FROM json_each(:subjects))"  # noqa: S608  own columns
+        of_key = "key = :key" if table.subject == _NO_SUBJECT else f"(key = :key OR {of_subject})"
+        conditions = {
+            "topic = :topic": which.topic is not None,
+            of_key: which.key is not None,
+            "verdict = :verdict": which.verdict is not None and table.sql is VERDICTS,
+        }
+        parameters = {
+            "topic": which.topic,
+            "key": which.key,
+            "subjects": json.dumps(sorted(which.subjects)),
+            "verdict": which.verdict,
+        }
+        return self._newest(table, conditions, parameters, which.before, limit)
+
     def dead_letters(self, which: DeadLetterFilter, limit: int) -> Sequence[DeadLetter]:
-        at, place = which.before or (None, Place("", 0, 0))
         conditions = {
             "topic = :topic": which.topic is not None,
             "instance_id = :instance_id": which.instance_id is not None,
             "instr(cause, :cause) > 0": which.cause is not None,
-            '(at, topic, partition, "offset") < (:at, :of, :partition, :offset)': at is not None,
         }
-        parameters = {
-            "topic": which.topic,
-            "instance_id": which.instance_id,
-            "cause": which.cause,
-            "limit": limit,
+        parameters = {"topic": which.topic, "instance_id": which.instance_id, "cause": which.cause}
+        return [letter(row) for row in self._newest(_LETTERS, conditions, parameters, which.before, limit)]
+
+    def _newest(
+        self,
+        table: RecordTable,
+        conditions: Mapping[str, bool],
+        parameters: Mapping[str, object],
+        before: RecordCursor | None,
+        limit: int,
+    ) -> Sequence[Sequence[Any]]:
+        """Return the rows of a source that meet the conditions, the newest first, those before a cursor."""
+        at, place, subject = before or (None, Place("", 0, 0), "")
+        here = f"({', '.join(table.order)}) < (:at, :of, :partition, :offset, :subject)"
+        condition = _all({**conditions, here: at is not None})
+        cursor = {
             "at": at and from_time(at),
             "of": place.topic,
             "partition": place.partition,
             "offset": place.offset,
+            "subject": subject,
         }
-        order = 'at DESC, topic DESC, partition DESC, "offset" DESC, instance_id'
-        rows = self._query(f"{LETTERS} WHERE {_all(conditions)} ORDER BY {order} LIMIT :limit", parameters)
-        return [letter(row) for row in rows]
+        order = ", ".join(f"{column} DESC" for column in table.order)
+        sql = f"{table.sql} WHERE {condition} ORDER BY {order} LIMIT :limit"
+        return self._query(sql, {**parameters, **cursor, "limit": limit})
 
     def parked(self, ids: Collection[str]) -> Mapping[str, ParkedBehind]:
         named = (json.dumps(sorted(ids)),)
@@ -268,11 +309,6 @@ def _entry(instance_id: str, row: Sequence[Any]) -> Entry:
     place = None if topic is None else Place(topic, partition, offset)
     fields: Sequence[Any] = (instance_id, seq, to_time(at), kind, Verdict(verdict), *message, place, trace_id, span_id)
     return Entry(*fields)
-
-
-def _verdict(place: Place, row: Sequence[Any]) -> RecordVerdict:
-    at, verdict, *rest = row
-    return RecordVerdict(place, to_time(at), Verdict(verdict), *rest)
 
 
 def _audit(row: Sequence[Any]) -> Audit:

@@ -17,12 +17,17 @@ from saga_coordinator.handlers.records import (
     Changes,
     DeadLetter,
     EarlyEvent,
+    Place,
     QueuedRecord,
+    RecordVerdict,
+    Verdict,
 )
 from saga_coordinator.service.storage.columns import RECORD, record_of, record_row
 
 AT: Final = 'topic = ? AND partition = ? AND "offset" = ?'
 LETTERS: Final = f"SELECT {RECORD}, at, cause, instance_id, parks FROM dead_letter"  # noqa: S608  own columns
+VERDICT: Final = 'topic, partition, "offset", at, verdict, reason, message_id, message_type, key'
+VERDICTS: Final = f"SELECT {VERDICT} FROM verdict"  # noqa: S608  own columns
 EARLY_EVENTS: Final = f"SELECT {RECORD}, address, at, expires_at FROM held_event"  # noqa: S608  own columns
 OUTLINES: Final = "SELECT saga, version, outline FROM outline"
 QUEUED: Final = f"SELECT seq, instance_id, {RECORD}, at FROM parked"  # noqa: S608  own columns
@@ -106,6 +111,12 @@ def early_event(row: Sequence[Any]) -> EarlyEvent:
     """Return a row of `EARLY_EVENTS` as a value."""
     *record, address, at, expires_at = row
     return EarlyEvent(address, record_of(record), to_time(at), to_time(expires_at))
+
+
+def verdict(row: Sequence[Any]) -> RecordVerdict:
+    """Return a row of `VERDICTS` as a value."""
+    topic, partition, offset, at, verdict, *rest = row
+    return RecordVerdict(Place(topic, partition, offset), to_time(at), Verdict(verdict), *rest)
 
 
 def _letter_row(letter: DeadLetter) -> Sequence[object]:

@@ -37,6 +37,7 @@ from saga_coordinator.service.storage.sqlite.rows import (
     EARLY_EVENTS,
     LETTERS,
     QUEUED,
+    VERDICT,
     Statement,
     dead_letter_statements,
     early_event,
@@ -223,9 +224,9 @@ def _unmatched_rows(changes: Changes) -> Iterator[Statement]:
         [(*each.record.place, each.address) for each in changes.released],
     )
     yield Statement(
-        "INSERT INTO verdict VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+        f"INSERT INTO verdict ({VERDICT}) VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",  # noqa: S608  own columns
         [
-            (*each.place, from_time(each.at), each.verdict, each.reason, each.message_id, each.message_type)
+            (*each.place, from_time(each.at), each.verdict, each.reason, each.message_id, each.message_type, each.key)
             for each in changes.verdicts
         ],
     )

@@ -165,7 +165,9 @@ def dead(offset: int) -> DeadLetter:
 
 def ruling(offset: int) -> RecordVerdict:
     """The verdict on a record that has reached no instance."""
-    return RecordVerdict(Place("orders.events.v1", 0, offset), TIME, Verdict.UNMATCHED, "nobody", "m-1", None)
+    return RecordVerdict(
+        Place("orders.events.v1", 0, offset), TIME, Verdict.UNMATCHED, "nobody", "m-1", None, b"\xff key"
+    )
 
 
 def starts(*instances: InstanceRecord, **more: Any) -> Changes:  # noqa: ANN401  fields of several types

@@ -9,8 +9,19 @@ import pytest
 
 from saga_coordinator.handlers.records import Place
 from saga_coordinator.service.cli.console import ProgressLine, echo, table
+from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from tests.unit.cli._support.said import Saga
-from tests.unit.cli._support.stories import completed, placed, refused_at_shipping, run_stories, shipped, stalled
+from tests.unit.cli._support.stories import (
+    RESERVE,
+    completed,
+    placed,
+    refused_at_shipping,
+    run_stories,
+    shipped,
+    stalled,
+)
+from tests.unit.handlers._support.coordinator import Coordinator
+from tests.unit.handlers._support.order_log import EVENTS, Log, instance_id
 
 KEY = "order-c54-000010"
 LONG = "customer-00042/2026-11-29/" + "x" * 60
@@ -90,7 +101,53 @@ def test_no_word_of_the_settings_and_checks_is_broken(saga: Saga, columns: int, 
         assert {word for word in words if not re.search(r"\d", word)} <= set(shown)
 
 
-def test_no_word_of_dead_letters_and_records_is_broken(saga: Saga, store: Path, columns: int) -> None:
+async def misfortune(it: Coordinator, log: Log) -> None:
+    """A record that cannot be read, one that comes early, and one that nobody has asked for."""
+    reply = log.answer(it.sent(RESERVE, KEY)[0], ce_correlationid=instance_id("nobody"))
+    await it.take(log.record(EVENTS, LONG, b"no JSON", ()), log.cancelled(LONG), reply)
+
+
+@pytest.mark.parametrize("verb", [["dead-letters", "ls"], ["records", "ls"]])
+def test_no_word_of_listed_records_is_broken(saga: Saga, store: Path, columns: int, verb: list[str]) -> None:
+    assert columns
+    run_stories(store, placed(KEY), misfortune)
+
+    listed = saga.does(*verb, "--json").json
+    shown = saga.does(*verb).out
+
+    rows = listed["dead_letters" if verb[0] == "dead-letters" else "records"]
+    assert rows
+    for each in rows:
+        names = ("place", "cause", "why", "instance", "key", "message_type", "verdict")
+        assert set(tokens([each[name] for name in names if each.get(name) and name != "instance"])) <= set(
+            shown.split()
+        )
+    assert all(len(line) <= columns or len(line.split()) <= 2 for line in map(str.rstrip, shown.splitlines()))
+
+
+def test_no_word_of_a_dead_letter_is_broken(saga: Saga, store: Path, columns: int) -> None:
+    run_stories(store, placed(KEY), misfortune)
+
+    shown = saga.does("dead-letters", "show", f"{EVENTS}:0:1").out
+
+    assert "header ce_specversion is missing" in " ".join(shown.split())
+    assert LONG in shown.split()
+    assert all(len(line) <= columns or len(line.split()) <= 2 for line in shown.splitlines())
+
+
+def test_no_topic_of_a_plan_is_broken(
+    saga: Saga, columns: int, broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAGA_KAFKA__BOOTSTRAP_SERVERS", broker.bootstrap_servers)
+
+    planned = saga.does("topics", "plan", "--json").json
+    shown = saga.does("topics", "plan").out
+
+    assert {word for each in planned for word in tokens([each["name"], each["purpose"]])} <= set(shown.split())
+    assert all(len(line.rstrip()) <= columns or len(line.split()) <= 2 for line in shown.splitlines())
+
+
+def test_no_word_of_an_explained_record_is_broken(saga: Saga, store: Path, columns: int) -> None:
     assert columns
     run_stories(store, stalled(KEY))
     topic = "a-topic-with-a-name-that-is-much-longer-than-most-and-has-no-blank-in-it.events.v1"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from saga_coordinator.handlers.decode import Unreadable
 from saga_coordinator.handlers.encode import Encoder
 from saga_coordinator.handlers.records import DeadLetter, OutboxMessage, Place, RawHeaders, Record
 from saga_coordinator.handlers.redrive import DeadLetterRef
@@ -24,7 +25,7 @@ def published(**changed: object) -> OutboxMessage:
     record = usual._replace(**{name: value for name, value in changed.items() if name in Record._fields})  # type: ignore[arg-type]  # fields by name
     letter = DeadLetter(record, TIME, "not JSON: ü \ud800", str(changed.get("instance_id", "")))
     encoder = Encoder(lambda topic, _key: 3 if topic.endswith("-dlt") else 1, group="the-group")
-    row = encoder.dead_letter(letter, None)
+    row = encoder.dead_letter(letter, Unreadable(record, letter.cause))
     assert row is not None
     return row
 

@@ -10,7 +10,7 @@ from pydantic_settings import SettingsError
 
 from saga_coordinator.service.app.database import path_of
 from saga_coordinator.service.settings import Settings
-from saga_coordinator.service.views.record import parse_place
+from saga_coordinator.service.views.text import parse_place
 from tests.unit.handlers._support import fuzzed
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from msgspec import structs
 
-from saga_coordinator.handlers.redrive import DeadLetterRef
+from saga_coordinator.handlers.redrive import DeadLetterRef, Outcome
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.sagas import parallel, receive
 from saga_coordinator.sagas.language.nodes import Node
@@ -127,8 +127,26 @@ async def test_what_cannot_be_read_parks_nobody_i28(tmp_path: Path) -> None:
     async with open_coordinator(tmp_path / "saga.db", wide(NO_FAULT, NO_FAULT)) as it:
         two = await Two(it).begin()
         await it.take(two.log.reply(two.command("a"), "made.did.v1", b"{"), two.says("a"))
-        assert it.rows("SELECT instance_id, parks FROM dead_letter") == [("", 0)]
+        assert it.rows("SELECT instance_id, parks FROM dead_letter") == [(BAD, 0)]
         assert two.seen() == ["a"]
+
+
+async def test_what_cannot_be_read_is_no_second_head_of_a_parked_instance_i28(tmp_path: Path) -> None:
+    fault = Fault()
+    async with open_coordinator(tmp_path / "saga.db", wide(fault, NO_FAULT)) as it:
+        two = await Two(it).begin()
+        failing, unreadable = two.says("a"), two.log.reply(two.command("b"), "made.did.v1", b"{")
+        await it.take(failing, unreadable)
+        assert heads(it) == [(BAD, *failing.place[::2])]
+
+        fault.heal()
+        await it.redrive.edit(DeadLetterRef(unreadable.place), b'{"word": "b"}', OLGA)
+        behind = await it.redrive.redrive(DeadLetterRef(unreadable.place), OLGA)
+        assert (behind.outcome, f"parked behind {failing.place}" in (behind.why or "")) == (Outcome.REFUSED, True)
+        for letter in (failing, unreadable):
+            done = await it.redrive.redrive(DeadLetterRef(letter.place), OLGA)
+            assert done.outcome is Outcome.DONE
+        assert two.seen() == ["a", "b"]
 
 
 # --- events that concern several instances, and events that were held

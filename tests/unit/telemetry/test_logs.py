@@ -330,7 +330,7 @@ def test_the_first_record_of_each_ignored_type_is_named_with_the_types_that_are_
     lines, at = LogLines(), datetime(2026, 1, 1, tzinfo=UTC)
     for offset, type_ in enumerate(("orders.order-praised.v1", "orders.order-praised.v1", None)):
         place = Place("orders.events.v1", 0, offset)
-        unwanted = RecordVerdict(place, at, Verdict.IGNORED, f"{type_} is not wanted", "m-1", type_)
+        unwanted = RecordVerdict(place, at, Verdict.IGNORED, f"{type_} is not wanted", "m-1", type_, b"o-1")
         lines.on_commit(Committed((), Changes(unwanted=[unwanted]), at, at))
 
     assert [(line["level"], line["record"], line["reason"]) for line in said()] == [

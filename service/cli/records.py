@@ -1,0 +1,83 @@
+"""`saga records`: records that have reached no instance, or wait for one, and why."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from saga_coordinator.handlers.records import Verdict
+from saga_coordinator.sagas.language.wording import format_duration
+from saga_coordinator.service.cli.console import echo, print_json, remark, table
+from saga_coordinator.service.cli.options import Cursor, Json
+from saga_coordinator.service.cli.reader import open_reader
+from saga_coordinator.service.views.records import RecordSummary, list_records
+
+records = typer.Typer(
+    help="Records that have reached no instance, or wait for one.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+
+class ListedVerdict(StrEnum):
+    """The verdicts of records that are listed; all others are in the history of an instance."""
+
+    BUFFERED = Verdict.BUFFERED
+    UNMATCHED = Verdict.UNMATCHED
+    IGNORED = Verdict.IGNORED
+    DEAD_LETTERED = Verdict.DEAD_LETTERED
+
+
+@records.callback()
+def _group() -> None:
+    """Records that have reached no instance, or wait for one."""
+
+
+@records.command("ls")
+def ls(
+    *,
+    verdict: Annotated[ListedVerdict | None, typer.Option(help="Only those with this verdict")] = None,
+    key: Annotated[str | None, typer.Option(help="Only those with this key, or for an instance that has it")] = None,
+    topic: Annotated[str | None, typer.Option(help="Only those of this topic")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many")] = 20,
+    cursor: Cursor = None,
+    json: Json = False,
+) -> None:
+    """List records that have reached no instance, or wait for one, the newest first.
+
+    Buffered: an event that came early, or a record queued behind a dead letter. Unmatched: there was no instance for
+    it. Ignored: its instance has ended and cannot be read; of records of a type that no saga wants nothing is stored.
+
+    JSON: {"records": [{"place", "at", "verdict", "why", "key", "message_type", "instance", "until"}], "next": CURSOR}
+    """
+    wanted = None if verdict is None else Verdict(verdict)
+    with open_reader() as reader:
+        try:
+            page = list_records(*reader, limit, verdict=wanted, topic=topic, key=key, before=cursor)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
+    if json:
+        print_json(page)
+        return
+    if page.records:
+        now = datetime.now(UTC)
+        table(("place", "verdict", "age", "until", "key", "type", "why"), [_row(each, now) for each in page.records])
+    else:
+        echo("There is no record" + (" like this." if verdict or key or topic or cursor else " without an instance."))
+    if page.next:
+        remark(f"There are more: saga records ls --cursor {page.next}")
+
+
+def _row(record: RecordSummary, now: datetime) -> Sequence[str]:
+    return (
+        str(record.place),
+        record.verdict,
+        format_duration(now - record.at),
+        "" if record.until is None else f"{format_duration(record.until - now)} more",
+        record.key or "",
+        record.message_type or "",
+        record.why,
+    )
