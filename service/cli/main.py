@@ -41,7 +41,7 @@ VERBS: Final = {
     "explain": Verb("explain", "Say what became of a record, and why."),
     "config": Verb("config", "Show all settings and where they come from."),
     "version": Verb("version", "Print the version."),
-    "db": Verb("db", "The database file: backup, restore, check."),
+    "db": Verb("db", "The database: backup, restore, check, upgrade."),
     "positions": Verb("positions", "From where topics are read."),
     "topics": Verb("topics", "The Kafka topics that the catalog needs."),
     "demo": Verb("demo", "Run orders through a whole system, and check the result."),
