@@ -25,6 +25,12 @@ from saga_coordinator.handlers.records import (
 
 T = TypeVar("T")
 
+Lane = tuple[str, int]
+"""A topic and one of its partitions."""
+
+Done = Callable[[Lane, int | Exception], None]
+"""Called with a lane and how many of its rows are acknowledged, or why none is."""
+
 
 class Transaction(Protocol):
     """One transaction of the store. Nothing that it reads changes before it commits."""
@@ -118,8 +124,12 @@ class Publisher(Protocol):
     def max_message_bytes(self, topic: str) -> int:
         """Return how many bytes a message to a topic may have, with its headers and its frame."""
 
-    async def publish(self, topic: str, partition: int, rows: Sequence[OutboxMessage]) -> None:
-        """Publish rows in order, and return when all are acknowledged. When it raises, any may have been written."""
+    def post(self, lanes: Mapping[Lane, Sequence[OutboxMessage]], done: Done) -> None:
+        """Begin to publish: of each lane, in order, as many of the first rows as fit into one batch. It never raises.
+
+        `done` is called later, once for each lane unless the publisher is stopped before. After an error any of the
+        rows may have been written, or may still be.
+        """
 
 
 class Clock(Protocol):

@@ -8,12 +8,14 @@ end the rows of an instance leave through one relay, that of its home; in a shar
 
 import asyncio
 import time
-from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 
 from saga_coordinator.handlers.backoff import Backoff
 from saga_coordinator.handlers.leases import Leases
-from saga_coordinator.handlers.ports import Observer, Publisher, Store
+from saga_coordinator.handlers.ports import Lane, Observer, Publisher, Store
 from saga_coordinator.handlers.records import Changes, OutboxRow
 
 MAX_BATCH = 1_000
@@ -29,9 +31,9 @@ class Relay:
         self._leases = leases
         self._publisher = publisher
         self._observer = observer
-        self._lanes: defaultdict[tuple[str, int], deque[OutboxRow]] = defaultdict(deque)
-        self._busy: set[tuple[str, int]] = set()
+        self._lanes: dict[Lane, _Queue] = {}
         self._known: set[int] = set()
+        self._pending = 0
         self._bytes = 0
         self._early: list[OutboxRow] | None = None
         self._acknowledged: list[int] = []
@@ -44,16 +46,16 @@ class Relay:
     @property
     def pending(self) -> int:
         """How many rows are not acknowledged yet."""
-        return sum(map(len, self._lanes.values()))
+        return self._pending
 
     def exceeds(self, limit: int, max_bytes: int) -> bool:
         """Return whether more rows, or more bytes of values, are not acknowledged yet."""
-        return self.pending > limit or self._bytes > max_bytes
+        return self._pending > limit or self._bytes > max_bytes
 
     @property
     def age(self) -> float:
         """For how many seconds the oldest of them has waited."""
-        oldest = min((lane[0].seq for lane in self._lanes.values() if lane), default=None)
+        oldest = min((lane.rows[0].seq for lane in self._lanes.values() if lane.rows), default=None)
         while self._pushes and (oldest is None or self._pushes[0][0] < oldest):
             self._pushes.popleft()
         return time.monotonic() - self._pushes[0][1] if self._pushes else 0.0
@@ -62,7 +64,7 @@ class Relay:
         """Return the ids of the messages that have not left yet: none is acknowledged. None: they are being read."""
         if self._early is not None:
             return None
-        return frozenset(row.message.message_id for lane in self._lanes.values() for row in lane)
+        return frozenset(row.message.message_id for lane in self._lanes.values() for row in lane.rows)
 
     def push(self, rows: Sequence[OutboxRow], *, deleted: Sequence[int] = ()) -> None:
         """Take over committed rows, and forget those that the same transaction has deleted."""
@@ -87,19 +89,24 @@ class Relay:
         rows = {row.seq: row for row in (*older, *newer)}
         self._queue([rows[seq] for seq in sorted(rows)])
 
-    def _queue(self, rows: Sequence[OutboxRow]) -> None:
+    def _queue(self, rows: Iterable[OutboxRow]) -> None:
         """Let rows of our homes leave, in their order."""
-        rows = [row for row in rows if self._leases.is_home(row.message.home)]
+        changed: dict[_Queue, None] = {}
         for row in rows:
-            if row.seq not in self._known:
-                self._known.add(row.seq)
-                self._bytes += len(row.message.value or b"")
-                self._idle.clear()
-                self._lanes[row.message.topic, row.message.partition].append(row)
-        if rows:
-            self._pushes.append((rows[-1].seq, time.monotonic()))
-        for lane in dict.fromkeys((row.message.topic, row.message.partition) for row in rows):
-            self._start(lane)
+            message = row.message
+            if row.seq in self._known or not self._leases.is_home(message.home):
+                continue
+            self._known.add(row.seq)
+            self._pending += 1
+            self._bytes += len(message.value or b"")
+            at = message.topic, message.partition
+            lane = self._lanes.get(at) or self._lanes.setdefault(at, _Queue(at))
+            lane.rows.append(row)
+            changed[lane] = None
+        if changed:
+            self._idle.clear()
+            self._pushes.append((row.seq, time.monotonic()))
+            self._post(changed)
 
     def acknowledged(self) -> Sequence[int]:
         """Return the rows that may be deleted now."""
@@ -110,8 +117,7 @@ class Relay:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             try:
-                for lane in tuple(self._lanes):
-                    self._start(lane)
+                self._post(self._lanes.values())
                 while True:
                     await self._wait_for_work()
                     try:
@@ -144,31 +150,63 @@ class Relay:
             return
         self._look.clear()
 
-    def _start(self, lane: tuple[str, int]) -> None:
-        if self._tasks is not None and lane not in self._busy and self._lanes[lane]:
-            self._busy.add(lane)
-            self._tasks.create_task(self._publish(lane), name=f"relay {lane[0]}:{lane[1]}")
+    def _post(self, lanes: Iterable["_Queue"]) -> None:
+        """Publish the first rows of those lanes that have rows and wait for nothing, all lanes at once."""
+        if self._tasks is None:
+            return
+        posted = {}
+        for lane in lanes:
+            if lane.rows and not lane.posted:
+                posted[lane.at] = [row.message for row in islice(lane.rows, lane.most)]
+                lane.posted = len(posted[lane.at])
+        if posted:
+            self._publisher.post(posted, self._done)
 
-    async def _publish(self, lane: tuple[str, int]) -> None:
-        """Publish one lane until it is empty. After a failure begin with one row: others may be to blame for it."""
-        waiting, backoff, most = self._lanes[lane], Backoff(), MAX_BATCH
+    def _done(self, at: Lane, outcome: int | Exception) -> None:
+        """Continue a lane after its rows were acknowledged; after a failure they stay, and are sent again later."""
+        lane = self._lanes[at]
+        if isinstance(outcome, int):
+            self._acknowledge(lane, outcome)
+            lane.on_success()
+            self._post((lane,))
+        elif self._tasks is None:
+            lane.posted = 0
+        else:
+            self._observer.on_error(f"{lane.posted} messages to {at[0]}:{at[1]} were not acknowledged", outcome)
+            self._tasks.create_task(self._retry(lane), name=f"relay {at[0]}:{at[1]}")
+
+    def _acknowledge(self, lane: "_Queue", count: int) -> None:
+        """Note that the first rows of a lane are in Kafka."""
+        for _ in range(count):
+            row = lane.rows.popleft()
+            self._bytes -= len(row.message.value or b"")
+            self._acknowledged.append(row.seq)
+        self._pending -= count
+        if not self._pending:
+            self._idle.set()
+
+    async def _retry(self, lane: "_Queue") -> None:
+        """Publish a lane again after a delay. Begin with one row: others may be to blame for the failure."""
         try:
-            while waiting:
-                rows = [waiting[index] for index in range(min(len(waiting), most))]
-                try:
-                    await self._publisher.publish(*lane, [row.message for row in rows])
-                except Exception as error:  # noqa: BLE001  whatever it is, the rows stay and are tried again
-                    self._observer.on_error(f"{len(rows)} messages to {lane[0]}:{lane[1]} were not acknowledged", error)
-                    await asyncio.sleep(backoff.next())
-                    most = 1
-                else:
-                    backoff.reset()
-                    most = min(most * 2, MAX_BATCH)
-                    for row in rows:
-                        waiting.popleft()
-                        self._bytes -= len(row.message.value or b"")
-                        self._acknowledged.append(row.seq)
+            await asyncio.sleep(lane.backoff.next())
         finally:
-            self._busy.discard(lane)
-            if not self.pending:
-                self._idle.set()
+            lane.posted = 0
+        lane.most = 1
+        self._post((lane,))
+
+
+@dataclass(eq=False, slots=True)
+class _Queue:
+    """The rows of a lane that are not acknowledged; the first `posted` of them are on their way, at most `most`."""
+
+    at: Lane
+    rows: deque[OutboxRow] = field(default_factory=deque)
+    posted: int = 0
+    most: int = MAX_BATCH
+    backoff: Backoff = field(default_factory=Backoff)
+
+    def on_success(self) -> None:
+        """Allow the next rows, twice as many as before."""
+        self.posted = 0
+        self.most = min(2 * self.most, MAX_BATCH)
+        self.backoff.reset()

@@ -9,7 +9,7 @@ and a client that lost one is replaced. A client also waits for its broker befor
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from functools import wraps
 from typing import Any, NamedTuple
 
@@ -27,9 +27,11 @@ from aiokafka.errors import (
     RecordTooLargeError,
     TopicAuthorizationFailedError,
 )
+from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.structs import OffsetAndMetadata
 
+from saga_coordinator.handlers.records import OutboxMessage
 from saga_coordinator.service.kafka.protocol import GroupRightsRequest, TopicDetailsRequest, operations_of
 
 STOP_TIMEOUT = 3.0
@@ -230,6 +232,32 @@ async def committed_offsets(
 async def wait_for_assignment(consumer: AIOKafkaConsumer) -> None:
     """Return when a consumer that was started without a subscription has joined the group."""
     await consumer._subscription.wait_for_assignment()
+
+
+# --- batches
+
+
+def fill_batch(rows: Sequence[OutboxMessage], max_bytes: int) -> tuple[BatchBuilder, int]:
+    """Return a batch of the first rows, as many as it takes, and how many those are; one always fits."""
+    batch = BatchBuilder(max_bytes, compression_type=0)
+    for row in rows:
+        if batch.append(timestamp=None, key=row.key, value=row.value, headers=list(row.headers)) is None:
+            break
+    return batch, batch.record_count()
+
+
+def post_batch(producer: AIOKafkaProducer, at: TopicPartition, batch: BatchBuilder) -> Task | None:
+    """Let a producer send a batch with its next request, and return the future that its acknowledgement resolves.
+
+    Return None if the batch has to wait, or cannot be sent: `send_batch` waits, and raises.
+    """
+    accumulator = producer._message_accumulator
+    if accumulator._closed or accumulator._exception is not None or accumulator._batches.get(at):
+        return None
+    if producer.client.cluster.leader_for_partition(at) in {None, -1}:
+        return None
+    acknowledged: Task = accumulator._append_batch(batch, at).future
+    return acknowledged
 
 
 # --- tasks

@@ -22,14 +22,19 @@ class Credentials:
 
     def __init__(self, settings: KafkaSettings, client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
         self._settings = settings
+        self._has_files = settings.has_files
         self._holder = client
         self._read_at = time.monotonic()
 
+    def are_due(self, *, is_failing: bool) -> bool:
+        """Return whether it is time to read the files again."""
+        interval = RENEW_INTERVAL_OF_FAILING if is_failing else RENEW_INTERVAL
+        return self._has_files and time.monotonic() - self._read_at > interval
+
     def renew(self, *, is_failing: bool) -> None:
-        """Read the files again. Raises `ConnectionError` if they cannot be used; then the client keeps what it has."""
-        now, interval = time.monotonic(), RENEW_INTERVAL_OF_FAILING if is_failing else RENEW_INTERVAL
-        if self._settings.has_files and now - self._read_at > interval:
-            self._read_at = now
+        """Read the files if it is time. Raises `ConnectionError` for a bad one; then the client keeps what it has."""
+        if self.are_due(is_failing=is_failing):
+            self._read_at = time.monotonic()
             renew_credentials(self._holder, connection(self._settings))
 
 

@@ -1,13 +1,14 @@
 """The handlers of this checkout on a real SQLite file, without Kafka: a publisher that acknowledges at once."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from zlib import crc32
 
 from saga_coordinator.handlers.bootstrap import Handlers, wire_handlers
 from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES
-from saga_coordinator.handlers.ports import Observer
+from saga_coordinator.handlers.ports import Done, Lane, Observer
 from saga_coordinator.handlers.records import OutboxMessage, PartitionOfTopic
 from saga_coordinator.handlers.routing import Routes
 from saga_coordinator.handlers.trace_context import Sampler
@@ -32,8 +33,10 @@ class Acknowledging:
     def max_message_bytes(self, topic: str) -> int:  # noqa: ARG002  the port's form
         return MAX_MESSAGE_BYTES
 
-    async def publish(self, topic: str, partition: int, rows: Sequence[OutboxMessage]) -> None:
-        pass
+    def post(self, lanes: Mapping[Lane, Sequence[OutboxMessage]], done: Done) -> None:
+        loop = asyncio.get_running_loop()
+        for lane, rows in lanes.items():
+            loop.call_soon(done, lane, len(rows))
 
 
 @asynccontextmanager

@@ -42,7 +42,8 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "commit": (f"{_SQLITE}.store:SqliteStore.transact", f"{_SQLITE}.store:SqliteStore._transact"),
     "publish": (
         f"{_HANDLERS}.relay:Relay.push",
-        f"{_HANDLERS}.relay:Relay._publish",
+        f"{_KAFKA}.publisher:KafkaPublisher._on_acknowledged",
+        f"{_KAFKA}.publisher:KafkaPublisher._publish",
         "aiokafka.producer.sender:Sender._sender_routine",
         "aiokafka.producer.sender:Sender._send_produce_req",
     ),

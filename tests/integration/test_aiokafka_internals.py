@@ -9,12 +9,15 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.structs import OffsetAndMetadata
 
+from saga_coordinator.handlers.records import OutboxMessage
 from saga_coordinator.service.kafka.aiokafka_internals import (
     allowed_on_group,
     allowed_on_topics,
     committed_offsets,
     consumer_error,
     describe_topics,
+    fill_batch,
+    post_batch,
     producer_error,
     topic_errors,
 )
@@ -53,6 +56,12 @@ async def test_the_private_parts_of_its_clients_are_those_that_the_service_uses(
             assert tasks[-2:] != [None, None]
             assert all(isinstance(task, Future) for task in fetcher._pending_tasks)  # noqa: SLF001
             assert callable(producer._message_accumulator.fail_all)  # noqa: SLF001
+            batch, count = fill_batch([OutboxMessage("m", 0, "t", 0, b"k", (("name", b"value"),), b"v")], 1_000)
+            assert post_batch(producer, TopicPartition("t", 0), batch) is None, "it knows no leader yet"
+            assert await producer.partitions_for("t") == {0}
+            posted = post_batch(producer, TopicPartition("t", 0), batch)
+            assert posted is not None
+            assert (count, (await posted).offset) == (1, 0)
             assert (consumer_error(consumer), producer_error(producer)) == (None, None)
             assert await topic_errors(admin, ["t", "nobody-made-it"]) == {"t": 0, "nobody-made-it": UNKNOWN_TOPIC}
             assert await allowed_on_topics(admin, ["t"]) == {}

@@ -10,6 +10,7 @@ from saga_coordinator.handlers.records import OutboxMessage
 from saga_coordinator.service.kafka.publisher import KafkaPublisher
 from saga_coordinator.service.settings import KafkaSettings
 from tests.integration._support.kafka_errors import Code
+from tests.integration._support.posted import post, published
 from tests.integration._support.two_brokers import READ, WRITTEN, Scene, scene
 from tests.support.kafka.faulty_broker import ApiKey, FaultyBroker
 from tests.unit.handlers._support.eventually import eventually
@@ -56,13 +57,13 @@ async def test_a_producer_whose_other_batches_wait_leaves_nothing_running_when_i
         await publisher.start()
         broker.push_broker_errors(READ, ApiKey.PRODUCE, [Code.NOT_ENOUGH_REPLICAS] * UNLIMITED)
         broker.push_broker_errors(WRITTEN, ApiKey.PRODUCE, [Code.INVALID_RECORD])
-        waiting = asyncio.create_task(publisher.publish("t", 0, [row("waits")]))
+        waiting = post(publisher, [row("waits", 0)])
         await eventually(lambda: broker.unmet_errors(READ, ApiKey.PRODUCE) < UNLIMITED, "a batch waits for replicas")
         with pytest.raises(KafkaError):
-            await publisher.publish("t", 1, [row("is refused")])
+            await published(publisher, [row("is refused", 1)])
         with pytest.raises(KafkaError):
             await waiting
-        await publisher.publish("t", 1, [row("goes out")])
+        await published(publisher, [row("goes out", 1)])
         await publisher.stop()
         await eventually(lambda: clients() == 0, "all clients have ended")
         assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -78,5 +79,5 @@ def notes(here: Scene) -> str:
     return str([getattr(error, "__notes__", []) for _, error in here.it.watcher.troubles])
 
 
-def row(name: str) -> OutboxMessage:
-    return OutboxMessage(name, 0, "t", 0, name.encode(), (), b"{}")
+def row(name: str, partition: int) -> OutboxMessage:
+    return OutboxMessage(name, 0, "t", partition, name.encode(), (), b"{}")

@@ -14,6 +14,7 @@ from saga_coordinator.handlers.records import Changes, OutboxMessage
 from saga_coordinator.service.kafka.admin import NoSuchTopic
 from saga_coordinator.service.kafka.publisher import KafkaPublisher
 from saga_coordinator.service.settings import KafkaSettings
+from tests.integration._support.posted import published
 from tests.support.kafka.faulty_broker import ApiKey, FaultyBroker
 from tests.unit.handlers._support.coordinator import open_coordinator
 from tests.unit.handlers._support.eventually import eventually
@@ -65,7 +66,7 @@ async def test_rows_of_any_size_that_is_allowed_are_written_in_order() -> None:
             rows = [
                 row(f"m-{number}", value=b"x" * size) for number, size in enumerate((10, 600_000, 990_000, 10, 899_990))
             ]
-            await publisher.publish(TOPIC, 0, rows)
+            assert await published(publisher, rows) == [2, 1, 1, 1]
         assert (await written(broker))[0] == [each.key for each in rows]
 
 
@@ -85,8 +86,8 @@ async def test_a_refusal_for_good_is_raised_and_the_next_attempt_has_a_new_produ
         async with publishing(broker) as publisher:
             broker.push_request_errors(ApiKey.PRODUCE, [MESSAGE_TOO_LARGE])
             with pytest.raises(KafkaError):
-                await publisher.publish(TOPIC, 0, [row("m-1")])
-            await publisher.publish(TOPIC, 0, [row("m-1")])
+                await published(publisher, [row("m-1")])
+            await published(publisher, [row("m-1")])
         assert (await written(broker))[0] == [b"m-1"]
 
 
@@ -94,7 +95,7 @@ async def test_a_refusal_for_now_is_waited_out() -> None:
     with FaultyBroker({TOPIC: PARTITIONS}) as broker:
         async with publishing(broker, request_timeout=5) as publisher:
             broker.push_request_errors(ApiKey.PRODUCE, [NOT_ENOUGH_REPLICAS] * 3)
-            await publisher.publish(TOPIC, 0, [row("m-1"), row("m-2")])
+            await published(publisher, [row("m-1"), row("m-2")])
         assert (await written(broker))[0] == [b"m-1", b"m-2"]
 
 

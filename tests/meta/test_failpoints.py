@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.failpoints import BESIDE_ORDERS, STATEMENTS, VARIABLE
+from tests.support.kafka.faulty_broker import FaultyBroker
 from tests.support.project_tree import ROOT, SOURCES
 
 COUNT_TO = """
@@ -20,6 +21,26 @@ async def main():
         for number in range(5):
             await it.execute("BEGIN IMMEDIATE")
             await it.execute("COMMIT")
+            print(number, flush=True)
+asyncio.run(main())
+"""
+
+
+RELAY_TO = """
+import asyncio, sys, tests.support.failpoints as failpoints
+from pathlib import Path
+from saga_coordinator.handlers.records import Changes, OutboxMessage
+from saga_coordinator.service.kafka.publisher import KafkaPublisher
+from saga_coordinator.service.settings import KafkaSettings
+from tests.unit.handlers._support.coordinator import open_coordinator, relaying
+failpoints.install()
+async def main():
+    publisher = KafkaPublisher(KafkaSettings(bootstrap_servers=sys.argv[2]), [])
+    async with open_coordinator(Path(sys.argv[1]), publisher=publisher) as it, relaying(it.relay):
+        for number in range(3):
+            rows = [OutboxMessage(f"{number}-{at}", 0, "t", at, b"k", (), b"v") for at in (0, 1)]
+            it.relay.push(await it.store.transact(lambda tx: tx.save(Changes(outbox=rows))))
+            await it.relay.wait_until_drained()
             print(number, flush=True)
 asyncio.run(main())
 """
@@ -49,6 +70,28 @@ def test_a_failure_is_raised_where_it_is_asked_for(tmp_path: Path) -> None:
     ran = counted(tmp_path, "commit.after=fail@2")
     assert "on purpose, at commit.after" in ran.stderr
     assert ran.stdout.splitlines()[1:] == ["0"]
+
+
+@pytest.mark.parametrize(
+    ("point", "last"),
+    [
+        ("send.before=kill@5", ["0", "1"]),
+        ("send.after=kill@4", ["0"]),
+        ("ack.before=kill@3", ["0"]),
+        ("ack.after=kill@6", ["0", "1"]),
+    ],
+)
+def test_a_batch_of_a_lane_is_a_place_when_it_is_sent_and_when_it_is_acknowledged(
+    tmp_path: Path, point: str, last: list[str]
+) -> None:
+    environment = {VARIABLE: point, "PYTHONPATH": f"{SOURCES}:{ROOT}"}
+    with FaultyBroker({"t": 2}) as broker:
+        command = [sys.executable, "-c", RELAY_TO, str(tmp_path / "a.db"), broker.bootstrap_servers]
+        ran = subprocess.run(
+            command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        )
+    assert ran.returncode == -signal.SIGKILL, ran.stderr
+    assert ran.stdout.split() == last
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,10 @@ from typing import Any, Final
 import aiosqlite
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from saga_coordinator.handlers.ports import Lane
+from saga_coordinator.handlers.relay import Relay
 from saga_coordinator.service.cli.main import main
+from saga_coordinator.service.kafka import publisher
 from saga_coordinator.service.storage.sqlite import rows
 
 VARIABLE: Final = "SAGA_TEST_FAILPOINTS"
@@ -54,7 +57,10 @@ BESIDE_ORDERS: Final = ("park", "unpark", "alter", "settle", "audit", "await", "
 """Those that no order reaches: somebody has to redrive a record, or to await an event at another key."""
 
 CALLS: Final = ("fetch", "send", "ack", "offset")
-"""Places in Kafka: a poll that brought records, a batch handed over, its acknowledgement, the commit of offsets."""
+"""Places in Kafka: a poll that brought records, a batch handed over, its acknowledgement, the commit of offsets.
+
+`ack.before`: Kafka has a batch, and the relay has not noted it.
+"""
 
 PLACES: Final = (*STATEMENTS, *CALLS)
 
@@ -113,7 +119,9 @@ class _Instruments:
         _replace(rows, "run", self._writing)
         self._wrap(AIOKafkaConsumer, "commit", lambda *_: "offset")
         _replace(AIOKafkaConsumer, "getmany", self._fetching)
+        _replace(publisher, "post_batch", self._posting)
         _replace(AIOKafkaProducer, "send_batch", self._sending)
+        _replace(Relay, "_done", self._acknowledged)
 
     def _wrap(self, owner: type, method: str, place_of: Callable[..., str | None]) -> None:
         def around(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -152,22 +160,40 @@ class _Instruments:
 
         return call
 
+    def _posting(self, original: Callable[..., object]) -> Callable[..., object]:
+        """Stand around a batch that a producer takes at once; one that it does not take is sent later."""
+
+        def call(*args: object) -> object:
+            self.reach("send.before")
+            future = original(*args)
+            if future is not None:
+                self.reach("send.after")
+            return future
+
+        return call
+
     def _sending(self, original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        """Distinguish a batch that is handed over from one that is acknowledged."""
+        """Stand around a batch that has to wait before the producer takes it."""
 
         async def call(this: object, *args: Any, **named: Any) -> Any:  # noqa: ANN401  the library's own form
             self.reach("send.before")
             future = await original(this, *args, **named)
             self.reach("send.after")
-            return self._acknowledged(future)
+            return future
 
         return call
 
-    async def _acknowledged(self, future: Awaitable[Any]) -> Any:  # noqa: ANN401  the library's own form
-        self.reach("ack.before")
-        result = await future
-        self.reach("ack.after")
-        return result
+    def _acknowledged(self, original: Callable[[Relay, Lane, int | Exception], None]) -> Callable[..., None]:
+        """Count only the batches that Kafka has."""
+
+        def call(this: Relay, lane: Lane, outcome: int | Exception) -> None:
+            if isinstance(outcome, int):
+                self.reach("ack.before")
+            original(this, lane, outcome)
+            if isinstance(outcome, int):
+                self.reach("ack.after")
+
+        return call
 
 
 class _Between:

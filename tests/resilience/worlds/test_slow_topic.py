@@ -11,17 +11,18 @@ from saga_coordinator.handlers.names import DEFAULT_NAMES
 from saga_coordinator.handlers.records import Lease, OutboxMessage, OutboxRow
 from saga_coordinator.handlers.relay import Relay
 from tests.resilience.worlds._support.loop import SimulatedLoop
-from tests.unit.handlers._support.coordinator import Watcher
+from tests.unit.handlers._support.coordinator import Posting, Watcher
 
 LANES: Final = [(topic, partition) for topic in ("stock", "cards", "parcels") for partition in range(4)]
 SLOW: Final = [("letters", partition) for partition in range(4)]
 ROWS_A_SECOND, SECONDS = 1_000, 20
 
 
-class Topics:
+class Topics(Posting):
     """A publisher whose acknowledgements take 2 to 20 ms, and of slow topics two seconds."""
 
     def __init__(self, chance: Random) -> None:
+        super().__init__()
         self._chance = chance
         self.acknowledged: dict[str, float] = {}
 

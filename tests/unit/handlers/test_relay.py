@@ -1,7 +1,7 @@
 """The outbox leaves in order, whole, and is deleted only when Kafka has it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -9,6 +9,7 @@ from random import Random
 import pytest
 from msgspec import structs
 
+from saga_coordinator.handlers.ports import Done, Lane
 from saga_coordinator.handlers.records import Changes, OutboxMessage, OutboxRow
 from saga_coordinator.service.storage.sqlite.store import SqliteStore
 from tests.unit.handlers._support.brittle import BrittleStore, Stores
@@ -30,6 +31,10 @@ class Gate(Wall):
         self.failures: dict[tuple[str, int], int] = {}
         self.loses = False
         self.entered: set[tuple[str, int]] = set()
+        self.takes = 1_000
+
+    def post(self, lanes: Mapping[Lane, Sequence[OutboxMessage]], done: Done) -> None:
+        super().post({lane: rows[: self.takes] for lane, rows in lanes.items()}, done)
 
     async def publish(self, topic: str, partition: int, rows: Sequence[OutboxMessage]) -> None:
         """Write, and fail or wait: what was not acknowledged may have been written."""
@@ -88,6 +93,34 @@ async def test_rows_leave_in_their_order_and_are_deleted(tmp_path: Path) -> None
         ]
         assert await it.store.unsent() == []
         assert it.relay._known == set()  # noqa: SLF001  what it remembers must not grow without limit
+
+
+async def test_rows_that_do_not_fit_into_a_batch_follow_when_it_is_acknowledged_i12(tmp_path: Path) -> None:
+    gate = Gate()
+    gate.takes = 2
+    gate.open.clear()
+    async with open_coordinator(tmp_path / "saga.db", publisher=gate) as it, relaying(it.relay):
+        it.relay.push(await written(it, *(message(f"m-{number}") for number in range(5)), message("n", "u")))
+        await eventually(lambda: gate.first_copies("u") == ["n"], "the other lane has sent all of its rows")
+        assert gate.first_copies("t") == ["m-0", "m-1"]
+        gate.open.set()
+        await it.relay.wait_until_drained()
+        assert [row.message_id for row in gate.published if row.topic == "t"] == [f"m-{n}" for n in range(5)]
+        assert await it.store.unsent() == []
+
+
+async def test_a_lane_sends_nothing_more_before_its_rows_are_acknowledged_i12(tmp_path: Path) -> None:
+    gate = Gate()
+    gate.open.clear()
+    async with open_coordinator(tmp_path / "saga.db", publisher=gate) as it, relaying(it.relay):
+        it.relay.push(await written(it, message("m-1")))
+        await eventually(lambda: gate.first_copies("t") == ["m-1"], "written, not acknowledged")
+        it.relay.push(await written(it, message("m-2"), message("n", "u")))
+        await eventually(lambda: gate.first_copies("u") == ["n"], "the other lane has sent its row")
+        assert gate.first_copies("t") == ["m-1"]
+        gate.open.set()
+        await it.relay.wait_until_drained()
+        assert [row.message_id for row in gate.published if row.topic == "t"] == ["m-1", "m-2"]
 
 
 async def test_the_outbox_is_full_by_rows_or_by_bytes_until_they_are_acknowledged(tmp_path: Path) -> None:

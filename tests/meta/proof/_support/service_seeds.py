@@ -103,38 +103,32 @@ SEEDS = (
     # --- the relay
     Seed(
         "marked as sent before the acknowledgement",
-        "Relay._publish",
-        "$rows = [$waiting[$index] for $index in $some]",
-        "$rows = [$waiting[$index] for $index in $some]\nself._acknowledged.extend(row.seq for row in $rows)",
+        "Relay._post",
+        "$posted[$lane.at] = $messages",
+        "$posted[$lane.at] = $messages\nself._acknowledged += [row.seq for row in tuple($lane.rows)[: $lane.most]]",
     ),
+    Seed("a lane sends more before it is acknowledged", "Relay._post", "$lane.rows and not $lane.posted", "$lane.rows"),
     Seed("rows are deleted before the acknowledgement", "Relay.acknowledged", "self._acknowledged", "self._known"),
     Seed("acknowledged rows are not deleted", "Relay.acknowledged", "tuple(self._acknowledged)", "()"),
     Seed(
-        "the relay takes rows out before publishing",
-        "Relay._publish",
-        "$rows = [$waiting[$index] for $index in $some]",
-        "$rows = [$waiting.popleft() for $index in $some]",
-        (
-            Edit(
-                "Relay._publish",
-                "$waiting.popleft()\nself.$bytes -= $size\nself.$acknowledged.append(...)",
-                "self.$bytes -= $size\nself.$acknowledged.append(...)",
-            ),
-        ),
+        "rows that were not acknowledged are taken out",
+        "Relay._retry",
+        "await asyncio.sleep($wait)",
+        "await asyncio.sleep($wait)\nfor _ in range(lane.posted):\n    lane.rows.popleft()",
     ),
     Seed(
         "after a failure the later rows of a lane go on",
-        "Relay._publish",
+        "Relay._retry",
         "await asyncio.sleep($wait)",
-        "await asyncio.sleep($wait)\nwaiting.rotate(-len(rows))",
+        "await asyncio.sleep($wait)\nlane.rows.rotate(-lane.posted)",
     ),
     Seed(
         "rows of a lane leave the newest first",
         "Relay._queue",
-        "self._lanes[$lane].append($row)",
-        "self._lanes[$lane].appendleft($row)",
+        "$lane.rows.append($row)",
+        "$lane.rows.appendleft($row)",
     ),
-    Seed("a lane that failed is given up", "Relay._publish", "await asyncio.sleep($wait)", "return"),
+    Seed("a lane that failed is given up", "Relay._retry", "self._post(...)", "pass"),
     Seed("the relay sends for homes that are not ours", "Relay._queue", "self._leases.is_home(...)", "True"),
     # --- what is decided and written
     Seed(

@@ -1,6 +1,6 @@
 """Faults that the store and the publisher might have: what simulated worlds replace is looked for by tests alone."""
 
-from tests.meta.proof._support.seeding import Seed
+from tests.meta.proof._support.seeding import Edit, Seed
 
 
 def in_text(bug: str, function: str, old: str, new: str) -> Seed:
@@ -114,33 +114,54 @@ SEEDS = (
     # --- the publisher
     Seed(
         "the producer is kept after a fatal error",
-        "KafkaPublisher._publish",
-        "not $error.retriable and $same",
+        "KafkaPublisher._finish",
+        "isinstance($error, KafkaError) and not $error.retriable and $same",
         "False",
     ),
     Seed(
         "a batch is not awaited",
-        "_send",
-        "await (await $producer.send_batch(...))\n$batch = $producer.create_batch()",
-        "await $producer.send_batch(...)\n$batch = $producer.create_batch()",
+        "KafkaPublisher._post",
+        "$acknowledged.add_done_callback(...)",
+        "asyncio.get_running_loop().call_soon($acknowledged.cancel) and done(lane, count)",
     ),
     Seed(
-        "a publication has no limit",
+        "a publication that has to wait has no limit",
         "KafkaPublisher._publish",
         "async with asyncio.timeout($limit):\n    ...",
         "if True:\n    ...",
     ),
     Seed(
-        "a full batch drops its row",
-        "_send",
-        "$batch = $producer.create_batch()\n$batch.append(...)",
-        "$batch = $producer.create_batch()",
+        "a publication has no limit",
+        "KafkaPublisher._post",
+        "self._expiry = $loop.call_later(...)",
+        "pass",
+    ),
+    Seed(
+        "one limit that is reached ends all publications",
+        "KafkaPublisher._expire",
+        "$deadline > $loop.time()",
+        "False",
+    ),
+    Seed("a full batch drops its row", "fill_batch", "$batch.record_count()", "len(rows)"),
+    Seed("copies of a batch pile up", "post_batch", "$accumulator._batches.get($at)", "False"),
+    Seed(
+        "a producer is given what has no leader",
+        "post_batch",
+        "$client.cluster.leader_for_partition($at) in $none",
+        "False",
+    ),
+    Seed(
+        "a row that cannot be encoded fails the transaction that wrote it",
+        "KafkaPublisher._post",
+        "try:\n    ...\nexcept Exception:\n    return False",
+        "if True:\n    ...",
     ),
     Seed(
         "a producer that has lost its task is kept",
         "KafkaPublisher._connect",
         "producer_error($producer)",
         "None",
+        (Edit("KafkaPublisher._is_usable", "producer_error($producer)", "None"),),
     ),
     Seed(
         "a consumer that has lost a task is kept",

@@ -16,6 +16,7 @@ from saga_coordinator.service.kafka.aiokafka_internals import ClusterDescription
 from saga_coordinator.service.kafka.guard import CommittedOffset, KafkaState
 from tests.resilience.worlds._support.database import CLUSTER_ID, DATABASE_ID
 from tests.resilience.worlds._support.loop import Life, below, current_life
+from tests.unit.handlers._support.coordinator import Posting
 
 PARTITIONS = 2
 SESSION_TIMEOUT = 6.0
@@ -103,10 +104,11 @@ class Broker:
         return {at for number, at in enumerate(everything) if (number + turn) % len(names) == mine}
 
 
-class Publisher:
+class Publisher(Posting):
     """`saga_coordinator.handlers.ports.Publisher` on the simulated broker."""
 
     def __init__(self, broker: Broker) -> None:
+        super().__init__()
         self._broker = broker
         self.partition = broker.partition
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from saga_coordinator.handlers.bootstrap import Handlers, wire_handlers
 from saga_coordinator.handlers.encode import MAX_MESSAGE_BYTES
-from saga_coordinator.handlers.ports import Publisher, Store
+from saga_coordinator.handlers.ports import Done, Lane, Publisher, Store
 from saga_coordinator.handlers.records import Committed, InstanceRecord, OutboxMessage, Place, Record
 from saga_coordinator.handlers.relay import Relay
 from saga_coordinator.handlers.routing import AnySaga, Routes
@@ -36,10 +36,36 @@ class HandClock:
         self.time += time
 
 
-class Wall:
+class Posting:
+    """A publisher whose batches are published by a coroutine each, which a test writes."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def publish(self, topic: str, partition: int, rows: Sequence[OutboxMessage]) -> None:
+        """Return when all rows are acknowledged. When it raises, any may have been written."""
+        raise NotImplementedError
+
+    def post(self, lanes: Mapping[Lane, Sequence[OutboxMessage]], done: Done) -> None:
+        for lane, rows in lanes.items():
+            task = asyncio.get_running_loop().create_task(self._publish(lane, rows, done))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _publish(self, lane: Lane, rows: Sequence[OutboxMessage], done: Done) -> None:
+        outcome: int | Exception = len(rows)
+        try:
+            await self.publish(*lane, rows)
+        except Exception as error:  # noqa: BLE001  whatever a test raises
+            outcome = error
+        done(lane, outcome)
+
+
+class Wall(Posting):
     """A publisher that remembers what it was given, in order; keys of even length belong to partition 0."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.published: list[OutboxMessage] = []
         self.limits: dict[str, int] = {}
 
