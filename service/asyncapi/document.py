@@ -57,14 +57,10 @@ def _channel(topic: str, messages: Iterable[WireMessage]) -> Node:
 
 def _dead_letter_channels(messages: Iterable[WireMessage]) -> Iterator[tuple[str, Node]]:
     for topic in sorted({each.topic for each in messages if not each.is_sent}):
-        yield (
-            dead_letter_topic(topic),
-            {
-                "address": dead_letter_topic(topic),
-                "description": f"Records of {topic} that cannot be read, as they came.",
-                "messages": {_DEAD_LETTER: _ref("components", "messages", _DEAD_LETTER)},
-            },
-        )
+        name = dead_letter_topic(topic)
+        letters = {_DEAD_LETTER: _ref("components", "messages", _DEAD_LETTER)}
+        what = f"Records of {topic} that cannot be read, as they came."
+        yield name, {"address": name, "description": what, "messages": letters}
 
 
 # --- operations
@@ -73,28 +69,19 @@ def _dead_letter_channels(messages: Iterable[WireMessage]) -> Iterator[tuple[str
 def _operations(messages: Sequence[WireMessage], names: Names) -> Iterator[tuple[str, Node]]:
     for each in messages:
         action = "send" if each.is_sent else "receive"
-        operation = {
-            "action": action,
-            "channel": _ref("channels", each.topic),
-            "summary": summary(each.message),
-            "messages": [_on_channel(each.topic, each.type)],
-        }
+        name, operation = _operation(action, each.topic, each.type, summary(each.message))
         if each.answers:
-            operation["reply"] = {
-                "channel": _ref("channels", names.replies),
-                "messages": [_on_channel(names.replies, answer) for answer in each.answers],
-            }
-        yield f"{action}-{each.type}-on-{each.topic}", operation
-    for name, channel in _dead_letter_channels(messages):
-        yield (
-            f"send-{_DEAD_LETTER}-on-{name}",
-            {
-                "action": "send",
-                "channel": _ref("channels", name),
-                "summary": channel["description"],
-                "messages": [_on_channel(name, _DEAD_LETTER)],
-            },
-        )
+            answers = [_on_channel(names.replies, answer) for answer in each.answers]
+            operation["reply"] = {"channel": _ref("channels", names.replies), "messages": answers}
+        yield name, operation
+    for topic, channel in _dead_letter_channels(messages):
+        yield _operation("send", topic, _DEAD_LETTER, channel["description"])
+
+
+def _operation(action: str, topic: str, type_: str, words: str) -> tuple[str, Node]:
+    channel, message = _ref("channels", topic), _on_channel(topic, type_)
+    operation = {"action": action, "channel": channel, "summary": words, "messages": [message]}
+    return f"{action}-{type_}-on-{topic}", operation
 
 
 def _on_channel(topic: str, type_: str) -> Node:
