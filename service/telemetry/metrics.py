@@ -11,7 +11,7 @@ instances):
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from resource import getpagesize
@@ -36,7 +36,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from saga_coordinator.service.telemetry.environment import ExportKind, endpoint, session
-from saga_coordinator.service.telemetry.measures import BOUNDS, Buckets, Durations, Labels, Measures
+from saga_coordinator.service.telemetry.measures import BOUNDS, Durations, Labels, Measures
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -255,22 +255,18 @@ class _HistogramMetric:
     durations: Durations
 
     def metric(self, since: int, now: int) -> Metric:
-        points: Sequence[HistogramDataPoint] = [
-            _point(dict(zip(self.labels, values, strict=True)), buckets, since, now)
+        points = [
+            HistogramDataPoint(
+                attributes=dict(zip(self.labels, values, strict=True)),
+                start_time_unix_nano=since,
+                time_unix_nano=now,
+                count=sum(buckets.counts),
+                sum=buckets.total,
+                bucket_counts=buckets.counts,
+                explicit_bounds=BOUNDS,
+                min=min(buckets.minimum, buckets.maximum),
+                max=buckets.maximum,
+            )
             for values, buckets in self.durations.read()
         ]
         return Metric(self.name, self.description, "s", Histogram(points, AggregationTemporality.CUMULATIVE))
-
-
-def _point(labels: dict[str, str], buckets: Buckets, since: int, now: int) -> HistogramDataPoint:
-    return HistogramDataPoint(
-        attributes=labels,
-        start_time_unix_nano=since,
-        time_unix_nano=now,
-        count=sum(buckets.counts),
-        sum=buckets.total,
-        bucket_counts=buckets.counts,
-        explicit_bounds=BOUNDS,
-        min=min(buckets.minimum, buckets.maximum),
-        max=buckets.maximum,
-    )
