@@ -13,7 +13,7 @@ from saga_coordinator.service.cli.console import ProgressLine, echo, print_json,
 from saga_coordinator.service.cli.definitions import newest
 from saga_coordinator.service.cli.options import Json
 from saga_coordinator.service.simulation.engine import Simulation, Why
-from saga_coordinator.service.simulation.figures import Figures, ParticipantLoad, Spread, figures
+from saga_coordinator.service.simulation.figures import Figures, ParticipantLoad, figures
 from saga_coordinator.service.simulation.model_file import ModelFile
 from saga_coordinator.service.simulation.plot import drawn, length, share
 from saga_coordinator.service.simulation.resolved_model import resolve
@@ -104,11 +104,8 @@ def _step(why: Why) -> str:
 
 def _cycles(figures: Figures) -> Iterator[list[str]]:
     for status, spread in figures.cycle_time_s.items():
-        yield [status, f"{spread.count:,}", *(length(each) for each in _lengths(spread))]
-
-
-def _lengths(spread: Spread) -> tuple[float, ...]:
-    return astuple(spread)[1:]
+        count, *lengths = astuple(spread)
+        yield [status, f"{count:,}", *map(length, lengths)]
 
 
 def _steps(figures: Figures) -> Iterator[list[str]]:
