@@ -221,6 +221,13 @@ async def pragmas(store: SqliteStore) -> Sequence[object]:
     ]
 
 
+def test_migrations_are_numbered_one_after_the_other() -> None:
+    """Of two with the same number only one would be applied."""
+    migrations = files("saga_coordinator.service.storage.sqlite") / "migrations"
+    names = sorted(each.name for each in migrations.iterdir() if each.name.endswith(".sql"))
+    assert [int(name.partition("_")[0]) for name in names] == list(range(1, len(names) + 1))
+
+
 @contextmanager
 def older_database(path: Path, schema: int) -> Iterator[sqlite3.Connection]:
     """A database as the version with this schema has made it."""
