@@ -78,9 +78,8 @@ class SpanEncoder:
         linked = parent_is = _LOCAL
         if span.came_with_message:
             linked, parent_is = _REMOTE, _REMOTE if span.parent_is_remote else _LOCAL
-        ids = f"0a10{context.trace_id}1208{context.span_id}8501{parent_is}"
-        if parent is not None:
-            ids += f"2208{parent.span_id}"
+        above = "" if parent is None else f"2208{parent.span_id}"
+        ids = f"0a10{context.trace_id}1208{context.span_id}8501{parent_is}{above}"
         for link in links:
             ids += f"6a210a10{link.trace_id}1208{link.span_id}35{linked}"
         if span.shared is not self._shared:
@@ -92,11 +91,13 @@ class SpanEncoder:
             self._encoded,
             _TIMES(0x39, span.began, 0x41, span.ended),
         ]
-        parts += [_attribute(b"\x4a", key, value) for key, value in span.own]
+        for key, value in span.own:
+            parts.append(_attribute(b"\x4a", key, value))
         if span.events:
             parts += map(_event, span.events)
         parts.append(_STATUSES.get(span.status) or _status(span.status))
-        return _field(b"\x12", b"".join(parts))
+        body = b"".join(parts)
+        return b"\x12" + _varint(len(body)) + body
 
     def _add(self, template: SpanTemplate) -> bytes:
         """Encode a template, and keep it. All are forgotten when there are too many."""
@@ -131,8 +132,11 @@ def _event(event: SpanEvent) -> bytes:
 
 def _attribute(tag: bytes, key: str, value: object) -> bytes:
     """Return an attribute as a field. Most have the same length again: all before the value is cached by it."""
-    encoded, kind = (_text(value), _TEXT) if isinstance(value, str) else (_value(value), b"")
-    return _before(tag, key, kind, len(encoded)) + encoded
+    if isinstance(value, str):
+        text = value.encode("utf-8", "replace")
+        return _before(tag, key, _TEXT, len(text)) + text
+    encoded = _value(value)
+    return _before(tag, key, b"", len(encoded)) + encoded
 
 
 @lru_cache(MAX_TEMPLATES)

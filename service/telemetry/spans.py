@@ -122,18 +122,20 @@ class SpanMaker:
         sampled = [transition for transition in committed.transitions if transition.placement.span.sampled]
         if not sampled:
             return
-        when = times(committed.began, committed.ended)
+        when, at, decided = times(committed.began, committed.ended), None, 0
         yield from self._polls(sampled, when)
         for transition in sampled:
+            if transition.entry.at is not at:  # nearly always that of all
+                at = transition.entry.at
+                decided = when.within(at)
             instance = transition.decision.instance
             shared = (names.INSTANCE_ID, instance.id), (names.CONVERSATION_ID, instance.id)
             yield self._processed(transition, shared, when)
-            if transition.sent:
-                decided = when.within(transition.entry.at)
-                for row, span in transition.sent:
-                    template, own = self._sent(transition, row)
-                    yield Span(template, shared, own, span, transition.placement.span, decided, when.ended)
-            if instance.status.is_final and transitions.entered(transition) is not None:
+            for row, span in transition.sent:
+                template, own = self._sent(transition, row)
+                yield Span(template, shared, own, span, transition.placement.span, decided, when.ended)
+            entered = transitions.entered(transition)
+            if entered is not None and entered.is_final:
                 yield self._summary(transition)
 
     def _add(self, key: Key, template: SpanTemplate) -> SpanTemplate:
