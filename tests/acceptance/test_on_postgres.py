@@ -1,18 +1,27 @@
 """The service on PostgreSQL: what it has committed outlives its process, and every verb reads it."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance._support import evidence
 from tests.acceptance._support.business import business
-from tests.acceptance._support.processes import saga
+from tests.acceptance._support.processes import READY_WITHIN_S, saga
 from tests.support.postgres.databases import Database, Postgres
+from tests.support.postgres.server import binaries, postgres_server
+from tests.support.postgres_fixtures import MISSING
+from tests.support.shared_server import skip_or_fail
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 KILLS = 3
+SESSIONS_ENDED = 5
+END_SESSIONS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = 'saga-coordinator'
+"""
 
 
 def test_orders_end_once_though_the_service_is_killed_again_and_again_i24(tmp_path: Path, database: Database) -> None:
@@ -66,3 +75,23 @@ def test_doctor_refuses_a_server_that_may_lose_commits(database: Database) -> No
     assert (found["database"]["ok"], found["schema"]["found"], found["coordinator"]["ok"]) == (True, "version 1", True)
     assert found["durability"]["found"] == "fsync and full_page_writes off: a crash of the server loses commits"
     assert not found["durability"]["ok"]
+
+
+def test_orders_end_once_though_sessions_are_ended_and_the_server_is_killed_i27(tmp_path: Path) -> None:
+    if binaries() is None:
+        skip_or_fail(MISSING, "SAGA_TEST_POSTGRES_REQUIRED")
+    with postgres_server() as server, closing(Postgres(server.address)) as databases:
+        database = databases.acquire()
+        with business(tmp_path, database=database) as shop:
+            shop.keep_ordering()
+            for _ in range(SESSIONS_ENDED):
+                assert database.rows(END_SESSIONS), "the coordinator had no session"
+                shop.is_at_work()
+            server.kill()
+            shop.is_not_ready("see that the server runs")
+            server.start()
+            shop.serve.is_ready_within(READY_WITHIN_S)
+            shop.is_at_work()
+            shop.ends()
+            assert [each["event"] for each in shop.serve.objects()].count("serving") == 1
+        assert evidence.rows(database, "SELECT correlation FROM instance WHERE ended_at IS NULL") == []
