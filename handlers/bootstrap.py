@@ -43,7 +43,7 @@ def wire_handlers(
     group: str | None = None,
 ) -> Handlers:
     """Wire the handlers for a catalog's routes; `group` is the consumer group that dead letters name."""
-    leases, instance_cache = Leases(routes.names.replies), InstanceCache()
+    leases, instance_cache = Leases(routes.names.replies), InstanceCache(is_shared=store.is_shared)
     relay = Relay(store, publisher, leases, observer)
     in_doubt: dict[str, str] = {}
     dispatcher = Dispatcher(routes, observer, in_doubt)

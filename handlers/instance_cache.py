@@ -1,6 +1,7 @@
 """The live instances that were used last, so that a reply does not have to read them again.
 
-It may be wrong: every save compares the revision, and a miss clears it.
+It may be wrong: every save compares the revision, and a miss clears it. In a shared store another coordinator may
+change an instance that is only looked at here, so within a transaction the store is read, which locks it.
 """
 
 from collections import OrderedDict
@@ -13,13 +14,14 @@ from saga_coordinator.handlers.records import InstanceRecord
 class InstanceCache:
     """At most `most` instances, those used last."""
 
-    def __init__(self, most: int = 20_000) -> None:
+    def __init__(self, most: int = 20_000, *, is_shared: bool = False) -> None:
         self._most = most
+        self._is_shared = is_shared
         self._kept: OrderedDict[str, InstanceRecord] = OrderedDict()
 
     async def load(self, tx: Transaction, ids: Collection[str]) -> dict[str, InstanceRecord]:
         """Return those of the instances that exist, from memory or from the store."""
-        found = {id_: stored for id_ in ids if (stored := self._kept.get(id_))}
+        found = {} if self._is_shared else {id_: stored for id_ in ids if (stored := self._kept.get(id_))}
         missing = [id_ for id_ in ids if id_ not in found]
         if missing:
             found.update(await tx.load(missing))

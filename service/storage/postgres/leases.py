@@ -13,7 +13,7 @@ IDENTITY: Final = "SELECT id, cluster_id FROM saga.identity"
 _PLACES: Final = ("history", "verdict", "held_event", "parked", "dead_letter", "dead_letter_audit")
 """The tables that say where a record stands. When a topic is accepted that was created again, they name the old one."""
 
-_ADVANCE: Final = (
+ADVANCE: Final = (
     "UPDATE saga.lease AS l SET next_offset = m.next_offset"
     " FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[])"
     " AS m(topic, partition, epoch, expected, next_offset)"
@@ -64,7 +64,7 @@ async def advance(session: PostgresSession, moves: Sequence[LeaseMove]) -> Seque
     """Move the leases, and return those that are not as expected; one that was never acquired is in epoch 0."""
     if not moves:
         return []
-    moved = {tuple(row) for row in await session.fetch(_ADVANCE, *zip(*sorted(moves), strict=True))}
+    moved = {tuple(row) for row in await session.fetch(ADVANCE, *zip(*sorted(moves), strict=True))}
     missed = sorted({(each.topic, each.partition) for each in moves} - moved)
     if not missed:
         return []

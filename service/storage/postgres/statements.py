@@ -45,13 +45,13 @@ def _delete(table: str, columns: Columns) -> str:
     return f"DELETE FROM saga.{table} AS t USING {columns.arrays()} WHERE {matching}"  # noqa: S608  own columns
 
 
-_SEEN: Final = Columns((Column("id", "uuid"), Column("seen", "bigint"), *MUTABLE))
+UPDATED: Final = Columns((Column("id", "uuid"), Column("seen", "bigint"), *MUTABLE))
 _OF_INSTANCE: Final = Columns((Column("id", "uuid"), *HISTORY))
-_SETTING: Final = ", ".join(f"{each.name} = {Columns((each,)).values()}" for each in MUTABLE)
+SETTING: Final = ", ".join(f"{each.name} = {Columns((each,)).values()}" for each in MUTABLE)
 
 INSERT_INSTANCES: Final = _insert("instance", INSTANCE)
 UPDATE_INSTANCES: Final = (
-    f"UPDATE saga.instance AS i SET {_SETTING} FROM {_SEEN.arrays()} WHERE i.id = n.id AND i.revision = n.seen"  # noqa: S608  own columns
+    f"UPDATE saga.instance AS i SET {SETTING} FROM {UPDATED.arrays()} WHERE i.id = n.id AND i.revision = n.seen"  # noqa: S608  own columns
 )
 INSERT_HISTORY: Final = (
     f"INSERT INTO saga.history (instance, {HISTORY.names}) SELECT i.number, {HISTORY.values()}"  # noqa: S608  own columns

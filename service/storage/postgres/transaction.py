@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
 from typing import Final
-from zlib import crc32
 
 from saga_coordinator.handlers.ports import Conflict
 from saga_coordinator.handlers.records import (
@@ -26,7 +25,7 @@ from saga_coordinator.handlers.records import (
     UnreadableInstance,
 )
 from saga_coordinator.service.storage.columns import INSTANCE, Definitions, read_instance
-from saga_coordinator.service.storage.postgres import leases
+from saga_coordinator.service.storage.postgres import leases, stripes
 from saga_coordinator.service.storage.postgres import statements as sql
 from saga_coordinator.service.storage.postgres.rows import (
     EARLY_EVENTS,
@@ -49,10 +48,6 @@ from saga_coordinator.service.storage.postgres.rows import (
 from saga_coordinator.service.storage.postgres.session import PostgresSession, Row
 from saga_coordinator.service.storage.postgres.statements import ArrayStatement
 
-STRIPES: Final = 64
-STRIPE_CLASS: Final = 0x5A6A
-"""The class of the advisory locks that stand for addresses at which there is nothing yet."""
-
 BLOCK: Final = 1000
 """So many numbers of instances each value of the sequence stands for."""
 
@@ -64,9 +59,13 @@ _DUE: Final = (
     " AND id <> ALL($3::uuid[]) ORDER BY wake_at LIMIT $4) AS due ORDER BY due.wake_at LIMIT $4)"
     " ORDER BY wake_at FOR UPDATE SKIP LOCKED"
 )
+_AT: Final = '((topic = $1 AND partition = $2 AND "offset" = $3) OR instance_id = ANY($4::text[]))'
+_CONCERNED: Final = (
+    f"SELECT instance_id FROM saga.dead_letter WHERE {_AT} UNION SELECT instance_id FROM saga.parked WHERE {_AT}"  # noqa: S608  own text
+    " UNION SELECT unnest($4::text[])"
+)
+_LOCKED: Final = "SELECT 1 FROM saga.instance WHERE id = ANY($1::uuid[]) ORDER BY id"
 _IN_ORDER: Final = 'topic, partition, "offset"'
-_LOCK: Final = "SELECT pg_advisory_xact_lock($1, stripe) FROM unnest($2::integer[]) AS stripe"
-_SHARE: Final = "SELECT pg_advisory_xact_lock_shared($1, stripe) FROM unnest($2::integer[]) AS stripe"
 
 
 @dataclass(slots=True)
@@ -111,7 +110,7 @@ class PostgresTransaction:
         if not ids:
             return {}
         there = {id_ for (id_,) in await self.session.fetch(_EXISTING, named)}
-        await self._lock(_LOCK, {*ids} - there)
+        await self._lock(stripes.LOCK, {*ids} - there)
         rows = await self.session.fetch(f"{_LOAD} WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE", named)
         return {stored.instance.id: stored for stored in self._stored(rows)}
 
@@ -125,13 +124,13 @@ class PostgresTransaction:
     async def load_early_events(self, addresses: Collection[str]) -> Sequence[EarlyEvent]:
         if not addresses:
             return []
-        await self._lock(_SHARE, addresses)
+        await self._lock(stripes.SHARE, addresses)
         condition = f"WHERE address = ANY($1::text[]) ORDER BY at, {_IN_ORDER} FOR UPDATE"
         return [early_event(row) for row in await self.session.fetch(f"{EARLY_EVENTS} {condition}", sorted(addresses))]
 
     async def load_subscriptions(self, addresses: Collection[str]) -> Sequence[EventSubscription]:
         """Return who waits at these addresses, and keep others from beginning to."""
-        await self._lock(_LOCK, addresses)
+        await self._lock(stripes.LOCK, addresses)
         statement = "SELECT address, instance_id FROM saga.awaited_event WHERE address = ANY($1::text[])"
         return [EventSubscription(*row) for row in await self.session.fetch(statement, sorted(addresses))]
 
@@ -140,10 +139,12 @@ class PostgresTransaction:
         return [early_event(row) for row in await self.session.fetch(f"{EARLY_EVENTS} {condition}", now, limit)]
 
     async def load_dead_letters(self, place: Place, ids: Collection[str]) -> DeadLetterQueue:
-        which = '(topic = $1 AND partition = $2 AND "offset" = $3) OR instance_id = ANY($4::text[])'
+        """Return them, and let nobody park or unpark their instances, or queue records for them, meanwhile."""
         named = (*place, sorted(ids))
-        letters = await self.session.fetch(f"{LETTERS} WHERE {which} ORDER BY at, {_IN_ORDER} FOR UPDATE", *named)
-        waiting = await self.session.fetch(f"{QUEUE} WHERE {which} ORDER BY seq FOR UPDATE", *named)
+        concerned = [id_ for (id_,) in await self.session.fetch(_CONCERNED, *named) if is_instance_id(id_)]
+        await self.session.fetch(f"{_LOCKED} FOR UPDATE", concerned)
+        letters = await self.session.fetch(f"{LETTERS} WHERE {_AT} ORDER BY at, {_IN_ORDER} FOR UPDATE", *named)
+        waiting = await self.session.fetch(f"{QUEUE} WHERE {_AT} ORDER BY seq FOR UPDATE", *named)
         return DeadLetterQueue([letter(each) for each in letters], [queued(each) for each in waiting])
 
     async def save(self, changes: Changes) -> Sequence[OutboxRow]:
@@ -201,9 +202,9 @@ class PostgresTransaction:
         return await self.session.fetch(statement, *zip(*rows, strict=True)) if rows else []
 
     async def _lock(self, statement: str, addresses: Iterable[str]) -> None:
-        """Lock the stripes of some addresses, in the order of their numbers, until the transaction ends."""
-        if stripes := sorted({crc32(each.encode()) % STRIPES for each in addresses}):
-            await self.session.fetch(statement, STRIPE_CLASS, stripes)
+        """Lock the stripes of some addresses."""
+        if numbers := stripes.stripes_of(addresses):
+            await self.session.fetch(statement, numbers)
 
     def _stored(self, rows: Iterable[Row]) -> Iterator[InstanceRecord]:
         """Yield the instances that can be read, and record why the others cannot."""
