@@ -148,6 +148,9 @@ class Observer(Protocol):
     def on_error(self, what: str, error: BaseException) -> None:
         """Report that something failed and will be tried again."""
 
+    def on_stopped(self, at: Lane, reason: str) -> None:
+        """Report that nothing more is read from a partition before a person has acted; once for each reason."""
+
 
 class Conflict(Exception):
     """An instance was changed by another transaction between load and save: nothing is written; it is decided again."""

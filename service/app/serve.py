@@ -95,15 +95,11 @@ async def _measure(service: Service, telemetry: Telemetry) -> None:
     """Set the gauges at intervals. Counting in the database takes at most a hundredth of the time."""
     measures, clock, next_count = telemetry.measures, SystemClock(), 0.0
     measures.expect(service.routes)
-    reported: set[tuple[str, int]] = set()
     measures.timers_from = NEVER
     while True:
         measures.set_outbox(service.handlers.relay.pending, service.handlers.relay.age)
         measures.set_lag(service.consumer.lag)
         measures.stopped_partitions = len(service.consumer.stopped)
-        for at in service.consumer.stopped.keys() - reported:
-            logger().error("partition stopped", partition=f"{at[0]}:{at[1]}", reason=service.consumer.stopped[at])
-        reported = set(service.consumer.stopped)
         measures.set_checks((check.name, check.is_ok) for check in service.health.checks)
         if measures.timers_from == NEVER and service.consumer.caught_up.is_set():
             measures.timers_from = clock.now()

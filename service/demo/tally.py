@@ -5,6 +5,7 @@ from collections import Counter, defaultdict, deque
 from typing import Final
 
 from saga_coordinator.handlers.names import DEFAULT_NAMES
+from saga_coordinator.handlers.ports import Lane
 from saga_coordinator.handlers.records import Committed, TransitionRecord, Verdict
 from saga_coordinator.sagas.machine import Direction, Status
 from saga_coordinator.service.demo.command_handler import HandledCommand
@@ -64,6 +65,10 @@ class DemoTally:
     def on_error(self, what: str, error: BaseException) -> None:
         """Note an error after which the coordinator tries again."""
         self.warn(f"{what}: {type(error).__name__}: {error}")
+
+    def on_stopped(self, at: Lane, reason: str) -> None:
+        """Note that nothing more is read from a partition."""
+        self.warn(f"{at[0]}:{at[1]} is stopped: {reason}")
 
     def warn(self, sentence: str) -> None:
         self.warnings.append(sentence)

@@ -37,6 +37,7 @@ from saga_coordinator.service.settings import Settings
 POLL_MS = 200
 POLL_TIMEOUT = 1.0
 COMMIT_INTERVAL = 1.0
+LAST_COMMIT_TIMEOUT = 2.0
 MONITOR_INTERVAL = 2.0
 LEASE_CHECK_INTERVAL = 2.0
 
@@ -82,6 +83,8 @@ class KafkaConsumer:
         self._credentials: Credentials
         self._metadata_age: MetadataAge
         self._leases_checked_at = -LEASE_CHECK_INTERVAL
+        self._committed: dict[TopicPartition, int] = {}
+        self._reported_stops: dict[TopicPartition, str] = {}
         self.caught_up = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -98,31 +101,37 @@ class KafkaConsumer:
                         self._health.failing(KAFKA, await describe_failure(self._kafka, error))
                     await self._reset(error)
                     await _wait(stop, backoff.next())
+            await self._commit_last()
         finally:
             await self._leave()
 
     async def commit_offsets(self) -> None:
-        """Commit the leases' offsets to Kafka at intervals, for lag tools and for the guard.
+        """Commit the leases' offsets to Kafka at intervals and at the end, for lag tools and for the guard.
 
         Nothing waits for it: what was not committed is less that a lost database is recognised by.
         """
-        committed: dict[TopicPartition, int] = {}
         database_id = (await self._store.identity()).id
         while True:
             await asyncio.sleep(COMMIT_INTERVAL)
-            offsets = {TopicPartition(*each): offset for each, offset in self._leases.offsets()}
-            if self._consumer is None or offsets == committed or not self._may_commit():
-                continue
-            try:
-                async with asyncio.timeout(self._kafka.request_timeout):
-                    await self._consumer.commit(committed_as(database_id, offsets))
-                committed = offsets
-            except (KafkaError, TimeoutError, ValueError) as error:
-                self._observer.on_error("offsets were not committed to Kafka", error)
+            if not self._assignment.is_fresh():
+                await self._commit(database_id, self._kafka.request_timeout)
 
-    def _may_commit(self) -> bool:
-        """Return whether to commit: during a recovery the committed offsets show that the database went back."""
-        return not self._assignment.is_fresh() and not self._guard.is_recovering
+    async def _commit_last(self) -> None:
+        """Commit what the last seconds have brought, if Kafka allows it soon, before the group is left."""
+        if self._assignment.is_settled():
+            await self._commit((await self._store.identity()).id, min(LAST_COMMIT_TIMEOUT, self._kafka.request_timeout))
+
+    async def _commit(self, database_id: str, seconds: float) -> None:
+        """Commit the leases' offsets if they have changed, not in a recovery: they show that the database went back."""
+        offsets = {TopicPartition(*each): offset for each, offset in self._leases.offsets()}
+        if self._consumer is None or offsets in ({}, self._committed) or self._guard.is_recovering:
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._consumer.commit(committed_as(database_id, offsets))
+            self._committed = offsets
+        except (KafkaError, TimeoutError, ValueError) as error:
+            self._observer.on_error("offsets were not committed to Kafka", error)
 
     async def watch(self) -> None:
         """Check at intervals whether the broker answers, and how far each partition lags."""
@@ -305,6 +314,7 @@ class KafkaConsumer:
         consumer.seek(at, lease.next_offset)
         state = self._partitions[at]
         state.problem = None
+        self._reported_stops.pop(at, None)
         if at in consumer.paused():
             consumer.resume(at)
         self._leases.add(lease)
@@ -314,8 +324,11 @@ class KafkaConsumer:
         """Read nothing from an offset of a partition on, until the next rebalance, and let readiness report why."""
         consumer.pause(at)
         self._leases.drop(at.topic, at.partition)
-        self._partitions.stop(at, f"{why.problem}: {why.remedy}", offset)
-        self._observer.on_error(why.problem, LookupError(why.remedy))
+        reason = f"{why.problem}: {why.remedy}"
+        self._partitions.stop(at, reason, offset)
+        if self._reported_stops.get(at) != reason:
+            self._reported_stops[at] = reason
+            self._observer.on_stopped(at, reason)
 
     async def _connect(self) -> AIOKafkaConsumer:
         """Return the consumer; one that lost a task, or whose brokers do not answer, is replaced."""

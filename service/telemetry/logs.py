@@ -17,6 +17,7 @@ from typing import Any, TextIO
 
 import structlog
 
+from saga_coordinator.handlers.ports import Lane
 from saga_coordinator.handlers.records import (
     Committed,
     DeadLetter,
@@ -159,7 +160,10 @@ class RateLimit:
 
 
 class LogLines:
-    """Logs each signal at debug, each stall at error, and what failed at warning. The log is configured before."""
+    """Logs each signal at debug, each stall and stopped partition at error, and what failed at warning.
+
+    The log is configured before.
+    """
 
     def __init__(self) -> None:
         self._log = logger().bind()
@@ -195,6 +199,9 @@ class LogLines:
         if (where := _where(error)) is not None:
             facts["where"] = where
         self._log.warning(what, **facts)
+
+    def on_stopped(self, at: Lane, reason: str) -> None:
+        self._log.error("partition stopped", partition=f"{at[0]}:{at[1]}", reason=reason)
 
     def _raised(self, raised: Raised) -> None:
         """Log what a function raised, and of what was raised at one place only one a second."""

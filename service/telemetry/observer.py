@@ -9,7 +9,7 @@ from threading import Thread
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 
-from saga_coordinator.handlers.ports import Observer
+from saga_coordinator.handlers.ports import Lane, Observer
 from saga_coordinator.handlers.records import Committed
 from saga_coordinator.handlers.trace_context import Sampler
 from saga_coordinator.service.telemetry.environment import (
@@ -82,6 +82,9 @@ class Telemetry:
     def on_error(self, what: str, error: BaseException) -> None:
         self._guard.call(self._log_lines.on_error, what, error)
 
+    def on_stopped(self, at: Lane, reason: str) -> None:
+        self._guard.call(self._log_lines.on_stopped, at, reason)
+
     def _dropped(self) -> int:
         return 0 if self._export is None else self._export.dropped
 
@@ -130,6 +133,10 @@ class Observers:
     def on_error(self, what: str, error: BaseException) -> None:
         for each in self._observers:
             self._guard.call(each.on_error, what, error)
+
+    def on_stopped(self, at: Lane, reason: str) -> None:
+        for each in self._observers:
+            self._guard.call(each.on_stopped, at, reason)
 
 
 class ObserverGuard:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from saga_coordinator.contracts.messages.orders import OrderPlaced
 from saga_coordinator.handlers.names import DEFAULT_NAMES
+from saga_coordinator.handlers.ports import Lane
 from saga_coordinator.handlers.records import Committed, Place, RawHeaders, Record
 from saga_coordinator.service.demo.behaviour import Behaviour
 from saga_coordinator.service.demo.clients import FetchedRecord
@@ -82,6 +83,9 @@ class _Conversation:
 
     def on_error(self, what: str, error: BaseException) -> None:
         raise RuntimeError(what) from error
+
+    def on_stopped(self, at: Lane, reason: str) -> None:
+        raise RuntimeError(f"{at}: {reason}")
 
     def _answer(self, received: FetchedRecord) -> None:
         command = self._participants.read(received)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from saga_coordinator.service.kafka import consumer as consuming
 from tests.integration._support.on_broker import TOPICS, Running, World, look, member, serving
 from tests.support.kafka.faulty_broker import ApiKey, FaultyBroker
 from tests.unit.handlers._support.eventually import LIMIT, eventually
@@ -55,6 +56,23 @@ async def test_offsets_are_committed_to_kafka_and_never_beyond_the_stores_i22(tm
                 while committed != lease:
                     committed = {at: await member(it).committed(TopicPartition(*at)) for at in lease}
                     assert all((committed[at] or 0) <= lease[at] for at in lease)
+
+
+async def test_the_last_offsets_are_committed_when_it_stops_i22(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consuming, "COMMIT_INTERVAL", 3_600)
+    with FaultyBroker(TOPICS) as broker:
+        async with World(broker) as world, serving(broker, tmp_path / "saga.db", group="g") as it:
+            await world.order("o-1")
+            await world.outcomes("o-1")
+        done = {at: offset for at, offset in it.leased().items() if offset}
+        consumer = AIOKafkaConsumer(bootstrap_servers=broker.bootstrap_servers, group_id="g")
+        await consumer.start()
+        try:
+            assert {at: await consumer.committed(TopicPartition(*at)) for at in done} == done
+        finally:
+            await consumer.stop()
 
 
 async def test_the_stores_offset_wins_over_the_one_that_kafka_has_i23(tmp_path: Path) -> None:
@@ -135,11 +153,15 @@ async def test_a_log_that_was_trimmed_beyond_the_stores_offset_stops_that_partit
             at = await fullest(broker)
             broker.delete_records(EVENTS, at, 4)
             async with serving(broker, tmp_path / "saga.db") as it:
-                await eventually(lambda: len(it.watcher.troubles) > 0, "a report")
-                ((trouble, error),) = it.watcher.troubles
-                assert trouble == f"{EVENTS}:{at} is done up to 1, but its log reaches from 4 to 6"
-                assert f"`saga positions set {EVENTS}/{at} POSITION --reason WHY`" in str(error)
-                await check_stopped(it, world, str(error))
+                await eventually(lambda: len(it.watcher.stopped) > 0, "a report")
+                it.service.consumer.acquire_again()  # it is stopped again, and reported once
+                ((stopped, reason),) = it.watcher.stopped
+                assert stopped == (EVENTS, at)
+                assert reason.startswith(f"{EVENTS}:{at} is done up to 1, but its log reaches from 4 to 6: ")
+                assert f"`saga positions set {EVENTS}/{at} POSITION --reason WHY`" in reason
+                await check_stopped(it, world, reason)
+                assert it.watcher.stopped == [(stopped, reason)]
+                assert it.watcher.troubles == []
 
 
 async def test_a_log_that_is_trimmed_while_the_service_lags_is_never_jumped_over_i23(tmp_path: Path) -> None:
@@ -152,7 +174,7 @@ async def test_a_log_that_is_trimmed_while_the_service_lags_is_never_jumped_over
             at = await fullest(broker)
             broker.delete_records(EVENTS, at, 4)
             broker.clear_request_errors(ApiKey.FETCH)
-            await eventually(lambda: any("is done up to 1" in what for what, _ in it.watcher.troubles), "a report")
+            await eventually(lambda: any("is done up to 1" in reason for _, reason in it.watcher.stopped), "a report")
             assert it.leased()[EVENTS, at] == 1
             assert not it.service.health.is_ready
 

@@ -150,11 +150,13 @@ def test_a_stopped_partition_is_an_error_and_a_metric(tmp_path: Path, fresh: Fau
     append(fresh, "orders.events.v1")
     with serving(tmp_path, fresh.bootstrap_servers, SAGA_KAFKA__START_FROM="none") as served:
         served.wait_until(lambda: '"event": "partition stopped"' in served.log.read_text(), "it is logged")
-        assert "saga_partitions_stopped 1.0" in httpx.get(f"{served.api}/metrics").text
+        served.wait_until(
+            lambda: "saga_partitions_stopped 1.0" in httpx.get(f"{served.api}/metrics").text, "it is measured"
+        )
         assert 'saga_check_ok{check="kafka"} 0.0' in httpx.get(f"{served.api}/metrics").text
 
-    [line] = [json.loads(each) for each in served.log.read_text().splitlines() if '"partition stopped"' in each]
-    assert (line["level"], line["partition"]) == ("error", "orders.events.v1:0")
+    [line] = [json.loads(each) for each in served.log.read_text().splitlines() if "orders.events.v1:0" in each]
+    assert (line["event"], line["level"], line["partition"]) == ("partition stopped", "error", "orders.events.v1:0")
     assert "`saga positions set orders.events.v1 beginning --reason WHY`" in line["reason"]
 
 

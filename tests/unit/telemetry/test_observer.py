@@ -6,7 +6,7 @@ from time import monotonic
 
 import pytest
 
-from saga_coordinator.handlers.ports import Observer
+from saga_coordinator.handlers.ports import Lane, Observer
 from saga_coordinator.handlers.records import Committed
 from saga_coordinator.service.telemetry.observer import Observers, Telemetry
 from tests.unit.telemetry._support.collector import Collector, collecting
@@ -34,6 +34,9 @@ class Remembering:
     def on_error(self, what: str, error: BaseException) -> None:  # noqa: ARG002  the port's form
         self.troubles.append(what)
 
+    def on_stopped(self, at: Lane, reason: str) -> None:
+        self.troubles.append(f"{at}: {reason}")
+
 
 class Failing:
     """An observer that fails."""
@@ -42,6 +45,9 @@ class Failing:
         raise RuntimeError("no display")
 
     def on_error(self, what: str, error: BaseException) -> None:  # noqa: ARG002  the port's form
+        raise RuntimeError("no display")
+
+    def on_stopped(self, at: Lane, reason: str) -> None:  # noqa: ARG002  the port's form
         raise RuntimeError("no display")
 
 

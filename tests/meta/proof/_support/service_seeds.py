@@ -71,10 +71,11 @@ SEEDS = (
     Seed("a database that went back is read on", "database_problem", "$committed.offset > ($done or 0)", "False"),
     Seed(
         "Kafka's committed offset is ahead of the database",
-        "KafkaConsumer.commit_offsets",
+        "KafkaConsumer._commit",
         "{$at: $offset for $each, $offset in self._leases.offsets()}",
         "{$at: $offset + 1 for $each, $offset in self._leases.offsets()}",
     ),
+    Seed("the last offsets are not committed", "KafkaConsumer.run", "await self._commit_last()", "pass"),
     Seed(
         "rows of an earlier run are not loaded",
         "KafkaConsumer._acquire_leases",

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from saga_coordinator.handlers.bootstrap import wire_handlers
+from saga_coordinator.handlers.ports import Lane
 from saga_coordinator.handlers.records import Committed
 from saga_coordinator.handlers.routing import Routes
 from saga_coordinator.service.app import run as running
@@ -53,6 +54,9 @@ class Watch:
 
     def on_error(self, what: str, error: BaseException) -> None:
         self.troubles.append(f"{what}: {type(error).__name__} {error}")
+
+    def on_stopped(self, at: Lane, reason: str) -> None:
+        self.troubles.append(f"{at}: {reason}")
 
 
 @dataclass(frozen=True, slots=True)

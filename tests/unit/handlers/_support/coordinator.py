@@ -86,12 +86,16 @@ class Watcher:
 
     turns: list[Committed] = field(default_factory=list)
     troubles: list[tuple[str, BaseException]] = field(default_factory=list)
+    stopped: list[tuple[Lane, str]] = field(default_factory=list)
 
     def on_commit(self, turn: Committed) -> None:
         self.turns.append(turn)
 
     def on_error(self, what: str, error: BaseException) -> None:
         self.troubles.append((what, error))
+
+    def on_stopped(self, at: Lane, reason: str) -> None:
+        self.stopped.append((at, reason))
 
 
 def sampled(trace_id: str) -> bool:  # noqa: ARG001  a sampler's form

@@ -16,6 +16,7 @@ from saga_coordinator.handlers.decode import read
 from saga_coordinator.handlers.dispatch import Dispatcher
 from saga_coordinator.handlers.encode import Encoder
 from saga_coordinator.handlers.names import DEFAULT_NAMES
+from saga_coordinator.handlers.ports import Lane
 from saga_coordinator.handlers.records import (
     Committed,
     InstanceRecord,
@@ -109,6 +110,8 @@ class Nobody:
     def on_commit(self, turn: Committed) -> None: ...
 
     def on_error(self, what: str, error: BaseException) -> None: ...
+
+    def on_stopped(self, at: Lane, reason: str) -> None: ...
 
 
 class Story:
