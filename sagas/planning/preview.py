@@ -4,9 +4,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from saga_coordinator.sagas.language.nodes import D
+from saga_coordinator.sagas.language.nodes import Alternatives, D, Delay, ForEach, Receive, Step, walk
 from saga_coordinator.sagas.language.saga import Saga
 from saga_coordinator.sagas.machine import (
+    Attempt,
     Cancel,
     Ignored,
     Instance,
@@ -30,11 +31,13 @@ MAY_BE_DONE = {Progress.ASKED, Progress.DONE, Progress.UNKNOWN}
 class Preview:
     """What would follow from a signal. When it is refused nothing would, and `reason` says why.
 
-    `sends` and `withdraws` leave at once, and `status` follows at once. Then the replies of the steps in `awaits` are
-    awaited, and the steps in `undoes` are compensated: each wave when the one before it is acknowledged, its members
-    together. `ends` is the final status, `stalled` if an operator has to act again. These three hold if every
-    participant succeeds; while `is_paused` they wait for a resume. `not_undone` names what was or may have been done
-    and is not compensated, with the reason, when the instance compensates or was to compensate.
+    `sends` and `withdraws` leave at once, `status` follows at once, and `waits` are the receives and delays that are
+    waited for from then on. Then the replies of the steps in `awaits` are awaited, and the steps in `undoes` are
+    compensated: each wave when the one before it is acknowledged, its members together. An alternative that is given
+    up for the next one is compensated so, and `tries` are the leaves of the next. `ends` is the final status,
+    `stalled` if an operator has to act again. These four hold if every participant succeeds; while `is_paused` they
+    wait for a resume. `not_undone` names what was or may have been done and is not compensated, with the reason, when
+    the instance compensates or was to compensate.
     """
 
     refused: Ignored | None
@@ -43,6 +46,8 @@ class Preview:
     is_paused: bool
     sends: tuple[Send, ...]
     withdraws: tuple[Withdrawal, ...]
+    waits: tuple[str, ...]
+    tries: tuple[str, ...]
     awaits: tuple[str, ...]
     undoes: tuple[tuple[str, ...], ...]
     not_undone: Mapping[str, str]
@@ -62,11 +67,28 @@ def preview(saga: Saga[Any, D], instance: Instance[D], signal: Signal) -> Previe
         is_paused=decision.instance.paused_at is not None,
         sends=decision.commands,
         withdraws=decision.withdrawals,
+        waits=tuple(name for name in decision.instance.waits if name not in instance.waits),
+        tries=tuple(_tried_next(saga, instance, decision.instance)),
         awaits=back.awaits,
         undoes=back.waves,
         not_undone=dict(_not_undone(saga, decision.instance, undone)) if turns else {},
         ends=ENDS.get(decision.instance.status, decision.instance.status),
     )
+
+
+def _tried_next(saga: Saga[Any, D], before: Instance[D], after: Instance[D]) -> Iterator[str]:
+    """Yield the leaves of the alternatives that come next because the one before them was given up."""
+    for node in walk(saga.steps):
+        if isinstance(node, Alternatives) and node.name in before.attempts:
+            was, now = (_following(each.attempts[node.name]) for each in (before, after))
+            if was < now:
+                leaves = (Step, ForEach, Receive, Delay)
+                yield from (leaf.name for leaf in walk((node.nodes[now],)) if isinstance(leaf, leaves))
+
+
+def _following(attempt: Attempt) -> int:
+    """Return the number of the alternative that is tried, or will be when what has failed is undone."""
+    return attempt.number + (attempt.cause is not None)
 
 
 def _not_undone(saga: Saga[Any, D], instance: Instance[D], undone: Collection[str]) -> Iterator[tuple[str, str]]:

@@ -29,6 +29,9 @@ GAP: Final = 2
 
 MIN_WIDTH: Final = 20
 
+SHORT_CELL: Final = 20
+"""Columns that a cell may need to stay in one line: a number with its unit, a time, a status."""
+
 SHORT: Final = 2.0
 """Seconds that a run may take without saying how far it is."""
 
@@ -143,7 +146,12 @@ def _extent(column: Iterable[Text]) -> tuple[int, int]:
 
 
 def _fit(extents: Sequence[tuple[int, int]], room: int) -> Sequence[int] | None:
-    """Return the widths of columns that fit into the room, None if a word would have to be broken."""
+    """Return the widths of columns that fit into the room, None if a word would have to be broken.
+
+    Where there is room, short columns stay in one line, and only long texts are wrapped.
+    """
+    whole = [(line if line <= SHORT_CELL else word, line) for word, line in extents]
+    extents = whole if sum(least for least, _ in whole) <= room else extents
     if sum(word for word, _ in extents) > room:
         return None
     widths = [line for _, line in extents]

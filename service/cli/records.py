@@ -64,7 +64,7 @@ def ls(
         return
     if page.records:
         now = datetime.now(UTC)
-        table(("place", "verdict", "age", "until", "key", "type", "why"), [_row(each, now) for each in page.records])
+        table(("place", "verdict", "age", "key", "type", "why"), [_row(each, now) for each in page.records])
     else:
         echo("There is no record" + (" like this." if verdict or key or topic or cursor else " without an instance."))
     if page.next:
@@ -76,8 +76,7 @@ def _row(record: RecordSummary, now: datetime) -> Sequence[str]:
         str(record.place),
         record.verdict,
         format_duration(now - record.at),
-        "" if record.until is None else f"{format_duration(record.until - now)} more",
         record.key or "",
         record.message_type or "",
-        record.why,
+        record.why if record.until is None else f"{record.why}; kept for {format_duration(record.until - now)} more",
     )

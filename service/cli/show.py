@@ -42,7 +42,8 @@ def show(instance: Instance, *, saga: OfSaga = None, history: History = 500, jso
     "compensation"}], "waits": {NAME: {"name", "kind": "event|time", "progress", "since", "due_at", "event_id",
     "event_source"}},
     "history": [{"seq", "at", "kind", "summary", "verdict", "reason", "message_id", "message_type", "message_source",
-    "causation_id", "value", "work_s", "status", "sent", "outcome", "place", "trace_id", "span_id"}]}
+    "causation_id", "value", "work_s", "status", "sent", "outcome", "place", "trace_id", "span_id"}],
+    "records": as `saga records ls`, those that have its key, or are for it, and have not reached it}
     """
     with open_reader() as reader:
         detail = show_instance(reader, find(reader, instance, saga), history, datetime.now(UTC))

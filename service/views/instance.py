@@ -1,7 +1,8 @@
 """Instances as they are listed and shown."""
 
 import json
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple
@@ -12,7 +13,14 @@ from saga_coordinator.handlers.routing import AnySaga, Routes
 from saga_coordinator.sagas import Cause
 from saga_coordinator.sagas.language.nodes import Delay, ForEach, Receive, Step, walk
 from saga_coordinator.sagas.machine import Attempt, Direction, Instance, Progress, Status, instance_id, outcome_id
-from saga_coordinator.service.storage.queries import InstanceFilter, InstanceRow, NeedsAttention, ParkedBehind, Queries
+from saga_coordinator.service.storage.queries import (
+    InstanceFilter,
+    InstanceRow,
+    NeedsAttention,
+    ParkedBehind,
+    Queries,
+    RecordFilter,
+)
 from saga_coordinator.service.views.pending import (
     CONTRADICTION_SHOWN,
     SENT_OFTEN,
@@ -25,11 +33,15 @@ from saga_coordinator.service.views.pending import (
     pending_waits,
     wait_view,
 )
+from saga_coordinator.service.views.records import RecordSummary, records_of, summaries
 from saga_coordinator.service.views.timeline import StepDirection, StepTimes, TimelineEntry, timeline
 from saga_coordinator.service.views.values import view
 from saga_coordinator.service.views.why import Case, why
 
 PAGE: Final = 500
+MAX_KEPT: Final = 50
+"""How many records that have not reached an instance are read with it."""
+
 ANSWERED: Final = {Progress.DONE, Progress.REFUSED}
 
 
@@ -96,7 +108,10 @@ class StepView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceDetail:
-    """An instance whole. `why` is its explanation, which consists of the `sentences`."""
+    """An instance whole. `why` is its explanation, which consists of the `sentences`.
+
+    `records` have its key, or are for it, and have not reached it.
+    """
 
     id: str
     saga: str
@@ -123,6 +138,7 @@ class InstanceDetail:
     steps: tuple[StepView, ...]
     waits: Mapping[str, WaitView]
     history: tuple[TimelineEntry, ...]
+    records: tuple[RecordSummary, ...]
 
 
 def list_instances(
@@ -162,15 +178,36 @@ def all_instances(
 
 def find(reader: Reader, wanted: str, saga: str | None) -> InstanceRow:
     """Return the instance of an id or a business key. Raises `LookupError` if there is none, or more than one."""
-    sagas = [saga] if saga else sorted(reader.routes.newest)
-    ids = {instance_id(name, wanted) for name in sagas} | ({wanted.lower()} if _is_id(wanted) else set())
-    rows = [row for row in reader.queries.instances(InstanceFilter(ids=ids), len(ids)) if saga in {None, row.saga}]
+    rows = matching(reader, wanted, saga)
     if not rows:
-        raise LookupError(f"no instance of {', '.join(sagas)} has the id or the key {wanted!r}: `saga ls` lists them")
+        raise LookupError(no_instance(reader, wanted, saga))
+    return only(rows, wanted)
+
+
+def matching(reader: Reader, wanted: str, saga: str | None) -> Sequence[InstanceRow]:
+    """Return the instances of an id or a business key: one of each saga at most."""
+    ids = {instance_id(name, wanted) for name in _sagas(reader, saga)} | ({wanted.lower()} if _is_id(wanted) else set())
+    return [row for row in reader.queries.instances(InstanceFilter(ids=ids), len(ids)) if saga in {None, row.saga}]
+
+
+def only(rows: Sequence[InstanceRow], wanted: str) -> InstanceRow:
+    """Return the only instance. Raises `LookupError` if there are several."""
     if len(rows) > 1:
         names = " or ".join(f"--saga {row.saga}" for row in rows)
         raise LookupError(f"{wanted!r} is the key of {len(rows)} instances: say which by {names}")
     return rows[0]
+
+
+def no_instance(reader: Reader, wanted: str, saga: str | None) -> str:
+    """Return where an instance was looked for."""
+    nowhere = f"no instance of {', '.join(_sagas(reader, saga))} has the id or the key {wanted!r}"
+    if reader.queries.records(records_of(reader.routes, wanted), 1):
+        return f"{nowhere}, but records have: `saga why {shlex.quote(wanted)}` explains them"
+    return f"{nowhere}, and no stored record has: `saga ls` lists instances"
+
+
+def _sagas(reader: Reader, saga: str | None) -> Sequence[str]:
+    return [saga] if saga else sorted(reader.routes.newest)
 
 
 def definition(reader: Reader, row: InstanceRow) -> AnySaga:
@@ -195,6 +232,7 @@ def show_instance(reader: Reader, row: InstanceRow, history: int, now: datetime)
     instance = row.instance(saga)
     parked = reader.queries.parked([row.id]).get(row.id)
     past = timeline(reader.queries.history(row, history))
+    kept = reader.queries.records(_kept_for(row, instance), MAX_KEPT)
     case = Case(
         saga=saga,
         instance=instance,
@@ -203,6 +241,7 @@ def show_instance(reader: Reader, row: InstanceRow, history: int, now: datetime)
         outcome_topic=reader.routes.names.outcomes(saga.name),
         is_outcome_unpublished=reader.queries.is_unpublished(outcome_id(row.id)),
         parked=parked,
+        kept=kept,
     )
     sentences = why(case)
     return view(
@@ -219,7 +258,14 @@ def show_instance(reader: Reader, row: InstanceRow, history: int, now: datetime)
         steps=tuple(_steps(saga, instance, past.times)),
         waits={name: wait_view(name, wait) for name, wait in instance.waits.items()},
         history=past.entries,
+        records=summaries(reader.queries, kept),
     )
+
+
+def _kept_for(row: InstanceRow, instance: Instance[Any]) -> RecordFilter:
+    """Return which records have the key of an instance, or are for it, and have not reached it."""
+    addresses = [wait.address for wait in instance.waits.values() if wait.address]
+    return RecordFilter(key=row.key.encode(), subjects=[row.id, *addresses])
 
 
 def _summary(

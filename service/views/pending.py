@@ -78,12 +78,12 @@ def pending_waits(instance: Instance[Any]) -> tuple[WaitView, ...]:
 
 
 def describe(pending: CommandView | WaitView, now: datetime) -> str:
-    """Return what is waited for and since when, or for how long."""
+    """Return what is waited for, and how long it has been or will be."""
     is_open_ended = isinstance(pending, CommandView) or pending.kind == "event"
     if not is_open_ended or pending.progress is Progress.WAITING:
         return describe_place(pending, now)
     since = pending.asked_at if isinstance(pending, CommandView) else pending.since
-    return f"{describe_place(pending, now)} since {format_duration(now - since)}"
+    return f"{describe_place(pending, now)} for {format_duration(now - since)}"
 
 
 def describe_place(pending: CommandView | WaitView, now: datetime) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from saga_coordinator.contracts import BadEnvelope
+from saga_coordinator.contracts import BadEnvelope, Envelope
 from saga_coordinator.contracts import envelope as wire
 from saga_coordinator.handlers.records import (
     DeadLetter,
@@ -111,17 +111,20 @@ def summaries(queries: Queries, kept: Sequence[KeptRecord]) -> tuple[RecordSumma
     return tuple(_summary(each, there, parked) for each in kept)
 
 
-def type_of(record: Record) -> str | None:
+def type_of(kept: KeptRecord) -> str | None:
     """Return the type of a record's message, as far as it can be read."""
+    if isinstance(kept, RecordVerdict):
+        return kept.message_type
+    envelope = envelope_of(kept.record)
+    return envelope.type if envelope else as_text(dict(kept.record.headers).get("ce_type"))
+
+
+def envelope_of(record: Record) -> Envelope | None:
+    """Return the attributes of a record's message, None if they cannot be read."""
     try:
-        return wire.read(record.headers, record.value)[0].type
+        return wire.read(record.headers, record.value)[0]
     except BadEnvelope:
-        return header(record, "ce_type")
-
-
-def header(record: Record, name: str) -> str | None:
-    """Return the text of a header, None if it is missing or null."""
-    return as_text(dict(record.headers).get(name))
+        return None
 
 
 def read_cursor(text: str) -> RecordCursor:
@@ -161,7 +164,7 @@ def _of_record(
         verdict=verdict,
         why=why,
         key=as_text(kept.record.key),
-        message_type=type_of(kept.record),
+        message_type=type_of(kept),
         instance=instance,
         until=kept.expires_at if isinstance(kept, EarlyEvent) else None,
     )

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from saga_coordinator.handlers.records import Place
+from saga_coordinator.sagas.language.wording import format_duration
 from saga_coordinator.sagas.machine import Direction, Status
 
 STATUS_MARKS: Final[Mapping[Status, tuple[str, str]]] = {
@@ -38,6 +39,11 @@ def as_text(raw: bytes | None) -> str | None:
 def format_time(at: datetime) -> str:
     """Return a time in UTC, to the second."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
+
+
+def format_ago(at: datetime, now: datetime) -> str:
+    """Return a time, and how long ago it was."""
+    return f"{format_time(at)} ({format_duration(now - at)} ago)"
 
 
 def format_list(names: Sequence[str], word: str = "and") -> str:

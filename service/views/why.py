@@ -8,31 +8,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from msgspec.structs import replace
-
-from saga_coordinator.handlers.decode import describe_error
 from saga_coordinator.handlers.dispatch import RAISED
-from saga_coordinator.handlers.records import Verdict
+from saga_coordinator.handlers.records import DeadLetter, EarlyEvent, QueuedRecord, RecordVerdict, Verdict
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.handlers.session import UNSENDABLE
 from saga_coordinator.sagas import CANCELLED, DEADLINE_PASSED, TIMED_OUT, Cause
 from saga_coordinator.sagas.language.wording import format_count, format_duration, format_times
 from saga_coordinator.sagas.machine import (
-    CommandState,
     Direction,
     Ignored,
     Instance,
     Progress,
     Status,
-    StepRun,
-    TimerFired,
 )
-from saga_coordinator.sagas.machine.progress import to_compensate
-from saga_coordinator.sagas.planning.preview import Preview, preview
-from saga_coordinator.service.storage.queries import ParkedBehind
+from saga_coordinator.sagas.machine.progress import find_command, to_compensate
+from saga_coordinator.service.storage.queries import KeptRecord, ParkedBehind
+from saga_coordinator.service.views.foresight import Foreseen, decided_at, without_reply
 from saga_coordinator.service.views.pending import TIMER_LATE, CommandView, WaitView, pending_commands, pending_waits
-from saga_coordinator.service.views.text import format_list, format_time
-from saga_coordinator.service.views.timeline import TimelineEntry
+from saga_coordinator.service.views.records import envelope_of, type_of
+from saga_coordinator.service.views.text import format_ago, format_direction, format_list, format_time
+from saga_coordinator.service.views.timeline import StepDirection, TimelineEntry
 
 REMEDIES: Final = {
     UNSENDABLE: "Let the saga send a reference instead of so large a value.",
@@ -45,7 +40,10 @@ MAX_LISTED: Final = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """What the paragraph is made from. `is_outcome_unpublished`: the outcome event is still in the outbox."""
+    """What the paragraph is made from. `is_outcome_unpublished`: the outcome event is still in the outbox.
+
+    `kept` are records with the key of the instance, or for it, that have not reached it.
+    """
 
     saga: AnySaga
     instance: Instance[Any]
@@ -54,11 +52,22 @@ class Case:
     outcome_topic: str
     is_outcome_unpublished: bool
     parked: ParkedBehind | None = None
+    kept: Sequence[KeptRecord] = ()
+
+    @property
+    def foreseen(self) -> Foreseen:
+        """The instance, to be asked what follows."""
+        return Foreseen(self.saga, self.instance)
 
 
 def why(case: Case) -> tuple[str, ...]:
     """Return why an instance is where it is, in sentences."""
-    return (*_sentences(case), *_contradictions(case), *(_parked(case.parked) if case.parked else ()))
+    return (
+        *_sentences(case),
+        *_contradictions(case),
+        *_not_awaited(case),
+        *(_parked(case.parked) if case.parked else ()),
+    )
 
 
 def describe_cause(cause: Cause) -> str:
@@ -97,7 +106,7 @@ def _sentences(case: Case) -> Iterator[str]:
 
 def _live(case: Case) -> Iterator[str]:
     instance = case.instance
-    yield f"{_name(case)} is {instance.status} since {_when(case, _since(case))}."
+    yield f"{_name(case)} has been {instance.status} since {_when(case, _since(case))}."
     if instance.cause is not None:
         yield f"It is compensated because {describe_cause(instance.cause)}."
     if instance.paused_at is not None:
@@ -106,10 +115,12 @@ def _live(case: Case) -> Iterator[str]:
     commands = pending_commands(instance)
     for command in commands[:MAX_LISTED]:
         yield _command(case, command)
+        yield from (_come(case, "A reply", each) for each in _replies(case, command.step, command.direction))
     if len(commands) > MAX_LISTED:
         yield f"It waits for {format_count(len(commands) - MAX_LISTED, 'more command')}."
     for wait in pending_waits(instance):
         yield _wait(case, wait)
+        yield from (_come(case, "One", each) for each in _events(case, wait.name))
     yield from _limits(case)
 
 
@@ -119,20 +130,25 @@ def _command(case: Case, command: CommandView) -> str:
     if command.progress is Progress.WAITING:
         then = f" at {format_time(command.due_at)}" if command.due_at else ""
         return f"{name} was refused for the moment, {sent}; it is sent again{then}, under a new id."
-    text = f"It waits for {name} since {_when(case, command.asked_at)}, {sent}"
+    text = f"It has waited for {name} since {_when(case, command.asked_at)}, {sent}"
     if command.due_at is None or _stands_still(case.instance):
         return f"{text}."
-    return f"{text}; without a reply by {format_time(command.due_at)} {_without_reply(case, command, command.due_at)}."
+    return f"{text}; without a reply by {format_time(command.due_at)} {without_reply(case.foreseen, command, command.due_at)}."
 
 
 def _wait(case: Case, wait: WaitView) -> str:
     if wait.kind == "time":
-        return f"The delay {wait.name} runs since {_when(case, wait.since)}, and ends at {format_time(wait.due_at)}."
+        text = f"The delay {wait.name} began {_when(case, wait.since)}, and ends at {format_time(wait.due_at)}"
+        return (
+            f"{text}."
+            if _stands_still(case.instance)
+            else f"{text}; then {decided_at(case.foreseen, wait.due_at, wait.name)}."
+        )
     receive = next(each for each in case.saga.plan.receives if each.name == wait.name)
-    text = f"It waits for the event {receive.event.message_type} ({wait.name}) since {_when(case, wait.since)}"
+    text = f"It has waited for the event {receive.event.message_type} ({wait.name}) since {_when(case, wait.since)}"
     if _stands_still(case.instance):
         return f"{text}."
-    return f"{text}; without it by {format_time(wait.due_at)} {_decided_at(case, wait.due_at, wait.name)}."
+    return f"{text}; without it by {format_time(wait.due_at)} {decided_at(case.foreseen, wait.due_at, wait.name)}."
 
 
 def _stands_still(instance: Instance[Any]) -> bool:
@@ -145,81 +161,62 @@ def _limits(case: Case) -> Iterator[str]:
     if instance.status is Status.RUNNING and instance.deadline_at is not None and instance.parked_at is None:
         pivots = case.saga.plan.pivots
         goal = f"{format_list(pivots, 'or')} has not been sent" if pivots else "it has not ended"
-        then = _decided_at(case, instance.deadline_at, None)
+        then = decided_at(case.foreseen, instance.deadline_at, None)
         yield f"If {goal} by {format_time(instance.deadline_at)}, {then}."
     if instance.next_timer_at is not None and case.now - instance.next_timer_at > TIMER_LATE:
         yield f"Its timer was due {_when(case, instance.next_timer_at)} and has not fired: is `saga serve` running?"
 
 
-# --- what the machine would decide
+# --- records that have come, and have not reached the instance
 
 
-def _without_reply(case: Case, command: CommandView, due_at: datetime) -> str:
-    """Return what the machine does when the reply to a command does not come in time."""
-    then = _preview(case, due_at, command.step)
-    if isinstance(then, str):
-        return then
-    if any((send.step, send.direction) == (command.step, command.direction) for send in then.sends):
-        return f"it is sent again under the same id, {_limit(case, command)}"
-    if then.status is Status.STALLED:
-        return "the instance stalls, for an operator to decide"
-    if case.instance.status is not Status.COMPENSATING:
-        return f"it counts as unknown, and {_undoing(then)}"
-    undone = any(command.step in wave for wave in then.undoes)
-    return "it counts as unknown, and is undone too" if undone else "it counts as unknown"
+def _replies(case: Case, step: str, direction: Direction) -> Iterator[DeadLetter | QueuedRecord]:
+    """Yield the records that answer a command of a step, whatever its attempt."""
+    for each in case.kept:
+        if isinstance(each, DeadLetter | QueuedRecord) and _answered(case, each) == (step, direction):
+            yield each
 
 
-def _decided_at(case: Case, at: datetime, wait: str | None) -> str:
-    """Return what the machine does when the event of a receive, or (None) the pivot, does not come in time."""
-    then = _preview(case, at, wait)
-    if isinstance(then, str):
-        return then
-    return "the instance stalls" if then.status is Status.STALLED else _undoing(then)
+def _answered(case: Case, kept: DeadLetter | QueuedRecord) -> StepDirection | None:
+    """Return the step and the direction of the command that a record answers."""
+    envelope = envelope_of(kept.record)
+    found = find_command(case.instance, envelope.causation_id or "") if envelope else None
+    return found and found[:2]
 
 
-def _undoing(then: Preview) -> str:
-    undone = [name for wave in then.undoes for name in reversed(wave)]
-    return f"what was done is undone: {format_list(undone)}" if undone else "nothing has to be undone"
+def _events(case: Case, receive: str) -> Iterator[KeptRecord]:
+    """Yield the records that a receive could have waited for."""
+    types = {each.event.message_type for each in case.saga.plan.receives if each.name == receive}
+    return (each for each in case.kept if not isinstance(each, EarlyEvent) and type_of(each) in types)
 
 
-def _preview(case: Case, at: datetime, due: str | None) -> Preview | str:
-    """Return what the machine decides when the timer of a step or wait (None: the deadline) fires, or why it cannot."""
-    try:
-        return preview(case.saga, _with_one_timer(case.instance, due), TimerFired(at))
-    except Exception as error:  # noqa: BLE001  a function of the saga may raise anything
-        return f"the saga raises {describe_error(error)}"
+def _not_awaited(case: Case) -> Iterator[str]:
+    """Yield what has come for a step that is settled, or before the instance waits for it."""
+    pending = {(each.step, each.direction) for each in pending_commands(case.instance)}
+    for each in case.kept:
+        if isinstance(each, DeadLetter) and (step := _answered(case, each)) and step not in pending:
+            yield _come(case, f"A reply of {format_direction(*step)}", each)
+        elif isinstance(each, EarlyEvent) and not case.instance.status.is_final:
+            yield f"{_come(case, str(type_of(each)), each)} It is applied when the instance waits for it."
 
 
-def _with_one_timer(instance: Instance[Any], due: str | None) -> Instance[Any]:
-    """Return an instance in which nothing is due but one step or wait (None: the deadline)."""
-    return replace(
-        instance,
-        deadline_at=instance.deadline_at if due is None else None,
-        steps={name: run if name == due else _never_due(run) for name, run in instance.steps.items()},
-        waits={
-            name: wait if name == due else replace(wait, due_at=datetime.max.replace(tzinfo=wait.due_at.tzinfo))
-            for name, wait in instance.waits.items()
-        },
-    )
-
-
-def _never_due(run: StepRun) -> StepRun:
-    def never_due(command: CommandState) -> CommandState:
-        return replace(command, due_at=None)
-
-    return StepRun(never_due(run.forward), run.compensation and never_due(run.compensation))
-
-
-def _limit(case: Case, command: CommandView) -> str:
-    """Return how often the command is sent, as its saga declares it."""
-    step_plan = case.saga.plan.step(command.step)
-    is_forward = command.direction is Direction.FORWARD
-    retry = step_plan.retry if is_forward else step_plan.step.compensate_retry
-    if retry.attempts is None or (is_forward and step_plan.step.is_pivot):
-        limit = "until it answers"
-    else:
-        limit = f"{format_times(retry.attempts)} in all"
-    return limit if retry.total is None else f"{limit}, for {format_duration(retry.total)} at most"
+def _come(case: Case, what: str, kept: KeptRecord) -> str:
+    """Return what became of a record that has come."""
+    match kept:
+        case QueuedRecord():
+            behind = f" behind {case.parked.letter.record.place}" if case.parked else ""
+            return f"{what} has come ({kept.record.place}), and is queued{behind}."
+        case DeadLetter(parks=True):
+            return f"{what} has come ({kept.record.place}), and the instance is parked behind it."
+        case DeadLetter():
+            place, cause = kept.record.place, kept.cause.rstrip(".")
+            text = f"{what} came {_when(case, kept.at)} and is dead-lettered: {cause}."
+            return f"{text} See `saga dead-letters show {place}`."
+        case RecordVerdict():
+            reason = kept.reason.rstrip(".")
+            return f"{what} came {_when(case, kept.at)} ({kept.place}) and is {kept.verdict}: {reason}."
+        case EarlyEvent():
+            return f"{what} has come ({kept.record.place}), and is buffered until {format_time(kept.expires_at)}."
 
 
 # --- stalled and ended instances
@@ -227,22 +224,22 @@ def _limit(case: Case, command: CommandView) -> str:
 
 def _stalled(case: Case) -> Iterator[str]:
     instance, stall = case.instance, case.instance.stall
-    yield f"{_name(case)} is stalled since {_when(case, _since(case))}"
-    yield f"because {describe_cause(stall)}." if stall else "for a reason that was not recorded."
+    because = f"because {describe_cause(stall)}" if stall else "for a reason that was not recorded"
+    yield f"{_name(case)} has been stalled since {_when(case, _since(case))} {because}."
     yield "The machine cannot continue alone; replies that still come are recorded."
     if instance.cause is not None:
         open_ = to_compensate(case.saga.plan, instance)[::-1]
         yield f"It was being compensated because {describe_cause(instance.cause)}."
         yield f"Rollback incomplete, not undone: {format_list(open_)}." if open_ else "Everything is undone."
-    yield REMEDIES.get(stall.code if stall else "", "Look at the participant that failed, and put its side right.")
-    yield "Then an operator has to decide, by `saga retry`, `skip` or `resolve`: no message does."
+    yield REMEDIES.get(stall.code if stall else "", "Look at the participant that failed, and correct it there.")
+    yield "Then an operator has to decide, by `saga retry`, `saga skip` or `saga resolve`: no message continues it."
 
 
 def _ended(case: Case, reason: str) -> str:
     instance = case.instance
     at = instance.ended_at or case.now
     took = format_duration(at - instance.started_at)
-    return f"{_name(case)} is {instance.status} since {_when(case, at)}, {took} after its start: {reason}."
+    return f"{_name(case)} was {instance.status} {_when(case, at)}, {took} after its start: {reason}."
 
 
 def _outcome(case: Case) -> str:
@@ -265,11 +262,11 @@ def _contradictions(case: Case) -> Iterator[str]:
 def _parked(parked: ParkedBehind) -> Iterator[str]:
     letter, count = parked.letter, parked.waiting
     place = letter.record.place
-    yield f"It is parked since {format_time(letter.at)} behind {place}: {letter.cause.rstrip('.')}."
+    yield f"It has been parked since {format_time(letter.at)} behind {place}: {letter.cause.rstrip('.')}."
     if count:
-        yield f"{count} later record{'s wait' if count != 1 else ' waits'} behind it, in order."
+        yield f"{format_count(count, 'later record')} queued behind it, in order."
     else:
-        yield "Later records wait behind it."
+        yield "Later records are queued behind it."
     yield "Until it is redriven or discarded, timeouts and retries stand still, and its deadline does nothing."
     yield f"See `saga dead-letters show {place}`."
 
@@ -308,4 +305,4 @@ def _done(instance: Instance[Any], direction: Direction) -> list[str]:
 
 
 def _when(case: Case, at: datetime) -> str:
-    return f"{format_time(at)} ({format_duration(case.now - at)} ago)"
+    return format_ago(at, case.now)

@@ -204,7 +204,7 @@ def test_ls_show_and_why_report_a_parked_instance(saga: Saga, beside: Running) -
     shown = saga.does("show", "bad", "--json").json
     assert (shown["parked"]["behind"], shown["parked"]["waiting"]) == (str(failing.place), 1)
     why = saga.does("why", "bad").out
-    assert f"behind {failing.place}: {RAISED}. 1 later record waits behind it, in order" in why
+    assert f"behind {failing.place}: {RAISED}. 1 later record queued behind it, in order" in why
     assert f"parked behind {failing.place}" in saga.does("ls").out
     assert saga.does("show", "good", "--json").json["parked"] is None
 

@@ -87,7 +87,7 @@ def test_unmatched_names_the_instances_that_wait_for_such_a_reply(saga: Saga, st
     candidates = shown["candidates"]
     assert isinstance(candidates, list)
     assert [each["key"] for each in candidates] == ["o-2", "o-1"]
-    assert candidates[0]["waits_for"][0].startswith("reserve-stock since")
+    assert candidates[0]["waits_for"][0].startswith("reserve-stock for")
     assert "nearest instances" in saga.does("explain", f"{REPLIES}:0:3").out
 
 

@@ -45,7 +45,10 @@ def test_an_instance_that_there_is_not_ends_with_1_and_says_where_it_was_looked_
 
     assert said.code == 1
     assert said.out == ""
-    assert said.err == "saga: no instance of order-fulfilment has the id or the key 'o-1': `saga ls` lists them\n"
+    assert said.err == (
+        "saga: no instance of order-fulfilment has the id or the key 'o-1', and no stored record has: `saga ls` lists "
+        "instances\n"
+    )
 
 
 def test_the_history_shows_input_output_and_how_long_replies_took(saga: Saga, store: Path) -> None:
@@ -121,10 +124,10 @@ def test_why_of_a_running_instance_shows_its_wait_since_when_and_what_follows(sa
     said = saga.does("why", "o-1")
     shown = saga.does("why", "o-1", "--json").json
 
-    assert "It waits for reserve-stock (inventory.reserve-stock.v1) since" in said.out
+    assert "It has waited for reserve-stock (inventory.reserve-stock.v1) since" in said.out
     assert "(35" in said.out
     assert (shown["id"], shown["status"]) == (instance_id("o-1"), "running")
-    assert shown["why"].startswith("order-fulfilment o-1 is running since")
+    assert shown["why"].startswith("order-fulfilment o-1 has been running since")
 
 
 def test_why_of_a_stalled_instance_names_what_is_not_undone(saga: Saga, store: Path) -> None:

@@ -1,10 +1,21 @@
 """The paragraph of `saga why`: what it promises is what the machine then does."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from saga_coordinator.contracts import Failure
-from saga_coordinator.sagas import Cause
+from saga_coordinator.handlers.records import (
+    DeadLetter,
+    EarlyEvent,
+    Place,
+    QueuedRecord,
+    Record,
+    RecordVerdict,
+    Verdict,
+)
+from saga_coordinator.sagas import Cause, alternatives, delay, parallel, series
 from saga_coordinator.sagas.catalog.order_fulfilment import order_fulfilment
 from saga_coordinator.sagas.machine import (
     Block,
@@ -15,11 +26,16 @@ from saga_coordinator.sagas.machine import (
     ReplyReceived,
     Signal,
     Start,
+    Status,
     TimerFired,
     transition,
 )
+from saga_coordinator.sagas.testing.scenario import Scenario, given
+from saga_coordinator.service.storage.queries import KeptRecord
 from saga_coordinator.service.views.why import Case, why
-from tests.unit.handlers._support.order_log import placed_value
+from tests.support import saga_kit
+from tests.support.saga_kit import Begun, Did, awaits, compensatable, point_of_no_return, saga
+from tests.unit.handlers._support.order_log import Log, attributes, placed_value
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -63,7 +79,7 @@ class Order:
             )
         )
 
-    def why(self, after: timedelta = SECOND, *, is_unpublished: bool = False) -> str:
+    def why(self, after: timedelta = SECOND, *, is_unpublished: bool = False, kept: Sequence[KeptRecord] = ()) -> str:
         sentences = why(
             Case(
                 saga=order_fulfilment,
@@ -72,6 +88,7 @@ class Order:
                 now=self.at + after,
                 outcome_topic="saga.order-fulfilment.outcomes.v1",
                 is_outcome_unpublished=is_unpublished,
+                kept=kept,
             )
         )
         return " ".join(sentences)
@@ -82,9 +99,9 @@ def test_a_step_without_retry_counts_as_unknown_after_its_timeout_and_what_was_d
     order.answer("charge-card")
 
     assert (
-        "It waits for reserve-stock (inventory.reserve-stock.v1) since 2026-01-01 12:00:00Z (1 s ago), sent once; "
-        "without a reply by 2026-01-01 12:05:00Z it counts as unknown, "
-        "and what was done is undone: charge-card and reserve-stock."
+        "It has waited for reserve-stock (inventory.reserve-stock.v1) since 2026-01-01 12:00:00Z (1 s ago), sent once; "
+        "without a reply by 2026-01-01 12:05:00Z it counts as unanswered, "
+        "and the instance is compensated, undoing charge-card and reserve-stock."
     ) in order.why()
     order.wake(5 * MINUTE)
     assert order.instance.status == "compensating"
@@ -98,7 +115,7 @@ def test_a_step_with_retry_is_asked_again_as_often_as_it_may() -> None:
     order.wake(2 * MINUTE)
 
     assert [send.step for send in order.decision.commands] == ["charge-card"]
-    assert "It waits for charge-card (payments.charge-card.v1) since 2026-01-01 12:02:00Z" in order.why()
+    assert "It has waited for charge-card (payments.charge-card.v1) since 2026-01-01 12:02:00Z" in order.why()
     assert "sent 2 times; without a reply by 2026-01-01 12:04:00Z" in order.why()
 
 
@@ -115,7 +132,10 @@ def test_a_retryable_failure_is_asked_again_under_a_new_id() -> None:
 
 def test_the_deadline_is_shown_until_the_pivot_is_sent() -> None:
     order = Order()
-    assert "If ship-order has not been sent by 2026-01-03 12:00:00Z, what was done is undone" in order.why()
+    assert (
+        "If ship-order has not been sent by 2026-01-03 12:00:00Z, the instance is compensated once reserve-stock and "
+        in order.why()
+    )
 
     order.answer("reserve-stock")
     order.answer("charge-card")
@@ -133,7 +153,7 @@ def test_while_compensating_it_shows_the_cause_and_the_next_step_of_a_compensati
     shown = order.why()
 
     assert "It is compensated because reserve-stock failed with sold-out: none left." in shown
-    assert "It waits for the compensation of charge-card (payments.refund-card.v1) since" in shown
+    assert "It has waited for the compensation of charge-card (payments.refund-card.v1) since" in shown
     assert "it is sent again under the same id, 12 times in all." in shown
 
 
@@ -141,8 +161,8 @@ def test_a_sibling_in_flight_is_awaited_before_anything_is_undone() -> None:
     order = Order()
     order.refuse("reserve-stock")
 
-    assert "It waits for charge-card" in order.why()
-    assert "by 2026-01-01 12:02:00Z it counts as unknown, and is undone too." in order.why()
+    assert "It has waited for charge-card" in order.why()
+    assert "by 2026-01-01 12:02:00Z it counts as unanswered, and is undone too." in order.why()
     order.wake(2 * MINUTE)
     assert [send.step for send in order.decision.commands] == ["charge-card"]
 
@@ -206,3 +226,120 @@ def test_a_stall_by_the_definition_names_its_remedy() -> None:
     order.hear(Block(START, Cause(None, "definition-raised", "KeyError: 'x'")))
 
     assert "Correct the function of the saga that raised." in order.why()
+
+
+# --- what follows is what the machine then does, also within alternatives
+
+
+def explained(story: Scenario[saga_kit.Data]) -> str:
+    """The paragraph of an instance of any saga, a second later."""
+    case = Case(
+        saga=story.saga,
+        instance=story.instance,
+        history=(),
+        now=story.at + SECOND,
+        outcome_topic="outcomes",
+        is_outcome_unpublished=False,
+    )
+    return " ".join(why(case))
+
+
+PAID, A, B, C = awaits("paid"), compensatable("a"), compensatable("b"), compensatable("c")
+PIVOT = point_of_no_return()
+
+
+def test_an_event_that_nobody_sends_ends_the_instance_or_lets_the_next_alternative_be_tried() -> None:
+    alone = given(saga(PAID, PIVOT), Begun())
+    first = given(saga(alternatives(PAID, A, name="paid-or-a"), PIVOT), Begun())
+    done = given(saga(alternatives(series(A, PAID), B), PIVOT), Begun()).replies("a", Did())
+
+    assert "the instance ends compensated, with nothing to undo." in explained(alone)
+    alone.passes(MINUTE).ends(Status.COMPENSATED)
+    assert "the alternative is given up, and the next one is tried: a." in explained(first)
+    first.passes(MINUTE).expects("a")
+    assert "the alternative is given up, a is undone, and the next one is tried: b." in explained(done)
+    done.passes(MINUTE).undoes("a").undone("a").expects("b")
+
+
+def test_an_alternative_without_a_reply_is_undone_and_the_last_one_is_the_instance() -> None:
+    first = given(saga(C, alternatives(A, B), PIVOT), Begun()).replies("c", Did())
+    last = first.fails("a", code="no")
+
+    assert "it counts as unanswered, and the alternative is given up, a is undone, and the next" in explained(first)
+    assert "it counts as unanswered, and the instance is compensated, undoing b and c." in explained(last)
+
+
+def test_the_end_of_a_delay_is_shown_with_what_follows() -> None:
+    last = given(saga(delay("rest", lasts=MINUTE)), Begun())
+    between = given(saga(delay("rest", lasts=MINUTE), PAID, PIVOT), Begun())
+    before = given(saga(delay("rest", lasts=MINUTE), PIVOT), Begun())
+
+    assert "ends at 2026-01-01 00:01:00Z; then the instance ends completed." in explained(last)
+    assert "; then the instance waits for paid." in explained(between)
+    assert "; then the instance continues by pivot." in explained(before)
+    assert "; then" not in explained(before.pauses())
+
+
+# --- records that have come, and have not reached the instance
+
+EARLY = EarlyEvent("here", Record(Place("a", 0, 1), 0, b"k", b"{}", ()), START, START + HOUR)
+
+
+def test_a_record_that_came_is_shown_at_the_wait_that_it_belongs_to() -> None:
+    story = given(saga(parallel(A, PAID), PIVOT), Begun())
+    command = story.instance.steps["a"].forward.command_id
+    reply = Log().record("saga.replies.v1", "k-1", b"{", tuple(attributes("1", "x", ce_causationid=command).items()))
+    event = Log().event(saga_kit.Paid(), "k-1")
+    case = Case(
+        saga=story.saga,
+        instance=story.instance,
+        history=(),
+        now=story.at,
+        outcome_topic="outcomes",
+        is_outcome_unpublished=False,
+        kept=[
+            DeadLetter(reply, story.at, "it is no JSON.", story.instance.id),
+            QueuedRecord(1, story.instance.id, reply, story.at),
+            DeadLetter(reply, story.at, "it is no JSON", story.instance.id, parks=True),
+            DeadLetter(event, story.at, "word: Input should be a valid string"),
+            RecordVerdict(
+                event.place, story.at, Verdict.UNMATCHED, "nobody waited", "1", saga_kit.Paid.message_type, None
+            ),
+        ],
+    )
+
+    sentences = why(case)
+
+    at_a = next(number for number, each in enumerate(sentences) if each.startswith("It has waited for a "))
+    assert sentences[at_a + 1 : at_a + 4] == (
+        (
+            "A reply came 2026-01-01 00:00:00Z (0 ms ago) and is dead-lettered: it is no JSON. "
+            "See `saga dead-letters show saga.replies.v1:0:0`."
+        ),
+        "A reply has come (saga.replies.v1:0:0), and is queued.",
+        "A reply has come (saga.replies.v1:0:0), and the instance is parked behind it.",
+    )
+    assert sentences[at_a + 4].startswith("It has waited for the event made.paid.v1 (paid)")
+    assert sentences[at_a + 5 : at_a + 7] == (
+        (
+            "One came 2026-01-01 00:00:00Z (0 ms ago) and is dead-lettered: word: Input should be a valid string. "
+            "See `saga dead-letters show made.events.v1:0:0`."
+        ),
+        "One came 2026-01-01 00:00:00Z (0 ms ago) (made.events.v1:0:0) and is unmatched: nobody waited.",
+    )
+
+
+def test_a_reply_that_could_not_be_read_is_shown_after_its_step_was_given_up() -> None:
+    order = Order()
+    order.answer("charge-card")
+    command = order.instance.steps["reserve-stock"].forward.command_id
+    order.wake(5 * MINUTE)
+    headers = tuple(attributes("1", "x", ce_causationid=command).items())
+    reply = Log().record("saga.replies.v1", "o-1", b"{", headers)
+
+    assert "A reply of reserve-stock came 2026-01-01 12:00:00Z" in order.why(kept=[DeadLetter(reply, START, "no JSON")])
+    event = replace(EARLY, record=Log().event(saga_kit.Paid(), "o-1"))
+    assert (
+        "made.paid.v1 has come (made.events.v1:0:0), and is buffered until 2026-01-01 13:00:00Z. "
+        "It is applied when the instance waits for it."
+    ) in order.why(kept=[event])
