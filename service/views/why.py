@@ -133,17 +133,15 @@ def _command(case: Case, command: CommandView) -> str:
     text = f"It has waited for {name} since {_when(case, command.asked_at)}, {sent}"
     if command.due_at is None or _stands_still(case.instance):
         return f"{text}."
-    return f"{text}; without a reply by {format_time(command.due_at)} {without_reply(case.foreseen, command, command.due_at)}."
+    then = without_reply(case.foreseen, command, command.due_at)
+    return f"{text}; without a reply by {format_time(command.due_at)} {then}."
 
 
 def _wait(case: Case, wait: WaitView) -> str:
     if wait.kind == "time":
         text = f"The delay {wait.name} began {_when(case, wait.since)}, and ends at {format_time(wait.due_at)}"
-        return (
-            f"{text}."
-            if _stands_still(case.instance)
-            else f"{text}; then {decided_at(case.foreseen, wait.due_at, wait.name)}."
-        )
+        then = "" if _stands_still(case.instance) else f"; then {decided_at(case.foreseen, wait.due_at, wait.name)}"
+        return f"{text}{then}."
     receive = next(each for each in case.saga.plan.receives if each.name == wait.name)
     text = f"It has waited for the event {receive.event.message_type} ({wait.name}) since {_when(case, wait.since)}"
     if _stands_still(case.instance):
