@@ -19,9 +19,13 @@ class InstanceCache:
         self._is_shared = is_shared
         self._kept: OrderedDict[str, InstanceRecord] = OrderedDict()
 
+    def recall(self, ids: Iterable[str]) -> dict[str, InstanceRecord]:
+        """Return those of the instances that are in memory."""
+        return {id_: stored for id_ in ids if (stored := self._kept.get(id_))}
+
     async def load(self, tx: Transaction, ids: Collection[str]) -> dict[str, InstanceRecord]:
         """Return those of the instances that exist, from memory or from the store."""
-        found = {} if self._is_shared else {id_: stored for id_ in ids if (stored := self._kept.get(id_))}
+        found = {} if self._is_shared else self.recall(ids)
         missing = [id_ for id_ in ids if id_ not in found]
         if missing:
             found.update(await tx.load(missing))

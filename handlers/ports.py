@@ -10,6 +10,7 @@ from saga_coordinator.handlers.records import (
     Committed,
     DatabaseIdentity,
     DeadLetterQueue,
+    DecidedBatch,
     EarlyEvent,
     EventSubscription,
     InstanceRecord,
@@ -74,6 +75,13 @@ class Store(Protocol):
         """Run `work` in one transaction, committed when it returns, rolled back when it raises.
 
         A cancelled caller does not split it. When the commit itself fails its outcome is unknown.
+        """
+
+    async def commit(self, batch: DecidedBatch) -> Sequence[OutboxRow]:
+        """Write a batch in one transaction if all is as it assumes, and return the outbox rows in order.
+
+        Raises `Conflict` if anything is not. A cancelled caller does not split it. When the commit itself fails its
+        outcome is unknown.
         """
 
     @property
@@ -153,4 +161,4 @@ class Observer(Protocol):
 
 
 class Conflict(Exception):
-    """An instance was changed by another transaction between load and save: nothing is written; it is decided again."""
+    """What was decided rests on what another transaction has changed: nothing is written; it is decided again."""

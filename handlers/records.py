@@ -1,6 +1,6 @@
 """The values that pass between handlers and store: records, leases, stored instances, and the rows written for them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -318,6 +318,19 @@ class Changes:
         """Return whether all of it is about instances and their messages: a store then needs fewer statements."""
         letters = self.dead_letters or self.edited or self.resolved or self.queued or self.dequeued or self.audits
         return not (letters or self.buffered or self.released or self.verdicts)
+
+
+class DecidedBatch(NamedTuple):
+    """A batch that was decided without the database, and what that assumes of it.
+
+    The leases are as their `moves` expect. Each instance of the plain `changes` has the revision that was loaded, or
+    does not exist if it is new; nothing else was looked at. No early event is buffered at the `fresh` addresses, where
+    an instance begins to wait.
+    """
+
+    moves: Sequence[LeaseMove]
+    changes: Changes
+    fresh: Collection[str]
 
 
 class TransitionRecord(Struct, frozen=True):

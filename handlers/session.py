@@ -136,6 +136,11 @@ class Session:
             self.apply(saga, self._records[after.instance.id], block)
         return decision
 
+    @property
+    def writes_all_it_loaded(self) -> bool:
+        """Whether each instance that was loaded is written too: the store compares the revision of what it writes."""
+        return self._loaded.keys() == self._records.keys()
+
     def finish(self) -> Changes:
         self.changes.subscribed = [each for each, waits in self._subscriptions.items() if waits]
         self.changes.unsubscribed = [each for each, waits in self._subscriptions.items() if not waits]

@@ -1,13 +1,18 @@
-"""One transaction: load, decide, save; after its commit the cache, the relay and the observer get it, in this order."""
+"""One transaction: decide and save; after its commit the cache, the relay and the observer get it, in this order.
+
+It has two forms. In the short one everything is decided from memory, and the store writes it in one call if all is as
+it was assumed. In the long one the store is read between the beginning of the transaction and its end.
+"""
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from datetime import datetime
 from typing import TypeVar
 
 from saga_coordinator.handlers.decode import Arrival, EventArrival, ReplyArrival, Unreadable, Unwanted
 from saga_coordinator.handlers.encode import Encoder
 from saga_coordinator.handlers.instance_cache import InstanceCache
 from saga_coordinator.handlers.ports import Clock, Conflict, Observer, Store, Transaction
-from saga_coordinator.handlers.records import Committed, OutboxRow
+from saga_coordinator.handlers.records import Committed, DecidedBatch, LeaseMove, OutboxRow
 from saga_coordinator.handlers.relay import Relay
 from saga_coordinator.handlers.session import Session
 from saga_coordinator.handlers.trace_context import Sampler
@@ -42,6 +47,46 @@ class UnitOfWork:
     def unsent(self) -> Collection[str] | None:
         """Return the ids of the messages that were written and have not left yet; None: not all are known just now."""
         return self._relay.unsent()
+
+    # --- the short form
+
+    def recall(self, session: Session, arrivals: Sequence[Arrival | Unreadable | Unwanted]) -> bool:
+        """Load from memory the instances that records name. Return False if the store has to be read for them.
+
+        An event whose instance is not in memory may start it. Whatever else comes of an instance that is not there is
+        not plain, and so never written in the short form.
+        """
+        targets = [target for each in arrivals if isinstance(each, EventArrival) for target in each.targets]
+        replied = {each.instance_id for each in arrivals if isinstance(each, ReplyArrival)}
+        found = self._cache.recall(replied.union(target.address for target in targets))
+        session.add_loaded(found, {})
+        is_readable = not any(isinstance(each, Unreadable) for each in arrivals)
+        return is_readable and replied <= found.keys() and all(target.is_instance for target in targets)
+
+    async def write_from_memory(self, moves: Sequence[LeaseMove], decide: Callable[[Session], bool]) -> bool:
+        """Save what `decide` does in its session, in one call of the store, with the moves of the leases.
+
+        Return False if nothing was written: `decide` has returned it; what it has decided is not plain, or rests on an
+        instance that it did not write; or the store is not as it was assumed. Then the long form is taken. Raises
+        whatever the store raises (then the outcome of the commit is unknown).
+        """
+        began = self._clock.now()
+        session = Session(self._encoder, self._sampler, began)
+        if not decide(session):
+            return False
+        fresh = session.pop_new_addresses()
+        changes = session.finish()
+        if not (changes.is_plain and session.writes_all_it_loaded):
+            return False
+        changes.acknowledged = self._relay.acknowledged()
+        try:
+            rows = await self._store.commit(DecidedBatch(moves, changes, fresh))
+        except Conflict:
+            return False
+        self._committed(session, rows, began)
+        return True
+
+    # --- the long form
 
     async def load(
         self,
@@ -78,10 +123,7 @@ class UnitOfWork:
                 if not tries_left:
                     raise
             else:
-                changes = session.changes
-                self._cache.keep(record for record, _ in changes.instances)
-                self._relay.push(rows, deleted=changes.acknowledged)
-                self._observer.on_commit(Committed(session.transitions, changes, began, self._clock.now()))
+                self._committed(session, rows, began)
                 return result
         raise AssertionError("the last try returns or raises")
 
@@ -92,3 +134,12 @@ class UnitOfWork:
         result = await work(session, tx)
         session.changes.acknowledged = self._relay.acknowledged()
         return session, await tx.save(session.finish()), result
+
+    # --- both
+
+    def _committed(self, session: Session, rows: Sequence[OutboxRow], began: datetime) -> None:
+        """Hand over what was committed."""
+        changes = session.changes
+        self._cache.keep(record for record, _ in changes.instances)
+        self._relay.push(rows, deleted=changes.acknowledged)
+        self._observer.on_commit(Committed(session.transitions, changes, began, self._clock.now()))

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(600)]
 WINDOW: Final = 40
 """Orders in flight: while the service is down none is placed."""
 
-RARE: Final = frozenset({"take", "offset", "load", "hold", "release", "dead-letter", "verdict"})
+RARE: Final = frozenset({"take", "offset", "lease", "load", "hold", "release", "dead-letter", "verdict"})
 """Places that one life of the process does not reach often."""
 
 DIES_WITHIN_S: Final = 45.0

@@ -36,10 +36,23 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
         "aiokafka.consumer.fetcher:Fetcher._fetch_requests_routine",
     ),
     "read": (f"{_HANDLERS}.intake:read",),
-    "load": (f"{_HANDLERS}.unit_of_work:UnitOfWork.load", f"{_SQLITE}.transaction:SqliteTransaction.advance"),
+    "load": (
+        f"{_HANDLERS}.unit_of_work:UnitOfWork.recall",
+        f"{_HANDLERS}.unit_of_work:UnitOfWork.load",
+        f"{_SQLITE}.transaction:SqliteTransaction.advance",
+    ),
     "decide": (f"{_HANDLERS}.dispatch:Dispatcher.dispatch", f"{_HANDLERS}.dispatch:Dispatcher.release"),
-    "save": (f"{_SQLITE}.transaction:SqliteTransaction.save",),
-    "commit": (f"{_SQLITE}.store:SqliteStore.transact", f"{_SQLITE}.store:SqliteStore._transact"),
+    "save": (
+        f"{_SQLITE}.transaction:SqliteTransaction.save",
+        f"{_SQLITE}.store:statements_of",
+        f"{_SQLITE}.rows:run_all",
+    ),
+    "commit": (
+        f"{_SQLITE}.store:SqliteStore.transact",
+        f"{_SQLITE}.store:SqliteStore.commit",
+        f"{_SQLITE}.store:SqliteStore._transact",
+        f"{_SQLITE}.short_form:commit",
+    ),
     "publish": (
         f"{_HANDLERS}.relay:Relay.push",
         f"{_KAFKA}.publisher:KafkaPublisher._on_acknowledged",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.failpoints import BESIDE_ORDERS, STATEMENTS, VARIABLE
+from tests.support.failpoints import BESIDE_ORDERS, SHORT_FORM, STATEMENTS, VARIABLE
 from tests.support.kafka.faulty_broker import FaultyBroker
 from tests.support.project_tree import ROOT, SOURCES
 
@@ -45,10 +45,32 @@ async def main():
 asyncio.run(main())
 """
 
+COUNT_BATCHES = """
+import asyncio, sys
+from pathlib import Path
+from tests.support.failpoints import install
+from tests.conformance._support.stores import begun, known, starts
+from saga_coordinator.handlers.records import DecidedBatch, LeaseMove
+from saga_coordinator.service.storage.sqlite.store import SqliteStore
+print(install())
+async def main():
+    store = SqliteStore(Path(sys.argv[1]), known)
+    await store.open()
+    try:
+        await store.acquire("t", 0, "me")
+        for number in range(5):
+            move = LeaseMove("t", 0, 1, number or None, number + 1)
+            await store.commit(DecidedBatch([move], starts(begun(str(number))), {"address"}))
+            print(number, flush=True)
+    finally:
+        await store.close()
+asyncio.run(main())
+"""
 
-def counted(folder: Path, points: str) -> subprocess.CompletedProcess[str]:
+
+def counted(folder: Path, points: str, program: str = COUNT_TO) -> subprocess.CompletedProcess[str]:
     """Five transactions, each printing its number after the commit."""
-    command = [sys.executable, "-c", COUNT_TO, str(folder / "a.db")]
+    command = [sys.executable, "-c", program, str(folder / "a.db")]
     environment = {VARIABLE: points, "PYTHONPATH": SOURCES}
     return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
 
@@ -64,6 +86,16 @@ def test_the_process_dies_at_the_place_the_time_that_is_asked_for(tmp_path: Path
     ran = counted(tmp_path, point)
     assert ran.returncode == -signal.SIGKILL
     assert ran.stdout.splitlines()[1:][-1:] == ([last] if last else [])
+
+
+@pytest.mark.parametrize("place", [*SHORT_FORM, "instance-insert"])
+def test_each_place_of_the_short_form_is_reached_once_a_batch(tmp_path: Path, place: str) -> None:
+    for side in ("before", "after"):
+        folder = tmp_path / side
+        folder.mkdir()
+        ran = counted(folder, f"{place}.{side}=kill@3", COUNT_BATCHES)
+        assert ran.returncode == -signal.SIGKILL, ran.stderr
+        assert ran.stdout.splitlines()[1:] == ["0", "1"]
 
 
 def test_a_failure_is_raised_where_it_is_asked_for(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@
 
 names each place with what happens there, here the third time that it is reached, by default the first: `kill` ends the
 process by SIGKILL, `stop` freezes it by SIGSTOP, `fail` raises `OSError`. The names are those of `PLACES`, `.before`
-or `.after`. The instruments wrap the calls of the libraries, and the one that writes to the database: nothing in the
-tested code refers to them.
+or `.after`. The instruments wrap the calls of the libraries, and the two that run statements in the database's thread:
+nothing in the tested code refers to them.
 """
 
 import functools
@@ -53,6 +53,14 @@ STATEMENTS: Final[Mapping[str, str]] = {
 }
 """Places in the database, each a statement."""
 
+SHORT_FORM: Final[Mapping[str, str]] = {
+    "short-begin": r"BEGIN IMMEDIATE",
+    "short-lease": r"WITH move AS .* UPDATE lease",
+    "short-early": r"SELECT address FROM held_event",
+    "short-commit": r"COMMIT",
+}
+"""Places in the short form of a transaction, each a statement that writes no rows; it writes as the long form does."""
+
 BESIDE_ORDERS: Final = ("park", "unpark", "alter", "settle", "audit", "await", "unawait")
 """Those that no order reaches: somebody has to redrive a record, or to await an event at another key."""
 
@@ -62,7 +70,7 @@ CALLS: Final = ("fetch", "send", "ack", "offset")
 `ack.before`: Kafka has a batch, and the relay has not noted it.
 """
 
-PLACES: Final = (*STATEMENTS, *CALLS)
+PLACES: Final = (*STATEMENTS, *SHORT_FORM, *CALLS)
 
 _FORM: Final = re.compile(r"(?P<name>[a-z-]+\.(before|after))=(?P<deed>kill|stop|fail)(@(?P<time>[1-9][0-9]*))?")
 
@@ -115,8 +123,9 @@ class _Instruments:
     def wrap(self) -> None:
         """Wrap the calls."""
         for name in ("execute", "execute_fetchall"):
-            self._wrap(aiosqlite.Connection, name, _statement)
-        _replace(rows, "run", self._writing)
+            self._wrap(aiosqlite.Connection, name, lambda sql, *_: _place_of(sql, STATEMENTS))
+        _replace(rows, "run", self._in_thread(STATEMENTS))
+        _replace(rows, "fetch", self._in_thread(SHORT_FORM))
         self._wrap(AIOKafkaConsumer, "commit", lambda *_: "offset")
         _replace(AIOKafkaConsumer, "getmany", self._fetching)
         _replace(publisher, "post_batch", self._posting)
@@ -135,18 +144,22 @@ class _Instruments:
 
         _replace(owner, method, around)
 
-    def _writing(self, original: Callable[..., None]) -> Callable[..., None]:
-        """Stand before and after each statement that writes, in the database's thread."""
+    def _in_thread(self, places: Mapping[str, str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Stand before and after each statement of these places, in the database's thread."""
 
-        def call(connection: object, sql: str, *rest: Any) -> None:  # noqa: ANN401  what is passed on
-            place = _statement(sql)
-            if place is not None:
+        def around(original: Callable[..., Any]) -> Callable[..., Any]:
+            def call(connection: object, sql: str, *rest: Any) -> Any:  # noqa: ANN401  what is passed on
+                place = _place_of(sql, places)
+                if place is None:
+                    return original(connection, sql, *rest)
                 self.reach(f"{place}.before")
-            original(connection, sql, *rest)
-            if place is not None:
+                result = original(connection, sql, *rest)
                 self.reach(f"{place}.after")
+                return result
 
-        return call
+            return call
+
+        return around
 
     def _fetching(self, original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         """Count only the polls that have brought something."""
@@ -228,12 +241,9 @@ def _replace(owner: type | ModuleType, method: str, around: Callable[[Callable[.
     setattr(owner, method, functools.wraps(original)(around(original)))
 
 
-def _statement(sql: str, *_: object) -> str | None:
+def _place_of(sql: str, places: Mapping[str, str]) -> str | None:
     """Name a statement; None for one that is no place."""
-    for name, pattern in STATEMENTS.items():
-        if re.match(pattern, sql):
-            return name
-    return None
+    return next((name for name, pattern in places.items() if re.match(pattern, sql)), None)
 
 
 if __name__ == "__main__":

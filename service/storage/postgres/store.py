@@ -13,6 +13,7 @@ from saga_coordinator.handlers.ports import Observer
 from saga_coordinator.handlers.records import (
     Actor,
     DatabaseIdentity,
+    DecidedBatch,
     Lease,
     OutboxMessage,
     OutboxRow,
@@ -102,6 +103,10 @@ class PostgresStore:
     async def transact(self, work: Callable[[PostgresTransaction], Awaitable[T]]) -> T:
         """Run `work` in one transaction; see `handlers.ports.Store`."""
         return await self._shielded(self._transact(work))
+
+    async def commit(self, batch: DecidedBatch) -> Sequence[OutboxRow]:
+        """Write a batch if all is as it assumes; see `handlers.ports.Store`."""
+        return await self.transact(lambda tx: tx.write(batch))
 
     async def run_checkpoints(self, observer: Observer) -> None:  # noqa: ARG002  the port's form
         """Do nothing: the server does what is needed beside the transactions."""

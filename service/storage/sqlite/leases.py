@@ -1,5 +1,6 @@
 """The statements on leases, and on what identifies the database; see `handlers.ports.LeaseStore`."""
 
+import sqlite3
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -14,6 +15,7 @@ from saga_coordinator.handlers.records import (
     PartitionOfTopic,
     SetPosition,
 )
+from saga_coordinator.service.storage.sqlite import rows
 from saga_coordinator.service.storage.sqlite.rows import Statement, from_time, write
 
 _COLUMNS: Final = "topic, partition, epoch, next_offset, topic_id, is_set"
@@ -55,6 +57,11 @@ _SET: Final = (
 def to_lease(row: Sequence[Any]) -> Lease:
     topic, partition, epoch, next_offset, topic_id, is_set = row
     return Lease(topic, partition, epoch, next_offset, topic_id, is_set=bool(is_set))
+
+
+def move(connection: sqlite3.Connection, moves: Sequence[LeaseMove]) -> bool:
+    """Move the leases, and return whether all were as expected. Called in aiosqlite's thread."""
+    return len(rows.fetch(connection, _ADVANCE, (to_json(moves).decode(),))) == len(moves)
 
 
 async def advance(connection: aiosqlite.Connection, moves: Sequence[LeaseMove]) -> Sequence[Lease]:

@@ -1,12 +1,12 @@
 """How times are stored, dead letters in rows, and how rows are written.
 
-Times are stored as microseconds. All writes of a transaction are one trip to aiosqlite's thread, which costs the event
-loop 100 us: its public methods make a trip for each statement.
+Times are stored as microseconds. All writes of a transaction are one trip to aiosqlite's thread.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import aiosqlite
@@ -23,6 +23,7 @@ from saga_coordinator.handlers.records import (
     Verdict,
 )
 from saga_coordinator.service.storage.columns import RECORD, record_of, record_row
+from saga_coordinator.service.storage.sqlite import aiosqlite_internals
 
 AT: Final = 'topic = ? AND partition = ? AND "offset" = ?'
 LETTERS: Final = f"SELECT {RECORD}, at, cause, instance_id, parks FROM dead_letter"  # noqa: S608  own columns
@@ -131,15 +132,16 @@ def _audit_row(audit: Audit) -> Sequence[object]:
 # --- statements
 
 
-async def write(connection: aiosqlite.Connection, statements: Iterable[Statement]) -> None:
+async def write(connection: aiosqlite.Connection, statements: Sequence[Statement]) -> None:
     """Run statements in order. Raises `Conflict` if rows do not match, and SQLite's errors."""
-    some = [each for each in statements if each.rows]
-    await connection._execute(_run_all, connection._conn, some)  # type: ignore[no-untyped-call]  # noqa: SLF001  see above
+    await aiosqlite_internals.run(connection, partial(run_all, statements=statements))
 
 
-def _run_all(connection: sqlite3.Connection, statements: Sequence[Statement]) -> None:
+def run_all(connection: sqlite3.Connection, statements: Sequence[Statement]) -> None:
+    """Run those statements that have rows, in order. Called in aiosqlite's thread."""
     for statement in statements:
-        run(connection, *statement)
+        if statement.rows:
+            run(connection, *statement)
 
 
 def run(connection: sqlite3.Connection, sql: str, rows: Sequence[Sequence[object]], must_match: bool) -> None:  # noqa: FBT001  a statement's own fields
@@ -152,3 +154,8 @@ def run(connection: sqlite3.Connection, sql: str, rows: Sequence[Sequence[object
         raise
     if must_match and changed != len(rows):
         raise Conflict(f"{len(rows) - changed} of {len(rows)} instances were changed by another writer")
+
+
+def fetch(connection: sqlite3.Connection, sql: str, parameters: Sequence[object] = ()) -> Sequence[Sequence[Any]]:
+    """Run one statement, and return its rows. Called in aiosqlite's thread."""
+    return connection.execute(sql, parameters).fetchall()

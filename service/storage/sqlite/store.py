@@ -7,7 +7,6 @@ written: what the disk holds is unknown before the next start.
 
 import asyncio
 import json
-import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import datetime
@@ -21,6 +20,7 @@ from saga_coordinator.handlers.ports import Observer
 from saga_coordinator.handlers.records import (
     Actor,
     DatabaseIdentity,
+    DecidedBatch,
     Lease,
     OutboxMessage,
     OutboxRow,
@@ -31,7 +31,8 @@ from saga_coordinator.handlers.routing import LiveVersions
 from saga_coordinator.service.counts import Counts
 from saga_coordinator.service.errors import StoreError
 from saga_coordinator.service.storage.columns import Definitions, unpack_headers
-from saga_coordinator.service.storage.sqlite import leases
+from saga_coordinator.service.storage.sqlite import aiosqlite_internals, leases, short_form
+from saga_coordinator.service.storage.sqlite.aiosqlite_internals import BoundedWait
 from saga_coordinator.service.storage.sqlite.counting import count
 from saga_coordinator.service.storage.sqlite.errors import (
     is_corruption,
@@ -43,8 +44,8 @@ from saga_coordinator.service.storage.sqlite.errors import (
 from saga_coordinator.service.storage.sqlite.lock import acquire_lock, lock_path
 from saga_coordinator.service.storage.sqlite.migrations import migrate
 from saga_coordinator.service.storage.sqlite.rows import OUTLINES, to_time
-from saga_coordinator.service.storage.sqlite.transaction import Counters, SqliteTransaction
-from saga_coordinator.service.storage.sqlite.wal import SIZE_LIMIT, describe_readers, size_of, wal_of
+from saga_coordinator.service.storage.sqlite.transaction import Counters, SqliteTransaction, statements_of
+from saga_coordinator.service.storage.sqlite.wal import SIZE_LIMIT, describe_readers, rewrite_wal, size_of, wal_of
 
 T = TypeVar("T")
 
@@ -69,10 +70,11 @@ _SLOW = f"a transaction has not ended for {SLOW:g} s; see that the disk answers,
 CHECKPOINT_INTERVAL: Final = 1.0
 """Seconds. The WAL holds what is written in so long, and is used again."""
 
+MAX_WAITED: Final = 64
+"""The event loop waits for the commit of a batch with fewer signals: one with more gains nothing by it."""
+
 MAX_KEYS = 3
 """So many live instances of an orphaned version are named."""
-
-_WAL_CHUNK: Final = 1 << 20
 
 _LIVING = """
 SELECT saga, version, count, (
@@ -101,6 +103,7 @@ class SqliteStore:
         self._counter: aiosqlite.Connection | None = None
         self._counters = Counters(0, 0)
         self._silent: set[str] = set()
+        self._bounded_wait = BoundedWait()
         self._running: set[asyncio.Task[Any]] = set()
         self._problems: dict[str, str] = {}
         self._unusable: str | None = None
@@ -121,7 +124,7 @@ class SqliteStore:
         if not self._path.parent.is_dir():
             raise StoreError(f"database {self._path} cannot be used: {no_folder(self._path)}")
         self._guard = _acquire_lock(self._path)
-        _rewrite_wal(self._path.resolve())
+        rewrite_wal(self._path.resolve())
         sqlite3.connect(self._path).close()  # aiosqlite leaves a thread behind when it cannot
         self._writer = await aiosqlite.connect(self._path, isolation_level=None)
         for pragma in _PRAGMAS:
@@ -149,7 +152,11 @@ class SqliteStore:
 
     async def transact(self, work: Callable[[SqliteTransaction], Awaitable[T]]) -> T:
         """Run `work` in one transaction; see `handlers.ports.Store`."""
-        return await self._shielded(self._transact(work))
+        return await self._shielded(self._transact(lambda: self._commit(self._open_writer, work)))
+
+    async def commit(self, batch: DecidedBatch) -> Sequence[OutboxRow]:
+        """Write a batch if all is as it assumes; see `handlers.ports.Store`."""
+        return await self._shielded(self._transact(lambda: self._commit_batch(self._open_writer, batch)))
 
     async def checkpoint(self) -> None:
         """Write the WAL back into the database. Raises `sqlite3.Error` if that can be retried, else `StoreError`."""
@@ -247,14 +254,15 @@ class SqliteStore:
         query = partial(self._query_on, _opened(self._counter))
         return await count(query, self._path, now, len(self._silent))
 
-    async def _transact(self, work: Callable[[SqliteTransaction], Awaitable[T]]) -> T:
+    async def _transact(self, commit: Callable[[], Awaitable[T]]) -> T:
+        """Run one transaction when no other is running, and report what is wrong with the database."""
         is_slow = partial(self._note, _TRANSACTIONS, f"{self._path}: {_SLOW}")
         slow = asyncio.get_running_loop().call_later(SLOW, is_slow)
         try:
             async with self._lock:  # a checkpoint that the disk does not answer keeps it, too
                 self._check_usable()
                 try:
-                    result = await self._commit(self._open_writer, work)
+                    result = await commit()
                 except sqlite3.Error as error:
                     raise self._failed(_TRANSACTIONS, error) from error
                 slow.cancel()
@@ -316,6 +324,13 @@ class SqliteStore:
             raise
         return result
 
+    async def _commit_batch(self, writer: aiosqlite.Connection, batch: DecidedBatch) -> Sequence[OutboxRow]:
+        rows = self._counters.number(batch.changes.outbox)
+        statements = statements_of(batch.changes, rows, self._counters)
+        run = self._bounded_wait.run if len(batch.changes.entries) < MAX_WAITED else aiosqlite_internals.run
+        await run(writer, partial(short_form.commit, batch=batch, statements=statements))
+        return rows
+
     def _discard(self, task: asyncio.Task[Any]) -> None:
         """Forget a transaction, and mark its error as retrieved: its caller may have been cancelled."""
         self._running.discard(task)
@@ -339,24 +354,6 @@ class SqliteStore:
     @property
     def _open_writer(self) -> aiosqlite.Connection:
         return _opened(self._writer)
-
-
-def _rewrite_wal(database: Path) -> None:
-    """Write the WAL that the last run left over itself, and sync it. After an orderly shutdown there is none.
-
-    After a failed sync the operating system may still show what never reached the disk, and call it written. SQLite
-    would read it as committed, and what follows it in the file would be lost with it in a power cut.
-    """
-    wal = wal_of(database)
-    if not wal.exists():
-        return
-    descriptor, offset = os.open(wal, os.O_RDWR), 0
-    try:
-        while chunk := os.pread(descriptor, _WAL_CHUNK, offset):
-            offset += os.pwrite(descriptor, chunk, offset)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 async def _last_numbers(reader: aiosqlite.Connection) -> Counters:

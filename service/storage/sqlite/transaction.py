@@ -18,6 +18,7 @@ from saga_coordinator.handlers.records import (
     InstanceRecord,
     Lease,
     LeaseMove,
+    OutboxMessage,
     OutboxRow,
     Place,
     UnreadableInstance,
@@ -61,6 +62,17 @@ class Counters:
 
     instance: int
     outbox: int
+
+    def next_instance(self) -> int:
+        """Return the number of a new instance."""
+        self.instance += 1
+        return self.instance
+
+    def number(self, messages: Sequence[OutboxMessage]) -> Sequence[OutboxRow]:
+        """Return messages as rows of the outbox."""
+        first = self.outbox + 1
+        self.outbox += len(messages)
+        return [OutboxRow(seq, message) for seq, message in enumerate(messages, first)]
 
 
 class SqliteTransaction:
@@ -138,35 +150,9 @@ class SqliteTransaction:
 
     async def save(self, changes: Changes) -> Sequence[OutboxRow]:
         """Write everything; see `saga_coordinator.handlers.ports.Transaction`."""
-        rows = [OutboxRow(self._next_seq(), message) for message in changes.outbox]
-        await write(
-            self.connection,
-            [
-                *self._instances(changes),
-                Statement(_HISTORY, [_history_row(each) for each in changes.entries]),
-                Statement("INSERT INTO outbox VALUES (?,?,?,?,?,?,?,?)", [_outbox_row(each) for each in rows]),
-                Statement("DELETE FROM outbox WHERE seq BETWEEN ? AND ?", _ranges(changes.acknowledged)),
-                *_subscriptions(changes),
-                *(() if changes.is_plain else (*dead_letter_statements(changes), *_unmatched_rows(changes))),
-            ],
-        )
+        rows = self._counters.number(changes.outbox)
+        await write(self.connection, statements_of(changes, rows, self._counters))
         return rows
-
-    def _instances(self, changes: Changes) -> Iterator[Statement]:
-        """Insert new instances; update others if their revision is the one that was loaded."""
-        new = [stored for stored, loaded in changes.instances if loaded is None]
-        rows = [(self._next_number(), *_instance_row(stored)) for stored in new]
-        yield Statement("INSERT INTO instance VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", rows, must_match=True)
-        yield Statement(
-            "UPDATE instance SET status = ?, data = ?, state = ?, trail = ?, revision = ?, wake_at = ?,"
-            " ended_at = ? WHERE id = ? AND revision = ?",
-            [
-                (*_mutable_columns(stored), stored.instance.id, loaded.revision)
-                for stored, loaded in changes.instances
-                if loaded is not None
-            ],
-            must_match=True,
-        )
 
     async def _early_events(self, condition: str, order: str, parameters: tuple[object, int]) -> Sequence[EarlyEvent]:
         sql = f'{EARLY_EVENTS} WHERE {condition} ORDER BY {order}, topic, partition, "offset" LIMIT ?'
@@ -181,16 +167,37 @@ class SqliteTransaction:
                 case unreadable:
                     self.unreadable_instances[id_] = unreadable
 
-    def _next_seq(self) -> int:
-        self._counters.outbox += 1
-        return self._counters.outbox
-
-    def _next_number(self) -> int:
-        self._counters.instance += 1
-        return self._counters.instance
-
     async def _read(self, sql: str, parameters: Iterable[object]) -> Sequence[Sequence[Any]]:
         return list(await self.connection.execute_fetchall(sql, parameters))
+
+
+def statements_of(changes: Changes, rows: Sequence[OutboxRow], counters: Counters) -> Sequence[Statement]:
+    """Return the statements that write everything; `rows` are those of the outbox."""
+    return [
+        *_instances(changes, counters),
+        Statement(_HISTORY, [_history_row(each) for each in changes.entries]),
+        Statement("INSERT INTO outbox VALUES (?,?,?,?,?,?,?,?)", [_outbox_row(each) for each in rows]),
+        Statement("DELETE FROM outbox WHERE seq BETWEEN ? AND ?", _ranges(changes.acknowledged)),
+        *_subscriptions(changes),
+        *(() if changes.is_plain else (*dead_letter_statements(changes), *_unmatched_rows(changes))),
+    ]
+
+
+def _instances(changes: Changes, counters: Counters) -> Iterator[Statement]:
+    """Yield the insert of new instances, and the update of others if their revision is the one that was loaded."""
+    new = [stored for stored, loaded in changes.instances if loaded is None]
+    rows = [(counters.next_instance(), *_instance_row(stored)) for stored in new]
+    yield Statement("INSERT INTO instance VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", rows, must_match=True)
+    yield Statement(
+        "UPDATE instance SET status = ?, data = ?, state = ?, trail = ?, revision = ?, wake_at = ?,"
+        " ended_at = ? WHERE id = ? AND revision = ?",
+        [
+            (*_mutable_columns(stored), stored.instance.id, loaded.revision)
+            for stored, loaded in changes.instances
+            if loaded is not None
+        ],
+        must_match=True,
+    )
 
 
 def _ranges(numbers: Collection[int]) -> list[tuple[int, int]]:

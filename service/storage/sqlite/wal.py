@@ -1,4 +1,4 @@
-"""The write-ahead log of a database: its size, and which programs keep it from being used again."""
+"""The write-ahead log of a database: its size, what the last run left in it, and which programs read it."""
 
 import os
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Final
 SIZE_LIMIT: Final = 64 << 20
 """Bytes: a log that was larger is cut to this size when it is used again."""
 
+_CHUNK: Final = 1 << 20
 _LOCKS: Final = Path("/proc/locks")
 _READ_MARKS: Final = range(123, 128)
 """The bytes of the `-shm` file of which a reader locks one (SQLite's WAL-index format, WAL_READ_LOCK)."""
@@ -21,6 +22,24 @@ def size_of(file: Path) -> int:
         return file.stat().st_size
     except FileNotFoundError:
         return 0
+
+
+def rewrite_wal(database: Path) -> None:
+    """Write the WAL that the last run left over itself, and sync it. After an orderly shutdown there is none.
+
+    After a failed sync the operating system may still show what never reached the disk, and call it written. SQLite
+    would read it as committed, and what follows it in the file would be lost with it in a power cut.
+    """
+    wal = wal_of(database)
+    if not wal.exists():
+        return
+    descriptor, offset = os.open(wal, os.O_RDWR), 0
+    try:
+        while chunk := os.pread(descriptor, _CHUNK, offset):
+            offset += os.pwrite(descriptor, chunk, offset)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def describe_readers(database: Path) -> str:

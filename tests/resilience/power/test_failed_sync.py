@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from saga_coordinator.handlers.records import Changes, OutboxMessage
+from saga_coordinator.handlers.records import Changes, DecidedBatch, OutboxMessage
 from saga_coordinator.service.errors import StoreError
 from saga_coordinator.service.storage.sqlite import store as sqlite_store
 from saga_coordinator.service.storage.sqlite.store import SqliteStore
@@ -96,6 +96,26 @@ async def test_after_a_failed_sync_nothing_is_written_any_more_and_it_says_so_i3
     assert it.events[happened:] == []
     assert it.reports[-1] is not None
     assert "did not reach the disk" in it.reports[-1]
+
+
+@pytest.mark.parametrize("error", [StoreError, asyncio.CancelledError])
+async def test_after_the_failed_sync_of_a_batch_nothing_is_written_any_more_i32(
+    it: Opened, error: type[BaseException]
+) -> None:
+    batch = DecidedBatch((), starts(begun()), ())
+    it.fails = WAL
+    caller = asyncio.create_task(it.store.commit(batch))
+    if error is asyncio.CancelledError:
+        await asyncio.sleep(0)
+        caller.cancel()
+    with pytest.raises(error):
+        await caller
+    with pytest.raises(StoreError, match=NO_SYNC):
+        await it.store.commit(batch)
+    with pytest.raises(StoreError, match=NO_SYNC):
+        await it.store.acquire("t", 1, "me")
+    assert it.events[-1] == Synced(WAL, is_done=False)
+    assert "did not reach the disk" in str(it.reports[-1])
 
 
 async def test_the_wal_is_written_back_only_when_its_syncs_are_looked_at_i32(it: Opened) -> None:

@@ -69,9 +69,11 @@ def test_the_world_of_a_seed_is_the_same_in_every_process() -> None:
 
 
 def test_worlds_differ_and_things_do_go_wrong_in_them() -> None:
-    worlds = [lived(seed) for seed in range(20)]
+    worlds = [lived(seed) for seed in range(30)]
     assert {fault.kind for world in worlds for fault in world.faults} == {*KINDS, "takeover"}
     assert {len(world.coordinators) for world in worlds} == {1, 2, 3}
     assert sum(len(each.watch.troubles) for world in worlds for each in world.coordinators) > 20
+    batches = {why for world in worlds for why in world.database.batches}
+    assert batches == {"written", "refused", "lease", "instance", "early event"}
     verdicts = {e.verdict for world in worlds for es in world.database.history.values() for e in es}
     assert {"applied", "duplicate"} <= verdicts

@@ -41,6 +41,38 @@ SEEDS = (
         "return $session, await $saved, $result",
         "rows = await $saved\nself._relay._queue(rows)\nreturn $session, rows, $result",
     ),
+    # --- the short form
+    Seed(
+        "what was decided from memory is written without moving the leases",
+        "UnitOfWork.write_from_memory",
+        "DecidedBatch($moves, $changes, $fresh)",
+        "DecidedBatch((), $changes, $fresh)",
+    ),
+    Seed(
+        "no early event is looked for where an instance begins to wait",
+        "UnitOfWork.write_from_memory",
+        "DecidedBatch($moves, $changes, $fresh)",
+        "DecidedBatch($moves, $changes, ())",
+    ),
+    Seed(
+        "a conflict passes for a commit",
+        "UnitOfWork.write_from_memory",
+        "try:\n    ...\nexcept Conflict:\n    return False",
+        "try:\n    ...\nexcept Conflict:\n    return True",
+    ),
+    Seed(
+        "an instance that is not in memory passes for none",
+        "UnitOfWork.write_from_memory",
+        "$changes.is_plain and $session.writes_all_it_loaded",
+        "$session.writes_all_it_loaded",
+        (Edit("UnitOfWork.recall", "$replied <= $found.keys()", "True"),),
+    ),
+    Seed(
+        "it relies on an instance that it does not write",
+        "Session.writes_all_it_loaded",
+        "self._loaded.keys() == self._records.keys()",
+        "True",
+    ),
     Seed("the lease of another epoch is taken for ours", "Leases.reconcile", "$held.epoch == $lease.epoch", "True"),
     Seed("records that are done are taken again", "Leases.is_expected", "$place.offset >= $lease.next_offset", "True"),
     # --- the consumer

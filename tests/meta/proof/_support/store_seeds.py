@@ -34,14 +34,14 @@ SEEDS = (
     # --- one transaction
     in_text(
         "the revision is not compared",
-        "SqliteTransaction._instances",
+        "_instances",
         "WHERE id = ? AND revision = ?",
         "WHERE id = ? AND 0 < ?",
     ),
     Seed("a revision that does not match is not reported", "run", "$must_match and $changed != len($rows)", "False"),
     in_text(
         "a second start replaces the first",
-        "SqliteTransaction._instances",
+        "_instances",
         "INSERT INTO instance",
         "INSERT OR REPLACE INTO instance",
     ),
@@ -53,14 +53,14 @@ SEEDS = (
     ),
     Seed(
         "a dead letter's failure is ignored",
-        "_run_all",
+        "run_all",
         "run($connection, *$statement)",
         "try:\n    run($connection, *$statement)\n"
         "except sqlite3.Error:\n    if 'dead_letter' not in $statement.sql:\n        raise",
     ),
     in_text(
         "acknowledged rows stay in the table",
-        "SqliteTransaction.save",
+        "statements_of",
         "DELETE FROM outbox WHERE seq BETWEEN ? AND ?",
         "DELETE FROM outbox WHERE seq BETWEEN -? AND -?",
     ),
@@ -97,7 +97,24 @@ SEEDS = (
     Seed("a failed sync does not end the service", "SqliteStore.run_checkpoints", "sqlite3.Error", "Exception"),
     in_text("a checkpoint's failure is dropped", "_PRAGMAS", "wal_autocheckpoint = 0", "wal_autocheckpoint = 4000"),
     Seed("closing syncs again", "SqliteStore.close", "self._unusable", "False"),
-    Seed("a WAL is taken for what it shows", "SqliteStore._open", "_rewrite_wal(...)", "pass"),
+    Seed("a WAL is taken for what it shows", "SqliteStore._open", "rewrite_wal(...)", "pass"),
+    # --- the short form
+    Seed("a batch is written without its leases", "_check", "leases.move(...)", "True"),
+    Seed("a batch overlooks an early event", "_check", "$batch.fresh and $found", "False"),
+    in_text("a batch that conflicts is committed in part", "commit", "ROLLBACK", "COMMIT"),
+    Seed(
+        "the commit of a batch is not awaited",
+        "SqliteStore._commit_batch",
+        "await $run(...)",
+        "asyncio.ensure_future($run(...))",
+    ),
+    Seed(
+        "the event loop waits for the disk without end",
+        "BoundedWait.run",
+        "$ended.acquire(timeout=$limit)",
+        "$ended.acquire()",
+    ),
+    Seed("it waits for a slow disk each time", "BoundedWait.run", "self._waits_from = $end", "pass"),
     # --- one writer
     in_text("BEGIN is deferred", "SqliteStore._commit", "BEGIN IMMEDIATE", "BEGIN"),
     Seed("a cancellation splits a transaction", "SqliteStore._shielded", "asyncio.shield($task)", "$task"),

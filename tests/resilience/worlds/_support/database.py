@@ -5,11 +5,12 @@ Transactions follow one another. One that hangs for too long loses its session, 
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from saga_coordinator.handlers.ports import Conflict
 from saga_coordinator.handlers.records import (
@@ -18,6 +19,7 @@ from saga_coordinator.handlers.records import (
     DatabaseIdentity,
     DeadLetter,
     DeadLetterQueue,
+    DecidedBatch,
     EarlyEvent,
     Entry,
     EventSubscription,
@@ -77,7 +79,11 @@ class Mood:
 
 @dataclass
 class Database:
-    """What is committed. `all_rows` is every row that the outbox ever had, by its number, in order."""
+    """What is committed. `all_rows` is every row that the outbox ever had, by its number, in order.
+
+    `refuses_batch` is the share of batches in the short form that it refuses for no reason; `batches` counts what
+    became of them: written, or why not.
+    """
 
     routes: Routes
     chance: Random
@@ -93,6 +99,8 @@ class Database:
     dead_letters: list[DeadLetter] = field(default_factory=list)
     verdicts: list[RecordVerdict] = field(default_factory=list)
     epochs: list[tuple[str, int, int]] = field(default_factory=list)
+    refuses_batch: float = 0.0
+    batches: Counter[str] = field(default_factory=Counter)
     _holder: "Session | None" = None
     _waiting: "list[asyncio.Future[None]]" = field(default_factory=list)
 
@@ -206,6 +214,25 @@ class Session:
         self._staged.append(lambda: self._write(changes, unsent))
         return unsent
 
+    async def write(self, batch: DecidedBatch) -> Sequence[OutboxRow]:
+        """Write a batch if all is as it assumes; sometimes nothing is, for no reason."""
+        if self._database.chance.random() < self._database.refuses_batch:
+            self._conflict("refused")
+        if await self.advance(batch.moves):
+            self._conflict("lease")
+        if any(each.address in batch.fresh for each in self._database.held):
+            self._conflict("early event")
+        try:
+            rows = await self.save(batch.changes)
+        except Conflict:
+            self._conflict("instance")
+        self._staged.append(lambda: self._database.batches.update(["written"]))
+        return rows
+
+    def _conflict(self, why: str) -> NoReturn:
+        self._database.batches[why] += 1
+        raise Conflict(why)
+
     async def commit(self) -> None:
         """Make it last; the answer may be lost on its way back."""
         await self._hop()
@@ -259,6 +286,9 @@ class SimulatedStore:
         self._running.add(task)
         task.add_done_callback(self._ended)
         return await asyncio.shield(task)
+
+    async def commit(self, batch: DecidedBatch) -> Sequence[OutboxRow]:
+        return await self.transact(lambda tx: tx.write(batch))
 
     async def identity(self) -> DatabaseIdentity:
         await asyncio.sleep(0)

@@ -68,7 +68,7 @@ def lived(seed: int, faults: tuple[Fault, ...] | None = None) -> World:
 def _made(seed: int, faults: tuple[Fault, ...], loop: SimulatedLoop, chance: Random) -> World:
     routes = Routes((*short_timeouts_catalog.catalog, *trips.catalog))
     how_many, broker = chance.choice((1, 1, 2, 3)), Broker(chance)
-    database = Database(routes, chance, is_shared=how_many > 1)
+    database = Database(routes, chance, is_shared=how_many > 1, refuses_batch=chance.choice((0.0, 0.0, 0.3, 1.0)))
     around = Around(loop, routes, broker, database)
     manners = Manners(
         refuses=chance.choice((0.0, 0.05, 0.2)),

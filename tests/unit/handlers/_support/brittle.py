@@ -8,6 +8,7 @@ from saga_coordinator.handlers.ports import Transaction
 from saga_coordinator.handlers.records import (
     Changes,
     DeadLetterQueue,
+    DecidedBatch,
     EarlyEvent,
     EventSubscription,
     InstanceRecord,
@@ -45,6 +46,13 @@ class BrittleStore:
         result = await self._store.transact(brittle)
         self.reach("after commit")
         return result
+
+    async def commit(self, batch: DecidedBatch) -> Sequence[OutboxRow]:
+        """Commit nothing and fail, fail after the commit, or do as the real one."""
+        self.reach("commit")
+        rows = await self._store.commit(batch)
+        self.reach("after commit")
+        return rows
 
     async def acquire(self, topic: str, partition: int, owner: str) -> Lease:
         return await self._store.acquire(topic, partition, owner)
