@@ -8,8 +8,8 @@ import asyncpg
 from saga_coordinator.handlers.ports import Conflict
 from saga_coordinator.service.errors import StoreError
 
-_RETRIED: Final = frozenset({"40001", "40P01", "55P03"})
-"""A lost race for locks: nothing was written, and it is decided again."""
+_RETRIED: Final = frozenset({"22012", "40001", "40P01", "55P03"})
+"""A failed check of the short form, or a lost race for locks: nothing was written, and it is decided again."""
 
 _ENDING: Final = ("08", "57P", "XX")
 """Classes of errors after which the session is not trusted: connection, shutdown, internal error."""

@@ -7,6 +7,7 @@ unknown, and it is an error like any other: the writer acquires its leases again
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from saga_coordinator.handlers.ports import Observer
@@ -24,7 +25,7 @@ from saga_coordinator.handlers.routing import LiveVersions
 from saga_coordinator.service.counts import Counts
 from saga_coordinator.service.errors import StoreError
 from saga_coordinator.service.storage.columns import Definitions, unpack_headers
-from saga_coordinator.service.storage.postgres import leases, migrations
+from saga_coordinator.service.storage.postgres import leases, migrations, short_form
 from saga_coordinator.service.storage.postgres.counting import count
 from saga_coordinator.service.storage.postgres.session import PostgresSession, Row, Server
 from saga_coordinator.service.storage.postgres.transaction import Numbers, PostgresTransaction
@@ -102,11 +103,11 @@ class PostgresStore:
 
     async def transact(self, work: Callable[[PostgresTransaction], Awaitable[T]]) -> T:
         """Run `work` in one transaction; see `handlers.ports.Store`."""
-        return await self._shielded(self._transact(work))
+        return await self._shielded(self._locked(partial(self._commit_long, work)))
 
     async def commit(self, batch: DecidedBatch) -> Sequence[OutboxRow]:
         """Write a batch if all is as it assumes; see `handlers.ports.Store`."""
-        return await self.transact(lambda tx: tx.write(batch))
+        return await self._shielded(self._locked(partial(self._commit_short, batch)))
 
     async def run_checkpoints(self, observer: Observer) -> None:  # noqa: ARG002  the port's form
         """Do nothing: the server does what is needed beside the transactions."""
@@ -187,17 +188,18 @@ class PostgresStore:
 
         return await self._shielded(counted())
 
-    async def _transact(self, work: Callable[[PostgresTransaction], Awaitable[T]]) -> T:
+    async def _locked(self, write: Callable[[], Awaitable[T]]) -> T:
+        """Run a transaction after the one that is running, and report whether the database works."""
         async with self._lock:
             try:
-                result = await self._commit(work)
+                result = await write()
             except StoreError as error:
                 self._note(_TRANSACTIONS, str(error))
                 raise
             self._note(_TRANSACTIONS, None)
             return result
 
-    async def _commit(self, work: Callable[[PostgresTransaction], Awaitable[T]]) -> T:
+    async def _commit_long(self, work: Callable[[PostgresTransaction], Awaitable[T]]) -> T:
         try:
             await self._writer.begin()
             result = await work(PostgresTransaction(self._writer, self._numbers, self._definitions, self._silent))
@@ -206,6 +208,13 @@ class PostgresStore:
             await self._writer.rollback()
             raise
         return result
+
+    async def _commit_short(self, batch: DecidedBatch) -> Sequence[OutboxRow]:
+        changes = batch.changes
+        new = sum(loaded is None for _, loaded in changes.instances)
+        statement, arguments = short_form.build(batch, await self._numbers.take(self._writer, new))
+        ((_, _, seqs),) = await self._writer.fetch(statement, *arguments)
+        return [OutboxRow(seq, message) for seq, message in zip(seqs, changes.outbox, strict=True)]
 
     async def _query(self, sql: str, *parameters: object) -> Sequence[Row]:
         async def read() -> Sequence[Row]:

@@ -15,7 +15,6 @@ from saga_coordinator.handlers.ports import Conflict
 from saga_coordinator.handlers.records import (
     Changes,
     DeadLetterQueue,
-    DecidedBatch,
     EarlyEvent,
     EventSubscription,
     InstanceRecord,
@@ -156,14 +155,6 @@ class PostgresTransaction:
         for statement in _others(changes):
             await self._write(statement)
         return [OutboxRow(seq, message) for (seq,), message in zip(seqs, changes.outbox, strict=True)]
-
-    async def write(self, batch: DecidedBatch) -> Sequence[OutboxRow]:
-        """Write a batch. Raises `Conflict` if the database is not as it assumes."""
-        if await self.advance(batch.moves):
-            raise Conflict("a lease is not as it was")
-        if batch.fresh and await self.load_early_events(batch.fresh):
-            raise Conflict("an early event is buffered for an instance that begins to wait")
-        return await self.save(batch.changes)
 
     async def set_doubts(self, doubts: Mapping[str, str]) -> None:
         """Replace the instances that stall when they start."""

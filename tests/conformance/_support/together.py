@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, TypeVar, cast
 
 from saga_coordinator.handlers.bootstrap import Handlers, wire_handlers
-from saga_coordinator.handlers.ports import Conflict, Transaction
+from saga_coordinator.handlers.ports import Transaction
 from saga_coordinator.handlers.records import Changes, DecidedBatch, OutboxMessage, OutboxRow, Record
 from saga_coordinator.handlers.routing import AnySaga, Routes
 from saga_coordinator.service.storage.postgres.store import PostgresStore
@@ -37,8 +37,6 @@ class Gate:
 class GatedStore:
     """The real store, with a gate before the next write."""
 
-    takes_short_form = True
-
     def __init__(self, store: PostgresStore) -> None:
         self.store = store
         self.gate: Gate | None = None
@@ -47,9 +45,6 @@ class GatedStore:
         return await self.store.transact(lambda tx: work(cast("Transaction", _Gated(tx, self))))
 
     async def commit(self, batch: DecidedBatch) -> Sequence[OutboxRow]:
-        """Write what was decided without the database, and may be wrong by now; or let it be decided again."""
-        if not self.takes_short_form:
-            raise Conflict("on purpose")
         await self.pass_gate()
         return await self.store.commit(batch)
 
