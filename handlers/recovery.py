@@ -3,7 +3,7 @@
 Such an instance is in doubt: what it would decide now could contradict what was decided and published before.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from saga_coordinator.contracts import BadEnvelope
@@ -61,8 +61,3 @@ def doubts(evidence: Iterable[Evidence], known: Mapping[str, Known]) -> Mapping[
             reason = f"more was decided than this database contains, since it went back: {each.what}; {REMEDY}"
             found.setdefault(each.instance_id, reason)
     return found
-
-
-def ids_of(evidence: Collection[Evidence]) -> Collection[str]:
-    """Return the instances that some evidence is about."""
-    return {each.instance_id for each in evidence}

@@ -39,7 +39,8 @@ class Outcome(StrEnum):
     """Nothing was changed."""
 
 
-class RecordOutcome(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class RecordOutcome:
     """What became of one record."""
 
     place: Place

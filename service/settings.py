@@ -137,15 +137,20 @@ class KafkaSettings(BaseModel):
     rack: str | None = Field(None, description="Rack or zone of this client: records come from its nearest replica")
     batch: int = Field(500, ge=1, le=10_000, description="Maximum number of records per transaction")
 
-    @field_validator("sasl_mechanism", "sasl_username", "sasl_password", "sasl_password_file")
+    @field_validator(
+        "sasl_mechanism", "sasl_username", "sasl_password", "sasl_password_file",
+        "ssl_cafile", "ssl_certfile", "ssl_keyfile",
+    )  # fmt: skip
     @classmethod
-    def _used_by_sasl(cls, value: object, info: ValidationInfo) -> object:
-        return _used_by("SASL", value, info)
-
-    @field_validator("ssl_cafile", "ssl_certfile", "ssl_keyfile")
-    @classmethod
-    def _used_by_tls(cls, value: object, info: ValidationInfo) -> object:
-        return _used_by("SSL", value, info)
+    def _used_by_protocol(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse a setting that the security protocol does not use: its name begins with the part that does."""
+        security = str(info.field_name).partition("_")[0].upper()
+        protocol = info.data.get("security_protocol", security)
+        if security not in protocol:
+            others = "SASL_PLAINTEXT or SASL_SSL" if security == "SASL" else "SSL or SASL_SSL"
+            name = "SAGA_KAFKA__SECURITY_PROTOCOL"
+            raise ValueError(f"is not used with {name}={protocol}: set that to {others}, or unset this")
+        return value
 
     @model_validator(mode="after")
     def _complete(self) -> "KafkaSettings":
@@ -187,16 +192,6 @@ def _key_problem(names: tuple[str, str], certificate: Path | None, key: Path | N
     problem = check_key_pair(certificate, key)
     name, path = (key_name, key) if key else (cert_name, certificate)
     return problem and f"{name}={path} {problem}: it must be the key of {cert_name}={certificate}"
-
-
-def _used_by(security: str, value: object, info: ValidationInfo) -> object:
-    """Refuse a setting that the security protocol does not use."""
-    protocol = info.data.get("security_protocol", security)
-    if security not in protocol:
-        others = "SASL_PLAINTEXT or SASL_SSL" if security == "SASL" else "SSL or SASL_SSL"
-        name = "SAGA_KAFKA__SECURITY_PROTOCOL"
-        raise ValueError(f"is not used with {name}={protocol}: set that to {others}, or unset this")
-    return value
 
 
 class ApiSettings(BaseModel):

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from saga_coordinator.handlers.records import Entry
-from saga_coordinator.handlers.recovery import IN_DOUBT, Known, doubts, evidence_of, ids_of
+from saga_coordinator.handlers.recovery import IN_DOUBT, Known, doubts, evidence_of
 from saga_coordinator.sagas import Cause
 from saga_coordinator.sagas.machine import Block, Status
 from saga_coordinator.service.app import database
@@ -41,7 +41,7 @@ async def prepare(service: Service) -> None:
     found = dict(await service.store.doubts())
     async for records in read_gap(settings.kafka, offsets, outcomes, since):
         if evidence := [each for record in records if (each := evidence_of(record, replies))]:
-            found = {**doubts(evidence, _known(settings, ids_of(evidence))), **found}
+            found = {**doubts(evidence, _known(settings, {each.instance_id for each in evidence})), **found}
     await service.store.set_doubts(found)
     service.handlers.in_doubt.update(found)
     for id_, reason in sorted(found.items()):

@@ -11,14 +11,9 @@ from saga_coordinator.service.asyncapi import export as files
 from saga_coordinator.service.cli.console import echo, fail, print_json
 from saga_coordinator.service.cli.definitions import load_catalog
 from saga_coordinator.service.cli.environment import load_settings
-from saga_coordinator.service.cli.options import Json
+from saga_coordinator.service.cli.options import Json, group
 
-contracts = typer.Typer(
-    help="The messages of the catalog as JSON Schemas and AsyncAPI.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-)
+contracts = group("The messages of the catalog as JSON Schemas and AsyncAPI.")
 
 Folder = Annotated[Path, typer.Option(help="Holds asyncapi.json and schemas/")]
 HERE = Path("contracts")

@@ -8,17 +8,12 @@ import typer
 from saga_coordinator.service.app import database
 from saga_coordinator.service.cli.console import echo, print_json, remark
 from saga_coordinator.service.cli.environment import load_settings
-from saga_coordinator.service.cli.options import Json
+from saga_coordinator.service.cli.options import Json, group
 
 REMEDY = "restore a backup (`saga db restore FILE`), or use the one that `saga db check FILE` finds whole"
 RECOVER = "If the coordinator has worked since that backup, start it by `saga serve --recover`."
 
-db = typer.Typer(
-    help="The database: backup, restore, check, upgrade.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-)
+db = group("The database: backup, restore, check, upgrade.")
 
 
 @db.command("backup")

@@ -15,7 +15,17 @@ from saga_coordinator.handlers.redrive import Outcome
 from saga_coordinator.sagas.language.wording import format_duration
 from saga_coordinator.service.cli.client import call
 from saga_coordinator.service.cli.console import echo, fail, print_json, remark, table, verbatim
-from saga_coordinator.service.cli.options import PLACE, Cursor, Json, Reason, RecordPlace, Who, actor, read, to_place
+from saga_coordinator.service.cli.options import (
+    Cursor,
+    Json,
+    Reason,
+    RecordPlace,
+    RecordPlaces,
+    Who,
+    actor,
+    group,
+    read,
+)
 from saga_coordinator.service.cli.reader import open_reader
 from saga_coordinator.service.views.dead_letters import (
     DeadLetterDetail,
@@ -31,14 +41,8 @@ MAX_SHOWN: Final = 20
 MAX_AT_ONCE: Final = 1_000
 MAX_CAUSE_LENGTH: Final = 100
 
-dead_letters = typer.Typer(
-    help="Dead-lettered records: look, edit, redrive, discard.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-)
+dead_letters = group("Dead-lettered records: look, edit, redrive, discard.")
 
-Places = Annotated[list[Place] | None, typer.Argument(parser=to_place, metavar=PLACE, help="Where the records are")]
 OfInstance = Annotated[str | None, typer.Option(metavar="ID", help="Only those that failed for this instance")]
 Cause = Annotated[str | None, typer.Option(metavar="TEXT", help="Only those with this text in their cause")]
 
@@ -124,7 +128,7 @@ def edit(
 
 @dead_letters.command("redrive")
 def redrive(
-    places: Places = None,
+    places: RecordPlaces = None,
     *,
     instance: OfInstance = None,
     all_: Annotated[bool, typer.Option("--all", help="All with --cause, the oldest first, at most 1000")] = False,

@@ -12,6 +12,11 @@ from saga_coordinator.handlers.records import Place
 from saga_coordinator.service.views.text import parse_place
 
 
+def group(help_: str) -> typer.Typer:
+    """Return a verb that has verbs of its own; without one of them it prints its help."""
+    return typer.Typer(help=help_, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+
+
 def to_place(text: str) -> Place:
     """Return the place that TOPIC:PARTITION:OFFSET names; exit with 2 if it is none."""
     try:
@@ -28,6 +33,9 @@ OfSaga = Annotated[str | None, typer.Option(help="Only instances of this saga")]
 Instance = Annotated[str, typer.Argument(metavar="ID|KEY", help="The instance's id or its business key")]
 History = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many entries of the history, the newest")]
 RecordPlace = Annotated[Place, typer.Argument(parser=to_place, metavar=PLACE, help="Where the record is")]
+RecordPlaces = Annotated[
+    list[Place] | None, typer.Argument(parser=to_place, metavar=PLACE, help="Where the records are")
+]
 Reason = Annotated[str, typer.Option(help="Why: it is kept with what is done")]
 Who = Annotated[str | None, typer.Option(help="Who does it; without it the user of the operating system")]
 

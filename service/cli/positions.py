@@ -8,11 +8,9 @@ from saga_coordinator.service.app import database
 from saga_coordinator.service.cli.client import call
 from saga_coordinator.service.cli.console import echo, print_json, table
 from saga_coordinator.service.cli.environment import load_settings
-from saga_coordinator.service.cli.options import Json, Reason, Who, actor
+from saga_coordinator.service.cli.options import Json, Reason, Who, actor, group
 
-positions = typer.Typer(
-    help="From where topics are read.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
-)
+positions = group("From where topics are read.")
 
 
 @positions.command("ls")

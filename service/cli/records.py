@@ -10,16 +10,11 @@ import typer
 from saga_coordinator.handlers.records import Verdict
 from saga_coordinator.sagas.language.wording import format_duration
 from saga_coordinator.service.cli.console import echo, print_json, remark, table
-from saga_coordinator.service.cli.options import Cursor, Json
+from saga_coordinator.service.cli.options import Cursor, Json, group
 from saga_coordinator.service.cli.reader import open_reader
 from saga_coordinator.service.views.records import RecordSummary, list_records
 
-records = typer.Typer(
-    help="Records that have reached no instance, or wait for one.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-)
+records = group("Records that have reached no instance, or wait for one.")
 
 
 class ListedVerdict(StrEnum):

@@ -9,6 +9,7 @@ import typer
 
 from saga_coordinator.contracts import Message
 from saga_coordinator.handlers.routing import AnySaga, BadCatalog
+from saga_coordinator.sagas.language.wording import format_count
 from saga_coordinator.sagas.testing.explorer.explore import Exploration, explore
 from saga_coordinator.sagas.testing.explorer.script import SagaLocation, place_of, script
 from saga_coordinator.sagas.testing.explorer.table import TableCell, cells
@@ -91,9 +92,9 @@ def _print(found: Exploration, scripts: list[str]) -> None:
     table(HEADINGS, [_row(cell) for cell in cells(found)])
     echo("")
     for what, count in found.probed.items():
-        echo(f"{what}: ignored, {_counted(count, 'time')}")
-    states, edges = _counted(len(found.worlds), "state"), _counted(len(found.edges), "transition")
-    echo(f"saga {found.saga.name}: {states}, {edges}, {_counted(len(scripts), 'violation')}")
+        echo(f"{what}: ignored, {format_count(count, 'time')}")
+    states, edges = format_count(len(found.worlds), "state"), format_count(len(found.edges), "transition")
+    echo(f"saga {found.saga.name}: {states}, {edges}, {format_count(len(scripts), 'violation')}")
     for name in () if found.unfinished or not found.worlds else found.unreached:
         remark(f"{name} was never reached: give a sample that leads there (--samples MODULE:NAME)")
     for each, text in zip(found.counterexamples, scripts, strict=True):
@@ -110,10 +111,6 @@ def _named(cell: TableCell) -> str:
     if cell.step is None:
         return "(the whole)"
     return cell.step if cell.direction == "forward" else f"undo of {cell.step}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _to_json(saga: AnySaga, found: Exploration, scripts: list[str]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from saga_coordinator.handlers.routing import Routes
 from saga_coordinator.service.cli.console import echo, fail, print_json, remark, table
 from saga_coordinator.service.cli.definitions import load_routes
 from saga_coordinator.service.cli.environment import load_settings, silence_libraries
-from saga_coordinator.service.cli.options import Json
+from saga_coordinator.service.cli.options import Json, group
 from saga_coordinator.service.kafka import admin
 from saga_coordinator.service.kafka.acls import acls as needed_acls
 from saga_coordinator.service.kafka.acls import principal as own_principal
@@ -27,9 +27,7 @@ MARKS: Final = {
 
 Partitions = Annotated[int, typer.Option(min=1, max=1000, help="Partitions of a topic that is created")]
 
-topics = typer.Typer(
-    help="The Kafka topics that the catalog needs.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
-)
+topics = group("The Kafka topics that the catalog needs.")
 
 
 @topics.command("plan")

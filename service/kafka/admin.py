@@ -109,7 +109,7 @@ async def apply(
         await _check_visible(admin, settings, [topic.name for topic in missing])
         refused: dict[str, str] = {}
         if missing:
-            replicas = replication or await _replicas(admin)
+            replicas = replication or min(MAX_REPLICAS, len((await admin.describe_cluster())["brokers"]))
             configs = {RETENTION: str(MIN_RETENTION_MS), MIN_INSYNC: str(insync_for(replicas))}
             created = [NewTopic(topic.name, partitions, replicas, topic_configs=configs) for topic in missing]
             refused = dict(_refusals(await admin.create_topics(created)))
@@ -140,8 +140,8 @@ async def check_topics(settings: KafkaSettings, names: Collection[str]) -> Mappi
         for name in names:
             if code := existing[name]["error_code"]:
                 raise for_code(code)(f"topic {name}")
-        sizes = await _max_batch_bytes(admin, names)
-        return {name: TopicLimits(len(existing[name]["partitions"]), sizes.get(name)) for name in names}
+        limits = await _configs(admin, names, LIMIT)
+        return {name: TopicLimits(len(existing[name]["partitions"]), limits.get(name, {}).get(LIMIT)) for name in names}
 
 
 async def allowed_operations(
@@ -180,12 +180,6 @@ async def describe_cluster(settings: KafkaSettings) -> Cluster:
 def _release(api_versions: Sequence[tuple[int, int, int]]) -> str:
     newest = {key: highest for key, _, highest in api_versions}.get(FETCH, 0)
     return next((f"Kafka {release} or newer" for version, release in RELEASES if newest >= version), "Kafka before 2.3")
-
-
-async def _max_batch_bytes(admin: AIOKafkaAdminClient, names: Collection[str]) -> Mapping[str, int]:
-    """Return how many bytes a batch of each topic may have, as far as the broker reports it to this client."""
-    configs = await _configs(admin, names, LIMIT)
-    return {name: values[LIMIT] for name, values in configs.items() if LIMIT in values}
 
 
 async def _configs(admin: AIOKafkaAdminClient, names: Collection[str], *keys: str) -> Mapping[str, Mapping[str, int]]:
@@ -279,11 +273,6 @@ def _state(has: int | None, wanted: int) -> TopicState:
     if has is None:
         return TopicState.MISSING
     return TopicState.EXISTS if has >= wanted else TopicState.DIFFERS
-
-
-async def _replicas(admin: AIOKafkaAdminClient) -> int:
-    """Return how many replicas suit this cluster."""
-    return min(MAX_REPLICAS, len((await admin.describe_cluster())["brokers"]))
 
 
 def _refusals(response: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401  aiokafka carries no types

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from saga_coordinator.handlers.records import Place, SetPosition, Verdict
-from saga_coordinator.handlers.redrive import Outcome, Result, types_sent
+from saga_coordinator.handlers.records import Place, SetPosition
+from saga_coordinator.handlers.redrive import Outcome, RecordOutcome, Result, types_sent
 from saga_coordinator.sagas.machine import Decision, Status
 from saga_coordinator.service.views.values import view
 
@@ -32,21 +32,12 @@ class ActionResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecordResult:
-    """What became of one record."""
-
-    place: Place
-    verdict: Verdict
-    reason: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetterResult:
     """What an action did to a dead letter and to the records behind it."""
 
     end: Outcome
     why: str | None
-    records: Sequence[RecordResult]
+    records: Sequence[RecordOutcome]
     sent: Sequence[str]
     parked_behind: Place | None
 
@@ -73,8 +64,7 @@ def result_of(
     if isinstance(done, Sequence):
         return PositionsResult([view(PositionResult, each.at, next_offset=each.next_offset) for each in done])
     if isinstance(done, Result):
-        records = [view(RecordResult, each) for each in done.records]
-        return view(DeadLetterResult, done, end=done.outcome, records=records, parked_behind=done.head)
+        return view(DeadLetterResult, done, end=done.outcome, parked_behind=done.head)
     return ActionResult(
         end=ActionEnd.REFUSED if done.ignored else ActionEnd.ADVANCED,
         why=done.reason,
