@@ -34,7 +34,8 @@ async def awaiting_approval(it: Coordinator, log: Log) -> None:
 def test_a_delay_is_shown_with_its_end(saga: Saga, store: Path) -> None:
     run_stories(store, cooling_off, sagas=catalog)
 
-    assert "cool-off for 1 d" in saga.does("ls").out or "cool-off for 2 d" in saga.does("ls").out
+    listed = saga.does("ls").out
+    assert "cool-off for 1 d" in listed or "cool-off for 2 d" in listed
     assert "The delay cool-off began" in saga.does("why", "t-1").out
     (waiting,) = saga.does("ls", "--json").json["instances"][0]["waits_until"]
     assert (waiting["name"], waiting["kind"]) == ("cool-off", "time")
