@@ -161,14 +161,14 @@ def parse(traceparent: str | None, tracestate: str | None = None) -> SpanContext
     return SpanContext(trace_id, span_id, int(flags, 16) & 1 == 1, state)
 
 
-def derived_span(*names: object) -> str:
-    """Return the span id that belongs to these names, and to nothing else."""
-    return sha1("/".join(map(str, names)).encode(), usedforsecurity=False).hexdigest()[:16]
+def derived_span(name: str, part: object) -> str:
+    """Return the span id that belongs to a part of what has this name, and to nothing else."""
+    return sha1(f"{name}/{part}".encode(), usedforsecurity=False).hexdigest()[:16]
 
 
-def derived_trace(*names: object) -> str:
-    """Return the trace id that belongs to these names."""
-    return sha1("/".join(map(str, names)).encode(), usedforsecurity=False).hexdigest()[:32]
+def derived_trace(name: str, part: object) -> str:
+    """Return the trace id that belongs to a part of what has this name."""
+    return sha1(f"{name}/{part}".encode(), usedforsecurity=False).hexdigest()[:32]
 
 
 def _parse_stored(traceparent: str, state: str | None = None) -> SpanContext:

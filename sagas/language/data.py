@@ -38,6 +38,11 @@ _HOLDERS = (BaseModel, tuple, dict)
 """What may hold a model."""
 
 
+def to_json(model: BaseModel) -> str:
+    """Write a model as JSON; `model_dump_json` does the same at a quarter more."""
+    return model.__pydantic_serializer__.to_json(model).decode()
+
+
 class DataReader(Generic[D]):
     """Accepts new data of one saga. Which fields need no look at their JSON is worked out once."""
 
@@ -73,11 +78,11 @@ class DataReader(Generic[D]):
         return True
 
     def _read_back(self, data: D, function: Callable[..., object]) -> D:
-        to_json, read = self.kind.__pydantic_serializer__.to_json, self.kind.__pydantic_validator__.validate_json
+        write, read = self.kind.__pydantic_serializer__.to_json, self.kind.__pydantic_validator__.validate_json
         try:
-            text = to_json(data, warnings="error")
+            text = write(data, warnings="error")
             stored: D = read(text)
-            if (again := to_json(stored)) != text and to_json(read(again)) != again:
+            if (again := write(stored)) != text and write(read(again)) != again:
                 raise self._refusal(function, f"returns data that change at each reading: {text.decode()}")
         except (PydanticSerializationError, ValidationError) as error:
             reason = f"returns data that are no {self.kind.__name__}: {_reason(error)}"
@@ -113,12 +118,13 @@ def _wrong_name(value: BaseModel | tuple[Any, ...] | dict[Any, Any]) -> str | No
     """Return what is wrong with a model, at any depth, that has a name which its class does not have."""
     if isinstance(value, BaseModel):
         kind, held = type(value), value.__dict__
-        for name in held.keys() - kind.__pydantic_fields__.keys():
+        known = kind.__pydantic_fields__.keys()
+        for name in () if held.keys() == known else held.keys() - known:
             if not hasattr(kind, name):
                 hint = suggest(name, kind.model_fields, f"it has {', '.join(kind.model_fields)}")
                 return f"sets {name}, which {kind.__name__} does not have: {hint}"
         value = held
     for each in value.values() if isinstance(value, dict) else value:
-        if isinstance(each, _HOLDERS) and (wrong := _wrong_name(each)):
+        if type(each) not in _PLAIN and isinstance(each, _HOLDERS) and (wrong := _wrong_name(each)):
             return wrong
     return None

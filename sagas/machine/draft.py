@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from saga_coordinator.contracts import CancelCommand, Event, Reply
 from saga_coordinator.sagas.language.cause import Cause
+from saga_coordinator.sagas.language.data import to_json
 from saga_coordinator.sagas.language.nodes import (
     D,
     Delay,
@@ -230,7 +231,7 @@ class Draft(Generic[D]):
             command_id=ids.command_id(self.instance.id, name, direction, attempt),
             asked_at=self.at,
             due_at=self._reply_due_at(step),
-            payload=make(self.data, *self._item(name)).model_dump_json(),
+            payload=to_json(make(self.data, *self._item(name))),
             since=None if retry.total is None else before.since if before else self.at,
         )
 

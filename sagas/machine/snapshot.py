@@ -7,6 +7,7 @@ from typing import Any, Final
 from msgspec import DecodeError, defstruct, field, json, structs
 from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
+from saga_coordinator.sagas.language.data import to_json
 from saga_coordinator.sagas.language.nodes import D
 from saga_coordinator.sagas.language.saga import Saga
 from saga_coordinator.sagas.machine.instance import Instance
@@ -45,7 +46,12 @@ _decode = json.Decoder(_State).decode
 
 def freeze(instance: Instance[Any]) -> Snapshot:
     """Write an instance as JSON. What has its default is left out."""
-    return Snapshot(instance.data.model_dump_json(), _encode(_State(*_values(instance))).decode())
+    return Snapshot(to_json(instance.data), freeze_state(instance))
+
+
+def freeze_state(instance: Instance[Any]) -> str:
+    """Write the state of an instance without its data."""
+    return _encode(_State(*_values(instance))).decode()
 
 
 def thaw(saga: Saga[Any, D], id_: str, key: str, snapshot: Snapshot) -> Instance[D]:

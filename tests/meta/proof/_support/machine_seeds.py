@@ -45,7 +45,7 @@ SEEDS = (
         "Draft.send",
         "$payload = $state.payload",
         "make = (step.compensate if undone else None) or step.send\n"
-        "$payload = make(self.data, *self._item(name)).model_dump_json()",
+        "$payload = to_json(make(self.data, *self._item(name)))",
     ),
     Seed("one attempt too many", "Retry.allows", "$sendings < self.attempts", "$sendings <= self.attempts"),
     Seed("the total time is ignored", "Retry.allows", "$spent <= self.total", "True"),
