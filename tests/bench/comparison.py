@@ -63,10 +63,15 @@ def compare(run: str, here: Sequence[dict[str, float]], there: Sequence[dict[str
 def comparison_table(comparisons: Sequence[Comparison], caption: str) -> Table:
     """Return a table of medians and their ratios."""
     table = Table(title="here against there, medians", caption=caption)
-    for column in ("run", "figure", "here", "there", "ratio", "spread"):
-        table.add_column(column, justify="left" if column in {"run", "figure"} else "right")
+    for column in ("figure", "here", "there", "ratio", "spread"):
+        table.add_column(column, justify="left" if column == "figure" else "right")
+    titled = ""
     for each in comparisons:
+        if each.run != titled:
+            titled = each.run
+            table.add_section()
+            table.add_row(f"[bold]{titled}[/]")
         low, high = each.spread
         shown = (f"{median(each.here):.2f}", f"{median(each.there):.2f}", f"{each.ratio:.2f}", f"{low:.2f}-{high:.2f}")
-        table.add_row(each.run, each.figure.replace("_", " "), *shown)
+        table.add_row(each.figure.replace("_", " "), *shown)
     return table

@@ -24,8 +24,8 @@ _DEMO = (sys.executable, "-m", "tests.support.demo_process")
 @contextmanager
 def running(
     command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None, folder: Path | None = None
-) -> Iterator[int]:
-    """Run a command as a process, its output in a file, and stop it in the end. Yields its process id."""
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command as a process, its output in a file, and stop it in the end."""
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(
             command,
@@ -35,7 +35,7 @@ def running(
             stderr=subprocess.STDOUT,
         )
         try:
-            yield process.pid
+            yield process
         finally:
             process.terminate()
             try:
@@ -54,8 +54,8 @@ def wait_for_text(log: Path, text: str) -> None:
         time.sleep(0.05)
 
 
-def wait_for_service(url: str, log: Path) -> None:
-    """Wait until the service says that it is ready."""
+def wait_for_service(url: str, log: Path, process: subprocess.Popen[bytes]) -> None:
+    """Wait until the service says that it is ready. Raises `NotReady` with what it wrote instead."""
     end = time.monotonic() + READY_TIMEOUT
     while True:
         try:
@@ -63,8 +63,8 @@ def wait_for_service(url: str, log: Path) -> None:
                 return
         except httpx.HTTPError:
             pass  # not listening yet; the time limit below says so if it never does
-        if time.monotonic() > end:
-            raise NotReady(f"the service was not ready within {READY_TIMEOUT:.0f} s; it said:\n{_tail(log)}")
+        if process.poll() is not None or time.monotonic() > end:
+            raise NotReady(f"the service has ended, or is not ready after {READY_TIMEOUT:.0f} s:\n{_tail(log)}")
         time.sleep(0.1)
 
 

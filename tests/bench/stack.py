@@ -72,9 +72,9 @@ def stack(checkout: Checkout, plan: Plan, tracing: Tracing, endpoint: str, folde
     with _broker(plan.kafka) as bootstrap:
         environment = processes.service_environment(bootstrap, folder, port, tracing, endpoint)
         environment |= {parts.VARIABLE: str(file)} if file else {}
-        with processes.running(command, log, environment, checkout.path) as pid:
-            processes.wait_for_service(f"http://127.0.0.1:{port}", log)
-            started = Stack(checkout.name, pid, bootstrap, tracing, folder, file)
+        with processes.running(command, log, environment, checkout.path) as process:
+            processes.wait_for_service(f"http://127.0.0.1:{port}", log, process)
+            started = Stack(checkout.name, process.pid, bootstrap, tracing, folder, file)
             started.run(WARM_UP)
             yield started
 
