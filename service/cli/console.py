@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import ceil
 from time import monotonic
 from typing import Final, NoReturn
 
@@ -30,7 +31,13 @@ GAP: Final = 2
 MIN_WIDTH: Final = 20
 
 SHORT_CELL: Final = 20
-"""Columns that a cell may need to stay in one line: a number with its unit, a time, a status."""
+"""Columns of a cell that stays in one line: a number with its unit, a time, a status."""
+
+MIN_PROSE: Final = 12
+"""Columns that a longer text has at least."""
+
+MAX_LINES: Final = 4
+"""Lines of a cell: where there is no room for a longer text, its row is a block."""
 
 SHORT: Final = 2.0
 """Seconds that a run may take without saying how far it is."""
@@ -146,17 +153,13 @@ def _extent(column: Iterable[Text]) -> tuple[int, int]:
 
 
 def _fit(extents: Sequence[tuple[int, int]], room: int) -> Sequence[int] | None:
-    """Return the widths of columns that fit into the room, None if a word would have to be broken.
-
-    Where there is room, short columns stay in one line, and only long texts are wrapped.
-    """
-    whole = [(line if line <= SHORT_CELL else word, line) for word, line in extents]
-    extents = whole if sum(least for least, _ in whole) <= room else extents
-    if sum(word for word, _ in extents) > room:
+    """Return the widths of columns that fit into the room; None if a word would have to be broken, or a short cell."""
+    least = [line if line <= SHORT_CELL else max(word, MIN_PROSE, ceil(line / MAX_LINES)) for word, line in extents]
+    if sum(least) > room:
         return None
     widths = [line for _, line in extents]
     while (excess := sum(widths) - room) > 0:
-        slack = [width - word for width, (word, _) in zip(widths, extents, strict=True)]
+        slack = [width - floor for width, floor in zip(widths, least, strict=True)]
         widest = slack.index(max(slack))
         widths[widest] -= min(excess, max(1, slack[widest] // 2))
     return widths

@@ -27,6 +27,7 @@ from saga_coordinator.service.cli.options import (
     read,
 )
 from saga_coordinator.service.cli.reader import open_reader
+from saga_coordinator.service.cli.records import print_record
 from saga_coordinator.service.views.dead_letters import (
     DeadLetterDetail,
     DeadLetterSummary,
@@ -214,14 +215,10 @@ def _row(letter: DeadLetterSummary) -> Sequence[str]:
 
 def _print_letter(letter: DeadLetterDetail) -> None:
     echo(f"{letter.place}: dead-lettered at {format_time(letter.at)}")
-    echo(letter.cause)
+    echo(f"  cause: {letter.cause}", indent=9)
     if letter.instance:
-        role = "is parked behind it" if letter.parks else "is the one that it failed for"
-        echo(f"instance {letter.instance} {role}")
-    verbatim(f"  key: {letter.record.key}")
-    for name, value in letter.record.headers:
-        verbatim(f"  {name}: {value}")
-    verbatim(f"\n{letter.record.value}")
+        echo(f"  instance: {letter.instance}{', which is parked behind it' if letter.parks else ''}")
+    print_record(letter.record)
     if letter.audit:
         echo("\nwhat was done")
         for audit in letter.audit:
@@ -234,7 +231,8 @@ def _print_letter(letter: DeadLetterDetail) -> None:
 
 def _print_result(result: Mapping[str, Any], would: str = "") -> None:
     why = f": {result['why']}" if result["why"] else ""
-    (echo if result["end"] == Outcome.DONE else remark)(f"{result['place']}: {would}{result['end']}{why}")
+    subject = "" if why.startswith(f": {result['place']} ") else f"{result['place']}: "
+    (echo if result["end"] == Outcome.DONE else remark)(f"{subject}{would}{result['end']}{why}")
     for each in result["records"]:
         reason = f": {each['reason']}" if each["reason"] else ""
         echo(f"  {each['place']} {would}{each['verdict']}{reason}")

@@ -1,16 +1,13 @@
 """`saga explain`: what became of one record, why, and which instances are nearest to it."""
 
 from datetime import UTC, datetime
-from typing import Final
 
-from saga_coordinator.service.cli.console import echo, print_json, table, verbatim
+from saga_coordinator.service.cli.console import echo, print_json, table
 from saga_coordinator.service.cli.options import Json, RecordPlace
 from saga_coordinator.service.cli.reader import open_reader
+from saga_coordinator.service.cli.records import print_record
 from saga_coordinator.service.views.record import RecordExplanation, explain_record
 from saga_coordinator.service.views.text import format_time
-
-MAX_SHOWN: Final = 2_000
-"""Characters of a part of a record that are shown to people; JSON has all of it."""
 
 
 def explain(place: RecordPlace, *, json: Json = False) -> None:
@@ -36,12 +33,11 @@ def _print(explanation: RecordExplanation) -> None:
     kind = f" {explanation.message_type}" if explanation.message_type else ""
     at = f" at {format_time(explanation.at)}" if explanation.at else ""
     echo(f"{explanation.place}{kind}: {explanation.verdict}{at}")
-    echo(explanation.reason)
+    echo(f"  why: {explanation.reason}", indent=7)
     for line in explanation.audit:
         echo(f"  {line}")
     if record := explanation.record:
-        for name, value in (("key", record.key), ("headers", record.headers), ("value", record.value)):
-            verbatim(f"  {name}: {str(value)[:MAX_SHOWN]}")
+        print_record(record)
     if found := explanation.candidates:
         is_its_own = set(explanation.instances) >= {each.id for each in found}
         echo("\nits instance" if is_its_own else "\nnearest instances")

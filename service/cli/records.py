@@ -3,16 +3,20 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from saga_coordinator.handlers.records import Verdict
 from saga_coordinator.sagas.language.wording import format_duration
-from saga_coordinator.service.cli.console import echo, print_json, remark, table
+from saga_coordinator.service.cli.console import echo, print_json, remark, table, verbatim
 from saga_coordinator.service.cli.options import Cursor, Json, group
 from saga_coordinator.service.cli.reader import open_reader
+from saga_coordinator.service.views.record import RecordView
 from saga_coordinator.service.views.records import RecordSummary, list_records
+
+MAX_SHOWN: Final = 10_000
+"""Characters of a value that are shown to people; JSON has all of it."""
 
 records = group("Records that have reached no instance, or wait for one.")
 
@@ -64,6 +68,14 @@ def ls(
         echo("There is no record" + (" like this." if verdict or key or topic or cursor else " without an instance."))
     if page.next:
         remark(f"There are more: saga records ls --cursor {page.next}")
+
+
+def print_record(record: RecordView) -> None:
+    """Print a record: its key, a header a line, its value."""
+    verbatim(f"  key: {record.key}")
+    for name, value in record.headers:
+        verbatim(f"  {name}: {value}")
+    verbatim(f"\n{(record.value or '')[:MAX_SHOWN]}")
 
 
 def _row(record: RecordSummary, now: datetime) -> Sequence[str]:

@@ -70,8 +70,8 @@ def _explain(reader: Reader, kept: KeptRecord, subjects: Mapping[str, AnySaga], 
             since = format_ago(kept.at, now)
             yield f"{type_} ({record.place}) has been buffered since {since}: it came before its instance."
             saga = subjects.get(kept.address)
-            waits = f"an instance of {saga.name} waits for it" if saga else "an instance waits for it"
-            yield f"If {waits} by {until}, it is applied; otherwise it is unmatched then."
+            whose = f"an instance of {saga.name}" if saga else "an instance"
+            yield f"It is applied as soon as {whose} takes it, until {until}; after that it is unmatched."
         case QueuedRecord(record=record):
             head = reader.queries.parked([kept.instance_id]).get(kept.instance_id)
             behind = f" behind {head.letter.record.place}" if head else ""

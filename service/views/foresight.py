@@ -87,9 +87,10 @@ def _preview(of: Foreseen, at: datetime, due: str | None) -> Preview | str:
 
 
 def _with_one_timer(instance: Instance[Any], due: str | None) -> Instance[Any]:
-    """Return an instance in which nothing is due but one step or wait (None: the deadline)."""
+    """Return an instance, not paused, in which nothing is due but one step or wait (None: the deadline)."""
     return structs.replace(
         instance,
+        paused_at=None,
         deadline_at=instance.deadline_at if due is None else None,
         steps={name: run if name == due else _never_due(run) for name, run in instance.steps.items()},
         waits={

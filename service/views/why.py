@@ -74,7 +74,7 @@ def describe_cause(cause: Cause) -> str:
     """Return why an instance was compensated or stalled, as the end of a sentence."""
     match cause:
         case Cause(step=None, code=code, message=message) if code == CANCELLED:
-            return f"it was cancelled ({message})"
+            return f"it was cancelled: {message}"
         case Cause(step=None, code=code, message=message) if code == DEADLINE_PASSED:
             return f"its deadline passed: {message}"
         case Cause(step=step, code=code, message=message) if code == TIMED_OUT:
@@ -108,10 +108,10 @@ def _live(case: Case) -> Iterator[str]:
     instance = case.instance
     yield f"{_name(case)} has been {instance.status} since {_when(case, _since(case))}."
     if instance.cause is not None:
-        yield f"It is compensated because {describe_cause(instance.cause)}."
+        yield f"It is being compensated because {describe_cause(instance.cause)}."
     if instance.paused_at is not None:
         yield f"An operator paused it {_when(case, instance.paused_at)}: replies are recorded, nothing is sent."
-        yield "When it is resumed, its timeouts and retries move by the length of the pause."
+        yield "When it is resumed, its timeouts and retries move by the length of the pause; a deadline does not move."
     commands = pending_commands(instance)
     for command in commands[:MAX_LISTED]:
         yield _command(case, command)
@@ -160,7 +160,8 @@ def _limits(case: Case) -> Iterator[str]:
         pivots = case.saga.plan.pivots
         goal = f"{format_list(pivots, 'or')} has not been sent" if pivots else "it has not ended"
         then = decided_at(case.foreseen, instance.deadline_at, None)
-        yield f"If {goal} by {format_time(instance.deadline_at)}, {then}."
+        at, resumed = format_time(instance.deadline_at), " when it is resumed" if instance.paused_at else ""
+        yield f"If {goal} by {at}, {then}{resumed}."
     if instance.next_timer_at is not None and case.now - instance.next_timer_at > TIMER_LATE:
         yield f"Its timer was due {_when(case, instance.next_timer_at)} and has not fired: is `saga serve` running?"
 

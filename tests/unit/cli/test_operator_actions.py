@@ -103,7 +103,7 @@ def test_a_cancel_turns_it_back(saga: Saga, beside: Running) -> None:
     record = beside.two.says("a")
     beside.does(lambda: beside.it.take(record))
     assert saga.does("cancel", "bad", *WHY).out.startswith("advanced: the instance is compensating.")
-    assert "it was cancelled (to look at it (olga))" in saga.does("why", "bad").out
+    assert "it was cancelled: to look at it (olga)" in saga.does("why", "bad").out
 
 
 @pytest.mark.usefixtures("beside")

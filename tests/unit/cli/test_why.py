@@ -152,7 +152,7 @@ def test_while_compensating_it_shows_the_cause_and_the_next_step_of_a_compensati
 
     shown = order.why()
 
-    assert "It is compensated because reserve-stock failed with sold-out: none left." in shown
+    assert "It is being compensated because reserve-stock failed with sold-out: none left." in shown
     assert "It has waited for the compensation of charge-card (payments.refund-card.v1) since" in shown
     assert "it is sent again under the same id, 12 times in all." in shown
 
@@ -175,6 +175,8 @@ def test_a_pause_is_shown_and_promises_no_time() -> None:
 
     assert "An operator paused it 2026-01-01 12:00:00Z (1 s ago)" in shown
     assert "without a reply by" not in shown
+    assert "If ship-order has not been sent by 2026-01-03 12:00:00Z, the instance is compensated" in shown
+    assert "when it is resumed." in shown
 
 
 def test_an_overdue_timer_asks_whether_the_service_runs() -> None:
@@ -193,7 +195,7 @@ def test_the_end_is_shown_with_its_reason_and_its_outcome() -> None:
     assert "every step that it needed has succeeded: reserve-stock, charge-card, ship-order and notify" in done.why()
     assert "was published to saga.order-fulfilment.outcomes.v1" in done.why()
     assert "is not yet published to saga.order-fulfilment.outcomes.v1" in done.why(is_unpublished=True)
-    assert "it was cancelled (orders.order-cancelled.v1). There was nothing to undo." in cancelled.why()
+    assert "it was cancelled: orders.order-cancelled.v1. There was nothing to undo." in cancelled.why()
 
 
 def test_a_passed_deadline_and_an_unanswered_step_are_shown_as_such() -> None:
@@ -203,8 +205,11 @@ def test_a_passed_deadline_and_an_unanswered_step_are_shown_as_such() -> None:
     late.wake(48 * HOUR)
     silent.wake(5 * MINUTE)
 
-    assert "It is compensated because its deadline passed: not past the pivot within 2 days." in late.why()
-    assert "It is compensated because reserve-stock did not answer: no answer within 5 min, sent once" in silent.why()
+    assert "It is being compensated because its deadline passed: not past the pivot within 2 days." in late.why()
+    assert (
+        "It is being compensated because reserve-stock did not answer: no answer within 5 min, sent once"
+        in silent.why()
+    )
 
 
 def test_a_stalled_instance_says_what_stopped_it_what_is_not_undone_and_that_an_operator_decides() -> None:

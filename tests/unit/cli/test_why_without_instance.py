@@ -38,8 +38,8 @@ def test_an_early_event_says_since_when_until_when_and_which_start_is_missing(sa
     assert shown.startswith("No instance of order-fulfilment has the key o-9. orders.order-cancelled.v1 (orders.events")
     assert "has been buffered since 20" in shown
     assert "(3 min" in shown
-    assert "If an instance of order-fulfilment waits for it by 20" in shown
-    assert "otherwise it is unmatched then." in shown
+    assert "It is applied as soon as an instance of order-fulfilment takes it, until 20" in shown
+    assert "after that it is unmatched." in shown
     assert shown.endswith(
         "Nothing is stored of orders.order-placed.v1 with this key: was it published to orders.events.v1?"
     )

@@ -174,6 +174,19 @@ def test_a_table_that_does_not_fit_is_a_block_for_each_row(
     ]
 
 
+def test_a_number_stays_with_its_unit_and_a_text_is_not_a_thin_column(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+
+    table(("key", "age"), [("k" * 30, "3 min 6 s")])
+    table(("key", "age", "why"), [("k" * 12, "3 min 6 s", "w " * 60)])
+
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[:2] == ["k" * 30, "  age  3 min 6 s"]
+    assert shown[2:5] == ["k" * 12, "  age  3 min 6 s", f"  why  {('w ' * 17).strip()}"]
+
+
 def test_a_column_is_never_narrower_than_its_longest_word(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
