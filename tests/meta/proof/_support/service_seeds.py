@@ -129,8 +129,8 @@ SEEDS = (
     Seed(
         "timers ignore that a command has not left",
         "Timers._work",
-        "self._dispatcher.fire($session, $record, $unsent)",
-        "self._dispatcher.fire($session, $record, ())",
+        "self.dispatcher.fire($session, $record, $unsent)",
+        "self.dispatcher.fire($session, $record, ())",
     ),
     Seed("timers do not wait for the backlog", "_fire_timers", "await $service.consumer.caught_up.wait()", "pass"),
     # --- the relay
