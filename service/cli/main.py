@@ -10,7 +10,7 @@ import sys
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final
 
 if os.getpid() == 1:  # a signal without a handler is dropped for PID 1: it must not wait for the imports below
     for each in (signal.SIGTERM, signal.SIGINT):
@@ -21,44 +21,40 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-
-class Verb(NamedTuple):
-    """The module of a verb in this package, and its help in one line."""
-
-    module: str
-    help: str
-
-
 VERBS: Final = {
-    "serve": Verb("serve", "Run the coordinator until SIGTERM or SIGINT."),
-    "doctor": Verb("doctor", "Check whether the service can run here."),
-    "lint": Verb("lint", "Check the sagas of the catalog."),
-    "test": Verb("test", "Try a saga with every fault at every moment, on virtual time."),
-    "graph": Verb("graph", "Draw sagas as Mermaid flowcharts, or one as an SVG picture."),
-    "ls": Verb("ls", "List instances, the newest first."),
-    "show": Verb("show", "Show one instance with its steps, history, data and trace."),
-    "why": Verb("why", "Say why an instance is where it is."),
-    "explain": Verb("explain", "Say what became of a record, and why."),
-    "config": Verb("config", "Show all settings and where they come from."),
-    "version": Verb("version", "Print the version."),
-    "db": Verb("db", "The database: backup, restore, check, upgrade."),
-    "positions": Verb("positions", "From where topics are read."),
-    "topics": Verb("topics", "The Kafka topics that the catalog needs."),
-    "demo": Verb("demo", "Run orders through a whole system, and check the result."),
-    "contracts": Verb("contracts", "The messages of the catalog as JSON Schemas and AsyncAPI."),
-    "dead-letters": Verb("dead_letters", "Dead-lettered records: look, edit, redrive, discard."),
-    "records": Verb("records", "Records that have reached no instance, or wait for one."),
-    "retry": Verb("interventions", "Send the command of a step again now."),
-    "skip": Verb("interventions", "Take a step for done, with a reply."),
-    "cancel": Verb("interventions", "Cancel an instance: compensate what was done."),
-    "pause": Verb("interventions", "Send nothing and fire no timer until it is resumed."),
-    "resume": Verb("interventions", "Continue after a pause."),
-    "resolve": Verb("interventions", "End a stalled instance that was put right by hand."),
-    "simulate": Verb("simulate", "Run instances on virtual time against modelled participants."),
-    "diff": Verb("diff", "Say what differs between two versions of a saga."),
-    "replay": Verb("replay", "Decide recorded histories once more."),
-    "migrate": Verb("migrate", "Plan how live instances move to another version."),
+    "serve": "Run the coordinator until SIGTERM or SIGINT.",
+    "doctor": "Check whether the service can run here.",
+    "lint": "Check the sagas of the catalog.",
+    "test": "Try a saga with every fault at every moment, on virtual time.",
+    "graph": "Draw sagas as Mermaid flowcharts, or one as an SVG picture.",
+    "ls": "List instances, the newest first.",
+    "show": "Show one instance with its steps, history, data and trace.",
+    "why": "Say why an instance is where it is.",
+    "explain": "Say what became of a record, and why.",
+    "config": "Show all settings and where they come from.",
+    "version": "Print the version.",
+    "db": "The database: backup, restore, check, upgrade.",
+    "positions": "From where topics are read.",
+    "topics": "The Kafka topics that the catalog needs.",
+    "demo": "Run orders through a whole system, and check the result.",
+    "contracts": "The messages of the catalog as JSON Schemas and AsyncAPI.",
+    "dead-letters": "Dead-lettered records: look, edit, redrive, discard.",
+    "records": "Records that have reached no instance, or wait for one.",
+    "retry": "Send the command of a step again now.",
+    "skip": "Take a step for done, with a reply.",
+    "cancel": "Cancel an instance: compensate what was done.",
+    "pause": "Send nothing and fire no timer until it is resumed.",
+    "resume": "Continue after a pause.",
+    "resolve": "End a stalled instance that was put right by hand.",
+    "simulate": "Run instances on virtual time against modelled participants.",
+    "diff": "Say what differs between two versions of a saga.",
+    "replay": "Decide recorded histories once more.",
+    "migrate": "Plan how live instances move to another version.",
 }
+"""Each verb with its help in one line."""
+
+MODULES: Final = dict.fromkeys(("retry", "skip", "cancel", "pause", "resume", "resolve"), "interventions")
+"""The modules of verbs that are not named after their verb."""
 
 
 class Verbs(TyperGroup):
@@ -76,8 +72,8 @@ class Verbs(TyperGroup):
         """Import the module of a verb and return its command, None if there is no such verb."""
         if cmd_name not in VERBS:
             return None
-        module = import_module(f"{__package__}.{VERBS[cmd_name].module}")
-        verb = getattr(module, cmd_name.replace("-", "_"))
+        name = cmd_name.replace("-", "_")
+        verb = getattr(import_module(f"{__package__}.{MODULES.get(name, name)}"), name)
         if not isinstance(verb, typer.Typer):
             group = typer.Typer(add_completion=False, rich_markup_mode=None)
             group.command(cmd_name)(verb)
@@ -87,7 +83,7 @@ class Verbs(TyperGroup):
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002  as above
         """Write all verbs with their help, without importing their modules."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, verb.help) for name, verb in VERBS.items()])
+            formatter.write_dl(list(VERBS.items()))
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401  as above
         """Run a verb."""

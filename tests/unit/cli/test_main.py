@@ -30,7 +30,7 @@ def test_the_help_of_a_verb_begins_as_in_the_list(saga: Saga, verb: str) -> None
     usage, first, *_ = saga.does(verb, "-h").out.split("\n\n")
 
     assert usage.startswith("Usage: root " + verb)
-    assert " ".join(first.split()) == VERBS[verb].help
+    assert " ".join(first.split()) == VERBS[verb]
 
 
 @pytest.mark.parametrize(
