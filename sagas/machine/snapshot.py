@@ -46,7 +46,12 @@ _decode = json.Decoder(_State).decode
 
 def freeze(instance: Instance[Any]) -> Snapshot:
     """Write an instance as JSON. What has its default is left out."""
-    return Snapshot(to_json(instance.data), freeze_state(instance))
+    return Snapshot(freeze_data(instance), freeze_state(instance))
+
+
+def freeze_data(instance: Instance[Any]) -> str:
+    """Write the data of an instance."""
+    return to_json(instance.data)
 
 
 def freeze_state(instance: Instance[Any]) -> str:

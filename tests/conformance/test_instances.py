@@ -188,3 +188,15 @@ async def test_an_answer_is_loaded_with_the_choice_and_data_that_it_made(store: 
     assert again.instance == stored.instance
     assert again.instance.data.charge_id == "C-1"
     assert list(again.instance.steps) == ["reserve-stock", "charge-card", "ship-order"]
+
+
+async def test_data_are_written_when_they_are_others_and_stay_as_they_are_if_not_i3(store: OpenStore) -> None:
+    first = begun()
+    same = later(first)
+    data = same.instance.data.model_copy(update={"charge_id": "C-1"})
+    other = structs.replace(same, instance=structs.replace(same.instance, data=data), revision=3)
+    await store.transact(lambda tx: tx.save(starts(first)))
+    for before, after in ((first, same), (same, other), (other, later(other))):
+        changes = Changes(instances=[(after, before)])
+        await store.transact(lambda tx: tx.save(changes))  # noqa: B023  awaited here
+        assert await loaded(store, first.instance.id) == {first.instance.id: after}

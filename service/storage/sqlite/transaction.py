@@ -23,7 +23,7 @@ from saga_coordinator.handlers.records import (
     Place,
     UnreadableInstance,
 )
-from saga_coordinator.sagas.machine import freeze
+from saga_coordinator.sagas.machine.snapshot import freeze_data, freeze_state
 from saga_coordinator.service.storage.columns import (
     INSTANCE,
     RECORD,
@@ -189,10 +189,10 @@ def _instances(changes: Changes, counters: Counters) -> Iterator[Statement]:
     rows = [(counters.next_instance(), *_instance_row(stored)) for stored in new]
     yield Statement("INSERT INTO instance VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", rows, must_match=True)
     yield Statement(
-        "UPDATE instance SET status = ?, data = ?, state = ?, trail = ?, revision = ?, wake_at = ?,"
+        "UPDATE instance SET status = ?, data = coalesce(?, data), state = ?, trail = ?, revision = ?, wake_at = ?,"
         " ended_at = ? WHERE id = ? AND revision = ?",
         [
-            (*_mutable_columns(stored), stored.instance.id, loaded.revision)
+            (*_mutable_columns(stored, loaded), stored.instance.id, loaded.revision)
             for stored, loaded in changes.instances
             if loaded is not None
         ],
@@ -239,13 +239,17 @@ def _unmatched_rows(changes: Changes) -> Iterator[Statement]:
     )
 
 
-def _mutable_columns(stored: InstanceRecord) -> Sequence[object]:
-    """Return the columns of an instance that a signal may change."""
-    instance, snapshot = stored.instance, freeze(stored.instance)
+def _mutable_columns(stored: InstanceRecord, loaded: InstanceRecord | None = None) -> Sequence[object]:
+    """Return the columns of an instance that a signal may change; its data are None if they are those that it had.
+
+    Data are frozen: the same object is the same JSON, which the row of the loaded revision has.
+    """
+    instance = stored.instance
+    has_same_data = loaded is not None and loaded.instance.data is instance.data
     return (
         instance.status,
-        snapshot.data,
-        snapshot.state,
+        None if has_same_data else freeze_data(instance),
+        freeze_state(instance),
         stored.trace.to_json(),
         stored.revision,
         from_optional_time(instance.next_timer_at),

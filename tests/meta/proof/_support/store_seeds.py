@@ -64,6 +64,12 @@ SEEDS = (
         "DELETE FROM outbox WHERE seq BETWEEN ? AND ?",
         "DELETE FROM outbox WHERE seq BETWEEN -? AND -?",
     ),
+    Seed(
+        "changed data are not written",
+        "_mutable_columns",
+        "$loaded is not None and $loaded.instance.data is $data",
+        "$loaded is not None",
+    ),
     Seed("rows between acknowledged ones are deleted", "_ranges", "$ranges and $number == $last + 1", "$ranges"),
     in_text(
         "a released event stays in the table",
