@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any, Final
 
 import aiosqlite
+import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from saga_coordinator.handlers.ports import Lane
@@ -61,6 +62,17 @@ SHORT_FORM: Final[Mapping[str, str]] = {
 }
 """Places in the short form of a transaction, each a statement that writes no rows; it writes as the long form does."""
 
+ON_POSTGRES: Final[Mapping[str, str]] = {
+    "pg-short": r"\s*WITH moved",
+    "pg-begin": r"BEGIN",
+    "pg-lease": r"UPDATE saga\.lease",
+    "pg-take": r"INSERT INTO saga\.lease",
+    "pg-load": r"SELECT .* FROM saga\.instance WHERE id",
+    "pg-write": r"(INSERT INTO|UPDATE) saga\.(instance|history|outbox)",
+    "pg-commit": r"COMMIT",
+}
+"""Places in a PostgreSQL database: the statement of the short form, and those of the long form."""
+
 BESIDE_ORDERS: Final = ("park", "unpark", "alter", "settle", "audit", "await", "unawait")
 """Those that no order reaches: somebody has to redrive a record, or to await an event at another key."""
 
@@ -71,6 +83,7 @@ CALLS: Final = ("fetch", "send", "ack", "offset")
 """
 
 PLACES: Final = (*STATEMENTS, *SHORT_FORM, *CALLS)
+"""All places of a coordinator on a file."""
 
 _FORM: Final = re.compile(r"(?P<name>[a-z-]+\.(before|after))=(?P<deed>kill|stop|fail)(@(?P<time>[1-9][0-9]*))?")
 
@@ -92,10 +105,10 @@ def _read(text: str) -> Points:
     points: dict[str, tuple[str, int]] = {}
     for word in filter(None, text.split(",")):
         match = _FORM.fullmatch(word)
-        if match is None or match["name"].rpartition(".")[0] not in PLACES:
+        if match is None or match["name"].rpartition(".")[0] not in {*PLACES, *ON_POSTGRES}:
             raise ValueError(
                 f"{VARIABLE}: {word!r} is not PLACE.before=DEED or PLACE.after=DEED@TIME; "
-                f"places are {', '.join(PLACES)}, deeds kill, stop and fail"
+                f"places are {', '.join((*PLACES, *ON_POSTGRES))}, deeds kill, stop and fail"
             )
         points[match["name"]] = (match["deed"], int(match["time"] or 1))
     return points
@@ -124,6 +137,8 @@ class _Instruments:
         """Wrap the calls."""
         for name in ("execute", "execute_fetchall"):
             self._wrap(aiosqlite.Connection, name, lambda sql, *_: _place_of(sql, STATEMENTS))
+        for name in ("execute", "fetch"):
+            self._wrap(asyncpg.Connection, name, lambda sql, *_: _place_of(sql, ON_POSTGRES))
         _replace(rows, "run", self._in_thread(STATEMENTS))
         _replace(rows, "fetch", self._in_thread(SHORT_FORM))
         self._wrap(AIOKafkaConsumer, "commit", lambda *_: "offset")
@@ -210,7 +225,7 @@ class _Instruments:
 
 
 class _Between:
-    """A call of aiosqlite, which may be awaited or entered, between two places."""
+    """A call of a driver, which may be awaited or entered, between two places."""
 
     def __init__(self, instruments: _Instruments, place: str, call: Callable[[], Any]) -> None:
         self._instruments = instruments
