@@ -14,10 +14,8 @@ from saga_coordinator.service.storage.sqlite import aiosqlite_internals
 from saga_coordinator.service.storage.sqlite.aiosqlite_internals import BoundedWait
 from tests.unit.handlers._support.eventually import eventually
 
-pytestmark = pytest.mark.timeout(20)
-
-LONG = 60.0
-"""Seconds: longer than anything here lasts."""
+LONG = 10.0
+"""Seconds: longer than anything here lasts, unless the event loop waits where it must not."""
 
 
 @pytest.fixture
@@ -67,7 +65,7 @@ async def test_the_event_loop_goes_on_beside_a_function_that_takes_longer_and_do
     connection: aiosqlite.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wait, go, began = BoundedWait(), threading.Event(), monotonic()
-    slow = asyncio.create_task(wait.run(connection, lambda _: go.wait()))
+    slow = asyncio.create_task(wait.run(connection, lambda _: go.wait(LONG)))
     await eventually(lambda: monotonic() - began > aiosqlite_internals.MAX_WAIT, "the loop has gone on")
     assert not slow.done()
 
@@ -83,7 +81,7 @@ async def test_some_time_after_a_slow_function_the_event_loop_waits_again(
 ) -> None:
     monkeypatch.setattr(aiosqlite_internals, "NO_WAIT_FOR", 0.0)
     wait, go = BoundedWait(), threading.Event()
-    slow = asyncio.create_task(wait.run(connection, lambda _: go.wait()))
+    slow = asyncio.create_task(wait.run(connection, lambda _: go.wait(LONG)))
     await asyncio.sleep(0)
     go.set()
     await slow
