@@ -33,7 +33,7 @@ from saga_coordinator.sagas.machine import (
     transition,
 )
 from saga_coordinator.service.simulation.agenda import Agenda, as_datetime, as_moment, microseconds
-from saga_coordinator.service.simulation.participants import Job, Participant
+from saga_coordinator.service.simulation.participants import Job, SimulatedParticipant
 from saga_coordinator.service.simulation.resolved_model import ResolvedModel, key_field, stream
 
 
@@ -101,7 +101,7 @@ class Simulation:
         self.instances = instances
         self.agenda = Agenda()
         self.participants = {
-            name: Participant(name, each, self.agenda, seed) for name, each in model.participants.items()
+            name: SimulatedParticipant(name, each, self.agenda, seed) for name, each in model.participants.items()
         }
         self.tally = Tally()
         self.last_start = 0

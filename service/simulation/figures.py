@@ -9,7 +9,7 @@ from saga_coordinator.sagas.machine import Status
 from saga_coordinator.service.percentile import percentile
 from saga_coordinator.service.simulation.agenda import SECOND
 from saga_coordinator.service.simulation.engine import SENT, Simulation, Why
-from saga_coordinator.service.simulation.participants import Participant
+from saga_coordinator.service.simulation.participants import SimulatedParticipant
 
 PERCENTILES = (50, 90, 95, 99)
 IN_ORDER = (Status.COMPLETED, Status.COMPENSATED, Status.STALLED, Status.COMPENSATING, Status.RUNNING)
@@ -129,7 +129,7 @@ def spread(ordered: Sequence[float]) -> Spread:
     return Spread(len(ordered), round(mean, 6), p50, p90, p95, p99, round(ordered[-1], 6))
 
 
-def load(participant: Participant, window: int) -> ParticipantLoad:
+def load(participant: SimulatedParticipant, window: int) -> ParticipantLoad:
     """Compute the load of a participant; `window` is the time during which instances started."""
     log = participant.log
     arrived, began, ended = log[0::3], log[1::3], log[2::3]

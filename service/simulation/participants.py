@@ -33,7 +33,7 @@ class Job:
     outcome: Reply | None = None
 
 
-class Participant:
+class SimulatedParticipant:
     """One participant. Its log has three times for each command that it carried out."""
 
     def __init__(self, name: str, model: ParticipantBehaviour, agenda: Agenda, seed: int) -> None:

@@ -15,7 +15,7 @@ from saga_coordinator.service.percentile import percentile
 from saga_coordinator.service.simulation.agenda import SECOND
 from saga_coordinator.service.simulation.engine import Simulation
 from saga_coordinator.service.simulation.figures import Figures, cycle_times
-from saga_coordinator.service.simulation.participants import Participant
+from saga_coordinator.service.simulation.participants import SimulatedParticipant
 
 STEPS = (
     0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600,
@@ -237,7 +237,7 @@ def _beside(name: str, figures: Figures, top: float) -> Iterator[str]:
     yield text(24, top + 61, f"wait p99 {length(load.waited_p99)}", kind="faint")
 
 
-def _load(participant: Participant, axis: Axis, floor: float) -> Iterator[str]:
+def _load(participant: SimulatedParticipant, axis: Axis, floor: float) -> Iterator[str]:
     """Draw what is carried out, and upon it what waits."""
     log, end = participant.log, axis.high * SECOND
     worked = _averages(log[1::3], log[2::3], end)

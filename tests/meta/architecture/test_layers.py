@@ -22,7 +22,8 @@ DRIVERS = "The drivers of SQLite"
 ASYNCPG = "The driver of PostgreSQL"
 KAFKA = "The client of Kafka"
 VIEWS = "The command line and HTTP read views"
-CONTRACTS = (DOWNWARDS, PURE, PORTS, MACHINE, SERVICE, CIRCLES, SQLITE, POSTGRES, DRIVERS, ASYNCPG, KAFKA, VIEWS)
+KIT = "A participant needs contracts"
+CONTRACTS = (DOWNWARDS, PURE, PORTS, MACHINE, SERVICE, CIRCLES, SQLITE, POSTGRES, DRIVERS, ASYNCPG, KAFKA, VIEWS, KIT)
 PACKAGES = (
     *(
         "sagas/machine",
@@ -34,7 +35,7 @@ PACKAGES = (
         "service/http",
     ),
     *("service/kafka", "service/simulation", "service/storage", "service/storage/postgres", "service/storage/sqlite"),
-    "service/views",
+    *("service/participant", "service/views"),
 )
 FILES = {
     "handlers/circle/two.py": "import saga_coordinator.handlers.circle.one\n",
@@ -42,6 +43,7 @@ FILES = {
         "import saga_coordinator.service.storage.postgres.store\nimport saga_coordinator.service.storage.sqlite.store\n"
     ),
     "service/kafka/client.py": "import aiokafka\n",
+    "service/participant/sqlite.py": "import sqlite3\n",
     "service/storage/queries.py": "",
     "service/storage/postgres/store.py": "import asyncpg\n",
     "service/storage/sqlite/store.py": "import sqlite3\nimport aiosqlite\n",
@@ -81,6 +83,10 @@ def test_every_import_keeps_the_contracts_of_the_layers() -> None:
         ("service/storage/postgres/file.py", "import sqlite3", {DRIVERS}),
         ("service/storage/server.py", "import asyncpg", {ASYNCPG}),
         ("service/app/broker.py", "import aiokafka.errors", {KAFKA}),
+        ("service/participant/knowing.py", "import saga_coordinator.sagas", {KIT}),
+        ("service/participant/needing.py", "import httpx", {KIT}),
+        ("service/participant/file.py", "import sqlite3", {DRIVERS}),
+        ("service/participant/sideways.py", "import saga_coordinator.service.storage", {SERVICE}),
         ("service/cli/rows.py", "import saga_coordinator.service.storage.queries", {VIEWS}),
         ("service/http/rows.py", "import saga_coordinator.service.storage.queries", {VIEWS}),
     ],

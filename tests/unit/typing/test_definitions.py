@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 SAMPLES = Path(__file__).with_name("_support")
-CHECKED = ("definitions.py", "words.py")
+CHECKED = ("definitions.py", "handlers.py", "words.py")
 MARK = re.compile(r"  # type: ignore\[(?P<codes>[\w,-]+)\].*")
 ERROR = re.compile(r"^(?:.*/)?(?P<file>\w+\.py):(?P<line>\d+): error: .*\[(?P<code>[\w-]+)\]$", re.MULTILINE)
 
