@@ -6,8 +6,9 @@ read only after a crash, are MessagePack: it takes a third of the time.
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 from msgspec import msgpack
 from pydantic import ValidationError
@@ -15,11 +16,18 @@ from pydantic_core import from_json, to_json
 
 from saga_coordinator.handlers.decode import describe_validation_error
 from saga_coordinator.handlers.records import (
+    Actor,
+    Audit,
+    DeadLetter,
+    EarlyEvent,
+    Entry,
     InstanceRecord,
     ParentCommand,
     Place,
+    QueuedRecord,
     RawHeaders,
     Record,
+    RecordVerdict,
     UnreadableInstance,
     Verdict,
 )
@@ -27,39 +35,35 @@ from saga_coordinator.handlers.routing import AnySaga, BadCatalog
 from saga_coordinator.handlers.trace_context import STORED_TRACE, TraceContext
 from saga_coordinator.sagas.machine import Snapshot, thaw
 from saga_coordinator.sagas.machine.snapshot import STATE
-from saga_coordinator.service.storage.queries import KeptRecord, RecordFilter, cursor_of
+from saga_coordinator.service.storage.queries import InstanceRow
 
 Definitions = Callable[[str, int], AnySaga]
 """Returns the definition of a saga by its name and version. Raises `BadCatalog` if there is none."""
 
 INSTANCE: Final = "id, saga, version, correlation, data, state, trail, parent, revision, home, ended_at"
 RECORD: Final = 'topic, partition, "offset", timestamp, key, headers, value, timestamp_type'
+HISTORY: Final = (
+    "seq, at, kind, verdict, reason, message_id, message_type, message_source, causation_id, value, decided,"
+    ' topic, partition, "offset", trace_id, span_id'
+)
+LETTER: Final = f"{RECORD}, at, cause, instance_id, parks"
+EARLY_EVENT: Final = f"{RECORD}, address, at, expires_at"
+QUEUED: Final = f"seq, instance_id, {RECORD}, at"
+VERDICT: Final = 'topic, partition, "offset", at, verdict, reason, message_id, message_type, key'
+AUDIT: Final = f"{RECORD.replace('value', 'before')}, at, who, why, action, cause, instance_id"
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
-class RecordTable(NamedTuple):
-    """A table of records that have reached no instance: the query of all, and how its rows are read.
-
-    `subject` is the column of whom a record is for, an empty text if there is none.
-    """
-
-    sql: str
-    subject: str
-    read: Callable[[Sequence[Any]], KeptRecord]
-    verdicts: Collection[Verdict]
-
-    @property
-    def order(self) -> Sequence[str]:
-        """The columns of `RecordCursor`."""
-        return "at", "topic", "partition", '"offset"', self.subject
+def from_time(at: datetime) -> int:
+    """Return a time as microseconds since 1970."""
+    return (at - _EPOCH) // _MICROSECOND
 
 
-def newest_records(
-    tables: Iterable[RecordTable], which: RecordFilter, limit: int, read: Callable[[RecordTable], Iterable[Any]]
-) -> Sequence[KeptRecord]:
-    """Return the newest records of all tables that may have some, of which `read` returns the newest rows."""
-    among = [each for each in tables if which.verdict is None or which.verdict in each.verdicts]
-    found = [table.read(row) for table in among for row in read(table)]
-    return sorted(found, key=cursor_of, reverse=True)[:limit]
+def to_time(stored: datetime | int) -> datetime:
+    """Return a stored time, in UTC: a database that has no type for it stores microseconds."""
+    return stored if isinstance(stored, datetime) else _EPOCH + timedelta(microseconds=stored)
 
 
 def read_instance(definitions: Definitions, id_: str, row: Sequence[Any]) -> InstanceRecord | UnreadableInstance:
@@ -97,6 +101,53 @@ def record_of(row: Sequence[Any]) -> Record:
     """Return a record from its columns, in the order of `RECORD`."""
     topic, partition, offset, timestamp, key, headers, value, timestamp_type = row
     return Record(Place(topic, partition, offset), timestamp, key, value, to_headers(headers), timestamp_type)
+
+
+def instance_row(row: Sequence[Any]) -> InstanceRow:
+    """Return the columns of an `InstanceRow`, in its order, as a value."""
+    number, id_, saga, version, key, status, data, state, trace, revision, home, *times, contradiction = row
+    named = (number, id_, saga, version, key, status, Snapshot(data, state), TraceContext.from_json(trace))
+    moments = (None if each is None else to_time(each) for each in times)
+    return InstanceRow._make((*named, revision, home, *moments, contradiction))
+
+
+def entry(instance_id: str, row: Sequence[Any]) -> Entry:
+    """Return the columns `HISTORY` as a value."""
+    seq, at, kind, verdict, *message, topic, partition, offset, trace_id, span_id = row
+    place = None if topic is None else Place(topic, partition, offset)
+    fields: Sequence[Any] = (instance_id, seq, to_time(at), kind, Verdict(verdict), *message, place, trace_id, span_id)
+    return Entry(*fields)
+
+
+def letter(row: Sequence[Any]) -> DeadLetter:
+    """Return the columns `LETTER` as a value."""
+    *record, at, cause, instance_id, parks = row
+    return DeadLetter(record_of(record), to_time(at), cause, instance_id, bool(parks))
+
+
+def early_event(row: Sequence[Any]) -> EarlyEvent:
+    """Return the columns `EARLY_EVENT` as a value."""
+    *record, address, at, expires_at = row
+    return EarlyEvent(address, record_of(record), to_time(at), to_time(expires_at))
+
+
+def queued(row: Sequence[Any]) -> QueuedRecord:
+    """Return the columns `QUEUED` as a value."""
+    seq, instance_id, *record, at = row
+    return QueuedRecord(seq, instance_id, record_of(record), to_time(at))
+
+
+def verdict(row: Sequence[Any]) -> RecordVerdict:
+    """Return the columns `VERDICT` as a value."""
+    topic, partition, offset, at, verdict, *rest = row
+    return RecordVerdict(Place(topic, partition, offset), to_time(at), Verdict(verdict), *rest)
+
+
+def audit(row: Sequence[Any]) -> Audit:
+    """Return the columns `AUDIT` as a value; the letter is as it was before."""
+    *record, at, who, why, action, cause, instance_id = row
+    before = DeadLetter(record_of(record), to_time(at), cause, instance_id)
+    return Audit(to_time(at), Actor(who, why), action, before)
 
 
 def from_headers(headers: RawHeaders) -> str:

@@ -201,10 +201,12 @@ async def test_records_that_reached_no_instance_are_found_and_paged_from_the_new
 ) -> None:
     early, unmatched, queued = held("here", 1), ruling(2), QueuedRecord(0, "i-1", record(3), TIME)
     two = [replace(dead(4), instance_id=id_) for id_ in ("i-1", "i-2")]
+    beside = ruling(4)
     late = replace(dead(5), at=TIME - HOUR)
     keyless = replace(held("there", 6), record=record(6)._replace(key=None))
-    await started(store, buffered=[early, keyless], verdicts=[unmatched], queued=[queued], dead_letters=[*two, late])
-    newest_first = [cursor_of(each) for each in (keyless, two[1], two[0], queued, unmatched, early, late)]
+    rulings = [unmatched, beside]
+    await started(store, buffered=[early, keyless], verdicts=rulings, queued=[queued], dead_letters=[*two, late])
+    newest_first = [cursor_of(each) for each in (keyless, two[1], two[0], beside, queued, unmatched, early, late)]
     with queries() as asked:
 
         def found(limit: int = 9, **which: Any) -> list[RecordCursor]:  # noqa: ANN401  fields of several types
@@ -212,7 +214,7 @@ async def test_records_that_reached_no_instance_are_found_and_paged_from_the_new
 
         assert found() == newest_first
         assert [found(1, before=each) for each in newest_first] == [*([each] for each in newest_first[1:]), []]
-        assert asked.records(RecordFilter(verdict=Verdict.UNMATCHED), 9) == [unmatched]
+        assert asked.records(RecordFilter(verdict=Verdict.UNMATCHED), 9) == [beside, unmatched]
         assert found(verdict=Verdict.BUFFERED) == [cursor_of(each) for each in (keyless, queued, early)]
         assert found(verdict=Verdict.IGNORED) == found(topic="a.events.v1") == found(key=b"none") == []
         assert found(key=b"\xff key") == [each for each in newest_first if each != cursor_of(keyless)]

@@ -81,8 +81,8 @@ def test_unpublished_messages_and_dead_letters_are_counted(store: Path) -> None:
 def test_nothing_can_be_written_through_it(store: Path) -> None:
     run_stories(store, placed("o-1"))
 
-    with open_queries(store) as asked, pytest.raises(sqlite3.OperationalError, match="readonly"):
-        asked._connection.execute("DELETE FROM instance")  # noqa: SLF001  to try what no question does
+    with open_queries(store) as asked, pytest.raises(StoreError, match="readonly"):
+        asked._query("DELETE FROM instance", ())  # noqa: SLF001  to try what no question does
 
 
 def test_a_question_that_takes_too_long_is_given_up(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:

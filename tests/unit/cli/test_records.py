@@ -1,6 +1,6 @@
 """`saga records ls`: records that have reached no instance, or wait for one, with verdict and reason."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import pytest
 
 from saga_coordinator.handlers.records import Verdict
 from saga_coordinator.service.storage.queries import KeptRecord, RecordFilter
-from saga_coordinator.service.storage.sqlite.queries import SqliteQueries, open_queries
+from saga_coordinator.service.storage.sqlite.queries import open_queries
 from tests.unit.cli._support.running import Running, running
 from tests.unit.cli._support.said import Saga
 from tests.unit.cli._support.stories import CHARGE, RESERVE, placed, run_stories
@@ -147,14 +147,16 @@ def test_no_list_reads_all_of_what_grows(store: Path, monkeypatch: pytest.Monkey
     """Unmatched records and early events may be millions: they are found by an index, in its order."""
     plans: list[str] = []
 
-    def explained(asked: SqliteQueries, sql: str, parameters: object = ()) -> list[KeptRecord]:
-        if " verdict " in f"{sql} " or "held_event" in sql:
-            plans.extend(step for *_, step in asked._connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters))  # type: ignore[arg-type]  # noqa: SLF001  as it is
-        return []
-
     run_stories(store)
     with open_queries(store) as asked:
-        monkeypatch.setattr(SqliteQueries, "_query", explained)
+        query = asked._query  # noqa: SLF001  as it is
+
+        def explained(sql: str, parameters: Sequence[object]) -> list[KeptRecord]:
+            if " verdict " in sql or "held_event" in sql:
+                plans.extend(step for *_, step in query(f"EXPLAIN QUERY PLAN {sql}", parameters))
+            return []
+
+        monkeypatch.setattr(asked, "_query", explained)
         asked.records(which, 10)
 
     assert plans
