@@ -14,13 +14,11 @@ from saga_coordinator.handlers.records import (
     Entry,
     InstanceRecord,
     OutboxMessage,
-    Place,
     QueuedRecord,
     RecordVerdict,
-    Verdict,
 )
 from saga_coordinator.sagas.machine import Direction, Instance, Progress, freeze
-from saga_coordinator.service.storage.columns import RECORD, pack_headers, record_of, record_row
+from saga_coordinator.service.storage.columns import RECORD, pack_headers, record_row
 
 
 class Column(NamedTuple):
@@ -140,7 +138,6 @@ VERDICT: Final = Columns(
 
 LETTERS: Final = f"SELECT {LETTER.names} FROM saga.dead_letter"  # noqa: S608  own columns
 EARLY_EVENTS: Final = f"SELECT {HELD.names} FROM saga.held_event"  # noqa: S608  own columns
-VERDICTS: Final = f"SELECT {VERDICT.names} FROM saga.verdict"  # noqa: S608  own columns
 QUEUE: Final = f"SELECT seq, instance_id, {RECORD}, at FROM saga.parked"  # noqa: S608  own columns
 
 
@@ -200,24 +197,6 @@ def verdict_row(verdict: RecordVerdict) -> Sequence[object]:
     return (*verdict.place, verdict.at, verdict.verdict, verdict.reason, *message, verdict.key)
 
 
-def letter(row: Sequence[Any]) -> DeadLetter:
-    """Return a row of `LETTERS` as a value."""
-    *record, at, cause, instance_id, parks = row
-    return DeadLetter(record_of(record), at, cause, instance_id, parks)
-
-
-def early_event(row: Sequence[Any]) -> EarlyEvent:
-    """Return a row of `EARLY_EVENTS` as a value."""
-    *record, address, at, expires_at = row
-    return EarlyEvent(address, record_of(record), at, expires_at)
-
-
-def queued(row: Sequence[Any]) -> QueuedRecord:
-    """Return a row of `QUEUE` as a value."""
-    seq, instance_id, *record, at = row
-    return QueuedRecord(seq, instance_id, record_of(record), at)
-
-
 def is_instance_id(text: str) -> bool:
     """Return whether a text can be the id of an instance; ids come from outside."""
     try:
@@ -242,9 +221,3 @@ def _array(texts: Iterable[str]) -> str:
     """Write an array as PostgreSQL reads it: arrays of arrays of several lengths are not sent."""
     quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
     return "{" + ",".join(f'"{text}"' for text in quoted) + "}"
-
-
-def verdict(row: Sequence[Any]) -> RecordVerdict:
-    """Return a row of `VERDICTS` as a value."""
-    topic, partition, offset, at, verdict, *rest = row
-    return RecordVerdict(Place(topic, partition, offset), at, Verdict(verdict), *rest)

@@ -24,7 +24,14 @@ from saga_coordinator.handlers.records import (
     Place,
     UnreadableInstance,
 )
-from saga_coordinator.service.storage.columns import INSTANCE, Definitions, read_instance
+from saga_coordinator.service.storage.columns import (
+    INSTANCE,
+    Definitions,
+    early_event,
+    letter,
+    queued,
+    read_instance,
+)
 from saga_coordinator.service.storage.postgres import leases, stripes
 from saga_coordinator.service.storage.postgres import statements as sql
 from saga_coordinator.service.storage.postgres.rows import (
@@ -32,16 +39,13 @@ from saga_coordinator.service.storage.postgres.rows import (
     LETTERS,
     QUEUE,
     audit_row,
-    early_event,
     held_row,
     history_row,
     instance_row,
     is_instance_id,
-    letter,
     letter_row,
     mutable_row,
     outbox_row,
-    queued,
     queued_row,
     verdict_row,
 )

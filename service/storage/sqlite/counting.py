@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from saga_coordinator.service.counts import Counts, Unanswered
-from saga_coordinator.service.storage.sqlite.rows import from_time, to_time
+from saga_coordinator.service.storage.columns import from_time, to_time
 from saga_coordinator.service.storage.sqlite.wal import size_of, wal_of
 
 OVERDUE_AFTER: Final = timedelta(seconds=10)

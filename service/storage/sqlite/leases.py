@@ -15,8 +15,9 @@ from saga_coordinator.handlers.records import (
     PartitionOfTopic,
     SetPosition,
 )
+from saga_coordinator.service.storage.columns import from_time
 from saga_coordinator.service.storage.sqlite import rows
-from saga_coordinator.service.storage.sqlite.rows import Statement, from_time, write
+from saga_coordinator.service.storage.sqlite.rows import Statement, write
 
 _COLUMNS: Final = "topic, partition, epoch, next_offset, topic_id, is_set"
 LEASES: Final = f"SELECT {_COLUMNS} FROM lease"  # noqa: S608  own columns

@@ -1,43 +1,23 @@
-"""How times are stored, dead letters in rows, and how rows are written.
-
-Times are stored as microseconds. All writes of a transaction are one trip to aiosqlite's thread.
-"""
+"""How dead letters are stored in rows, and how rows are written: in one trip to aiosqlite's thread a transaction."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 import aiosqlite
 
 from saga_coordinator.handlers.ports import Conflict
-from saga_coordinator.handlers.records import (
-    Audit,
-    Changes,
-    DeadLetter,
-    EarlyEvent,
-    Place,
-    QueuedRecord,
-    RecordVerdict,
-    Verdict,
-)
-from saga_coordinator.service.storage.columns import RECORD, record_of, record_row
+from saga_coordinator.handlers.records import Audit, Changes, DeadLetter
+from saga_coordinator.service.storage.columns import AUDIT, LETTER, RECORD, from_time, record_row
 from saga_coordinator.service.storage.sqlite import aiosqlite_internals
 
 AT: Final = 'topic = ? AND partition = ? AND "offset" = ?'
-LETTERS: Final = f"SELECT {RECORD}, at, cause, instance_id, parks FROM dead_letter"  # noqa: S608  own columns
-VERDICT: Final = 'topic, partition, "offset", at, verdict, reason, message_id, message_type, key'
-VERDICTS: Final = f"SELECT {VERDICT} FROM verdict"  # noqa: S608  own columns
-EARLY_EVENTS: Final = f"SELECT {RECORD}, address, at, expires_at FROM held_event"  # noqa: S608  own columns
 OUTLINES: Final = "SELECT saga, version, outline FROM outline"
-QUEUED: Final = f"SELECT seq, instance_id, {RECORD}, at FROM parked"  # noqa: S608  own columns
 
 _ONCE: Final = 'ON CONFLICT (topic, partition, "offset", instance_id) DO NOTHING'
 _LETTER_AT: Final = f"{AT} AND instance_id = ?"
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class Statement(NamedTuple):
@@ -51,19 +31,9 @@ class Statement(NamedTuple):
     must_match: bool = False
 
 
-def from_time(at: datetime) -> int:
-    """Return a time as microseconds since 1970."""
-    return (at - _EPOCH) // _MICROSECOND
-
-
 def from_optional_time(at: datetime | None) -> int | None:
     """Return an optional time as microseconds since 1970."""
     return None if at is None else from_time(at)
-
-
-def to_time(microseconds: int) -> datetime:
-    """Return a stored time, in UTC."""
-    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 # --- records and dead letters
@@ -75,10 +45,9 @@ def dead_letter_statements(changes: Changes) -> Iterator[Statement]:
         f"DELETE FROM dead_letter WHERE {_LETTER_AT}",  # noqa: S608  own columns
         [(*each.record.place, each.instance_id) for each in changes.resolved],
     )
-    columns = f"{RECORD}, at, cause, instance_id, parks"
     yield Statement("DELETE FROM parked WHERE seq = ?", [(each.seq,) for each in changes.dequeued])
     yield Statement(
-        f"INSERT INTO dead_letter ({columns}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?) {_ONCE}",  # noqa: S608  own columns
+        f"INSERT INTO dead_letter ({LETTER}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?) {_ONCE}",  # noqa: S608  own columns
         [_letter_row(each) for each in changes.dead_letters],
     )
     yield Statement(
@@ -89,35 +58,10 @@ def dead_letter_statements(changes: Changes) -> Iterator[Statement]:
         f"INSERT INTO parked ({RECORD}, instance_id, at) VALUES (?,?,?,?,?,?,?,?,?,?) {_ONCE}",  # noqa: S608  own text
         [(*record_row(each.record), each.instance_id, from_time(each.at)) for each in changes.queued],
     )
-    columns = f"{RECORD.replace('value', 'before')}, at, who, why, action, cause, instance_id"
     yield Statement(
-        f"INSERT INTO dead_letter_audit ({columns}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608  own columns
+        f"INSERT INTO dead_letter_audit ({AUDIT}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608  own columns
         [_audit_row(each) for each in changes.audits],
     )
-
-
-def letter(row: Sequence[Any]) -> DeadLetter:
-    """Return a row of `LETTERS` as a value."""
-    *record, at, cause, instance_id, parks = row
-    return DeadLetter(record_of(record), to_time(at), cause, instance_id, bool(parks))
-
-
-def queued(row: Sequence[Any]) -> QueuedRecord:
-    """Return a row of `QUEUED` as a value."""
-    seq, instance_id, *record, at = row
-    return QueuedRecord(seq, instance_id, record_of(record), to_time(at))
-
-
-def early_event(row: Sequence[Any]) -> EarlyEvent:
-    """Return a row of `EARLY_EVENTS` as a value."""
-    *record, address, at, expires_at = row
-    return EarlyEvent(address, record_of(record), to_time(at), to_time(expires_at))
-
-
-def verdict(row: Sequence[Any]) -> RecordVerdict:
-    """Return a row of `VERDICTS` as a value."""
-    topic, partition, offset, at, verdict, *rest = row
-    return RecordVerdict(Place(topic, partition, offset), to_time(at), Verdict(verdict), *rest)
 
 
 def _letter_row(letter: DeadLetter) -> Sequence[object]:

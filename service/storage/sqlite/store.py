@@ -30,7 +30,7 @@ from saga_coordinator.handlers.records import (
 from saga_coordinator.handlers.routing import LiveVersions
 from saga_coordinator.service.counts import Counts
 from saga_coordinator.service.errors import StoreError
-from saga_coordinator.service.storage.columns import Definitions, unpack_headers
+from saga_coordinator.service.storage.columns import Definitions, to_time, unpack_headers
 from saga_coordinator.service.storage.sqlite import aiosqlite_internals, leases, short_form
 from saga_coordinator.service.storage.sqlite.aiosqlite_internals import BoundedWait
 from saga_coordinator.service.storage.sqlite.counting import count
@@ -43,7 +43,7 @@ from saga_coordinator.service.storage.sqlite.errors import (
 )
 from saga_coordinator.service.storage.sqlite.lock import acquire_lock, lock_path
 from saga_coordinator.service.storage.sqlite.migrations import migrate
-from saga_coordinator.service.storage.sqlite.rows import OUTLINES, to_time
+from saga_coordinator.service.storage.sqlite.rows import OUTLINES
 from saga_coordinator.service.storage.sqlite.transaction import Counters, SqliteTransaction, statements_of
 from saga_coordinator.service.storage.sqlite.wal import SIZE_LIMIT, describe_readers, rewrite_wal, size_of, wal_of
 

@@ -25,30 +25,33 @@ from saga_coordinator.handlers.records import (
 )
 from saga_coordinator.sagas.machine.snapshot import freeze_data, freeze_state
 from saga_coordinator.service.storage.columns import (
+    EARLY_EVENT,
     INSTANCE,
+    LETTER,
+    QUEUED,
     RECORD,
+    VERDICT,
     Definitions,
+    early_event,
+    from_time,
+    letter,
     pack_headers,
+    queued,
     read_instance,
     record_row,
 )
 from saga_coordinator.service.storage.sqlite import leases
 from saga_coordinator.service.storage.sqlite.rows import (
     AT,
-    EARLY_EVENTS,
-    LETTERS,
-    QUEUED,
-    VERDICT,
     Statement,
     dead_letter_statements,
-    early_event,
     from_optional_time,
-    from_time,
-    letter,
-    queued,
     write,
 )
 
+_LETTERS = f"SELECT {LETTER} FROM dead_letter"  # noqa: S608  own columns
+_QUEUE = f"SELECT {QUEUED} FROM parked"  # noqa: S608  own columns
+_EARLY_EVENTS = f"SELECT {EARLY_EVENT} FROM held_event"  # noqa: S608  own columns
 _HISTORY = (
     "INSERT INTO history (instance, seq, at, kind, verdict, reason, message_id, message_type, message_source,"
     ' causation_id, value, decided, topic, partition, "offset", trace_id, span_id)'
@@ -131,8 +134,8 @@ class SqliteTransaction:
     async def load_dead_letters(self, place: Place, ids: Collection[str]) -> DeadLetterQueue:
         which = f"({AT}) OR instance_id IN (SELECT value FROM json_each(?))"  # noqa: S608  own text
         named = (*place, to_json(sorted(ids)).decode())
-        letters = await self._read(f'{LETTERS} WHERE {which} ORDER BY at, topic, partition, "offset"', named)
-        waiting = await self._read(f"{QUEUED} WHERE {which} ORDER BY seq", named)
+        letters = await self._read(f'{_LETTERS} WHERE {which} ORDER BY at, topic, partition, "offset"', named)
+        waiting = await self._read(f"{_QUEUE} WHERE {which} ORDER BY seq", named)
         return DeadLetterQueue([letter(each) for each in letters], [queued(each) for each in waiting])
 
     async def set_doubts(self, doubts: Mapping[str, str]) -> None:
@@ -155,7 +158,7 @@ class SqliteTransaction:
         return rows
 
     async def _early_events(self, condition: str, order: str, parameters: tuple[object, int]) -> Sequence[EarlyEvent]:
-        sql = f'{EARLY_EVENTS} WHERE {condition} ORDER BY {order}, topic, partition, "offset" LIMIT ?'
+        sql = f'{_EARLY_EVENTS} WHERE {condition} ORDER BY {order}, topic, partition, "offset" LIMIT ?'
         return [early_event(row) for row in await self._read(sql, parameters)]
 
     def _stored(self, rows: Iterable[Sequence[Any]]) -> Iterator[InstanceRecord]:
