@@ -125,10 +125,18 @@ def letter(row: Sequence[Any]) -> DeadLetter:
     return DeadLetter(record_of(record), to_time(at), cause, instance_id, bool(parks))
 
 
+def letter_row(letter: DeadLetter) -> Sequence[object]:
+    return (*record_row(letter.record), letter.at, letter.cause, letter.instance_id, letter.parks)
+
+
 def early_event(row: Sequence[Any]) -> EarlyEvent:
     """Return the columns `EARLY_EVENT` as a value."""
     *record, address, at, expires_at = row
     return EarlyEvent(address, record_of(record), to_time(at), to_time(expires_at))
+
+
+def early_event_row(early: EarlyEvent) -> Sequence[object]:
+    return (*record_row(early.record), early.address, early.at, early.expires_at)
 
 
 def queued(row: Sequence[Any]) -> QueuedRecord:
@@ -137,10 +145,20 @@ def queued(row: Sequence[Any]) -> QueuedRecord:
     return QueuedRecord(seq, instance_id, record_of(record), to_time(at))
 
 
+def queued_row(queued: QueuedRecord) -> Sequence[object]:
+    """Return all columns but the number, which the database gives; they come after those of the record."""
+    return (*record_row(queued.record), queued.instance_id, queued.at)
+
+
 def verdict(row: Sequence[Any]) -> RecordVerdict:
     """Return the columns `VERDICT` as a value."""
     topic, partition, offset, at, verdict, *rest = row
     return RecordVerdict(Place(topic, partition, offset), to_time(at), Verdict(verdict), *rest)
+
+
+def verdict_row(verdict: RecordVerdict) -> Sequence[object]:
+    message = (verdict.message_id, verdict.message_type)
+    return (*verdict.place, verdict.at, verdict.verdict, verdict.reason, *message, verdict.key)
 
 
 def audit(row: Sequence[Any]) -> Audit:
@@ -148,6 +166,11 @@ def audit(row: Sequence[Any]) -> Audit:
     *record, at, who, why, action, cause, instance_id = row
     before = DeadLetter(record_of(record), to_time(at), cause, instance_id)
     return Audit(to_time(at), Actor(who, why), action, before)
+
+
+def audit_row(audit: Audit) -> Sequence[object]:
+    kept = audit.letter
+    return (*record_row(kept.record), audit.at, *audit.by, audit.action, kept.cause, kept.instance_id)
 
 
 def from_headers(headers: RawHeaders) -> str:

@@ -8,17 +8,12 @@ from msgspec import structs
 from pydantic_core import to_json
 
 from saga_coordinator.handlers.records import (
-    Audit,
-    DeadLetter,
-    EarlyEvent,
     Entry,
     InstanceRecord,
     OutboxMessage,
-    QueuedRecord,
-    RecordVerdict,
 )
 from saga_coordinator.sagas.machine import Direction, Instance, Progress, freeze
-from saga_coordinator.service.storage.columns import RECORD, pack_headers, record_row
+from saga_coordinator.service.storage.columns import RECORD, pack_headers
 
 
 class Column(NamedTuple):
@@ -173,28 +168,6 @@ def history_row(entry: Entry) -> Sequence[object]:
 def outbox_row(message: OutboxMessage) -> Sequence[object]:
     message_id, home, topic, partition, key, headers, value = structs.astuple(message)
     return message_id, home, topic, partition, key, pack_headers(headers), value
-
-
-def held_row(early: EarlyEvent) -> Sequence[object]:
-    return (*record_row(early.record), early.address, early.at, early.expires_at)
-
-
-def letter_row(letter: DeadLetter) -> Sequence[object]:
-    return (*record_row(letter.record), letter.at, letter.cause, letter.instance_id, letter.parks)
-
-
-def queued_row(queued: QueuedRecord) -> Sequence[object]:
-    return (*record_row(queued.record), queued.instance_id, queued.at)
-
-
-def audit_row(audit: Audit) -> Sequence[object]:
-    kept = audit.letter
-    return (*record_row(kept.record), audit.at, *audit.by, audit.action, kept.cause, kept.instance_id)
-
-
-def verdict_row(verdict: RecordVerdict) -> Sequence[object]:
-    message = (verdict.message_id, verdict.message_type)
-    return (*verdict.place, verdict.at, verdict.verdict, verdict.reason, *message, verdict.key)
 
 
 def is_instance_id(text: str) -> bool:

@@ -27,10 +27,15 @@ from saga_coordinator.handlers.records import (
 from saga_coordinator.service.storage.columns import (
     INSTANCE,
     Definitions,
+    audit_row,
     early_event,
+    early_event_row,
     letter,
+    letter_row,
     queued,
+    queued_row,
     read_instance,
+    verdict_row,
 )
 from saga_coordinator.service.storage.postgres import leases, stripes
 from saga_coordinator.service.storage.postgres import statements as sql
@@ -38,16 +43,11 @@ from saga_coordinator.service.storage.postgres.rows import (
     EARLY_EVENTS,
     LETTERS,
     QUEUE,
-    audit_row,
-    held_row,
     history_row,
     instance_row,
     is_instance_id,
-    letter_row,
     mutable_row,
     outbox_row,
-    queued_row,
-    verdict_row,
 )
 from saga_coordinator.service.storage.postgres.session import PostgresSession, Row
 from saga_coordinator.service.storage.postgres.statements import ArrayStatement
@@ -236,7 +236,7 @@ def _others(changes: Changes) -> Iterator[ArrayStatement]:
     yield ArrayStatement(sql.EDIT_LETTERS, _sorted(edited), must_match=True)
     yield ArrayStatement(sql.INSERT_QUEUED, [queued_row(each) for each in changes.queued])
     yield ArrayStatement(sql.INSERT_AUDITS, [audit_row(each) for each in changes.audits])
-    yield ArrayStatement(sql.INSERT_HELD, _sorted(map(held_row, changes.buffered)))
+    yield ArrayStatement(sql.INSERT_HELD, _sorted(map(early_event_row, changes.buffered)))
     released = [(*each.record.place, each.address) for each in changes.released]
     yield ArrayStatement(sql.DELETE_HELD, sorted(released), must_match=True)
     yield ArrayStatement(sql.INSERT_VERDICTS, _sorted(map(verdict_row, changes.verdicts)))

@@ -1,7 +1,7 @@
 """How dead letters are stored in rows, and how rows are written: in one trip to aiosqlite's thread a transaction."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 import aiosqlite
 
 from saga_coordinator.handlers.ports import Conflict
-from saga_coordinator.handlers.records import Audit, Changes, DeadLetter
-from saga_coordinator.service.storage.columns import AUDIT, LETTER, RECORD, from_time, record_row
+from saga_coordinator.handlers.records import Changes
+from saga_coordinator.service.storage.columns import AUDIT, LETTER, RECORD, audit_row, from_time, letter_row, queued_row
 from saga_coordinator.service.storage.sqlite import aiosqlite_internals
 
 AT: Final = 'topic = ? AND partition = ? AND "offset" = ?'
@@ -36,6 +36,11 @@ def from_optional_time(at: datetime | None) -> int | None:
     return None if at is None else from_time(at)
 
 
+def in_microseconds(rows: Iterable[Sequence[object]]) -> list[Sequence[object]]:
+    """Return rows with their times as microseconds since 1970."""
+    return [tuple(from_time(each) if isinstance(each, datetime) else each for each in row) for row in rows]
+
+
 # --- records and dead letters
 
 
@@ -48,7 +53,7 @@ def dead_letter_statements(changes: Changes) -> Iterator[Statement]:
     yield Statement("DELETE FROM parked WHERE seq = ?", [(each.seq,) for each in changes.dequeued])
     yield Statement(
         f"INSERT INTO dead_letter ({LETTER}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?) {_ONCE}",  # noqa: S608  own columns
-        [_letter_row(each) for each in changes.dead_letters],
+        in_microseconds(map(letter_row, changes.dead_letters)),
     )
     yield Statement(
         f"UPDATE dead_letter SET value = ?, cause = ? WHERE {_LETTER_AT}",  # noqa: S608  own columns
@@ -56,21 +61,12 @@ def dead_letter_statements(changes: Changes) -> Iterator[Statement]:
     )
     yield Statement(
         f"INSERT INTO parked ({RECORD}, instance_id, at) VALUES (?,?,?,?,?,?,?,?,?,?) {_ONCE}",  # noqa: S608  own text
-        [(*record_row(each.record), each.instance_id, from_time(each.at)) for each in changes.queued],
+        in_microseconds(map(queued_row, changes.queued)),
     )
     yield Statement(
         f"INSERT INTO dead_letter_audit ({AUDIT}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608  own columns
-        [_audit_row(each) for each in changes.audits],
+        in_microseconds(map(audit_row, changes.audits)),
     )
-
-
-def _letter_row(letter: DeadLetter) -> Sequence[object]:
-    return (*record_row(letter.record), from_time(letter.at), letter.cause, letter.instance_id, int(letter.parks))
-
-
-def _audit_row(audit: Audit) -> Sequence[object]:
-    kept = audit.letter
-    return (*record_row(kept.record), from_time(audit.at), *audit.by, audit.action, kept.cause, kept.instance_id)
 
 
 # --- statements

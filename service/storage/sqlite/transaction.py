@@ -29,16 +29,16 @@ from saga_coordinator.service.storage.columns import (
     INSTANCE,
     LETTER,
     QUEUED,
-    RECORD,
     VERDICT,
     Definitions,
     early_event,
+    early_event_row,
     from_time,
     letter,
     pack_headers,
     queued,
     read_instance,
-    record_row,
+    verdict_row,
 )
 from saga_coordinator.service.storage.sqlite import leases
 from saga_coordinator.service.storage.sqlite.rows import (
@@ -46,6 +46,7 @@ from saga_coordinator.service.storage.sqlite.rows import (
     Statement,
     dead_letter_statements,
     from_optional_time,
+    in_microseconds,
     write,
 )
 
@@ -222,12 +223,8 @@ def _subscriptions(changes: Changes) -> Iterator[Statement]:
 def _unmatched_rows(changes: Changes) -> Iterator[Statement]:
     """Yield the statements of records that reached no instance."""
     yield Statement(
-        f"INSERT OR REPLACE INTO held_event ({RECORD}, address, at, expires_at)"  # noqa: S608  own columns
-        " VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-        [
-            (*record_row(each.record), each.address, from_time(each.at), from_time(each.expires_at))
-            for each in changes.buffered
-        ],
+        f"INSERT OR REPLACE INTO held_event ({EARLY_EVENT}) VALUES (?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608  own columns
+        in_microseconds(map(early_event_row, changes.buffered)),
     )
     yield Statement(
         'DELETE FROM held_event WHERE topic = ? AND partition = ? AND "offset" = ? AND address = ?',
@@ -235,10 +232,7 @@ def _unmatched_rows(changes: Changes) -> Iterator[Statement]:
     )
     yield Statement(
         f"INSERT INTO verdict ({VERDICT}) VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",  # noqa: S608  own columns
-        [
-            (*each.place, from_time(each.at), each.verdict, each.reason, each.message_id, each.message_type, each.key)
-            for each in changes.verdicts
-        ],
+        in_microseconds(map(verdict_row, changes.verdicts)),
     )
 
 
