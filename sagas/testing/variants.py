@@ -1,6 +1,7 @@
 """Sagas with the same steps and other durations or retries, for demos and tests."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from datetime import timedelta
 from functools import wraps
@@ -13,7 +14,10 @@ from saga_coordinator.sagas.language.saga import E, Saga
 
 L = TypeVar("L")
 
-PURE = "A function of a saga depends on its arguments alone: take times and new ids from the event that starts it."
+PURE = (
+    "A function of a saga depends on its arguments alone, and does not change them: take times and new ids from the "
+    "event that starts it, and return changed data by model_copy."
+)
 
 MAX_ATTEMPTS = 3
 """A saga with capped retries sends no command more often, unless without limit."""
@@ -61,7 +65,10 @@ def _divided(length: L, factor: float) -> L:
 
 
 def evaluate_twice(saga: Saga[E, D]) -> Saga[E, D]:
-    """Return the saga with every function evaluated twice: it raises `AssertionError` where the two values differ."""
+    """Return the saga with every function evaluated twice.
+
+    It raises `AssertionError` where the two values differ, or where the function has changed its arguments.
+    """
     return replace(saga, steps=map_nodes(saga.steps, _twice), **_functions_twice(None, saga))
 
 
@@ -76,14 +83,21 @@ def _functions_twice(node: str | None, declared: object) -> dict[str, Any]:
 def _evaluated_twice(of: AuthorFunction) -> Callable[..., Any]:
     @wraps(of.function)
     def evaluated(*arguments: object) -> object:
+        given = deepcopy(arguments)
         first, second = of.function(*arguments), of.function(*arguments)
+        if arguments != given:
+            raise _impure(f"{of} changes its arguments: it was given {given!r}, and leaves {arguments!r}")
         if first != second:
-            error = AssertionError(f"{of} returns {first!r}, then {second!r} for the same arguments")
-            error.add_note(PURE)
-            raise error
+            raise _impure(f"{of} returns {first!r}, then {second!r} for the same arguments")
         return first
 
     return evaluated
+
+
+def _impure(what: str) -> AssertionError:
+    error = AssertionError(what)
+    error.add_note(PURE)
+    return error
 
 
 def cap_retries(saga: Saga[E, D]) -> Saga[E, D]:

@@ -1,5 +1,6 @@
 """Every story of a saga with so many faults, each world of it once, and every invariant on every transition."""
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -210,7 +211,7 @@ class _Explorer:
 
     def _note(self, found: Counterexample) -> None:
         """Keep the first story, which is the shortest, for each invariant and problem."""
-        of = found.problem.partition(" returns ")[0] if found.invariant == ARE_PURE else found.problem
+        of = re.split(" returns | changes its ", found.problem)[0] if found.invariant == ARE_PURE else found.problem
         if (found.invariant, of) not in self.violated:
             self.violated.add((found.invariant, of))
             self.found.counterexamples.append(found)

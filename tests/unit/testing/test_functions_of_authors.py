@@ -1,5 +1,6 @@
 """What the matrix finds in the functions themselves: one that raises, also at the start, and one that is not pure."""
 
+import re
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -31,9 +32,14 @@ def numbers(data: Data, reply: Did) -> Data:
     return data.model_copy(update={"seen": (*data.seen, f"{reply.word}{next(NUMBERS)}")})
 
 
+def writes(data: Data, reply: Did) -> Data:
+    data.__dict__["seen"] = (reply.word,)
+    return data
+
+
 fails.__annotations__["return"] = command("a")
 cannot_send, cannot_begin = saga(replace(a, send=fails)), replace(saga(a), begin=begins_wrongly)
-impure = saga(replace(a, remember=numbers))
+impure, writing = saga(replace(a, remember=numbers)), saga(replace(a, remember=writes))
 
 
 @pytest.mark.parametrize(
@@ -55,6 +61,13 @@ def test_a_function_with_two_values_for_the_same_arguments_is_one_finding_with_b
     assert found[0].problem.startswith(f"step a: remember numbers, {__file__}:")
     assert found[0].problem.count("Data(") >= 1
     assert "given(evaluate_twice(" in script(found[0], impure, place_of(impure))
+
+
+def test_a_function_that_changes_its_arguments_is_one_finding() -> None:
+    found = explore(writing).counterexamples
+
+    assert [each.invariant for each in found] == ["the_functions_are_pure"]
+    assert re.match(r"step a: remember writes, .* changes its arguments: it was given .*seen=\(\)", found[0].problem)
 
 
 def test_every_function_is_evaluated_twice_and_a_pure_saga_behaves_as_before() -> None:
