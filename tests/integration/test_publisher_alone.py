@@ -195,7 +195,8 @@ async def test_each_batch_that_is_sent_at_once_has_its_own_time(broker: Broker) 
     posted += [begin(1), begin(2)]
     await eventually(lambda: len(sent) == 3, "all are sent")
     sent[1].done(0)
-    first, second, third = await asyncio.gather(*posted, return_exceptions=True)
+    async with asyncio.timeout(5):
+        first, second, third = await asyncio.gather(*posted, return_exceptions=True)
     assert (type(first), second, type(third)) == (TimeoutError, 1, TimeoutError)
     assert list(waited) == [1, 0, 2]
     assert min(waited[0], waited[2]) >= 0.15

@@ -25,10 +25,13 @@ def test_a_few_worlds_end_well(seed: int) -> None:
 
 
 def test_after_downtime_no_timer_fires_before_the_backlog_is_processed() -> None:
-    """A slow database and a coordinator that is down longer than any step waits: which comes first is decided often."""
-    for seed in range(40):
-        crash = Fault("crash", 1 + seed % 10 * 0.6, 8.0, 0, 0.0)
-        assert problems_of(seed, (Fault("slow", 0.0, 40.0, 0, 0.9), crash)) == ()
+    """A slow database, many orders, and a coordinator that is down for longer than any step waits.
+
+    Which comes first is decided in each world; without the rule a timer does in five of twelve.
+    """
+    for seed in range(16):
+        crash = Fault("crash", 4 + seed % 5 * 0.5, 8.0, 0, 0.0)
+        assert problems_of(seed, (Fault("slow", 0.0, 40.0, 0, 0.3), crash), orders=25) == ()
 
 
 def test_leases_that_somebody_took_too_late_are_noticed_where_no_record_comes() -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 import random
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
@@ -52,7 +54,7 @@ class Broker:
 
     chance: random.Random
     weather: Weather = field(default_factory=Weather)
-    logs: dict[tuple[str, int], list[Polled]] = field(default_factory=dict)
+    logs: defaultdict[tuple[str, int], list[Polled]] = field(default_factory=lambda: defaultdict(list))
     hints: dict[TopicPartition, int] = field(default_factory=dict)
     listeners: dict[str, list[Callable[[Polled], None]]] = field(default_factory=dict)
     members: "dict[str, Consumer]" = field(default_factory=dict)
@@ -66,7 +68,7 @@ class Broker:
         return (hashed & 0x7FFFFFFF) % PARTITIONS
 
     def log(self, topic: str, partition: int) -> list[Polled]:
-        return self.logs.setdefault((topic, partition), [])
+        return self.logs[topic, partition]
 
     def append(self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: RawHeaders) -> None:
         if self.is_closed:
@@ -76,7 +78,12 @@ class Broker:
         record = Polled(topic, partition, len(log), now, key, value, headers)
         log.append(record)
         for listener in self.listeners.get(topic, ()):
-            listener(record)
+            Context().run(listener, record)  # what it does later outlives the life that has sent the record
+
+    @property
+    def records(self) -> int:
+        """How many there are on all topics."""
+        return sum(map(len, self.logs.values()))
 
     # --- the group
 
@@ -127,7 +134,9 @@ class Publisher(Posting):
             await asyncio.sleep(chance.random() * 2)
             raise KafkaConnectionError
         if chance.random() < weather.delays_send:
-            asyncio.get_running_loop().call_later(chance.random() * 3, self._write, topic, partition, list(rows))
+            late = chance.random() * 3  # it is on its way: it arrives though the life that has sent it may end
+            loop = asyncio.get_running_loop()
+            loop.call_later(late, self._write, topic, partition, list(rows), context=Context())
             await asyncio.sleep(chance.random() * 2)
             raise TimeoutError("no acknowledgement in time")
         self._write(topic, partition, rows)
@@ -261,8 +270,8 @@ class Consumer:
             if at not in self._positions:
                 raise NoOffsetForPartitionError(at)
             log, begin = self.broker.log(*at), self._positions[at]
-            end = min(len(log), begin + 1 + below(self.broker.chance, most))
-            if begin < end:
+            if begin < len(log):
+                end = min(len(log), begin + 1 + below(self.broker.chance, most))
                 found[at] = log[begin:end]
                 self._positions[at] = end
         return found

@@ -82,7 +82,7 @@ class Database:
     """What is committed. `all_rows` is every row that the outbox ever had, by its number, in order.
 
     `refuses_batch` is the share of batches in the short form that it refuses for no reason; `batches` counts what
-    became of them: written, or why not.
+    became of them: written, or why not. `commits` is how many transactions wrote something.
     """
 
     routes: Routes
@@ -101,6 +101,7 @@ class Database:
     epochs: list[tuple[str, int, int]] = field(default_factory=list)
     refuses_batch: float = 0.0
     batches: Counter[str] = field(default_factory=Counter)
+    commits: int = 0
     _holder: "Session | None" = None
     _waiting: "list[asyncio.Future[None]]" = field(default_factory=list)
 
@@ -135,6 +136,7 @@ class Database:
 
     def apply(self, staged: Sequence[Callable[[], None]]) -> None:
         """Commit."""
+        self.commits += bool(staged)
         for write in staged:
             write()
 

@@ -90,6 +90,10 @@ class SimulatedLoop(BaseEventLoop):
         pending, life.pending = life.pending, []
         self._ready.extend(pending)
 
+    def is_calm(self) -> bool:
+        """Return whether nothing is going to happen outside the lives."""
+        return all(_life_of(handle) or handle._cancelled for handle in (*self._ready, *self._scheduled))  # noqa: SLF001
+
     def clear(self) -> None:
         """Let everything end that never did: what is dead by now may clean up after itself, unheard."""
         self.set_exception_handler(lambda *_: None)

@@ -24,10 +24,10 @@ class Found:
         return f"seed {self.seed} ({command}), faults that matter:\n  {lines}"
 
 
-def problems_of(seed: int, faults: tuple[Fault, ...] | None = None) -> tuple[str, ...]:
+def problems_of(seed: int, faults: tuple[Fault, ...] | None = None, *, orders: int | None = None) -> tuple[str, ...]:
     """Say what is broken in the world of a seed; nothing, if all is well."""
     try:
-        return tuple(failed(CHECKS, lived(seed, faults)))
+        return tuple(failed(CHECKS, lived(seed, faults, orders=orders)))
     except Exception as error:  # noqa: BLE001  a world that cannot even end is a finding, too
         return (f"{type(error).__name__}: {error}",)
 
