@@ -1,7 +1,7 @@
 """The instruments are proved: faults put into the service are found by simulated worlds, or else by a test.
 
-The test that the page names is tried first, and must find nothing in the sound service; a fault that it does not find
-is looked for everywhere.
+The world or the test that the page names is tried first; the test must find nothing in the sound service. A fault that
+it does not find is looked for everywhere.
 """
 
 import json
@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.meta.proof._support.forks import Forks
 from tests.meta.proof._support.page import node_id, row, rows_of
-from tests.meta.proof._support.seeding import Seed, failed_test, run, seeded, seeded_copy
+from tests.meta.proof._support.seeding import Seed, failed_test, seeded, seeded_copy
 from tests.meta.proof._support.service_seeds import SEEDS as SIMULATED
 from tests.meta.proof._support.store_seeds import SEEDS as BENEATH
 
@@ -42,37 +43,41 @@ def test_the_page_lists_the_seeds_of_the_service() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_what_finds_a_seeded_bug_finds_nothing_in_the_sound_service(tmp_path: Path) -> None:
+def test_what_finds_a_seeded_bug_finds_nothing_in_the_sound_service(tmp_path: Path, forks: Forks) -> None:
     sound = seeded_copy(None, tmp_path / "sound", NEEDED)
     tests = sorted({node_id(each.test) for each in rows_of(HEADING).values() if each.test})
-    assert failed_test(sound, *tests) is None
+    assert failed_test(forks, sound, *tests) is None
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.slug)
-def test_a_bug_seeded_into_the_service_is_caught(seed: Seed, tmp_path: Path) -> None:
-    assert caught_by(seed, tmp_path) is not None, "nothing finds it"
+def test_a_bug_seeded_into_the_service_is_caught(seed: Seed, tmp_path: Path, forks: Forks) -> None:
+    by = caught_by(forks, seed, tmp_path)
+    assert by is not None, "nothing finds it"
+    is_by_test = row(seed, by).test is not None
+    assert is_by_test == (rows_of(HEADING)[seed.bug].test is not None), f"write this into docs/proof.md: {by}"
 
 
-def caught_by(seed: Seed, folder: Path) -> str | None:
+def caught_by(forks: Forks, seed: Seed, folder: Path) -> str | None:
     """Return what finds the bug: a check in so many worlds, or else a test. None: nothing does."""
     project = seeded_copy(seed, folder / seed.slug, NEEDED)
     expected = rows_of(HEADING)[seed.bug]
-    if expected.test and failed_test(project, node_id(expected.test)):
+    if expected.test and failed_test(forks, project, node_id(expected.test)):
         return expected.by
-    if seed in SIMULATED and (found := in_worlds(project)):
+    if seed in SIMULATED and (found := in_worlds(forks, project, expected.world)):
         return found
     for tests in TESTS:
-        if failed := failed_test(project, *tests):
+        if failed := failed_test(forks, project, *tests):
             return f"`{failed}`"
     return None
 
 
-def in_worlds(project: Path) -> str | None:
-    """Live worlds on the project in this folder, and return the first check that fails."""
-    done = run(project, "tests/meta/proof/_support/worlds_driver.py", str(MAX_WORLDS))
-    assert done.returncode == 0, done.stderr
+def in_worlds(forks: Forks, project: Path, first: int | None) -> str | None:
+    """Live worlds on the project in this folder, `first` that of this seed, and return the first check that fails."""
+    seeds = [MAX_WORLDS, *([] if first is None else [first])]
+    done = forks.run(project, "tests/meta/proof/_support/worlds_driver.py", *map(str, seeds))
+    assert done.code == 0, done.stderr
     found = json.loads(done.stdout)
     if found is None:
         return None

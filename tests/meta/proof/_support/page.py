@@ -1,5 +1,6 @@
 """The tables of `docs/proof.md`: which faults are tried, and what found each."""
 
+import re
 from functools import cache
 from typing import NamedTuple
 
@@ -18,6 +19,12 @@ class Row(NamedTuple):
     def test(self) -> str | None:
         """The qualified name of the test that finds it, if it is one."""
         return self.by.strip("`") if self.by.startswith("`") else None
+
+    @property
+    def world(self) -> int | None:
+        """The seed of the world that finds it, if worlds do."""
+        found = re.match(r"worlds, (\d+):", self.by)
+        return int(found[1]) - 1 if found else None
 
 
 def row(seed: Seed, by: str) -> Row:

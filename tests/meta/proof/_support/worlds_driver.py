@@ -6,9 +6,12 @@ import sys
 from tests.resilience.worlds._support.search import problems_of
 
 
-def main(seeds: int) -> None:
-    """Write {"seeds", "check"}: how many worlds it took, and which check fails in the last; or null."""
-    for seed in range(seeds):
+def main(seeds: int, *first: int) -> None:
+    """Write {"seeds", "check"}: how many worlds it took, and which check fails in the last; or null.
+
+    Seeds that are to be tried `first` count as if all before them had been tried.
+    """
+    for seed in (*first, *range(seeds)):
         if problems := problems_of(seed):
             json.dump({"seeds": seed + 1, "check": problems[0].partition(":")[0]}, sys.stdout)
             return
@@ -16,4 +19,4 @@ def main(seeds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(*map(int, sys.argv[1:]))
