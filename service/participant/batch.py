@@ -1,8 +1,9 @@
 """Carries out the commands of one poll in one transaction: fence, handler, reply."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, Final, Generic, TypeVar
 
 from saga_coordinator.contracts import Command, Done, Failure, Reply
@@ -27,6 +28,9 @@ SessionT = TypeVar("SessionT")
 MAX_ATTEMPTS: Final = 3
 """So often a handler that raises is called; then its command fails."""
 
+MAX_REPLY_BYTES: Final = 900_000
+"""A larger reply fails its command: by default Kafka accepts records of 1 MiB."""
+
 _UNDONE: Final = stored(Failure(code="undone", message="its compensation came first", retryable=False))
 _DONE: Final = stored(Done())
 
@@ -34,14 +38,11 @@ _log = logging.getLogger(__name__)
 
 
 class Batch(Generic[SessionT]):
-    """Carries out commands of one participant on its database. `now` returns the time in RFC 3339."""
+    """Carries out commands of one participant on its database."""
 
-    def __init__(
-        self, participant: Participant[SessionT], database: FenceDatabase[SessionT], now: Callable[[], str]
-    ) -> None:
+    def __init__(self, participant: Participant[SessionT], database: FenceDatabase[SessionT]) -> None:
         self._participant = participant
         self._database = database
-        self._now = now
 
     async def execute(
         self, arrivals: Sequence[IncomingCommand[SessionT] | UnreadableRecord]
@@ -75,7 +76,7 @@ class Batch(Generic[SessionT]):
                 await fence.settle(self._settlement(command, _UNDONE))
             case Resend(reply):
                 await fence.withdraw()
-                await fence.send(wire.reply_record(self._participant.name, command, reply, self._now()))
+                await fence.send(wire.reply_record(self._participant.name, command, reply, _now()))
             case Mismatch(cause):
                 await fence.withdraw()
                 await fence.send(wire.dead_letter(command.record, cause))
@@ -95,9 +96,10 @@ class Batch(Generic[SessionT]):
             if self._database.is_unavailable(error):
                 raise
             return await self._on_raised(fence, command, error)
-        succeeded = not isinstance(reply, Failure)
+        answer = _fitting(stored(reply))
+        succeeded = not answer.is_failure
         undone = command.envelope.compensates if succeeded else None
-        await fence.settle(self._settlement(command, stored(reply), keeps_effect=succeeded, undone=undone))
+        await fence.settle(self._settlement(command, answer, keeps_effect=succeeded, undone=undone))
         return True
 
     async def _call(
@@ -140,7 +142,7 @@ class Batch(Generic[SessionT]):
         keeps_effect: bool = False,
         undone: str | None = None,
     ) -> Settlement:
-        outgoing = wire.reply_record(self._participant.name, command, reply, self._now())
+        outgoing = wire.reply_record(self._participant.name, command, reply, _now())
         return Settlement(reply, outgoing, keeps_effect, undone)
 
 
@@ -153,7 +155,19 @@ def _original(command: IncomingCommand[Any], row: FenceRow) -> Original[Reply]:
     return Original(id_, model.model_validate_json(row.command), reply)
 
 
+def _fitting(reply: StoredReply) -> StoredReply:
+    """Return the reply, or the failure that stands for one that Kafka would not accept."""
+    if len(reply.value) <= MAX_REPLY_BYTES:
+        return reply
+    message = f"the reply has {len(reply.value)} bytes, at most {MAX_REPLY_BYTES} are sent; nothing was changed"
+    return stored(Failure(code="reply-too-large", message=message, retryable=False))
+
+
 def _not_understood(error: ValueError) -> StoredReply:
     """Return the failure for a wrong value: retryable, because a newer replica may understand it."""
     message = str(error)[:500]
     return stored(Failure(code="not-understood", message=message, retryable=True))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()

@@ -1,5 +1,6 @@
 """What the kit needs from a database: the fence's rows and the outbox, in the transaction of the handler."""
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -53,5 +54,11 @@ class FenceDatabase(Protocol[SessionT_co]):
     def transaction(self) -> AbstractAsyncContextManager[FenceTransaction[SessionT_co]]:
         """Return a transaction: committed at the end of the block, rolled back if it raises."""
 
+    async def outbox(self, limit: int) -> Sequence[tuple[int, OutgoingRecord]]:
+        """Return the oldest records that are to be published, in their order, each with its number."""
+
+    async def forget(self, numbers: Sequence[int]) -> None:
+        """Remove records that were published."""
+
     def is_unavailable(self, error: Exception) -> bool:
-        """Return whether this error of a handler is the database's, so that the same call can succeed later."""
+        """Return whether this error is the database's, so that the same call can succeed later."""

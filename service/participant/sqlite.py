@@ -132,16 +132,18 @@ class SqliteDatabase:
 
     def is_unavailable(self, error: Exception) -> bool:
         """Return whether an error is the database's own trouble, or has ended the transaction."""
-        if self._connection is not None and not self._connection.in_transaction:
-            return True
         return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNAVAILABLE
 
     async def outbox(self, limit: int) -> Sequence[tuple[int, OutgoingRecord]]:
-        """Return the oldest records that are to be published, each with its number."""
         sql = "SELECT seq, topic, key, value, headers FROM saga_outbox ORDER BY seq LIMIT ?"
         async with self._lock:
             rows = await self.call(lambda connection: connection.execute(sql, (limit,)).fetchall())
         return [(seq, OutgoingRecord(topic, key, value, _unpack(headers))) for seq, topic, key, value, headers in rows]
+
+    async def forget(self, numbers: Sequence[int]) -> None:
+        rows = [(number,) for number in numbers]
+        async with self.transaction():
+            await self.call(lambda connection: connection.executemany("DELETE FROM saga_outbox WHERE seq = ?", rows))
 
     async def call(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Run a function in the thread of the connection; a cancelled caller waits for its end too."""
@@ -194,7 +196,11 @@ def _settle(command: IncomingCommand[Any], settlement: Settlement, connection: s
     envelope = command.envelope
     if not settlement.keeps_effect:
         connection.execute("ROLLBACK TO handler")
-    reply = {"reply_type": settlement.reply.type, "reply": settlement.reply.value, "replied_at": now()}
+    reply = {
+        "reply_type": settlement.reply.type,
+        "reply": settlement.reply.value,
+        "replied_at": datetime.now(UTC).isoformat(),
+    }
     row = {"id": envelope.id, "type": envelope.type, "compensates": envelope.compensates}
     connection.execute(_REPLY, {**row, **reply, "fingerprint": command.fingerprint, "command": command.payload})
     if settlement.undone is not None:
@@ -229,8 +235,3 @@ def _pack(headers: Headers) -> bytes:
 
 def _unpack(packed: bytes) -> Headers:
     return tuple((name, b64decode(text)) for name, text in json.loads(packed))
-
-
-def now() -> str:
-    """Return the time in RFC 3339."""
-    return datetime.now(UTC).isoformat()

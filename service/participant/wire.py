@@ -15,6 +15,8 @@ SessionT = TypeVar("SessionT")
 UNREADABLE: Final = "saga_coordinator.participant.Unreadable"
 """What a dead letter names as the class of its exception."""
 
+MAX_DEAD_BYTES: Final = 900_000
+
 
 @dataclass(frozen=True, slots=True)
 class IncomingCommand(Generic[SessionT]):
@@ -101,7 +103,14 @@ def reply_record(participant: str, command: IncomingCommand[Any], reply: StoredR
 
 
 def dead_letter(record: IncomingRecord, cause: str) -> OutgoingRecord:
-    """Return the dead letter of a record: its bytes and headers, and Spring's headers with place and cause."""
+    """Return the dead letter of a record: its bytes and headers, and Spring's headers with place and cause.
+
+    A value so large that Kafka might not accept it with more headers is left out: it stands at its place.
+    """
+    value = record.value
+    if value is not None and len(value) > MAX_DEAD_BYTES:
+        cause = f"{cause}; its value of {len(value)} bytes is left out"
+        value = None
     place = (
         ("kafka_dlt-original-topic", record.topic.encode()),
         ("kafka_dlt-original-partition", record.partition.to_bytes(4, "big")),
@@ -111,4 +120,4 @@ def dead_letter(record: IncomingRecord, cause: str) -> OutgoingRecord:
         ("kafka_dlt-exception-message", cause.encode(errors="replace")),
     )
     kept = tuple((name, raw or b"") for name, raw in record.headers)
-    return OutgoingRecord(f"{record.topic}-dlt", record.key, record.value, (*kept, *place))
+    return OutgoingRecord(f"{record.topic}-dlt", record.key, value, (*kept, *place))

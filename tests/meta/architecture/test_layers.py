@@ -43,6 +43,7 @@ FILES = {
         "import saga_coordinator.service.storage.postgres.store\nimport saga_coordinator.service.storage.sqlite.store\n"
     ),
     "service/kafka/client.py": "import aiokafka\n",
+    "service/participant/kafka.py": "import aiokafka\n",
     "service/participant/sqlite.py": "import sqlite3\n",
     "service/storage/queries.py": "",
     "service/storage/postgres/store.py": "import asyncpg\n",

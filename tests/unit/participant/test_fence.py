@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from saga_coordinator.service.participant import batch
 from saga_coordinator.service.participant.sqlite import SqliteSession
 from saga_coordinator.service.participant.wire import IncomingCommand
 from tests.unit.participant._support.warehouse import (
@@ -146,6 +147,18 @@ async def test_a_reply_echoes_what_the_coordinator_needs(inventory: Warehouse) -
     assert (envelope.id, envelope.source) == ("re-c-1", "/warehouse")
     assert (envelope.correlation_id, envelope.causation_id) == ("instance of o-1", "c-1")
     assert envelope.traceparent == TRACEPARENT
+
+
+async def test_a_reply_that_kafka_would_not_accept_fails_its_command(
+    inventory: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "MAX_REPLY_BYTES", 3)
+    await inventory.receives(reserve("c-1"), release("u-1", "c-1"))
+
+    assert await inventory.effects() == {}
+    [(_, _, value), compensated] = await inventory.replies()
+    assert b'"code":"reply-too-large"' in value
+    assert compensated == ("u-1", *DONE)
 
 
 @pytest.mark.parametrize("statement", ["COMMIT", " rollback;", "SAVEPOINT mine", "BEGIN"])

@@ -41,3 +41,11 @@ async def test_what_nobody_can_be_answered_for_is_a_dead_letter(
     assert cause in headers["kafka_dlt-exception-message"]
     assert headers["kafka_dlt-original-offset"] == (7).to_bytes(8, "big")
     assert inventory.calls == []
+
+
+async def test_a_value_too_large_for_a_dead_letter_is_left_out(inventory: Warehouse) -> None:
+    await inventory.receives(replace(reserve("c-1"), value=b"x" * 900_001, headers=()))
+
+    [letter] = await inventory.sent()
+    assert letter.value is None
+    assert b"of 900001 bytes is left out" in dict(letter.headers)["kafka_dlt-exception-message"]

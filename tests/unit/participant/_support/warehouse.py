@@ -15,7 +15,7 @@ from saga_coordinator.service.participant import wire
 from saga_coordinator.service.participant.batch import Batch
 from saga_coordinator.service.participant.declaration import Original, Participant, transactional
 from saga_coordinator.service.participant.records import IncomingRecord, OutgoingRecord
-from saga_coordinator.service.participant.sqlite import SqliteDatabase, SqliteSession, now
+from saga_coordinator.service.participant.sqlite import SqliteDatabase, SqliteSession
 
 TOPIC = ReserveStock.topic
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -37,7 +37,7 @@ class Warehouse:
             transactional(ReserveStock, self.reserve),
             transactional(ReleaseStock, self.release, compensates=ReserveStock),
         )
-        self.batch = Batch(self.participant, self.database, now)
+        self.batch = Batch(self.participant, self.database)
 
     async def reserve(self, command: ReserveStock, session: SqliteSession) -> StockReserved | Failure:
         self.calls.append(session.command_id)
