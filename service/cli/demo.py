@@ -4,8 +4,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Final, TypeVar
@@ -13,14 +12,13 @@ from typing import Annotated, Final, TypeVar
 import typer
 
 from saga_coordinator.service.cli.console import fail
+from saga_coordinator.service.cli.embedded import demo_extra
 from saga_coordinator.service.cli.environment import load_settings
 from saga_coordinator.service.cli.options import Json
 
 T = TypeVar("T")
 
 ENDLESS: Final = sys.maxsize
-INTERRUPTED: Final = 130
-CLIENT: Final = "confluent_kafka"
 
 demo = typer.Typer(invoke_without_command=True, add_completion=False, rich_markup_mode=None)
 
@@ -99,22 +97,6 @@ def place_orders(
     except RuntimeError as error:
         fail(str(error))
     raise typer.Exit(code)
-
-
-@contextmanager
-def demo_extra() -> Iterator[None]:
-    """Import what the extra `demo` brings; where it is missing, print what to install, and end with 1."""
-    try:
-        yield
-    except ImportError as error:
-        if (error.name or "").partition(".")[0] != CLIENT:
-            raise
-        fail(
-            f"{error}. `saga demo` and `saga serve --embedded` need confluent-kafka: install the extra, "
-            "saga-coordinator[demo]; in a clone of the sources `make setup` installs it"
-        )
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
 
 
 def _servers(given: str | None) -> str:

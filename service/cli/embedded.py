@@ -10,12 +10,13 @@ import typer
 
 from saga_coordinator.handlers.routing import AnySaga
 from saga_coordinator.service.catalog import build_routes
-from saga_coordinator.service.cli.console import remark
-from saga_coordinator.service.cli.demo import demo_extra
+from saga_coordinator.service.cli.console import fail, remark
 from saga_coordinator.service.cli.environment import fields, origin
 from saga_coordinator.service.kafka.admin import PARTITIONS, topic_purposes
 from saga_coordinator.service.settings import KafkaSettings, Settings
 
+INTERRUPTED: Final = 130
+CLIENT: Final = "confluent_kafka"
 REPLACED: Final = (("kafka", "bootstrap_servers"), ("store",))
 """The settings whose values are those of the embedded broker and of its database."""
 
@@ -45,6 +46,22 @@ def embedded_kafka(settings: Settings, catalog: Sequence[AnySaga]) -> Iterator[S
         sys.stdout.write(f"export SAGA_KAFKA__BOOTSTRAP_SERVERS={kafka.bootstrap_servers}\nexport SAGA_STORE={store}\n")
         sys.stdout.flush()
         yield settings.model_copy(update={"kafka": kafka, "store": store})
+
+
+@contextmanager
+def demo_extra() -> Iterator[None]:
+    """Import what the extra `demo` brings; where it is missing, print what to install, and end with 1."""
+    try:
+        yield
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] != CLIENT:
+            raise
+        fail(
+            f"{error}. `saga demo` and `saga serve --embedded` need confluent-kafka: install the extra, "
+            "saga-coordinator[demo]; in a clone of the sources `make setup` installs it"
+        )
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _refuse_replaced() -> None:

@@ -17,7 +17,6 @@ from pathlib import Path
 from resource import getpagesize
 from threading import Lock
 
-from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import MeterProvider
@@ -26,6 +25,7 @@ from opentelemetry.sdk.metrics.export import (
     Histogram,
     HistogramDataPoint,
     Metric,
+    MetricExporter,
     MetricReader,
     MetricsData,
     PeriodicExportingMetricReader,
@@ -53,7 +53,9 @@ class Metrics:
         self._one_at_a_time = Lock()
         durations = DurationMetrics(measures, scope)
         readers: list[MetricReader] = [PrometheusReader(self._registry, durations)]
-        if endpoint(ExportKind.METRICS):
+        if endpoint(ExportKind.METRICS):  # only who exports pays for the import
+            from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter  # noqa: PLC0415
+
             readers.append(OtlpReader(OTLPMetricExporter(session=session(ExportKind.METRICS)), durations))
         self._provider = MeterProvider(readers, resource=resource, shutdown_on_exit=False)
         meter = self._provider.get_meter(scope.name, scope.version, scope.schema_url)
@@ -199,7 +201,7 @@ class PrometheusReader(PrometheusMetricReader):
 class OtlpReader(PeriodicExportingMetricReader):
     """Exports all metrics by OTLP, every OTEL_METRIC_EXPORT_INTERVAL milliseconds, on a thread of its own."""
 
-    def __init__(self, exporter: OTLPMetricExporter, durations: "DurationMetrics") -> None:
+    def __init__(self, exporter: MetricExporter, durations: "DurationMetrics") -> None:
         self._durations = durations
         super().__init__(exporter)
 

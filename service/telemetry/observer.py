@@ -25,7 +25,6 @@ from saga_coordinator.service.telemetry.export import SpanExport
 from saga_coordinator.service.telemetry.logs import LogLines, RateLimit, logger
 from saga_coordinator.service.telemetry.measures import Measures
 from saga_coordinator.service.telemetry.metrics import Metrics
-from saga_coordinator.service.telemetry.otlp import OtlpExporter, posts_bytes, sdk_exporter
 from saga_coordinator.service.telemetry.sdk_spans import SdkExporter
 from saga_coordinator.service.telemetry.spans import SpanMaker
 
@@ -96,6 +95,12 @@ def _span_export(maker: SpanMaker, resource: Resource) -> SpanExport[bytes] | Sp
     """
     if endpoint(ExportKind.TRACES) is None:
         return None
+    from saga_coordinator.service.telemetry.otlp import (  # noqa: PLC0415  only who exports pays for it
+        OtlpExporter,
+        posts_bytes,
+        sdk_exporter,
+    )
+
     sdk, limits = sdk_exporter(), batch_limits_from_environment()
     if posts_bytes(sdk):
         return SpanExport(maker, OtlpExporter(sdk, resource, scope()), limits)

@@ -72,9 +72,14 @@ def test_without_the_extra_the_demo_says_what_to_install(verb: tuple[str, ...]) 
     assert "Traceback" not in ended.stderr
 
 
-def test_help_waits_for_nothing_heavy() -> None:
+@pytest.mark.parametrize(
+    ("module", "unused"),
+    [(MAIN, HEAVY), ("saga_coordinator.service.cli.serve", ("asyncpg", "confluent_kafka", "google.protobuf"))],
+    ids=["help", "serve, with a file and no collector"],
+)
+def test_nothing_heavy_is_imported_that_is_not_used(module: str, unused: tuple[str, ...]) -> None:
     shown = subprocess.run(
-        [sys.executable, "-c", f"import sys, {MAIN}\nprint([m for m in {HEAVY} if m in sys.modules])"],
+        [sys.executable, "-c", f"import sys, {module}\nprint([m for m in {unused} if m in sys.modules])"],
         capture_output=True, text=True, check=True, timeout=30,
     )  # fmt: skip
 
