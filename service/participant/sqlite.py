@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from saga_coordinator.contracts.envelope import Headers
 from saga_coordinator.service.participant.fence import Admission, FenceRow, StoredReply
@@ -99,13 +99,20 @@ class SqliteFence:
 
 
 class SqliteDatabase:
-    """One SQLite file with the participant's own tables and those of the kit."""
+    """One SQLite file with the participant's own tables and those of the kit, open in an `async with` block."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._thread = ThreadPoolExecutor(1, "participant-sqlite")
         self._connection: sqlite3.Connection | None = None
         self._lock = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
     async def open(self) -> None:
         """Open the file, and create the tables of the kit. Raises `sqlite3.Error`."""

@@ -4,52 +4,19 @@ import asyncio
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from saga_coordinator.service.kafka.embedded_broker import EmbeddedBroker
 from saga_coordinator.service.participant.kafka import KafkaOptions, ParticipantRunner
-from saga_coordinator.service.participant.records import IncomingRecord
+from tests.integration._support.conversation import TIMEOUT, replies_of, send
 from tests.support.kafka.faulty_broker import FaultyBroker
 from tests.support.project_tree import ROOT
 from tests.unit.participant._support.warehouse import REFUSED, REPLIES, TOPIC, release, reserve, warehouse
 
-TIMEOUT = 60.0
 PROGRAM = "tests.integration._support.killed_participant"
-
-
-@asynccontextmanager
-async def replies_of(servers: str) -> AsyncIterator[Callable[[int], Awaitable[dict[str, str]]]]:
-    consumer = AIOKafkaConsumer(REPLIES, bootstrap_servers=servers, auto_offset_reset="earliest")
-    await consumer.start()
-
-    async def first(count: int) -> dict[str, str]:
-        """Return the types of replies by their commands, as soon as so many commands have one."""
-        found: dict[str, str] = {}
-        async with asyncio.timeout(TIMEOUT):
-            while len(found) < count:
-                headers = {name: text.decode() for name, text in (await consumer.getone()).headers}
-                found[headers["ce_causationid"]] = headers["ce_type"]
-        return found
-
-    try:
-        yield first
-    finally:
-        await consumer.stop()
-
-
-async def send(servers: str, *records: IncomingRecord) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=servers)
-    await producer.start()
-    try:
-        for each in records:
-            await producer.send_and_wait(TOPIC, each.value, key=each.key, headers=list(each.headers))
-    finally:
-        await producer.stop()
 
 
 async def test_commands_are_carried_out_answered_and_committed(tmp_path: Path) -> None:

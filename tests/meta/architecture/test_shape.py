@@ -14,7 +14,13 @@ FILE_CAP = 400
 FUNCTION_CAP = 50
 PORT_CAP = 12
 EXCEPTION_CAP = 10
-DOORS = {"sagas/__init__.py", "sagas/catalog/__init__.py", "sagas/machine/__init__.py", "contracts/__init__.py"}
+DOORS = {
+    "sagas/__init__.py",
+    "sagas/catalog/__init__.py",
+    "sagas/machine/__init__.py",
+    "contracts/__init__.py",
+    "service/participant/__init__.py",
+}
 EMPTY_WORDS = {
     "abstract",
     "base",
