@@ -56,13 +56,11 @@ class SqliteSession:
 
     async def run(self, sql: str, *parameters: object) -> int:
         """Run one statement, and return how many rows it has changed."""
-        _check_statement(sql)
-        return await self._database.call(lambda connection: connection.execute(sql, parameters).rowcount)
+        return await self._database.call(lambda connection: _run(connection, sql, parameters).rowcount)
 
     async def rows(self, sql: str, *parameters: object) -> Sequence[tuple[Any, ...]]:
         """Run one query, and return its rows."""
-        _check_statement(sql)
-        return await self._database.call(lambda connection: connection.execute(sql, parameters).fetchall())
+        return await self._database.call(lambda connection: _run(connection, sql, parameters).fetchall())
 
 
 class SqliteFence:
@@ -164,9 +162,21 @@ class SqliteDatabase:
             raise
 
 
-def _check_statement(sql: str) -> None:
+def _run(connection: sqlite3.Connection, sql: str, parameters: Sequence[Any]) -> sqlite3.Cursor:
+    """Run a statement of a handler."""
     if sql.split(maxsplit=1)[0].rstrip(";").upper() in _OF_TRANSACTIONS:
         raise ValueError(f"{sql!r}: the kit begins and ends the transaction of a handler; return a Failure to undo it")
+    _check_open(connection)
+    return connection.execute(sql, parameters)
+
+
+def _check_open(connection: sqlite3.Connection) -> None:
+    """Raise `RuntimeError` outside a transaction: each statement would be committed alone.
+
+    SQLite ends a transaction for `INSERT OR ROLLBACK` and for `RAISE(ROLLBACK, ...)` in a trigger.
+    """
+    if not connection.in_transaction:
+        raise RuntimeError("a statement of a handler has ended its transaction: use ABORT in the place of ROLLBACK")
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -201,6 +211,7 @@ def _admit(command: IncomingCommand[Any], connection: sqlite3.Connection) -> Adm
 
 def _settle(command: IncomingCommand[Any], settlement: Settlement, connection: sqlite3.Connection) -> None:
     envelope = command.envelope
+    _check_open(connection)
     if not settlement.keeps_effect:
         connection.execute("ROLLBACK TO handler")
     reply = {

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saga_coordinator.service.participant import batch
+from saga_coordinator.contracts.messages.inventory import ReserveStock, StockReserved
+from saga_coordinator.service.participant import Participant, batch, transactional
+from saga_coordinator.service.participant.batch import Batch
 from saga_coordinator.service.participant.sqlite import SqliteSession
 from saga_coordinator.service.participant.wire import IncomingCommand
 from tests.unit.participant._support.warehouse import (
@@ -165,6 +168,27 @@ async def test_a_reply_that_kafka_would_not_accept_fails_its_command(
 async def test_a_handler_cannot_end_its_transaction(inventory: Warehouse, statement: str) -> None:
     with pytest.raises(ValueError, match="begins and ends the transaction"):
         await SqliteSession(inventory.database, "c-1").run(statement)
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+async def test_a_statement_that_ends_the_transaction_leaves_neither_effect_nor_reply(
+    inventory: Warehouse, *, goes_on: bool
+) -> None:
+    async def reserve_wrongly(command: ReserveStock, session: SqliteSession) -> StockReserved:
+        with suppress(sqlite3.IntegrityError):
+            await session.run("INSERT OR ROLLBACK INTO effect VALUES (NULL, 1)")
+        if goes_on:
+            await session.run("INSERT INTO effect VALUES (?, 1)", command.order_id)
+        return StockReserved(reservation_id="r-1")
+
+    await inventory.database.call(lambda db: db.executescript("DROP TABLE effect; CREATE TABLE effect (c NOT NULL, n)"))
+    inventory.participant = Participant("warehouse", transactional(ReserveStock, reserve_wrongly))
+    inventory.batch = Batch(inventory.participant, inventory.database)
+    with pytest.raises((RuntimeError, sqlite3.Error)):
+        await inventory.receives(reserve("c-1"))
+
+    assert await inventory.effects() == {}
+    assert await inventory.sent() == []
 
 
 RECORDS = {
