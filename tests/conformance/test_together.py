@@ -16,11 +16,13 @@ from saga_coordinator.handlers.ports import Conflict, Transaction
 from saga_coordinator.handlers.records import Changes, DecidedBatch, LeaseMove, Record
 from saga_coordinator.handlers.redrive import DeadLetterRef, Outcome, Result
 from saga_coordinator.sagas import step
+from saga_coordinator.service.errors import StoreError
 from saga_coordinator.service.storage.postgres.store import PostgresStore
 from tests.conformance._support.stores import TIME, begun, known, later, outbox_message, starts
-from tests.conformance._support.together import Member, members, race
+from tests.conformance._support.together import LET_GO_AFTER, Member, members, race
 from tests.support import saga_kit
 from tests.support.postgres.databases import Database
+from tests.unit.handlers._support.eventually import eventually
 from tests.unit.handlers._support.faulty import BAD, NO_FAULT, OLGA, Fault, wide
 from tests.unit.handlers._support.order_log import REPLIES, Log
 from tests.unit.handlers._support.trips import (
@@ -188,34 +190,6 @@ async def test_a_timer_does_not_fire_for_who_has_lost_its_home_i25(database: Dat
     assert before == [(2,)]
 
 
-async def test_a_takeover_waits_for_the_timers_that_fire_and_the_intake_does_not(database: Database) -> None:
-    store, other = PostgresStore(database.server, known), PostgresStore(database.server, known)
-    await store.open()
-    await other.open()
-    try:
-        home = await store.acquire(REPLIES, 3, "one")
-        inside, go = asyncio.Event(), asyncio.Event()
-
-        async def fire(tx: Transaction) -> None:
-            await tx.load_due(TIME, 10, [home])
-            inside.set()
-            await go.wait()
-
-        firing = asyncio.ensure_future(store.transact(fire))
-        await inside.wait()
-        moved = await other.transact(lambda tx: tx.advance([LeaseMove(REPLIES, 3, home.epoch, None, 5)]))
-        assert moved == []
-        takeover = asyncio.ensure_future(other.acquire(REPLIES, 3, "other"))
-        done, _ = await asyncio.wait({takeover}, timeout=0.3)
-        assert done == set()
-        go.set()
-        await firing
-        assert (await takeover).epoch == home.epoch + 1
-    finally:
-        await store.close()
-        await other.close()
-
-
 @pytest.fixture
 async def two(database: Database) -> AsyncIterator[tuple[PostgresStore, PostgresStore]]:
     """Two open stores on one database."""
@@ -225,6 +199,29 @@ async def two(database: Database) -> AsyncIterator[tuple[PostgresStore, Postgres
     yield both
     for each in both:
         await each.close()
+
+
+async def test_a_takeover_waits_for_the_timers_that_fire_and_the_intake_does_not(
+    two: tuple[PostgresStore, PostgresStore],
+) -> None:
+    store, other = two
+    home = await store.acquire(REPLIES, 3, "one")
+    inside, go = asyncio.Event(), asyncio.Event()
+
+    async def fire(tx: Transaction) -> None:
+        await tx.load_due(TIME, 10, [home])
+        inside.set()
+        await go.wait()
+
+    firing = asyncio.ensure_future(store.transact(fire))
+    await inside.wait()
+    moved = await other.transact(lambda tx: tx.advance([LeaseMove(REPLIES, 3, home.epoch, None, 5)]))
+    takeover = asyncio.ensure_future(other.acquire(REPLIES, 3, "other"))
+    taken, _ = await asyncio.wait({takeover}, timeout=LET_GO_AFTER)
+    go.set()
+    await firing
+    assert (moved, taken) == ([], set())
+    assert (await takeover).epoch == home.epoch + 1
 
 
 async def test_rows_of_an_instance_are_in_the_order_of_its_revisions_i12(
@@ -286,6 +283,30 @@ async def in_short_form(store: PostgresStore, ids: list[str]) -> str:
     except Conflict as error:
         return type(error.__cause__).__name__
     return "written"
+
+
+END_SESSIONS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = 'saga-coordinator'
+"""
+
+
+async def test_a_transaction_that_loses_its_session_writes_nothing_and_the_next_one_works_i27(
+    two: tuple[PostgresStore, PostgresStore], database: Database
+) -> None:
+    first, second = begun("o-1"), begun("o-2")
+
+    async def work(tx: Transaction) -> None:
+        await tx.save(starts(first))
+        assert database.rows(END_SESSIONS) != []
+        await eventually(lambda: two[0]._writer._is_lost, "it knows that its session is lost")  # noqa: SLF001  nobody says
+        await tx.save(starts(second))
+
+    with pytest.raises(StoreError, match="see that the server runs"):
+        await two[0].transact(work)
+    ids = [first.instance.id, second.instance.id]
+    assert await two[0].transact(lambda tx: tx.load(ids)) == {}
+    await two[0].transact(lambda tx: tx.save(starts(first, second)))
 
 
 async def test_numbers_of_outbox_and_queue_are_taken_one_by_one(database: Database) -> None:

@@ -46,7 +46,7 @@ def is_timeout(error: BaseException | None) -> bool:
 
 def meaning_of(error: BaseException, database: str) -> Exception:
     """Return an error as the store raises it: `Conflict` for what is decided again, else `StoreError`."""
-    if not isinstance(error, asyncpg.PostgresError):
+    if not isinstance(error, asyncpg.PostgresError) or not is_of_statement(error):
         reason = str(error) or type(error).__name__
         return StoreError(f"{database}: {reason}; {_CERTIFICATE if isinstance(error, ssl.SSLError) else _REACHED}")
     if error.sqlstate in _RETRIED or getattr(error, "constraint_name", None) == "instance_pkey":

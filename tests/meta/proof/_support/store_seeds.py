@@ -192,4 +192,29 @@ SEEDS = (
         "consumer_error(self._consumer)",
         "None",
     ),
+    # --- several writers on PostgreSQL
+    in_text(
+        "one statement checks no lease",
+        "_statement",
+        "CASE WHEN (SELECT count(*) FROM moved) = ",
+        "CASE WHEN (SELECT count(*) FROM moved) <= ",
+    ),
+    in_text(
+        "one statement compares no revision",
+        "_statement",
+        " AND i.revision = n.seen AND (",
+        " AND 0 < n.seen AND (",
+    ),
+    Seed(
+        "instances are locked in any order",
+        "build",
+        "sorted($changes.instances, key=$key)",
+        "$changes.instances",
+    ),
+    Seed(
+        "an address where nothing is found is not locked", "PostgresTransaction._lock", "stripes.stripes_of($of)", "[]"
+    ),
+    Seed("memory is believed beside other writers", "InstanceCache.load", "self._is_shared", "False"),
+    in_text("a takeover does not wait for timers", "_OWNED", " FOR KEY SHARE OF l", ""),
+    Seed("a transaction continues in another session", "PostgresSession._usable", "self._in_transaction", "False"),
 )
