@@ -138,8 +138,8 @@ class UnitOfWork:
     # --- both
 
     def _committed(self, session: Session, rows: Sequence[OutboxRow], began: datetime) -> None:
-        """Hand over what was committed."""
-        changes = session.changes
+        """Hand over what was committed. It ended before its messages left."""
+        changes, ended = session.changes, self._clock.now()
         self._cache.keep(record for record, _ in changes.instances)
         self._relay.push(rows, deleted=changes.acknowledged)
-        self._observer.on_commit(Committed(session.transitions, changes, began, self._clock.now()))
+        self._observer.on_commit(Committed(session.transitions, changes, began, ended))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -13,7 +14,7 @@ from saga_coordinator.handlers.ports import Done, Lane
 from saga_coordinator.handlers.records import Changes, OutboxMessage, OutboxRow
 from saga_coordinator.service.storage.sqlite.store import SqliteStore
 from tests.unit.handlers._support.brittle import BrittleStore, Stores
-from tests.unit.handlers._support.coordinator import Coordinator, Wall, open_coordinator, relaying
+from tests.unit.handlers._support.coordinator import TIME, Coordinator, HandClock, Wall, open_coordinator, relaying
 from tests.unit.handlers._support.eventually import eventually
 from tests.unit.handlers._support.order_log import REPLIES, Log
 
@@ -52,6 +53,29 @@ class Gate(Wall):
         """The ids of a lane in the order in which each was first written."""
         ids = [row.message_id for row in self.published if (row.topic, row.partition) == (topic, partition)]
         return list(dict.fromkeys(ids))
+
+
+class SlowToPost(Wall):
+    """A publisher that needs a second to begin."""
+
+    def __init__(self, clock: HandClock) -> None:
+        super().__init__()
+        self.clock = clock
+
+    def post(self, lanes: Mapping[Lane, Sequence[OutboxMessage]], done: Done) -> None:
+        self.clock.pass_by(timedelta(seconds=1))
+        super().post(lanes, done)
+
+
+async def test_a_transaction_has_ended_before_its_messages_leave(tmp_path: Path) -> None:
+    clock = HandClock()
+    async with open_coordinator(tmp_path / "saga.db", publisher=SlowToPost(clock), clock=clock) as it:
+        async with relaying(it.relay):
+            await asyncio.sleep(0)  # the relay runs
+            await it.take(Log().placed())
+
+        assert clock.now() > TIME
+        assert [turn.ended for turn in it.watcher.turns] == [TIME]
 
 
 class Slow(BrittleStore):
