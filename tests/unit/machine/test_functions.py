@@ -11,7 +11,7 @@ import pytest
 from saga_coordinator.contracts import Command
 from saga_coordinator.sagas import delay
 from saga_coordinator.sagas.language.functions import RaisedIn, author_functions, raised_in
-from saga_coordinator.sagas.language.wording import format_duration
+from saga_coordinator.sagas.language.wording import format_count, format_duration
 from saga_coordinator.sagas.testing.scenario import given
 from tests.support.saga_kit import Begun, Data, Did, choice, command, compensatable, each, point_of_no_return, saga
 
@@ -91,6 +91,14 @@ def test_the_functions_of_a_saga_are_its_own_and_those_of_its_nodes() -> None:
 )
 def test_a_duration_has_three_digits_or_two_units(length: timedelta, words: str) -> None:
     assert format_duration(length) == words
+
+
+def test_a_count_has_its_noun_in_the_plural_but_for_one() -> None:
+    assert [format_count(count, "instance") for count in (0, 1, 2_000)] == [
+        "0 instances",
+        "1 instance",
+        "2,000 instances",
+    ]
 
 
 def test_a_step_that_cannot_send_is_named_with_its_function_file_and_line() -> None:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime
+from decimal import Decimal, localcontext
 from functools import wraps
 from os import urandom
 from typing import Any, Never, assert_never
@@ -127,9 +128,14 @@ def tries(data: Data, reply: Did) -> Data:
         return data.model_copy()
 
 
+def computes(data: Data, reply: Did) -> Data:
+    with localcontext():
+        return data.model_copy(update={"seen": (str(Decimal(reply.word)),)})
+
+
 @pytest.mark.parametrize(
     "function",
-    [gives_up, may_raise, chooses, names_each_case, names_each_case_without_a_rest, searches, tries],
+    [gives_up, may_raise, chooses, names_each_case, names_each_case_without_a_rest, searches, tries, computes],
 )
 def test_a_function_that_returns_or_raises_on_each_path_is_accepted(function: Callable[..., Data]) -> None:
     saga(replace(a, remember=function))
@@ -216,6 +222,21 @@ def pure(event: Begun) -> Data:
 
 def test_what_depends_on_the_arguments_alone_is_accepted() -> None:
     replace(saga(a), begin=pure)
+
+
+WITHOUT_SOURCE: dict[str, Any] = {"__name__": __name__, "Begun": Begun, "Data": Data, "date": date}
+exec("def unseen(event: Begun) -> Data: return Data(coins=0, key=f'{date.today()}')", WITHOUT_SOURCE)  # noqa: S102  the only way to have no source
+unseen = WITHOUT_SOURCE["unseen"]
+
+
+def calls_unseen(event: Begun) -> Data:
+    unseen(event)
+    return Data(coins=0, key=event.key)
+
+
+@pytest.mark.parametrize("function", [unseen, calls_unseen])
+def test_a_function_without_a_source_is_not_checked(function: Callable[[Begun], Data]) -> None:
+    replace(saga(a), begin=function)
 
 
 def problems_begun_by(function: Any) -> tuple[str, ...]:  # noqa: ANN401  a function that is refused
