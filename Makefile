@@ -40,8 +40,8 @@ test check: export PYTHONDONTWRITEBYTECODE =
 test: lint typecheck  ## Check everything: lint, types, layers and all tests (real Kafka by Java and Maven, PostgreSQL)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
-check: lint  ## Check the fast part, under a minute: lint, layers, unit and property tests
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not kafka and not postgres and not slow" $(ARGS)
+check: lint  ## Check the fast part, about a minute: lint, layers, unit and property tests
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not kafka and not postgres and not slow" $(ARGS)
 
 soak: $(SOAK_READY)  ## Look for faults with random seeds for MINUTES=10, and write soak-report.md (real Kafka, atheris)
 	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(ARGS)

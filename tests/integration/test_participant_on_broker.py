@@ -73,6 +73,7 @@ async def run_program(servers: str, path: Path, place: str, stop_after: Awaitabl
             await child.wait()
 
 
+@pytest.mark.slow
 async def test_a_participant_waits_for_a_broker_and_a_database_that_are_out_of_reach(tmp_path: Path) -> None:
     with FaultyBroker({TOPIC: 1, REPLIES: 1}) as broker:
         servers = broker.bootstrap_servers

@@ -81,6 +81,7 @@ def test_without_the_variable_the_libraries_are_as_they_were(tmp_path: Path) -> 
     assert ran.returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("point", "last"), [("commit.before=kill@3", "1"), ("begin.after=kill", "")])
 def test_the_process_dies_at_the_place_the_time_that_is_asked_for(tmp_path: Path, point: str, last: str) -> None:
     ran = counted(tmp_path, point)
@@ -88,6 +89,7 @@ def test_the_process_dies_at_the_place_the_time_that_is_asked_for(tmp_path: Path
     assert ran.stdout.splitlines()[1:][-1:] == ([last] if last else [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [*SHORT_FORM, "instance-insert"])
 def test_each_place_of_the_short_form_is_reached_once_a_batch(tmp_path: Path, place: str) -> None:
     for side in ("before", "after"):
@@ -98,12 +100,14 @@ def test_each_place_of_the_short_form_is_reached_once_a_batch(tmp_path: Path, pl
         assert ran.stdout.splitlines()[1:] == ["0", "1"]
 
 
+@pytest.mark.slow
 def test_a_failure_is_raised_where_it_is_asked_for(tmp_path: Path) -> None:
     ran = counted(tmp_path, "commit.after=fail@2")
     assert "on purpose, at commit.after" in ran.stderr
     assert ran.stdout.splitlines()[1:] == ["0"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("point", "last"),
     [

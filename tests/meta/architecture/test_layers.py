@@ -57,6 +57,7 @@ def test_every_import_keeps_the_contracts_of_the_layers() -> None:
     assert code == 0, f"Move the import, or put a port in handlers and its adapter in service:\n{report}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "source", "broken"),
     [

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.meta.docs._support.pages import blocks
 from tests.meta.docs._support.programs import saga
 from tests.support.project_tree import ROOT
@@ -10,6 +12,7 @@ from tests.unit.cli._support.stories import placed, run_stories
 PAGE = ROOT / "docs" / "operating.md"
 
 
+@pytest.mark.slow
 def test_the_procedure_brings_the_database_of_the_backup_back(tmp_path: Path) -> None:
     backed_up, restored = commands("saga db backup"), commands("saga db restore")
     run_stories(tmp_path / "saga.db", placed("o-1"))

@@ -6,6 +6,7 @@ import tempfile
 import tracemalloc
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
@@ -78,6 +79,7 @@ def test_a_message_is_understood_or_refused(value: bytes | None) -> None:
         assert model.model_validate_json(message.model_dump_json()) == message
 
 
+@pytest.mark.slow
 def test_monsters_leave_nothing_in_memory_i41() -> None:
     monsters = [
         b"[" * 100_000,

@@ -204,6 +204,7 @@ def test_what_raises_once_does_not_end_the_export(story: Story) -> None:
     assert export.exported == len(shaky.get_finished_spans()) == len(spans_of(story.turns)) - 30
 
 
+@pytest.mark.slow
 def test_a_transaction_whose_spans_cannot_be_made_costs_its_own(story: Story) -> None:
     class Brittle(SdkExporter):
         def encode(self, span: Span) -> ReadableSpan:
