@@ -41,7 +41,7 @@ TROUBLES: Final = {
     "a folder": (False, a_folder, ("unable to open", UNWRITABLE)),
     "another file": (False, another_file, ("not a database", "name another file by SAGA_STORE")),
     "known, locked": (True, locked, LOCKED),
-    "known, read-only": (True, read_only, ("not permitted", UNWRITABLE)),
+    "known, read-only": (True, read_only, (UNWRITABLE,)),  # of which file it is said depends on whether a log is left
     "known, on a read-only disk": (True, on_read_only_disk, ("Read-only file system", UNWRITABLE)),
 }
 

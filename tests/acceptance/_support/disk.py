@@ -47,7 +47,8 @@ def full(database: Path) -> Iterator[None]:
 @contextmanager
 def read_only(database: Path) -> Iterator[None]:
     """Let nobody write to a database, not even who has it open; where that cannot be, the test is skipped."""
-    files = [str(each) for each in (database, database.with_name(database.name + "-wal"))]
+    wal = database.with_name(database.name + "-wal")
+    files = [str(each) for each in (database, wal) if each.exists()]
     refused = run("chattr", "+i", *files)
     if refused is not None:
         run("chattr", "-i", *files)
