@@ -22,6 +22,8 @@ from saga_coordinator.handlers.records import (
     EarlyEvent,
     Entry,
     InstanceRecord,
+    OutboxMessage,
+    OutboxRow,
     ParentCommand,
     Place,
     QueuedRecord,
@@ -36,6 +38,8 @@ from saga_coordinator.handlers.trace_context import STORED_TRACE, TraceContext
 from saga_coordinator.sagas.machine import Snapshot, thaw
 from saga_coordinator.sagas.machine.snapshot import STATE
 from saga_coordinator.service.storage.queries import InstanceRow
+
+UNSENT: Final = "seq, message_id, home, topic, partition, key, headers, value"
 
 Definitions = Callable[[str, int], AnySaga]
 """Returns the definition of a saga by its name and version. Raises `BadCatalog` if there is none."""
@@ -187,6 +191,12 @@ def to_headers(text: str) -> RawHeaders:
 
 pack_headers: Final[Callable[[RawHeaders], bytes]] = msgpack.Encoder().encode
 _unpack: Final[Callable[[bytes], RawHeaders]] = msgpack.Decoder(RawHeaders).decode
+
+
+def unsent_row(row: Sequence[Any]) -> OutboxRow:
+    """Return a row of the outbox from the columns of `UNSENT`."""
+    seq, message_id, home, topic, partition, key, headers, value = row
+    return OutboxRow(seq, OutboxMessage(message_id, home, topic, partition, key, unpack_headers(headers), value))
 
 
 def unpack_headers(stored: bytes | str) -> RawHeaders:

@@ -16,7 +16,6 @@ from saga_coordinator.handlers.records import (
     DatabaseIdentity,
     DecidedBatch,
     Lease,
-    OutboxMessage,
     OutboxRow,
     PartitionOfTopic,
     SetPosition,
@@ -24,7 +23,7 @@ from saga_coordinator.handlers.records import (
 from saga_coordinator.handlers.routing import LiveVersions
 from saga_coordinator.service.counts import Counts
 from saga_coordinator.service.errors import StoreError
-from saga_coordinator.service.storage.columns import Definitions, unpack_headers
+from saga_coordinator.service.storage.columns import UNSENT, Definitions, unsent_row
 from saga_coordinator.service.storage.postgres import leases, migrations, short_form
 from saga_coordinator.service.storage.postgres.counting import count
 from saga_coordinator.service.storage.postgres.session import PostgresSession, Row, Server
@@ -40,7 +39,7 @@ _TRANSACTIONS, _READS = "transactions", "reads"
 MAX_KEYS: Final = 3
 """So many live instances of an orphaned version are named."""
 
-_UNSENT: Final = "SELECT seq, message_id, home, topic, partition, key, headers, value FROM saga.outbox ORDER BY seq"
+_UNSENT: Final = f"SELECT {UNSENT} FROM saga.outbox ORDER BY seq"  # noqa: S608  own columns
 _NEXT_TIMER: Final = """
 WITH RECURSIVE home AS (
     (SELECT home AS number FROM saga.instance WHERE wake_at IS NOT NULL ORDER BY home LIMIT 1)
@@ -141,10 +140,7 @@ class PostgresStore:
         return [leases.to_lease(row) for row in await self._query(f"{leases.LEASES} ORDER BY topic, partition")]
 
     async def unsent(self) -> Sequence[OutboxRow]:
-        return [
-            OutboxRow(seq, OutboxMessage(message_id, home, topic, partition, key, unpack_headers(headers), value))
-            for seq, message_id, home, topic, partition, key, headers, value in await self._query(_UNSENT)
-        ]
+        return [unsent_row(row) for row in await self._query(_UNSENT)]
 
     async def next_timer(self) -> datetime | None:
         """Return when the next timer is due, or the next early event expires."""

@@ -22,7 +22,6 @@ from saga_coordinator.handlers.records import (
     DatabaseIdentity,
     DecidedBatch,
     Lease,
-    OutboxMessage,
     OutboxRow,
     PartitionOfTopic,
     SetPosition,
@@ -30,7 +29,7 @@ from saga_coordinator.handlers.records import (
 from saga_coordinator.handlers.routing import LiveVersions
 from saga_coordinator.service.counts import Counts
 from saga_coordinator.service.errors import StoreError
-from saga_coordinator.service.storage.columns import Definitions, to_time, unpack_headers
+from saga_coordinator.service.storage.columns import UNSENT, Definitions, to_time, unsent_row
 from saga_coordinator.service.storage.sqlite import aiosqlite_internals, leases, short_form
 from saga_coordinator.service.storage.sqlite.aiosqlite_internals import BoundedWait
 from saga_coordinator.service.storage.sqlite.counting import count
@@ -209,11 +208,8 @@ class SqliteStore:
         return [leases.to_lease(row) for row in await self._query(f"{leases.LEASES} ORDER BY topic, partition")]
 
     async def unsent(self) -> Sequence[OutboxRow]:
-        sql = "SELECT seq, message_id, home, topic, partition, key, headers, value FROM outbox ORDER BY seq"
-        return [
-            OutboxRow(seq, OutboxMessage(message_id, home, topic, partition, key, unpack_headers(headers), value))
-            for seq, message_id, home, topic, partition, key, headers, value in await self._query(sql)
-        ]
+        sql = f"SELECT {UNSENT} FROM outbox ORDER BY seq"  # noqa: S608  own columns
+        return [unsent_row(row) for row in await self._query(sql)]
 
     async def next_timer(self) -> datetime | None:
         """Return when the next timer is due, or the next early event expires."""
